@@ -1,0 +1,171 @@
+"""Every error file_cdk raises, grouped by what the person who sees it can do.
+
+Errors are built from facts, keep them as attributes, survive pickling, and hold no record values and no secrets.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+FailureType = Literal["config_error", "transient_error", "system_error"]
+
+
+class FileCdkError(Exception):
+    """Base of all errors. `str(error)` is one line for a person: what, where, and the remedy where there is one.
+
+    row: 1-based number of the record in its file, the header not counted. byte: 0-based offset in the file.
+    """
+
+    failure_type: ClassVar[FailureType] = "system_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        uri: str | None = None,
+        row: int | None = None,
+        byte: int | None = None,
+        column: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.uri = uri
+        self.row = row
+        self.byte = byte
+        self.column = column
+        self.remedy = remedy
+
+    @property
+    def where(self) -> str:
+        """`file 'a.csv', row 3, column 'x', byte 120`, as far as known."""
+        facts = [
+            ("file", None if self.uri is None else repr(self.uri)),
+            ("row", self.row),
+            ("column", None if self.column is None else repr(self.column)),
+            ("byte", self.byte),
+        ]
+        return ", ".join(f"{name} {value}" for name, value in facts if value is not None)
+
+    def __str__(self) -> str:
+        text = self.message
+        if where := self.where:
+            text += f" ({where})"
+        if self.remedy:
+            text += f". {self.remedy}"
+        return text
+
+    def shifted(self, rows_before: int) -> Self:
+        """The same error with its row counted from the file's beginning instead of the split's."""
+        if self.row is not None:
+            self.row += rows_before
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__.copy())
+
+
+def _rebuild(cls: type[FileCdkError], facts: Mapping[str, Any]) -> FileCdkError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, facts["message"])
+    error.__dict__.update(facts)
+    return error
+
+
+# Fix the configuration
+
+
+class ConfigError(FileCdkError):
+    """The configuration, catalog, state or command line is wrong; nothing was read."""
+
+    failure_type = "config_error"
+
+
+class AccessError(FileCdkError):
+    """The root cannot be reached or listed: missing, forbidden, or wrong credentials."""
+
+    failure_type = "config_error"
+
+
+# Retry
+
+
+class TransientError(FileCdkError):
+    """The store or network failed in a way that may pass."""
+
+    failure_type = "transient_error"
+
+
+# Skip the file: it stays unread and is tried again next time; the others go on
+
+
+class FileError(FileCdkError):
+    """One file cannot be read to its end. Always carries `uri`."""
+
+
+class FileAccessError(FileError):
+    """The file is listed but may not be opened, or is gone."""
+
+
+class FileChangedError(FileError):
+    """The file is no longer the version that was listed."""
+
+    failure_type = "transient_error"
+
+
+class MalformedFileError(FileError):
+    """The bytes are not what the format says: no header, bad footer, wrong magic, truncated."""
+
+
+class MalformedRecordError(MalformedFileError):
+    """One record is not well-formed. Carries `row` and `byte`."""
+
+
+class WorkerCrashedError(FileError):
+    """A split killed its worker twice (out of memory, a crash in native code)."""
+
+
+# Answered by the engine, seen by a person only if it cannot
+
+
+class IrregularQuotingError(FileError):
+    """Record boundaries cannot be told without reading in sequence; the engine rereads from `byte` on sequentially."""
+
+
+class TypeMismatchError(FileError):
+    """Values do not fit the table's columns. `columns` maps each such or new column to the type it needs: an Arrow type
+    that holds both the values of this file seen so far and the type asked for."""
+
+    def __init__(self, *, uri: str, row: int | None, columns: Mapping[str, Any]) -> None:
+        names = ", ".join(repr(name) for name in columns)
+        super().__init__(f"values do not fit the type of column {names}", uri=uri, row=row)
+        self.columns = dict(columns)
+
+
+# Stop
+
+
+class DestinationError(FileCdkError):
+    """The destination cannot be opened or written."""
+
+
+class OutputClosedError(FileCdkError):
+    """Whoever reads stdout has gone away."""
+
+
+# Report a bug
+
+
+class InternalError(FileCdkError):
+    """Something that should not happen. Carries the type and the place of the cause, never its values."""
+
+    @classmethod
+    def wrap(cls, cause: BaseException, *, uri: str | None = None) -> "InternalError":
+        frame = cause.__traceback__
+        while frame and frame.tb_next:
+            frame = frame.tb_next
+        place = f" at {frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else ""
+        return cls(
+            f"unexpected {type(cause).__name__}{place}",
+            uri=uri,
+            remedy="This is a bug in file_cdk or in a plug-in: please report it",
+        )

@@ -1,0 +1,74 @@
+"""The two nouns that travel the whole way: a remote file and a split of it."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One version of one file, as a listing saw it.
+
+    uri: key or path relative to the bucket, container or root, `/`-separated, never starting with the root itself.
+    size_bytes: size at listing time. modified_at: aware UTC, microseconds. etag: the store's version tag, if it has one.
+    """
+
+    uri: str
+    size_bytes: int
+    modified_at: datetime
+    etag: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.modified_at.tzinfo is None:
+            raise ValueError(f"modified_at of {self.uri!r} must be an aware datetime")
+
+    @property
+    def sort_key(self) -> tuple[datetime, str]:
+        """Files are read in this order; determinism rests on nothing else."""
+        return self.modified_at, self.uri
+
+    @property
+    def modified_us(self) -> int:
+        """Microseconds since the epoch, exact (no float in between)."""
+        return (self.modified_at - _EPOCH) // _MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A half-open byte range `[start, end)` of one file: the records that begin in it belong to this split.
+
+    For row-oriented formats a record begins at its first byte; for Parquet a row group begins at its first column chunk.
+    Ranges of one file are contiguous, so every record belongs to exactly one split.
+
+    at_record: `start` is known to be the beginning of a record, so the format need not search for one.
+    sequential: read with the format's slow, exact reader, because the fast one could not be sure where records begin.
+    """
+
+    file: RemoteFile
+    ordinal: int
+    start: int
+    end: int
+    at_record: bool = False
+    sequential: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        return self.start == 0
+
+    @property
+    def is_last(self) -> bool:
+        return self.end >= self.file.size_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return self.end - self.start
+
+    def restarted_at(self, start: int) -> "Split":
+        """The same split, beginning at a position now known to be a record's."""
+        return replace(self, start=start, end=max(self.end, start), at_record=True)
+
+    def rest_of_file(self, start: int) -> "Split":
+        """Everything from `start` on, to be read by the sequential reader."""
+        return replace(self, start=start, end=self.file.size_bytes, at_record=True, sequential=True)

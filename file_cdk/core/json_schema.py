@@ -1,0 +1,71 @@
+"""How JSON Schema types of a column merge over files, and how they become nullable: the rules that discovery follows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_WIDTH = {"null": 0, "boolean": 1, "integer": 2, "number": 3, "string": 4}
+"""Scalars, narrowest first: the wider of two holds both."""
+
+Properties = dict[str, Any]
+
+
+def merge_properties(samples: Iterable[Mapping[str, Any]]) -> Properties:
+    """Union of the columns, in order of first appearance."""
+    merged: Properties = {}
+    for sample in samples:
+        for name, schema in sample.items():
+            merged[name] = merge(merged[name], schema) if name in merged else dict(schema)
+    return merged
+
+
+def merge(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    """The narrowest schema that holds both; a scalar against an object or array, and two formats, widen to string."""
+    if left == right:
+        return dict(left)
+    left_type, right_type = left.get("type"), right.get("type")
+    if left_type == "null":
+        return dict(right)
+    if right_type == "null":
+        return dict(left)
+    if left_type == right_type == "object":
+        return _merge_objects(left, right)
+    if left_type == right_type == "array":
+        items = [side["items"] for side in (left, right) if "items" in side]
+        return {"type": "array", "items": merge(*items)} if len(items) == 2 else {"type": "array"}
+    if left_type in _WIDTH and right_type in _WIDTH:
+        # Formats and patterns hold on one side only, so the merged column promises neither.
+        return {"type": max(left_type, right_type, key=_WIDTH.__getitem__)}
+    return {"type": "string"}
+
+
+def _merge_objects(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    if "properties" in left and "properties" in right:
+        return {"type": "object", "properties": merge_properties([left["properties"], right["properties"]])}
+    return {"type": "object"}
+
+
+def nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"type": "integer"}` becomes `{"type": ["null", "integer"]}`, and so do nested types."""
+    result = dict(schema)
+    kind = result.get("type")
+    if isinstance(kind, str):
+        result["type"] = ["null"] if kind == "null" else ["null", kind]
+    elif isinstance(kind, list) and "null" not in kind:
+        result["type"] = ["null", *kind]
+    if isinstance(result.get("properties"), Mapping):
+        result["properties"] = {name: nullable(child) for name, child in result["properties"].items()}
+    for nested in ("items", "additionalProperties"):
+        if isinstance(result.get(nested), Mapping):
+            result[nested] = nullable(result[nested])
+    return result
+
+
+def plain_type(schema: Mapping[str, Any]) -> str:
+    """The one type that a (nullable) column schema allows beside null; the widest where it allows several."""
+    kind = schema.get("type", "string")
+    if isinstance(kind, str):
+        return kind
+    kinds: list[str] = [name for name in kind if name != "null"]
+    if not kinds:
+        return "null"
+    return kinds[0] if len(kinds) == 1 else max(kinds, key=lambda name: _WIDTH.get(name, len(_WIDTH)))

@@ -1,0 +1,172 @@
+"""The Protocols that a third party implements: where files come from, what is in them, how records leave, where they land.
+
+Implementations of StreamReader, Format and Encoder cross process boundaries: they must pickle under `spawn`, hold their
+configuration only, and open clients lazily in the process that uses them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+
+from file_cdk.core.files import RemoteFile, Split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Matcher(Protocol):
+    """Which uris a stream wants."""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Listing prefixes that together cover every uri that can match; none is a prefix of another."""
+
+    def matches(self, uri: str) -> bool: ...
+
+
+@runtime_checkable
+class StreamReader(Protocol):
+    """Lists and opens the files of one root (a bucket, a container, a folder)."""
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        """Every file whose uri starts with `prefix` (more is allowed: the engine filters), lazily, in any order.
+
+        Raises AccessError when the root cannot be listed, TransientError when trying again may help.
+        """
+
+    def open(self, file: RemoteFile) -> BinaryIO:
+        """The bytes of exactly this version, readable and seekable; the caller closes it.
+
+        Raises FileAccessError when the file is gone or forbidden, FileChangedError when it is another version by now.
+        """
+
+
+@dataclass(slots=True)
+class JsonLines:
+    """A batch of records that already are JSON: each one object's exact bytes, no line end, no blanks around it."""
+
+    lines: list[bytes]
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.lines)
+
+
+@dataclass(slots=True)
+class SplitReport:
+    """What one pass over a split found; the format fills it in while it decodes.
+
+    start and end are where the first record began and where the first record after the split begins, as byte offsets
+    (`start == end` for a split in which no record begins). The engine checks that each split ends where the next one
+    began and that the last ends at the file's size: that is the proof that no byte was lost between splits.
+    `start` is set before the first batch is yielded, `end` when the last one was.
+    rows: records yielded. skipped: records left out, by reason. warnings: message -> how many records it concerns.
+    """
+
+    start: int = 0
+    end: int = 0
+    rows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+class Format(Protocol):
+    """One file format, configured. Its splits are byte ranges; see Split for which records belong to which."""
+
+    extensions: ClassVar[tuple[str, ...]]
+
+    @property
+    def split_size_bytes(self) -> int | None:
+        """Bytes of file per split that make good use of a worker; None when a file can only be read as a whole."""
+
+    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+        """JSON Schema `properties` of the records, from a bounded sample; not yet nullable. Raises MalformedFileError."""
+
+    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> "pa.Schema":
+        """Arrow schema for a table, from a bounded sample; a column without any value has type null."""
+
+    def read_records(
+        self, stream: BinaryIO, split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+    ) -> Iterator["pa.RecordBatch | JsonLines"]:
+        """The split's records for the protocol, in file order, in batches of about 100-500 KB of input.
+
+        json_schema: the catalog's `properties` for this stream, or None when records go out as they are.
+        Raises MalformedRecordError, MalformedFileError, IrregularQuotingError; `row` counts from 1 within the split.
+        """
+
+    def read_table(
+        self, stream: BinaryIO, split: Split, schema: "pa.Schema", report: SplitReport
+    ) -> Iterator["pa.RecordBatch"]:
+        """The split's records for a table, in file order: columns of the file that `schema` names have exactly its type.
+
+        Columns that the file lacks are absent from the batches. A column that `schema` lacks, or a value that does not fit
+        its type, raises TypeMismatchError naming every such column found so far. Otherwise as `read_records`.
+        """
+
+
+class Encoder(Protocol):
+    """Turns decoded batches into the bytes that leave the worker."""
+
+    @property
+    def line_oriented(self) -> bool:
+        """Whether output may be cut after any line feed; otherwise each encoded batch is one unit."""
+
+    def encode(
+        self, batch: "pa.RecordBatch | JsonLines", file: RemoteFile, first_row: int, emitted_at_ms: int
+    ) -> bytes:
+        """first_row: 1-based number of the batch's first record within its split. Deterministic in its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """What a finished load records of a file version in the destination's ledger."""
+
+    rows: int
+    rejected: int = 0
+
+
+class FileLoad(Protocol):
+    """The load of one file version: all of it, or nothing."""
+
+    def write(self, block: bytes | bytearray, rows_before: int) -> None:
+        """One block as the destination's encoder made it. rows_before: rows of this file in earlier splits."""
+
+    def commit(self, loaded: LoadedFile) -> None:
+        """Replaces the rows of any older version and records the file in the ledger, in one transaction."""
+
+    def abort(self) -> None:
+        """Leaves the destination as it was before. Safe to call twice."""
+
+
+class StreamTable(Protocol):
+    """One stream's table in a destination, with the ledger of files loaded into it."""
+
+    @property
+    def schema(self) -> "pa.Schema":
+        """Data columns and their types as they are now; empty when the table does not exist."""
+
+    def widen(self, schema: "pa.Schema") -> None:
+        """Creates the table, adds columns and widens types so that it holds `schema`; never narrows, never drops."""
+
+    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
+        """For each file, whether this version of it still has to be loaded."""
+
+    def begin(self, file: RemoteFile) -> FileLoad: ...
+
+    def record_failure(self, file: RemoteFile, error: str) -> None:
+        """Notes in the ledger that this version failed; rows of an older version stay as they are."""
+
+
+class Destination(Protocol):
+    """Where rows land: a database or a folder."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+
+    def open(self) -> None:
+        """Raises DestinationError when it cannot be written, before any file is read."""
+
+    def table(self, stream: str) -> StreamTable: ...
+
+    def close(self) -> None: ...

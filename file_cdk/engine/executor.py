@@ -1,0 +1,132 @@
+"""Where tasks run, behind one small interface; and the executor that runs them in this process."""
+
+import os
+import select
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from file_cdk.core.errors import OutputClosedError
+from file_cdk.engine.work import Began, Ended, Failed, Output, Task, run_task
+
+MAX_BLOCK_BYTES = 1 << 20
+"""Largest block of lines; the capacity a worker's pipe is given, so that a whole block fits into it."""
+
+
+class Block(Protocol):
+    """Encoded output of a task, not yet taken. Blocks are taken in the order in which events deliver them."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    def read(self) -> bytes | bytearray:
+        """The block's bytes."""
+
+    def copy_to(self, fd: int) -> None:
+        """Writes the block to a file descriptor, whole or (when that fails) with an error."""
+
+    def drop(self) -> None:
+        """Forgets the block if it was not taken."""
+
+
+Event = Began | Block | Ended | Failed
+
+
+class Attempt(Protocol):
+    """One submitted task."""
+
+    @property
+    def task(self) -> Task: ...
+
+    def next_event(self) -> Event:
+        """Waits for the next event: Began, then blocks, then Ended or Failed, after which it is not called again."""
+
+
+class Executor(Protocol):
+    """Runs tasks, several at a time or one by one.
+
+    The caller takes events of one attempt at a time, in the order of submission; that order is what keeps memory bounded.
+    """
+
+    def has_room(self) -> bool:
+        """Whether another task would be started, or be next for a busy worker; more would only queue."""
+
+    def submit(self, task: Task) -> Attempt: ...
+
+    def reset(self) -> None:
+        """Forgets every attempt that was submitted."""
+
+    def close(self) -> None:
+        """Stops everything at once."""
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Writes all of it, waiting where the descriptor does not block by itself.
+
+    Raises OutputClosedError when the reading side has gone, OSError for anything else.
+    """
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except BrokenPipeError as exc:
+            raise OutputClosedError("whoever reads the output has closed it") from exc
+
+
+@dataclass(slots=True)
+class MemoryBlock:
+    data: bytes | bytearray
+    rows: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data)
+
+    def read(self) -> bytes | bytearray:
+        return self.data
+
+    def copy_to(self, fd: int) -> None:
+        write_all(fd, self.data)
+
+    def drop(self) -> None:
+        self.data = b""
+
+
+@dataclass(slots=True)
+class InlineAttempt:
+    task: Task
+    events: Iterator[Began | Output | Ended | Failed]
+    executor: "InlineExecutor"
+
+    def next_event(self) -> Event:
+        event = next(self.events)
+        if isinstance(event, Output):
+            return MemoryBlock(event.data, event.rows)
+        if isinstance(event, Ended | Failed):
+            self.executor.pending -= 1
+        return event
+
+
+@dataclass(slots=True)
+class InlineExecutor:
+    """Runs each task when its events are asked for: no processes, for small jobs and for debugging."""
+
+    pending: int = field(default=0)
+
+    def has_room(self) -> bool:
+        return self.pending == 0
+
+    def submit(self, task: Task) -> InlineAttempt:
+        self.pending += 1
+        return InlineAttempt(task, run_task(task, MAX_BLOCK_BYTES), self)
+
+    def reset(self) -> None:
+        self.pending = 0
+
+    def close(self) -> None:
+        self.reset()

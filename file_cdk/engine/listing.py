@@ -1,0 +1,99 @@
+"""List a stream's files and hand them out in (modified_at, uri) order, without holding a large listing in memory."""
+
+import heapq
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import IO
+
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Matcher, StreamReader
+
+CHUNK_FILES = 20_000
+"""Files held as Python objects at a time while listing (some 10 MB); sorted runs beyond that wait in temporary files."""
+
+BEFORE_START_DATE = "modified before start_date"
+
+Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
+"""For each file of a chunk: why it is skipped, or None to read it."""
+
+
+def list_matching(reader: StreamReader, matcher: Matcher) -> Iterator[RemoteFile]:
+    """Every file that the stream wants, each once, in the order the store lists them."""
+    for prefix in matcher.prefixes:
+        for file in reader.list_files(prefix):
+            if file.uri.startswith(prefix) and matcher.matches(file.uri):
+                yield file
+
+
+def newer_than(start_at: datetime | None) -> Decide:
+    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
+        return [BEFORE_START_DATE if start_at and file.modified_at < start_at else None for file in files]
+
+    return decide
+
+
+@dataclass(slots=True)
+class Selection:
+    """The files to read, sorted, and a count of the others by reason. Close it to drop its temporary files."""
+
+    files: int = 0
+    size_bytes: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    _runs: list[IO[bytes]] = field(default_factory=list)
+    _last: list[RemoteFile] = field(default_factory=list)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __iter__(self) -> Iterator[RemoteFile]:
+        """May be iterated again after it was exhausted, not twice at once."""
+        return heapq.merge(self._last, *map(_read_run, self._runs), key=lambda file: file.sort_key)
+
+    def latest(self, count: int) -> list[RemoteFile]:
+        """The most recently modified files, latest first."""
+        return heapq.nlargest(count, self, key=lambda file: file.sort_key)
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _add(self, files: list[RemoteFile]) -> None:
+        self.files += len(files)
+        self.size_bytes += sum(file.size_bytes for file in files)
+        self._last.extend(files)
+
+    def _spill(self) -> None:
+        run = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
+        self._open.enter_context(run)
+        for file in sorted(self._last, key=lambda file: file.sort_key):
+            pickle.dump(file, run, protocol=pickle.HIGHEST_PROTOCOL)
+        self._runs.append(run)
+        self._last = []
+
+
+def _read_run(run: IO[bytes]) -> Iterator[RemoteFile]:
+    run.seek(0)
+    while True:
+        try:
+            yield pickle.load(run)
+        except EOFError:
+            return
+
+
+def select(files: Iterable[RemoteFile], rules: Sequence[Decide], chunk_files: int = CHUNK_FILES) -> Selection:
+    """Applies the rules in turn to chunks of the listing; the first rule with a reason skips the file."""
+    selection = Selection()
+    remaining = iter(files)
+    while chunk := list(islice(remaining, chunk_files)):
+        for rule in rules:
+            reasons = rule(chunk)
+            selection.skipped.update(reason for reason in reasons if reason is not None)
+            chunk = [file for file, reason in zip(chunk, reasons, strict=True) if reason is None]
+        selection._add(chunk)
+        if len(selection._last) >= chunk_files:
+            selection._spill()
+    selection._last.sort(key=lambda file: file.sort_key)
+    return selection

@@ -1,0 +1,202 @@
+"""Run the splits of many files several at a time, and hand out their output in file order with proof of completeness.
+
+The proof: the first split of a file begins at byte 0, every split ends where the next one began, and the last ends at the
+file's size. A format may guess where a split's first record begins (see Ge et al., Speculative Distributed CSV Data Parsing
+for Big Data Analytics, SIGMOD 2019); a wrong guess breaks the chain and that split is run again from the right byte.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from file_cdk.core.errors import FileCdkError, InternalError, IrregularQuotingError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import SplitReport
+from file_cdk.engine.executor import Attempt, Block, Executor
+from file_cdk.engine.planning import plan_file
+from file_cdk.engine.work import Began, Ended, Failed, Job, Task
+
+MAX_WRONG_GUESSES = 3
+"""After so many in one file, guessing does not pay there: the rest of it is read as one split."""
+
+
+@dataclass(slots=True)
+class FileTally:
+    """What was read of one file so far."""
+
+    file: RemoteFile
+    position: int = 0
+    rows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    wrong_guesses: int = 0
+
+    @property
+    def rows_present(self) -> int:
+        return self.rows + self.skipped.total()
+
+
+@dataclass(frozen=True, slots=True)
+class FileBegan:
+    file: RemoteFile
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlock:
+    """Output of a split of the current file. rows_before: records of the file that precede the split."""
+
+    file: RemoteFile
+    block: Block
+    rows_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitDone:
+    file: RemoteFile
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone:
+    """Every byte of the file was read."""
+
+    tally: FileTally
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """The file could not be read to its end; `tally` is what was output of it."""
+
+    tally: FileTally
+    error: FileCdkError
+
+
+FileEvent = FileBegan | FileBlock | SplitDone | FileDone | FileFailed
+
+
+class OrderedRun:
+    """Iterates over the events of all files, one file after the other, in the order given.
+
+    Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped.
+    """
+
+    def __init__(self, executor: Executor, job: Job, files: Iterable[RemoteFile]) -> None:
+        self._executor = executor
+        self._job = job
+        self._planned = (split for file in files for split in plan_file(file, self._job.format.split_size_bytes))
+        self._first: deque[Split] = deque()  # splits that come before those planned
+        self._abandoned: RemoteFile | None = None  # whose planned splits are passed over
+        self._window: deque[Attempt] = deque()
+
+    def __iter__(self) -> Iterator[FileEvent]:
+        while (attempt := self._next_attempt()) is not None:
+            yield from self._read_file(attempt)
+
+    def retry(self, file: RemoteFile, job: Job) -> None:
+        """After FileFailed: the same file comes again, under another job, which all later files get too."""
+        self._job = job
+        self._rewind(plan_file(file, job.format.split_size_bytes))
+
+    def _next_attempt(self) -> Attempt | None:
+        self._fill()
+        return self._window.popleft() if self._window else None
+
+    def _fill(self) -> None:
+        while self._executor.has_room():
+            split = self._next_split()
+            if split is None:
+                return
+            self._window.append(self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000)))
+
+    def _next_split(self) -> Split | None:
+        if self._first:
+            return self._first.popleft()
+        return next((split for split in self._planned if split.file is not self._abandoned), None)
+
+    def _rewind(self, first: Iterable[Split]) -> None:
+        """Puts splits in front of everything that is under way, which starts again after them.
+
+        Rare by design, hence simple: busy workers are replaced rather than told.
+        """
+        under_way = [attempt.task.split for attempt in self._window]
+        self._window.clear()
+        self._executor.reset()
+        self._first = deque([*first, *under_way, *self._first])
+
+    def _drop_rest_of(self, file: RemoteFile) -> None:
+        if any(attempt.task.split.file is file for attempt in self._window):
+            self._rewind(())
+        self._first = deque(split for split in self._first if split.file is not file)
+        self._abandoned = file
+
+    def _again(self, split: Split) -> Attempt:
+        self._rewind((split,))
+        return self._following(split.file)
+
+    def _following(self, file: RemoteFile) -> Attempt:
+        attempt = self._next_attempt()
+        if attempt is None or attempt.task.split.file is not file:
+            raise InternalError("the splits of a file do not reach its end", uri=file.uri)
+        return attempt
+
+    def _read_file(self, attempt: Attempt) -> Iterator[FileEvent]:
+        file = attempt.task.split.file
+        tally = FileTally(file)
+        yield FileBegan(file)
+        while True:
+            split = attempt.task.split
+            event = attempt.next_event()
+            self._fill()
+            match event:
+                case Began():
+                    if event.start != tally.position:
+                        attempt = self._from_right_start(split, tally)
+                case Ended():
+                    yield _close_split(tally, event.report)
+                    if split.is_last:
+                        yield _finish(tally)
+                        return
+                    attempt = self._following(file)
+                case Failed(error=IrregularQuotingError(), report=report) if not split.sequential:
+                    yield _close_split(tally, report)
+                    self._drop_rest_of(file)
+                    attempt = self._again(split.rest_of_file(tally.position))
+                case Failed():
+                    error = event.error.shifted(tally.rows_present)
+                    yield _close_split(tally, event.report)
+                    self._drop_rest_of(file)
+                    yield FileFailed(tally, error)
+                    return
+                case block:
+                    yield FileBlock(file, block, tally.rows)
+                    block.drop()
+
+    def _from_right_start(self, split: Split, tally: FileTally) -> Attempt:
+        if split.at_record or split.is_first:
+            raise InternalError("a split did not begin where it was told to", uri=split.file.uri, byte=tally.position)
+        tally.wrong_guesses += 1
+        redo = split.restarted_at(tally.position)
+        if tally.wrong_guesses >= MAX_WRONG_GUESSES:
+            self._drop_rest_of(split.file)
+            redo = replace(redo, end=split.file.size_bytes)
+        return self._again(redo)
+
+
+def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
+    advance = max(report.end - tally.position, 0)
+    tally.position += advance
+    tally.rows += report.rows
+    tally.skipped.update(report.skipped)
+    tally.warnings.update(report.warnings)
+    return SplitDone(tally.file, report.rows, advance)
+
+
+def _finish(tally: FileTally) -> FileDone | FileFailed:
+    if tally.position == tally.file.size_bytes:
+        return FileDone(tally)
+    error = InternalError(
+        f"only {tally.position} of {tally.file.size_bytes} bytes were read", uri=tally.file.uri, byte=tally.position
+    )
+    return FileFailed(tally, error)

@@ -1,0 +1,330 @@
+"""The process pool: warm workers from a fork server, their deaths survived, their output taken block by block.
+
+Bytes in flight are bounded: each worker holds at most `worker.OUTBOX_BYTES` of output, one pipe (MAX_BLOCK_BYTES) and the
+piece it is working on; the parent holds one block.
+"""
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import pickle
+import select
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
+from file_cdk.core.ports import SplitReport
+from file_cdk.engine import worker as worker_process
+from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
+from file_cdk.engine.work import Began, Ended, Failed, Task
+from file_cdk.engine.worker import BlockReady, Starting, TaskOrder
+
+PRELOAD = ["file_cdk.engine.worker", "pyarrow", "pyarrow.compute", "pyarrow.csv", "arro3.io", "msgspec"]
+"""Modules that the fork server imports once, so that every worker starts with them."""
+
+MAX_TRIES = 2
+"""A split that kills this many workers is given up."""
+
+_QUEUE_BYTES = 2 << 20
+_QUEUE_TASKS = 64
+_MAX_IDLE_DEATHS = 3
+_CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
+
+_keys = itertools.count()
+
+
+@dataclass(slots=True, eq=False)
+class PipeBlock:
+    """A block of output in its worker's pipe, or `taken` out of it."""
+
+    size_bytes: int
+    rows: int
+    worker: "_Worker"
+    repeats: bool = False
+    taken: bytearray | None = None
+
+    def read(self) -> bytearray:
+        if self.taken is None:
+            self.worker.advance_to(self)
+            self.taken = self.worker.read_exactly(self.size_bytes)
+        return self.taken
+
+    def copy_to(self, fd: int) -> None:
+        if self.taken is None and self.size_bytes <= self.worker.pipe_bytes:
+            self.worker.advance_to(self)
+            self.taken = bytearray()
+            self.worker.splice_exactly(self.size_bytes, fd)
+        else:
+            write_all(fd, self.read())
+
+    def drop(self) -> None:
+        self.read()
+        self.taken = bytearray()
+
+
+@dataclass(slots=True, eq=False)
+class PoolAttempt:
+    """A submitted task. It survives its workers: what was received before a death is not received again."""
+
+    task: Task
+    pool: "ProcessPool"
+    key: int = field(default_factory=lambda: next(_keys))
+    events: deque[Event] = field(default_factory=deque)
+    began: bool = False
+    received: int = 0
+    repeated: int = 0
+    tries: int = 0
+
+    def next_event(self) -> Event:
+        while True:
+            while not self.events:
+                self.pool.pump()
+            event = self.events[0]
+            if isinstance(event, PipeBlock) and event.taken is None and event.size_bytes > event.worker.pipe_bytes:
+                # Announced before it was written: it exists once its last byte is here.
+                try:
+                    event.read()
+                except EOFError:
+                    self.pool.bury(event.worker)
+                    continue
+            return self.events.popleft()
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: BaseProcess
+    control: Connection
+    data: Connection
+    pipe_bytes: int
+    queue: deque[PoolAttempt] = field(default_factory=deque)
+    unread: deque[PipeBlock] = field(default_factory=deque)
+    known_jobs: set[int] = field(default_factory=set)
+    running: int | None = None
+
+    @property
+    def queued_bytes(self) -> int:
+        return sum(attempt.task.split.size_bytes for attempt in self.queue)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self.queue) < 2 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
+
+    def give(self, attempt: PoolAttempt) -> None:
+        """Queues the attempt. That the worker is dead is found, and mended, when its events are read."""
+        self.queue.append(attempt)
+        task = attempt.task
+        job = None if task.job.key in self.known_jobs else task.job
+        self.known_jobs.add(task.job.key)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.control.send(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms))
+
+    def advance_to(self, block: PipeBlock) -> None:
+        """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
+        while (first := self.unread[0]) is not block:
+            if not first.repeats:
+                raise InternalError("blocks of output were taken out of order")
+            first.drop()
+        self.unread.popleft()
+
+    def read_exactly(self, size: int) -> bytearray:
+        """Raises EOFError when the worker died before it wrote all of it."""
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            count = os.readv(self.data.fileno(), [view])
+            if not count:
+                raise EOFError
+            view = view[count:]
+        return data
+
+    def splice_exactly(self, size: int, fd: int) -> None:
+        """Moves bytes that are in the pipe to `fd`, without copying them where the kernel can."""
+        left = size
+        while left:
+            try:
+                left -= os.splice(self.data.fileno(), fd, left)
+            except BlockingIOError:
+                select.select([], [fd], [])
+            except BrokenPipeError as exc:
+                raise OutputClosedError("whoever reads the output has closed it") from exc
+            except OSError as exc:
+                if exc.errno not in _CANNOT_SPLICE:  # a terminal, or a file opened for appending
+                    raise
+                write_all(fd, self.read_exactly(left))
+                return
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.control.close()
+        self.data.close()
+        self.process.join()
+        self.process.close()
+
+
+@dataclass(slots=True)
+class ProcessPool:
+    """An Executor over `size` worker processes, started as tasks come."""
+
+    size: int
+    workers: list[_Worker] = field(default_factory=list)
+    idle_deaths: int = 0
+
+    def prestart(self) -> None:
+        """Starts the fork server in the background, so that its imports overlap with listing."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        multiprocessing.forkserver.ensure_running()
+
+    def has_room(self) -> bool:
+        return len(self.workers) < self.size or any(worker.has_room for worker in self.workers)
+
+    def submit(self, task: Task) -> PoolAttempt:
+        attempt = PoolAttempt(task, self)
+        worker = min(self.workers, key=lambda worker: worker.queued_bytes, default=None)
+        if worker is None or (worker.queue and len(self.workers) < self.size):
+            worker = self._start()
+            self.workers.append(worker)
+        worker.give(attempt)
+        return attempt
+
+    def reset(self) -> None:
+        busy = [worker for worker in self.workers if worker.queue or worker.unread]
+        for worker in busy:
+            worker.stop()
+        self.workers = [worker for worker in self.workers if worker not in busy]
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+        self.workers.clear()
+
+    def pump(self) -> None:
+        """Waits for news from any worker and files them under their attempts."""
+        by_control = {worker.control: worker for worker in self.workers}
+        for control in wait(list(by_control)):
+            worker = by_control[control]  # type: ignore[index]  # only connections were waited for
+            try:
+                self._file(worker, worker.control.recv())
+                _drop_repeats(worker)
+            except (EOFError, ConnectionResetError):
+                self.bury(worker)
+
+    def _file(self, worker: _Worker, message: Starting | Began | BlockReady | Ended | Failed) -> None:
+        if isinstance(message, Starting):
+            worker.running = message.attempt_key
+            return
+        self.idle_deaths = 0
+        attempt = worker.queue[0]
+        match message:
+            case Began():
+                if not attempt.began:
+                    attempt.began = True
+                    attempt.events.append(message)
+            case BlockReady():
+                block = PipeBlock(message.size_bytes, message.rows, worker)
+                worker.unread.append(block)
+                if attempt.repeated < attempt.received:
+                    attempt.repeated += 1
+                    block.repeats = True
+                else:
+                    attempt.received += 1
+                    attempt.repeated += 1
+                    attempt.events.append(block)
+            case Ended() | Failed():
+                worker.queue.popleft()
+                attempt.events.append(message)
+
+    def bury(self, worker: _Worker) -> None:
+        """Keeps what a dead worker had finished, and gives the rest of its queue to a new one, in the same order."""
+        self._file_last_words(worker)
+        _rescue_blocks(worker)
+        self.workers.remove(worker)
+        died_of = _cause_of_death(worker)
+        worker.stop()
+        if worker.running is None:
+            self.idle_deaths += 1
+            if self.idle_deaths > _MAX_IDLE_DEATHS:
+                raise InternalError(f"worker processes end before they can work ({died_of})")
+        if not worker.queue:
+            return
+        heir = self._start()
+        self.workers.append(heir)
+        for attempt in worker.queue:
+            attempt.repeated = 0
+            attempt.tries += attempt.key == worker.running
+            if attempt.tries < MAX_TRIES:
+                heir.give(attempt)
+                continue
+            error = WorkerCrashedError(
+                f"a worker process died {MAX_TRIES} times while it read this file ({died_of})",
+                uri=attempt.task.split.file.uri,
+                remedy="It may need more memory than there is, or hit a defect in a native library",
+            )
+            if not attempt.began:
+                attempt.events.append(Began(attempt.task.split.start))
+            attempt.events.append(Failed(error, SplitReport()))
+
+    def _file_last_words(self, worker: _Worker) -> None:
+        # A message cut short by the death is no message: its attempt runs again.
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            while worker.control.poll(0):
+                self._file(worker, worker.control.recv())
+
+    def _start(self) -> _Worker:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        control, its_control = context.Pipe()
+        data, its_data = context.Pipe(duplex=False)
+        pipe_bytes = _grow_pipe(data.fileno())
+        process = context.Process(
+            target=worker_process.main, args=(its_control, its_data, pipe_bytes), name="file_cdk-worker", daemon=True
+        )
+        process.start()
+        its_control.close()
+        its_data.close()
+        return _Worker(process, control, data, pipe_bytes)
+
+
+def _grow_pipe(fd: int) -> int:
+    """The capacity the pipe ends up with; a system that allows no more leaves it as it is."""
+    with contextlib.suppress(OSError, AttributeError):
+        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, MAX_BLOCK_BYTES)
+    return select.PIPE_BUF
+
+
+def _drop_repeats(worker: _Worker) -> None:
+    """Makes room in the pipe: blocks at its front that were received before the worker's predecessor died."""
+    while worker.unread and worker.unread[0].repeats:
+        block = worker.unread[0]
+        block.read()
+
+
+def _rescue_blocks(worker: _Worker) -> None:
+    """Takes every whole block out of a dead worker's pipe; one that is not whole was never received."""
+    for block in list(worker.unread):
+        try:
+            block.read()
+        except EOFError:
+            _forget(worker, block)
+    worker.unread.clear()
+
+
+def _forget(worker: _Worker, block: PipeBlock) -> None:
+    for attempt in worker.queue:
+        if block in attempt.events:
+            attempt.events.remove(block)
+            attempt.received -= 1
+
+
+def _cause_of_death(worker: _Worker) -> str:
+    worker.process.join(timeout=5)
+    code = worker.process.exitcode
+    if code is None:
+        return "it stopped answering"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,168 @@
+"""The worker process: runs the tasks it is sent, one after another, and keeps its output until the parent takes it.
+
+Two channels to the parent: `control` carries tasks in and events out; a pipe carries blocks. Events and blocks leave in the
+order in which they were made. A block that fits the pipe is announced once it is whole in the pipe, so that what the parent
+has been told of survives this process's death; a larger one is announced first, and the parent reads it to its end.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+from file_cdk.core.files import Split
+from file_cdk.engine.executor import MAX_BLOCK_BYTES
+from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, run_task
+
+OUTBOX_BYTES = 32 << 20
+"""Output that a worker keeps in memory before it waits for the parent; with the pipe and one piece, all that it holds."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_MALLOC_KEEPS_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """Sent at once, past the queue of events: if this process dies now, this attempt is to blame."""
+
+    attempt_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReady:
+    size_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOrder:
+    """A task as it travels: its job whole the first time, by key alone afterwards."""
+
+    attempt_key: int
+    job_key: int
+    job: Job | None
+    split: Split
+    emitted_at_ms: int
+
+
+ControlEvent = Began | BlockReady | Ended | Failed
+
+
+@dataclass(slots=True)
+class _Outbox:
+    control: Connection
+    data_fd: int
+    pipe_bytes: int
+    waiting: deque[Began | Output | Ended | Failed] = field(default_factory=deque)
+    waiting_bytes: int = 0
+    announced: bool = False
+    written: int = 0
+
+    def put(self, item: Began | Output | Ended | Failed) -> None:
+        if isinstance(item, Output):
+            self.waiting_bytes += len(item.data)
+        self.waiting.append(item)
+
+    def flush(self, until_bytes: int | None) -> None:
+        """Sends what can be sent. With `until_bytes`, waits until at most that much is left; None never waits."""
+        while self.waiting:
+            item = self.waiting[0]
+            if not isinstance(item, Output):
+                self.control.send(item)
+                self.waiting.popleft()
+                continue
+            if not self._write(item):
+                if until_bytes is None or self.waiting_bytes <= until_bytes:
+                    return
+                _wait_writable(self.data_fd)
+
+    def _write(self, block: Output) -> bool:
+        """Writes on with the first block; False when the pipe is full."""
+        size = len(block.data)
+        view = memoryview(block.data)
+        if size > self.pipe_bytes and not self.announced:
+            self.control.send(BlockReady(size, block.rows))
+            self.announced = True
+        try:
+            while self.written < size:
+                self.written += os.write(self.data_fd, view[self.written :])
+        except BlockingIOError:
+            return False
+        if not self.announced:
+            self.control.send(BlockReady(size, block.rows))
+        self.announced = False
+        self.written = 0
+        self.waiting_bytes -= size
+        self.waiting.popleft()
+        return True
+
+
+def _wait_writable(fd: int) -> None:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll()
+
+
+def main(control: Connection, data: Connection, pipe_bytes: int) -> None:
+    """Entry point of the process; ends when the parent closes `control`, dies, or stops reading.
+
+    data: the writing end of the pipe; only its descriptor is used.
+    """
+    _settle()
+    data_fd = data.fileno()
+    os.set_blocking(data_fd, False)
+    outbox = _Outbox(control, data_fd, pipe_bytes)
+    # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        for key, task in _orders(outbox):
+            control.send(Starting(key))
+            for item in run_task(task, MAX_BLOCK_BYTES):
+                outbox.put(item)
+                outbox.flush(until_bytes=OUTBOX_BYTES)
+    # Interpreter tear-down costs more than many a task, and nothing here is left to be saved.
+    os._exit(0)
+
+
+def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
+    """Tasks as they come; while none does, output goes on leaving."""
+    jobs: dict[int, Job] = {}
+    control = outbox.control
+    while True:
+        while outbox.waiting and not control.poll(0):
+            outbox.flush(until_bytes=None)
+            if outbox.waiting:
+                poll = select.poll()
+                poll.register(outbox.data_fd, select.POLLOUT)
+                poll.register(control.fileno(), select.POLLIN)
+                poll.poll()
+        order: TaskOrder = control.recv()
+        if order.job is not None:
+            jobs[order.job_key] = order.job
+        yield order.attempt_key, Task(jobs[order.job_key], order.split, order.emitted_at_ms)
+
+
+def _settle() -> None:
+    """Signals, standard streams and the allocator, as a worker wants them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)  # stdout carries the parent's data only
+    os.close(null)
+    sys.stdout = sys.stderr
+    if sys.platform == "linux":
+        # Pages given back and faulted in again for every batch cost two to four times the system time.
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_M_MMAP_THRESHOLD, _MALLOC_KEEPS_BYTES)
+            libc.mallopt(_M_TRIM_THRESHOLD, _MALLOC_KEEPS_BYTES)
+    import pyarrow as pa
+
+    pa.set_cpu_count(1)  # parallelism is one process per core
+    pa.set_io_thread_count(1)

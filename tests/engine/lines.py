@@ -1,0 +1,109 @@
+"""A small real format and encoder for the engine's tests: one line is one record, and lines may order strange things."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
+
+import pyarrow as pa
+
+from file_cdk.core.errors import IrregularQuotingError, MalformedRecordError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import JsonLines, SplitReport
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """`piece` lines a batch. A line `!die-once PATH`, `!die`, `!bad`, `!irregular` does that; lines in `{`…`}` are one record.
+
+    Splits guess that they begin outside braces, as CSV guesses that it begins outside quotes.
+    """
+
+    split_size_bytes: int | None = 64
+    piece: int = 3
+    extensions: ClassVar[tuple[str, ...]] = (".lines",)
+
+    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+        return {}
+
+    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> pa.Schema:
+        return pa.schema([])
+
+    def read_table(
+        self, stream: BinaryIO, split: Split, schema: pa.Schema, report: SplitReport
+    ) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+    def read_records(
+        self, stream: BinaryIO, split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+    ) -> Iterator[JsonLines]:
+        position = split.start
+        if position and not split.at_record:
+            stream.seek(position - 1)
+            position += len(stream.readline()) - 1
+        report.start = report.end = position
+        stream.seek(position)
+        batch: list[bytes] = []
+        rows = 0
+        while position < split.end and (line := stream.readline()):
+            record = line
+            while line.startswith(b"{") and not record.rstrip().endswith(b"}"):
+                record += stream.readline()
+            try:
+                self._obey(record, split, position, rows + 1)
+            except (MalformedRecordError, IrregularQuotingError):
+                yield JsonLines(batch)
+                report.end = position
+                raise
+            rows += 1
+            position += len(record)
+            batch.append(record.replace(b"\n", b"/").rstrip(b"/"))
+            if len(batch) == self.piece:
+                yield JsonLines(batch)
+                batch = []
+        report.end = position
+        yield JsonLines(batch)
+
+    def _obey(self, record: bytes, split: Split, position: int, row: int) -> None:
+        word, _, argument = record.strip().partition(b" ")
+        match word:
+            case b"!die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case b"!die-once" if not Path(argument.decode()).exists():
+                Path(argument.decode()).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            case b"!bad":
+                raise MalformedRecordError("line is bad", uri=split.file.uri, row=row, byte=position)
+            case b"!irregular" if not split.sequential:
+                raise IrregularQuotingError("cannot be split", uri=split.file.uri, byte=position)
+            case b"!sleep":
+                time.sleep(float(argument))
+
+
+@dataclass(frozen=True, slots=True)
+class LineEncoder:
+    """`uri:row:line`; `pad` bytes after each make blocks of any size."""
+
+    line_oriented: bool = True
+    pad: int = 0
+
+    def encode(self, batch: pa.RecordBatch | JsonLines, file: RemoteFile, first_row: int, emitted_at_ms: int) -> bytes:
+        assert isinstance(batch, JsonLines)
+        return b"".join(
+            b"%s:%d:%s%s\n" % (file.uri.encode(), first_row + index, line, b"." * self.pad)
+            for index, line in enumerate(batch.lines)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    root: str
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        raise NotImplementedError
+
+    def open(self, file: RemoteFile) -> BinaryIO:
+        return open(Path(self.root) / file.uri, "rb")
