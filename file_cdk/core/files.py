@@ -63,11 +63,11 @@ class Split:
 
     @property
     def size_bytes(self) -> int:
-        return self.end - self.start
+        return max(self.end - self.start, 0)
 
     def restarted_at(self, start: int) -> "Split":
-        """The same split, beginning at a position now known to be a record's."""
-        return replace(self, start=start, end=max(self.end, start), at_record=True)
+        """The same split, beginning at a position now known to be a record's; beyond `end`, no record begins in it."""
+        return replace(self, start=start, at_record=True)
 
     def rest_of_file(self, start: int) -> "Split":
         """Everything from `start` on, to be read by the sequential reader."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
+from file_cdk.core.config import SourceConfig
 from file_cdk.core.files import RemoteFile, Split
 
 if TYPE_CHECKING:
@@ -170,3 +171,31 @@ class Destination(Protocol):
     def table(self, stream: str) -> StreamTable: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a connector makes of a URL: its configuration without streams, the files meant, and a name for their table."""
+
+    config: Mapping[str, Any]
+    globs: tuple[str, ...]
+    name: str
+
+
+class SourceConnector(Protocol):
+    """A source as the commands see it; `file_cdk.Connector` is the implementation to use."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def config_class(self) -> type[SourceConfig]: ...
+
+    @property
+    def documentation_url(self) -> str | None: ...
+
+    def reader(self, config: SourceConfig) -> StreamReader:
+        """Reader over the root that the configuration names. Does no I/O."""
+
+    def location(self, url: str) -> Location:
+        """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""

@@ -1,0 +1,121 @@
+"""Files out of buckets and into tables: one engine behind Airbyte-protocol connectors, the `file-cdk` command and this library.
+
+What stands here is the public API; everything else may change. Names are imported when first used, so that importing the
+package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from file_cdk.connector import Connector
+    from file_cdk.core.config import SourceConfig, StreamConfig
+    from file_cdk.core.errors import (
+        AccessError,
+        ConfigError,
+        DestinationError,
+        FileAccessError,
+        FileCdkError,
+        FileChangedError,
+        FileError,
+        MalformedFileError,
+        MalformedRecordError,
+        TransientError,
+    )
+    from file_cdk.core.files import RemoteFile, Split
+    from file_cdk.core.ports import (
+        Destination,
+        Encoder,
+        FileLoad,
+        Format,
+        JsonLines,
+        Location,
+        SplitReport,
+        StreamReader,
+        StreamTable,
+    )
+    from file_cdk.pipeline.sync import SyncObserver, SyncOptions, SyncResult, sync
+    from file_cdk.readers.globbing import GlobPatterns
+    from file_cdk.readers.local import LocalReader
+
+_ORIGINS = {
+    "file_cdk.connector": ["Connector"],
+    "file_cdk.core.config": ["SourceConfig", "StreamConfig"],
+    "file_cdk.core.errors": [
+        "AccessError",
+        "ConfigError",
+        "DestinationError",
+        "FileAccessError",
+        "FileCdkError",
+        "FileChangedError",
+        "FileError",
+        "MalformedFileError",
+        "MalformedRecordError",
+        "TransientError",
+    ],
+    "file_cdk.core.files": ["RemoteFile", "Split"],
+    "file_cdk.core.ports": [
+        "Destination",
+        "Encoder",
+        "FileLoad",
+        "Format",
+        "JsonLines",
+        "Location",
+        "SplitReport",
+        "StreamReader",
+        "StreamTable",
+    ],
+    "file_cdk.pipeline.sync": ["SyncObserver", "SyncOptions", "SyncResult", "sync"],
+    "file_cdk.readers.globbing": ["GlobPatterns"],
+    "file_cdk.readers.local": ["LocalReader"],
+}
+_ORIGIN_OF = {name: module for module, names in _ORIGINS.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - grouped by what they are for
+    # a source
+    "Connector",
+    "SourceConfig",
+    "StreamConfig",
+    "Location",
+    "LocalReader",
+    "GlobPatterns",
+    # ports and nouns
+    "RemoteFile",
+    "Split",
+    "StreamReader",
+    "Format",
+    "SplitReport",
+    "JsonLines",
+    "Encoder",
+    "Destination",
+    "StreamTable",
+    "FileLoad",
+    # a sync
+    "sync",
+    "SyncOptions",
+    "SyncObserver",
+    "SyncResult",
+    # errors
+    "FileCdkError",
+    "ConfigError",
+    "AccessError",
+    "TransientError",
+    "FileError",
+    "FileAccessError",
+    "FileChangedError",
+    "MalformedFileError",
+    "MalformedRecordError",
+    "DestinationError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ORIGIN_OF:
+        raise AttributeError(f"module 'file_cdk' has no attribute {name!r}")
+    value = getattr(import_module(_ORIGIN_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,39 @@
+"""What a third party builds a source from: a name, a config class, and how to make a reader from a config."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from file_cdk.core.config import SourceConfig
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.ports import Location, StreamReader
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One source: the protocol's commands through `main`, and, with `locate`, URLs for `file-cdk`.
+
+    make_reader gets the validated instance of config_class; the reader it returns must pickle, and open clients lazily.
+    locate turns a URL (or path) into a Location; announce the connector under its URL scheme in the entry-point group
+    `file_cdk.connectors` for the command to find it.
+    """
+
+    name: str
+    config_class: type[SourceConfig]
+    make_reader: Callable[[Any], StreamReader]
+    documentation_url: str | None = None
+    locate: Callable[[str], Location] | None = None
+
+    def reader(self, config: SourceConfig) -> StreamReader:
+        return self.make_reader(config)
+
+    def location(self, url: str) -> Location:
+        if self.locate is None:
+            raise ConfigError(f"{self.name} takes no URLs", remedy="Give it a YAML file with its configuration")
+        return self.locate(url)
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Runs `spec`, `check`, `discover` or `read` as the command line says, and exits the process."""
+        from file_cdk.cli.connector import run_connector
+
+        run_connector(self, argv)

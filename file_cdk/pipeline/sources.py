@@ -1,0 +1,142 @@
+"""From what a person names (a path, a URL, a YAML file) to the streams to sync."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from file_cdk.core.config import (
+    CsvConfig,
+    FormatConfig,
+    JsonlConfig,
+    ParquetConfig,
+    SourceConfig,
+    StreamConfig,
+    parse_config,
+    unknown_keys,
+)
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Matcher, SourceConnector, StreamReader
+from file_cdk.engine.listing import Decide
+from file_cdk.formats.registry import filetype_for
+from file_cdk.pipeline.support import require_supported
+from file_cdk.readers.globbing import GlobPatterns
+
+CONNECTORS = "file_cdk.connectors"
+NOT_RECOGNISED = "extension of no known format"
+_YAML = (".yaml", ".yml")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
+_DEFAULTS: dict[str, FormatConfig] = {"csv": CsvConfig(), "jsonl": JsonlConfig(), "parquet": ParquetConfig()}
+_TSV = CsvConfig(delimiter="\t")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStream:
+    """A stream ready to be listed. format is None until the files' extensions have told it."""
+
+    name: str
+    reader: StreamReader
+    matcher: Matcher
+    source: SourceConfig
+    stream: StreamConfig
+    format: FormatConfig | None
+
+
+def streams_of(source: str, filetype: str | None, name: str | None) -> list[SourceStream]:
+    """The streams that SOURCE stands for. filetype and name override what a path or URL would give.
+
+    Raises ConfigError, or AccessError when nothing is there.
+    """
+    if source.lower().endswith(_YAML) and Path(source).is_file():
+        if filetype or name:
+            raise ConfigError("the format and table of a YAML file's streams are set in that file")
+        return _streams_of_file(Path(source))
+    scheme = _SCHEME.match(source)
+    connector = connector_for(scheme[1].lower() if scheme else "file")
+    location = connector.location(source)
+    chosen = _default_format(filetype) if filetype else None
+    stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
+    config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
+    return [_source_stream(connector, config, config.streams[0], chosen)]
+
+
+def connector_for(scheme: str) -> SourceConnector:
+    """The installed connector that claims a URL scheme. Raises ConfigError naming those that are."""
+    installed: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=CONNECTORS)}
+    if scheme not in installed:
+        raise ConfigError(
+            f"no connector is installed for {scheme}:", remedy=f"Installed: {', '.join(sorted(installed))}"
+        )
+    return cast(SourceConnector, installed[scheme].load())
+
+
+def _streams_of_file(path: Path) -> list[SourceStream]:
+    raw = _load_yaml(path)
+    connector = connector_for(str(raw.pop("source", "file")))
+    config = parse_config(connector.config_class, raw)
+    if unknown := list(unknown_keys(config, raw)):
+        raise ConfigError(
+            f"{path} has keys that mean nothing here: {', '.join(unknown)}", remedy="Correct or remove them"
+        )
+    require_supported(config)
+    return [_source_stream(connector, config, stream, stream.format) for stream in config.streams]
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as exc:
+        line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
+        raise ConfigError(f"{path} is not YAML: {exc.problem}{line}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(f"{path} is not YAML") from None
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise ConfigError(f"{path} must hold a mapping with `path` and `streams`")
+    return raw
+
+
+def _source_stream(
+    connector: SourceConnector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
+) -> SourceStream:
+    matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
+    return SourceStream(stream.name, connector.reader(config), matcher, config, stream, chosen)
+
+
+def _default_format(filetype: str) -> FormatConfig:
+    if filetype == "tsv":
+        return _TSV
+    if filetype not in _DEFAULTS:
+        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {', '.join(_DEFAULTS)}, tsv")
+    return _DEFAULTS[filetype]
+
+
+def _kind(uri: str) -> str | None:
+    return "tsv" if uri.lower().endswith(".tsv") else filetype_for(uri)
+
+
+def recognised(kinds: set[str]) -> Decide:
+    """Skips files of no known extension, and notes the formats of the others in `kinds`."""
+
+    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
+        found = [_kind(file.uri) for file in files]
+        kinds.update(kind for kind in found if kind)
+        return [None if kind else NOT_RECOGNISED for kind in found]
+
+    return decide
+
+
+def format_of(kinds: set[str]) -> FormatConfig:
+    """The one format that the files have. Raises ConfigError when they have several."""
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"the files are of several formats: {', '.join(sorted(kinds))}",
+            remedy="Sync one at a time with a pattern such as 'folder/**/*.csv', or name the format with --format",
+        )
+    return _default_format(next(iter(kinds)))

@@ -1,0 +1,251 @@
+"""Sync files into a destination's tables, each version of a file exactly once."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from file_cdk.core.arrow_types import merge_schemas
+from file_cdk.core.errors import FileCdkError, FileError, InternalError, TypeMismatchError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
+from file_cdk.destinations.registry import destination_for
+from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
+from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
+from file_cdk.engine.work import Job, TableShape
+from file_cdk.formats.registry import format_for
+from file_cdk.pipeline.execution import executor_for
+from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ALREADY_LOADED = "already loaded"
+SAMPLE_FILES = 10
+_MAX_RETRIES_PER_FILE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """workers: processes; 0 none, None chosen by the size of the work. all_text: every column as text.
+
+    filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
+    """
+
+    workers: int | None = None
+    all_text: bool = False
+    filetype: str | None = None
+    stream: str | None = None
+
+
+class SyncObserver(Protocol):
+    """Told how a sync goes, from the thread that runs it."""
+
+    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
+        """Files to read and files skipped, by reason; once per stream."""
+
+    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
+
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None: ...
+
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None: ...
+
+    def warned(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    stream: str
+    files_read: int
+    files_failed: int
+    skipped: Mapping[str, int]
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """failures holds the first MAX_FAILURES errors; the count of all is in the streams' files_failed."""
+
+    streams: tuple[StreamResult, ...]
+    seconds: float
+    failures: tuple[FileCdkError, ...]
+
+
+MAX_FAILURES = 1000
+
+
+def sync(source: str, destination: str, options: SyncOptions, observer: SyncObserver) -> SyncResult:
+    """Loads what is new or modified in `source` into `destination`.
+
+    A file that cannot be read is reported, noted in the ledger as failed and tried again next time; the others go on.
+    Raises ConfigError, AccessError, TransientError and DestinationError; what was committed before stays.
+    """
+    started = time.monotonic()
+    streams = streams_of(source, options.filetype, options.stream)
+    failures: list[FileCdkError] = []
+    results: list[StreamResult] = []
+    target = destination_for(destination)
+    target.open()
+    try:
+        for stream in streams:
+            results.append(_StreamSync(stream, target, options, observer, failures).run())  # noqa: PERF401 - may raise
+    finally:
+        target.close()
+    return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
+
+
+@dataclass(slots=True)
+class _StreamSync:
+    source: SourceStream
+    destination: Destination
+    options: SyncOptions
+    observer: SyncObserver
+    failures: list[FileCdkError]
+    files_read: int = 0
+    files_failed: int = 0
+    rows: int = 0
+    size_bytes: int = 0
+    file_progress: tuple[int, int] = (0, 0)
+    retries: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> StreamResult:
+        name = self.source.name
+        table = self.destination.table(name)
+        kinds: set[str] = set()
+        rules: list[Decide] = [newer_than(self.source.source.start_at), _not_loaded(table)]
+        if self.source.format is None:
+            rules.insert(0, recognised(kinds))
+        with ExitStack() as opened:
+            selection = select(list_matching(self.source.reader, self.source.matcher), rules)
+            opened.callback(selection.close)
+            chosen = self.source.format or (format_of(kinds) if kinds else None)
+            self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
+            if selection.files and chosen is not None:
+                self._load(table, format_for(chosen), selection)
+        return StreamResult(
+            name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes
+        )
+
+    def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
+        executor = executor_for(selection.size_bytes, self.options.workers)
+        try:
+            self._widen(table, self._sample(decoder, selection))
+            job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
+            run = OrderedRun(executor, job, selection)
+            self._take(run, job, table)
+        finally:
+            executor.close()
+
+    def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
+        load: FileLoad | None = None
+        try:
+            for event in run:
+                match event:
+                    case FileBegan(file):
+                        load = table.begin(file)
+                    case FileBlock(_, block, rows_before):
+                        assert load is not None
+                        load.write(block.read(), rows_before)
+                    case SplitDone(file, rows, size_bytes):
+                        self._progress(file, rows, size_bytes)
+                    case FileDone(tally):
+                        assert load is not None
+                        load.commit(LoadedFile(tally.rows))
+                        load = None
+                        self._loaded(tally.file, tally.rows)
+                        self._pass_on(tally.file, tally.warnings)
+                    case FileFailed(tally, error):
+                        assert load is not None
+                        load.abort()
+                        load = None
+                        self._progress(tally.file, -self.file_progress[0], -self.file_progress[1])
+                        if isinstance(error, TypeMismatchError):
+                            job = self._refit(run, job, table, tally.file, error)
+                        else:
+                            self._failed(table, tally.file, error)
+        finally:
+            if load is not None:
+                load.abort()
+
+    def _refit(self, run: OrderedRun, job: Job, table: StreamTable, file: RemoteFile, error: TypeMismatchError) -> Job:
+        """Widens the table and reads the file again, whole; files already under way may have asked for the same."""
+        self.retries[file.uri] += 1
+        if self.retries[file.uri] > _MAX_RETRIES_PER_FILE:
+            self._failed(table, file, InternalError("its columns fit no types", uri=file.uri))
+            return job
+        import pyarrow as pa
+
+        self._widen(table, pa.schema(list(error.columns.items())), because=error)
+        job = Job(job.reader, job.format, job.encoder, TableShape(table.schema))
+        run.retry(file, job)
+        return job
+
+    def _sample(self, decoder: Format, selection: Selection) -> "pa.Schema":
+        """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
+        schemas = []
+        for file in sorted(selection.latest(SAMPLE_FILES), key=lambda file: file.sort_key):
+            try:
+                with self.source.reader.open(file) as stream:
+                    schemas.append(decoder.infer_table_schema(stream, file))
+            except FileError:
+                continue
+        return self._asked_for(merge_schemas(schemas))
+
+    def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
+        """The schema with what the person said about types in place of what the values suggest."""
+        import pyarrow as pa
+
+        stated = self.source.stream.input_types or {}
+        arrow = {"boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64(), "float": pa.float64()}
+        types = {field.name: pa.string() if self.options.all_text else field.type for field in schema}
+        types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
+        return pa.schema(list(types.items()))
+
+    def _widen(self, table: StreamTable, wanted: "pa.Schema", because: TypeMismatchError | None = None) -> None:
+        before = table.schema
+        table.widen(wanted if because is None or not self.options.all_text else self._asked_for(wanted))
+        if because is None:
+            return
+        for column in table.schema:
+            place = before.get_field_index(column.name)
+            if place < 0:
+                self.observer.warned(f"column {column.name!r} is new in file {because.uri!r}: added as {column.type}")
+            elif not before.field(place).type.equals(column.type):
+                self.observer.warned(
+                    f"column {column.name!r} was {before.field(place).type} and is now {column.type}: "
+                    f"{because.uri!r} holds values that did not fit"
+                )
+
+    def _progress(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
+        self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
+        self.observer.progressed(self.source.name, file.uri, rows, size_bytes)
+
+    def _loaded(self, file: RemoteFile, rows: int) -> None:
+        self.files_read += 1
+        self.rows += rows
+        self.size_bytes += file.size_bytes
+        self.file_progress = (0, 0)
+        self.observer.file_loaded(self.source.name, file.uri, rows)
+
+    def _failed(self, table: StreamTable, file: RemoteFile, error: FileCdkError) -> None:
+        self.files_failed += 1
+        if len(self.failures) < MAX_FAILURES:
+            self.failures.append(error)
+        table.record_failure(file, str(error))
+        self.observer.file_failed(self.source.name, file.uri, error)
+
+    def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
+        for message, count in warnings.items():
+            times = f" ({count} records)" if count > 1 else ""
+            self.observer.warned(f"file {file.uri!r}: {message}{times}")
+
+
+def _not_loaded(table: StreamTable) -> Decide:
+    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
+        return [None if wanted else ALREADY_LOADED for wanted in table.unloaded(files)]
+
+    return decide

@@ -1,0 +1,140 @@
+"""Real worker processes, really killed."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+
+from lines import Folder, LineEncoder, Lines
+
+from file_cdk.core.errors import WorkerCrashedError
+from file_cdk.core.files import RemoteFile
+from file_cdk.engine.executor import InlineExecutor
+from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
+from file_cdk.engine.pool import ProcessPool
+from file_cdk.engine.work import Job, RecordShape
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def pool() -> Iterator[ProcessPool]:
+    pool = ProcessPool(3)
+    yield pool
+    pool.close()
+
+
+def write(folder: Path, uri: str, text: str) -> RemoteFile:
+    path = folder / uri
+    path.write_text(text)
+    return RemoteFile(uri, path.stat().st_size, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def numbered(count: int) -> str:
+    return "".join(f"line {number}\n" for number in range(count))
+
+
+def job_of(folder: Path, pad: int = 0) -> Job:
+    return Job(Folder(str(folder)), Lines(200), LineEncoder(pad=pad), RecordShape(None))
+
+
+def output(run: OrderedRun, fd_path: Path | None = None) -> tuple[bytes, list[str], list[FileFailed]]:
+    """Everything emitted, either read into memory or copied to a file descriptor; files done; failures."""
+    data, done, failures = b"", [], []
+    fd = os.open(fd_path, os.O_CREAT | os.O_WRONLY) if fd_path else None
+    for event in run:
+        match event:
+            case FileBlock(block=block) if fd is not None:
+                block.copy_to(fd)
+            case FileBlock(block=block):
+                data += block.read()
+            case FileDone(tally):
+                done.append(tally.file.uri)
+            case FileFailed():
+                failures.append(event)
+    if fd is not None and fd_path is not None:
+        os.close(fd)
+        data = fd_path.read_bytes()
+    return data, done, failures
+
+
+@pytest.mark.parametrize("pad", [0, 300_000, 1_500_000], ids=["small", "several blocks a pipe", "larger than the pipe"])
+@pytest.mark.parametrize("to_fd", [False, True], ids=["read", "copied"])
+def test_processes_give_the_bytes_that_inline_gives(pool: ProcessPool, tmp_path: Path, pad: int, to_fd: bool) -> None:
+    count = 30 if pad else 400
+    files = [write(tmp_path, uri, numbered(count)) for uri in ("a", "b", "c")]
+    expected, done, _ = output(OrderedRun(InlineExecutor(), job_of(tmp_path, pad), files))
+    got, got_done, _ = output(OrderedRun(pool, job_of(tmp_path, pad), files), tmp_path / "out" if to_fd else None)
+    assert got == expected
+    assert got_done == done == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("pad", [0, 300_000, 1_500_000])
+def test_a_worker_that_dies_once_costs_nothing(pool: ProcessPool, tmp_path: Path, pad: int) -> None:
+    order = f"!die-once {tmp_path / 'died'}\n"
+    files = [
+        write(tmp_path, uri, numbered(20) + (order if uri == "b" else "") + numbered(20)) for uri in ("a", "b", "c")
+    ]
+    got, done, failures = output(OrderedRun(pool, job_of(tmp_path, pad), files))
+    assert (tmp_path / "died").exists()
+    expected, _, _ = output(OrderedRun(InlineExecutor(), job_of(tmp_path, pad), files))
+    assert got == expected
+    assert done == ["a", "b", "c"]
+    assert not failures
+
+
+def test_a_split_that_kills_two_workers_is_reported_and_the_other_files_go_on(
+    pool: ProcessPool, tmp_path: Path
+) -> None:
+    files = [
+        write(tmp_path, uri, numbered(40) + ("!die\n" if uri == "b" else "") + numbered(40)) for uri in ("a", "b", "c")
+    ]
+    got, done, (failure,) = output(OrderedRun(pool, job_of(tmp_path), files))
+    assert done == ["a", "c"]
+    assert isinstance(failure.error, WorkerCrashedError)
+    assert "signal 9" in str(failure.error)
+    assert failure.error.uri == "b"
+    lines = got.splitlines()
+    assert all(line.split(b":", 2)[2].startswith(b"line ") for line in lines), "no half line was emitted"
+    assert [line[:1] for line in lines].count(b"a") == [line[:1] for line in lines].count(b"c") == 80
+
+
+def test_workers_killed_from_outside_at_any_moment(pool: ProcessPool, tmp_path: Path) -> None:
+    files = [write(tmp_path, f"f{number}", numbered(100)) for number in range(12)]
+    expected, _, _ = output(OrderedRun(InlineExecutor(), job_of(tmp_path, 20_000), files))
+    data = b""
+    killed = 0
+    for count, event in enumerate(OrderedRun(pool, job_of(tmp_path, 20_000), files)):
+        if isinstance(event, FileBlock):
+            data += event.block.read()
+        if count % 60 == 30:
+            victim = pool.workers[count % len(pool.workers)]
+            # A split is given up when it dies twice; here none is to be unlucky twice.
+            if all(attempt.tries == 0 for attempt in victim.queue):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim.process.pid or 0, signal.SIGKILL)
+                    killed += 1
+    assert killed > 2
+    assert data == expected
+
+
+def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> None:
+    files = [write(tmp_path, uri, numbered(400)) for uri in ("a", "b", "c")]
+    run = iter(OrderedRun(pool, job_of(tmp_path), files))
+    next(event for event in run if isinstance(event, FileBlock))
+    pids = [worker.process.pid or 0 for worker in pool.workers]
+    assert pids
+    pool.close()
+    deadline = time.monotonic() + 10
+    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
