@@ -1,6 +1,7 @@
-"""Which executor a run gets."""
+"""Which executor a piece of work gets."""
 
 import os
+from dataclasses import dataclass, field
 
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.engine.pool import ProcessPool
@@ -13,8 +14,26 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def executor_for(pending_bytes: int, workers: int | None) -> Executor:
-    """`workers` processes; 0 means none, in this process; None leaves the choice to the size of the work."""
-    if workers == 0 or (workers is None and pending_bytes < INLINE_BYTES):
-        return InlineExecutor()
-    return ProcessPool(workers or cpu_count())
+@dataclass(slots=True)
+class Executors:
+    """Executors of one run: inline for little work, and one pool, started when first needed, for all streams.
+
+    workers: processes; 0 means none, None one per core for work that is worth it.
+    """
+
+    workers: int | None
+    _inline: InlineExecutor = field(default_factory=InlineExecutor)
+    _pool: ProcessPool | None = None
+
+    def for_work(self, pending_bytes: int) -> Executor:
+        if self.workers == 0 or (self.workers is None and pending_bytes < INLINE_BYTES):
+            return self._inline
+        if self._pool is None:
+            self._pool = ProcessPool(self.workers or cpu_count())
+            self._pool.prestart()
+        return self._pool
+
+    def close(self) -> None:
+        self._inline.close()
+        if self._pool is not None:
+            self._pool.close()

@@ -16,7 +16,7 @@ from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import format_for
-from file_cdk.pipeline.execution import executor_for
+from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def sync(source: str, destination: str, options: SyncOptions, observer: SyncObse
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(destination)
-    target.open()
-    try:
-        for stream in streams:
-            results.append(_StreamSync(stream, target, options, observer, failures).run())  # noqa: PERF401 - may raise
-    finally:
-        target.close()
+    executors = Executors(options.workers)
+    with ExitStack() as opened:
+        target.open()
+        opened.callback(target.close)
+        opened.callback(executors.close)
+        results.extend(_StreamSync(stream, target, executors, options, observer, failures).run() for stream in streams)
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -102,6 +102,7 @@ def sync(source: str, destination: str, options: SyncOptions, observer: SyncObse
 class _StreamSync:
     source: SourceStream
     destination: Destination
+    executors: Executors
     options: SyncOptions
     observer: SyncObserver
     failures: list[FileCdkError]
@@ -131,14 +132,10 @@ class _StreamSync:
         )
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
-        executor = executor_for(selection.size_bytes, self.options.workers)
-        try:
-            self._widen(table, self._sample(decoder, selection))
-            job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
-            run = OrderedRun(executor, job, selection)
-            self._take(run, job, table)
-        finally:
-            executor.close()
+        executor = self.executors.for_work(selection.size_bytes)
+        self._widen(table, self._sample(decoder, selection))
+        job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
+        self._take(OrderedRun(executor, job, selection), job, table)
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None

@@ -1,0 +1,214 @@
+"""`read`: records of the configured streams as protocol lines, with states that say how far they are."""
+
+import contextlib
+import copy
+import fcntl
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
+
+from file_cdk.core.config import SourceConfig, StreamConfig
+from file_cdk.core.cursor import Cursor, StateThrottle
+from file_cdk.core.errors import AccessError, DestinationError, FileCdkError, TransientError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.engine.executor import Block, write_all
+from file_cdk.engine.listing import Decide, list_matching, newer_than, select
+from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
+from file_cdk.engine.work import Job, RecordShape
+from file_cdk.formats.registry import format_for
+from file_cdk.pipeline.connector import configured
+from file_cdk.pipeline.execution import Executors
+from file_cdk.protocol import messages
+from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
+from file_cdk.protocol.record_encoding import RecordEncoder
+from file_cdk.protocol.state import parse_state
+from file_cdk.readers.globbing import GlobPatterns
+
+NO_CURSOR_STATE = {"__ab_no_cursor_state_message": True}
+"""State of a full refresh: there is nothing to go on from."""
+
+MAX_LOGGED_FAILURES = 100
+_PIPE_BYTES = 1 << 20
+
+
+def read_streams(
+    connector: SourceConnector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
+) -> int:
+    config, warnings = configured(connector, raw)
+    by_name = {stream.name: stream for stream in config.streams}
+    chosen = parse_configured_catalog(catalog, by_name)
+    states = parse_state(state)
+    output = _Output(out_fd)
+    for text in warnings:
+        output.log(logging.WARNING, text)
+    reader = connector.reader(config)
+    executors = Executors(workers)
+    complete = True
+    try:
+        for stream in chosen:
+            run = _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output)
+            complete &= run.run()
+    finally:
+        executors.close()
+    return 0 if complete else 1
+
+
+@dataclass(slots=True)
+class _Output:
+    """Where the messages go, whole lines at a time."""
+
+    fd: int
+
+    def __post_init__(self) -> None:
+        # A larger pipe saves switches between us and the reader; where it is no pipe, there is nothing to do.
+        with contextlib.suppress(OSError, AttributeError):
+            fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def send(self, message: AirbyteMessage) -> None:
+        with _writing():
+            write_all(self.fd, messages.to_line(message))
+
+    def copy(self, block: Block) -> None:
+        with _writing():
+            block.copy_to(self.fd)
+
+    def log(self, level: int, text: str) -> None:
+        self.send(messages.log(level, text))
+
+    def status(self, stream: str, status: AirbyteStreamStatus) -> None:
+        self.send(messages.stream_status(stream, status, emitted_at_ms=_now_ms()))
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _StreamRead:
+    config: SourceConfig
+    stream: StreamConfig
+    choice: ConfiguredStream
+    state: Mapping[str, Any] | None
+    reader: StreamReader
+    executors: Executors
+    output: _Output
+    cursor: Cursor | None = None
+    throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
+    records: int = 0
+    records_since_state: int = 0
+    files_failed: int = 0
+    first_error: FileCdkError | None = None
+
+    def run(self) -> bool:
+        """Reads the stream; whether all of it could be read."""
+        name = self.stream.name
+        if self.choice.incremental:
+            days = self.stream.days_to_sync_if_history_is_full
+            self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
+        self.output.status(name, AirbyteStreamStatus.STARTED)
+        try:
+            self._read_files()
+        except (AccessError, TransientError) as exc:
+            self.first_error = self.first_error or exc
+        self.output.log(logging.INFO, f"read {self.records} records of stream {name!r}")
+        if self.first_error is None:
+            self._emit_state()
+            self.output.status(name, AirbyteStreamStatus.COMPLETE)
+            return True
+        if self.files_failed or self.records:
+            self._emit_state()
+        error = self._summed_up(self.first_error)
+        self.output.send(messages.error_trace(error, emitted_at_ms=_now_ms(), stream=name))
+        self.output.status(name, AirbyteStreamStatus.INCOMPLETE)
+        return False
+
+    def _read_files(self) -> None:
+        matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
+        with ExitStack() as opened:
+            rules: list[Decide] = [newer_than(self.config.start_at), self._not_synced]
+            selection = select(list_matching(self.reader, matcher), rules)
+            opened.callback(selection.close)
+            skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
+            self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")
+            shape = RecordShape(None if self.stream.schemaless else self.choice.properties)
+            encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
+            job = Job(self.reader, format_for(self.stream.format), encoder, shape)
+            self._emit(OrderedRun(self.executors.for_work(selection.size_bytes), job, selection))
+        if self.cursor is not None:
+            self.cursor.finish()
+
+    def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
+        return [None if self.cursor is None else self.cursor.decide(file) for file in files]
+
+    def _emit(self, run: OrderedRun) -> None:
+        for event in run:
+            match event:
+                case FileBlock(block=block):
+                    self._emit_block(block)
+                case FileDone(tally):
+                    self._warn(tally)
+                    if self.cursor is not None:
+                        self.cursor.add(tally.file)
+                        self._emit_state_if_due(self.cursor)
+                case FileFailed(tally, error):
+                    self._warn(tally)
+                    self._fail(tally.file, error)
+
+    def _emit_block(self, block: Block) -> None:
+        if not self.records:
+            self.output.status(self.stream.name, AirbyteStreamStatus.RUNNING)
+        self.throttle.count(record_bytes=block.size_bytes)
+        rows = block.rows
+        self.output.copy(block)
+        self.records += rows
+        self.records_since_state += rows
+
+    def _fail(self, file: RemoteFile, error: FileCdkError) -> None:
+        self.files_failed += 1
+        self.first_error = self.first_error or error
+        if self.files_failed <= MAX_LOGGED_FAILURES:
+            self.output.log(logging.ERROR, str(error))
+        if self.cursor is not None:
+            self.cursor.leave_unread(file)
+
+    def _warn(self, tally: FileTally) -> None:
+        counts = Counter(tally.warnings)
+        counts.update({f"skipped: {reason}": count for reason, count in tally.skipped.items()})
+        for text, count in counts.items():
+            records = "record" if count == 1 else "records"
+            self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {text} ({count} {records})")
+
+    def _emit_state_if_due(self, cursor: Cursor) -> None:
+        self.throttle.count(files=1)
+        if self.throttle.due(state_bytes=cursor.state_bytes, history_files=len(cursor)):
+            self._emit_state()
+
+    def _emit_state(self) -> None:
+        state = NO_CURSOR_STATE if self.cursor is None else self.cursor.to_state()
+        self.output.send(messages.stream_state(self.stream.name, state, record_count=self.records_since_state))
+        self.records_since_state = 0
+        self.throttle.emitted()
+
+    def _summed_up(self, error: FileCdkError) -> FileCdkError:
+        if self.files_failed < 2:
+            return error
+        # The same kind of error, so that the platform sees whether the configuration or the moment is to blame.
+        summed_up = copy.copy(error)
+        summed_up.message = f"{self.files_failed} files could not be read; the first: {error.message}"
+        return summed_up

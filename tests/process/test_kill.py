@@ -1,0 +1,132 @@
+"""The installed commands, killed without warning: nothing partial stays, nothing is lost, no process is left behind."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import psutil
+import pytest
+
+pytestmark = pytest.mark.process
+
+FILES, ROWS = 8, 30_000
+BIN = Path(sys.executable).parent
+MARK = "FILE_CDK_TEST_RUN"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 12 MB of CSV, with a value per row that names the row."""
+    folder = tmp_path_factory.mktemp("kill") / "orders"
+    folder.mkdir()
+    for number in range(FILES):
+        with (folder / f"{number}.csv").open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["file", "row", "note"])
+            writer.writerows([number, row, f'row {row}, "quoted"\nand broken over lines'] for row in range(1, ROWS + 1))
+    return folder
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """An environment whose processes can be found; none may be left when the test ends."""
+    mark = uuid.uuid4().hex
+    yield {**os.environ, MARK: mark}
+    deadline = time.monotonic() + 10
+    while (left := processes_of(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, f"left behind: {left}"
+
+
+def processes_of(mark: str) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def sync(folder: Path, database: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [BIN / "file-cdk", "sync", folder, "--to", database, "--workers", "2"]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def assert_exactly_loaded(database: Path, run: subprocess.Popen[str]) -> None:
+    _, messages = run.communicate(timeout=120)
+    assert run.returncode == 0, messages
+    with duckdb.connect(str(database), read_only=True) as connection:
+        loaded = connection.execute(
+            "select file, count(*), count(distinct row), min(row), max(row), min(_file_row = row) from orders group by 1 order by 1"
+        ).fetchall()
+        ledger = connection.execute("select url, rows, status from _file_cdk_files order by url").fetchall()
+    assert loaded == [(number, ROWS, ROWS, 1, ROWS, True) for number in range(FILES)]
+    assert ledger == [(f"{number}.csv", ROWS, "loaded") for number in range(FILES)]
+
+
+def test_parent_killed_at_twenty_random_moments(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert_exactly_loaded(tmp_path / "whole.duckdb", sync(folder, tmp_path / "whole.duckdb", environment))
+    duration = time.monotonic() - started
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    interrupted = 0
+    for number in range(20):
+        database = tmp_path / f"{number}.duckdb"
+        victim = sync(folder, database, environment)
+        time.sleep(moments.uniform(0.2, 0.95) * duration)
+        victim.kill()
+        victim.communicate()
+        interrupted += victim.returncode == -signal.SIGKILL
+        deadline = time.monotonic() + 10
+        while processes_of(environment[MARK]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not processes_of(environment[MARK]), f"orphans after kill {number} of seed {seed}"
+        assert_exactly_loaded(database, sync(folder, database, environment))
+        database.unlink()
+    assert interrupted >= 10, f"seed {seed}: most kills came after the end"
+
+
+def test_worker_killed_while_records_are_read(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    config = {"path": str(folder), "streams": [{"name": "orders", "format": {"filetype": "csv"}}]}
+    columns = {name: {"type": ["null", "string"]} for name in ("file", "row", "note")}
+    stream = {"name": "orders", "json_schema": {"properties": columns}, "supported_sync_modes": ["full_refresh"]}
+    configured = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+    command = [
+        BIN / "source-local",
+        "read",
+        "--config",
+        tmp_path / "config.json",
+        "--catalog",
+        tmp_path / "catalog.json",
+    ]
+    reading = subprocess.Popen([*command, "--workers", "2"], env=environment, stdout=subprocess.PIPE)
+    assert reading.stdout is not None
+    rows: list[tuple[str, str]] = []
+    killed = 0
+    for line in reading.stdout:
+        message = json.loads(line)
+        if message["type"] == "RECORD":
+            rows.append((message["record"]["data"]["file"], message["record"]["data"]["row"]))
+            # Two different moments; the pipe is full of what the killed worker may be half through.
+            if len(rows) in (5_000, 100_000):
+                workers = [p for p in psutil.Process(reading.pid).children(recursive=True) if not p.children()]
+                busiest = max(workers, key=lambda process: process.cpu_times().user)
+                busiest.kill()
+                killed += 1
+    assert reading.wait(timeout=60) == 0
+    assert killed == 2
+    assert rows == [(str(number), str(row)) for number in range(FILES) for row in range(1, ROWS + 1)]
