@@ -205,16 +205,17 @@ class _StreamSync:
     def _widen(self, table: StreamTable, wanted: "pa.Schema", because: TypeMismatchError | None = None) -> None:
         before = table.schema
         table.widen(wanted if because is None or not self.options.all_text else self._asked_for(wanted))
-        if because is None:
-            return
+        if not before:
+            return  # the table is new: all its columns are
+        place = "newer files" if because is None else f"file {because.uri!r}"
         for column in table.schema:
-            place = before.get_field_index(column.name)
-            if place < 0:
-                self.observer.warned(f"column {column.name!r} is new in file {because.uri!r}: added as {column.type}")
-            elif not before.field(place).type.equals(column.type):
+            index = before.get_field_index(column.name)
+            if index < 0:
+                self.observer.warned(f"column {column.name!r} ({column.type}) is new, from {place}")
+            elif not before.field(index).type.equals(column.type):
+                was = before.field(index).type
                 self.observer.warned(
-                    f"column {column.name!r} was {before.field(place).type} and is now {column.type}: "
-                    f"{because.uri!r} holds values that did not fit"
+                    f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}"
                 )
 
     def _progress(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
