@@ -1,0 +1,339 @@
+"""The files of a folder on this machine."""
+
+# ruff: noqa: PTH100, PTH114, PTH115, PTH116, PTH118
+# Paths stay strings: os.scandir gives strings, and a Path per entry would cost more than the listing itself.
+
+import errno
+import io
+import logging
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO, TypeVar
+
+from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, FileChangedError, TransientError
+from file_cdk.core.files import RemoteFile
+
+_log = logging.getLogger("file_cdk.readers")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
+# O_NONBLOCK: opening a FIFO that a listed file was swapped for must not wait for a writer.
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
+_ESCAPED = re.compile("%(25|[89A-F][0-9A-F])")
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReader:
+    """Lists and opens the regular files under the folder `root`; implements core.ports.StreamReader.
+
+    A uri is the path relative to `root`. In a name that is not UTF-8, the bytes at fault
+    appear as `%E9` and the like, and `%` as `%25`. The version of a file
+    is its modification time (nanoseconds) and size, so that a copied folder counts as the same files; a replacement
+    that keeps both is not noticed, as with rsync.
+
+    Symbolic links are followed as long as they stay inside `root`: a file with two names is two files. Links that lead
+    out are left out with a warning, and refused by `open`, unless `follow_symlinks`; links that lead nowhere or back
+    to a folder they are in are left out with a warning.
+    """
+
+    root: str
+    follow_symlinks: bool = False
+
+    def __init__(self, root: str | os.PathLike[str], follow_symlinks: bool = False) -> None:
+        # Absolute now: a worker may have another working directory.
+        object.__setattr__(self, "root", os.path.abspath(root))
+        object.__setattr__(self, "follow_symlinks", follow_symlinks)
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        """Every regular file whose uri starts with `prefix`, each once, in no particular order.
+
+        Looks into no folder that `prefix` excludes. Holds one open folder and the names of folders still to visit.
+        Raises AccessError when the root or any folder on the way cannot be listed: no file is passed over in silence;
+        TransientError when the machine or the file server is at its limits.
+        """
+        *parents, start = prefix.split("/")
+        folder: _Folder | None = self._open_root()
+        for name in parents:
+            if folder is not None:
+                folder = self._descend(folder, name)
+        pending = [] if folder is None else [folder]
+        while pending:
+            folder = pending.pop()
+            for entry in self._scan(folder, start):
+                if isinstance(entry, _Folder):
+                    pending.append(entry)
+                else:
+                    yield entry
+            start = ""
+
+    def open(self, file: RemoteFile) -> BinaryIO:
+        """Unbuffered. Every read checks that the file still is the version listed.
+
+        Raises FileAccessError and FileChangedError; so do reads from what it returns.
+        """
+        path = self._find(file.uri)
+        try:
+            descriptor = os.open(path, _OPEN_FLAGS)
+        except OSError as exc:
+            raise _open_error(exc, file.uri) from exc
+        try:
+            self._refuse_outside(_real_path(descriptor, path), file.uri)
+            _refuse_other_version(descriptor, file)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return _VersionedFile(descriptor, file)
+
+    def _open_root(self) -> "_Folder":
+        try:
+            status = os.stat(self.root)
+        except OSError as exc:
+            if exc.errno in _GONE:
+                raise AccessError(
+                    f"folder {self.root!r} does not exist", remedy="Check the path for spelling, and that it is mounted"
+                ) from exc
+            raise _listing_error(exc, self.root) from exc
+        if not stat.S_ISDIR(status.st_mode):
+            raise AccessError(
+                f"{self.root!r} is not a folder", remedy="Give the folder that it is in, and its name as the glob"
+            )
+        return _Folder(self.root, "", (_identity(status),))
+
+    def _descend(self, folder: "_Folder", segment: str) -> "_Folder | None":
+        """The folder whose uri has one more segment, if there is one."""
+        if not _is_name(segment):
+            return None
+        for name in reversed(_names(segment)):
+            path = os.path.join(folder.path, name)
+            try:
+                status = self._status(path, folder, is_link=os.path.islink(path))
+            except OSError as exc:
+                raise _listing_error(exc, path) from exc
+            if status is not None:
+                _refuse_same_uri(folder, name)
+                return folder.child(name, status) if stat.S_ISDIR(status.st_mode) else None
+        return None
+
+    def _scan(self, folder: "_Folder", start: str) -> Iterator["RemoteFile | _Folder"]:
+        """The files and folders in one folder whose escaped names begin with `start`."""
+        try:
+            entries = os.scandir(folder.path)
+        except OSError as exc:
+            if exc.errno in _GONE and folder.uri:
+                return  # removed since its name was read
+            raise _listing_error(exc, folder.path) from exc
+        with entries:
+            for entry in _each(entries, folder.path):
+                if _escape_name(entry.name).startswith(start):
+                    found = self._inspect(folder, entry)
+                    if found is not None:
+                        yield found
+
+    def _inspect(self, folder: "_Folder", entry: os.DirEntry[str]) -> "RemoteFile | _Folder | None":
+        try:
+            status = self._status(entry.path, folder, is_link=entry.is_symlink())
+        except OSError as exc:
+            raise _listing_error(exc, entry.path) from exc
+        if status is None:
+            return None
+        _refuse_same_uri(folder, entry.name)
+        if stat.S_ISDIR(status.st_mode):
+            return folder.child(entry.name, status)
+        if stat.S_ISREG(status.st_mode):
+            return _remote_file(folder.uri + _escape_name(entry.name), status)
+        return None
+
+    def _status(self, path: str, folder: "_Folder", *, is_link: bool) -> os.stat_result | None:
+        """Of what `path` stands for; None when that is gone, or is a link not to be followed."""
+        real = os.path.realpath(path) if is_link else path
+        if is_link and not self.follow_symlinks and not self._contains(real):
+            _log.warning("left out %r: a link that leads out of the root", path)
+            return None
+        try:
+            status = os.lstat(real)
+        except OSError as exc:
+            if exc.errno not in _GONE:
+                raise
+            if is_link:
+                _log.warning("left out %r: a link that leads nowhere", path)
+            return None
+        if stat.S_ISLNK(status.st_mode):
+            _log.warning("left out %r: a link that leads back to itself", path)
+            return None
+        if stat.S_ISDIR(status.st_mode) and _identity(status) in folder.trail:
+            _log.warning("left out %r: a link to a folder that it is in", path)
+            return None
+        return status
+
+    def _refuse_outside(self, real: str, uri: str) -> None:
+        if not self.follow_symlinks and not self._contains(real):
+            raise FileAccessError(
+                "the file is reached through a link that leads out of the root",
+                uri=uri,
+                remedy="Allow links to be followed out of the root if that is wanted",
+            )
+
+    def _contains(self, real: str) -> bool:
+        root = os.path.realpath(self.root)
+        return real == root or real.startswith(root.rstrip("/") + "/")
+
+    def _find(self, uri: str) -> str:
+        """The path that was listed as `uri`; if there is none, one that does not exist."""
+        path = self.root
+        for segment in uri.split("/"):
+            if not _is_name(segment):
+                raise FileAccessError("the uri is not a path that a listing of the root gives", uri=uri)
+            literal, *escaped = (os.path.join(path, name) for name in _names(segment))
+            path = escaped[0] if escaped and not os.path.lexists(literal) else literal
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """uri: empty for the root, else ends with a slash. trail: the folders entered on the way, this one included."""
+
+    path: str
+    uri: str
+    trail: tuple[tuple[int, int], ...]
+
+    def child(self, name: str, status: os.stat_result) -> "_Folder":
+        uri = f"{self.uri}{_escape_name(name)}/"
+        return _Folder(os.path.join(self.path, name), uri, (*self.trail, _identity(status)))
+
+
+class _VersionedFile(io.FileIO):
+    """A file that stops being readable once it is not the listed version any more."""
+
+    def __init__(self, descriptor: int, file: RemoteFile) -> None:
+        super().__init__(descriptor, "rb")
+        self._file = file
+
+    def readinto(self, buffer: object) -> int | None:
+        return self._checked(super().readinto, buffer)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._checked(super().read, size)
+
+    def readall(self) -> bytes:
+        return self._checked(super().readall)
+
+    def _checked(self, read: Callable[..., _Result], *arguments: object) -> _Result:
+        try:
+            result = read(*arguments)
+        except OSError as exc:
+            raise FileAccessError(f"the file cannot be read: {exc.strerror or exc}", uri=self._file.uri) from exc
+        _refuse_other_version(self.fileno(), self._file)
+        return result
+
+
+def _refuse_other_version(descriptor: int, file: RemoteFile) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileAccessError("not a regular file", uri=file.uri)
+    now = _remote_file(file.uri, status)
+    if now != (file if file.etag is not None else replace(file, etag=now.etag)):
+        raise FileChangedError(
+            "the file changed since it was listed", uri=file.uri, remedy="The next sync takes the new version"
+        )
+
+
+def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
+    return RemoteFile(
+        uri, status.st_size, _instant(status.st_mtime_ns), etag=f"{status.st_mtime_ns:x}-{status.st_size:x}"
+    )
+
+
+def _instant(nanoseconds: int) -> datetime:
+    """Cut to microseconds; times that a datetime cannot hold become the first or last it can."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _is_name(segment: str) -> bool:
+    """Whether a listing may give a uri with this segment."""
+    return segment not in ("", ".", "..") and "\0" not in segment and not _SURROGATE.search(segment)
+
+
+def _escape_name(name: str) -> str:
+    if not _UNDECODABLE.search(name):
+        return name
+    return _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
+
+
+def _names(segment: str) -> tuple[str, ...]:
+    """The names that `_escape_name` turns into `segment`, itself first; there are at most two."""
+    if "%" not in segment:
+        return (segment,)
+    raw = os.fsdecode(_ESCAPED.sub(_unescaped, segment).encode("utf-8", "surrogateescape"))
+    return (segment, raw) if raw != segment and _escape_name(raw) == segment else (segment,)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    byte = int(match[1], 16)
+    return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
+
+
+def _refuse_same_uri(folder: _Folder, name: str) -> None:
+    uri_name = _escape_name(name)
+    if uri_name != name and os.path.lexists(os.path.join(folder.path, uri_name)):
+        raise AccessError(
+            f"two names in folder {folder.path!r} have the same uri {folder.uri + uri_name!r}",
+            remedy="Rename the one that is not UTF-8",
+        )
+
+
+def _each(entries: Iterator[os.DirEntry[str]], path: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        yield from entries
+    except OSError as exc:
+        raise _listing_error(exc, path) from exc
+
+
+def _real_path(descriptor: int, path: str) -> str:
+    """Where the open file really is, whatever `path` may have become since."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:  # no /proc: the best there is, though a link swapped in meanwhile goes unseen
+        return os.path.realpath(path)
+
+
+def _listing_error(exc: OSError, path: str) -> FileCdkError:
+    message = f"{path!r} cannot be listed: {exc.strerror}"
+    if exc.errno in _PASSING:
+        return TransientError(message)
+    if exc.errno in _FORBIDDEN:
+        return AccessError(message, remedy="Let the user who runs this read and enter the folder (chmod +rx)")
+    return AccessError(message)
+
+
+def _open_error(exc: OSError, uri: str) -> FileAccessError:
+    if exc.errno in _GONE:
+        return FileAccessError("the file is gone since it was listed", uri=uri)
+    if exc.errno in _FORBIDDEN:
+        return FileAccessError(
+            f"the file may not be read: {exc.strerror}",
+            uri=uri,
+            remedy="Let the user who runs this read it and enter its folder (chmod +r, +x)",
+        )
+    return FileAccessError(f"the file cannot be opened: {exc.strerror}", uri=uri)
