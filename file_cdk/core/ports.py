@@ -81,6 +81,10 @@ class Format(Protocol):
     def split_size_bytes(self) -> int | None:
         """Bytes of file per split that make good use of a worker; None when a file can only be read as a whole."""
 
+    @property
+    def may_crash(self) -> bool:
+        """Whether the native code that reads it may end the process on bad bytes; then it is kept out of the parent."""
+
     def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
         """JSON Schema `properties` of the records, from a bounded sample; not yet nullable. Raises MalformedFileError."""
 

@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
-from file_cdk.core.files import Split
+from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ class TableShape:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleShape:
+    """Decode nothing: find the schema of a file's beginning, for the protocol or for a table."""
+
+    target: Literal["json", "table"]
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """What all splits of a stream share; sent to each worker once, under its key."""
+    """What all tasks of a stream share; sent to each worker once, under its key. encoder: None for samples."""
 
     reader: StreamReader
     format: Format
-    encoder: Encoder
-    shape: RecordShape | TableShape
+    encoder: Encoder | None
+    shape: RecordShape | TableShape | SampleShape
     key: int = field(default_factory=lambda: next(_job_keys))
-
-    def decode(
-        self, stream: BinaryIO, split: Split, report: SplitReport
-    ) -> "Iterator[pa.RecordBatch] | Iterator[pa.RecordBatch | JsonLines]":
-        if isinstance(self.shape, TableShape):
-            return self.format.read_table(stream, split, self.shape.schema, report)
-        return self.format.read_records(stream, split, self.shape.json_schema, report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
+    """The task is done. schema: what a sample found, JSON Schema properties or an Arrow schema."""
+
     report: SplitReport
+    schema: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +90,23 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
 
     Line-oriented output is cut at line ends into blocks of at most `max_block_bytes`, unless one line is longer.
     """
+    job = task.job
     report = SplitReport()
     rows = 0
     began = False
+    schema = None
     try:
-        with task.job.reader.open(task.split.file) as stream:
-            for batch in task.job.decode(stream, task.split, report):
+        with job.reader.open(task.split.file) as stream:
+            if isinstance(job.shape, SampleShape):
+                schema = _infer(job.format, job.shape, stream, task.split.file)
+            for batch in _decode(job, stream, task.split, report):
                 if not began:
                     began = True
                     yield Began(report.start)
-                if batch.num_rows:
-                    encoded = task.job.encoder.encode(batch, task.split.file, rows + 1, task.emitted_at_ms)
+                if batch.num_rows and job.encoder is not None:
+                    encoded = job.encoder.encode(batch, task.split.file, rows + 1, task.emitted_at_ms)
                     rows += batch.num_rows
-                    if task.job.encoder.line_oriented and len(encoded) > max_block_bytes:
+                    if job.encoder.line_oriented and len(encoded) > max_block_bytes:
                         yield from _cut_at_lines(encoded, max_block_bytes)
                     else:
                         yield Output(encoded, batch.num_rows)
@@ -112,7 +119,25 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     if not began:
         yield Began(report.start)
     report.rows = rows
-    yield Ended(report)
+    yield Ended(report, schema)
+
+
+def _infer(decoder: Format, shape: SampleShape, stream: BinaryIO, file: RemoteFile) -> Any:
+    return (
+        decoder.infer_json_schema(stream, file) if shape.target == "json" else decoder.infer_table_schema(stream, file)
+    )
+
+
+def _decode(
+    job: Job, stream: BinaryIO, split: Split, report: SplitReport
+) -> "Iterator[pa.RecordBatch] | Iterator[pa.RecordBatch | JsonLines]":
+    match job.shape:
+        case TableShape(schema):
+            return job.format.read_table(stream, split, schema, report)
+        case RecordShape(json_schema):
+            return job.format.read_records(stream, split, json_schema, report)
+        case SampleShape():
+            return iter(())
 
 
 def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from file_cdk.core.config import SourceConfig, StreamConfig
-from file_cdk.core.errors import FileCdkError, FileError, MalformedFileError
+from file_cdk.core.errors import FileCdkError, MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import SourceConnector, StreamReader
-from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.listing import list_matching, newer_than, select
+from file_cdk.engine.planning import plan_file
+from file_cdk.engine.sampling import sample
 from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.connector import configured
+from file_cdk.pipeline.execution import Executors
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
     SCHEMALESS_PROPERTIES,
@@ -25,6 +27,9 @@ from file_cdk.protocol.record_encoding import RecordEncoder
 from file_cdk.readers.globbing import GlobPatterns
 
 SAMPLE_FILES = 10
+SAMPLE_BYTES = 1 << 20
+"""About what a format reads of each."""
+
 _NO_FILES = "stream {!r}: no file matches its globs{}"
 
 
@@ -40,6 +45,7 @@ def stream_files(config: SourceConfig, stream: StreamConfig, reader: StreamReade
 
 
 def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+    executors = Executors(None)
     try:
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
@@ -49,23 +55,26 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
             if file is None:
                 yield warning(_NO_FILES.format(stream.name, ""))
             else:
-                _read_one(reader, stream, file)
+                _read_beginning(executors, reader, stream, file)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
         yield messages.to_line(messages.connection_status())
+    finally:
+        executors.close()
 
 
-def _read_one(reader: StreamReader, stream: StreamConfig, file: RemoteFile) -> None:
-    """Reads the beginning of one file. Raises what reading it raises."""
-    from file_cdk.engine.planning import plan_file
-
+def _read_beginning(executors: Executors, reader: StreamReader, stream: StreamConfig, file: RemoteFile) -> None:
+    """Raises what reading the first records of the file raises."""
     decoder = format_for(stream.format)
+    first = next(plan_file(file, decoder.split_size_bytes))
+    executor = executors.for_work(first.size_bytes, decoder)
     job = Job(reader, decoder, RecordEncoder(stream.name), RecordShape(None))
-    attempt = InlineExecutor().submit(Task(job, next(plan_file(file, decoder.split_size_bytes)), 0))
+    attempt = executor.submit(Task(job, first, 0))
     event = attempt.next_event()
     if isinstance(event, Began):
         event = attempt.next_event()
+    executor.reset()
     if isinstance(event, Failed):
         raise event.error
 
@@ -74,16 +83,20 @@ def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[byt
     config, warnings = configured(connector, raw)
     yield from map(warning, warnings)
     reader = connector.reader(config)
+    executors = Executors(None)
     streams = []
-    for stream in config.streams:
-        properties, warnings = _properties(config, stream, reader)
-        yield from map(warning, warnings)
-        streams.append(discovered_stream(stream.name, properties, primary_key=stream.primary_key_columns))
+    try:
+        for stream in config.streams:
+            properties, warnings = _properties(executors, config, stream, reader)
+            yield from map(warning, warnings)
+            streams.append(discovered_stream(stream.name, properties, primary_key=stream.primary_key_columns))
+    finally:
+        executors.close()
     yield messages.to_line(messages.catalog(streams))
 
 
 def _properties(
-    config: SourceConfig, stream: StreamConfig, reader: StreamReader
+    executors: Executors, config: SourceConfig, stream: StreamConfig, reader: StreamReader
 ) -> tuple[Mapping[str, Any], list[str]]:
     if stream.schemaless:
         return SCHEMALESS_PROPERTIES, []
@@ -93,14 +106,10 @@ def _properties(
     if not files:
         return SCHEMALESS_PROPERTIES, [_NO_FILES.format(stream.name, "; its schema is a single object column")]
     decoder = format_for(stream.format)
-    samples: list[Mapping[str, Any]] = []
-    errors: list[FileError] = []
-    for file in files:
-        try:
-            with reader.open(file) as opened:
-                samples.append(decoder.infer_json_schema(opened, file))
-        except FileError as exc:
-            errors.append(exc)
+    executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), decoder)
+    found = list(sample(executor, reader, decoder, files, "json"))
+    errors = [item for item in found if isinstance(item, FileCdkError)]
+    samples = [item for item in found if not isinstance(item, FileCdkError)]
     if not samples:
         raise MalformedFileError(
             f"stream {stream.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 
+from file_cdk.core.ports import Format
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.engine.pool import ProcessPool
 
@@ -25,8 +26,10 @@ class Executors:
     _inline: InlineExecutor = field(default_factory=InlineExecutor)
     _pool: ProcessPool | None = None
 
-    def for_work(self, pending_bytes: int) -> Executor:
-        if self.workers == 0 or (self.workers is None and pending_bytes < INLINE_BYTES):
+    def for_work(self, pending_bytes: int, decoder: Format) -> Executor:
+        """The executor for so many bytes of files of one format."""
+        little = pending_bytes < INLINE_BYTES and not decoder.may_crash
+        if self.workers == 0 or (self.workers is None and little):
             return self._inline
         if self._pool is None:
             self._pool = ProcessPool(self.workers or cpu_count())

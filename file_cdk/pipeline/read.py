@@ -148,8 +148,9 @@ class _StreamRead:
             self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")
             shape = RecordShape(None if self.stream.schemaless else self.choice.properties)
             encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
-            job = Job(self.reader, format_for(self.stream.format), encoder, shape)
-            self._emit(OrderedRun(self.executors.for_work(selection.size_bytes), job, selection))
+            decoder = format_for(self.stream.format)
+            executor = self.executors.for_work(selection.size_bytes, decoder)
+            self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
         if self.cursor is not None:
             self.cursor.finish()
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
-from file_cdk.core.errors import FileCdkError, FileError, InternalError, TypeMismatchError
+from file_cdk.core.errors import FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
+from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
+from file_cdk.engine.sampling import sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.execution import Executors
@@ -132,8 +134,8 @@ class _StreamSync:
         )
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
-        executor = self.executors.for_work(selection.size_bytes)
-        self._widen(table, self._sample(decoder, selection))
+        executor = self.executors.for_work(selection.size_bytes, decoder)
+        self._widen(table, self._sample(executor, decoder, selection))
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
         self._take(OrderedRun(executor, job, selection), job, table)
 
@@ -181,16 +183,11 @@ class _StreamSync:
         run.retry(file, job)
         return job
 
-    def _sample(self, decoder: Format, selection: Selection) -> "pa.Schema":
+    def _sample(self, executor: Executor, decoder: Format, selection: Selection) -> "pa.Schema":
         """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
-        schemas = []
-        for file in sorted(selection.latest(SAMPLE_FILES), key=lambda file: file.sort_key):
-            try:
-                with self.source.reader.open(file) as stream:
-                    schemas.append(decoder.infer_table_schema(stream, file))
-            except FileError:
-                continue
-        return self._asked_for(merge_schemas(schemas))
+        files = selection.latest(SAMPLE_FILES)[::-1]
+        schemas = sample(executor, self.source.reader, decoder, files, "table")
+        return self._asked_for(merge_schemas(schema for schema in schemas if not isinstance(schema, FileCdkError)))
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
         """The schema with what the person said about types in place of what the values suggest."""

@@ -25,6 +25,7 @@ class Lines:
     split_size_bytes: int | None = 64
     piece: int = 3
     extensions: ClassVar[tuple[str, ...]] = (".lines",)
+    may_crash: ClassVar[bool] = False
 
     def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
         return {}

@@ -1,0 +1,1 @@
+"""One module per file format: infer a schema from a sample, decode the records of a byte range."""

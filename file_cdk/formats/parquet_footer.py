@@ -1,0 +1,136 @@
+"""The footer of a Parquet file: read once per file version and process, and where its row groups begin.
+
+Layout: https://parquet.apache.org/docs/file-format/ . Everything that pyarrow says about a file it cannot read is said
+again here in words that hold none of the file's values.
+"""
+
+import os
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from file_cdk.core.errors import MalformedFileError
+from file_cdk.core.files import RemoteFile
+
+_MAGIC = b"PAR1"
+_MAGIC_ENCRYPTED = b"PARE"
+_TRAILER_BYTES = 8
+"""Length of the footer (4 bytes, little endian), then the magic bytes."""
+_SMALLEST_BYTES = len(_MAGIC) + _TRAILER_BYTES
+
+_CACHED_FOOTERS = 8
+_FileVersion = tuple[str, datetime, str | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """Metadata of one file version. `starts`: where each row group begins, in the file's order of row groups.
+
+    A row group begins with its first column chunk. Writers put row groups one after the other; should one lie elsewhere,
+    it counts as beginning where the one before it does, so that the order of records stays that of the footer.
+    """
+
+    metadata: pq.FileMetaData
+    starts: tuple[int, ...]
+    size_bytes: int
+
+    @property
+    def largest_row_group_bytes(self) -> int:
+        """About how many bytes of file the largest row group takes."""
+        return max((end - start for start, end in pairwise((*self.starts, self.size_bytes))), default=0)
+
+    def row_groups(self, start: int, end: int) -> range:
+        """The row groups that begin in `[start, end)`."""
+        return range(bisect_left(self.starts, start), bisect_left(self.starts, end))
+
+    def start_of(self, row_group: int) -> int:
+        """Where this row group begins; behind the last one, the file's size."""
+        return self.starts[row_group] if row_group < len(self.starts) else self.size_bytes
+
+
+_cache: "OrderedDict[_FileVersion, Footer]" = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def read_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
+    """The footer of this version of the file, from a cache of the last few. Raises MalformedFileError."""
+    version = (file.uri, file.modified_at, file.etag, file.size_bytes)
+    with _cache_lock:
+        if known := _cache.get(version):
+            _cache.move_to_end(version)
+            return known
+    footer = _parse_footer(stream, file)
+    with _cache_lock:
+        _cache[version] = footer
+        while len(_cache) > _CACHED_FOOTERS:
+            _cache.popitem(last=False)
+    return footer
+
+
+def _parse_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
+    size_bytes = stream.seek(0, os.SEEK_END)
+    _check_trailer(stream, file, size_bytes)
+    stream.seek(0)
+    with malformed(file, "is not a whole Parquet file: its footer is damaged or truncated"):
+        metadata = pq.ParquetFile(stream).metadata
+        starts = _starts(metadata)
+    if any(not 0 <= start < size_bytes for start in starts):
+        raise MalformedFileError("is not a whole Parquet file: its footer names data that it lacks", uri=file.uri)
+    return Footer(metadata, starts, size_bytes)
+
+
+def _check_trailer(stream: BinaryIO, file: RemoteFile, size_bytes: int) -> None:
+    if size_bytes < _SMALLEST_BYTES:
+        raise MalformedFileError(f"is not a Parquet file: it has only {size_bytes} bytes", uri=file.uri)
+    stream.seek(size_bytes - _TRAILER_BYTES)
+    trailer = b""
+    while len(trailer) < _TRAILER_BYTES and (block := stream.read(_TRAILER_BYTES - len(trailer))):
+        trailer += block
+    if trailer.endswith(_MAGIC_ENCRYPTED):
+        raise MalformedFileError("is an encrypted Parquet file, which this version cannot read", uri=file.uri)
+    if not trailer.endswith(_MAGIC):
+        stream.seek(0)
+        what = "is truncated" if stream.read(len(_MAGIC)) == _MAGIC else "is not a Parquet file"
+        raise MalformedFileError(f"{what}: it does not end with the Parquet magic bytes", uri=file.uri)
+    if int.from_bytes(trailer[:4], "little") > size_bytes - _SMALLEST_BYTES:
+        raise MalformedFileError("is not a whole Parquet file: its footer is damaged or truncated", uri=file.uri)
+
+
+def _starts(metadata: pq.FileMetaData) -> tuple[int, ...]:
+    starts: list[int] = []
+    latest = 0
+    for index in range(metadata.num_row_groups):
+        row_group = metadata.row_group(index)
+        if row_group.num_columns:
+            column = row_group.column(0)
+            start = column.data_page_offset
+            if column.has_dictionary_page and column.dictionary_page_offset:  # some writers put 0 there
+                start = min(start, column.dictionary_page_offset)
+            latest = max(latest, start)
+        starts.append(latest)
+    return tuple(starts)
+
+
+@contextmanager
+def malformed(file: RemoteFile, message: str) -> Iterator[None]:
+    """Turns what pyarrow raises about a file's bytes into MalformedFileError; what the stream raises passes unchanged."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as exc:
+        if isinstance(exc, OSError) and exc.errno is not None:  # the operating system's, not pyarrow's
+            raise
+        reason = str(exc).lower()
+        if "encrypt" in reason:
+            message = "has encrypted columns, which this version cannot read"
+        elif isinstance(exc, pa.ArrowNotImplementedError) or "support" in reason:
+            message = f"{message.partition(':')[0]}: it uses an encoding or a compression that is not supported"
+        raise MalformedFileError(message, uri=file.uri) from None

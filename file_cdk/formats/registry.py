@@ -1,0 +1,74 @@
+"""Which class reads which filetype and which file ending. Importing this module imports no format."""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from file_cdk.core.config import FormatConfig
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.ports import Format
+
+ENTRY_POINT_GROUP = "file_cdk.formats"
+"""A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
+
+BUILT_IN = {
+    "csv": "file_cdk.formats.csv:CsvFormat",
+    "jsonl": "file_cdk.formats.jsonl:JsonlFormat",
+    "parquet": "file_cdk.formats.parquet:ParquetFormat",
+}
+
+EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "jsonl",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".parq": "parquet",
+    ".pq": "parquet",
+}
+"""Written out once more here, so that a file name can be judged without importing its format."""
+
+
+def format_for(config: FormatConfig) -> Format:
+    """The format that `config.filetype` names, configured. Raises ConfigError when no installed format has that name."""
+    return cast(Format, _class_for(config.filetype)(config))
+
+
+def filetype_for(uri: str) -> str | None:
+    """The filetype that a file's ending stands for, in any case; None when no installed format claims it."""
+    name = uri.rpartition("/")[2].lower()
+    for extension, filetype in EXTENSIONS.items():
+        if name.endswith(extension):
+            return filetype
+    for filetype in _third_party():
+        if name.endswith(tuple(_class_for(filetype).extensions)):
+            return filetype
+    return None
+
+
+def _class_for(filetype: str) -> Any:
+    if place := BUILT_IN.get(filetype):
+        module, _, name = place.partition(":")
+        return getattr(import_module(module), name)
+    entry_point = _third_party().get(filetype)
+    if entry_point is None:
+        supported = ", ".join([*BUILT_IN, *_third_party()])
+        raise ConfigError(
+            f"format {filetype!r} is not supported by this version", remedy=f"Supported formats: {supported}"
+        )
+    try:
+        return entry_point.load()
+    except (ImportError, AttributeError) as exc:
+        raise ConfigError(
+            f"format {filetype!r} cannot be loaded from {entry_point.value!r}",
+            remedy="Reinstall the package that provides it, with all it needs",
+        ) from exc
+
+
+@cache
+def _third_party() -> dict[str, EntryPoint]:
+    """By filetype, in alphabetical order; a built-in name cannot be taken over."""
+    found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
+    return dict(sorted(found.items()))

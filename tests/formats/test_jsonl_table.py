@@ -1,0 +1,258 @@
+"""JSON Lines into typed columns: which types are inferred, what fits them, and what widening asks for."""
+
+import io
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from file_cdk.core.config import JsonlConfig
+from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import SplitReport
+from file_cdk.formats.jsonl import JsonlFormat
+
+JSONL = JsonlFormat(JsonlConfig())
+US, NS = pa.timestamp("us"), pa.timestamp("ns")
+US_UTC = pa.timestamp("us", "UTC")
+BIG = pa.decimal128(38, 0)
+
+
+def remote(data: bytes) -> RemoteFile:
+    return RemoteFile("logs/a.jsonl", len(data), datetime(2024, 1, 2, tzinfo=UTC))
+
+
+def inferred(*lines: str) -> list[tuple[str, pa.DataType]]:
+    data = "\n".join(lines).encode()
+    return [(f.name, f.type) for f in JSONL.infer_table_schema(io.BytesIO(data), remote(data))]
+
+
+def record(value: str) -> str:
+    return f'{{"a":{value}}}'
+
+
+def column(*values: str) -> pa.DataType:
+    """The type inferred for a column of these values."""
+    [(_, kind)] = inferred(*map(record, values))
+    return kind
+
+
+def table(data: bytes, schema: pa.Schema) -> tuple[pa.Table, SplitReport]:
+    report = SplitReport()
+    batches = list(JSONL.read_table(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), schema, report))
+    assert report.rows == sum(batch.num_rows for batch in batches)
+    return pa.Table.from_batches(batches, schema=schema), report
+
+
+def read(kind: pa.DataType, *values: str) -> list[Any]:
+    data = "\n".join(map(record, values)).encode()
+    found, _ = table(data, pa.schema([("a", kind)]))
+    return list(found["a"].to_pylist())
+
+
+def needed(schema: dict[str, pa.DataType], *lines: str) -> tuple[dict[str, pa.DataType], int | None]:
+    """The types that the mismatch asks for, and its row."""
+    with pytest.raises(TypeMismatchError) as caught:
+        table("\n".join(lines).encode(), pa.schema(list(schema.items())))
+    assert caught.value.uri == "logs/a.jsonl"
+    return caught.value.columns, caught.value.row
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["null", "null"], pa.null()),
+        (["true", "null"], pa.bool_()),
+        (["1", "-9223372036854775808"], pa.int64()),
+        (["9223372036854775807"], pa.int64()),
+        (["9223372036854775808"], BIG),
+        (["1", "18446744073709551615"], BIG),
+        (["-" + "9" * 38], BIG),
+        (["9" * 39], pa.string()),
+        (["9" * 5000], pa.string()),
+        (["1", "2.0"], pa.float64()),
+        (["1e3"], pa.float64()),
+        (["1e999"], pa.string()),
+        (["1.5", "9223372036854775808"], pa.string()),
+        (["true", "1"], pa.string()),
+        (["1", '"x"'], pa.string()),
+        (["{}", "1"], pa.string()),
+        (["[]", "[null]"], pa.list_(pa.null())),
+        (["[1]", "[2.5]"], pa.list_(pa.float64())),
+        (['[1,"x",[2]]'], pa.list_(pa.string())),
+        (['{"x":1}', '{"y":[true]}'], pa.struct([("x", pa.int64()), ("y", pa.list_(pa.bool_()))])),
+        (['{"x":"2024-01-01"}'], pa.struct([("x", pa.string())])),
+        (['"2024-01-01"', '"1999-12-31"'], pa.date32()),
+        (['"2024-01-01"', '"2024-02-30"'], pa.string()),
+        (['"2024-01-01"', '""'], pa.string()),
+        (['"2024-01-01T10:20:30"', '"2024-01-01 10:20:30.123456"'], US),
+        (['"2024-01-01T10:20:30.1234567"'], NS),
+        (['"2024-01-01T10:20:30Z"', '"2024-01-01T10:20:30.5+02:00"'], US_UTC),
+        (['"2024-01-01T10:20:30Z"', '"2024-01-01T10:20:30"'], pa.string()),
+        (['"2024-01-01T10:20:30"', '"2024-01-01"'], pa.string()),
+        (['"2024-01-01T10:20"'], pa.string()),
+        (['"2024-01-01T10:20:60"'], pa.string()),
+        (['"١٢٣٤-01-01"'], pa.string()),
+    ],
+)
+def test_a_column_has_the_narrowest_type_that_holds_its_values(values: list[str], kind: pa.DataType) -> None:
+    assert column(*values) == kind
+
+
+def test_columns_come_in_order_of_first_appearance() -> None:
+    assert inferred('{"b":1}', '{"a":1,"c":null}', '{"b":2.5,"c":"x"}') == [
+        ("b", pa.float64()),
+        ("a", pa.int64()),
+        ("c", pa.string()),
+    ]
+
+
+def test_an_object_with_data_in_its_keys_is_text() -> None:
+    values = [json.dumps({f"k{n}": n}) for n in range(65)]
+    assert column(*values[:64]) == pa.struct([(f"k{n}", pa.int64()) for n in range(64)])
+    assert column(*values) == pa.string()
+    assert column(*(f"[{value}]" for value in values)) == pa.list_(pa.string())
+
+
+def test_nesting_is_bounded() -> None:
+    kind = column("[" * 900 + "]" * 900)
+    depth = 0
+    while pa.types.is_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    assert (kind, depth) == (pa.string(), 33)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (pa.int64(), ["1", "null", "-0"], [1, None, 0]),
+        (pa.float64(), ["1", "2.5", "1e3", "null"], [1.0, 2.5, 1000.0, None]),
+        (pa.bool_(), ["true", "false", "null"], [True, False, None]),
+        (pa.date32(), ['"2024-02-29"', "null"], [date(2024, 2, 29), None]),
+        (
+            US,
+            ['"2024-02-29T01:02:03.5"', '"2024-02-29 01:02:03"'],
+            [datetime.fromisoformat("2024-02-29T01:02:03.5"), datetime.fromisoformat("2024-02-29T01:02:03")],
+        ),
+        (US_UTC, ['"2024-02-29T01:02:03+02:00"'], [datetime(2024, 2, 28, 23, 2, 3, tzinfo=UTC)]),
+        (BIG, ["1", "18446744073709551615", "null", "1e2"], [Decimal(1), Decimal(2**64 - 1), None, Decimal(100)]),
+        (
+            pa.decimal128(10, 2),
+            ["1.5", "0", "-12345678.99"],
+            [Decimal("1.50"), Decimal("0.00"), Decimal("-12345678.99")],
+        ),
+        (pa.uint64(), ["18446744073709551615", "0"], [2**64 - 1, 0]),
+        (pa.int32(), ["2147483647"], [2147483647]),
+        (pa.list_(pa.int64()), ["[1,null]", "[]", "null"], [[1, None], [], None]),
+        (pa.struct([("x", pa.int64()), ("y", pa.string())]), ['{"x":1}', "null"], [{"x": 1, "y": None}, None]),
+        (pa.null(), ["null"], [None]),
+        (pa.map_(pa.string(), pa.int64()), ["null"], [None]),
+    ],
+)
+def test_values_that_fit_keep_their_meaning(kind: pa.DataType, values: list[str], expected: list[Any]) -> None:
+    assert read(kind, *values) == expected
+
+
+def test_a_column_of_strings_takes_any_value_as_the_file_spells_it() -> None:
+    values = ['"x"', "1.10", "true", "null", '{"a": 1, "a":2}', "[ 1,2 ]", "9" * 5000, '"2024-01-01"', r'"é\n"']
+    assert read(pa.string(), *values) == [
+        "x", "1.10", "true", None, '{"a": 1, "a":2}', "[ 1,2 ]", "9" * 5000, "2024-01-01", "é\n",
+    ]  # fmt: skip
+    assert read(pa.list_(pa.string()), '[1.0,"x",null,{"a":1}]') == [["1.0", "x", None, '{"a":1}']]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "asks"),
+    [
+        (pa.int64(), ["1", "1.0"], pa.float64()),
+        (pa.int64(), ["1", "9223372036854775808"], BIG),
+        (pa.int64(), ['"1"'], pa.string()),
+        (pa.int64(), ["true"], pa.string()),
+        (pa.bool_(), ["1"], pa.string()),
+        (pa.float64(), ["1e999"], pa.string()),
+        (pa.float64(), ["18446744073709551616"], pa.string()),
+        (pa.float64(), ["9" * 400], pa.string()),
+        (pa.list_(pa.float64()), ["[18446744073709551616]"], pa.string()),
+        (pa.int32(), ["2147483648"], pa.int64()),
+        (BIG, ["1.5"], pa.string()),
+        (BIG, ['"1"'], pa.string()),
+        (pa.date32(), ['"2024-02-30"'], pa.string()),
+        (pa.date32(), ['"2024-02-01T00:00:00"'], pa.string()),
+        (US, ['"2024-02-01"'], pa.string()),
+        (US, ['"2024-02-01T00:00"'], pa.string()),
+        (US, ['"2024-02-01T00:00:00\\n"'], pa.string()),
+        (US, ['"2024-02-01T00:00:00Z"'], pa.string()),
+        (US, ['"2024-02-01T00:00:00.1234567"'], NS),
+        (NS, ['"9999-02-01T00:00:00"'], pa.string()),
+        (US_UTC, ['"2024-02-01T00:00:00"'], pa.string()),
+        (US, ["5"], pa.string()),
+        (pa.time64("us"), ['"10:00:00"'], pa.string()),
+        (pa.binary(), ['"x"'], pa.string()),
+        (pa.map_(pa.string(), pa.int64()), ['{"x":1}'], pa.string()),
+        (pa.list_(pa.int64()), ['["x"]'], pa.list_(pa.string())),
+        (pa.list_(pa.int64()), ["1"], pa.string()),
+        (pa.struct([("x", pa.int64())]), ['{"x":1,"y":true}'], pa.struct([("x", pa.int64()), ("y", pa.bool_())])),
+        (pa.null(), ["1"], pa.int64()),
+    ],
+)
+def test_a_value_that_does_not_fit_asks_for_a_wider_type(
+    kind: pa.DataType, values: list[str], asks: pa.DataType
+) -> None:
+    assert needed({"a": kind}, *map(record, values))[0] == {"a": asks}
+    # Widening comes to an end: what was asked for, or what that asks for in turn, holds the values.
+    assert len(read(pa.string(), *values)) == len(values)
+
+
+def test_a_mismatch_names_every_column_of_the_piece_and_the_first_row() -> None:
+    columns, row = needed(
+        {"a": pa.int64(), "b": pa.bool_(), "ok": pa.int64()},
+        '{"a":1,"ok":1}',
+        '{"a":2,"new":{"x":1}}',
+        '{"a":"x","b":1}',
+        '{"new":{"y":"z"},"empty":null}',
+    )
+    assert columns == {
+        "a": pa.string(),
+        "b": pa.string(),
+        "new": pa.struct([("x", pa.int64()), ("y", pa.string())]),
+    }
+    assert row == 2
+
+
+def test_batches_have_exactly_the_schema() -> None:
+    schema = pa.schema([("z", pa.int64()), ("a", pa.string()), ("t", pa.time64("us"))])
+    found, report = table(b'{"a":"x"}\n{}\n{"unknown":null,"z":1,"z":2}\n', schema)
+    assert found.to_pylist() == [
+        {"z": None, "a": "x", "t": None},
+        {"z": None, "a": None, "t": None},
+        {"z": 2, "a": None, "t": None},
+    ]
+    assert (report.start, report.end) == (0, 42)
+
+
+def test_records_without_any_column_are_counted() -> None:
+    found, report = table(b"{}\n{}\n", pa.schema([]))
+    assert (found.num_rows, report.rows) == (2, 2)
+    assert table(b"", pa.schema([("a", pa.int64())]))[0].num_rows == 0
+
+
+def test_a_malformed_line_is_found_after_the_rows_before_it() -> None:
+    data = b'{"a":1}\n{"a":2}\n{"a":\n'
+    batches = JSONL.read_table(
+        io.BytesIO(data), Split(remote(data), 0, 0, len(data)), pa.schema([("a", pa.int64())]), SplitReport()
+    )
+    assert next(batches).to_pydict() == {"a": [1, 2]}
+    with pytest.raises(MalformedRecordError) as caught:
+        next(batches)
+    assert (caught.value.row, caught.value.byte) == (3, 16)
+
+
+def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
+    data = rb'{"a":"x\ud800\\ud800\ud83d\ude00"}'
+    found, report = table(data, pa.schema([("a", pa.string())]))
+    assert found["a"].to_pylist() == ["x\ufffd\\ud800\U0001f600"]
+    assert sum(report.warnings.values()) == 1
+    assert JSONL.infer_table_schema(io.BytesIO(data), remote(data)).names == ["a"]

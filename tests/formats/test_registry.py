@@ -1,0 +1,123 @@
+"""Filetypes and file endings find their format, and nothing is imported before it is needed."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from file_cdk.core.config import AvroConfig, CsvConfig, JsonlConfig, ParquetConfig, filetypes
+from file_cdk.core.errors import ConfigError
+from file_cdk.formats import registry
+
+
+@pytest.mark.parametrize(
+    "config", [JsonlConfig(), ParquetConfig(decimal_as_float=True), CsvConfig.model_validate({"delimiter": ";"})]
+)
+def test_a_config_finds_its_format(config: JsonlConfig | ParquetConfig | CsvConfig) -> None:
+    found = registry.format_for(config)
+    assert type(found).__module__ == f"file_cdk.formats.{config.filetype}"
+    assert found.config == config  # type: ignore[attr-defined]  # not part of the port
+
+
+def test_a_filetype_without_format_is_a_config_error_that_names_the_others() -> None:
+    with pytest.raises(ConfigError) as caught:
+        registry.format_for(AvroConfig.model_validate({}))
+    assert str(caught.value).startswith(
+        "format 'avro' is not supported by this version. Supported formats: csv, jsonl, parquet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "filetype"),
+    [
+        ("a/b.csv", "csv"),
+        ("b.TSV", "csv"),
+        ("b.jsonl", "jsonl"),
+        ("b.x.NDJSON", "jsonl"),
+        ("b.json", "jsonl"),
+        ("k=v.csv/part-0.parquet", "parquet"),
+        ("b.pq", "parquet"),
+        ("b.parq", "parquet"),
+        ("b.csv.gz", None),
+        ("a.csv/b", None),
+        ("csv", None),
+        ("b.avro", None),
+    ],
+)
+def test_the_ending_of_a_file_names_its_filetype(uri: str, filetype: str | None) -> None:
+    assert registry.filetype_for(uri) == filetype
+
+
+def test_the_table_of_endings_is_what_the_formats_say() -> None:
+    declared: dict[str, str] = {}
+    for filetype, place in registry.BUILT_IN.items():
+        module, _, name = place.partition(":")
+        declared |= dict.fromkeys(getattr(import_module(module), name).extensions, filetype)
+    assert declared == registry.EXTENSIONS
+    assert set(registry.BUILT_IN) <= set(filetypes())
+
+
+def test_importing_the_registry_imports_no_format() -> None:
+    code = "import sys, file_cdk.formats.registry as r; r.filetype_for('a.parquet'); print('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_jsonl_records_need_no_pyarrow() -> None:
+    code = (
+        "import sys; from file_cdk.core.config import JsonlConfig; from file_cdk.formats.registry import format_for\n"
+        "format_for(JsonlConfig()); print('pyarrow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@dataclass(frozen=True)
+class LinesConfig:
+    filetype: str
+
+
+@pytest.fixture
+def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package with a format of its own, which also claims the name of a built-in one."""
+    (tmp_path / "lines_format.py").write_text(
+        "class LinesFormat:\n"
+        "    extensions = ('.lines', '.lines.gz')\n"
+        "    def __init__(self, config):\n"
+        "        self.config = config\n"
+    )
+    info = tmp_path / "lines_format-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lines-format\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[file_cdk.formats]\nlines = lines_format:LinesFormat\ncsv = lines_format:LinesFormat\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._third_party.cache_clear()
+    yield
+    registry._third_party.cache_clear()
+    sys.modules.pop("lines_format", None)
+
+
+@pytest.mark.usefixtures("third_party")
+def test_an_installed_package_adds_a_format_by_its_entry_point() -> None:
+    config: Any = LinesConfig("lines")
+    found: Any = registry.format_for(config)
+    assert (type(found).__name__, found.config) == ("LinesFormat", config)
+    assert registry.filetype_for("a/b.LINES.gz") == "lines"
+
+
+@pytest.mark.usefixtures("third_party")
+def test_an_entry_point_cannot_take_over_a_built_in_format() -> None:
+    assert type(registry.format_for(CsvConfig.model_validate({}))).__name__ == "CsvFormat"
+
+
+@pytest.mark.usefixtures("third_party")
+def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lines_format.py").write_text("import no_such_module_anywhere\n")
+    config: Any = LinesConfig("lines")
+    with pytest.raises(ConfigError, match="format 'lines' cannot be loaded from 'lines_format:LinesFormat'"):
+        registry.format_for(config)

@@ -1,0 +1,118 @@
+"""Law: pyarrow's parser and the reader that goes value by value give the same columns, and widening comes to an end."""
+
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from file_cdk.core.arrow_types import without_nulls
+from file_cdk.core.config import JsonlConfig
+from file_cdk.core.errors import TypeMismatchError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import SplitReport
+from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl_table import TableReader, infer_schema
+
+JSONL = JsonlFormat(JsonlConfig())
+
+numbers = st.one_of(
+    st.integers(-(2**70), 2**70).map(str),
+    st.integers(-100, 100).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["1.0", "1e3", "-0", "-0.0", "1e400", "9223372036854775807", "9223372036854775808", "9" * 400]),
+)
+texts = st.one_of(
+    st.text(max_size=5),
+    st.sampled_from(
+        ["2024-01-01", "2024-02-30", "2024-01-01T00:00:00", "2024-01-01 00:00:00.5", "2024-01-01T00:00:00Z"]
+    ),
+).map(json.dumps)
+scalars = st.one_of(st.sampled_from(["null", "true", "false"]), numbers, texts)
+keys = st.sampled_from(["a", "b", "é", ""])
+
+
+def objects(values: st.SearchStrategy[str], max_size: int) -> st.SearchStrategy[str]:
+    members = st.lists(st.tuples(keys, values), max_size=max_size)
+    return members.map(lambda found: "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in found) + "}")
+
+
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"), objects(inner, 3)),
+    max_leaves=5,
+)
+alike = st.sampled_from([scalars, numbers, texts, st.integers(-9, 9).map(str), values]).flatmap(
+    lambda value: st.lists(objects(value, 4), min_size=1, max_size=6)
+)
+"""Records whose values are more or less alike, keys missing here and twice there."""
+
+
+def table_schema(records: list[bytes]) -> pa.Schema:
+    return pa.schema([pa.field(f.name, without_nulls(f.type)) for f in infer_schema(records)])
+
+
+@given(alike, st.data())
+@settings(deadline=None)
+def test_both_readers_give_the_same_columns(lines: list[str], data: st.DataObject) -> None:
+    records = [line.encode() for line in lines]
+    schema = table_schema(data.draw(st.sampled_from([records, records[:1]])))
+    reader = TableReader(schema, "a.jsonl")
+    fast = reader._parse_columns(records)
+    if fast is None:
+        return
+    assert [column.type for column in fast] == schema.types
+    slow = reader._convert_columns(records, 1)
+    assert [column.to_pylist() for column in fast] == [column.to_pylist() for column in slow]
+    assert list(map(repr, map(pa.Array.to_pylist, fast))) == list(map(repr, map(pa.Array.to_pylist, slow)))
+
+
+@given(alike)
+@settings(deadline=None)
+def test_widening_comes_to_an_end_with_every_value_in_the_table(lines: list[str]) -> None:
+    data = "\n".join(lines).encode()
+    file = RemoteFile("a.jsonl", len(data), datetime(2024, 1, 1, tzinfo=UTC))
+    schema = table_schema([lines[0].encode()])
+    for _ in range(5):
+        try:
+            batches = list(JSONL.read_table(io.BytesIO(data), Split(file, 0, 0, len(data)), schema, SplitReport()))
+            break
+        except TypeMismatchError as exc:
+            types = {f.name: f.type for f in schema} | {n: without_nulls(kind) for n, kind in exc.columns.items()}
+            schema = pa.schema(list(types.items()))
+    else:
+        raise AssertionError("no schema holds these records")
+    rows = pa.Table.from_batches(batches, schema=schema).to_pylist()
+    for row, line in zip(rows, lines, strict=True):
+        wanted = json.loads(line, parse_float=Decimal, parse_int=Decimal)
+        assert {name for name, value in wanted.items() if value is not None} <= row.keys()
+        for name, value in row.items():
+            assert holds(value, wanted.get(name))
+
+
+def holds(value: Any, wanted: Any) -> bool:
+    """Whether a table's value stands for the record's; a double stands for the numbers that round to it."""
+    if wanted is None or value is None:
+        return value is wanted
+    if isinstance(wanted, bool):
+        return value in (wanted, json.dumps(wanted)) and (value == wanted) >= isinstance(value, bool)
+    if isinstance(wanted, Decimal):
+        if isinstance(value, str):
+            return Decimal(value) == wanted
+        return Decimal(value) == wanted if isinstance(value, int | Decimal) else value == float(wanted)
+    if isinstance(wanted, str):
+        return (
+            value == wanted
+            if isinstance(value, str)
+            else datetime.fromisoformat(str(value)).replace(tzinfo=None)
+            == datetime.fromisoformat(wanted).replace(tzinfo=None)
+        )
+    if isinstance(value, str):
+        return bool(json.loads(value, parse_float=Decimal, parse_int=Decimal) == wanted)
+    if isinstance(wanted, list):
+        return len(value) == len(wanted) and all(map(holds, value, wanted))
+    return all(holds(found, wanted.get(name)) for name, found in value.items()) and wanted.keys() <= value.keys()
