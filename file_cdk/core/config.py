@@ -91,12 +91,12 @@ class CsvConfig(_Model):
     true_values: frozenset[str] = Field(
         frozenset({"y", "yes", "t", "true", "on", "1"}),
         title="True Values",
-        description="Values (in any case) that mean true in a boolean column.",
+        description="Values that mean true in a boolean column; case matters.",
     )
     false_values: frozenset[str] = Field(
         frozenset({"n", "no", "f", "false", "off", "0"}),
         title="False Values",
-        description="Values (in any case) that mean false in a boolean column.",
+        description="Values that mean false in a boolean column; case matters.",
     )
     inference_type: InferenceType = Field(
         InferenceType.NONE,
@@ -325,10 +325,11 @@ def parse_input_schema(text: str) -> dict[str, str]:
         raise ValueError(f"must be a JSON object of column types: not JSON at character {exc.pos}") from None
     if not isinstance(types, dict) or not types:
         raise ValueError("must be a JSON object of column types")
-    for column, name in types.items():
-        if name not in JSON_TYPES:
+    known = {column.strip(): name.strip().casefold() for column, name in types.items() if isinstance(name, str)}
+    for column in types:
+        if known.get(column.strip()) not in JSON_TYPES:
             raise ValueError(f"type of column {column!r} must be one of {', '.join(JSON_TYPES)}")
-    return types
+    return known
 
 
 _Config = TypeVar("_Config", bound=BaseModel)

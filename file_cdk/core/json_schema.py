@@ -19,7 +19,7 @@ def merge_properties(samples: Iterable[Mapping[str, Any]]) -> Properties:
 
 
 def merge(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
-    """The narrowest schema that holds both; a scalar against an object or array, and two formats, widen to string."""
+    """The narrowest schema that holds both; of two scalars the wider with its format, of unlike kinds string."""
     if left == right:
         return dict(left)
     left_type, right_type = left.get("type"), right.get("type")
@@ -32,10 +32,10 @@ def merge(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
     if left_type == right_type == "array":
         items = [side["items"] for side in (left, right) if "items" in side]
         return {"type": "array", "items": merge(*items)} if len(items) == 2 else {"type": "array"}
-    if left_type in _WIDTH and right_type in _WIDTH:
-        # Formats and patterns hold on one side only, so the merged column promises neither.
-        return {"type": max(left_type, right_type, key=_WIDTH.__getitem__)}
-    return {"type": "string"}
+    widths = [_WIDTH.get(kind, -1) if isinstance(kind, str) else -1 for kind in (left_type, right_type)]
+    if -1 in widths:
+        return {"type": "string"}
+    return dict(left if widths[0] >= widths[1] else right)
 
 
 def _merge_objects(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(schema)
     kind = result.get("type")
     if isinstance(kind, str):
-        result["type"] = ["null"] if kind == "null" else ["null", kind]
+        result["type"] = kind if kind == "null" else ["null", kind]
     elif isinstance(kind, list) and "null" not in kind:
         result["type"] = ["null", *kind]
     if isinstance(result.get("properties"), Mapping):

@@ -110,7 +110,9 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                         yield from _cut_at_lines(encoded, max_block_bytes)
                     else:
                         yield Output(encoded, batch.num_rows)
-    except Exception as exc:  # noqa: BLE001 - the worker's boundary: one file's trouble must not end the others
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
         if not began:
             yield Began(report.start)
         report.rows = rows
@@ -152,7 +154,7 @@ def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:
         yield Output(encoded[start:], encoded.count(b"\n", start))
 
 
-def _as_file_error(exc: Exception, split: Split) -> FileCdkError:
+def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
     uri = split.file.uri
     match exc:
         case FileCdkError():

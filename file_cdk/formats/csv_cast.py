@@ -1,0 +1,218 @@
+"""Values of a CSV file as the types that the catalog gives its columns: whole batches through Arrow, the rest by Python.
+
+The reference is Python: `int()`, `float()`, JSON, and the configured spellings of booleans, compared as they are written. A
+value that does not cast is null when it is one of the null values, and stays a string otherwise.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as cp
+import pyarrow.csv as pc
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.json_schema import plain_type
+from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.formats.csv_decode import Batch
+from file_cdk.formats.csv_header import Header
+from file_cdk.formats.csv_lexer import Lexer
+
+FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
+"""Every record gets these from its file; a column of that name in the file gives way."""
+
+Cast = Callable[[str], Any]
+
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "null": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "float": pa.float64(),
+    "boolean": pa.bool_(),
+}
+_ALIASES = {"float": "number"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_json = json.JSONDecoder(parse_constant=no_constant).decode
+
+
+def parse_json(text: str) -> Any:
+    """Any JSON value, integers of any size exact. Raises ValueError."""
+    try:
+        value = _json(text)
+        if "\\u" in text:
+            _encode(value)  # an escaped lone surrogate parses, but could not be written again
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def _parse_array(text: str) -> list[Any]:
+    value = parse_json(text)
+    if not isinstance(value, list):
+        raise ValueError("not an array")
+    return value
+
+
+def _empty(text: str) -> None:
+    if text:
+        raise ValueError("not empty")
+
+
+def casts(config: CsvConfig) -> dict[str, Cast]:
+    """By JSON type, what turns text into a value; each raises ValueError for text that is none of that type."""
+    booleans = dict.fromkeys(config.false_values, False) | dict.fromkeys(config.true_values, True)
+
+    def boolean(text: str) -> bool:
+        try:
+            return booleans[text]
+        except KeyError:
+            raise ValueError("not a boolean") from None
+
+    return {
+        "null": _empty,
+        "boolean": boolean,
+        "integer": int,
+        "number": float,
+        "object": parse_json,
+        "array": _parse_array,
+        "string": str,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    position: int
+    name: str
+    kind: str
+
+
+class RecordConversion:
+    """Batches for the protocol: columns that the schema has, in the file's order.
+
+    A piece whose values Arrow converts as Python would becomes a batch; any other becomes JsonLines, alone.
+    """
+
+    fast: pc.ConvertOptions | None
+
+    def __init__(
+        self, header: Header, config: CsvConfig, json_schema: Mapping[str, Any] | None, report: SplitReport
+    ) -> None:
+        self._report = report
+        self._nulls = config.null_values
+        self._casts = casts(config)
+        self._left_out: list[str] = []
+        self._columns = self._choose(header, json_schema)
+        # Without a schema no column is declared a string, so that null values are null in all of them.
+        self._null_strings = json_schema is None or config.strings_can_be_null
+        self._names = [column.name for column in self._columns]
+        self._integers = any(column.kind == "integer" for column in self._columns)
+        self._plain = all(column.kind == "string" for column in self._columns)
+        self.fast = self._fast_options(config, header.width) if self._can_be_fast() else None
+
+    def _choose(self, header: Header, json_schema: Mapping[str, Any] | None) -> list[_Column]:
+        names = header.names if not json_schema else header.stripped_names
+        columns = []
+        for position, name in enumerate(names):
+            if name in FILE_COLUMNS:
+                self._left_out.append(f"column {name!r} gives way to the one that every record gets from its file")
+            elif not json_schema:
+                columns.append(_Column(position, name, "string"))
+            elif name not in json_schema:
+                self._left_out.append(f"column {name!r} is not in the catalog's schema and is left out")
+            else:
+                kind = plain_type(json_schema[name])
+                kind = _ALIASES.get(kind, kind)
+                columns.append(_Column(position, name, kind if kind in self._casts else "string"))
+        return columns
+
+    def _can_be_fast(self) -> bool:
+        """Arrow looks for null values before it converts, the reference after: alike when no null value converts."""
+        kinds = {column.kind for column in self._columns}
+        if not self._columns or not kinds <= _ARROW_TYPES.keys():
+            return False
+        return not any(_converts(self._casts[kind], null) for kind in kinds - {"string"} for null in self._nulls)
+
+    def _fast_options(self, config: CsvConfig, width: int) -> pc.ConvertOptions:
+        types = {str(position): pa.string() for position in range(width)}
+        types |= {str(column.position): _ARROW_TYPES[column.kind] for column in self._columns}
+        return pc.ConvertOptions(
+            column_types=types,
+            null_values=sorted(self._nulls),
+            strings_can_be_null=bool(self._nulls) and self._null_strings,
+            quoted_strings_can_be_null=True,
+            true_values=sorted(config.true_values),
+            false_values=sorted(config.false_values - config.true_values),
+        )
+
+    def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:
+        if self._integers and any(mark in prepared and b"0" + mark in prepared for mark in (b"x", b"X")):
+            return None  # Arrow takes hexadecimal integers, Python does not; one byte is found much faster than two
+        batches = []
+        for batch in table.to_batches():
+            chosen = []
+            for column in self._columns:
+                values = batch.column(column.position)
+                if column.kind == "number" and cp.any(cp.is_nan(values)).as_py():
+                    return None  # Arrow takes `nan(1)`, Python does not
+                if column.kind == "null":
+                    if cp.any(cp.not_equal(values, "")).as_py():
+                        return None
+                    values = pa.nulls(len(values))
+                chosen.append(values)
+            batches.append(pa.RecordBatch.from_arrays(chosen, names=self._names))
+        self._note_left_out(table.num_rows)
+        return batches
+
+    def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:  # noqa: ARG002
+        values = [self._cast(column, table.column(column.position).to_pylist()) for column in self._columns]
+        names = self._names
+        rows = zip(*values, strict=True) if values else ((),) * table.num_rows
+        lines = [
+            _encode({name: value for name, value in zip(names, row, strict=True) if value is not None}) for row in rows
+        ]
+        self._note_left_out(table.num_rows)
+        return [JsonLines(lines)]
+
+    def _cast(self, column: _Column, texts: list[str]) -> list[Any]:
+        nulls = self._nulls
+        if column.kind == "string":
+            if not (nulls and self._null_strings):
+                return texts
+            return [None if text in nulls else text for text in texts]
+        cast = self._casts[column.kind]
+        values: list[Any] = []
+        uncast = 0
+        for text in texts:
+            try:
+                values.append(cast(text))
+            except ValueError:
+                is_null = text in nulls
+                uncast += not is_null
+                values.append(None if is_null else text)
+        if uncast:
+            message = f"value of column {column.name!r} does not cast to {column.kind} and stays a string"
+            self._report.warnings[message] += uncast
+        return values
+
+    def _note_left_out(self, rows: int) -> None:
+        for message in self._left_out:
+            self._report.warnings[message] += rows
+
+
+def _converts(cast: Cast, text: str) -> bool:
+    try:
+        cast(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The Airbyte wire format and nothing else: messages, record encoding, spec, catalog, state."""

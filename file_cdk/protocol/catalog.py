@@ -1,0 +1,101 @@
+"""The two catalogs: what discovery found, and what the user chose of it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airbyte_protocol_dataclasses.models import AirbyteStream, SyncMode
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.json_schema import nullable
+from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN
+
+SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
+"""Of a schemaless stream, and of a stream that matched no file."""
+
+_METADATA_PROPERTIES = {name: {"type": "string"} for name in METADATA_COLUMNS}
+
+
+def inferred_properties(properties: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Columns as discovery found them in the files: any of them may be null."""
+    return {name: nullable(schema) for name, schema in properties.items()}
+
+
+def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
+    """Columns as an `input_schema` declares them, taken at their word: not made nullable."""
+    return {name: {"type": "number" if kind == "float" else kind} for name, kind in types.items()}
+
+
+def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> AirbyteStream:
+    """A stream of the catalog. properties: the data columns in final form; where records came from stands before them."""
+    data = {column: schema for column, schema in properties.items() if column not in _METADATA_PROPERTIES}
+    return AirbyteStream(
+        name=name,
+        json_schema={"type": "object", "properties": {**_METADATA_PROPERTIES, **data}},
+        supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
+        source_defined_cursor=True,
+        default_cursor_field=[MODIFIED_COLUMN],
+        source_defined_primary_key=[[column] for column in primary_key] or None,
+        is_resumable=True,
+        is_file_based=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredStream:
+    """One stream to read. properties: its JSON Schema columns, metadata included, or None when the catalog has none."""
+
+    name: str
+    sync_mode: Literal["full_refresh", "incremental"]
+    properties: Mapping[str, Any] | None = None
+
+    @property
+    def incremental(self) -> bool:
+        return self.sync_mode == "incremental"
+
+
+def parse_configured_catalog(raw: Any, available: Collection[str]) -> tuple[ConfiguredStream, ...]:
+    """Streams of a ConfiguredAirbyteCatalog (as parsed JSON) in its order.
+
+    available: names of the streams that the configuration has. Raises ConfigError that names what is wrong.
+    """
+    streams = raw.get("streams") if isinstance(raw, Mapping) else None
+    if not isinstance(streams, list):
+        raise ConfigError("invalid catalog: expected a JSON object with a list 'streams'")
+    configured = tuple(_parse_stream(stream, f"streams[{index}]") for index, stream in enumerate(streams))
+    names = [stream.name for stream in configured]
+    if missing := [name for name in names if name not in available]:
+        raise ConfigError(
+            f"the catalog names streams that the configuration does not have: {_listed(missing)}",
+            remedy=f"Available streams: {_listed(available)}. Refresh the catalog with discover, or rename the stream",
+        )
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"invalid catalog: streams named more than once: {_listed(repeated)}")
+    return configured
+
+
+def _parse_stream(raw: Any, at: str) -> ConfiguredStream:
+    entry = _mapping(raw, at)
+    stream = _mapping(entry.get("stream"), f"{at}.stream")
+    name, sync_mode = stream.get("name"), entry.get("sync_mode")
+    if not isinstance(name, str):
+        raise ConfigError(f"invalid catalog: {at}.stream.name must be a string")
+    if sync_mode not in ("full_refresh", "incremental"):
+        raise ConfigError(f"invalid catalog: {at}.sync_mode must be full_refresh or incremental")
+    schema = _mapping(stream.get("json_schema", {}), f"{at}.stream.json_schema")
+    properties = schema.get("properties")
+    if properties is not None:
+        properties = _mapping(properties, f"{at}.stream.json_schema.properties")
+        for column, column_schema in properties.items():
+            _mapping(column_schema, f"{at}.stream.json_schema.properties[{column!r}]")
+    return ConfiguredStream(name=name, sync_mode=sync_mode, properties=properties)
+
+
+def _mapping(raw: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"invalid catalog: {at} must be an object")
+    return raw
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"

@@ -1,0 +1,241 @@
+"""RECORD messages: decoded batches become protocol lines without one Python object per record.
+
+A line is `{"type":"RECORD","record":{"stream":…,"data":{…},"emitted_at":…}}`. `data` holds the record's columns in their
+order, then where the record came from: `_ab_source_file_last_modified` and `_ab_source_file_url`.
+"""
+
+import io
+import re
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, cycle
+from operator import itemgetter
+
+import msgspec
+import pyarrow as pa
+from arro3.io import write_ndjson
+
+from file_cdk.core.cursor import format_instant
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import JsonLines
+from file_cdk.protocol.json_columns import Cast, cast_for
+from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN, URL_COLUMN
+
+_METADATA_PREFIX = b'"_ab_source_file_'
+_STRAY_BYTE = re.compile("[\udc80-\udcff]")
+_BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
+_RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class RecordEncoder:
+    """Encodes one stream's batches (the port `Encoder`).
+
+    Columns that are null are left out of `data`; nulls inside objects, maps and lists stay. NaN and infinities are null.
+    A data column with the name of a metadata column gives way to it. Records that already are JSON keep their own bytes,
+    nulls included, unless they have such a column. Types print as `json_columns` says.
+
+    schemaless: the record goes whole, nulls included, into `data.data`.
+    """
+
+    line_oriented: bool = True
+
+    def __init__(self, stream: str, *, schemaless: bool = False) -> None:
+        self.stream = stream
+        self.schemaless = schemaless
+
+    def encode(
+        self,
+        batch: "pa.RecordBatch | JsonLines",
+        file: RemoteFile,
+        first_row: int,  # noqa: ARG002 - other encoders number their rows
+        emitted_at_ms: int,
+    ) -> bytes:
+        """Protocol lines in the batch's order, each ended by a line feed; valid UTF-8 whatever the batch holds."""
+        if not batch.num_rows:
+            return b""
+        envelope = _Envelope(
+            _well_formed(self.stream), format_instant(file.modified_at), _well_formed(file.uri), emitted_at_ms
+        )
+        if isinstance(batch, JsonLines):
+            return _encode_lines(batch.lines, envelope, schemaless=self.schemaless)
+        lines = _encode_batch(batch, envelope, schemaless=self.schemaless)
+        return lines if _is_utf8(lines) else _with_bytes_spelled_out(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """What all lines of one batch share."""
+
+    stream: str
+    modified: str
+    url: str
+    emitted_at_ms: int
+
+    def around(self, data: pa.Array) -> pa.RecordBatch:
+        """One row per line: the message as nested structs, which the JSON writer turns into text in one pass."""
+        rows = len(data)
+        columns = [_repeated(self.stream, rows), data, pa.repeat(pa.scalar(self.emitted_at_ms, pa.int64()), rows)]
+        record = pa.StructArray.from_arrays(columns, names=["stream", "data", "emitted_at"])
+        return pa.RecordBatch.from_arrays([_repeated("RECORD", rows), record], names=["type", "record"])
+
+    def metadata(self, rows: int) -> list[pa.Array]:
+        return [_repeated(self.modified, rows), _repeated(self.url, rows)]
+
+    def before(self) -> bytes:
+        """The line up to the value of `data`."""
+        return b'{"type":"RECORD","record":{"stream":%b,"data":' % msgspec.json.encode(self.stream)
+
+    def after(self) -> bytes:
+        """The line from the metadata on, `data` still open and not empty."""
+        modified, url = msgspec.json.encode(self.modified), msgspec.json.encode(self.url)
+        return b',"%b":%b,"%b":%b},"emitted_at":%d}}\n' % (
+            MODIFIED_COLUMN.encode(),
+            modified,
+            URL_COLUMN.encode(),
+            url,
+            self.emitted_at_ms,
+        )
+
+
+def _repeated(text: str, rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), rows)
+
+
+def _well_formed(name: str) -> str:
+    """A file name that is not text (lone surrogates) with its bytes written `\\udcNN`: JSON has no other way."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+# Arrow batches
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a schema needs before the JSON writer: which columns go out, and the cast of each, if any."""
+
+    indices: tuple[int, ...]
+    names: tuple[str, ...]
+    casts: tuple[Cast | None, ...]
+    has_objects: bool
+
+    def columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        columns = [batch.column(index) for index in self.indices]
+        return [c if cast is None else cast(c) for c, cast in zip(columns, self.casts, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _plan(schema: pa.Schema, schemaless: bool) -> _Plan:
+    kept = [(i, field) for i, field in enumerate(schema) if schemaless or field.name not in METADATA_COLUMNS]
+    return _Plan(
+        indices=tuple(i for i, _ in kept),
+        # Names cross into the JSON writer as C strings, which a NUL would end.
+        names=tuple(field.name.replace("\0", "\\x00") for _, field in kept),
+        casts=tuple(cast_for(field.type) for _, field in kept),
+        has_objects=any(_has_objects(field.type) for _, field in kept),
+    )
+
+
+def _has_objects(kind: pa.DataType) -> bool:
+    """Whether values have members, which keep their nulls while columns lose theirs."""
+    t = pa.types
+    if t.is_struct(kind) or t.is_map(kind):
+        return True
+    if isinstance(kind, pa.BaseExtensionType):
+        return _has_objects(kind.storage_type)
+    return hasattr(kind, "value_type") and _has_objects(kind.value_type)
+
+
+def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: bool) -> bytes:
+    plan = _plan(batch.schema, schemaless)
+    columns, names = plan.columns(batch), list(plan.names)
+    rows = batch.num_rows
+    if schemaless:
+        whole = pa.StructArray.from_arrays(columns, names=names) if columns else pa.array([{}] * rows, pa.struct([]))
+        data = pa.StructArray.from_arrays([whole, *envelope.metadata(rows)], names=["data", *METADATA_COLUMNS])
+        return _json_lines(envelope.around(data), explicit_nulls=True)
+    nullable = [i for i, column in enumerate(columns) if column.null_count]
+    if plan.has_objects and nullable:
+        return _encode_without_column_nulls(columns, names, nullable, envelope, rows)
+    data = pa.StructArray.from_arrays([*columns, *envelope.metadata(rows)], names=[*names, *METADATA_COLUMNS])
+    return _json_lines(envelope.around(data), explicit_nulls=plan.has_objects)
+
+
+def _encode_without_column_nulls(
+    columns: list[pa.Array], names: list[str], nullable: list[int], envelope: _Envelope, rows: int
+) -> bytes:
+    """The JSON writer keeps all nulls or none. So it keeps them, columns with nulls get a mark before their name, and
+    members with a mark and a null are cut from the text. That each mark found is one that was set is shown by counting."""
+    for attempt in count():
+        mark = f"~{attempt}~"
+        marked = list(names)
+        for i in nullable:
+            marked[i] = mark + names[i]
+        data = pa.StructArray.from_arrays([*columns, *envelope.metadata(rows)], names=[*marked, *METADATA_COLUMNS])
+        text = _json_lines(envelope.around(data), explicit_nulls=True)
+        key = b'"' + mark.encode()
+        pieces = text.split(key)
+        if len(pieces) == 1 + rows * len(nullable):
+            # The metadata comes last, so every other member is followed by a comma.
+            nulls = [msgspec.json.encode(names[i])[1:] + b":null," for i in nullable]
+            kept = (
+                piece[len(null) :] if piece.startswith(null) else b'"' + piece
+                for piece, null in zip(pieces[1:], cycle(nulls), strict=False)
+            )
+            return b"".join((pieces[0], *kept))
+    raise AssertionError("unreachable: the text holds finitely many marks")
+
+
+def _json_lines(batch: pa.RecordBatch, *, explicit_nulls: bool) -> bytes:
+    out = io.BytesIO()
+    write_ndjson(batch, out, explicit_nulls=explicit_nulls)
+    return out.getvalue()
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    whole = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(text))), pa.py_buffer(text)]
+    )
+    try:
+        whole.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _with_bytes_spelled_out(text: bytes) -> bytes:
+    """Bytes that are not UTF-8 as `\\xNN`. A Parquet file may have any bytes in a string column; they reach the JSON writer
+    unseen, and it copies them. All else in a line is ASCII, so they can only be inside a JSON string."""
+    escaped = _STRAY_BYTE.sub(
+        lambda match: f"\\\\x{ord(match[0]) - 0xDC00:02x}", text.decode("utf-8", "surrogateescape")
+    )
+    return escaped.encode()
+
+
+# Records that already are JSON
+
+
+def _encode_lines(lines: list[bytes], envelope: _Envelope, *, schemaless: bool) -> bytes:
+    """Each record's own bytes, spliced into the envelope."""
+    before, after = envelope.before(), envelope.after()
+    if schemaless:
+        return _spliced(before + b'{"data":', lines, after)
+    if _METADATA_PREFIX in b"".join(lines):
+        lines = [_without_metadata(line) if _METADATA_PREFIX in line else line for line in lines]
+    # What stands before the closing brace tells whether there may be an object without a member.
+    if not _BLANKS_AND_BRACE.intersection(map(itemgetter(-2), lines)):
+        return _spliced(before, [line[:-1] for line in lines], after)
+    text = _spliced(before, [line[:-1] if b'"' in line else b"{" for line in lines], after)
+    return text.replace(b"{," + _METADATA_PREFIX, b"{" + _METADATA_PREFIX)
+
+
+def _spliced(before: bytes, bodies: list[bytes], after: bytes) -> bytes:
+    return b"".join((before, (after + before).join(bodies), after))
+
+
+def _without_metadata(line: bytes) -> bytes:
+    """The object without members named like the metadata; what the other members hold keeps its bytes."""
+    members = _RAW_OBJECT.decode(line)
+    return msgspec.json.encode({name: value for name, value in members.items() if name not in METADATA_COLUMNS})

@@ -1,0 +1,60 @@
+"""Reading the state a sync starts from."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from file_cdk.core.errors import ConfigError
+
+_SHAPE = "expected a JSON list of STATE messages, as earlier syncs printed them"
+
+
+def parse_state(raw: Any) -> dict[str, Mapping[str, Any]]:
+    """Stream name -> stream state, from the parsed JSON of a state file; a stream named twice has its last state.
+
+    Takes a list of state messages of type STREAM, GLOBAL or LEGACY, each bare or inside the `{"type": "STATE"}` message that
+    a sync printed, or a single such message. Nothing, an empty list and an empty object are the state before any sync.
+    Raises ConfigError that names the message at fault.
+    """
+    if not raw:
+        return {}
+    messages = [raw] if isinstance(raw, Mapping) else raw
+    if not isinstance(messages, list):
+        raise ConfigError(f"invalid state: {_SHAPE}")
+    states: dict[str, Mapping[str, Any]] = {}
+    for index, message in enumerate(messages):
+        states.update(_states_of(message, f"[{index}]"))
+    return states
+
+
+def _states_of(message: Any, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    message = _mapping(message, at)
+    if isinstance(message.get("state"), Mapping):
+        message, at = message["state"], f"{at}.state"
+    if message.get("stream") is not None:
+        yield _stream_state(message["stream"], f"{at}.stream")
+    elif message.get("global") is not None:
+        streams = _mapping(message["global"], f"{at}.global").get("stream_states")
+        if not isinstance(streams, list):
+            raise ConfigError(f"invalid state: {at}.global.stream_states must be a list")
+        for index, stream in enumerate(streams):
+            yield _stream_state(stream, f"{at}.global.stream_states[{index}]")
+    elif message.get("data") is not None:
+        for name, state in _mapping(message["data"], f"{at}.data").items():
+            yield name, _mapping(state, f"{at}.data[{name!r}]")
+    else:
+        raise ConfigError(f"invalid state: {at} has neither 'stream' nor 'global' nor 'data'; {_SHAPE}")
+
+
+def _stream_state(raw: Any, at: str) -> tuple[str, Mapping[str, Any]]:
+    stream = _mapping(raw, at)
+    name = _mapping(stream.get("stream_descriptor"), f"{at}.stream_descriptor").get("name")
+    if not isinstance(name, str):
+        raise ConfigError(f"invalid state: {at}.stream_descriptor.name must be a string")
+    state = stream.get("stream_state")
+    return name, {} if state is None else _mapping(state, f"{at}.stream_state")
+
+
+def _mapping(raw: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"invalid state: {at} must be an object")
+    return raw

@@ -1,0 +1,329 @@
+import io
+import itertools
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import FileCdkError, MalformedFileError, MalformedRecordError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.formats.csv import CsvFormat
+
+MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces", "rows"])
+
+
+def configured(**config: Any) -> CsvFormat:
+    return CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config))
+
+
+def whole(data: bytes, *, sequential: bool = False) -> Split:
+    return Split(RemoteFile("dir/a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
+
+
+class Read:
+    """What one pass over a file gives."""
+
+    def __init__(
+        self, data: bytes, csv_format: CsvFormat, schema: dict[str, Any] | None = None, *, sequential: bool = False
+    ) -> None:
+        self.report = SplitReport()
+        self.records: list[Any] = []
+        self.error: FileCdkError | None = None
+        split = whole(data, sequential=sequential)
+        try:
+            for batch in csv_format.read_records(io.BytesIO(data), split, schema, self.report):
+                self.records += batch.lines if isinstance(batch, JsonLines) else batch.to_pylist()
+        except FileCdkError as error:
+            self.error = error
+
+
+def test_the_format_is_a_picklable_value() -> None:
+    csv_format = configured(delimiter=r"\t", null_values=["NA"])
+    assert pickle.loads(pickle.dumps(csv_format)) == csv_format
+    assert csv_format.split_size_bytes == 4 * 1024 * 1024
+    assert CsvFormat.extensions == (".csv", ".tsv")
+
+
+@BOTH_PATHS
+def test_values_are_strings_as_they_are(sequential: bool) -> None:
+    data = b'\xef\xbb\xbfa,b\r\n 1 ,"x\r\ny"\r\n\r\n5" pipe,"q""q"r\r\n"",\x00'
+    read = Read(data, configured(), sequential=sequential)
+    assert read.records == [{"a": " 1 ", "b": "x\r\ny"}, {"a": '5" pipe', "b": 'q"qr'}, {"a": "", "b": "\x00"}]
+    assert (read.report.start, read.report.end, read.report.rows) == (0, len(data), 3)
+
+
+@BOTH_PATHS
+def test_a_header_alone_is_a_file_without_records(sequential: bool) -> None:
+    read = Read(b"a,b\n", configured(), sequential=sequential)
+    assert (read.records, read.error, read.report.end) == ([], None, 4)
+
+
+@BOTH_PATHS
+def test_an_empty_file_is_malformed(sequential: bool) -> None:
+    error = Read(b"", configured(), sequential=sequential).error
+    assert isinstance(error, MalformedFileError)
+    assert str(error) == "is empty: there is no header row (file 'dir/a.csv')"
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"1", "record has 1 value, the header names 2"),
+        (b"1,2,3", "record has 3 values, the header names 2"),
+        (b'"1\n2"', "record has 1 value, the header names 2"),
+    ],
+)
+def test_a_row_of_the_wrong_width_ends_the_file_after_the_rows_before_it(
+    sequential: bool, line: bytes, message: str
+) -> None:
+    read = Read(b"a,b\n1,2\n\n" + line + b"\n5,6\n", configured(), sequential=sequential)
+    assert read.records == [{"a": "1", "b": "2"}]
+    assert isinstance(read.error, MalformedRecordError)
+    assert (read.error.message, read.error.row, read.error.byte) == (message, 2, 9)
+    assert read.report.rows == 1
+
+
+@BOTH_PATHS
+def test_rows_of_the_wrong_width_are_counted_when_they_are_to_be_ignored(sequential: bool) -> None:
+    csv_format = configured(ignore_errors_on_fields_mismatch=True)
+    read = Read(b"a,b\n1\n1,2\n1,2,3\n3\n", csv_format, sequential=sequential)
+    assert read.records == [{"a": "1", "b": "2"}]
+    assert read.report.skipped == {"record has too few values": 2, "record has too many values": 1}
+    assert read.report.rows == 1
+
+
+@BOTH_PATHS
+def test_columns_without_a_name_at_the_end_may_be_blank_or_missing(sequential: bool) -> None:
+    read = Read(b"a,b,,\n1,2,,\n3,4, ,\t\n5,6\n7,8,\n9,0,,x\n", configured(), sequential=sequential)
+    assert [record["a"] for record in read.records] == ["1", "3", "5", "7"]
+    assert isinstance(read.error, MalformedRecordError)
+    assert read.error.message == "record has a value in a column that has no name in the header"
+    assert (read.error.row, read.error.byte) == (5, 29)
+
+
+@BOTH_PATHS
+def test_bytes_that_are_no_text_are_an_error_that_says_where(sequential: bool) -> None:
+    data = "a,b\n1,é\n2,".encode() + b"\xe9\n3,x\n"
+    read = Read(data, configured(), sequential=sequential)
+    assert read.records == [{"a": "1", "b": "é"}]
+    assert str(read.error) == "not valid utf8 (file 'dir/a.csv', row 2, byte 11)"
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("encoding", ["cp1252", "iso8859_15", "shift_jis", "utf-16", "utf-16-be", "utf-8-sig"])
+def test_other_encodings(encoding: str, sequential: bool) -> None:
+    word = "日本" if encoding == "shift_jis" else "é€" if encoding == "iso8859_15" else "éü"
+    data = f"a,{word}\n1,{word}\n".encode(encoding)
+    assert Read(data, configured(encoding=encoding), sequential=sequential).records == [{"a": "1", word: word}]
+
+
+def test_ascii_refuses_other_bytes() -> None:
+    read = Read("a\n1\né\n".encode(), configured(encoding="ascii"))
+    assert read.records == [{"a": "1"}]
+    assert str(read.error) == "not valid ascii (file 'dir/a.csv', row 2, byte 4)"
+
+
+def test_utf_16_makes_one_split_whatever_it_is_asked_for() -> None:
+    csv_format = configured(encoding="utf-16")
+    assert csv_format.split_size_bytes is None
+    data = "a\n1\n2\n".encode("utf-16")
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    found = []
+    for start, end in ((0, 5), (5, len(data))):
+        report = SplitReport()
+        batches = csv_format.read_records(io.BytesIO(data), Split(file, 0, start, end), None, report)
+        found.append(([record for batch in batches for record in batch.to_pylist()], report.start, report.end))  # type: ignore[union-attr]
+    assert found == [([{"a": "1"}, {"a": "2"}], 0, len(data)), ([], len(data), len(data))]
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("rest", [b'3,"4\n5,6\n', b'3,"4\n5,6', b'3,"', b'3,"4""'])
+def test_a_quote_that_never_closes_is_an_error(rest: bytes, sequential: bool) -> None:
+    read = Read(b"a,b\n1,2\n" + rest, configured(), sequential=sequential)
+    assert read.records == [{"a": "1", "b": "2"}]
+    assert str(read.error) == "a quote opened in this record is never closed (file 'dir/a.csv', row 2, byte 8)"
+
+
+@BOTH_PATHS
+def test_a_record_over_the_limit_is_an_error_however_large_the_file(sequential: bool) -> None:
+    data = b'a,b\n1,2\n3,"' + b"x\n" * 500_000
+    csv_format = CsvFormat(CsvConfig(), max_record_bytes=100_000, piece_bytes=1000)
+    read = Read(data, csv_format, sequential=sequential)
+    assert read.records == [{"a": "1", "b": "2"}]
+    assert isinstance(read.error, MalformedRecordError)
+    assert read.error.message == "record is too large: a quote opened in it is probably never closed"
+    assert (read.error.row, read.error.byte) == (2, 8)
+
+
+@BOTH_PATHS
+def test_a_record_larger_than_pieces_is_read(sequential: bool) -> None:
+    long = "x,\n" * 10_000
+    data = f'a,b\n1,2\n3,"{long}"\n4,5\n'.encode()
+    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=1000), sequential=sequential)
+    assert [record["b"] for record in read.records] == ["2", long, "5"]
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\r\n\r\n"])
+def test_line_ends(line_end: str, sequential: bool) -> None:
+    data = line_end.join(["a,b", "1,2", '"x\ry",4', "5,6"]).encode()
+    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=8), sequential=sequential)
+    assert read.records == [{"a": "1", "b": "2"}, {"a": "x\ry", "b": "4"}, {"a": "5", "b": "6"}]
+
+
+def test_an_escape_character() -> None:
+    read = Read(b'a,b\n1\\,5,"x\\"y"\n2,z\\\n3\n', configured(escape_char="\\", double_quote=False))
+    assert read.records == [{"a": "1,5", "b": 'x"y'}, {"a": "2", "b": "z\n3"}]
+
+
+def test_duplicate_columns_are_all_kept_and_reported_once() -> None:
+    data = b"a,a\n1,2\n3,4\n"
+    read = Read(data, configured())
+    assert read.records == [{"a": "1", "a_2": "2"}, {"a": "3", "a_2": "4"}]
+    assert read.report.warnings == {"column name 'a' is in the header more than once: the further ones got a number": 1}
+    report = SplitReport()
+    second = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 1, 8, len(data))
+    assert sum(batch.num_rows for batch in configured().read_records(io.BytesIO(data), second, None, report)) == 1
+    assert not report.warnings
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        ({"header_definition_type": "Autogenerated"}, [{"f0": "a", "f1": "b"}, {"f0": "1", "f1": "2"}]),
+        (
+            {"header_definition_type": "User Provided", "column_names": ["x", "y"]},
+            [{"x": "a", "y": "b"}, {"x": "1", "y": "2"}],
+        ),
+    ],
+)
+@BOTH_PATHS
+def test_without_a_header_row_the_first_row_is_data(
+    definition: dict[str, Any], expected: list[dict[str, str]], sequential: bool
+) -> None:
+    csv_format = configured(header_definition=definition, skip_rows_before_header=1, skip_rows_after_header=1)
+    assert Read(b"one\ntwo\na,b\n1,2\n", csv_format, sequential=sequential).records == expected
+
+
+def test_names_are_stripped_where_a_schema_speaks_of_them() -> None:
+    data = b" a ,b\n1,2\n"
+    assert Read(data, configured()).records == [{" a ": "1", "b": "2"}]
+    schema = {"a": {"type": ["null", "string"]}, "b": {"type": ["null", "string"]}}
+    assert Read(data, configured(), schema).records == [{"a": "1", "b": "2"}]
+    assert list(configured().infer_json_schema(io.BytesIO(data), whole(data).file)) == ["a", "b"]
+
+
+def test_splits_end_where_the_next_begins_and_the_last_at_the_file_s_end() -> None:
+    rows = [f'{i},"line {i}\nand more of it",x\n' for i in range(50)]
+    data = ("id,text,x\n" + "".join(rows)).encode()
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    found, chain = [], [0]
+    for ordinal, start in enumerate(range(0, len(data), 100)):
+        report = SplitReport()
+        split = Split(file, ordinal, start, min(start + 100, len(data)))
+        for batch in CsvFormat(CsvConfig()).read_records(io.BytesIO(data), split, None, report):
+            assert isinstance(batch, pa.RecordBatch)
+            found += batch.column("id").to_pylist()
+        assert report.start == chain[-1]
+        chain.append(report.end)
+    assert found == [str(i) for i in range(50)]
+    assert chain[-1] == len(data)
+
+
+def test_a_split_in_which_no_record_begins_stands_still() -> None:
+    data = b'a,b\n1,"' + b"x\n" * 100 + b'"\n2,3\n'
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    report = SplitReport()
+    split = Split(file, 1, 50, 100).restarted_at(len(data) - 4)
+    assert list(CsvFormat(CsvConfig()).read_records(io.BytesIO(data), split, None, report)) == []
+    assert (report.start, report.end) == (len(data) - 4, len(data) - 4)
+
+
+def test_a_truncated_file_does_not_reach_its_listed_end() -> None:
+    data = b"a\n1\n2\n"
+    report = SplitReport()
+    split = Split(RemoteFile("a.csv", 100, MODIFIED_AT), 0, 0, 100)
+    batches = list(configured().read_records(io.BytesIO(data), split, None, report))
+    assert sum(batch.num_rows for batch in batches) == 2
+    assert report.end == len(data)
+
+
+class Remote(io.BytesIO):
+    """Notes every request: where each seek began and how much was asked."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.requests: list[int] = []
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self.requests.append(offset)
+        return super().seek(offset, whence)
+
+
+def test_a_small_file_is_one_request() -> None:
+    data = b"a,b\n" + b"1,2\n" * 1000
+    stream = Remote(data)
+    batches = list(configured().read_records(stream, whole(data), None, SplitReport()))
+    assert sum(batch.num_rows for batch in batches) == 1000
+    assert stream.requests == [0]
+
+
+def test_a_later_split_fetches_the_header_and_then_reads_on() -> None:
+    data = b"a,b\n" + b"1,2\n" * 200_000
+    stream = Remote(data)
+    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 1, 400_000, len(data))
+    batches = list(configured().read_records(stream, split, None, SplitReport()))
+    assert sum(batch.num_rows for batch in batches) == 100_001
+    assert stream.requests == [0, 399_999]
+
+
+def test_batches_are_bounded() -> None:
+    data = b"a,b\n" + b"1,2\n" * 150_000
+    for sequential in (False, True):
+        split = whole(data, sequential=sequential)
+        sizes = [batch.num_rows for batch in configured().read_records(io.BytesIO(data), split, None, SplitReport())]
+        assert sum(sizes) == 150_000
+        assert max(sizes) <= 66_000
+
+
+def test_discovery_finds_strings_unless_told_to_look() -> None:
+    data = b"n,i,b,s,nulls,f\n1.5,1,1,x,,1e3\n2,-7,true,1,,4\nNA,NA,NA,NA,NA,NA\n"
+    file = whole(data).file
+    assert configured().infer_json_schema(io.BytesIO(data), file) == {
+        name: {"type": "string"} for name in ("n", "i", "b", "s", "nulls", "f")
+    }
+    typed = configured(inference_type="Primitive Types Only", null_values=["NA", ""])
+    assert typed.infer_json_schema(io.BytesIO(data), file) == {
+        "n": {"type": "number"},
+        "i": {"type": "integer"},
+        "b": {"type": "boolean"},
+        "s": {"type": "string"},
+        "nulls": {"type": "string"},
+        "f": {"type": "number"},
+    }
+
+
+def test_discovery_reads_a_bounded_sample() -> None:
+    data = b"a\n" + (b"1" * 99 + b"\n") * 12_000 + b"x\n"
+    stream = Remote(data)
+    typed = configured(inference_type="Primitive Types Only", true_values=[], false_values=[])
+    assert typed.infer_json_schema(stream, whole(data).file) == {"a": {"type": "integer"}}
+    assert stream.tell() < len(data)
+
+
+def test_errors_hold_no_values() -> None:
+    secret = b"s3cret"
+    for data, schema in itertools.product(
+        (b"a,b\n" + secret + b"\n", b'a,b\n"' + secret, b"a,b\n1," + secret + b"\xff\n"),
+        (None, {"a": {"type": "integer"}, "b": {"type": "integer"}}),
+    ):
+        error = Read(data, configured(), schema).error
+        assert error is not None
+        assert "s3cret" not in f"{error}{error.__dict__}"
+        assert error.__cause__ is None

@@ -1,0 +1,71 @@
+import pytest
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import ConfigError
+from file_cdk.formats.csv_dialect import Dialect, Quoting
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line_safe"),
+    [
+        ("utf8", True),
+        ("utf-8-sig", True),
+        ("ascii", True),
+        ("latin-1", True),
+        ("cp1252", True),
+        ("koi8_r", True),
+        ("utf-16", False),
+        ("utf-7", False),
+        ("shift_jis", False),
+        ("gb18030", False),
+        ("iso2022_jp", False),
+        ("cp500", False),
+        ("cp864", False),
+    ],
+)
+def test_which_encodings_can_be_cut_as_bytes(encoding: str, line_safe: bool) -> None:
+    assert Dialect.of(CsvConfig(encoding=encoding)).is_line_safe is line_safe
+
+
+@pytest.mark.parametrize(
+    ("config", "columnar"),
+    [
+        ({}, True),
+        ({"delimiter": "\t", "quote_char": "'"}, True),
+        ({"double_quote": False}, True),
+        ({"encoding": "latin-1"}, True),
+        ({"escape_char": "\\"}, False),
+        ({"delimiter": "§"}, False),
+        ({"quote_char": "“"}, False),
+        ({"encoding": "utf-16"}, False),
+    ],
+)
+def test_which_dialects_arrow_reads(config: dict[str, object], columnar: bool) -> None:
+    assert Dialect.of(CsvConfig.model_validate(config)).is_columnar is columnar
+
+
+def test_no_encoding_means_utf_8_and_its_mark_is_none_of_its_own() -> None:
+    assert Dialect.of(CsvConfig(encoding=None)) == Dialect.of(CsvConfig(encoding="UTF_8_sig")) == Dialect()
+
+
+def test_a_codec_that_is_not_of_text_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="encoding 'rot13' is not one of text"):
+        Dialect.of(CsvConfig(encoding="rot13"))
+
+
+@pytest.mark.parametrize(
+    ("record", "quoted", "unclosed"),
+    [
+        ('a,"b",""\r\n', [False, True, True], False),
+        ('"a""b",c"d",e', [True, False, False], False),
+        ('"a"b,"c\nd"\n', [True, True], False),
+        ('a,"b""', [False, True], True),
+        (",,", [False, False, False], False),
+    ],
+)
+def test_quoting_of_a_record(record: str, quoted: list[bool], unclosed: bool) -> None:
+    assert Dialect().quoting(record) == Quoting(quoted, unclosed)
+
+
+def test_quoting_with_an_escape_character() -> None:
+    assert Dialect(escape="\\", double_quote=False).quoting('"a\\"",\\"b\n') == Quoting([True, False], False)

@@ -1,0 +1,191 @@
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import SplitReport
+from file_cdk.formats.csv import CsvFormat
+
+MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces", "rows"])
+
+
+def infer(data: str, **config: Any) -> dict[str, pa.DataType]:
+    raw = data.encode()
+    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config))
+    schema = csv_format.infer_table_schema(io.BytesIO(raw), RemoteFile("a.csv", len(raw), MODIFIED_AT))
+    return {field.name: field.type for field in schema}
+
+
+def read(
+    data: bytes, schema: pa.Schema, *, sequential: bool = False, piece_bytes: int = 1 << 18, **config: Any
+) -> Iterator[dict[str, Any]]:
+    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config), piece_bytes=piece_bytes)
+    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
+    for batch in csv_format.read_table(io.BytesIO(data), split, schema, SplitReport()):
+        assert [schema.field(name).type for name in batch.schema.names] == batch.schema.types
+        yield from batch.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1", "-5", ""], pa.int64()),
+        (["1", "2.5"], pa.float64()),
+        (["1e3", "2"], pa.float64()),
+        (["true", "FALSE", ""], pa.bool_()),
+        (["yes", "no"], pa.string()),
+        (["2024-01-02"], pa.date32()),
+        (["2024-01-02 03:04:05"], pa.timestamp("us")),
+        (["2024-01-02", "2024-01-02 03:04:05"], pa.timestamp("us")),
+        (["2024-01-02T03:04:05Z"], pa.timestamp("us", "UTC")),
+        (["2024-01-02 03:04:05.123456789"], pa.timestamp("ns")),
+        (["12:34:56"], pa.time64("us")),
+        (["", ""], pa.null()),
+        (['""', ""], pa.string()),
+        (["1", "x"], pa.string()),
+        (["1", "007"], pa.string()),
+        (["1.5", "007"], pa.string()),
+        (["0", "0.5", "-0.5"], pa.float64()),
+        (["0x1F"], pa.string()),
+        (["+49123456"], pa.string()),
+        (["12345678901234567890"], pa.string()),
+        (["1234567890123456789", "0.5"], pa.string()),
+    ],
+)
+def test_inferred_types(values: list[str], expected: pa.DataType) -> None:
+    assert infer("k,v\n" + "".join(f"k,{value}\n" for value in values)) == {"k": pa.string(), "v": expected}
+    if "" not in values:
+        assert infer("v\n" + "".join(f"{value}\n" for value in values)) == {"v": expected}
+
+
+def test_leading_zeros_anywhere_in_the_sample_count() -> None:
+    assert infer("v\n" + "1\n" * 100_000 + "007\n") == {"v": pa.string()}
+
+
+def test_null_values_do_not_decide_a_type() -> None:
+    assert infer("a,b\n1,NA\nNA,NA\n", null_values=["NA"]) == {"a": pa.int64(), "b": pa.null()}
+
+
+def test_a_header_alone_has_columns_without_a_type() -> None:
+    assert infer("a,b\n") == {"a": pa.null(), "b": pa.null()}
+
+
+def test_names_are_stripped_and_unique() -> None:
+    assert list(infer(" a,a ,\n1,2,\n")) == ["a", "a_2"]
+
+
+@BOTH_PATHS
+def test_values_have_exactly_the_types_asked_for(sequential: bool) -> None:
+    schema = pa.schema(
+        [
+            ("not in the file", pa.string()),
+            ("i", pa.int64()),
+            ("f", pa.float64()),
+            ("d", pa.date32()),
+            ("t", pa.timestamp("us")),
+            ("c", pa.time64("us")),
+            ("b", pa.bool_()),
+            ("s", pa.string()),
+        ]
+    )
+    data = b"s,i,f,d,t,c,b\n1,1,1,2024-01-02,2024-01-02 03:04:05.5,12:34:56,true\n,,,,,,\n"
+    assert list(read(data, schema, sequential=sequential)) == [
+        {
+            "s": "1",
+            "i": 1,
+            "f": 1.0,
+            "d": date(2024, 1, 2),
+            "t": datetime(2024, 1, 2, 3, 4, 5, 500_000),  # noqa: DTZ001 - the column has no zone
+            "c": time(12, 34, 56),
+            "b": True,
+        },
+        dict.fromkeys(["s", "i", "f", "d", "t", "c", "b"]),
+    ]
+
+
+@BOTH_PATHS
+def test_only_unquoted_values_are_null(sequential: bool) -> None:
+    schema = pa.schema([("a", pa.string()), ("b", pa.string())])
+    data = b'a,b\n,""\n"NA",NA\n"x""",\n'
+    assert list(read(data, schema, sequential=sequential, null_values=["NA"])) == [
+        {"a": None, "b": ""},
+        {"a": "NA", "b": None},
+        {"a": 'x"', "b": None},
+    ]
+
+
+@BOTH_PATHS
+def test_an_only_column_with_a_blank_beside_it_can_be_null(sequential: bool) -> None:
+    schema = pa.schema([("a", pa.string())])
+    data = b'a,\n,\n"",\nx,\n'
+    assert list(read(data, schema, sequential=sequential)) == [{"a": None}, {"a": ""}, {"a": "x"}]
+
+
+@BOTH_PATHS
+def test_values_that_do_not_fit_name_the_type_they_need(sequential: bool) -> None:
+    schema = pa.schema(
+        [("a", pa.int64()), ("b", pa.int64()), ("c", pa.date32()), ("d", pa.string()), ("e", pa.bool_())]
+    )
+    data = b"a,b,c,d,e\n1,2.5,2024-01-01 10:00:00,x,true\n,x,,,\n,,,,1\n"
+    with pytest.raises(TypeMismatchError) as caught:
+        list(read(data, schema, sequential=sequential))
+    assert caught.value.columns == {"b": pa.string(), "c": pa.timestamp("us")}
+    assert caught.value.uri == "a.csv"
+
+
+def test_asking_again_with_the_needed_types_ends() -> None:
+    values = ["1", "2.5", "x", "2024-01-01", "99999999999999999999", "[1]", ""]
+    data = ("v\n" + "\n".join(values) + "\n").encode()
+    for kind in (
+        pa.int64(),
+        pa.bool_(),
+        pa.decimal128(5, 2),
+        pa.list_(pa.int64()),
+        pa.timestamp("us", "UTC"),
+        pa.null(),
+    ):
+        schema = pa.schema([("v", kind)])
+        for _ in range(5):
+            try:
+                found = list(read(data, schema, piece_bytes=2))
+            except TypeMismatchError as error:
+                schema = pa.schema([("v", error.columns["v"])])
+            else:
+                break
+        assert found == [{"v": value} for value in values if value]
+
+
+def test_rows_before_the_piece_that_does_not_fit_are_given() -> None:
+    data = b"v\n" + b"1\n" * 100 + b"x\n"
+    rows = read(data, pa.schema([("v", pa.int64())]), piece_bytes=50)
+    assert next(rows) == next(rows) == {"v": 1}
+    with pytest.raises(TypeMismatchError) as caught:
+        list(rows)
+    assert caught.value.columns == {"v": pa.string()}
+
+
+def test_columns_that_the_table_lacks_are_asked_for_at_once() -> None:
+    data = b"a,b,c\n1,2.5,\n"
+    with pytest.raises(TypeMismatchError) as caught:
+        list(read(data, pa.schema([("a", pa.int64())])))
+    assert caught.value.columns == {"b": pa.float64(), "c": pa.null()}
+
+
+def test_a_column_of_a_nested_type_becomes_text() -> None:
+    with pytest.raises(TypeMismatchError) as caught:
+        list(read(b"a\n[1]\n", pa.schema([("a", pa.list_(pa.int64()))])))
+    assert caught.value.columns == {"a": pa.string()}
+
+
+@BOTH_PATHS
+def test_bytes_that_are_no_text_are_told_from_values_that_do_not_fit(sequential: bool) -> None:
+    with pytest.raises(MalformedRecordError, match="not valid utf8") as caught:
+        list(read(b"a,b\n1,2\n3,\xff\n", pa.schema([("a", pa.int64()), ("b", pa.int64())]), sequential=sequential))
+    assert (caught.value.row, caught.value.byte) == (2, 10)
