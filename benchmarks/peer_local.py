@@ -24,6 +24,12 @@ from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.sources.file_based.stream.cursor import DefaultFileBasedCursor
 
 
+def _modified_at(path: Path) -> datetime:
+    """Naive UTC, as the reader's API has it; exact microseconds, which a float of seconds does not hold."""
+    seconds, nanoseconds = divmod(path.stat().st_mtime_ns, 10**9)
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None, microsecond=nanoseconds // 1000)
+
+
 class FolderConfig(AbstractFileBasedSpec):
     path: str
 
@@ -47,10 +53,7 @@ class FolderReader(AbstractFileBasedStreamReader):
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
         root = Path(self.config.path)
         found = [
-            RemoteFile(
-                uri=path.relative_to(root).as_posix(),
-                last_modified=datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None),
-            )
+            RemoteFile(uri=path.relative_to(root).as_posix(), last_modified=_modified_at(path))
             for path in root.rglob("*")
             if path.is_file()
         ]
