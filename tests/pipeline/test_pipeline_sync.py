@@ -1,0 +1,158 @@
+"""The library's `sync`, with an observer that changes the world between listing and reading."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from file_cdk import AccessError, ConfigError, FileCdkError, SyncOptions, sync
+
+GOOD = "id,name\n1,a\n2,b\n"
+
+
+@dataclass
+class Watcher:
+    """Keeps what it is told; `on_listed` runs after the listing and before the first file is opened."""
+
+    on_listed: Callable[[], None] = lambda: None
+    files: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    progress: dict[str, tuple[int, int]] = field(default_factory=dict)
+    loaded: list[str] = field(default_factory=list)
+    failed: dict[str, FileCdkError] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
+        self.files = files
+        self.skipped = dict(skipped)
+        self.on_listed()
+
+    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        before = self.progress.get(uri, (0, 0))
+        self.progress[uri] = before[0] + rows, before[1] + size_bytes
+
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
+        self.loaded.append(uri)
+
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
+        self.failed[uri] = error
+
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (folder / name).write_text(GOOD)
+    return folder
+
+
+def run(folder: Path, watcher: Watcher, **options: object) -> list[tuple[object, ...]]:
+    database = folder.parent / "x.duckdb"
+    result = sync(str(folder), str(database), SyncOptions(stream="t", **options), watcher)  # type: ignore[arg-type]
+    assert result.streams[0].files_failed == len(watcher.failed) == len(result.failures)
+    assert result.streams[0].files_read == len(watcher.loaded)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute("select _file_url, id from t").fetchall()
+        assert result.streams[0].rows <= len(rows)
+    return rows
+
+
+BOTH = [("a.csv", 1), ("a.csv", 2), ("c.csv", 1), ("c.csv", 2)]
+
+
+def test_a_file_deleted_between_listing_and_opening(folder: Path) -> None:
+    watcher = Watcher(on_listed=(folder / "b.csv").unlink)
+    assert run(folder, watcher) == BOTH
+    assert "gone" in str(watcher.failed["b.csv"])
+    assert watcher.progress.get("b.csv", (0, 0)) == (0, 0)
+
+
+def test_a_file_replaced_between_listing_and_opening_is_left_for_the_next_run(folder: Path) -> None:
+    watcher = Watcher(on_listed=lambda: (folder / "b.csv").write_text("id,name\n7,z\n") and None)
+    assert run(folder, watcher) == BOTH
+    assert "changed" in str(watcher.failed["b.csv"])
+    again = Watcher()
+    assert run(folder, again) == [*BOTH, ("b.csv", 7)]
+    assert again.loaded == ["b.csv"]
+    assert again.skipped == {"already loaded": 2}
+
+
+def test_progress_adds_up_to_what_was_loaded(folder: Path) -> None:
+    (folder / "b.csv").write_text("id,name\n1,a\n2\n")
+    watcher = Watcher()
+    run(folder, watcher)
+    assert watcher.progress == {"a.csv": (2, 16), "b.csv": (0, 0), "c.csv": (2, 16)}
+
+
+def test_columns_widen_within_a_file_past_the_sample(tmp_path: Path) -> None:
+    """The first misfit lies far behind what sampling sees, in a split of its own, with every later file in flight."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rows = [f"{number},{number % 7}.5,2024-01-0{number % 9 + 1}\n" for number in range(400_000)]
+    rows[390_000] = "x1,y,not a day\n"
+    (folder / "a.csv").write_text("id,size,day\n" + "".join(rows))
+    (folder / "b.csv").write_text("id,size,day\n1,1.5,2024-01-01\n")
+    for workers in (0, 2):
+        watcher = Watcher()
+        database = tmp_path / f"{workers}.duckdb"
+        result = sync(str(folder), str(database), SyncOptions(workers=workers, stream="t"), watcher)
+        assert not result.failures
+        assert len(watcher.warnings) == 3
+        with duckdb.connect(str(database), read_only=True) as connection:
+            counts = connection.execute("select count(*), count(distinct id), min(typeof(id)) from t").fetchall()
+            odd = connection.execute("select size, day, _file_row from t where id = 'x1'").fetchall()
+        assert counts == [(400_001, 400_000, "VARCHAR")]
+        assert odd == [("y", "not a day", 390_001)]
+
+
+def test_a_folder_of_nothing_known_loads_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("x")
+    watcher = Watcher()
+    result = sync(str(tmp_path / "in"), str(tmp_path / "x.duckdb"), SyncOptions(), watcher)
+    assert watcher.skipped == {"extension of no known format": 1}
+    assert result.streams[0].files_read == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "error"),
+    [
+        ("{}/nowhere", SyncOptions(), AccessError),
+        ("{}/nowhere/*.csv", SyncOptions(), AccessError),
+        ("s9://bucket/x", SyncOptions(), ConfigError),
+        ("{}", SyncOptions(filetype="pdf"), ConfigError),
+        ("file://elsewhere/x", SyncOptions(), ConfigError),
+    ],
+)
+def test_wrong_sources(tmp_path: Path, source: str, options: SyncOptions, error: type[FileCdkError]) -> None:
+    with pytest.raises(error):
+        sync(source.format(tmp_path), str(tmp_path / "x.duckdb"), options, Watcher())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("streams: [", "line"),
+        ("- a", "mapping"),
+        ("path: x\nstreams: []", "streams"),
+        ("path: x\nstreams: [{name: a, format: {filetype: csv}, glob: '*'}]", "streams[0].glob"),
+        ("path: x\nsource: s9\nstreams: [{name: a, format: {filetype: csv}}]", "s9"),
+        ("path: x\nstreams: [{name: a, format: {filetype: avro}}]", "avro"),
+        ("path: x\nstreams: [{name: a, validation_policy: Skip Record, format: {filetype: csv}}]", "Skip Record"),
+        (
+            "path: x\ndelivery_method: {delivery_type: use_file_transfer}\nstreams: [{name: a, format: {filetype: csv}}]",
+            "transfer",
+        ),
+    ],
+)
+def test_wrong_yaml_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        sync(str(tmp_path / "c.yaml"), str(tmp_path / "x.duckdb"), SyncOptions(), Watcher())
+    assert said in str(caught.value)
