@@ -7,7 +7,7 @@ configuration only, and open clients lazily in the process that uses them.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from file_cdk.core.config import SourceConfig
 from file_cdk.core.files import RemoteFile, Split
@@ -36,7 +36,7 @@ class StreamReader(Protocol):
         Raises AccessError when the root cannot be listed, TransientError when trying again may help.
         """
 
-    def open(self, file: RemoteFile) -> BinaryIO:
+    def open(self, file: RemoteFile) -> IO[bytes]:
         """The bytes of exactly this version, readable and seekable; the caller closes it.
 
         Raises FileAccessError when the file is gone or forbidden, FileChangedError when it is another version by now.
@@ -85,14 +85,14 @@ class Format(Protocol):
     def may_crash(self) -> bool:
         """Whether the native code that reads it may end the process on bad bytes; then it is kept out of the parent."""
 
-    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """JSON Schema `properties` of the records, from a bounded sample; not yet nullable. Raises MalformedFileError."""
 
-    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> "pa.Schema":
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
         """Arrow schema for a table, from a bounded sample; a column without any value has type null."""
 
     def read_records(
-        self, stream: BinaryIO, split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+        self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
     ) -> Iterator["pa.RecordBatch | JsonLines"]:
         """The split's records for the protocol, in file order, in batches of about 100-500 KB of input.
 
@@ -101,7 +101,7 @@ class Format(Protocol):
         """
 
     def read_table(
-        self, stream: BinaryIO, split: Split, schema: "pa.Schema", report: SplitReport
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
     ) -> Iterator["pa.RecordBatch"]:
         """The split's records for a table, in file order: columns of the file that `schema` names have exactly its type.
 

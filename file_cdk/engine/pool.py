@@ -16,6 +16,7 @@ import select
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 
 from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
@@ -25,7 +26,7 @@ from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
 from file_cdk.engine.work import Began, Ended, Failed, Task
 from file_cdk.engine.worker import BlockReady, Starting, TaskOrder
 
-PRELOAD = ["file_cdk.engine.worker", "pyarrow", "pyarrow.compute", "pyarrow.csv", "arro3.io", "msgspec"]
+PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
 """Modules that the fork server imports once, so that every worker starts with them."""
 
 MAX_TRIES = 2
@@ -33,7 +34,7 @@ MAX_TRIES = 2
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 64
-_MAX_IDLE_DEATHS = 3
+_MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _keys = itertools.count()
@@ -169,17 +170,25 @@ class _Worker:
 
 @dataclass(slots=True)
 class ProcessPool:
-    """An Executor over `size` worker processes, started as tasks come."""
+    """An Executor over `size` worker processes, started as tasks come.
+
+    preload: modules that the tasks will need, imported once for all workers; the first pool of the process decides.
+    """
 
     size: int
+    preload: tuple[str, ...] = ()
     workers: list[_Worker] = field(default_factory=list)
     idle_deaths: int = 0
 
     def prestart(self) -> None:
         """Starts the fork server in the background, so that its imports overlap with listing."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
+        self._context()
         multiprocessing.forkserver.ensure_running()
+
+    def _context(self) -> ForkServerContext:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([*PRELOAD, *self.preload])
+        return context
 
     def has_room(self) -> bool:
         return len(self.workers) < self.size or any(worker.has_room for worker in self.workers)
@@ -250,7 +259,10 @@ class ProcessPool:
         if worker.running is None:
             self.idle_deaths += 1
             if self.idle_deaths > _MAX_IDLE_DEATHS:
-                raise InternalError(f"worker processes end before they can work ({died_of})")
+                raise InternalError(
+                    f"worker processes end before they can work ({died_of})",
+                    remedy="A script must call this under `if __name__ == '__main__':`, since workers import the script",
+                )
         if not worker.queue:
             return
         heir = self._start()
@@ -277,8 +289,7 @@ class ProcessPool:
                 self._file(worker, worker.control.recv())
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
+        context = self._context()
         control, its_control = context.Pipe()
         data, its_data = context.Pipe(duplex=False)
         pipe_bytes = _grow_pipe(data.fileno())

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
@@ -124,14 +124,14 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     yield Ended(report, schema)
 
 
-def _infer(decoder: Format, shape: SampleShape, stream: BinaryIO, file: RemoteFile) -> Any:
+def _infer(decoder: Format, shape: SampleShape, stream: IO[bytes], file: RemoteFile) -> Any:
     return (
         decoder.infer_json_schema(stream, file) if shape.target == "json" else decoder.infer_table_schema(stream, file)
     )
 
 
 def _decode(
-    job: Job, stream: BinaryIO, split: Split, report: SplitReport
+    job: Job, stream: IO[bytes], split: Split, report: SplitReport
 ) -> "Iterator[pa.RecordBatch] | Iterator[pa.RecordBatch | JsonLines]":
     match job.shape:
         case TableShape(schema):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from file_cdk.core.config import CsvConfig, InferenceType
 from file_cdk.core.files import RemoteFile, Split
@@ -48,7 +48,7 @@ class CsvFormat:
         if not Dialect.of(self.config).is_line_safe:
             object.__setattr__(self, "split_size_bytes", None)
 
-    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
 
         Raises MalformedFileError for an empty file or a bad header, MalformedRecordError for a bad record in the sample.
@@ -66,7 +66,7 @@ class CsvFormat:
             name: {"type": kind} for name, kind in zip(names, json_types(len(names), rows, self.config), strict=True)
         }
 
-    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> "pa.Schema":
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
         """Types as Arrow infers them from about 1 MB, but text where numbers would lose characters, such as `007`.
 
         Raises as `infer_json_schema`.
@@ -90,7 +90,7 @@ class CsvFormat:
         return pa.schema(list(zip(names, types, strict=True)))
 
     def read_records(
-        self, stream: BinaryIO, split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+        self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
     ) -> Iterator["pa.RecordBatch | JsonLines"]:
         """Record batches; JsonLines for a piece with values that Arrow would not convert as Python does.
 
@@ -103,7 +103,7 @@ class CsvFormat:
         yield from part.read(RecordConversion(part.header, self.config, json_schema, report), frozenset())
 
     def read_table(
-        self, stream: BinaryIO, split: Split, schema: "pa.Schema", report: SplitReport
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
     ) -> Iterator["pa.RecordBatch"]:
         """Batches of all columns of the file, in its order. Raises as `read_records`, and TypeMismatchError for the
         columns of the first piece that does not fit.

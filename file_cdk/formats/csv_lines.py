@@ -3,11 +3,11 @@
 import codecs
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from file_cdk.formats.csv_dialect import Dialect
 
-PIECE_BYTES = 256 << 10
+PIECE_BYTES = 512 << 10
 """Bytes of one read, and of one piece decoded: larger ones leave the processor's cache, smaller ones pay for each call."""
 
 
@@ -17,7 +17,7 @@ _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.
 class ForwardReader:
     """A stream read forwards, from which bytes just read can be read again without asking the store a second time."""
 
-    def __init__(self, stream: BinaryIO, piece_bytes: int = PIECE_BYTES) -> None:
+    def __init__(self, stream: IO[bytes], piece_bytes: int = PIECE_BYTES) -> None:
         self.piece_bytes = piece_bytes
         self._stream = stream
         self._stream_at: int | None = None

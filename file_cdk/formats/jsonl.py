@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -46,7 +46,7 @@ class JsonlFormat:
     split_size_bytes: int | None = 4 * 1024 * 1024
     max_record_bytes: int = 64 * 1024 * 1024
 
-    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Types of the top level only; a malformed line ends the sample, and is an error when no record precedes it."""
         seen: dict[str, dict[str, None]] = {}
         for record in self._sample(stream, file):
@@ -54,7 +54,7 @@ class JsonlFormat:
                 seen.setdefault(name, {})[_json_type(bytes(value))] = None
         return merge_properties([{name: {"type": kind}} for name, kinds in seen.items() for kind in kinds])
 
-    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> "pa.Schema":
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
         """See jsonl_table.infer_schema; of a malformed line as in `infer_json_schema`."""
         from file_cdk.formats.jsonl_table import infer_schema  # the protocol's path does without pyarrow
 
@@ -62,7 +62,7 @@ class JsonlFormat:
 
     def read_records(
         self,
-        stream: BinaryIO,
+        stream: IO[bytes],
         split: Split,
         json_schema: Mapping[str, Any] | None,  # noqa: ARG002 - records go out as they are
         report: SplitReport,
@@ -80,7 +80,7 @@ class JsonlFormat:
                 yield JsonLines(records)
 
     def read_table(
-        self, stream: BinaryIO, split: Split, schema: "pa.Schema", report: SplitReport
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
     ) -> Iterator["pa.RecordBatch"]:
         """Batches of exactly `schema`'s columns, null where a record lacks a key.
 
@@ -99,7 +99,7 @@ class JsonlFormat:
                 report.rows += len(records)
                 yield batch
 
-    def _pieces(self, stream: BinaryIO, split: Split, report: SplitReport) -> Iterator[tuple[bytes, CheckedLines]]:
+    def _pieces(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[tuple[bytes, CheckedLines]]:
         """The split piece by piece; raises at a piece's fault once its records were taken and counted."""
         for offset, piece in whole_lines(stream, split, report, self.max_record_bytes):
             found = check_lines(piece, offset, self.max_record_bytes)
@@ -115,7 +115,7 @@ class JsonlFormat:
                     remedy=ONE_PER_LINE,
                 )
 
-    def _sample(self, stream: BinaryIO, file: RemoteFile) -> Iterator[bytes]:
+    def _sample(self, stream: IO[bytes], file: RemoteFile) -> Iterator[bytes]:
         report = SplitReport()
         sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes))
         try:

@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -64,7 +64,7 @@ class CheckedLines:
 class _Source:
     """A stream, with bytes that were read from it too early and are still to be served."""
 
-    stream: BinaryIO
+    stream: IO[bytes]
     ahead: bytes = b""
 
     def read(self, size: int) -> bytes:
@@ -75,7 +75,7 @@ class _Source:
 
 
 def whole_lines(
-    stream: BinaryIO, split: Split, report: SplitReport, max_record_bytes: int
+    stream: IO[bytes], split: Split, report: SplitReport, max_record_bytes: int
 ) -> Iterator[tuple[int, bytes]]:
     """Pieces of about PIECE_BYTES that end at a line end (or at the file's), each with its offset in the file.
 

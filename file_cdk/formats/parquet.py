@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar
+from typing import IO, Any, ClassVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -42,19 +42,19 @@ class ParquetFormat:
     config: ParquetConfig
     split_size_bytes: int | None = 2 * 1024 * 1024
 
-    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""
         schema = _open(stream, file, read_footer(stream, file)).schema_arrow
         properties = {field.name: json_schema_type(field.type, self.config.decimal_as_float) for field in schema}
         return properties | {name: {"type": "string"} for name in _partition_values(file.uri)}
 
-    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> pa.Schema:
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the footer alone."""
         return self._table_schema(_open(stream, file, read_footer(stream, file)).schema_arrow, file)
 
     def read_records(
         self,
-        stream: BinaryIO,
+        stream: IO[bytes],
         split: Split,
         json_schema: Mapping[str, Any] | None,  # noqa: ARG002 - records go out as they are
         report: SplitReport,
@@ -77,7 +77,7 @@ class ParquetFormat:
         yield from _read(parquet, footer, split, report, convert)
 
     def read_table(
-        self, stream: BinaryIO, split: Split, schema: pa.Schema, report: SplitReport
+        self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the file's columns, in the file's order, with `schema`'s types.
 
@@ -105,7 +105,7 @@ class ParquetFormat:
         return pa.schema(list(types.items()))
 
 
-def _open(stream: BinaryIO, file: RemoteFile, footer: Footer) -> pq.ParquetFile:
+def _open(stream: IO[bytes], file: RemoteFile, footer: Footer) -> pq.ParquetFile:
     with malformed(file, "the schema in its footer cannot be read"):
         parquet = pq.ParquetFile(
             stream,

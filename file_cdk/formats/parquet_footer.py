@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import BinaryIO
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,7 +61,7 @@ _cache: "OrderedDict[_FileVersion, Footer]" = OrderedDict()
 _cache_lock = threading.Lock()
 
 
-def read_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
+def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     """The footer of this version of the file, from a cache of the last few. Raises MalformedFileError."""
     version = (file.uri, file.modified_at, file.etag, file.size_bytes)
     with _cache_lock:
@@ -76,7 +76,7 @@ def read_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
     return footer
 
 
-def _parse_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
+def _parse_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     size_bytes = stream.seek(0, os.SEEK_END)
     _check_trailer(stream, file, size_bytes)
     stream.seek(0)
@@ -88,7 +88,7 @@ def _parse_footer(stream: BinaryIO, file: RemoteFile) -> Footer:
     return Footer(metadata, starts, size_bytes)
 
 
-def _check_trailer(stream: BinaryIO, file: RemoteFile, size_bytes: int) -> None:
+def _check_trailer(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> None:
     if size_bytes < _SMALLEST_BYTES:
         raise MalformedFileError(f"is not a Parquet file: it has only {size_bytes} bytes", uri=file.uri)
     stream.seek(size_bytes - _TRAILER_BYTES)

@@ -36,6 +36,21 @@ def format_for(config: FormatConfig) -> Format:
     return cast(Format, _class_for(config.filetype)(config))
 
 
+def require_format(filetype: str) -> None:
+    """Raises ConfigError when no installed format has that name; imports none."""
+    if filetype not in BUILT_IN and filetype not in _third_party():
+        supported = ", ".join([*BUILT_IN, *_third_party()])
+        raise ConfigError(
+            f"format {filetype!r} is not supported by this version", remedy=f"Supported formats: {supported}"
+        )
+
+
+def module_of(config: FormatConfig) -> str | None:
+    """The module of a built-in format, for a process to import ahead; None for a third party's."""
+    place = BUILT_IN.get(config.filetype)
+    return None if place is None else place.partition(":")[0]
+
+
 def filetype_for(uri: str) -> str | None:
     """The filetype that a file's ending stands for, in any case; None when no installed format claims it."""
     name = uri.rpartition("/")[2].lower()
@@ -52,12 +67,8 @@ def _class_for(filetype: str) -> Any:
     if place := BUILT_IN.get(filetype):
         module, _, name = place.partition(":")
         return getattr(import_module(module), name)
-    entry_point = _third_party().get(filetype)
-    if entry_point is None:
-        supported = ", ".join([*BUILT_IN, *_third_party()])
-        raise ConfigError(
-            f"format {filetype!r} is not supported by this version", remedy=f"Supported formats: {supported}"
-        )
+    require_format(filetype)
+    entry_point = _third_party()[filetype]
     try:
         return entry_point.load()
     except (ImportError, AttributeError) as exc:

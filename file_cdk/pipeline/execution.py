@@ -1,6 +1,7 @@
 """Which executor a piece of work gets."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from file_cdk.core.ports import Format
@@ -26,13 +27,21 @@ class Executors:
     _inline: InlineExecutor = field(default_factory=InlineExecutor)
     _pool: ProcessPool | None = None
 
+    def announce(self, pending_bytes: int, *modules: str | None) -> None:
+        """Starts what so much work will need, so that its imports overlap with the caller's own."""
+        if self.workers != 0 and (self.workers is not None or pending_bytes >= INLINE_BYTES):
+            self._started_pool(modules)
+
     def for_work(self, pending_bytes: int, decoder: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
         little = pending_bytes < INLINE_BYTES and not decoder.may_crash
         if self.workers == 0 or (self.workers is None and little):
             return self._inline
+        return self._started_pool(())
+
+    def _started_pool(self, modules: Iterable[str | None]) -> ProcessPool:
         if self._pool is None:
-            self._pool = ProcessPool(self.workers or cpu_count())
+            self._pool = ProcessPool(self.workers or cpu_count(), tuple(module for module in modules if module))
             self._pool.prestart()
         return self._pool
 

@@ -2,7 +2,7 @@
 
 from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig, ValidationPolicy
 from file_cdk.core.errors import ConfigError
-from file_cdk.formats.registry import format_for
+from file_cdk.formats.registry import require_format
 
 _REMEDY = "It is planned; until then leave it out"
 
@@ -21,4 +21,4 @@ def _require_supported_stream(stream: StreamConfig) -> None:
             f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is not supported by this version",
             remedy=f"Use {ValidationPolicy.EMIT_RECORD.value!r}",
         )
-    format_for(stream.format)
+    require_format(stream.format.filetype)

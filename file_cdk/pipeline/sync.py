@@ -17,7 +17,7 @@ from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
 from file_cdk.engine.sampling import sample
 from file_cdk.engine.work import Job, TableShape
-from file_cdk.formats.registry import format_for
+from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ALREADY_LOADED = "already loaded"
 SAMPLE_FILES = 10
+ENCODING = "file_cdk.destinations.arrow_ipc"
 _MAX_RETRIES_PER_FILE = 100
 
 
@@ -128,6 +129,7 @@ class _StreamSync:
             chosen = self.source.format or (format_of(kinds) if kinds else None)
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and chosen is not None:
+                self.executors.announce(selection.size_bytes, module_of(chosen), ENCODING)
                 self._load(table, format_for(chosen), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import IO, Any, ClassVar
 
 import pyarrow as pa
 
@@ -27,19 +27,19 @@ class Lines:
     extensions: ClassVar[tuple[str, ...]] = (".lines",)
     may_crash: ClassVar[bool] = False
 
-    def infer_json_schema(self, stream: BinaryIO, file: RemoteFile) -> dict[str, Any]:
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         return {}
 
-    def infer_table_schema(self, stream: BinaryIO, file: RemoteFile) -> pa.Schema:
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         return pa.schema([])
 
     def read_table(
-        self, stream: BinaryIO, split: Split, schema: pa.Schema, report: SplitReport
+        self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
     ) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
 
     def read_records(
-        self, stream: BinaryIO, split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+        self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
     ) -> Iterator[JsonLines]:
         position = split.start
         if position and not split.at_record:
@@ -106,5 +106,5 @@ class Folder:
     def list_files(self, prefix: str) -> Iterator[RemoteFile]:
         raise NotImplementedError
 
-    def open(self, file: RemoteFile) -> BinaryIO:
+    def open(self, file: RemoteFile) -> IO[bytes]:
         return open(Path(self.root) / file.uri, "rb")

@@ -1,7 +1,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from typing import IO
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ class Listing:
     def list_files(self, prefix: str) -> Iterator[RemoteFile]:
         return map(file_at, self.uris)
 
-    def open(self, file: RemoteFile) -> BinaryIO:
+    def open(self, file: RemoteFile) -> IO[bytes]:
         raise NotImplementedError
 
 

@@ -95,7 +95,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     (folder / "a.csv").write_text(GOOD)
     (folder / "secret.csv").write_text(GOOD)
     (folder / "secret.csv").chmod(0)
-    command = [BIN / "file-cdk", "sync", folder, "--to", tmp_path / "x.duckdb", "--table", "t"]
+    command: list[str | Path] = [BIN / "file-cdk", "sync", folder, "--to", tmp_path / "x.duckdb", "--table", "t"]
     if os.geteuid() == 0:  # root may read anything, unless it gives that up
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -1,0 +1,40 @@
+"""Run in an environment with file_cdk and nothing else: it imports, and loads a folder, without any extra."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import distributions
+from pathlib import Path
+
+EXTRAS = {"boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open", "pytest", "hypothesis"}
+BIN = Path(sys.executable).parent
+FLIGHTS = Path(__file__).parents[1] / "fixtures" / "flights"
+
+
+def import_everything() -> None:
+    for package in map(importlib.import_module, ("file_cdk", "source_local")):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            # The test kit stands on the extra `test`.
+            if not module.name.startswith("file_cdk.testing"):
+                importlib.import_module(module.name)
+
+
+def run(*command: str) -> str:
+    # S603: the commands are the literals below.
+    return subprocess.run([str(BIN / command[0]), *command[1:]], check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
+
+
+def main() -> None:
+    installed = {str(distribution.metadata["Name"]).lower().replace("_", "-") for distribution in distributions()}
+    assert not installed & EXTRAS, f"not a bare environment: {sorted(installed & EXTRAS)}"
+    import_everything()
+    with tempfile.TemporaryDirectory() as folder:
+        assert run("file-cdk", "sync", str(FLIGHTS), "--to", f"{folder}/flights.duckdb", "--quiet") == ""
+        assert Path(folder, "flights.duckdb").stat().st_size > 0
+    assert '"type":"SPEC"' in run("source-local", "spec").replace(" ", "")
+
+
+if __name__ == "__main__":
+    main()

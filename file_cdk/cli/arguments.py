@@ -1,0 +1,10 @@
+"""Kinds of argument that several commands take."""
+
+import argparse
+
+
+def worker_count(text: str) -> int:
+    """Type of `--workers` for argparse."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of worker processes (0 or more)")
+    return int(text)

@@ -1,0 +1,129 @@
+"""The `file-cdk` command: its arguments and help. What a subcommand needs is imported when it is called for."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from file_cdk.cli.arguments import worker_count
+from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.interruption import Interruption
+
+_DESCRIPTION = "Loads files into database tables: each file version exactly once, in parallel."
+
+_EXIT_CODES = """\
+exit codes:
+  0    everything selected was loaded (or had been already)
+  1    internal error: a bug in file_cdk or in a plug-in
+  2    wrong usage or configuration; nothing was read
+  3    the source or the destination cannot be reached, opened or written
+  5    some files failed; all others are loaded, and the next run tries the failed ones again
+  130  interrupted (SIGINT);  143  terminated (SIGTERM): files already committed stay
+"""
+
+_EXAMPLES = """\
+examples:
+  file-cdk sync fixtures/flights --to flights.duckdb
+  file-cdk sync 'logs/2024-*.jsonl' --to logs.duckdb --table events
+  file-cdk sync file:///data/orders --to duckdb:////data/shop.db --format csv --all-text
+  file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
+"""
+
+_SYNC_DESCRIPTION = """\
+Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
+so running the same command again loads what is new. A file is loaded wholly or not at all.
+
+SOURCE is one of
+  a file or folder         orders.csv, fixtures/flights (every file below it that has a known format)
+  a glob, in quotes        'data/**/*.parquet', 'logs/2024-{01,02}/*.jsonl'
+  a URL                    file:///data/orders
+  a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
+"""
+
+_SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code; usage errors, `--help` and `--version` leave through SystemExit."""
+    arguments = _parser().parse_args(argv)
+    with Interruption() as interruption:
+        try:
+            return _sync(arguments, interruption)
+        except KeyboardInterrupt:
+            # Before the pipeline began or after it ended: nothing to tell.
+            return interruption.exit_code or ExitCode.INTERRUPTED
+
+
+def _sync(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
+    from file_cdk.cli.sync import SyncRequest, run_sync
+
+    request = SyncRequest(
+        source=arguments.source,
+        destination=arguments.to,
+        filetype=arguments.format,
+        table=arguments.table,
+        workers=arguments.workers,
+        all_text=arguments.all_text,
+        quiet=arguments.quiet,
+        verbose=arguments.verbose,
+        summary_json=arguments.summary_json,
+    )
+    return run_sync(request, interruption)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="file-cdk",
+        description=_DESCRIPTION,
+        epilog=_SYNC_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_VersionAction, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_sync(
+        commands.add_parser(
+            "sync",
+            help="load files into a destination",
+            description=_SYNC_DESCRIPTION,
+            epilog=_SYNC_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+    )
+    return parser
+
+
+def _add_sync(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="what to load (see above)")
+    parser.add_argument(
+        "--to",
+        metavar="DEST",
+        required=True,
+        help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
+    )
+    parser.add_argument("--format", metavar="F", help="csv, jsonl or parquet; told from the files' names by default")
+    parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=worker_count,
+        help="worker processes; by default one per core when there is enough to do; 0: none, all in this process",
+    )
+    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
+    parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
+
+
+class _VersionAction(argparse.Action):
+    """As argparse's own, but asks for the installed version (0.04 s) only when it is wanted."""
+
+    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
+        super().__init__(option_strings, **options, nargs=0)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"file-cdk {version('file-cdk')}\n")
+        parser.exit()

@@ -1,0 +1,165 @@
+"""`source-<name> spec | check | discover | read`: a connector's command line, as the Airbyte protocol has it.
+
+stdout carries protocol messages and nothing else; an error is a TRACE message and exit code 1.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from file_cdk.cli.arguments import worker_count
+from file_cdk.cli.display import PlainDisplay
+from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.interruption import Interruption
+from file_cdk.cli.logs import logs_to
+from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, OutputClosedError
+from file_cdk.core.ports import SourceConnector
+
+_log = logging.getLogger(__name__)
+
+Command = Callable[[SourceConnector, argparse.Namespace, int], int]
+"""Writes its messages to the file descriptor and returns the exit code."""
+
+
+def run_connector(connector: SourceConnector, argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130 or 143 for
+    SIGINT or SIGTERM."""
+    arguments = _parser(connector).parse_args(argv)
+    logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)
+    with Interruption() as interruption, logs, _stdout_for_messages() as out_fd:
+        sys.exit(_run(arguments.command, connector, arguments, out_fd, interruption))
+
+
+def _run(
+    command: Command, connector: SourceConnector, arguments: argparse.Namespace, out_fd: int, interruption: Interruption
+) -> int:
+    try:
+        return interruption.exit_code or command(connector, arguments, out_fd)
+    except OutputClosedError:
+        return ExitCode.INTERNAL_ERROR
+    except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
+        if interruption.exit_code is not None or isinstance(exc, KeyboardInterrupt):
+            return interruption.exit_code or ExitCode.INTERRUPTED
+        _log.debug("the command failed", exc_info=exc)
+        return _report(exc, out_fd)
+
+
+def _report(cause: BaseException, out_fd: int) -> int:
+    from file_cdk.engine.executor import write_all
+    from file_cdk.protocol.messages import error_trace, to_line
+
+    error, places = cause, None
+    if not isinstance(error, FileCdkError):
+        # Places only: the text of an unforeseen exception may show values of records.
+        error, places = InternalError.wrap(cause), "".join(traceback.format_tb(cause.__traceback__))
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        write_all(out_fd, to_line(error_trace(error, emitted_at_ms=now_ms, stack_trace=places)))
+    except (OutputClosedError, OSError):
+        _log.error("%s", error)  # it may be the very reason why nothing can be written
+    return ExitCode.INTERNAL_ERROR
+
+
+@contextmanager
+def _stdout_for_messages() -> Iterator[int]:
+    """A descriptor of stdout that is ours alone: what a library or a reader prints goes to stderr meanwhile."""
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield ours
+    finally:
+        sys.stdout.flush()
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+def _spec(connector: SourceConnector, _: argparse.Namespace, out_fd: int) -> int:
+    from file_cdk.pipeline.connector import spec_lines
+
+    return _write(spec_lines(connector), out_fd)
+
+
+def _check(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
+    from file_cdk.pipeline.connector import check_lines
+
+    return _write(check_lines(connector, _load_object(arguments.config, "config")), out_fd)
+
+
+def _discover(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
+    from file_cdk.pipeline.connector import discover_lines
+
+    return _write(discover_lines(connector, _load_object(arguments.config, "config")), out_fd)
+
+
+def _read(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
+    from file_cdk.pipeline.connector import read
+
+    config = _load_object(arguments.config, "config")
+    catalog = _load_object(arguments.catalog, "catalog")
+    state = None if arguments.state is None else _load(arguments.state, "state")
+    return read(connector, config, catalog, state, out_fd, arguments.workers)
+
+
+def _write(lines: Iterable[bytes], out_fd: int) -> int:
+    from file_cdk.engine.executor import write_all
+
+    for line in lines:
+        write_all(out_fd, line)
+    return ExitCode.DONE
+
+
+def _load_object(path: str, what: str) -> dict[str, Any]:
+    document = _load(path, what)
+    if not isinstance(document, dict):
+        raise ConfigError(f"the {what} file {path!r} does not hold a JSON object")
+    return document
+
+
+def _load(path: str, what: str) -> Any:
+    """Raises ConfigError, which shows nothing of what the file holds."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as exc:
+        raise ConfigError(f"the {what} file {path!r} cannot be read: {exc.strerror}") from exc
+    except json.JSONDecodeError as exc:
+        place = f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
+        raise ConfigError(f"the {what} file {path!r} is not JSON: {place}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise ConfigError(f"the {what} file {path!r} is not JSON") from None
+
+
+def _parser(connector: SourceConnector) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=connector.name, description="An Airbyte-protocol source.", allow_abbrev=False)
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common.add_argument("--debug", action="store_true", help="debug messages and tracebacks on stderr")
+    config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    config.add_argument("--config", metavar="FILE", required=True, help="the source's configuration, JSON")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents], allow_abbrev=False)
+        added.set_defaults(command=command)
+        return added
+
+    add("spec", _spec, "print what a configuration may contain")
+    add("check", _check, "try the configuration", config)
+    add("discover", _discover, "print the catalog of streams and their schemas", config)
+    read = add("read", _read, "print the records, and the state to go on from", config)
+    read.add_argument("--catalog", metavar="FILE", required=True, help="the configured catalog, JSON")
+    read.add_argument("--state", metavar="FILE", help="the state messages of the last read, JSON")
+    read.add_argument(
+        "--workers",
+        metavar="N",
+        type=worker_count,
+        help="worker processes; 0: none; by default as many as there are cores",
+    )
+    return parser

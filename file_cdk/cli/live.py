@@ -1,0 +1,58 @@
+"""Progress on a terminal: a bar and a line below it, redrawn in place, with lasting lines above them."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from file_cdk.cli.tally import Tally
+from file_cdk.cli.wording import printable
+
+_INTERVAL_S = 0.1
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Whether the terminal can move its cursor; one inside an editor or a serial line may not."""
+    return not Console(file=stream).is_dumb_terminal
+
+
+class LiveDisplay:
+    """Redraws when progress is reported and not by a thread of its own: workers may be forked from this process."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(file=stream, highlight=False)
+        self._live = Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self._clock = clock
+        self._shown_at = float("-inf")
+
+    def line(self, text: str) -> None:
+        # Text, not str: a file may be called "[bold]". soft_wrap leaves the breaking of long lines to the terminal.
+        self._console.print(Text(printable(text)), soft_wrap=True)
+
+    def show(self, tally: Tally) -> None:
+        if self._clock() - self._shown_at < _INTERVAL_S:
+            return
+        self._shown_at = self._clock()
+        bar = ProgressBar(total=1.0, completed=tally.fraction)
+        status = Text(tally.status(), no_wrap=True, overflow="ellipsis")
+        rows = Table.grid(expand=True)
+        rows.add_row(bar)
+        rows.add_row(status)
+        self._live.update(rows, refresh=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()

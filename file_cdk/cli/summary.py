@@ -1,0 +1,105 @@
+"""What a finished sync says of itself: lines for a person, JSON for a scheduler."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.wording import duration, plural, reasons, size
+from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError
+from file_cdk.pipeline.sync import StreamResult, SyncResult
+
+FAILURES_SHOWN = 20
+
+
+def summary_lines(result: SyncResult) -> Iterator[str]:
+    """A line per stream, one for all, and the failures."""
+    for stream in result.streams:
+        yield f"{stream.stream}: {_stream_facts(stream)}"
+    rows = sum(stream.rows for stream in result.streams)
+    size_bytes = sum(stream.size_bytes for stream in result.streams)
+    speed = f" ({rows / result.seconds:,.0f} rows/s)" if rows and result.seconds > 0 else ""
+    state = "done, but not all" if files_failed(result) else "done"
+    yield f"{state}: {plural(rows, 'row')}, {size(size_bytes)} in {duration(result.seconds)}{speed}"
+    yield from failure_lines(result)
+
+
+def failure_lines(result: SyncResult) -> Iterator[str]:
+    """A line per failed file, of which the first 20 are named."""
+    for failure in result.failures[:FAILURES_SHOWN]:
+        yield f"error: {failure}"
+    if (more := files_failed(result) - len(result.failures[:FAILURES_SHOWN])) > 0:
+        yield f"and {plural(more, 'more file')} failed"
+
+
+def files_failed(result: SyncResult) -> int:
+    """How many files failed, of which `result.failures` holds the first ones' errors."""
+    return sum(stream.files_failed for stream in result.streams)
+
+
+def _stream_facts(stream: StreamResult) -> str:
+    facts = [f"{plural(stream.files_read, 'file')} read"]
+    if any(stream.skipped.values()):
+        facts.append(f"{sum(stream.skipped.values()):,} skipped ({reasons(stream.skipped)})")
+    if stream.files_failed:
+        facts.append(f"{stream.files_failed:,} failed")
+    return ", ".join([*facts, plural(stream.rows, "row"), size(stream.size_bytes)])
+
+
+def result_json(code: ExitCode, result: SyncResult | None, error: str | None) -> str:
+    """One JSON object. `error` is what ended the whole command; `failures` are single files'. Sizes in bytes."""
+    streams = () if result is None else result.streams
+    document = {
+        "exit_code": int(code),
+        "error": error,
+        "seconds": None if result is None else round(result.seconds, 3),
+        "rows": sum(stream.rows for stream in streams),
+        "size_bytes": sum(stream.size_bytes for stream in streams),
+        "streams": [_stream_json(stream) for stream in streams],
+        "failures": [] if result is None else [_failure_json(failure) for failure in result.failures],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _stream_json(stream: StreamResult) -> dict[str, Any]:
+    return {
+        "stream": stream.stream,
+        "files_read": stream.files_read,
+        "files_failed": stream.files_failed,
+        "files_skipped": dict(stream.skipped),
+        "rows": stream.rows,
+        "size_bytes": stream.size_bytes,
+    }
+
+
+def _failure_json(failure: FileCdkError) -> dict[str, Any]:
+    return {
+        "kind": type(failure).__name__,
+        "message": str(failure),
+        "uri": failure.uri,
+        "row": failure.row,
+        "byte": failure.byte,
+        "column": failure.column,
+    }
+
+
+def forget_old_summary(path: Path) -> None:
+    """Before a sync: an old summary must not be taken for this one's. Raises ConfigError when none can be written."""
+    if not path.parent.is_dir():
+        raise ConfigError(f"no folder for the summary {str(path)!r}", remedy="Create it, or choose another path")
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"cannot replace the summary {str(path)!r}: {exc.strerror}") from exc
+
+
+def write_summary(path: Path, text: str) -> None:
+    """All of it or nothing. Raises DestinationError."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as exc:
+        draft.unlink(missing_ok=True)
+        raise DestinationError(f"cannot write the summary {str(path)!r}: {exc.strerror}") from exc

@@ -1,0 +1,142 @@
+"""`file-cdk sync`: runs the pipeline and turns whatever comes of it into lines, JSON and an exit code."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from file_cdk.cli.display import Display, PlainDisplay, discard
+from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.cli.interruption import Interruption
+from file_cdk.cli.logs import logs_to
+from file_cdk.cli.progress import ProgressObserver
+from file_cdk.cli.summary import (
+    failure_lines,
+    files_failed,
+    forget_old_summary,
+    result_json,
+    summary_lines,
+    write_summary,
+)
+from file_cdk.cli.tally import Tally
+from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, InternalError
+from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """The command line, as given."""
+
+    source: str
+    destination: str
+    filetype: str | None = None
+    table: str | None = None
+    workers: int | None = None
+    all_text: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    summary_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How the pipeline ended: with a result, or with what ended it before."""
+
+    code: ExitCode
+    result: SyncResult | None = None
+    error: str | None = None
+    trace: str | None = None
+
+
+def run_sync(request: SyncRequest, interruption: Interruption) -> ExitCode:
+    """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`."""
+    say = PlainDisplay(sys.stderr).line
+    try:
+        _forget_old_summary(request.summary_json)
+        with _display(request, sys.stderr) as display, logs_to(display.line, _log_level(request)):
+            outcome = _sync(request, display, interruption)
+        for line in _closing_lines(request, outcome):
+            say(line)
+        _report_json(request.summary_json, outcome)
+    except (ConfigError, DestinationError) as exc:  # about the summary; the sync's own are in the outcome
+        say(f"error: {exc}")
+        return of_error(exc)
+    return outcome.code
+
+
+def _display(request: SyncRequest, stream: TextIO) -> Display:
+    if request.quiet:
+        return PlainDisplay(stream, interval_s=None)
+    if stream.isatty():
+        from file_cdk.cli.live import LiveDisplay, can_redraw
+
+        if can_redraw(stream):
+            return LiveDisplay(stream)
+    return PlainDisplay(stream)
+
+
+def _log_level(request: SyncRequest) -> int:
+    if request.verbose:
+        return logging.DEBUG
+    return logging.ERROR if request.quiet else logging.WARNING
+
+
+def _sync(request: SyncRequest, display: Display, interruption: Interruption) -> _Outcome:
+    observer = ProgressObserver(display, Tally(), quiet=request.quiet, verbose=request.verbose)
+    options = SyncOptions(
+        workers=request.workers, all_text=request.all_text, filetype=request.filetype, stream=request.table
+    )
+    try:
+        result = sync(request.source, request.destination, options, observer)
+    except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
+        return _outcome_of(exc, interruption)
+    code = ExitCode.FILES_FAILED if files_failed(result) else ExitCode.DONE
+    return _Outcome(interruption.exit_code or code, result)
+
+
+def _outcome_of(error: BaseException, interruption: Interruption) -> _Outcome:
+    trace = "".join(traceback.format_exception(error))
+    if interruption.exit_code is not None or isinstance(error, KeyboardInterrupt):
+        return _Outcome(interruption.exit_code or ExitCode.INTERRUPTED, error="interrupted", trace=trace)
+    if isinstance(error, InternalError) or not isinstance(error, FileCdkError):
+        bug = error if isinstance(error, InternalError) else InternalError.wrap(error)
+        return _Outcome(ExitCode.INTERNAL_ERROR, error=str(bug), trace=trace)
+    return _Outcome(of_error(error), error=str(error), trace=trace)
+
+
+def _closing_lines(request: SyncRequest, outcome: _Outcome) -> Iterator[str]:
+    if outcome.result is not None:
+        yield from failure_lines(outcome.result) if request.quiet else summary_lines(outcome.result)
+    if outcome.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        # No count: of the files reported as loaded, the last group may not have been committed.
+        yield "interrupted: what is committed stays, and the next run goes on with the rest"
+    elif outcome.error is not None:
+        kind = "internal error" if outcome.code is ExitCode.INTERNAL_ERROR else "error"
+        yield f"{kind}: {outcome.error}"
+    if request.verbose and outcome.trace is not None:
+        yield from outcome.trace.splitlines()
+
+
+def _forget_old_summary(target: str | None) -> None:
+    """Raises ConfigError."""
+    if target is not None and target != "-":
+        forget_old_summary(Path(target))
+
+
+def _report_json(target: str | None, outcome: _Outcome) -> None:
+    """Raises DestinationError."""
+    if target is None:
+        return
+    text = result_json(outcome.code, outcome.result, outcome.error)
+    if target != "-":
+        write_summary(Path(target), text)
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as exc:
+        discard(sys.stdout)
+        raise DestinationError(f"cannot write the summary to stdout: {exc.strerror}") from exc

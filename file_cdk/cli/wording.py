@@ -1,0 +1,43 @@
+"""Numbers and file names as people read them."""
+
+from collections.abc import Mapping
+
+_UNITS = ("kB", "MB", "GB", "TB")
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size(size_bytes: float) -> str:
+    """Three digits and a decimal unit: `512 bytes`, `1.23 MB`, `107 MB`."""
+    if size_bytes < 1000:
+        return plural(int(size_bytes), "byte")
+    steps = 1
+    while size_bytes / 1000**steps >= 999.5 and steps < len(_UNITS):
+        steps += 1
+    size_bytes /= 1000**steps
+    digits = 2 if size_bytes < 9.995 else 1 if size_bytes < 99.95 else 0
+    return f"{size_bytes:,.{digits}f} {_UNITS[steps - 1]}"
+
+
+def duration(seconds: float) -> str:
+    """`0.42 s`, `12.3 s`, `3 min 05 s`, `2 h 07 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def reasons(counts: Mapping[str, int]) -> str:
+    """`3 already loaded, 1 empty`; the empty text for none."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a file's name must not be able to move the cursor or to forge a line."""
+    return text.translate(_CONTROL)

@@ -1,0 +1,196 @@
+"""DuckDB as a destination: a table per stream in one database file, and the ledger beside them."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
+from file_cdk.destinations.duckdb_errors import translated, translating
+from file_cdk.destinations.duckdb_ledger import Ledger
+from file_cdk.destinations.duckdb_load import WriteLimits
+from file_cdk.destinations.duckdb_names import folded
+from file_cdk.destinations.duckdb_session import MemoryBudget, Session
+from file_cdk.destinations.duckdb_table import DuckDBTable
+from file_cdk.destinations.duckdb_types import missing_types
+
+_MAGIC_AT, _MAGIC = 8, b"DUCK"
+"""https://duckdb.org/docs/stable/internals/storage#storage-header"""
+
+_MAX_THREADS = 4
+
+
+class DuckDBDestination:
+    """Tables named after their streams, with the files' columns, then `_file_url`, `_file_modified_at`, `_file_row`.
+
+    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see duckdb_ledger. For one process
+    and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
+    limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
+
+    run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 512
+    MiB, and for tables of more than 256 columns 256 MiB and 1 MiB per column.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        run: str | None = None,
+        memory_limit_bytes: int | None = None,
+        limits: WriteLimits | None = None,
+    ) -> None:
+        self._path = str(path)
+        self._run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self._memory_limit_bytes = memory_limit_bytes
+        self._limits = limits or WriteLimits()
+        self._session: Session | None = None
+        self._tables: dict[str, DuckDBTable] = {}
+        self._writing: DuckDBTable | None = None
+
+    @property
+    def encoder(self) -> ArrowIpcEncoder:
+        return ArrowIpcEncoder()
+
+    @property
+    def path(self) -> str:
+        return self._path
+
+    @property
+    def run(self) -> str:
+        return self._run
+
+    def open(self) -> None:
+        """Creates the file if it is missing. Raises DestinationError."""
+        _check_file(self._path)
+        connection = self._connect()
+        try:
+            with translating(self._path, "opening"):
+                # The limit comes after the connection, which may have to replay what a crash left behind.
+                memory = MemoryBudget(connection, self._memory_limit_bytes)
+                memory.provide(columns=0)
+                session = Session(self._path, connection, memory)
+            with session.transaction("preparing the ledger"):
+                Ledger(session, self._run).create()
+        except BaseException:
+            connection.close()  # as long as it is open, the file stays locked
+            raise
+        self._session = session
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return duckdb.connect(
+                # Absolute, because DuckDB reads `md:x` and the like as a prefix that asks for an extension.
+                str(Path(self._path).absolute()),
+                config={
+                    "temp_directory": f"{self._path}.tmp",
+                    "preserve_insertion_order": True,
+                    # What is inserted at once has work for two; each more takes its own memory for every column.
+                    "threads": min(_MAX_THREADS, os.cpu_count() or 1),
+                    # Nothing here needs an extension from the network.
+                    "autoinstall_known_extensions": False,
+                },
+            )
+        except duckdb.Error as exc:
+            raise _why_not_opened(exc, self._path) from exc
+
+    def table(self, stream: str) -> DuckDBTable:
+        """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken."""
+        if self._session is None:
+            raise InternalError("the destination is not open")
+        if stream in self._tables:
+            return self._tables[stream]
+        for other in self._tables:
+            if folded(other) == folded(stream):
+                raise DestinationError(
+                    f"streams {other!r} and {stream!r} would share one table in DuckDB database {self._path!r}, "
+                    "where case makes no difference",
+                    remedy="Give one of them another name",
+                )
+        missing = missing_types(self._session.connection)
+        table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
+        self._tables[stream] = table
+        return table
+
+    def _begins(self, table: DuckDBTable) -> None:
+        """Files of one table at most wait in memory."""
+        if self._writing is not None and self._writing is not table:
+            self._writing.flush()
+        self._writing = table
+
+    def flush(self) -> None:
+        """Makes every committed file durable. Raises DestinationError."""
+        for table in self._tables.values():
+            table.flush()
+
+    def close(self) -> None:
+        """Flushes and closes, also after an error. Safe to call twice. Raises DestinationError when flushing fails."""
+        session, self._session = self._session, None
+        tables, self._tables = self._tables, {}
+        self._writing = None
+        if session is None:
+            return
+        first: DestinationError | None = None
+        for table in tables.values():
+            try:
+                table.close()
+            except DestinationError as exc:
+                first = first or exc
+        try:
+            session.close()
+        except duckdb.Error as exc:
+            first = first or translated(exc, self._path, "closing")
+        if first is not None:
+            raise first
+
+
+def _check_file(path: str) -> None:
+    """What can be told without DuckDB, which for a file it does not know would ask the network for an extension."""
+    file = Path(path)
+    try:
+        if not file.parent.is_dir():
+            raise DestinationError(
+                f"DuckDB database {path!r} cannot be created: there is no folder {str(file.parent)!r}",
+                remedy="Create the folder first",
+            )
+        if not file.exists():
+            return
+        if file.is_dir():
+            raise DestinationError(f"DuckDB database {path!r} is a folder", remedy="Name a file")
+        with file.open("rb") as stream:
+            head = stream.read(_MAGIC_AT + len(_MAGIC))
+    except OSError as exc:
+        raise DestinationError(
+            f"DuckDB database {path!r} cannot be read: {exc.strerror}", remedy="Check the file's permissions"
+        ) from exc
+    if head[_MAGIC_AT:] != _MAGIC:
+        raise DestinationError(
+            f"{path!r} is not a DuckDB database", remedy="Name another file, or remove this one if nothing needs it"
+        )
+
+
+def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
+    """DuckDB tells these apart in its message only."""
+    text = str(cause)
+    if "lock on file" in text:
+        return DestinationError(
+            f"DuckDB database {path!r} is in use by another process",
+            remedy="Close whatever has it open (a DuckDB shell, a notebook, another sync) and run again",
+        )
+    if isinstance(cause, duckdb.ConnectionException):
+        return DestinationError(
+            f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
+        )
+    if "Permission denied" in text or "Read-only file system" in text:
+        return DestinationError(
+            f"DuckDB database {path!r} cannot be written: no permission",
+            remedy="Check the permissions of the file and its folder",
+        )
+    if "version number" in text:
+        return DestinationError(
+            f"DuckDB database {path!r} was written by a DuckDB that version {duckdb.__version__} cannot read",
+            remedy="Upgrade the package duckdb",
+        )
+    return translated(cause, path, "opening")

@@ -1,0 +1,94 @@
+"""Decoded blocks into a table, in the order given, with the columns that say which file each row came from."""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+
+import pyarrow as pa
+
+from file_cdk.core.errors import InternalError
+from file_cdk.core.files import RemoteFile
+from file_cdk.destinations.duckdb_layout import Layout
+from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
+from file_cdk.destinations.duckdb_session import INPUT, Session
+from file_cdk.destinations.duckdb_types import converted, fits
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a file. batch: its last column numbers the rows within a split; rows_before: rows of earlier splits."""
+
+    file: RemoteFile
+    batch: pa.RecordBatch
+    rows_before: int
+
+    def sliced(self, start: int, count: int) -> "Piece":
+        return Piece(self.file, self.batch.slice(start, count), self.rows_before)
+
+
+def take_rows(pieces: Sequence[Piece], count: int) -> tuple[list[Piece], list[Piece]]:
+    """The first `count` rows, and the rest."""
+    first: list[Piece] = []
+    for at, piece in enumerate(pieces):
+        rows = piece.batch.num_rows
+        if rows > count:
+            head = [piece.sliced(0, count)] if count else []
+            return first + head, [piece.sliced(count, rows - count), *pieces[at + 1 :]]
+        first.append(piece)
+        count -= rows
+    return first, []
+
+
+def check_fits(layout: Layout, piece: Piece) -> None:
+    """Raises InternalError when the table was not widened to hold these columns: a cast could then lose digits."""
+    for field in list(piece.batch.schema)[:-1]:
+        target = layout.types.get(field.name)
+        if target is None or not fits(field.type, target):
+            raise InternalError(
+                f"a block's column is {field.type} and the table's {target or 'missing'}",
+                uri=piece.file.uri,
+                column=field.name,
+                remedy="This is a bug in file_cdk or in a plug-in: please report it",
+            )
+
+
+def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece]) -> None:
+    """One statement per run of pieces with equal columns. Raises duckdb.Error."""
+    for run in _runs(pieces):
+        statement = _statement(stream, layout, run[0].batch.schema)
+        session.execute(statement, rows=_rows(run))
+
+
+def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    for _, run in groupby((piece for piece in pieces if piece.batch.num_rows), key=lambda piece: piece.batch.schema):
+        yield list(run)
+
+
+def _statement(stream: str, layout: Layout, schema: pa.Schema) -> str:
+    columns, values = [], []
+    for position, field in enumerate(list(schema)[:-1]):
+        columns.append(quoted(layout.columns[field.name]))
+        values.append(converted(f"c{position}", field.type, layout.types[field.name]))
+    columns += [quoted(name) for name in METADATA_COLUMNS]
+    return (
+        f"INSERT INTO {quoted(stream)} ({', '.join(columns)}) "
+        f"SELECT {', '.join([*values, 'url', 'modified_at', 'row_in_split + rows_before'])} FROM {INPUT}"
+    )
+
+
+def _rows(run: Sequence[Piece]) -> pa.RecordBatchReader:
+    """All pieces as one batch: DuckDB takes large ones in parallel, and much faster than many small ones."""
+    data = pa.Table.from_batches([piece.batch for piece in run]).combine_chunks()
+    names = [f"c{position}" for position in range(data.num_columns - 1)]
+    data = data.rename_columns([*names, "row_in_split"])
+    ends = pa.array(accumulate(piece.batch.num_rows for piece in run), pa.int32())
+    of_pieces = {
+        "url": pa.array([piece.file.uri for piece in run], pa.string()),
+        "modified_at": pa.array([piece.file.modified_us for piece in run], pa.timestamp("us")),
+        "rows_before": pa.array([piece.rows_before for piece in run], pa.int64()),
+    }
+    for name, values in of_pieces.items():
+        data = data.append_column(name, pa.RunEndEncodedArray.from_arrays(ends, values))
+    return data.to_reader()

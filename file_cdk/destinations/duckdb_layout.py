@@ -1,0 +1,109 @@
+"""A stream's table as it is in the database: its columns, and how they grow."""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from file_cdk.core.errors import DestinationError
+from file_cdk.destinations.duckdb_errors import translating
+from file_cdk.destinations.duckdb_ledger import Ledger
+from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, column_names, folded, literal, quoted
+from file_cdk.destinations.duckdb_session import Session
+from file_cdk.destinations.duckdb_types import arrow_type, converted, sql_type, table_type, wider
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """exists: whether there is a table. types: of the data columns, in table order, by their name in the files.
+
+    columns: their names in the table, which differ where DuckDB could not tell two apart.
+    """
+
+    exists: bool = False
+    types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(name, kind) for name, kind in self.types.items()])
+
+    def widened(self, schema: pa.Schema, missing: frozenset[pa.DataType]) -> "Layout":
+        """What the table has to become to hold `schema` too."""
+        types = dict(self.types)
+        for column in schema:
+            known = types.get(column.name)
+            new = table_type(column.type, missing) if known is None else wider(known, column.type, missing)
+            types[column.name] = new
+        return Layout(True, types, column_names(types, self.columns))
+
+
+def read_layout(session: Session, ledger: Ledger, stream: str) -> Layout:
+    """Raises DestinationError when what has the stream's name is not a table that file_cdk made."""
+    found = session.run(
+        "looking for tables",
+        "SELECT table_name, false FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = current_schema() UNION ALL SELECT view_name, true FROM duckdb_views() "
+        "WHERE database_name = current_database() AND schema_name = current_schema() AND NOT internal",
+    )
+    kinds = [is_view for name, is_view in found if folded(name) == folded(stream)]
+    if not kinds:
+        return Layout()
+    with translating(session.path, f"reading the columns of table {stream!r}"):
+        relation = session.connection.sql(f"SELECT * FROM {quoted(stream)}")
+        types = dict(zip(relation.columns, relation.types, strict=True))
+    if kinds[0] or any(str(types.get(name)) != kind for name, kind in METADATA_COLUMNS.items()):
+        raise DestinationError(
+            f"DuckDB database {session.path!r} has a {'view' if kinds[0] else 'table'} {stream!r} "
+            "that file_cdk did not make",
+            remedy="Give the stream another name, or load into another database; nothing was changed",
+        )
+    data = {column: arrow_type(kind) for column, kind in types.items() if column not in METADATA_COLUMNS}
+    original = {column: name for name, column in ledger.renamed_columns(stream).items()}
+    names = {column: original.get(column, column) for column in data}
+    return Layout(
+        True,
+        {names[column]: kind for column, kind in data.items()},
+        {name: column for column, name in names.items()},
+    )
+
+
+def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: Layout) -> Layout:
+    """Creates or alters the table, in the transaction that is open. Answers what it has become."""
+    doing = f"widening table {stream!r}"
+    table = quoted(stream)
+    types = dict(wanted.types)
+    if not now.exists:
+        columns = {wanted.columns[name]: sql_type(kind) for name, kind in types.items()} | METADATA_COLUMNS
+        spelled = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+        session.run(doing, f"CREATE TABLE {table} ({spelled})")
+        ledger.forget_rows(stream)
+    for name, kind in wanted.types.items() if now.exists else ():
+        column = quoted(wanted.columns[name])
+        known = now.types.get(name)
+        if known is None:
+            session.run(doing, f"ALTER TABLE {table} ADD COLUMN {column} {sql_type(kind)}")
+        elif not known.equals(kind):
+            if not _holds_all(session, doing, table, column, kind):
+                kind = types[name] = pa.string()
+            using = converted(column, known, kind)
+            session.run(
+                doing, f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {sql_type(kind)} USING {using}"
+            )
+    if wanted.columns != now.columns:
+        ledger.set_renamed_columns(stream, {name: col for name, col in wanted.columns.items() if name != col})
+    return Layout(True, types, wanted.columns)
+
+
+def _holds_all(session: Session, doing: str, table: str, column: str, kind: pa.DataType) -> bool:
+    """Whether all values there are fit. Only dates and times may not, and are compared with rounded limits."""
+    if not pa.types.is_timestamp(kind):
+        return True
+    first, last = ("1677-09-22", "2262-04-11") if kind.unit == "ns" else ("0001-01-01", "9999-12-31")
+    [(outside,)] = session.run(
+        doing,
+        f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} NOT BETWEEN DATE {literal(first)} AND DATE {literal(last)})",
+    )
+    return not outside

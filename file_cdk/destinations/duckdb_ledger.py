@@ -1,0 +1,195 @@
+"""The ledger: which version of which file is loaded, which failed, and which run said so.
+
+`_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
+`failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
+row of an older version alone, since its rows stay; the next successful load replaces both. Times are UTC.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from file_cdk.core.errors import DestinationError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import LoadedFile
+from file_cdk.destinations.duckdb_names import folded, quoted
+from file_cdk.destinations.duckdb_session import INPUT, Session
+
+FILES = "_file_cdk_files"
+COLUMNS = "_file_cdk_columns"
+
+_LAYOUTS: Mapping[str, Mapping[str, str]] = {
+    FILES: {
+        "stream": "VARCHAR",
+        "url": "VARCHAR",
+        "etag": "VARCHAR",
+        "modified_at": "TIMESTAMP",
+        "size_bytes": "BIGINT",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "status": "VARCHAR",
+        "error": "VARCHAR",
+        "loaded_at": "TIMESTAMP",
+        "run": "VARCHAR",
+    },
+    # Only the columns whose name in the table is not their name in the files.
+    COLUMNS: {"stream": "VARCHAR", "name": "VARCHAR", "column_name": "VARCHAR"},
+}
+
+_US = pa.timestamp("us")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """session: every statement runs in it, within its transaction if one is open. run: names this run in each row."""
+
+    session: Session
+    run: str
+
+    def create(self) -> None:
+        """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
+        doing = "preparing the ledger"
+        found = self.session.run(
+            doing,
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND schema_name = current_schema() AND table_name IN (?, ?) ORDER BY table_name, column_index",
+            [FILES, COLUMNS],
+        )
+        for table, layout in _LAYOUTS.items():
+            columns = {name: kind for of, name, kind in found if of == table}
+            if not columns:
+                spelled = ", ".join(f"{quoted(name)} {kind}" for name, kind in layout.items())
+                self.session.run(doing, f"CREATE TABLE {quoted(table)} ({spelled})")
+            elif columns != layout:
+                raise DestinationError(
+                    f"table {table!r} in DuckDB database {self.session.path!r} has other columns than this version writes",
+                    remedy="Use the version of file_cdk that wrote it, or load into a new database",
+                )
+
+    def unloaded(self, stream: str, files: Sequence[RemoteFile], has_table: bool) -> list[bool]:
+        """In the order of `files`. has_table: without one, only files without rows can count as loaded."""
+        asked = pa.record_batch(
+            {
+                "n": pa.array(range(len(files)), pa.int32()),
+                "url": pa.array([file.uri for file in files], pa.string()),
+                "etag": pa.array([file.etag for file in files], pa.string()),
+                "modified_at": pa.array([file.modified_us for file in files], _US),
+                "size_bytes": pa.array([file.size_bytes for file in files], pa.int64()),
+            }
+        )
+        found = self.session.run(
+            "reading the ledger",
+            f"SELECT f.n FROM {INPUT} f ANTI JOIN {FILES} l ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url "
+            "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
+            "AND (l.rows = 0 OR ?)",
+            [stream, has_table],
+            _reader(asked),
+        )
+        answer = [False] * len(files)
+        for (n,) in found:
+            answer[n] = True
+        return answer
+
+    def known(self, stream: str, uris: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Which of the files have rows of some version in the table, and which have any entry here."""
+        found = self.session.run(
+            "reading the ledger",
+            f"SELECT l.url, bool_or(l.status = 'loaded' AND l.rows > 0) FROM {FILES} l SEMI JOIN {INPUT} f "
+            "ON f.url = l.url WHERE l.stream = ? GROUP BY l.url ORDER BY l.url",
+            [stream],
+            _reader(_urls(uris)),
+        )
+        return [url for url, has_rows in found if has_rows], [url for url, _ in found]
+
+    def forget(self, stream: str, uris: Sequence[str]) -> None:
+        """Removes all entries of these files."""
+        if uris:
+            self.session.run(
+                "updating the ledger",
+                f"DELETE FROM {FILES} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
+                [stream],
+                _reader(_urls(uris)),
+            )
+
+    def add_loaded(self, stream: str, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
+        """Adds entries for files that have none."""
+        entries = [(file, load.rows, load.rejected, "loaded", None) for file, load in loads]
+        self._add(stream, entries)
+
+    def set_failed(self, stream: str, file: RemoteFile, error: str) -> None:
+        """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays."""
+        with self.session.transaction("updating the ledger"):
+            self.session.run(
+                "updating the ledger",
+                f"DELETE FROM {FILES} WHERE stream = ? AND url = ? AND status = 'failed'",
+                [stream, file.uri],
+            )
+            self._add(stream, [(file, None, None, "failed", error)])
+
+    def _add(self, stream: str, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
+        files = [entry[0] for entry in entries]
+        rows = pa.record_batch(
+            {
+                "url": pa.array([file.uri for file in files], pa.string()),
+                "etag": pa.array([file.etag for file in files], pa.string()),
+                "modified_at": pa.array([file.modified_us for file in files], _US),
+                "size_bytes": pa.array([file.size_bytes for file in files], pa.int64()),
+                "rows": pa.array([entry[1] for entry in entries], pa.int64()),
+                "rejected": pa.array([entry[2] for entry in entries], pa.int64()),
+                "status": pa.array([entry[3] for entry in entries], pa.string()),
+                "error": pa.array([entry[4] for entry in entries], pa.string()),
+            }
+        )
+        self.session.run(
+            "updating the ledger",
+            f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ? '
+            f"FROM {INPUT}",
+            [stream, datetime.now(UTC).replace(tzinfo=None), self.run],
+            _reader(rows),
+        )
+
+    def forget_rows(self, stream: str) -> None:
+        """Removes the entries of files whose rows were in a table that is gone."""
+        self.session.run(
+            "updating the ledger",
+            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0",
+            [stream],
+        )
+
+    def has_rows(self, stream: str) -> bool:
+        """Whether some file of the stream is loaded and has rows."""
+        [(found,)] = self.session.run(
+            "reading the ledger",
+            f"SELECT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0)",
+            [stream],
+        )
+        return bool(found)
+
+    def namesake(self, stream: str) -> str | None:
+        """Another stream in the ledger whose table would be the same one: its name differs in case only."""
+        found = self.session.run("reading the ledger", f"SELECT DISTINCT stream FROM {FILES} ORDER BY stream")
+        return next((name for (name,) in found if name != stream and folded(name) == folded(stream)), None)
+
+    def renamed_columns(self, stream: str) -> dict[str, str]:
+        """Table column by the name in the files, where the two differ."""
+        found = self.session.run(
+            "reading the ledger", f"SELECT name, column_name FROM {COLUMNS} WHERE stream = ?", [stream]
+        )
+        return dict(found)
+
+    def set_renamed_columns(self, stream: str, columns: Mapping[str, str]) -> None:
+        self.session.run("updating the ledger", f"DELETE FROM {COLUMNS} WHERE stream = ?", [stream])
+        for name, column in columns.items():
+            self.session.run("updating the ledger", f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [stream, name, column])
+
+
+def _urls(uris: Iterable[str]) -> pa.RecordBatch:
+    return pa.record_batch({"url": pa.array(list(uris), pa.string())})
+
+
+def _reader(rows: pa.RecordBatch) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(rows.schema, [rows])

@@ -1,0 +1,120 @@
+"""One stream's table in a DuckDB database."""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.files import RemoteFile
+from file_cdk.destinations.duckdb_ledger import Ledger
+from file_cdk.destinations.duckdb_load import DuckDBFileLoad, LoadGroup, WriteLimits
+from file_cdk.destinations.duckdb_names import RESERVED_PREFIX, folded, quoted
+from file_cdk.destinations.duckdb_session import Session
+from file_cdk.destinations.duckdb_writer import TableWriter
+
+
+class DuckDBTable:
+    """A StreamTable. Its rows are those of the file versions its ledger calls `loaded`, in the order they were loaded.
+
+    Raises DestinationError when the name is taken by something else, or when there are rows the ledger knows nothing of.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        run: str,
+        stream: str,
+        limits: WriteLimits,
+        missing: frozenset[pa.DataType],
+        begins: Callable[["DuckDBTable"], None],
+    ) -> None:
+        """session: shared, never in a transaction between calls. begins: called before each load."""
+        self._session = session
+        self._ledger = Ledger(session, run)
+        self._stream = stream
+        self._begins = begins
+        self._check_name()
+        self._load: DuckDBFileLoad | None = None
+        own = session.another()
+        try:
+            self._writer = TableWriter(own, run, stream, missing)
+            self._group = LoadGroup(self._writer, limits)
+            if self._writer.layout.exists:
+                self._check_ledger()
+        except BaseException:
+            own.close()  # as long as one connection is open, the file stays locked
+            raise
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Data columns by their names in the files, in table order; types normalised."""
+        return self._writer.layout.schema
+
+    def widen(self, schema: pa.Schema) -> None:
+        """Committed when it returns, unless a load has begun to write; then with that load, and even if it is aborted.
+
+        A column whose values DuckDB has no type for becomes VARCHAR. Nothing is created for an empty schema.
+        """
+        if len(schema):
+            self._writer.widen(schema)
+
+    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
+        """A version is loaded if url, time, size and etag are those of a `loaded` entry; failed ones are to be loaded.
+
+        Files that are committed but not yet flushed count as unloaded. One query per call.
+        """
+        return self._ledger.unloaded(self._stream, files, self._writer.layout.exists) if files else []
+
+    def begin(self, file: RemoteFile) -> DuckDBFileLoad:
+        """One load at a time. Writes out files of other tables that wait to be written."""
+        if self._load is not None:
+            raise InternalError("the load of another file is still open", uri=file.uri)
+        self._begins(self)
+        self._load = DuckDBFileLoad(file, self._group, (self._session.path, self._stream), self._ended)
+        return self._load
+
+    def record_failure(self, file: RemoteFile, error: str) -> None:
+        """Durable when it returns. The entry of an older version that is loaded stays beside it, as do its rows."""
+        if file.uri in self._group.uris:
+            self.flush()
+        self._ledger.set_failed(self._stream, file, error)
+
+    def flush(self) -> None:
+        """Makes every committed file durable. Raises DestinationError naming the first file that was refused."""
+        self._group.flush()
+
+    def close(self) -> None:
+        """Aborts the load that is open, and flushes."""
+        try:
+            if self._load is not None:
+                self._load.abort()
+            self.flush()
+        finally:
+            self._writer.close()
+
+    def _ended(self) -> None:
+        self._load = None
+
+    def _check_name(self) -> None:
+        where = f"in DuckDB database {self._session.path!r}"
+        if not self._stream or "\0" in self._stream or folded(self._stream).startswith(RESERVED_PREFIX):
+            raise DestinationError(
+                f"a table {where} cannot be called {self._stream!r}", remedy="Give the stream another name"
+            )
+        if (other := self._ledger.namesake(self._stream)) is not None:
+            raise DestinationError(
+                f"streams {other!r} and {self._stream!r} would share one table {where}, where case makes no difference",
+                remedy="Give one of them another name",
+            )
+
+    def _check_ledger(self) -> None:
+        if self._ledger.has_rows(self._stream):
+            return
+        [(rows,)] = self._session.run("reading a table", f"SELECT EXISTS (SELECT 1 FROM {quoted(self._stream)})")
+        if rows:
+            raise DestinationError(
+                f"table {self._stream!r} in DuckDB database {self._session.path!r} has rows, but the ledger knows none",
+                remedy="Loading again would double them: drop the table, or give the stream another name",
+            )

@@ -1,0 +1,220 @@
+"""Arrow types as DuckDB columns, and the SQL that turns a column of one type into another without losing anything."""
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from file_cdk.core.arrow_types import merge, normal, without_nulls
+from file_cdk.destinations.duckdb_names import folded, literal, quoted
+
+if TYPE_CHECKING:
+    from duckdb.sqltypes import DuckDBPyType
+
+_SCALARS = {
+    "BOOLEAN": pa.bool_(),
+    "BIGINT": pa.int64(),
+    "UBIGINT": pa.uint64(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "BLOB": pa.binary(),
+    "DATE": pa.date32(),
+    "TIME": pa.time64("us"),
+    "TIME_NS": pa.time64("ns"),
+    "TIMESTAMP": pa.timestamp("us"),
+    "TIMESTAMP_NS": pa.timestamp("ns"),
+    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
+    "TIMESTAMPTZ_NS": pa.timestamp("ns", "UTC"),
+    "INTERVAL": pa.duration("us"),
+}
+_SQL_NAMES = {kind: name for name, kind in _SCALARS.items()}
+
+_TYPES_OF_OTHERS = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"), pa.int64()),
+    "HUGEINT": pa.decimal128(38, 0),
+    "FLOAT": pa.float64(),
+    "TIMESTAMP_S": pa.timestamp("us"),
+    "TIMESTAMP_MS": pa.timestamp("us"),
+}
+"""Types that file_cdk never gives a column, but a person may have."""
+
+_LATER_TYPES = frozenset({"TIME_NS", "TIMESTAMPTZ_NS"})
+"""Not in every DuckDB; where one is missing, text holds what microseconds do not."""
+
+
+def missing_types(connection: duckdb.DuckDBPyConnection) -> frozenset[pa.DataType]:
+    """The types among those of this module that this DuckDB does not have."""
+    known = {str(name).upper() for (name,) in connection.execute("SELECT type_name FROM duckdb_types()").fetchall()}
+    return frozenset(_SCALARS[name] for name in _LATER_TYPES - known)
+
+
+def table_type(kind: pa.DataType, missing: frozenset[pa.DataType] = frozenset()) -> pa.DataType:
+    """The type a table column gets for values of `kind`: itself, normalised, where DuckDB has it, else string.
+
+    Structs whose fields DuckDB cannot tell apart (by case only, or without a name) become JSON text.
+    """
+    return _storable(without_nulls(normal(kind)), missing)
+
+
+def wider(stored: pa.DataType, kind: pa.DataType, missing: frozenset[pa.DataType] = frozenset()) -> pa.DataType:
+    """The type of a column of type `stored` after it was widened for values of `kind`."""
+    return table_type(merge(stored, _storable(normal(kind), missing)), missing)
+
+
+def _storable(kind: pa.DataType, missing: frozenset[pa.DataType]) -> pa.DataType:
+    t = pa.types
+    if t.is_null(kind):
+        return kind
+    if t.is_duration(kind):
+        return pa.duration("us")
+    if kind in _SQL_NAMES:
+        return pa.string() if kind in missing else kind
+    if t.is_decimal(kind):
+        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= 38 and kind.scale >= 0 else pa.string()
+    if t.is_struct(kind):
+        names = {folded(field.name) for field in kind}
+        if len(names) < kind.num_fields or "" in names or any("\0" in name for name in names):
+            return pa.string()
+        return pa.struct([pa.field(field.name, _storable(field.type, missing)) for field in kind])
+    if t.is_list(kind):
+        return pa.list_(_storable(kind.value_type, missing))
+    if t.is_map(kind):
+        return pa.map_(_storable(kind.key_type, missing), _storable(kind.item_type, missing))
+    return pa.string()
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """How DuckDB spells a type that `table_type` gave."""
+    t = pa.types
+    if name := _SQL_NAMES.get(kind):
+        return name
+    if t.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    if t.is_struct(kind):
+        return "STRUCT(" + ", ".join(f"{quoted(field.name)} {sql_type(field.type)}" for field in kind) + ")"
+    if t.is_list(kind):
+        return sql_type(kind.value_type) + "[]"
+    if t.is_map(kind):
+        return f"MAP({sql_type(kind.key_type)}, {sql_type(kind.item_type)})"
+    raise TypeError(f"{kind} is not a type for a table")
+
+
+def arrow_type(kind: "DuckDBPyType") -> pa.DataType:
+    """The reverse of `sql_type`; string for a type that file_cdk gives to no column."""
+    if kind.id in ("decimal", "struct", "list", "array", "map"):
+        return _nested_arrow_type(kind.id, dict(kind.children))
+    name = str(kind)
+    return _SCALARS.get(name) or _TYPES_OF_OTHERS.get(name) or pa.string()
+
+
+def _nested_arrow_type(id_: str, children: dict[str, Any]) -> pa.DataType:
+    match id_:
+        case "decimal":
+            return pa.decimal128(children["precision"], children["scale"])
+        case "struct":
+            return pa.struct([pa.field(name, arrow_type(child)) for name, child in children.items()])
+        case "map":
+            return pa.map_(arrow_type(children["key"]), arrow_type(children["value"]))
+        case _:
+            return pa.list_(arrow_type(children["child"]))
+
+
+def fits(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether a column of type `target` takes values of `source` as they are, or as text."""
+    return bool(wider(target, source).equals(target))
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind))
+
+
+def converted(expression: str, source: pa.DataType, target: pa.DataType) -> str:
+    """SQL for `expression`, of type `source`, as `target`. Nested values become JSON text where `target` is string.
+
+    DuckDB's own casts do the rest: they match struct fields by name and fill those that are missing with NULL.
+    """
+    source = normal(source)
+    if pa.types.is_string(target) and is_nested(source):
+        return f"CAST(to_json({_finite(expression, source)}) AS VARCHAR)"
+    if _has_json_inside(source, target):
+        return f"CAST({_rebuilt(expression, source, target)} AS {sql_type(target)})"
+    return f"CAST({expression} AS {sql_type(target)})"
+
+
+def _has_json_inside(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether somewhere below, a nested value has to become text, for which DuckDB's cast would not write JSON."""
+    t = pa.types
+    if t.is_string(target):
+        return is_nested(source)
+    if t.is_struct(source) and t.is_struct(target):
+        types = {field.name: field.type for field in target}
+        return any(_has_json_inside(field.type, types[field.name]) for field in source if field.name in types)
+    if t.is_list(source) and t.is_list(target):
+        return _has_json_inside(source.value_type, target.value_type)
+    if t.is_map(source) and t.is_map(target):
+        return _has_json_inside(source.item_type, target.item_type)
+    return False
+
+
+def _rebuilt(expression: str, source: pa.DataType, target: pa.DataType) -> str:
+    """The nested value taken apart and put together again, its parts converted one by one."""
+    t = pa.types
+    if t.is_struct(source):
+        types = {field.name: field.type for field in target}
+        parts = [(f.name, converted(_member(expression, f.name), f.type, types[f.name])) for f in source]
+        return _struct(expression, parts)
+    if t.is_list(source):
+        element = _lambda_name(expression)
+        return _list(expression, element, converted(element, source.value_type, target.value_type))
+    entry = _lambda_name(expression)
+    return _map(expression, entry, converted(f"{entry}.value", source.item_type, target.item_type))
+
+
+def _finite(expression: str, kind: pa.DataType) -> str:
+    """The value with NaN and infinities replaced by NULL: JSON has no spelling for them, and `to_json` invents one."""
+    t = pa.types
+    if not _has_float(kind):
+        return expression
+    if t.is_floating(kind):
+        return f"CASE WHEN isfinite({expression}) THEN {expression} END"
+    if t.is_struct(kind):
+        return _struct(expression, [(f.name, _finite(_member(expression, f.name), f.type)) for f in kind])
+    name = _lambda_name(expression)
+    if t.is_list(kind):
+        return _list(expression, name, _finite(name, kind.value_type))
+    return _map(expression, name, _finite(f"{name}.value", kind.item_type))
+
+
+def _has_float(kind: pa.DataType) -> bool:
+    t = pa.types
+    if t.is_struct(kind):
+        return any(_has_float(field.type) for field in kind)
+    if t.is_map(kind):
+        return _has_float(kind.item_type)
+    return _has_float(kind.value_type) if t.is_list(kind) else bool(t.is_floating(kind))
+
+
+def _member(expression: str, name: str) -> str:
+    return f"struct_extract({expression}, {literal(name)})"
+
+
+def _struct(expression: str, parts: list[tuple[str, str]]) -> str:
+    packed = ", ".join(f"{quoted(name)} := {part}" for name, part in parts)
+    return f"CASE WHEN {expression} IS NOT NULL THEN struct_pack({packed}) END"
+
+
+def _list(expression: str, element: str, part: str) -> str:
+    return f"list_transform({expression}, lambda {element}: {part})"
+
+
+def _map(expression: str, entry: str, part: str) -> str:
+    pairs = _list(f"map_entries({expression})", entry, f"struct_pack(k := {entry}.key, v := {part})")
+    return f"CASE WHEN {expression} IS NOT NULL THEN map_from_entries({pairs}) END"
+
+
+def _lambda_name(expression: str) -> str:
+    """A parameter name that no enclosing lambda has."""
+    number = 0
+    while f"_v{number}" in expression:
+        number += 1
+    return f"_v{number}"

@@ -1,0 +1,80 @@
+import os
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from file_cdk.cli.command import main
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = "import sys; from file_cdk.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "COMMAND"),
+        (["load"], "invalid choice"),
+        (["sync"], "SOURCE"),
+        (["sync", "folder"], "--to"),
+        (["sync", "folder", "--to", "x.duckdb", "--workers", "-1"], "--workers"),
+        (["sync", "folder", "--to", "x.duckdb", "--workers", "two"], "'two' is not a number of worker processes"),
+        (["sync", "folder", "--to", "x.duckdb", "--work", "2"], "unrecognized arguments: --work"),
+        (["sync", "folder", "more", "--to", "x.duckdb"], "unrecognized arguments: more"),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_why(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    said = capsys.readouterr()
+    assert left.value.code == 2
+    assert complaint in said.err
+    assert said.out == ""
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"file-cdk {version('file-cdk')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"]])
+def test_help_has_examples_and_exit_codes(arguments: list[str]) -> None:
+    shown = run(*arguments)
+    assert shown.returncode == 0
+    assert "file-cdk sync fixtures/flights --to flights.duckdb" in shown.stdout
+    assert "143  terminated" in shown.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom file_cdk.cli import main\n"
+        "try: main(['sync', '--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('pydantic', 'pyarrow', 'duckdb', 'rich', 'multiprocessing', 'asyncio') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_answers_at_once() -> None:
+    def cpu_seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # CPU time, which is what it takes on an idle machine; benchmarks/startup.py measures the wall clock.
+    assert min(cpu_seconds() for _ in range(5)) < 0.2

@@ -1,0 +1,27 @@
+import pytest
+
+from file_cdk.cli.command import _EXIT_CODES
+from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.core import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("x"), 2),
+        (errors.AccessError("x"), 3),
+        (errors.TransientError("x"), 3),
+        (errors.DestinationError("x"), 3),
+        (errors.MalformedRecordError("x", uri="a", row=1), 5),
+        (errors.WorkerCrashedError("x", uri="a"), 5),
+        (errors.InternalError("x"), 1),
+        (errors.FileCdkError("x"), 1),
+    ],
+)
+def test_code_of_an_error(error: errors.FileCdkError, code: int) -> None:
+    assert of_error(error) == code
+
+
+def test_help_lists_every_code() -> None:
+    for code in ExitCode:
+        assert f" {int(code)} " in _EXIT_CODES.replace("\n", " ")

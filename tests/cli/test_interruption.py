@@ -1,0 +1,75 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from file_cdk.cli.interruption import Interruption
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_raises_and_is_remembered(signum: signal.Signals, code: int) -> None:
+    interruption = Interruption()
+    with interruption, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signum)
+    assert interruption.received is signum
+    assert interruption.exit_code == code
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    with Interruption() as interruption:
+        assert signal.getsignal(signal.SIGTERM) not in before
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+    assert interruption.exit_code is None
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+        assert interruption.received is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_SECOND_SIGNAL = """
+import os, signal, time
+from file_cdk.cli.interruption import Interruption
+with Interruption():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+"""
+
+_FORKED_CHILD = """
+import os, signal, time
+from file_cdk.cli.interruption import Interruption
+with Interruption() as interruption:
+    child = os.fork()
+    if child == 0:
+        try:
+            time.sleep(30)
+        finally:
+            os._exit(99)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM, status
+    assert interruption.received is None
+"""
+
+
+def test_a_second_signal_ends_the_process() -> None:
+    assert subprocess.run([sys.executable, "-c", _SECOND_SIGNAL], check=False).returncode == -signal.SIGTERM
+
+
+def test_a_forked_child_dies_of_the_signal_as_by_default() -> None:
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", _FORKED_CHILD], check=False).returncode == 0

@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.summary import (
+    failure_lines,
+    files_failed,
+    forget_old_summary,
+    result_json,
+    summary_lines,
+    write_summary,
+)
+from file_cdk.core.errors import ConfigError, DestinationError, MalformedRecordError
+from file_cdk.pipeline.sync import StreamResult, SyncResult
+
+
+def result_with(failed: int) -> SyncResult:
+    flights = StreamResult("flights", 36, failed, {"already loaded": 1200, "empty": 0}, 1_000_000, 107_000_000)
+    notes = StreamResult("notes", 1, 0, {}, 1, 10)
+    errors = tuple(
+        MalformedRecordError("2 fields, not 3", uri=f"{n}.csv", row=n, column="x") for n in range(1, failed + 1)
+    )
+    return SyncResult((flights, notes), 2.0, errors[:1000])
+
+
+def test_lines_for_a_person() -> None:
+    assert list(summary_lines(result_with(2))) == [
+        "flights: 36 files read, 1,200 skipped (1,200 already loaded), 2 failed, 1,000,000 rows, 107 MB",
+        "notes: 1 file read, 1 row, 10 bytes",
+        "done, but not all: 1,000,001 rows, 107 MB in 2.00 s (500,000 rows/s)",
+        "error: 2 fields, not 3 (file '1.csv', row 1, column 'x')",
+        "error: 2 fields, not 3 (file '2.csv', row 2, column 'x')",
+    ]
+
+
+def test_nothing_to_do() -> None:
+    nothing = SyncResult((StreamResult("flights", 0, 0, {"already loaded": 3}, 0, 0),), 0.04, ())
+    assert list(summary_lines(nothing)) == [
+        "flights: 0 files read, 3 skipped (3 already loaded), 0 rows, 0 bytes",
+        "done: 0 rows, 0 bytes in 0.04 s",
+    ]
+
+
+@pytest.mark.parametrize(("failed", "last"), [(20, "20.csv"), (21, "and 1 more file"), (1500, "and 1,480 more files")])
+def test_the_first_twenty_failures_are_named(failed: int, last: str) -> None:
+    result = result_with(failed)
+    lines = list(failure_lines(result))
+    assert len(lines) == min(21, failed)
+    assert last in lines[-1]
+    assert files_failed(result) == failed
+
+
+def test_json_for_a_scheduler() -> None:
+    assert json.loads(result_json(ExitCode.FILES_FAILED, result_with(1), None)) == {
+        "exit_code": 5,
+        "error": None,
+        "seconds": 2.0,
+        "rows": 1_000_001,
+        "size_bytes": 107_000_010,
+        "streams": [
+            {
+                "stream": "flights",
+                "files_read": 36,
+                "files_failed": 1,
+                "files_skipped": {"already loaded": 1200, "empty": 0},
+                "rows": 1_000_000,
+                "size_bytes": 107_000_000,
+            },
+            {"stream": "notes", "files_read": 1, "files_failed": 0, "files_skipped": {}, "rows": 1, "size_bytes": 10},
+        ],
+        "failures": [
+            {
+                "kind": "MalformedRecordError",
+                "message": "2 fields, not 3 (file '1.csv', row 1, column 'x')",
+                "uri": "1.csv",
+                "row": 1,
+                "byte": None,
+                "column": "x",
+            }
+        ],
+    }
+
+
+def test_json_without_a_result() -> None:
+    document = json.loads(result_json(ExitCode.ACCESS, None, "no such folder"))
+    assert (document["exit_code"], document["error"], document["streams"]) == (3, "no such folder", [])
+
+
+def test_a_summary_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sync.json"
+    path.write_text("old")
+    forget_old_summary(path)
+    assert not path.exists()
+    write_summary(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["sync.json"]
+    assert path.read_text() == "new"
+
+
+def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no folder"):
+        forget_old_summary(tmp_path / "missing" / "sync.json")
+    with pytest.raises(ConfigError, match="cannot replace"):
+        forget_old_summary(tmp_path)
+    with pytest.raises(DestinationError, match="cannot write"):
+        write_summary(tmp_path / "missing" / "sync.json", "x")

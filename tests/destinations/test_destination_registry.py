@@ -1,0 +1,105 @@
+"""Which destination a URL or path stands for."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.destinations import registry
+from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.registry import destination_for
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("sales.duckdb", "sales.duckdb"),
+        ("data/sales.duckdb", "data/sales.duckdb"),
+        ("{tmp}/sales.ddb", "{tmp}/sales.ddb"),
+        ("duckdb:///sales.db", "sales.db"),
+        ("duckdb:///data/sales", "data/sales"),
+        ("duckdb:////{tmp}/sales.db", "{tmp}/sales.db"),
+        ("duckdb:sales.db", "sales.db"),
+        ("duckdb:{tmp}/sales.db", "{tmp}/sales.db"),
+        ("DuckDB:///a b%20c.db", "a b%20c.db"),
+        ("odd:name.duckdb", "odd:name.duckdb"),
+    ],
+)
+def test_a_database_is_made_where_the_url_says(
+    url: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "cwd"
+    (work / "data").mkdir(parents=True)
+    monkeypatch.chdir(work)
+    destination = destination_for(url.format(tmp=tmp_path))
+    destination.open()
+    destination.close()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [work / place.format(tmp=tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("postgres://host/db", "Installed are: duckdb"),
+        ("snowflake://x.duckdb", "Installed are: duckdb"),
+        ("sales.sqlite", "write 'duckdb:sales.sqlite'"),
+        ("", "duckdb:"),
+        ("duckdb:", "duckdb:///name.duckdb"),
+        ("duckdb:///", "duckdb:///name.duckdb"),
+        ("duckdb:///:memory:", "duckdb:///name.duckdb"),
+        ("duckdb::memory:", "duckdb:///name.duckdb"),
+        ("duckdb://sales.db", "duckdb:///sales.db"),
+        ("duckdb://host/sales.db", "duckdb:///host/sales.db"),
+        ("duckdb:///sales.db?threads=2", "options"),
+    ],
+)
+def test_what_is_no_destination_is_refused_with_a_remedy(url: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        destination_for(url)
+    assert remedy in str(caught.value)
+
+
+def test_a_third_partys_scheme_gets_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    # DuckDBDestination keeps the path it is called with, so it serves as the third party's factory here.
+    point = EntryPoint("acme", "file_cdk.destinations.duckdb:DuckDBDestination", registry.ENTRY_POINT_GROUP)
+    shadow = EntryPoint("duckdb", "nowhere:Nothing", registry.ENTRY_POINT_GROUP)
+    broken = EntryPoint("broken", "no.such.module:Thing", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point, shadow, broken])
+    registry._third_party.cache_clear()
+    try:
+        destination = destination_for("ACME://warehouse/x")
+        assert isinstance(destination, DuckDBDestination)
+        assert destination.path == "ACME://warehouse/x"
+        assert isinstance(destination_for("duckdb:///y.db"), DuckDBDestination)
+        with pytest.raises(ConfigError, match="Reinstall"):
+            destination_for("broken://x")
+    finally:
+        registry._third_party.cache_clear()
+
+
+def test_importing_the_registry_imports_no_database() -> None:
+    code = (
+        "import sys, file_cdk.destinations.registry as r\n"
+        "heavy = {'duckdb', 'pyarrow', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_missing_package_is_named() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['duckdb'] = None\n"
+        "from file_cdk.core.errors import ConfigError\n"
+        "from file_cdk.destinations.registry import destination_for\n"
+        "try:\n"
+        "    destination_for('x.duckdb')\n"
+        "except ConfigError as exc:\n"
+        "    assert 'pip install duckdb' in str(exc), exc\n"
+        "else:\n"
+        "    raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,240 @@
+"""Tables that grow: new columns, wider types, and blocks decoded before the table grew."""
+
+# ruff: noqa: DTZ001 - times without a zone are a type of their own here
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import FileLoad, LoadedFile
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
+from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb_load import WriteLimits
+
+FILE = RemoteFile("a", 10, datetime(2024, 1, 1, tzinfo=UTC))
+S = pa.struct([("x", pa.int64())])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "x.duckdb"
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[DuckDBDestination]:
+    destination = DuckDBDestination(path, limits=WriteLimits(rows=4))
+    destination.open()
+    yield destination
+    destination.close()
+
+
+def write(load: FileLoad, values: pa.Array) -> None:
+    load.write(ArrowIpcEncoder().encode(pa.record_batch({"c": values}), FILE, 1, 0), 0)
+
+
+def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+MOMENT = datetime(2024, 5, 6, 7, 8, 9, 123000)
+CASES: list[tuple[pa.DataType, list[Any], pa.DataType, pa.DataType | None, list[Any]]] = [
+    (pa.int64(), [2**62, -1], pa.uint64(), pa.decimal128(20, 0), [Decimal(2**62), Decimal(-1)]),
+    (pa.int64(), [5], pa.decimal128(10, 2), pa.decimal128(21, 2), [Decimal("5.00")]),
+    (pa.decimal128(10, 2), [Decimal("1.25")], pa.decimal128(12, 5), pa.decimal128(13, 5), [Decimal("1.25000")]),
+    (pa.int64(), [5, -7], pa.float64(), pa.float64(), [5.0, -7.0]),
+    (pa.int64(), [2**62, -1], pa.string(), pa.string(), [str(2**62), "-1"]),
+    (pa.float64(), [1.5, 1e300], pa.string(), pa.string(), ["1.5", "1e+300"]),
+    (pa.decimal128(10, 2), [Decimal("1.25")], pa.string(), pa.string(), ["1.25"]),
+    (pa.bool_(), [True, False], pa.int64(), pa.string(), ["true", "false"]),
+    (pa.date32(), [date(2024, 2, 29)], pa.timestamp("us"), pa.timestamp("us"), [datetime(2024, 2, 29)]),
+    (pa.date32(), [date(2024, 2, 29)], pa.int64(), pa.string(), ["2024-02-29"]),
+    (pa.timestamp("us"), [MOMENT], pa.string(), pa.string(), ["2024-05-06 07:08:09.123"]),
+    (pa.timestamp("us", "UTC"), [MOMENT], pa.string(), pa.string(), ["2024-05-06 07:08:09.123+00"]),
+    (pa.timestamp("us"), [MOMENT], pa.timestamp("ns"), pa.timestamp("ns"), [MOMENT]),
+    (pa.time64("us"), [time(1, 2, 3, 4)], pa.string(), pa.string(), ["01:02:03.000004"]),
+    (pa.binary(), [b"\x00ab\xff"], pa.string(), pa.string(), ["\\x00ab\\xFF"]),
+    (S, [{"x": 1}], pa.struct([("x", pa.float64()), ("y", pa.string())]), None, [{"x": 1.0, "y": None}]),
+    (pa.list_(pa.int64()), [[1, None], []], pa.list_(pa.string()), pa.list_(pa.string()), [["1", None], []]),
+    (
+        pa.map_(pa.string(), pa.int64()),
+        [[("k", 1)]],
+        pa.map_(pa.string(), pa.float64()),
+        pa.map_(pa.string(), pa.float64()),
+        [{"k": 1.0}],
+    ),
+    (
+        pa.list_(S),
+        [[{"x": 1}, None]],
+        pa.list_(pa.struct([("x", S)])),
+        pa.list_(pa.struct([("x", pa.string())])),
+        [[{"x": "1"}, None]],
+    ),
+    (
+        pa.struct([("x", S)]),
+        [{"x": {"x": 1}}],
+        pa.struct([("x", pa.int64())]),
+        pa.struct([("x", pa.string())]),
+        [{"x": '{"x":1}'}],
+    ),
+]
+
+
+OVERFLOWS: list[tuple[pa.DataType, list[Any], pa.DataType, pa.DataType | None, list[Any]]] = [
+    (pa.timestamp("us"), [datetime(9999, 1, 1)], pa.timestamp("ns"), pa.string(), ["9999-01-01 00:00:00"]),
+    (pa.date32(), [date(9999, 1, 1)], pa.timestamp("ns"), pa.string(), ["9999-01-01"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("late", "first", "values", "then", "result", "expected"),
+    [*((late, *case) for case in CASES for late in (False, True)), *((False, *case) for case in OVERFLOWS)],
+    ids=lambda value: str(value)[:40],
+)
+def test_values_survive_a_wider_type(
+    opened: DuckDBDestination,
+    path: Path,
+    late: bool,
+    first: pa.DataType,
+    values: list[Any],
+    then: pa.DataType,
+    result: pa.DataType | None,
+    expected: list[Any],
+) -> None:
+    """Whether the rows are in the table when it grows, or in blocks that were decoded before and are written after."""
+    table = opened.table("t")
+    table.widen(pa.schema([("c", first)]))
+    load = table.begin(FILE)
+    if not late:
+        write(load, pa.array([*values, None], first))
+        load.commit(LoadedFile(len(values) + 1))
+        table.flush()
+    table.widen(pa.schema([("c", then)]))
+    if late:
+        write(load, pa.array([*values, None], first))
+        load.commit(LoadedFile(len(values) + 1))
+    wanted = then if result is None else result
+    assert table.schema == pa.schema([("c", wanted)])
+    opened.close()
+    assert query(path, "SELECT c FROM t") == [*((value,) for value in expected), (None,)]
+    opened.open()
+    assert opened.table("t").schema == pa.schema([("c", wanted)])
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["stored before", "decoded before"])
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (S, {"x": 1}, {"x": 1}),
+        (
+            pa.struct([("a", pa.float64()), ("b", pa.list_(S))]),
+            {"a": float("nan"), "b": [{"x": 2}]},
+            {"a": None, "b": [{"x": 2}]},
+        ),
+        (pa.list_(pa.string()), ['q"', None], ['q"', None]),
+        (pa.map_(pa.string(), pa.int64()), [("k", 1)], {"k": 1}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_nested_values_become_json_text(
+    opened: DuckDBDestination, path: Path, kind: pa.DataType, value: object, expected: object, late: bool
+) -> None:
+    table = opened.table("t")
+    table.widen(pa.schema([("c", kind)]))
+    load = table.begin(FILE)
+    if late:
+        table.widen(pa.schema([("c", pa.string())]))
+    write(load, pa.array([value, None], kind))
+    load.commit(LoadedFile(2))
+    table.flush()
+    table.widen(pa.schema([("c", pa.string())]))
+    opened.close()
+    [(text,), (none,)] = query(path, "SELECT c FROM t")
+    assert json.loads(text) == expected
+    assert none is None
+
+
+def test_nothing_ever_narrows(opened: DuckDBDestination) -> None:
+    table = opened.table("t")
+    wide = pa.schema(
+        [("a", pa.string()), ("b", pa.float64()), ("c", pa.struct([("x", pa.float64()), ("y", pa.int64())]))]
+    )
+    table.widen(wide)
+    table.widen(pa.schema([("c", pa.struct([("y", pa.null())])), ("b", pa.int64())]))
+    table.widen(pa.schema([("a", pa.null())]))
+    table.widen(pa.schema([]))
+    assert table.schema == wide
+
+
+def test_columns_stand_in_order_of_appearance_and_metadata_after_the_first(
+    opened: DuckDBDestination, path: Path
+) -> None:
+    table = opened.table("t")
+    table.widen(pa.schema([("b", pa.int8()), ("a", pa.null())]))
+    table.widen(pa.schema([("c", pa.date32()), ("a", pa.int64())]))
+    assert table.schema == pa.schema([("b", pa.int64()), ("a", pa.string()), ("c", pa.date32())])
+    opened.close()
+    assert query(path, "SELECT column_name, column_type FROM (DESCRIBE t)") == [
+        ("b", "BIGINT"),
+        ("a", "VARCHAR"),
+        ("_file_url", "VARCHAR"),
+        ("_file_modified_at", "TIMESTAMP"),
+        ("_file_row", "BIGINT"),
+        ("c", "DATE"),
+    ]
+
+
+@pytest.mark.parametrize("end", ["commit", "abort"])
+def test_a_table_can_grow_while_a_large_file_is_being_written(opened: DuckDBDestination, path: Path, end: str) -> None:
+    """Either way the columns stay as wide as they were promised: later blocks of other files rely on it."""
+    table = opened.table("t")
+    table.widen(pa.schema([("c", S)]))
+    load = table.begin(FILE)
+    write(load, pa.array([{"x": i} for i in range(5)], S))
+    table.widen(pa.schema([("c", pa.string()), ("d", pa.int64())]))
+    write(load, pa.array([{"x": i} for i in range(5, 9)], S))
+    wide = pa.schema([("c", pa.string()), ("d", pa.int64())])
+    assert table.schema == wide
+    if end == "commit":
+        load.commit(LoadedFile(9))
+    else:
+        load.abort()
+    assert table.schema == wide
+    opened.close()
+    rows = [(f'{{"x":{i}}}', None) for i in range(9)]
+    assert query(path, "SELECT c, d FROM t") == (rows if end == "commit" else [])
+
+
+def test_files_that_wait_were_decoded_before_the_table_grew(opened: DuckDBDestination, path: Path) -> None:
+    table = opened.table("t")
+    table.widen(pa.schema([("c", pa.int64())]))
+    for kind, value in ((pa.int64(), 1), (pa.float64(), 2.5), (pa.string(), "x")):
+        table.widen(pa.schema([("c", kind)]))
+        load = table.begin(RemoteFile(str(value), 1, FILE.modified_at))
+        write(load, pa.array([value], kind))
+        load.commit(LoadedFile(1))
+    opened.close()
+    assert query(path, "SELECT c, _file_url FROM t") == [("1", "1"), ("2.5", "2.5"), ("x", "x")]
+
+
+def test_many_rows_are_converted_in_little_memory(path: Path) -> None:
+    destination = DuckDBDestination(path, memory_limit_bytes=64 << 20)
+    destination.open()
+    table = destination.table("t")
+    table.widen(pa.schema([("c", pa.int64())]))
+    load = table.begin(FILE)
+    for start in range(0, 1_000_000, 50_000):
+        write(load, pa.array(range(start, start + 50_000), pa.int64()))
+    load.commit(LoadedFile(1_000_000))
+    table.widen(pa.schema([("c", pa.string())]))
+    destination.close()
+    assert query(path, "SELECT count(*), count(*) FILTER (c <> CAST(rowid AS VARCHAR)) FROM t") == [(1_000_000, 0)]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

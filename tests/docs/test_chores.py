@@ -1,0 +1,54 @@
+"""What is said twice in the repository is said the same."""
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from file_cdk.cli.exit_codes import ExitCode
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_lowest_constraints_are_the_lower_bounds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    bounds = [re.fullmatch(r"([\w-]+)>=([\w.]+)", requirement) for requirement in project["dependencies"]]
+    constraints = [line for line in (ROOT / ".ci" / "lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    assert constraints == [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
+    assert None not in bounds
+
+
+def test_readme_has_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "python -m pip install . && file-cdk sync fixtures/flights --to flights.duckdb\n" in readme
+    assert "python -m pip install tox && tox\n" in readme
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_the_repository_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    missing = [t for t in targets if not t.startswith("https://") and not (page.parent / t).exists()]
+    assert missing == []
+
+
+def test_contributing_names_every_tox_environment() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    environments = {name.removeprefix("testenv:") for name in tox.sections() if name.startswith("testenv:")}
+    named = re.findall(r"^\| `tox -e (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(environments)
+    assert set(re.split(r",\s*", tox["tox"]["env_list"])) <= environments
+
+
+def test_the_guide_lists_every_exit_code() -> None:
+    table = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "guide" / "sync.md").read_text(), re.MULTILINE)
+    assert [int(code) for code in table] == sorted(ExitCode)
+
+
+def test_the_licence_is_whole() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
