@@ -72,7 +72,12 @@ class Session:
         # DuckDB looks tables it does not know up among the caller's local variables. Registering the rows would make a
         # view, which lives until the transaction ends and holds their memory as long.
         _file_cdk_input = rows
-        return self.connection.execute(sql, parameters or None).fetchall()
+        try:
+            return self.connection.execute(sql, parameters or None).fetchall()
+        except RuntimeError as exc:
+            if "Query interrupted" in str(exc):  # what DuckDB makes of a KeyboardInterrupt
+                raise KeyboardInterrupt from exc
+            raise
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:

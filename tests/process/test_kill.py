@@ -106,8 +106,8 @@ def test_worker_killed_while_records_are_read(folder: Path, environment: dict[st
     configured = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
-    arguments = ["--config", tmp_path / "config.json", "--catalog", tmp_path / "catalog.json", "--workers", "2"]
-    command: list[str | Path] = [BIN / "source-local", "read", *arguments]
+    command: list[str | Path] = [BIN / "source-local", "read", "--workers", "2"]
+    command += ["--config", tmp_path / "config.json", "--catalog", tmp_path / "catalog.json"]
     rows: list[tuple[str, str]] = []
     killed = 0
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as reading:

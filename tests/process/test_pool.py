@@ -49,22 +49,23 @@ def job_of(folder: Path, pad: int = 0) -> Job:
 
 def output(run: OrderedRun, fd_path: Path | None = None) -> tuple[bytes, list[str], list[FileFailed]]:
     """Everything emitted, either read into memory or copied to a file descriptor; files done; failures."""
-    data, done, failures = b"", [], []
+    chunks: list[bytes | bytearray] = []
+    done, failures = [], []
     fd = os.open(fd_path, os.O_CREAT | os.O_WRONLY) if fd_path else None
     for event in run:
         match event:
             case FileBlock(block=block) if fd is not None:
                 block.copy_to(fd)
             case FileBlock(block=block):
-                data += block.read()
+                chunks.append(block.read())
             case FileDone(tally):
                 done.append(tally.file.uri)
             case FileFailed():
                 failures.append(event)
     if fd is not None and fd_path is not None:
         os.close(fd)
-        data = fd_path.read_bytes()
-    return data, done, failures
+        return fd_path.read_bytes(), done, failures
+    return b"".join(chunks), done, failures
 
 
 @pytest.mark.parametrize("pad", [0, 300_000, 1_500_000], ids=["small", "several blocks a pipe", "larger than the pipe"])
