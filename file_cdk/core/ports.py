@@ -96,6 +96,8 @@ class Format(Protocol):
     ) -> Iterator["pa.RecordBatch | JsonLines"]:
         """The split's records for the protocol, in file order, in batches of about 100-500 KB of input.
 
+        Text in batches is valid UTF-8: who decodes checks it, and who encodes relies on it.
+
         json_schema: the catalog's `properties` for this stream, or None when records go out as they are.
         Raises MalformedRecordError, MalformedFileError, IrregularQuotingError; `row` counts from 1 within the split.
         """
@@ -134,7 +136,7 @@ class LoadedFile:
 class FileLoad(Protocol):
     """The load of one file version: all of it, or nothing."""
 
-    def write(self, block: bytes | bytearray, rows_before: int) -> None:
+    def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
         """One block as the destination's encoder made it. rows_before: rows of this file in earlier splits."""
 
     def commit(self, loaded: LoadedFile) -> None:

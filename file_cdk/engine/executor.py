@@ -22,7 +22,7 @@ class Block(Protocol):
     @property
     def rows(self) -> int: ...
 
-    def read(self) -> bytes | bytearray:
+    def read(self) -> bytes | bytearray | memoryview:
         """The block's bytes."""
 
     def copy_to(self, fd: int) -> None:
@@ -80,14 +80,14 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
 
 @dataclass(slots=True)
 class MemoryBlock:
-    data: bytes | bytearray
+    data: bytes | memoryview
     rows: int
 
     @property
     def size_bytes(self) -> int:
         return len(self.data)
 
-    def read(self) -> bytes | bytearray:
+    def read(self) -> bytes | memoryview:
         return self.data
 
     def copy_to(self, fd: int) -> None:

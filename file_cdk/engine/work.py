@@ -12,6 +12,11 @@ from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamR
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SLICE_FILL = 0.9
+"""Share of a block that a slice aims at, since rows differ in length."""
+
+_FIRST_SLICE_ROWS = 512
+
 _job_keys = itertools.count()
 
 
@@ -65,7 +70,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    data: bytes
+    data: bytes | memoryview
     rows: int
 
 
@@ -95,6 +100,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     rows = 0
     began = False
     schema = None
+    slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
     try:
         with job.reader.open(task.split.file) as stream:
             if isinstance(job.shape, SampleShape):
@@ -104,12 +110,14 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                     began = True
                     yield Began(report.start)
                 if batch.num_rows and job.encoder is not None:
-                    encoded = job.encoder.encode(batch, task.split.file, rows + 1, task.emitted_at_ms)
-                    rows += batch.num_rows
-                    if job.encoder.line_oriented and len(encoded) > max_block_bytes:
-                        yield from _cut_at_lines(encoded, max_block_bytes)
-                    else:
-                        yield Output(encoded, batch.num_rows)
+                    for part in slicer.parts(batch):
+                        encoded = job.encoder.encode(part, task.split.file, rows + 1, task.emitted_at_ms)
+                        rows += part.num_rows
+                        slicer.learn(part.num_rows, len(encoded))
+                        if job.encoder.line_oriented and len(encoded) > max_block_bytes:
+                            yield from _cut_at_lines(encoded, max_block_bytes)
+                        else:
+                            yield Output(encoded, part.num_rows)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
@@ -142,16 +150,48 @@ def _decode(
             return iter(())
 
 
+@dataclass(slots=True)
+class _Slicer:
+    """Hands a batch to the encoder in parts that make about one block each: cheaper than cutting text, and fit for caches.
+
+    What a row takes is learnt from the rows before it in the task, so that a second run slices alike.
+    """
+
+    max_block_bytes: int | None
+    bytes_per_row: float = 0.0
+
+    def parts(self, batch: "pa.RecordBatch | JsonLines") -> "Iterator[pa.RecordBatch | JsonLines]":
+        if self.max_block_bytes is None or isinstance(batch, JsonLines) or _is_nested(batch.schema):
+            yield batch
+            return
+        start = 0
+        while start < batch.num_rows:
+            rows = batch.num_rows - start
+            if not self.bytes_per_row:
+                rows = min(rows, _FIRST_SLICE_ROWS)
+            elif self.bytes_per_row * rows > self.max_block_bytes:
+                rows = max(1, int(self.max_block_bytes * _SLICE_FILL / self.bytes_per_row))
+            yield batch.slice(start, rows)
+            start += rows
+
+    def learn(self, rows: int, size_bytes: int) -> None:
+        self.bytes_per_row = size_bytes / rows
+
+
+def _is_nested(schema: "pa.Schema") -> bool:
+    """Slices of nested columns are not to be relied on in every JSON writer."""
+    return any(field.type.num_fields for field in schema)
+
+
 def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:
+    whole = memoryview(encoded)
     start = 0
-    while len(encoded) - start > max_block_bytes:
-        end = encoded.rfind(b"\n", start, start + max_block_bytes) + 1
-        if not end:
-            end = encoded.index(b"\n", start) + 1
-        yield Output(encoded[start:end], encoded.count(b"\n", start, end))
+    while start < len(encoded):
+        end = len(encoded)
+        if end - start > max_block_bytes:
+            end = encoded.rfind(b"\n", start, start + max_block_bytes) + 1 or encoded.index(b"\n", start) + 1
+        yield Output(whole[start:end], encoded.count(b"\n", start, end))
         start = end
-    if start < len(encoded):
-        yield Output(encoded[start:], encoded.count(b"\n", start))
 
 
 def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:

@@ -22,6 +22,8 @@ _NOT_A_NUMBER = r"^[+-]?0[0-9xX]|^\+[0-9]+$"
 _TOO_LONG_FOR_DOUBLE = r"^[+-]?[0-9]{16,}$"
 """Integers of which a double keeps the first 15 to 17 digits only."""
 
+_BELOW_A_MICROSECOND = r"\.[0-9]{7}"
+
 
 def table_nulls(config: CsvConfig) -> frozenset[str]:
     """Values that are null where they stand without quotes."""
@@ -50,9 +52,15 @@ def _lossless(kind: pa.DataType, texts: pa.ChunkedArray) -> pa.DataType:
         pattern = _NOT_A_NUMBER
         if pa.types.is_floating(kind):
             pattern = f"{_NOT_A_NUMBER}|{_TOO_LONG_FOR_DOUBLE}"
-        if cp.any(cp.match_substring_regex(texts, pattern)).as_py():
+        if _any_match(texts, pattern):
             return pa.string()
+    if pa.types.is_timestamp(kind) and kind.unit == "ns" and not _any_match(texts, _BELOW_A_MICROSECOND):
+        return pa.timestamp("us", normal(kind).tz)  # the reader takes nanoseconds for any fraction
     return normal(kind)
+
+
+def _any_match(texts: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(cp.any(cp.match_substring_regex(texts, pattern)).as_py())
 
 
 class TableConversion:

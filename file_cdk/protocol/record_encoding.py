@@ -5,8 +5,7 @@ order, then where the record came from: `_ab_source_file_last_modified` and `_ab
 """
 
 import io
-import re
-import struct
+from array import array
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle
@@ -23,7 +22,6 @@ from file_cdk.protocol.json_columns import Cast, cast_for
 from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN, URL_COLUMN
 
 _METADATA_PREFIX = b'"_ab_source_file_'
-_STRAY_BYTE = re.compile("[\udc80-\udcff]")
 _BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
 _RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -51,7 +49,7 @@ class RecordEncoder:
         first_row: int,  # noqa: ARG002 - other encoders number their rows
         emitted_at_ms: int,
     ) -> bytes:
-        """Protocol lines in the batch's order, each ended by a line feed; valid UTF-8 whatever the batch holds."""
+        """Protocol lines in the batch's order, each ended by a line feed."""
         if not batch.num_rows:
             return b""
         envelope = _Envelope(
@@ -59,8 +57,7 @@ class RecordEncoder:
         )
         if isinstance(batch, JsonLines):
             return _encode_lines(batch.lines, envelope, schemaless=self.schemaless)
-        lines = _encode_batch(batch, envelope, schemaless=self.schemaless)
-        return lines if _is_utf8(lines) else _with_bytes_spelled_out(lines)
+        return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class _Envelope:
     def around(self, data: pa.Array) -> pa.RecordBatch:
         """One row per line: the message as nested structs, which the JSON writer turns into text in one pass."""
         rows = len(data)
-        columns = [_repeated(self.stream, rows), data, pa.repeat(pa.scalar(self.emitted_at_ms, pa.int64()), rows)]
+        columns = [_repeated(self.stream, rows), data, _repeated_number(self.emitted_at_ms, rows)]
         record = pa.StructArray.from_arrays(columns, names=["stream", "data", "emitted_at"])
         return pa.RecordBatch.from_arrays([_repeated("RECORD", rows), record], names=["type", "record"])
 
@@ -99,7 +96,18 @@ class _Envelope:
 
 
 def _repeated(text: str, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text, pa.string()), rows)
+    return _column_of(text.encode(), 1 << rows.bit_length()).slice(0, rows)
+
+
+@lru_cache(maxsize=16)
+def _column_of(text: bytes, rows: int) -> pa.Array:
+    """Built by hand, because pyarrow imports pandas, where it is installed, to make a scalar: 0.2 s in every process."""
+    offsets = array("i", range(0, len(text) * rows + 1, len(text))) if text else array("i", [0]) * (rows + 1)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text * rows))
+
+
+def _repeated_number(number: int, rows: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(array("q", [number]) * rows)])
 
 
 def _well_formed(name: str) -> str:
@@ -190,28 +198,6 @@ def _json_lines(batch: pa.RecordBatch, *, explicit_nulls: bool) -> bytes:
     out = io.BytesIO()
     write_ndjson(batch, out, explicit_nulls=explicit_nulls)
     return out.getvalue()
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    whole = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(text))), pa.py_buffer(text)]
-    )
-    try:
-        whole.cast(pa.large_string())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _with_bytes_spelled_out(text: bytes) -> bytes:
-    """Bytes that are not UTF-8 as `\\xNN`. A Parquet file may have any bytes in a string column; they reach the JSON writer
-    unseen, and it copies them. All else in a line is ASCII, so they can only be inside a JSON string."""
-    escaped = _STRAY_BYTE.sub(
-        lambda match: f"\\\\x{ord(match[0]) - 0xDC00:02x}", text.decode("utf-8", "surrogateescape")
-    )
-    return escaped.encode()
 
 
 # Records that already are JSON
