@@ -4,12 +4,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 
 import pyarrow as pa
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.files import RemoteFile
+from file_cdk.destinations.duckdb_input import integers, repeated, texts
 from file_cdk.destinations.duckdb_layout import Layout
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
@@ -83,12 +84,12 @@ def _rows(run: Sequence[Piece]) -> pa.RecordBatchReader:
     data = pa.Table.from_batches([piece.batch for piece in run]).combine_chunks()
     names = [f"c{position}" for position in range(data.num_columns - 1)]
     data = data.rename_columns([*names, "row_in_split"])
-    ends = pa.array(accumulate(piece.batch.num_rows for piece in run), pa.int32())
+    rows = [piece.batch.num_rows for piece in run]
     of_pieces = {
-        "url": pa.array([piece.file.uri for piece in run], pa.string()),
-        "modified_at": pa.array([piece.file.modified_us for piece in run], pa.timestamp("us")),
-        "rows_before": pa.array([piece.rows_before for piece in run], pa.int64()),
+        "url": texts([piece.file.uri for piece in run]),
+        "modified_at": integers([piece.file.modified_us for piece in run], pa.timestamp("us")),
+        "rows_before": integers([piece.rows_before for piece in run]),
     }
     for name, values in of_pieces.items():
-        data = data.append_column(name, pa.RunEndEncodedArray.from_arrays(ends, values))
+        data = data.append_column(name, repeated(values, rows))
     return data.to_reader()

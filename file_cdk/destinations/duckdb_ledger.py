@@ -7,7 +7,7 @@ row of an older version alone, since its rows stay; the next successful load rep
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
+from file_cdk.destinations.duckdb_input import integers, reader, texts
 from file_cdk.destinations.duckdb_names import folded, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
 
@@ -72,36 +73,28 @@ class Ledger:
 
     def unloaded(self, stream: str, files: Sequence[RemoteFile], has_table: bool) -> list[bool]:
         """In the order of `files`. has_table: without one, only files without rows can count as loaded."""
-        asked = pa.record_batch(
-            {
-                "n": pa.array(range(len(files)), pa.int32()),
-                "url": pa.array([file.uri for file in files], pa.string()),
-                "etag": pa.array([file.etag for file in files], pa.string()),
-                "modified_at": pa.array([file.modified_us for file in files], _US),
-                "size_bytes": pa.array([file.size_bytes for file in files], pa.int64()),
-            }
-        )
+        asked = {"n": integers(range(len(files))), **_versions(files)}
         found = self.session.run(
             "reading the ledger",
             f"SELECT f.n FROM {INPUT} f ANTI JOIN {FILES} l ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url "
             "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
             "AND (l.rows = 0 OR ?)",
             [stream, has_table],
-            _reader(asked),
+            reader(asked),
         )
         answer = [False] * len(files)
         for (n,) in found:
             answer[n] = True
         return answer
 
-    def known(self, stream: str, uris: Iterable[str]) -> tuple[list[str], list[str]]:
+    def known(self, stream: str, uris: Sequence[str]) -> tuple[list[str], list[str]]:
         """Which of the files have rows of some version in the table, and which have any entry here."""
         found = self.session.run(
             "reading the ledger",
             f"SELECT l.url, bool_or(l.status = 'loaded' AND l.rows > 0) FROM {FILES} l SEMI JOIN {INPUT} f "
             "ON f.url = l.url WHERE l.stream = ? GROUP BY l.url ORDER BY l.url",
             [stream],
-            _reader(_urls(uris)),
+            urls(uris),
         )
         return [url for url, has_rows in found if has_rows], [url for url, _ in found]
 
@@ -112,7 +105,7 @@ class Ledger:
                 "updating the ledger",
                 f"DELETE FROM {FILES} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
                 [stream],
-                _reader(_urls(uris)),
+                urls(uris),
             )
 
     def add_loaded(self, stream: str, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
@@ -125,31 +118,27 @@ class Ledger:
         with self.session.transaction("updating the ledger"):
             self.session.run(
                 "updating the ledger",
-                f"DELETE FROM {FILES} WHERE stream = ? AND url = ? AND status = 'failed'",
-                [stream, file.uri],
+                f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})",
+                [stream],
+                urls([file.uri]),
             )
             self._add(stream, [(file, None, None, "failed", error)])
 
     def _add(self, stream: str, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
         files = [entry[0] for entry in entries]
-        rows = pa.record_batch(
-            {
-                "url": pa.array([file.uri for file in files], pa.string()),
-                "etag": pa.array([file.etag for file in files], pa.string()),
-                "modified_at": pa.array([file.modified_us for file in files], _US),
-                "size_bytes": pa.array([file.size_bytes for file in files], pa.int64()),
-                "rows": pa.array([entry[1] for entry in entries], pa.int64()),
-                "rejected": pa.array([entry[2] for entry in entries], pa.int64()),
-                "status": pa.array([entry[3] for entry in entries], pa.string()),
-                "error": pa.array([entry[4] for entry in entries], pa.string()),
-            }
-        )
+        rows = {
+            **_versions(files),
+            "rows": integers([entry[1] for entry in entries]),
+            "rejected": integers([entry[2] for entry in entries]),
+            "status": texts([entry[3] for entry in entries]),
+            "error": texts([entry[4] for entry in entries]),
+        }
         self.session.run(
             "updating the ledger",
             f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ? '
             f"FROM {INPUT}",
             [stream, datetime.now(UTC).replace(tzinfo=None), self.run],
-            _reader(rows),
+            reader(rows),
         )
 
     def forget_rows(self, stream: str) -> None:
@@ -187,9 +176,15 @@ class Ledger:
             self.session.run("updating the ledger", f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [stream, name, column])
 
 
-def _urls(uris: Iterable[str]) -> pa.RecordBatch:
-    return pa.record_batch({"url": pa.array(list(uris), pa.string())})
+def urls(uris: Sequence[str]) -> pa.RecordBatchReader:
+    """One column, `url`."""
+    return reader({"url": texts(uris)})
 
 
-def _reader(rows: pa.RecordBatch) -> pa.RecordBatchReader:
-    return pa.RecordBatchReader.from_batches(rows.schema, [rows])
+def _versions(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:
+    return {
+        "url": texts([file.uri for file in files]),
+        "etag": texts([file.etag for file in files]),
+        "modified_at": integers([file.modified_us for file in files], _US),
+        "size_bytes": integers([file.size_bytes for file in files]),
+    }

@@ -89,8 +89,11 @@ class DuckDBFileLoad:
         self._streaming = False
         self._open = True
 
-    def write(self, block: bytes | bytearray, rows_before: int) -> None:
-        """Holds up to WriteLimits.rows and .size_bytes in memory; beyond that, writes. Raises DestinationError."""
+    def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
+        """Holds up to WriteLimits.rows and .size_bytes in memory; beyond that, writes. Raises DestinationError.
+
+        The block is kept as it is until it is written, which may be after `commit`: its memory must not be used again.
+        """
         if not self._open:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
         for batch in decode(block):

@@ -15,7 +15,7 @@ from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb_errors import concerns_rows, translated, translating
 from file_cdk.destinations.duckdb_insert import Piece, check_fits, insert
 from file_cdk.destinations.duckdb_layout import change, read_layout
-from file_cdk.destinations.duckdb_ledger import Ledger
+from file_cdk.destinations.duckdb_ledger import Ledger, urls
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
 
@@ -75,11 +75,10 @@ class TableWriter:
         try:
             with_rows, with_entry = self._ledger.known(self._stream, [file.uri for file in files])
             if with_rows:
-                urls = pa.table({"url": pa.array(with_rows, pa.string())}).to_reader()
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
                     f"DELETE FROM {quoted(self._stream)} WHERE _file_url IN (SELECT url FROM {INPUT})",
-                    rows=urls,
+                    rows=urls(with_rows),
                 )
             self._ledger.forget(self._stream, with_entry)
         except BaseException:

@@ -114,7 +114,8 @@ class _Worker:
 
     @property
     def has_room(self) -> bool:
-        return len(self.queue) < 2 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
+        # Three: one whose output still leaves, one at work, and the next; small ones by the dozen, as asking takes longer.
+        return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
 
     def give(self, attempt: PoolAttempt) -> None:
         """Queues the attempt. That the worker is dead is found, and mended, when its events are read."""
