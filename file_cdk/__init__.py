@@ -18,9 +18,11 @@ if TYPE_CHECKING:
         FileCdkError,
         FileChangedError,
         FileError,
+        IrregularQuotingError,
         MalformedFileError,
         MalformedRecordError,
         TransientError,
+        TypeMismatchError,
     )
     from file_cdk.core.files import RemoteFile, Split
     from file_cdk.core.ports import (
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
         FileLoad,
         Format,
         JsonLines,
+        LoadedFile,
         Location,
         SplitReport,
         StreamReader,
         StreamTable,
     )
-    from file_cdk.pipeline.sync import SyncObserver, SyncOptions, SyncResult, sync
+    from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.globbing import GlobPatterns
     from file_cdk.readers.local import LocalReader
 
@@ -49,9 +52,11 @@ _ORIGINS = {
         "FileCdkError",
         "FileChangedError",
         "FileError",
+        "IrregularQuotingError",
         "MalformedFileError",
         "MalformedRecordError",
         "TransientError",
+        "TypeMismatchError",
     ],
     "file_cdk.core.files": ["RemoteFile", "Split"],
     "file_cdk.core.ports": [
@@ -60,12 +65,13 @@ _ORIGINS = {
         "FileLoad",
         "Format",
         "JsonLines",
+        "LoadedFile",
         "Location",
         "SplitReport",
         "StreamReader",
         "StreamTable",
     ],
-    "file_cdk.pipeline.sync": ["SyncObserver", "SyncOptions", "SyncResult", "sync"],
+    "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
     "file_cdk.readers.local": ["LocalReader"],
 }
@@ -90,11 +96,13 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Destination",
     "StreamTable",
     "FileLoad",
+    "LoadedFile",
     # a sync
     "sync",
     "SyncOptions",
     "SyncObserver",
     "SyncResult",
+    "StreamResult",
     # errors
     "FileCdkError",
     "ConfigError",
@@ -105,6 +113,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "FileChangedError",
     "MalformedFileError",
     "MalformedRecordError",
+    "IrregularQuotingError",
+    "TypeMismatchError",
     "DestinationError",
 ]
 

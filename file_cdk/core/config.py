@@ -314,7 +314,10 @@ def parse_instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a date such as 2024-01-01 or a date-time such as 2024-01-01T00:00:00Z") from None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 UTC") from None
 
 
 def parse_input_schema(text: str) -> dict[str, str]:

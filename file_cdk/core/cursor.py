@@ -67,7 +67,7 @@ class Cursor:
         stored = _parse_cursor(state or {})
         self._was_full = len(self._history) >= history_limit
         self._read_after = earliest if stored is None else min(stored, earliest)
-        self._read_since = min(earliest[0], now - timedelta(days=days_to_sync_if_history_is_full))
+        self._read_since = min(earliest[0], _days_before(now, days_to_sync_if_history_is_full))
 
         # A stored cursor behind the history means that the last sync left files unread after it. Until this sync ends,
         # or passes the history, the cursor may only advance to where this sync has got to.
@@ -150,6 +150,13 @@ class Cursor:
         return f"{format_instant(modified)}_{uri}"
 
 
+def _days_before(now: datetime, days: int) -> datetime:
+    try:
+        return now - timedelta(days=days)
+    except OverflowError:  # some write 999999 for "always"
+        return _START_OF_TIME[0]
+
+
 def _parse_history(state: Mapping[str, Any]) -> dict[str, datetime]:
     history = state.get(HISTORY_FIELD)
     if history is None:
@@ -176,10 +183,9 @@ def _parse_instant(text: Any, key: str) -> datetime:
             text = f"000{text}"
         try:
             instant = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
             return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            pass
     raise ConfigError(f"invalid state: {key!r} must be a time such as 2024-01-31T12:00:00.000000Z")
 
 

@@ -140,7 +140,10 @@ class FileLoad(Protocol):
         """One block as the destination's encoder made it. rows_before: rows of this file in earlier splits."""
 
     def commit(self, loaded: LoadedFile) -> None:
-        """Replaces the rows of any older version and records the file in the ledger, in one transaction."""
+        """Replaces the rows of any older version and records the file in the ledger, in one transaction.
+
+        Small files may share a transaction: then they are durable when it ends, at the latest when the destination closes.
+        """
 
     def abort(self) -> None:
         """Leaves the destination as it was before. Safe to call twice."""
@@ -160,6 +163,9 @@ class StreamTable(Protocol):
         """For each file, whether this version of it still has to be loaded."""
 
     def begin(self, file: RemoteFile) -> FileLoad: ...
+
+    def flush(self) -> None:
+        """Makes every committed file durable."""
 
     def record_failure(self, file: RemoteFile, error: str) -> None:
         """Notes in the ledger that this version failed; rows of an older version stay as they are."""

@@ -11,11 +11,15 @@ from datetime import datetime
 from itertools import islice
 from typing import IO
 
+from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 
 CHUNK_FILES = 20_000
 """Files held as Python objects at a time while listing (some 10 MB); sorted runs beyond that wait in temporary files."""
+
+MAX_RUNS = 128
+"""Temporary files open at a time."""
 
 BEFORE_START_DATE = "modified before start_date"
 
@@ -25,10 +29,13 @@ Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
 
 def list_matching(reader: StreamReader, matcher: Matcher) -> Iterator[RemoteFile]:
     """Every file that the stream wants, each once, in the order the store lists them."""
-    for prefix in matcher.prefixes:
-        for file in reader.list_files(prefix):
-            if file.uri.startswith(prefix) and matcher.matches(file.uri):
-                yield file
+    try:
+        for prefix in matcher.prefixes:
+            for file in reader.list_files(prefix):
+                if file.uri.startswith(prefix) and matcher.matches(file.uri):
+                    yield file
+    except OSError as exc:
+        raise AccessError(f"the files cannot be listed: {exc.strerror or type(exc).__name__}") from exc
 
 
 def newer_than(start_at: datetime | None) -> Decide:
@@ -72,6 +79,17 @@ class Selection:
             pickle.dump(file, run, protocol=pickle.HIGHEST_PROTOCOL)
         self._runs.append(run)
         self._last = []
+        if len(self._runs) == MAX_RUNS:
+            self._merge_runs()
+
+    def _merge_runs(self) -> None:
+        """All runs so far become one, so that open files stay few."""
+        merged = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
+        for file in heapq.merge(*map(_read_run, self._runs), key=lambda file: file.sort_key):
+            pickle.dump(file, merged, protocol=pickle.HIGHEST_PROTOCOL)
+        self._open.close()
+        self._open.enter_context(merged)
+        self._runs = [merged]
 
 
 def _read_run(run: IO[bytes]) -> Iterator[RemoteFile]:

@@ -144,6 +144,7 @@ class OrderedRun:
     def _read_file(self, attempt: Attempt) -> Iterator[FileEvent]:
         file = attempt.task.split.file
         tally = FileTally(file)
+        emitted = 0  # records of the split that came out so far
         yield FileBegan(file)
         while True:
             split = attempt.task.split
@@ -151,10 +152,18 @@ class OrderedRun:
             self._fill()
             match event:
                 case Began():
+                    emitted = 0
                     if event.start != tally.position:
                         attempt = self._from_right_start(split, tally)
                 case Ended():
                     yield _close_split(tally, event.report)
+                    if emitted != event.report.rows:
+                        error = InternalError(
+                            f"{event.report.rows} records were read and {emitted} came out", uri=file.uri
+                        )
+                        self._drop_rest_of(file)
+                        yield FileFailed(tally, error)
+                        return
                     if split.is_last:
                         yield _finish(tally)
                         return
@@ -170,6 +179,7 @@ class OrderedRun:
                     yield FileFailed(tally, error)
                     return
                 case block:
+                    emitted += block.rows
                     yield FileBlock(file, block, tally.rows)
                     block.drop()
 

@@ -33,7 +33,8 @@ MAX_TRIES = 2
 """A split that kills this many workers is given up."""
 
 _QUEUE_BYTES = 2 << 20
-_QUEUE_TASKS = 64
+_QUEUE_TASKS = 32
+"""So many orders, even with the longest of names, fit the worker's socket: giving one never waits."""
 _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
@@ -53,11 +54,15 @@ class PipeBlock:
     def read(self) -> bytearray:
         if self.taken is None:
             self.worker.advance_to(self)
-            self.taken = self.worker.read_exactly(self.size_bytes)
+            try:
+                self.taken = self.worker.read_exactly(self.size_bytes)
+            except EOFError:
+                self.worker.unread.appendleft(self)  # for `bury` to find that it was never received
+                raise
         return self.taken
 
     def copy_to(self, fd: int) -> None:
-        if self.taken is None and self.size_bytes <= self.worker.pipe_bytes:
+        if self.taken is None and self.size_bytes <= self.worker.pipe_bytes and hasattr(os, "splice"):
             self.worker.advance_to(self)
             self.taken = bytearray()
             self.worker.splice_exactly(self.size_bytes, fd)
@@ -78,7 +83,7 @@ class PoolAttempt:
     key: int = field(default_factory=lambda: next(_keys))
     events: deque[Event] = field(default_factory=deque)
     began: bool = False
-    received: int = 0
+    received: list[tuple[int, int]] = field(default_factory=list)
     repeated: int = 0
     tries: int = 0
 
@@ -123,8 +128,16 @@ class _Worker:
         task = attempt.task
         job = None if task.job.key in self.known_jobs else task.job
         self.known_jobs.add(task.job.key)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.control.send(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms))
+        order = TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms)
+        try:
+            self.control.send(order)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        except (TypeError, AttributeError, pickle.PicklingError) as exc:
+            raise InternalError(
+                "the reader or format cannot be sent to a worker process",
+                remedy="It must pickle: hold configuration only, open clients when they are first used",
+            ) from exc
 
     def advance_to(self, block: PipeBlock) -> None:
         """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
@@ -196,7 +209,8 @@ class ProcessPool:
 
     def submit(self, task: Task) -> PoolAttempt:
         attempt = PoolAttempt(task, self)
-        worker = min(self.workers, key=lambda worker: worker.queued_bytes, default=None)
+        roomy = [worker for worker in self.workers if worker.has_room] or self.workers
+        worker = min(roomy, key=lambda worker: worker.queued_bytes, default=None)
         if worker is None or (worker.queue and len(self.workers) < self.size):
             worker = self._start()
             self.workers.append(worker)
@@ -220,9 +234,14 @@ class ProcessPool:
         for control in wait(list(by_control)):
             worker = by_control[control]  # type: ignore[index]  # only connections were waited for
             try:
-                self._file(worker, worker.control.recv())
+                message = worker.control.recv()
+            except (EOFError, OSError):  # OSError: it died halfway through a message
+                self.bury(worker)
+                continue
+            self._file(worker, message)
+            try:
                 _drop_repeats(worker)
-            except (EOFError, ConnectionResetError):
+            except EOFError:
                 self.bury(worker)
 
     def _file(self, worker: _Worker, message: Starting | Began | BlockReady | Ended | Failed) -> None:
@@ -239,13 +258,15 @@ class ProcessPool:
             case BlockReady():
                 block = PipeBlock(message.size_bytes, message.rows, worker)
                 worker.unread.append(block)
-                if attempt.repeated < attempt.received:
-                    attempt.repeated += 1
-                    block.repeats = True
-                else:
-                    attempt.received += 1
-                    attempt.repeated += 1
+                block.repeats = attempt.repeated < len(attempt.received)
+                if not block.repeats:
+                    attempt.received.append((block.size_bytes, block.rows))
                     attempt.events.append(block)
+                elif attempt.received[attempt.repeated] != (block.size_bytes, block.rows):
+                    raise InternalError(
+                        "a split gave other output when it was read again", uri=attempt.task.split.file.uri
+                    )
+                attempt.repeated += 1
             case Ended() | Failed():
                 worker.queue.popleft()
                 attempt.events.append(message)
@@ -331,7 +352,7 @@ def _forget(worker: _Worker, block: PipeBlock) -> None:
     for attempt in worker.queue:
         if block in attempt.events:
             attempt.events.remove(block)
-            attempt.received -= 1
+            attempt.received.pop()
 
 
 def _cause_of_death(worker: _Worker) -> str:

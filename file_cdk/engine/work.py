@@ -3,11 +3,12 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader
+from file_cdk.engine.reading import WholeReads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +103,8 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     schema = None
     slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
     try:
-        with job.reader.open(task.split.file) as stream:
+        with WholeReads(job.reader.open(task.split.file)) as opened:
+            stream = cast(IO[bytes], opened)
             if isinstance(job.shape, SampleShape):
                 schema = _infer(job.format, job.shape, stream, task.split.file)
             for batch in _decode(job, stream, task.split, report):
@@ -118,7 +120,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                             yield from _cut_at_lines(encoded, max_block_bytes)
                         else:
                             yield Output(encoded, part.num_rows)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
         if not began:

@@ -16,10 +16,11 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamSta
 
 from file_cdk.core.config import SourceConfig, StreamConfig
 from file_cdk.core.cursor import Cursor, StateThrottle
-from file_cdk.core.errors import AccessError, DestinationError, FileCdkError, TransientError
+from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.executor import Block, write_all
+from file_cdk.engine.interrupts import uninterrupted
 from file_cdk.engine.listing import Decide, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
@@ -51,11 +52,15 @@ def read_streams(
         output.log(logging.WARNING, text)
     reader = connector.reader(config)
     executors = Executors(workers)
+    # All before the first, so that what is wrong in the last stream's state or globs is said before any I/O.
+    reads = [
+        _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output)
+        for stream in chosen
+    ]
     complete = True
     try:
-        for stream in chosen:
-            run = _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output)
-            complete &= run.run()
+        for read in reads:
+            complete &= read.run()
     finally:
         executors.close()
     return 0 if complete else 1
@@ -90,7 +95,8 @@ class _Output:
 @contextlib.contextmanager
 def _writing() -> Iterator[None]:
     try:
-        yield
+        with uninterrupted():
+            yield
     except OSError as exc:
         raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
 
@@ -108,23 +114,29 @@ class _StreamRead:
     reader: StreamReader
     executors: Executors
     output: _Output
-    cursor: Cursor | None = None
+    cursor: Cursor | None = field(init=False, default=None)
+    matcher: GlobPatterns = field(init=False)
     throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
     records: int = 0
     records_since_state: int = 0
     files_failed: int = 0
     first_error: FileCdkError | None = None
 
-    def run(self) -> bool:
-        """Reads the stream; whether all of it could be read."""
-        name = self.stream.name
+    def __post_init__(self) -> None:
+        self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
             self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
+
+    def run(self) -> bool:
+        """Reads the stream; whether all of it could be read."""
+        name = self.stream.name
         self.output.status(name, AirbyteStreamStatus.STARTED)
         try:
             self._read_files()
-        except (AccessError, TransientError) as exc:
+        except (OutputClosedError, DestinationError):
+            raise
+        except FileCdkError as exc:
             self.first_error = self.first_error or exc
         self.output.log(logging.INFO, f"read {self.records} records of stream {name!r}")
         if self.first_error is None:
@@ -139,10 +151,9 @@ class _StreamRead:
         return False
 
     def _read_files(self) -> None:
-        matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
         with ExitStack() as opened:
             rules: list[Decide] = [newer_than(self.config.start_at), self._not_synced]
-            selection = select(list_matching(self.reader, matcher), rules)
+            selection = select(list_matching(self.reader, self.matcher), rules)
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
             self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")

@@ -52,7 +52,8 @@ class SyncObserver(Protocol):
     def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
         """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
 
-    def file_loaded(self, stream: str, uri: str, rows: int) -> None: ...
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
+        """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
 
     def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None: ...
 
