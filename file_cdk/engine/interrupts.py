@@ -21,7 +21,7 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     waiting: list[int] = []
-    previous: dict[int, Any] = {}
+    previous: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def note(signum: int, frame: FrameType | None) -> None:
         if waiting:
@@ -29,13 +29,12 @@ def uninterrupted() -> Iterator[None]:
         waiting.append(signum)
 
     try:
-        for number in _SIGNALS:
-            previous[number] = signal.getsignal(number)
+        for number in previous:
             signal.signal(number, note)
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if waiting:
             _pass_on(previous[waiting[0]], waiting[0], None)
 

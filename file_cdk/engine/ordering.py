@@ -158,11 +158,8 @@ class OrderedRun:
                 case Ended():
                     yield _close_split(tally, event.report)
                     if emitted != event.report.rows:
-                        error = InternalError(
-                            f"{event.report.rows} records were read and {emitted} came out", uri=file.uri
-                        )
                         self._drop_rest_of(file)
-                        yield FileFailed(tally, error)
+                        yield FileFailed(tally, _lost(file, event.report.rows, emitted))
                         return
                     if split.is_last:
                         yield _finish(tally)
@@ -201,6 +198,10 @@ def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
     tally.skipped.update(report.skipped)
     tally.warnings.update(report.warnings)
     return SplitDone(tally.file, report.rows, advance)
+
+
+def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
+    return InternalError(f"{read} records were read and {emitted} came out", uri=file.uri)
 
 
 def _finish(tally: FileTally) -> FileDone | FileFailed:
