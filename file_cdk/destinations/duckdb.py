@@ -30,8 +30,8 @@ class DuckDBDestination:
     and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 
-    run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 512
-    MiB, and for tables of more than 256 columns 256 MiB and 1 MiB per column.
+    run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 128
+    MiB, and for tables of more than 64 columns 64 MiB and 1 MiB per column.
     """
 
     def __init__(

@@ -203,3 +203,13 @@ def test_a_state_that_says_nothing_new_is_never_due() -> None:
     clock.now += 60
     throttle.count(record_bytes=10**9)
     assert not throttle.due(state_bytes=0, history_files=0)
+
+
+def test_any_number_of_days_is_a_window() -> None:
+    state = {
+        "history": {"a": "2024-01-01T00:00:00.000000Z"},
+        "_ab_source_file_last_modified": "2024-01-01T00:00:00.000000Z_a",
+    }
+    now = datetime(2024, 1, 2, tzinfo=UTC)
+    cursor = Cursor(state, now=now, history_limit=1, days_to_sync_if_history_is_full=999_999_999)
+    assert cursor.decide(RemoteFile("old", 1, datetime(1970, 1, 1, tzinfo=UTC))) is None

@@ -1,12 +1,13 @@
 """A small real format and encoder for the engine's tests: one line is one record, and lines may order strange things."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 import pyarrow as pa
 
@@ -99,12 +100,30 @@ class LineEncoder:
         )
 
 
+class _Trickle:
+    """A stream that gives between one byte and all that was asked for, differently in every process."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._random = random.Random(os.getpid())
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(self._random.randint(1, size) if size > 0 else size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
+    """trickles: reads return less than was asked for, as those of sockets do."""
+
     root: str
+    trickles: bool = False
 
     def list_files(self, prefix: str) -> Iterator[RemoteFile]:
         raise NotImplementedError
 
     def open(self, file: RemoteFile) -> IO[bytes]:
-        return open(Path(self.root) / file.uri, "rb")
+        stream = open(Path(self.root) / file.uri, "rb")  # noqa: SIM115 - the caller closes it
+        return cast(IO[bytes], _Trickle(stream)) if self.trickles else stream

@@ -99,17 +99,21 @@ def test_parent_killed_at_twenty_random_moments(folder: Path, environment: dict[
     assert interrupted >= 10, f"seed {seed}: most kills came after the end"
 
 
-def test_worker_killed_while_records_are_read(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def read_command(folder: Path, scratch: Path, workers: str) -> list[str | Path]:
     config = {"path": str(folder), "streams": [{"name": "orders", "format": {"filetype": "csv"}}]}
     columns = {name: {"type": ["null", "string"]} for name in ("file", "row", "note")}
     stream = {"name": "orders", "json_schema": {"properties": columns}, "supported_sync_modes": ["full_refresh"]}
     configured = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
-    command: list[str | Path] = [BIN / "source-local", "read", "--workers", "2"]
-    command += ["--config", tmp_path / "config.json", "--catalog", tmp_path / "catalog.json"]
+    (scratch / "config.json").write_text(json.dumps(config))
+    (scratch / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+    files: list[str | Path] = ["--config", scratch / "config.json", "--catalog", scratch / "catalog.json"]
+    return [BIN / "source-local", "read", "--workers", workers, *files]
+
+
+def test_worker_killed_while_records_are_read(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
     rows: list[tuple[str, str]] = []
     killed = 0
+    command = read_command(folder, tmp_path, "2")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as reading:
         assert reading.stdout is not None
         for line in reading.stdout:
@@ -125,3 +129,22 @@ def test_worker_killed_while_records_are_read(folder: Path, environment: dict[st
     assert reading.returncode == 0
     assert killed == 2
     assert rows == [(str(number), str(row)) for number in range(FILES) for row in range(1, ROWS + 1)]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_half_line(
+    folder: Path, environment: dict[str, str], tmp_path: Path, workers: str, number: signal.Signals, code: int
+) -> None:
+    command = read_command(folder, tmp_path, workers)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
+        assert reading.stdout is not None
+        output = reading.stdout.read(300_000)
+        time.sleep(0.5)  # the pipe is full, and the command in the middle of a block
+        reading.send_signal(number)
+        time.sleep(0.5)
+        output += reading.stdout.read()
+    assert reading.returncode == code
+    assert output.endswith(b"\n")
+    assert all(json.loads(line)["type"] for line in output.splitlines())
+    assert output.count(b'"RECORD"') < FILES * ROWS

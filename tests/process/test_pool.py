@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -16,12 +19,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
 from lines import Folder, LineEncoder, Lines
 
+from file_cdk.core.config import CsvConfig, JsonlConfig
 from file_cdk.core.errors import WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
 from file_cdk.engine.pool import ProcessPool
 from file_cdk.engine.work import Job, RecordShape
+from file_cdk.formats.registry import format_for
+from file_cdk.protocol.record_encoding import RecordEncoder
 
 pytestmark = pytest.mark.process
 
@@ -126,6 +132,106 @@ def test_workers_killed_from_outside_at_any_moment(pool: ProcessPool, tmp_path: 
                     killed += 1
     assert killed > 2
     assert data == expected
+
+
+def test_a_large_split_beside_hundreds_of_small_files_does_not_stop_the_run(pool: ProcessPool, tmp_path: Path) -> None:
+    files = [write(tmp_path, "large", numbered(2_000))]
+    files += [write(tmp_path, f"small-{number:04}", f"{number}\n" if number % 3 else "") for number in range(3_000)]
+    job = Job(Folder(str(tmp_path)), Lines(1 << 22), LineEncoder(), RecordShape(None))
+    pool.size = 2
+    got, done, _ = output(OrderedRun(pool, job, files))
+    assert done == [file.uri for file in files]
+    assert len(got.splitlines()) == 2_000 + 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class DiesOnce:
+    """A reader over short reads whose worker is killed the first time that a file is read beyond `after` bytes."""
+
+    inner: Folder
+    mark: str
+    after: int
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        return self.inner.list_files(prefix)
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        stream = self.inner.open(file)
+        read = stream.read
+
+        def dying(size: int = -1) -> bytes:
+            if stream.tell() > self.after and not Path(self.mark).exists():
+                Path(self.mark).touch()
+                # Long enough for what was made so far to reach the parent.
+                time.sleep(0.3)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return read(size)
+
+        object.__setattr__(stream, "read", dying)
+        return stream
+
+
+@pytest.mark.parametrize(("filetype", "line"), [("csv", "{0},n{0}\n"), ("jsonl", '{{"id": {0}}}\n')])
+def test_reads_that_return_less_lose_nothing_when_a_worker_dies(
+    pool: ProcessPool, tmp_path: Path, filetype: str, line: str
+) -> None:
+    header = "id,name\n" if filetype == "csv" else ""
+    files = [write(tmp_path, "a", header + "".join(line.format(number) for number in range(200_000)))]
+    decoder = format_for(CsvConfig() if filetype == "csv" else JsonlConfig())
+    plain = Job(Folder(str(tmp_path)), decoder, RecordEncoder("s"), RecordShape(None))
+    reader = DiesOnce(Folder(str(tmp_path), trickles=True), str(tmp_path / "died"), after=1_500_000)
+    dying = Job(reader, decoder, RecordEncoder("s"), RecordShape(None))
+    expected, _, _ = output(OrderedRun(InlineExecutor(), plain, files))
+    got, done, failures = output(OrderedRun(pool, dying, files))
+    assert (tmp_path / "died").exists()
+    assert not failures
+    assert done == ["a"]
+    assert without_times(got) == without_times(expected)
+
+
+def without_times(lines: bytes) -> bytes:
+    return re.sub(rb'"emitted_at":[0-9]+', b"", lines)
+
+
+def test_a_worker_killed_while_a_block_larger_than_its_pipe_is_read(pool: ProcessPool, tmp_path: Path) -> None:
+    files = [write(tmp_path, "a", numbered(6))]
+    job = Job(Folder(str(tmp_path)), Lines(None, piece=1), LineEncoder(pad=30_000_000), RecordShape(None))
+    expected, _, _ = output(OrderedRun(InlineExecutor(), job, files))
+    killed = False
+    chunks = []
+    for event in OrderedRun(pool, job, files):
+        if isinstance(event, FileBlock):
+            if not killed:
+                killed = True
+                # The next block is announced and partly written: nobody has read of it yet.
+                time.sleep(0.5)
+                os.kill(pool.workers[0].process.pid or 0, signal.SIGKILL)
+            chunks.append(event.block.read())
+        assert not isinstance(event, FileFailed)
+    assert b"".join(chunks) == expected
+
+
+def test_a_reader_that_exits_fails_its_file_and_not_the_run(pool: ProcessPool, tmp_path: Path) -> None:
+    files = [write(tmp_path, uri, numbered(3)) for uri in ("a", "b")]
+    job = Job(Leaves(str(tmp_path)), Lines(), LineEncoder(), RecordShape(None))
+    for executor in (InlineExecutor(), pool):
+        _, done, failures = output(OrderedRun(executor, job, files))
+        assert done == ["b"]
+        assert [str(failure.error) for failure in failures] == [str(failures[0].error)]
+        assert "SystemExit" in str(failures[0].error)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    root: str
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        raise NotImplementedError
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        if file.uri == "a":
+            sys.exit(0)
+        return Folder(self.root).open(file)
 
 
 def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> None:

@@ -163,3 +163,39 @@ def test_a_bad_file_is_reported_and_left_out_of_the_state(tmp_path: Path) -> Non
     (error,) = (t["error"] for t in traces if t["type"] == "ERROR")
     assert "bad.csv" in error["message"]
     assert "row 2" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"globs": ["{1..99999}"]}, "{1..99999}"),
+        ({"format": {"filetype": "avro"}}, "avro"),
+        ({"format": {"filetype": "csv", "delimiter": "ab"}}, "delimiter"),
+    ],
+)
+def test_what_is_wrong_with_the_last_stream_is_said_before_the_first_is_read(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    config = local_config(FIXTURES, flights="csv", weather="jsonl")
+    config["streams"][1] |= change
+    streams = [
+        {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]} for name in ("flights", "weather")
+    ]
+    catalog = write_json(tmp_path / "catalog.json", configured({"streams": streams}))
+    done = run("source-local", "read", "--config", write_json(tmp_path / "config.json", config), "--catalog", catalog)
+    assert done.returncode == 1
+    (message,) = messages(done.stdout)
+    assert message["trace"]["error"]["failure_type"] == "config_error"
+    assert said in message["trace"]["error"]["message"]
+
+
+def test_a_broken_state_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    config = write_json(tmp_path / "config.json", local_config(FIXTURES, flights="csv"))
+    streams = [{"name": "flights", "json_schema": {}, "supported_sync_modes": ["incremental"]}]
+    catalog = write_json(tmp_path / "catalog.json", configured({"streams": streams}, "incremental"))
+    stream = {"stream_descriptor": {"name": "flights"}, "stream_state": {"history": {"a.csv": "yesterday"}}}
+    state = write_json(tmp_path / "state.json", [{"type": "STREAM", "stream": stream}])
+    done = run("source-local", "read", "--config", config, "--catalog", catalog, "--state", state)
+    assert done.returncode == 1
+    (message,) = messages(done.stdout)
+    assert "a.csv" in message["trace"]["error"]["message"]
