@@ -68,6 +68,11 @@ class FolderReader(AbstractFileBasedStreamReader):
         return self._path(file).stat().st_size
 
 
+class FolderSource(FileBasedSource):
+    # As the published connectors have it. Without, one thread reads everything, a quarter faster here than ten that take turns.
+    _concurrency_level = 10
+
+
 def load(path: str | None) -> Any:
     return None if path is None else json.loads(Path(path).read_text())
 
@@ -76,7 +81,7 @@ def main() -> None:
     arguments = AirbyteEntrypoint.parse_args(sys.argv[1:])
     catalog = load(getattr(arguments, "catalog", None))
     state = load(getattr(arguments, "state", None))
-    source = FileBasedSource(
+    source = FolderSource(
         stream_reader=FolderReader(),
         spec_class=FolderConfig,
         catalog=ConfiguredAirbyteCatalogSerializer.load(catalog) if catalog else None,

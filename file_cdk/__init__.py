@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from file_cdk.cli.connector import run_connector
     from file_cdk.connector import Connector
     from file_cdk.core.config import SourceConfig, StreamConfig
     from file_cdk.core.errors import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from file_cdk.readers.local import LocalReader
 
 _ORIGINS = {
+    "file_cdk.cli.connector": ["run_connector"],
     "file_cdk.connector": ["Connector"],
     "file_cdk.core.config": ["SourceConfig", "StreamConfig"],
     "file_cdk.core.errors": [
@@ -80,6 +82,7 @@ _ORIGIN_OF = {name: module for module, names in _ORIGINS.items() for name in nam
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # a source
     "Connector",
+    "run_connector",
     "SourceConfig",
     "StreamConfig",
     "Location",

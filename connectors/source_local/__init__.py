@@ -1,7 +1,7 @@
 """source-local: files in a folder, as an Airbyte-protocol source and as paths and `file://` URLs for `file-cdk`."""
 
+from file_cdk import run_connector
+
 
 def main() -> None:
-    from source_local.source import connector
-
-    connector.main()
+    run_connector("source_local.source:connector")

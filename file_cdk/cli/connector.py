@@ -12,8 +12,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from file_cdk.cli.arguments import worker_count
 from file_cdk.cli.display import PlainDisplay
@@ -25,21 +26,36 @@ from file_cdk.core.ports import SourceConnector
 
 _log = logging.getLogger(__name__)
 
-Command = Callable[[SourceConnector, argparse.Namespace, int], int]
+Command = Callable[[Callable[[], SourceConnector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
 
 
-def run_connector(connector: SourceConnector, argv: Sequence[str] | None = None) -> NoReturn:
+def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None = None) -> NoReturn:
     """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130 or 143 for
-    SIGINT or SIGTERM."""
-    arguments = _parser(connector).parse_args(argv)
+    SIGINT or SIGTERM.
+
+    connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
+    """
+    name = Path(sys.argv[0]).name if isinstance(connector, str) else connector.name
+    arguments = _parser(name).parse_args(argv)
     logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)
     with Interruption() as interruption, logs, _stdout_for_messages() as out_fd:
-        sys.exit(_run(arguments.command, connector, arguments, out_fd, interruption))
+        sys.exit(_run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption))
+
+
+def _resolved(connector: SourceConnector | str) -> SourceConnector:
+    if not isinstance(connector, str):
+        return connector
+    module, _, name = connector.partition(":")
+    return cast(SourceConnector, getattr(import_module(module), name))
 
 
 def _run(
-    command: Command, connector: SourceConnector, arguments: argparse.Namespace, out_fd: int, interruption: Interruption
+    command: Command,
+    connector: Callable[[], SourceConnector],
+    arguments: argparse.Namespace,
+    out_fd: int,
+    interruption: Interruption,
 ) -> int:
     try:
         return interruption.exit_code or command(connector, arguments, out_fd)
@@ -82,31 +98,45 @@ def _stdout_for_messages() -> Iterator[int]:
         os.close(ours)
 
 
-def _spec(connector: SourceConnector, _: argparse.Namespace, out_fd: int) -> int:
+def _spec(connector: Callable[[], SourceConnector], _: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import spec_lines
 
-    return _write(spec_lines(connector), out_fd)
+    return _write(spec_lines(connector()), out_fd)
 
 
-def _check(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
+def _check(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import check_lines
 
-    return _write(check_lines(connector, _load_object(arguments.config, "config")), out_fd)
+    return _write(check_lines(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
-def _discover(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
+def _discover(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import discover_lines
 
-    return _write(discover_lines(connector, _load_object(arguments.config, "config")), out_fd)
+    return _write(discover_lines(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
-def _read(connector: SourceConnector, arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.connector import read
+def _read(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
+    from file_cdk.pipeline.execution import start_early
 
     config = _load_object(arguments.config, "config")
     catalog = _load_object(arguments.catalog, "catalog")
     state = None if arguments.state is None else _load(arguments.state, "state")
-    return read(connector, config, catalog, state, out_fd, arguments.workers)
+    start_early(_filetypes(config), arguments.workers)
+    source = connector()
+    from file_cdk.pipeline.connector import read
+
+    return read(source, config, catalog, state, out_fd, arguments.workers)
+
+
+def _filetypes(config: Any) -> Iterator[str]:
+    """Formats that a configuration names, as far as it can be told before it is validated."""
+    streams = config.get("streams")
+    for stream in streams if isinstance(streams, list) else ():
+        stated = stream.get("format") if isinstance(stream, dict) else None
+        filetype = stated.get("filetype") if isinstance(stated, dict) else None
+        if isinstance(filetype, str):
+            yield filetype
 
 
 def _write(lines: Iterable[bytes], out_fd: int) -> int:
@@ -137,8 +167,8 @@ def _load(path: str, what: str) -> Any:
         raise ConfigError(f"the {what} file {path!r} is not JSON") from None
 
 
-def _parser(connector: SourceConnector) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=connector.name, description="An Airbyte-protocol source.", allow_abbrev=False)
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name, description="An Airbyte-protocol source.", allow_abbrev=False)
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--debug", action="store_true", help="debug messages and tracebacks on stderr")
     config = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from file_cdk.core.config import SourceConfig
 from file_cdk.core.files import RemoteFile, Split
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
+
+    from file_cdk.core.config import SourceConfig
 
 
 class Matcher(Protocol):
@@ -201,12 +202,12 @@ class SourceConnector(Protocol):
     def name(self) -> str: ...
 
     @property
-    def config_class(self) -> type[SourceConfig]: ...
+    def config_class(self) -> "type[SourceConfig]": ...
 
     @property
     def documentation_url(self) -> str | None: ...
 
-    def reader(self, config: SourceConfig) -> StreamReader:
+    def reader(self, config: "SourceConfig") -> StreamReader:
         """Reader over the root that the configuration names. Does no I/O."""
 
     def location(self, url: str) -> Location:

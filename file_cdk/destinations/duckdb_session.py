@@ -18,7 +18,8 @@ NARROW_BYTES = 128 << 20
 WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20
 """Measured: appending and checkpoints pin a few blocks of 256 KB per column, and fail where the limit is below that.
 1000 columns fail with 512 MB and pass with 1 GB; a dozen pass with 64 MB. DuckDB fills whatever it is given with its cache,
-so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500 MB, with 512 MB 53 % more (and a fifth less time)."""
+so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500 MB, with 512 MB 53 % more (in a fifth less time).
+"""
 
 
 @dataclass(slots=True)

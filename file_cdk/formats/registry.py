@@ -3,11 +3,13 @@
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Format
+
+if TYPE_CHECKING:
+    from file_cdk.core.config import FormatConfig
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
@@ -31,7 +33,7 @@ EXTENSIONS = {
 """Written out once more here, so that a file name can be judged without importing its format."""
 
 
-def format_for(config: FormatConfig) -> Format:
+def format_for(config: "FormatConfig") -> Format:
     """The format that `config.filetype` names, configured. Raises ConfigError when no installed format has that name."""
     return cast(Format, _class_for(config.filetype)(config))
 
@@ -45,9 +47,9 @@ def require_format(filetype: str) -> None:
         )
 
 
-def module_of(config: FormatConfig) -> str | None:
-    """The module of a built-in format, for a process to import ahead; None for a third party's."""
-    place = BUILT_IN.get(config.filetype)
+def module_of(filetype: str) -> str | None:
+    """The module of a built-in format, for a process to import ahead; None for any other."""
+    place = BUILT_IN.get(filetype)
     return None if place is None else place.partition(":")[0]
 
 

@@ -157,7 +157,7 @@ class _StreamRead:
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
             self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")
-            self.executors.announce(selection.size_bytes, module_of(self.stream.format), ENCODING)
+            self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), ENCODING)
             from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
 
             shape = RecordShape(None if self.stream.schemaless else self.choice.properties)

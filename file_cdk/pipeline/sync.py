@@ -130,7 +130,7 @@ class _StreamSync:
             chosen = self.source.format or (format_of(kinds) if kinds else None)
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and chosen is not None:
-                self.executors.announce(selection.size_bytes, module_of(chosen), ENCODING)
+                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), ENCODING)
                 self._load(table, format_for(chosen), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes

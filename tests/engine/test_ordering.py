@@ -34,7 +34,7 @@ def lines_of(events: Iterable[FileEvent]) -> list[str]:
     found = []
     for event in events:
         if isinstance(event, FileBlock):
-            for line in event.block.read().decode().splitlines():
+            for line in bytes(event.block.read()).decode().splitlines():
                 uri, row, text = line.split(":", 2)
                 found.append(f"{uri}:{int(row) + event.rows_before}:{text}")
     return found

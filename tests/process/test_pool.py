@@ -55,7 +55,7 @@ def job_of(folder: Path, pad: int = 0) -> Job:
 
 def output(run: OrderedRun, fd_path: Path | None = None) -> tuple[bytes, list[str], list[FileFailed]]:
     """Everything emitted, either read into memory or copied to a file descriptor; files done; failures."""
-    chunks: list[bytes | bytearray] = []
+    chunks: list[bytes | bytearray | memoryview] = []
     done, failures = [], []
     fd = os.open(fd_path, os.O_CREAT | os.O_WRONLY) if fd_path else None
     for event in run:

@@ -191,8 +191,8 @@ def test_what_is_wrong_with_the_last_stream_is_said_before_the_first_is_read(
 
 def test_a_broken_state_is_said_before_anything_is_read(tmp_path: Path) -> None:
     config = write_json(tmp_path / "config.json", local_config(FIXTURES, flights="csv"))
-    streams = [{"name": "flights", "json_schema": {}, "supported_sync_modes": ["incremental"]}]
-    catalog = write_json(tmp_path / "catalog.json", configured({"streams": streams}, "incremental"))
+    found = {"streams": [{"name": "flights", "json_schema": {}, "supported_sync_modes": ["incremental"]}]}
+    catalog = write_json(tmp_path / "catalog.json", configured(found, "incremental"))
     stream = {"stream_descriptor": {"name": "flights"}, "stream_state": {"history": {"a.csv": "yesterday"}}}
     state = write_json(tmp_path / "state.json", [{"type": "STREAM", "stream": stream}])
     done = run("source-local", "read", "--config", config, "--catalog", catalog, "--state", state)
