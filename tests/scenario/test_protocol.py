@@ -178,10 +178,12 @@ def test_what_is_wrong_with_the_last_stream_is_said_before_the_first_is_read(
 ) -> None:
     config = local_config(FIXTURES, flights="csv", weather="jsonl")
     config["streams"][1] |= change
-    streams = [
-        {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]} for name in ("flights", "weather")
-    ]
-    catalog = write_json(tmp_path / "catalog.json", configured({"streams": streams}))
+    found: dict[str, Any] = {
+        "streams": [
+            {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]} for name in ("flights", "weather")
+        ]
+    }
+    catalog = write_json(tmp_path / "catalog.json", configured(found))
     done = run("source-local", "read", "--config", write_json(tmp_path / "config.json", config), "--catalog", catalog)
     assert done.returncode == 1
     (message,) = messages(done.stdout)
