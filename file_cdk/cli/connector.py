@@ -36,7 +36,7 @@ def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None =
 
     connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
     """
-    name = Path(sys.argv[0]).name if isinstance(connector, str) else connector.name
+    name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
     logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)
     with Interruption() as interruption, logs, _stdout_for_messages() as out_fd:
