@@ -180,7 +180,8 @@ def test_what_is_wrong_with_the_last_stream_is_said_before_the_first_is_read(
     config["streams"][1] |= change
     found: dict[str, Any] = {
         "streams": [
-            {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]} for name in ("flights", "weather")
+            {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+            for name in ("flights", "weather")
         ]
     }
     catalog = write_json(tmp_path / "catalog.json", configured(found))
