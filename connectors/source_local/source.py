@@ -52,4 +52,5 @@ connector = Connector(
     config_class=LocalConfig,
     make_reader=lambda config: LocalReader(config.path, follow_symlinks=config.follow_symlinks),
     locate=locate,
+    name_origin=lambda config: Path(config.path).resolve().as_uri(),
 )

@@ -102,7 +102,9 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
     )
-    parser.add_argument("--format", metavar="F", help="csv, jsonl or parquet; told from the files' names by default")
+    parser.add_argument(
+        "--format", metavar="F", help="csv, tsv, jsonl or parquet; told from the files' names by default"
+    )
     parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
     parser.add_argument(
         "--workers",

@@ -3,6 +3,7 @@
 Errors are built from facts, keep them as attributes, survive pickling, and hold no record values and no secrets.
 """
 
+import traceback
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -156,7 +157,12 @@ class OutputClosedError(FileCdkError):
 
 
 class InternalError(FileCdkError):
-    """Something that should not happen. Carries the type and the place of the cause, never its values."""
+    """Something that should not happen. Says the type and the place of the cause, never its values.
+
+    trace: the cause's traceback, which may show values, for a person who asked for it.
+    """
+
+    trace: str = ""
 
     @classmethod
     def wrap(cls, cause: BaseException, *, uri: str | None = None) -> "InternalError":
@@ -164,8 +170,10 @@ class InternalError(FileCdkError):
         while frame and frame.tb_next:
             frame = frame.tb_next
         place = f" at {frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else ""
-        return cls(
+        error = cls(
             f"unexpected {type(cause).__name__}{place}",
             uri=uri,
             remedy="This is a bug in file_cdk or in a plug-in: please report it",
         )
+        error.trace = "".join(traceback.format_exception(cause))
+        return error

@@ -181,7 +181,9 @@ class Destination(Protocol):
     def open(self) -> None:
         """Raises DestinationError when it cannot be written, before any file is read."""
 
-    def table(self, stream: str) -> StreamTable: ...
+    def table(self, stream: str, source: str | None = None) -> StreamTable:
+        """source: the root that the stream's uris are relative to, if its connector names it; the same uri below another root
+        is another file, so ConfigError is raised when the table holds files of one."""
 
     def close(self) -> None: ...
 
@@ -209,6 +211,9 @@ class SourceConnector(Protocol):
 
     def reader(self, config: "SourceConfig") -> StreamReader:
         """Reader over the root that the configuration names. Does no I/O."""
+
+    def origin(self, config: "SourceConfig") -> str | None:
+        """The root that uris are relative to, spelled the same for the same root and without secrets; None if unknown."""
 
     def location(self, url: str) -> Location:
         """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""

@@ -96,8 +96,9 @@ class DuckDBDestination:
         except duckdb.Error as exc:
             raise _why_not_opened(exc, self._path) from exc
 
-    def table(self, stream: str) -> DuckDBTable:
-        """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken."""
+    def table(self, stream: str, source: str | None = None) -> DuckDBTable:
+        """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
+        ConfigError when the table holds files of another source."""
         if self._session is None:
             raise InternalError("the destination is not open")
         if stream in self._tables:
@@ -111,6 +112,8 @@ class DuckDBDestination:
                 )
         missing = missing_types(self._session.connection)
         table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
+        if source is not None:
+            Ledger(self._session, self._run).claim(stream, source)
         self._tables[stream] = table
         return table
 

@@ -86,7 +86,7 @@ def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: L
         if known is None:
             session.run(doing, f"ALTER TABLE {table} ADD COLUMN {column} {sql_type(kind)}")
         elif not known.equals(kind):
-            if not _holds_all(session, doing, table, column, kind):
+            if not _holds_all(session, doing, table, column, known, kind):
                 kind = types[name] = pa.string()
             using = converted(column, known, kind)
             session.run(
@@ -97,13 +97,15 @@ def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: L
     return Layout(True, types, wanted.columns)
 
 
-def _holds_all(session: Session, doing: str, table: str, column: str, kind: pa.DataType) -> bool:
-    """Whether all values there are fit. Only dates and times may not, and are compared with rounded limits."""
-    if not pa.types.is_timestamp(kind):
+def _holds_all(session: Session, doing: str, table: str, column: str, known: pa.DataType, kind: pa.DataType) -> bool:
+    """Whether the wider type holds all values that are there: dates and times may be out of its range, which is compared
+    with rounded limits, and a double may lose digits."""
+    if pa.types.is_timestamp(kind):
+        first, last = ("1677-09-22", "2262-04-11") if kind.unit == "ns" else ("0001-01-01", "9999-12-31")
+        misfit = f"{column} NOT BETWEEN DATE {literal(first)} AND DATE {literal(last)}"
+    elif pa.types.is_floating(kind):
+        misfit = f"TRY_CAST(CAST({column} AS DOUBLE) AS {sql_type(known)}) IS DISTINCT FROM {column}"
+    else:
         return True
-    first, last = ("1677-09-22", "2262-04-11") if kind.unit == "ns" else ("0001-01-01", "9999-12-31")
-    [(outside,)] = session.run(
-        doing,
-        f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} NOT BETWEEN DATE {literal(first)} AND DATE {literal(last)})",
-    )
-    return not outside
+    [(found,)] = session.run(doing, f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {misfit})")
+    return not found

@@ -13,15 +13,16 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb_input import integers, reader, texts
-from file_cdk.destinations.duckdb_names import folded, quoted
+from file_cdk.destinations.duckdb_names import folded, literal, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
+STREAMS = "_file_cdk_streams"
 
 _LAYOUTS: Mapping[str, Mapping[str, str]] = {
     FILES: {
@@ -39,6 +40,8 @@ _LAYOUTS: Mapping[str, Mapping[str, str]] = {
     },
     # Only the columns whose name in the table is not their name in the files.
     COLUMNS: {"stream": "VARCHAR", "name": "VARCHAR", "column_name": "VARCHAR"},
+    # Where the files of a stream come from: their urls are relative to it.
+    STREAMS: {"stream": "VARCHAR", "source": "VARCHAR"},
 }
 
 _US = pa.timestamp("us")
@@ -57,8 +60,8 @@ class Ledger:
         found = self.session.run(
             doing,
             "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = current_schema() AND table_name IN (?, ?) ORDER BY table_name, column_index",
-            [FILES, COLUMNS],
+            "AND schema_name = current_schema() AND list_contains(?, table_name) ORDER BY table_name, column_index",
+            [list(_LAYOUTS)],
         )
         for table, layout in _LAYOUTS.items():
             columns = {name: kind for of, name, kind in found if of == table}
@@ -157,6 +160,23 @@ class Ledger:
             [stream],
         )
         return bool(found)
+
+    def claim(self, stream: str, source: str) -> None:
+        """Notes where the stream's files come from. Raises ConfigError when files from elsewhere are loaded."""
+        doing = "reading the ledger"
+        found = self.session.run(doing, f"SELECT source FROM {STREAMS} WHERE stream = ?", [stream])
+        if found == [(source,)]:
+            return
+        if found and self.has_rows(stream):
+            [(other,)] = found
+            update = f"UPDATE {STREAMS} SET source = {literal(source)} WHERE stream = {literal(stream)}"
+            raise ConfigError(
+                f"table {stream!r} in DuckDB database {self.session.path!r} holds the files of {other!r}, not of {source!r}",
+                remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
+            )
+        with self.session.transaction(doing):
+            self.session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [stream])
+            self.session.run(doing, f"INSERT INTO {STREAMS} VALUES (?, ?)", [stream, source])
 
     def namesake(self, stream: str) -> str | None:
         """Another stream in the ledger whose table would be the same one: its name differs in case only."""

@@ -16,7 +16,7 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamSta
 
 from file_cdk.core.config import SourceConfig, StreamConfig
 from file_cdk.core.cursor import Cursor, StateThrottle
-from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
+from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.executor import Block, write_all
@@ -31,6 +31,8 @@ from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
 from file_cdk.readers.globbing import GlobPatterns
+
+_log = logging.getLogger(__name__)
 
 NO_CURSOR_STATE = {"__ab_no_cursor_state_message": True}
 """State of a full refresh: there is nothing to go on from."""
@@ -199,6 +201,8 @@ class _StreamRead:
         self.first_error = self.first_error or error
         if self.files_failed <= MAX_LOGGED_FAILURES:
             self.output.log(logging.ERROR, str(error))
+        if isinstance(error, InternalError):
+            _log.debug("file %r: %s", file.uri, error.trace)
         if self.cursor is not None:
             self.cursor.leave_unread(file)
 

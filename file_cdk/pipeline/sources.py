@@ -26,7 +26,7 @@ from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.globbing import GlobPatterns
 
 CONNECTORS = "file_cdk.connectors"
-NOT_RECOGNISED = "extension of no known format"
+NOT_RECOGNISED = "unknown extension"
 _YAML = (".yaml", ".yml")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _DEFAULTS: dict[str, FormatConfig] = {"csv": CsvConfig(), "jsonl": JsonlConfig(), "parquet": ParquetConfig()}
@@ -43,6 +43,7 @@ class SourceStream:
     source: SourceConfig
     stream: StreamConfig
     format: FormatConfig | None
+    origin: str | None
 
 
 def streams_of(source: str, filetype: str | None, name: str | None) -> list[SourceStream]:
@@ -50,6 +51,8 @@ def streams_of(source: str, filetype: str | None, name: str | None) -> list[Sour
 
     Raises ConfigError, or AccessError when nothing is there.
     """
+    if name == "":
+        raise ConfigError("the table's name is empty")
     if source.lower().endswith(_YAML) and Path(source).is_file():
         if filetype or name:
             raise ConfigError("the format and table of a YAML file's streams are set in that file")
@@ -106,7 +109,9 @@ def _source_stream(
     connector: SourceConnector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
 ) -> SourceStream:
     matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
-    return SourceStream(stream.name, connector.reader(config), matcher, config, stream, chosen)
+    return SourceStream(
+        stream.name, connector.reader(config), matcher, config, stream, chosen, connector.origin(config)
+    )
 
 
 def _default_format(filetype: str) -> FormatConfig:

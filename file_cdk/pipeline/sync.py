@@ -1,14 +1,16 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
-from file_cdk.core.errors import FileCdkError, InternalError, TypeMismatchError
+from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
@@ -23,6 +25,8 @@ from file_cdk.pipeline.sources import SourceStream, format_of, recognised, strea
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 ALREADY_LOADED = "already loaded"
 SAMPLE_FILES = 10
@@ -41,6 +45,10 @@ class SyncOptions:
     all_text: bool = False
     filetype: str | None = None
     stream: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
+            raise ConfigError("workers must be 0 or more, or None")
 
 
 class SyncObserver(Protocol):
@@ -82,17 +90,43 @@ class SyncResult:
 MAX_FAILURES = 1000
 
 
-def sync(source: str, destination: str, options: SyncOptions, observer: SyncObserver) -> SyncResult:
-    """Loads what is new or modified in `source` into `destination`.
+class _Silence:
+    """The observer of a sync that nobody watches."""
+
+    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
+        pass
+
+    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        pass
+
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
+        pass
+
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
+        pass
+
+    def warned(self, message: str) -> None:
+        _log.info("%s", message)
+
+
+def sync(
+    source: str | PathLike[str],
+    destination: str | PathLike[str],
+    options: SyncOptions | None = None,
+    observer: SyncObserver | None = None,
+) -> SyncResult:
+    """Loads what is new or modified in `source` into `destination`, both as `file-cdk sync` takes them.
 
     A file that cannot be read is reported, noted in the ledger as failed and tried again next time; the others go on.
     Raises ConfigError, AccessError, TransientError and DestinationError; what was committed before stays.
     """
     started = time.monotonic()
-    streams = streams_of(source, options.filetype, options.stream)
+    options = options or SyncOptions()
+    observer = observer or _Silence()
+    streams = streams_of(fspath(source), options.filetype, options.stream)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(destination)
+    target = destination_for(fspath(destination))
     executors = Executors(options.workers)
     with ExitStack() as opened:
         target.open()
@@ -119,7 +153,7 @@ class _StreamSync:
 
     def run(self) -> StreamResult:
         name = self.source.name
-        table = self.destination.table(name)
+        table = self.destination.table(name, self.source.origin)
         kinds: set[str] = set()
         rules: list[Decide] = [newer_than(self.source.source.start_at), _not_loaded(table)]
         if self.source.format is None:
@@ -128,6 +162,8 @@ class _StreamSync:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
             chosen = self.source.format or (format_of(kinds) if kinds else None)
+            if not selection.files and not selection.skipped:
+                self.observer.warned(f"{name}: no file matches")
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and chosen is not None:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), ENCODING)
@@ -234,6 +270,8 @@ class _StreamSync:
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
         table.record_failure(file, str(error))
+        if isinstance(error, InternalError):
+            _log.debug("file %r: %s", file.uri, error.trace)
         self.observer.file_failed(self.source.name, file.uri, error)
 
     def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:

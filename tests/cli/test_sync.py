@@ -69,8 +69,8 @@ def test_a_load_and_what_it_says(folder: Path, sync: Sync) -> None:
     ran = sync()
     assert (ran.returncode, ran.stdout) == (0, "")
     assert without_speed(ran.stderr) == [
-        "people: 2 files to read, 37 bytes; skipped: 1 extension of no known format",
-        "people: 2 files read, 1 skipped (1 extension of no known format), 3 rows, 37 bytes",
+        "people: 2 files to read, 37 bytes; skipped: 1 unknown extension",
+        "people: 2 files read, 1 skipped (1 unknown extension), 3 rows, 37 bytes",
         "done: 3 rows, 37 bytes",
     ]
     assert rows(folder, "select id, name from people order by _file_url, _file_row") == [

@@ -116,7 +116,7 @@ def test_a_folder_of_nothing_known_loads_nothing(tmp_path: Path) -> None:
     (tmp_path / "in" / "notes.txt").write_text("x")
     watcher = Watcher()
     result = sync(str(tmp_path / "in"), str(tmp_path / "x.duckdb"), SyncOptions(), watcher)
-    assert watcher.skipped == {"extension of no known format": 1}
+    assert watcher.skipped == {"unknown extension": 1}
     assert result.streams[0].files_read == 0
 
 
@@ -156,3 +156,51 @@ def test_wrong_yaml_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         sync(str(tmp_path / "c.yaml"), str(tmp_path / "x.duckdb"), SyncOptions(), Watcher())
     assert said in str(caught.value)
+
+
+def test_a_second_folder_is_not_taken_for_the_first(tmp_path: Path) -> None:
+    for year in ("2024", "2025"):
+        (tmp_path / year / "orders").mkdir(parents=True)
+        (tmp_path / year / "orders" / "jan.csv").write_text(f"id\n{year}\n")
+    database = tmp_path / "x.duckdb"
+    assert sync(tmp_path / "2024" / "orders", database).streams[0].rows == 1
+    with pytest.raises(ConfigError) as caught:
+        sync(tmp_path / "2025" / "orders", database)
+    assert "2024/orders" in str(caught.value)
+    assert "--table" in str(caught.value)
+    assert sync(tmp_path / "2025" / "orders", database, SyncOptions(stream="later")).streams[0].rows == 1
+    assert sync(f"file://{tmp_path}/2024/orders/*.csv", database).streams[0].skipped == {"already loaded": 1}
+    with duckdb.connect(str(database), read_only=True) as connection:
+        assert connection.execute("select id from orders union all select id from later").fetchall() == [
+            (2024,),
+            (2025,),
+        ]
+
+
+def test_a_file_whose_version_is_made_unknown_is_loaded_again_in_place(folder: Path) -> None:
+    rows = run(folder, Watcher())
+    with duckdb.connect(str(folder.parent / "x.duckdb")) as connection:
+        connection.execute("UPDATE _file_cdk_files SET etag = NULL WHERE url = 'b.csv'")
+    watcher = Watcher()
+    assert sorted(map(str, run(folder, watcher))) == sorted(map(str, rows))
+    assert watcher.loaded == ["b.csv"]
+
+
+def test_integers_that_a_double_would_round_become_text(tmp_path: Path) -> None:
+    folder = tmp_path / "n"
+    folder.mkdir()
+    (folder / "1.csv").write_text("id,big\n1,9007199254740993\n")
+    sync(folder, tmp_path / "x.duckdb")
+    (folder / "2.csv").write_text("id,big\n2,1.5\n")
+    sync(folder, tmp_path / "x.duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as connection:
+        assert connection.execute("select id, big from n order by id").fetchall() == [
+            (1, "9007199254740993"),
+            (2, "1.5"),
+        ]
+
+
+@pytest.mark.parametrize("workers", [-1, "2", 1.5])
+def test_wrong_numbers_of_workers_are_refused(workers: object) -> None:
+    with pytest.raises(ConfigError):
+        SyncOptions(workers=workers)  # type: ignore[arg-type]
