@@ -13,17 +13,20 @@ import multiprocessing.forkserver
 import os
 import pickle
 import select
+import sys
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
-from file_cdk.engine.work import Began, Ended, Failed, Task
+from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import BlockReady, Starting, TaskOrder
 
 PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
@@ -212,7 +215,7 @@ class ProcessPool:
         roomy = [worker for worker in self.workers if worker.has_room] or self.workers
         worker = min(roomy, key=lambda worker: worker.queued_bytes, default=None)
         if worker is None or (worker.queue and len(self.workers) < self.size):
-            worker = self._start()
+            worker = self._start(_is_of_main(task.job))
             self.workers.append(worker)
         worker.give(attempt)
         return attempt
@@ -283,11 +286,12 @@ class ProcessPool:
             if self.idle_deaths > _MAX_IDLE_DEATHS:
                 raise InternalError(
                     f"worker processes end before they can work ({died_of})",
-                    remedy="A script must call this under `if __name__ == '__main__':`, since workers import the script",
+                    remedy="A script that defines its own reader must run it under `if __name__ == '__main__':`, "
+                    "since workers import the script",
                 )
         if not worker.queue:
             return
-        heir = self._start()
+        heir = self._start(_is_of_main(worker.queue[0].task.job))
         self.workers.append(heir)
         for attempt in worker.queue:
             attempt.repeated = 0
@@ -310,7 +314,7 @@ class ProcessPool:
             while worker.control.poll(0):
                 self._file(worker, worker.control.recv())
 
-    def _start(self) -> _Worker:
+    def _start(self, with_main: bool) -> _Worker:
         context = self._context()
         control, its_control = context.Pipe()
         data, its_data = context.Pipe(duplex=False)
@@ -318,10 +322,31 @@ class ProcessPool:
         process = context.Process(
             target=worker_process.main, args=(its_control, its_data, pipe_bytes), name="file_cdk-worker", daemon=True
         )
-        process.start()
+        with contextlib.nullcontext() if with_main else _no_main():
+            process.start()
         its_control.close()
         its_data.close()
         return _Worker(process, control, data, pipe_bytes)
+
+
+def _is_of_main(job: Job) -> bool:
+    """Whether the reader or format is defined in the script that runs, which a worker then has to import."""
+    try:
+        return b"__main__" in pickle.dumps(job)
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return False  # it cannot be sent, which is said when it is
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Processes started here do not import the script that runs: it may come from a pipe, be a console command, or call us
+    without a guard, and only its own classes would need it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _grow_pipe(fd: int) -> int:

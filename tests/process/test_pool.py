@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -232,6 +233,21 @@ class Leaves:
         if file.uri == "a":
             sys.exit(0)
         return Folder(self.root).open(file)
+
+
+@pytest.mark.parametrize("how", ["from a pipe", "a script without a guard"])
+def test_a_script_need_not_be_importable_to_sync(tmp_path: Path, how: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("id\n1\n2\n")
+    code = "from file_cdk import SyncOptions, sync\n"
+    code += f"result = sync({str(tmp_path / 'in')!r}, {str(tmp_path / 'x.duckdb')!r}, SyncOptions(workers=2))\n"
+    code += "print(result.streams[0].rows)\n"
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    piped = how == "from a pipe"
+    command = [sys.executable, "-" if piped else str(script)]
+    done = subprocess.run(command, input=code if piped else "", capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> None:
