@@ -10,6 +10,9 @@ from file_cdk.core.ports import Format, StreamReader
 from file_cdk.engine.executor import Attempt, Executor
 from file_cdk.engine.work import Ended, Failed, Job, SampleShape, Task
 
+SAMPLE_FILES = 10
+"""How many of the latest files a schema is found from, unless a configuration says otherwise."""
+
 Target = Literal["json", "table"]
 
 

@@ -11,7 +11,7 @@ from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.listing import list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
-from file_cdk.engine.sampling import sample
+from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.connector import configured
@@ -26,7 +26,6 @@ from file_cdk.protocol.catalog import (
 from file_cdk.protocol.record_encoding import RecordEncoder
 from file_cdk.readers.globbing import GlobPatterns
 
-SAMPLE_FILES = 10
 SAMPLE_BYTES = 1 << 20
 """About what a format reads of each."""
 

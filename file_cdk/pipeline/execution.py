@@ -12,6 +12,10 @@ from file_cdk.formats.registry import module_of
 INLINE_BYTES = 8 << 20
 """Below this, starting processes (about 0.3 s) costs more than they save."""
 
+RECORD_ENCODING = "file_cdk.protocol.record_encoding"
+TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
+"""Modules that turn what was decoded into bytes, for worker processes to import ahead."""
+
 
 def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -25,7 +29,7 @@ def start_early(filetypes: Iterable[str], workers: int | None) -> None:
     """
     if workers != 0 and cpu_count() > 1:
         modules = (module for filetype in filetypes if (module := module_of(filetype)))
-        ProcessPool(1, ("file_cdk.protocol.record_encoding", *modules)).prestart()
+        ProcessPool(1, (RECORD_ENCODING, *modules)).prestart()
 
 
 @dataclass(slots=True)
@@ -41,15 +45,17 @@ class Executors:
 
     def announce(self, pending_bytes: int, *modules: str | None) -> None:
         """Starts what so much work will need, so that its imports overlap with the caller's own."""
-        if self.workers != 0 and (self.workers is not None or pending_bytes >= INLINE_BYTES):
+        if not self._inline_is_enough(pending_bytes):
             self._started_pool(modules)
 
     def for_work(self, pending_bytes: int, decoder: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
-        little = pending_bytes < INLINE_BYTES and not decoder.may_crash
-        if self.workers == 0 or (self.workers is None and little):
+        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not decoder.may_crash):
             return self._inline
         return self._started_pool(())
+
+    def _inline_is_enough(self, pending_bytes: int) -> bool:
+        return self.workers == 0 or (self.workers is None and pending_bytes < INLINE_BYTES)
 
     def _started_pool(self, modules: Iterable[str | None]) -> ProcessPool:
         if self._pool is None:

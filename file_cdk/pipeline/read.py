@@ -26,7 +26,7 @@ from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally,
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.connector import configured
-from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
@@ -38,7 +38,6 @@ NO_CURSOR_STATE = {"__ab_no_cursor_state_message": True}
 """State of a full refresh: there is nothing to go on from."""
 
 MAX_LOGGED_FAILURES = 100
-ENCODING = "file_cdk.protocol.record_encoding"
 _PIPE_BYTES = 1 << 20
 
 
@@ -159,7 +158,7 @@ class _StreamRead:
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
             self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")
-            self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), ENCODING)
+            self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
             from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
 
             shape = RecordShape(None if self.stream.schemaless else self.choice.properties)

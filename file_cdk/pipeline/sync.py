@@ -17,10 +17,10 @@ from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
-from file_cdk.engine.sampling import sample
+from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import format_for, module_of
-from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ALREADY_LOADED = "already loaded"
-SAMPLE_FILES = 10
-ENCODING = "file_cdk.destinations.arrow_ipc"
 _MAX_RETRIES_PER_FILE = 100
 
 
@@ -166,7 +164,7 @@ class _StreamSync:
                 self.observer.warned(f"{name}: no file matches")
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and chosen is not None:
-                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), ENCODING)
+                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
                 self._load(table, format_for(chosen), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes
