@@ -121,6 +121,16 @@ class MalformedRecordError(MalformedFileError):
     """One record is not well-formed. Carries `row` and `byte`."""
 
 
+class TooManyRejectsError(FileError):
+    """More records of the file were rejected than may be; none of its rows was loaded. rejected: how many.
+
+    row and byte are those of the first one."""
+
+    def __init__(self, message: str, *, rejected: int, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.rejected = rejected
+
+
 class WorkerCrashedError(FileError):
     """A split killed its worker twice (out of memory, a crash in native code)."""
 
@@ -128,8 +138,12 @@ class WorkerCrashedError(FileError):
 # Answered by the engine, seen by a person only if it cannot
 
 
-class IrregularQuotingError(FileError):
-    """Record boundaries cannot be told without reading in sequence; the engine rereads from `byte` on sequentially."""
+class SequentialOnlyError(FileError):
+    """Record boundaries cannot be told from the middle: the engine reads from `byte` to the file's end as one split."""
+
+
+class StopStreamError(FileCdkError):
+    """A record does not fit the schema, and by the stream's validation policy its sync ends before that record."""
 
 
 class TypeMismatchError(FileError):

@@ -43,7 +43,7 @@ class Split:
     Ranges of one file are contiguous, so every record belongs to exactly one split.
 
     at_record: `start` is known to be the beginning of a record, so the format need not search for one.
-    sequential: read with the format's slow, exact reader, because the fast one could not be sure where records begin.
+    sequential: all the rest of the file in one go, because where records begin could not be told from its middle.
     """
 
     file: RemoteFile
@@ -70,5 +70,5 @@ class Split:
         return replace(self, start=start, at_record=True)
 
     def rest_of_file(self, start: int) -> "Split":
-        """Everything from `start` on, to be read by the sequential reader."""
+        """Everything from `start` on, to be read in sequence."""
         return replace(self, start=start, end=self.file.size_bytes, at_record=True, sequential=True)

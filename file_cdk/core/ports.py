@@ -55,6 +55,63 @@ class JsonLines:
         return len(self.lines)
 
 
+MAX_REJECTS_KEPT = 10_000
+"""Rejected records of a file that are kept with their place and text; all are counted."""
+
+MAX_RAW_BYTES = 64 << 10
+"""Of one rejected record's bytes, so many are kept."""
+
+MAX_RAW_BYTES_KEPT = 16 << 20
+"""Of all rejected records' bytes of a split or file together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that was left out because it cannot be read.
+
+    row: 1-based, counted like FileCdkError.row. byte: 0-based offset of its beginning in the file (or, of a compressed
+    file, in what it unpacks to). reason: what is wrong, the same words for the same fault, without values or positions.
+    raw: the record as the file has it, cut after MAX_RAW_BYTES; None when it has no bytes of its own, or too many are kept.
+    """
+
+    row: int | None
+    byte: int | None
+    reason: str
+    raw: bytes | None = None
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Rejected records: all counted by reason, the first ones kept. Bounded by the MAX_… above."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: list[Reject] = field(default_factory=list)
+    raw_bytes: int = 0
+
+    def add(self, reject: Reject) -> None:
+        self.counts[reject.reason] += 1
+        self._keep(reject)
+
+    def update(self, other: "Rejects", rows_before: int) -> None:
+        """Adds those of a later split. rows_before: records of the file before it, rejected ones included."""
+        self.counts.update(other.counts)
+        for reject in other.first:
+            row = None if reject.row is None else reject.row + rows_before
+            self._keep(Reject(row, reject.byte, reject.reason, reject.raw))
+
+    def total(self) -> int:
+        return self.counts.total()
+
+    def _keep(self, reject: Reject) -> None:
+        if len(self.first) >= MAX_REJECTS_KEPT:
+            return
+        if reject.raw is not None:
+            raw = reject.raw[:MAX_RAW_BYTES] if self.raw_bytes < MAX_RAW_BYTES_KEPT else None
+            self.raw_bytes += len(raw or b"")
+            reject = Reject(reject.row, reject.byte, reject.reason, raw)
+        self.first.append(reject)
+
+
 @dataclass(slots=True)
 class SplitReport:
     """What one pass over a split found; the format fills it in while it decodes.
@@ -63,14 +120,26 @@ class SplitReport:
     (`start == end` for a split in which no record begins). The engine checks that each split ends where the next one
     began and that the last ends at the file's size: that is the proof that no byte was lost between splits.
     `start` is set before the first batch is yielded, `end` when the last one was.
-    rows: records yielded. skipped: records left out, by reason. warnings: message -> how many records it concerns.
+    rows: records yielded. skipped: records left out as the configuration asks, by reason. rejects: records that cannot be
+    read. warnings: message -> how many records it concerns. A record is yielded, skipped or rejected, so that their sum
+    is what the split holds.
     """
 
     start: int = 0
     end: int = 0
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    rejects: Rejects = field(default_factory=Rejects)
     warnings: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows_present(self) -> int:
+        """Records met so far: the next one's number in the split is one more."""
+        return self.rows + self.skipped.total() + self.rejects.total()
+
+    def reject(self, byte: int | None, reason: str, raw: bytes | None = None) -> None:
+        """Counts the next record as rejected; `rows` must hold the records before it."""
+        self.rejects.add(Reject(self.rows_present + 1, byte, reason, raw))
 
 
 class Format(Protocol):
@@ -78,13 +147,16 @@ class Format(Protocol):
 
     extensions: ClassVar[tuple[str, ...]]
 
-    @property
-    def split_size_bytes(self) -> int | None:
-        """Bytes of file per split that make good use of a worker; None when a file can only be read as a whole."""
+    def split_size_bytes(self, file: RemoteFile) -> int | None:
+        """Bytes of file per split that make good use of a worker; None when the file can only be read as a whole."""
 
     @property
     def may_crash(self) -> bool:
         """Whether the native code that reads it may end the process on bad bytes; then it is kept out of the parent."""
+
+    @property
+    def reads_forward(self) -> bool:
+        """Whether a file is read from its beginning to its end; otherwise one that is compressed has to be unpacked first."""
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """JSON Schema `properties` of the records, from a bounded sample; not yet nullable. Raises MalformedFileError."""
@@ -100,7 +172,9 @@ class Format(Protocol):
         Text in batches is valid UTF-8: who decodes checks it, and who encodes relies on it.
 
         json_schema: the catalog's `properties` for this stream, or None when records go out as they are.
-        Raises MalformedRecordError, MalformedFileError, IrregularQuotingError; `row` counts from 1 within the split.
+        A record that cannot be read is rejected (see SplitReport) where its end is known. Raises MalformedRecordError where
+        it is not, or where the configuration wants files whole; MalformedFileError, SequentialOnlyError. `row` counts from 1
+        within the split.
         """
 
     def read_table(
@@ -109,7 +183,8 @@ class Format(Protocol):
         """The split's records for a table, in file order: columns of the file that `schema` names have exactly its type.
 
         Columns that the file lacks are absent from the batches. A column that `schema` lacks, or a value that does not fit
-        its type, raises TypeMismatchError naming every such column found so far. Otherwise as `read_records`.
+        its type, raises TypeMismatchError naming every such column found so far. Otherwise as `read_records`, but that what
+        can be rejected always is: whether the file then counts as read is the caller's to decide.
         """
 
 
@@ -128,10 +203,10 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What a finished load records of a file version in the destination's ledger."""
+    """What a finished load records of a file version in the destination's ledger. rejects: of records left out."""
 
     rows: int
-    rejected: int = 0
+    rejects: Rejects = field(default_factory=Rejects)
 
 
 class FileLoad(Protocol):
@@ -160,16 +235,16 @@ class StreamTable(Protocol):
     def widen(self, schema: "pa.Schema") -> None:
         """Creates the table, adds columns and widens types so that it holds `schema`; never narrows, never drops."""
 
-    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
-        """For each file, whether this version of it still has to be loaded."""
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        """For each file, whether this version of it still has to be loaded; also those loaded `with_rejects`, if so asked."""
 
     def begin(self, file: RemoteFile) -> FileLoad: ...
 
     def flush(self) -> None:
         """Makes every committed file durable."""
 
-    def record_failure(self, file: RemoteFile, error: str) -> None:
-        """Notes in the ledger that this version failed; rows of an older version stay as they are."""
+    def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
+        """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
 
 
 class Destination(Protocol):

@@ -113,7 +113,7 @@ class Ledger:
 
     def add_loaded(self, stream: str, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Adds entries for files that have none."""
-        entries = [(file, load.rows, load.rejected, "loaded", None) for file, load in loads]
+        entries = [(file, load.rows, load.rejects.total(), "loaded", None) for file, load in loads]
         self._add(stream, entries)
 
     def set_failed(self, stream: str, file: RemoteFile, error: str) -> None:

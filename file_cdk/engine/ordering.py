@@ -10,9 +10,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from file_cdk.core.errors import FileCdkError, InternalError, IrregularQuotingError
+from file_cdk.core.errors import FileCdkError, InternalError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import SplitReport
+from file_cdk.core.ports import Rejects, SplitReport
 from file_cdk.engine.executor import Attempt, Block, Executor
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
@@ -29,12 +29,13 @@ class FileTally:
     position: int = 0
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    rejects: Rejects = field(default_factory=Rejects)
     warnings: Counter[str] = field(default_factory=Counter)
     wrong_guesses: int = 0
 
     @property
     def rows_present(self) -> int:
-        return self.rows + self.skipped.total()
+        return self.rows + self.skipped.total() + self.rejects.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class OrderedRun:
     def __init__(self, executor: Executor, job: Job, files: Iterable[RemoteFile]) -> None:
         self._executor = executor
         self._job = job
-        self._planned = (split for file in files for split in plan_file(file, self._job.format.split_size_bytes))
+        self._planned = (split for file in files for split in self._plan(file))
         self._first: deque[Split] = deque()  # splits that come before those planned
         self._abandoned: RemoteFile | None = None  # whose planned splits are passed over
         self._window: deque[Attempt] = deque()
@@ -97,7 +98,10 @@ class OrderedRun:
     def retry(self, file: RemoteFile, job: Job) -> None:
         """After FileFailed: the same file comes again, under another job, which all later files get too."""
         self._job = job
-        self._rewind(plan_file(file, job.format.split_size_bytes))
+        self._rewind(self._plan(file))
+
+    def _plan(self, file: RemoteFile) -> Iterator[Split]:
+        return plan_file(file, self._job.format.split_size_bytes(file))
 
     def _next_attempt(self) -> Attempt | None:
         self._fill()
@@ -165,7 +169,7 @@ class OrderedRun:
                         yield _finish(tally)
                         return
                     attempt = self._following(file)
-                case Failed(error=IrregularQuotingError(), report=report) if not split.sequential:
+                case Failed(error=SequentialOnlyError(), report=report) if not split.sequential:
                     yield _close_split(tally, report)
                     self._drop_rest_of(file)
                     attempt = self._again(split.rest_of_file(tally.position))
@@ -194,10 +198,25 @@ class OrderedRun:
 def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
     advance = max(report.end - tally.position, 0)
     tally.position += advance
+    tally.rejects.update(report.rejects, tally.rows_present)
     tally.rows += report.rows
     tally.skipped.update(report.skipped)
     tally.warnings.update(report.warnings)
     return SplitDone(tally.file, report.rows, advance)
+
+
+def _all_rejected(tally: FileTally) -> MalformedFileError:
+    """A file of another format, more likely than one that has nothing but mistakes."""
+    first, count = tally.rejects.first[0], tally.rejects.total()
+    which = "its only record" if count == 1 else f"none of its {count} records"
+    verb = "cannot be read" if count == 1 else "can be read; the first"
+    return MalformedFileError(
+        f"{which} {verb}: {first.reason}",
+        uri=tally.file.uri,
+        row=first.row,
+        byte=first.byte,
+        remedy="Check that the file is of the stream's format",
+    )
 
 
 def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
@@ -206,6 +225,8 @@ def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
 
 def _finish(tally: FileTally) -> FileDone | FileFailed:
     if tally.position == tally.file.size_bytes:
+        if tally.rejects.first and not tally.rows:
+            return FileFailed(tally, _all_rejected(tally))
         return FileDone(tally)
     error = InternalError(
         f"only {tally.position} of {tally.file.size_bytes} bytes were read", uri=tally.file.uri, byte=tally.position

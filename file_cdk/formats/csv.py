@@ -37,16 +37,20 @@ class CsvFormat:
 
     extensions: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
     may_crash: ClassVar[bool] = False
+    reads_forward: ClassVar[bool] = True
 
     config: CsvConfig
-    split_size_bytes: int | None = 4 << 20
+    split_bytes: int | None = 4 << 20
     max_record_bytes: int = 64 << 20
     piece_bytes: int = PIECE_BYTES
 
     def __post_init__(self) -> None:
         """Raises ConfigError for an encoding that is not one of text."""
         if not Dialect.of(self.config).is_line_safe:
-            object.__setattr__(self, "split_size_bytes", None)
+            object.__setattr__(self, "split_bytes", None)
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
+        return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.

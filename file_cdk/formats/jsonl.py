@@ -41,10 +41,14 @@ class JsonlFormat:
 
     extensions: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     may_crash: ClassVar[bool] = False
+    reads_forward: ClassVar[bool] = True
 
     config: JsonlConfig
-    split_size_bytes: int | None = 4 * 1024 * 1024
+    split_bytes: int | None = 4 * 1024 * 1024
     max_record_bytes: int = 64 * 1024 * 1024
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
+        return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Types of the top level only; a malformed line ends the sample, and is an error when no record precedes it."""

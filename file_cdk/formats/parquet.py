@@ -37,10 +37,14 @@ class ParquetFormat:
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".parquet", ".parq", ".pq")
+    reads_forward: ClassVar[bool] = False
     may_crash: ClassVar[bool] = True  # its C++ reader ends the process on some corrupt footers
 
     config: ParquetConfig
-    split_size_bytes: int | None = 2 * 1024 * 1024
+    split_bytes: int | None = 2 * 1024 * 1024
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
+        return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""

@@ -66,7 +66,7 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
 def _read_beginning(executors: Executors, reader: StreamReader, stream: StreamConfig, file: RemoteFile) -> None:
     """Raises what reading the first records of the file raises."""
     decoder = format_for(stream.format)
-    first = next(plan_file(file, decoder.split_size_bytes))
+    first = next(plan_file(file, decoder.split_size_bytes(file)))
     executor = executors.for_work(first.size_bytes, decoder)
     job = Job(reader, decoder, RecordEncoder(stream.name), RecordShape(None))
     attempt = executor.submit(Task(job, first, 0))

@@ -32,7 +32,7 @@ def test_a_tab_may_be_written_as_two_characters() -> None:
     [
         ({}, "streams"),
         (config(format={"filetype": "cvs"}), "streams[0].format"),
-        (config(format={"filetype": "csv", "delimiter": ";;"}), "streams[0].format.csv.delimiter"),
+        (config(format={"filetype": "csv", "delimiter": ""}), "streams[0].format.csv.delimiter"),
         (config(format={"filetype": "csv", "quote_char": ","}), "must differ"),
         (config(format={"filetype": "csv", "encoding": "utf9"}), "encoding"),
         (config(input_schema="{"), "input_schema"),

@@ -11,7 +11,7 @@ from typing import IO, Any, ClassVar, cast
 
 import pyarrow as pa
 
-from file_cdk.core.errors import IrregularQuotingError, MalformedRecordError
+from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 
@@ -23,10 +23,14 @@ class Lines:
     Splits guess that they begin outside braces, as CSV guesses that it begins outside quotes.
     """
 
-    split_size_bytes: int | None = 64
+    split_bytes: int | None = 64
     piece: int = 3
     extensions: ClassVar[tuple[str, ...]] = (".lines",)
     may_crash: ClassVar[bool] = False
+    reads_forward: ClassVar[bool] = True
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:
+        return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         return {}
@@ -56,7 +60,7 @@ class Lines:
                 record += stream.readline()
             try:
                 self._obey(record, split, position, rows + 1)
-            except (MalformedRecordError, IrregularQuotingError):
+            except (MalformedRecordError, SequentialOnlyError):
                 yield JsonLines(batch)
                 report.end = position
                 raise
@@ -80,7 +84,7 @@ class Lines:
             case b"!bad":
                 raise MalformedRecordError("line is bad", uri=split.file.uri, row=row, byte=position)
             case b"!irregular" if not split.sequential:
-                raise IrregularQuotingError("cannot be split", uri=split.file.uri, byte=position)
+                raise SequentialOnlyError("cannot be split", uri=split.file.uri, byte=position)
             case b"!sleep":
                 time.sleep(float(argument))
 

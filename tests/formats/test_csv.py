@@ -45,7 +45,7 @@ class Read:
 def test_the_format_is_a_picklable_value() -> None:
     csv_format = configured(delimiter=r"\t", null_values=["NA"])
     assert pickle.loads(pickle.dumps(csv_format)) == csv_format
-    assert csv_format.split_size_bytes == 4 * 1024 * 1024
+    assert csv_format.split_bytes == 4 * 1024 * 1024
     assert CsvFormat.extensions == (".csv", ".tsv")
 
 
@@ -131,7 +131,7 @@ def test_ascii_refuses_other_bytes() -> None:
 
 def test_utf_16_makes_one_split_whatever_it_is_asked_for() -> None:
     csv_format = configured(encoding="utf-16")
-    assert csv_format.split_size_bytes is None
+    assert csv_format.split_bytes is None
     data = "a\n1\n2\n".encode("utf-16")
     file = RemoteFile("a.csv", len(data), MODIFIED_AT)
     found = []

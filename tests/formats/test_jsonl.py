@@ -279,5 +279,5 @@ def test_a_malformed_line_ends_the_sample() -> None:
 
 
 def test_the_format_survives_pickling() -> None:
-    fmt = JsonlFormat(JsonlConfig(), split_size_bytes=7)
+    fmt = JsonlFormat(JsonlConfig(), split_bytes=7)
     assert pickle.loads(pickle.dumps(fmt)) == fmt

@@ -13,7 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.core.errors import FileCdkError, IrregularQuotingError, MalformedRecordError
+from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
@@ -79,7 +79,7 @@ def read_in_splits(csv_format: CsvFormat, data: bytes, cuts: list[int], *, seque
         assert report.start == position
         outcome.rows += rows
         outcome.skipped += report.skipped
-        if isinstance(error, IrregularQuotingError):
+        if isinstance(error, SequentialOnlyError):
             assert error.byte == report.end
             rows, report, error = run(csv_format, data, split.rest_of_file(report.end))
             outcome.rows += rows
