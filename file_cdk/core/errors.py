@@ -126,7 +126,7 @@ class TooManyRejectsError(FileError):
 
     row and byte are those of the first one."""
 
-    def __init__(self, message: str, *, rejected: int, **facts: Any) -> None:
+    def __init__(self, message: str, *, rejected: int = 0, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.rejected = rejected
 
