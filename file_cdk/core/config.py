@@ -10,9 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from file_cdk.core.errors import ConfigError
 
@@ -226,9 +236,40 @@ class UnstructuredConfig(_Model):
     strategy: Literal["auto", "fast", "ocr_only", "hi_res"] = "auto"
 
 
+class PluginConfig(BaseModel):
+    """The configuration of a format that another package provides, unvalidated: that format knows what its keys mean."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    filetype: str = Field(min_length=1)
+
+
+_BUILT_IN = (CsvConfig, JsonlConfig, ParquetConfig, AvroConfig, ExcelConfig, UnstructuredConfig)
+
+
+def filetypes() -> tuple[str, ...]:
+    """The `filetype` values that have a configuration here."""
+    return tuple(model.model_fields["filetype"].default for model in _BUILT_IN)
+
+
+def _format_tag(value: Any) -> str | None:
+    filetype = value.get("filetype") if isinstance(value, Mapping) else getattr(value, "filetype", None)
+    return filetype if filetype in filetypes() else "plugin" if isinstance(filetype, str) else None
+
+
 FormatConfig = Annotated[
-    CsvConfig | JsonlConfig | ParquetConfig | AvroConfig | ExcelConfig | UnstructuredConfig,
-    Field(discriminator="filetype"),
+    Annotated[CsvConfig, Tag("csv")]
+    | Annotated[JsonlConfig, Tag("jsonl")]
+    | Annotated[ParquetConfig, Tag("parquet")]
+    | Annotated[AvroConfig, Tag("avro")]
+    | Annotated[ExcelConfig, Tag("excel")]
+    | Annotated[UnstructuredConfig, Tag("unstructured")]
+    | Annotated[SkipJsonSchema[PluginConfig], Tag("plugin")],
+    Discriminator(
+        _format_tag,
+        custom_error_type="filetype",
+        custom_error_message=f"needs a `filetype`, such as {', '.join(filetypes())}",
+    ),
 ]
 
 
@@ -441,6 +482,8 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 
 def unknown_keys(model: BaseModel, raw: Mapping[str, Any], at: str = "") -> Iterator[str]:
     """Dotted paths of the keys in `raw` that the validated `model` ignored, in document order."""
+    if isinstance(model, PluginConfig):
+        return
     fields = type(model).model_fields
     for key, value in raw.items():
         path = f"{at}.{key}" if at else key
@@ -454,9 +497,3 @@ def unknown_keys(model: BaseModel, raw: Mapping[str, Any], at: str = "") -> Iter
             for index, (item, raw_item) in enumerate(zip(parsed, value, strict=True)):
                 if isinstance(item, BaseModel) and isinstance(raw_item, Mapping):
                     yield from unknown_keys(item, raw_item, f"{path}[{index}]")
-
-
-def filetypes() -> tuple[str, ...]:
-    """The `filetype` values a stream's format may have."""
-    models = get_args(get_args(FormatConfig)[0])
-    return tuple(model.model_fields["filetype"].default for model in models)

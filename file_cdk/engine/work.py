@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader
+from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 from file_cdk.engine.reading import WholeReads
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ _job_keys = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class RecordShape:
-    """Decode for the protocol; `json_schema` are the catalog's properties, or None to pass records as they are."""
+    """Decode for the protocol; `json_schema` are the catalog's properties, or None to pass records as they are.
+
+    conform: what to do with records that do not fit a schema; None passes them all.
+    """
 
     json_schema: Mapping[str, Any] | None
+    conform: Conform | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     """
     job = task.job
     report = SplitReport()
-    rows = 0
+    conform = job.shape.conform if isinstance(job.shape, RecordShape) else None
+    rows = read = left_out = 0
     began = False
     schema = None
     slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
@@ -111,8 +117,11 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                 if not began:
                     began = True
                     yield Began(report.start)
-                if batch.num_rows and job.encoder is not None:
-                    for part in slicer.parts(batch):
+                kept = Kept(batch) if conform is None else conform.apply(batch)
+                read += kept.batch.num_rows + kept.left_out
+                left_out += kept.left_out
+                if kept.batch.num_rows and job.encoder is not None:
+                    for part in slicer.parts(kept.batch):
                         encoded = job.encoder.encode(part, task.split.file, rows + 1, task.emitted_at_ms)
                         rows += part.num_rows
                         slicer.learn(part.num_rows, len(encoded))
@@ -120,18 +129,29 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                             yield from _cut_at_lines(encoded, max_block_bytes)
                         else:
                             yield Output(encoded, part.num_rows)
+                if kept.stop is not None:
+                    raise stopped(task.split.file.uri, report.rows_present - batch.num_rows + kept.stop)
+            if report.rows != read:
+                raise InternalError(f"{report.rows} records were counted and {read} decoded", uri=task.split.file.uri)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
         if not began:
             yield Began(report.start)
-        report.rows = rows
+        _count(report, rows, left_out)
         yield Failed(_as_file_error(exc, task.split), report)
         return
     if not began:
         yield Began(report.start)
-    report.rows = rows
+    _count(report, rows, left_out)
     yield Ended(report, schema)
+
+
+def _count(report: SplitReport, rows: int, left_out: int) -> None:
+    """What came out, which after a failure may be less than was decoded."""
+    report.rows = rows
+    if left_out:
+        report.skipped[NOT_CONFORMING] += left_out
 
 
 def _infer(decoder: Format, shape: SampleShape, stream: IO[bytes], file: RemoteFile) -> Any:

@@ -14,11 +14,12 @@ from typing import Any
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
-from file_cdk.core.config import SourceConfig, StreamConfig
+from file_cdk.core.config import SourceConfig, StreamConfig, ValidationPolicy
 from file_cdk.core.cursor import Cursor, StateThrottle
-from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError
+from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.engine.conform import Conform
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import uninterrupted
 from file_cdk.engine.listing import Decide, list_matching, newer_than, select
@@ -27,6 +28,7 @@ from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
+from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
@@ -161,18 +163,29 @@ class _StreamRead:
             self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
             from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
 
-            shape = RecordShape(None if self.stream.schemaless else self.choice.properties)
+            shape = self._shape()
             encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
             decoder = format_for(self.stream.format)
             executor = self.executors.for_work(selection.size_bytes, decoder)
-            self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
+            if not self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection)):
+                executor.reset()
+                return
         if self.cursor is not None:
             self.cursor.finish()
+
+    def _shape(self) -> RecordShape:
+        properties = self.choice.properties
+        if self.stream.schemaless:
+            return RecordShape(None)
+        if self.stream.validation_policy is ValidationPolicy.EMIT_RECORD:
+            return RecordShape(properties)
+        return RecordShape(properties, Conform(self.stream.validation_policy, properties or {}))
 
     def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
         return [None if self.cursor is None else self.cursor.decide(file) for file in files]
 
-    def _emit(self, run: OrderedRun) -> None:
+    def _emit(self, run: OrderedRun) -> bool:
+        """Whether all files were gone through: a record that does not fit the schema may end the stream before."""
         for event in run:
             match event:
                 case FileBlock(block=block):
@@ -182,9 +195,16 @@ class _StreamRead:
                     if self.cursor is not None:
                         self.cursor.add(tally.file)
                         self._emit_state_if_due(self.cursor)
+                case FileFailed(tally, StopStreamError() as stop):
+                    self._warn(tally)
+                    self.output.log(logging.WARNING, f"the sync of stream {self.stream.name!r} ends here: {stop}")
+                    if self.cursor is not None:
+                        self.cursor.leave_unread(tally.file)
+                    return False
                 case FileFailed(tally, error):
                     self._warn(tally)
                     self._fail(tally.file, error)
+        return True
 
     def _emit_block(self, block: Block) -> None:
         if not self.records:
@@ -211,6 +231,8 @@ class _StreamRead:
         for text, count in counts.items():
             records = "record" if count == 1 else "records"
             self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {text} ({count} {records})")
+        if tally.rejects.first:
+            self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {rejected_facts(tally.rejects)}")
 
     def _emit_state_if_due(self, cursor: Cursor) -> None:
         self.throttle.count(files=1)

@@ -84,7 +84,7 @@ def _streams_of_file(path: Path) -> list[SourceStream]:
         raise ConfigError(
             f"{path} has keys that mean nothing here: {', '.join(unknown)}", remedy="Correct or remove them"
         )
-    require_supported(config)
+    require_supported(config, loads_tables=True)
     return [_source_stream(connector, config, stream, stream.format) for stream in config.streams]
 
 

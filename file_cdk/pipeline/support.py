@@ -1,24 +1,20 @@
 """What a configuration may ask for and this version does not do yet: said before anything is read."""
 
-from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig, ValidationPolicy
+from file_cdk.core.config import FileTransfer, SourceConfig, ValidationPolicy
 from file_cdk.core.errors import ConfigError
 from file_cdk.formats.registry import require_format
 
 _REMEDY = "It is planned; until then leave it out"
 
 
-def require_supported(config: SourceConfig) -> None:
-    """Raises ConfigError naming the option."""
+def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> None:
+    """Raises ConfigError naming the option. loads_tables: records go into tables, not out by the protocol."""
     if isinstance(config.delivery_method, FileTransfer):
         raise ConfigError("delivery_method use_file_transfer is not supported by this version", remedy=_REMEDY)
     for stream in config.streams:
-        _require_supported_stream(stream)
-
-
-def _require_supported_stream(stream: StreamConfig) -> None:
-    if stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
-        raise ConfigError(
-            f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is not supported by this version",
-            remedy=f"Use {ValidationPolicy.EMIT_RECORD.value!r}",
-        )
-    require_format(stream.format.filetype)
+        require_format(stream.format.filetype)
+        if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
+            raise ConfigError(
+                f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is for the Airbyte protocol",
+                remedy="Leave it out: a table is widened so that it holds every record",
+            )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, TypeMismatchError
@@ -16,11 +16,12 @@ from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, Strea
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
-from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
+from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
+from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ class SyncOptions:
     """workers: processes; 0 none, None chosen by the size of the work. all_text: every column as text.
 
     filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
+    max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
+    files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
+    their beginnings, `default` is comma, double quotes, UTF-8 and a header row.
     """
 
     workers: int | None = None
     all_text: bool = False
     filetype: str | None = None
     stream: str | None = None
+    max_rejects: MaxRejects = field(default_factory=MaxRejects)
+    retry_rejects: bool = False
+    dialect: Literal["auto", "default"] = "auto"
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -74,6 +81,8 @@ class StreamResult:
     skipped: Mapping[str, int]
     rows: int
     size_bytes: int
+    rejected: int = 0
+    """Records rejected in files that were loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ class _StreamSync:
     files_read: int = 0
     files_failed: int = 0
     rows: int = 0
+    rejected: int = 0
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
     retries: Counter[str] = field(default_factory=Counter)
@@ -153,7 +163,10 @@ class _StreamSync:
         name = self.source.name
         table = self.destination.table(name, self.source.origin)
         kinds: set[str] = set()
-        rules: list[Decide] = [newer_than(self.source.source.start_at), _not_loaded(table)]
+        rules: list[Decide] = [
+            newer_than(self.source.source.start_at),
+            _not_loaded(table, with_rejects=self.options.retry_rejects),
+        ]
         if self.source.format is None:
             rules.insert(0, recognised(kinds))
         with ExitStack() as opened:
@@ -167,7 +180,7 @@ class _StreamSync:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
                 self._load(table, format_for(chosen), selection)
         return StreamResult(
-            name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes
+            name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes, self.rejected
         )
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
@@ -190,28 +203,34 @@ class _StreamSync:
                         self._progress(file, rows, size_bytes)
                     case FileDone(tally):
                         assert load is not None
-                        load.commit(LoadedFile(tally.rows))
-                        load = None
-                        self._loaded(tally.file, tally.rows)
-                        self._pass_on(tally.file, tally.warnings)
+                        if self.options.max_rejects.allow(tally):
+                            load.commit(LoadedFile(tally.rows, tally.rejects))
+                            load = None
+                            self._loaded(tally)
+                        else:
+                            load.abort()
+                            load = None
+                            self._take_back(tally.file)
+                            self._failed(table, tally, too_many(tally, self.options.max_rejects))
                     case FileFailed(tally, error):
                         assert load is not None
                         load.abort()
                         load = None
-                        self._progress(tally.file, -self.file_progress[0], -self.file_progress[1])
+                        self._take_back(tally.file)
                         if isinstance(error, TypeMismatchError):
-                            job = self._refit(run, job, table, tally.file, error)
+                            job = self._refit(run, job, table, tally, error)
                         else:
-                            self._failed(table, tally.file, error)
+                            self._failed(table, tally, error)
         finally:
             if load is not None:
                 load.abort()
 
-    def _refit(self, run: OrderedRun, job: Job, table: StreamTable, file: RemoteFile, error: TypeMismatchError) -> Job:
+    def _refit(self, run: OrderedRun, job: Job, table: StreamTable, tally: FileTally, error: TypeMismatchError) -> Job:
         """Widens the table and reads the file again, whole; files already under way may have asked for the same."""
+        file = tally.file
         self.retries[file.uri] += 1
         if self.retries[file.uri] > _MAX_RETRIES_PER_FILE:
-            self._failed(table, file, InternalError("its columns fit no types", uri=file.uri))
+            self._failed(table, tally, InternalError("its columns fit no types", uri=file.uri))
             return job
         import pyarrow as pa
 
@@ -256,18 +275,28 @@ class _StreamSync:
         self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
         self.observer.progressed(self.source.name, file.uri, rows, size_bytes)
 
-    def _loaded(self, file: RemoteFile, rows: int) -> None:
+    def _take_back(self, file: RemoteFile) -> None:
+        self._progress(file, -self.file_progress[0], -self.file_progress[1])
+
+    def _loaded(self, tally: FileTally) -> None:
+        file = tally.file
         self.files_read += 1
-        self.rows += rows
+        self.rows += tally.rows
+        self.rejected += tally.rejects.total()
         self.size_bytes += file.size_bytes
         self.file_progress = (0, 0)
-        self.observer.file_loaded(self.source.name, file.uri, rows)
+        self.observer.file_loaded(self.source.name, file.uri, tally.rows)
+        if tally.rejects.first:
+            self.observer.warned(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
+        self._pass_on(file, tally.warnings)
+        self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
 
-    def _failed(self, table: StreamTable, file: RemoteFile, error: FileCdkError) -> None:
+    def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
+        file = tally.file
         self.files_failed += 1
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
-        table.record_failure(file, str(error))
+        table.record_failure(file, str(error), tally.rejects)
         if isinstance(error, InternalError):
             _log.debug("file %r: %s", file.uri, error.trace)
         self.observer.file_failed(self.source.name, file.uri, error)
@@ -278,8 +307,8 @@ class _StreamSync:
             self.observer.warned(f"file {file.uri!r}: {message}{times}")
 
 
-def _not_loaded(table: StreamTable) -> Decide:
+def _not_loaded(table: StreamTable, *, with_rejects: bool) -> Decide:
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        return [None if wanted else ALREADY_LOADED for wanted in table.unloaded(files)]
+        return [None if wanted else ALREADY_LOADED for wanted in table.unloaded(files, with_rejects=with_rejects)]
 
     return decide

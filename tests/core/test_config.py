@@ -31,7 +31,7 @@ def test_a_tab_may_be_written_as_two_characters() -> None:
     ("raw", "named"),
     [
         ({}, "streams"),
-        (config(format={"filetype": "cvs"}), "streams[0].format"),
+        (config(format={"file_type": "csv"}), "streams[0].format: needs a `filetype`, such as csv"),
         (config(format={"filetype": "csv", "delimiter": ""}), "streams[0].format.csv.delimiter"),
         (config(format={"filetype": "csv", "quote_char": ","}), "must differ"),
         (config(format={"filetype": "csv", "encoding": "utf9"}), "encoding"),
@@ -74,6 +74,13 @@ def test_unknown_keys_are_found_at_every_depth() -> None:
         "streams[0].glob",
         "buket",
     ]
+
+
+def test_the_format_of_another_package_keeps_all_its_keys() -> None:
+    raw = config(format={"filetype": "xml", "row": "item"})
+    parsed = parse_config(SourceConfig, raw)
+    assert parsed.streams[0].format.model_dump() == {"filetype": "xml", "row": "item"}
+    assert list(unknown_keys(parsed, raw)) == []
 
 
 def test_filetypes() -> None:

@@ -61,6 +61,7 @@ class Lines:
             try:
                 self._obey(record, split, position, rows + 1)
             except (MalformedRecordError, SequentialOnlyError):
+                report.rows = rows
                 yield JsonLines(batch)
                 report.end = position
                 raise
@@ -68,9 +69,11 @@ class Lines:
             position += len(record)
             batch.append(record.replace(b"\n", b"/").rstrip(b"/"))
             if len(batch) == self.piece:
+                report.rows = rows
                 yield JsonLines(batch)
                 batch = []
         report.end = position
+        report.rows = rows
         yield JsonLines(batch)
 
     def _obey(self, record: bytes, split: Split, position: int, row: int) -> None:

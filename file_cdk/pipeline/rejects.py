@@ -1,0 +1,69 @@
+"""How many records of a file may be rejected, and what is said of those that are."""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from file_cdk.core.errors import ConfigError, FileCdkError, TooManyRejectsError
+from file_cdk.core.ports import Reject, Rejects
+from file_cdk.engine.ordering import FileTally
+
+_LIMIT = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%")
+_PLACES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MaxRejects:
+    """How many records of a file may be rejected before it fails whole: so many, or a percentage of all its records."""
+
+    records: int = 0
+    percent: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "MaxRejects":
+        """From `10` or `0.5%`. Raises ConfigError."""
+        match = _LIMIT.fullmatch(text.strip())
+        if match is None or (match[2] and float(match[2]) > 100):
+            raise ConfigError("the limit of rejected records must be a number such as 10, or a percentage such as 0.5%")
+        return cls(int(match[1])) if match[1] else cls(percent=float(match[2]))
+
+    def allow(self, tally: FileTally) -> bool:
+        rejected = tally.rejects.total()
+        if self.percent is None:
+            return rejected <= self.records
+        return rejected * 100 <= self.percent * tally.rows_present
+
+    def __str__(self) -> str:
+        return str(self.records) if self.percent is None else f"{self.percent:g}%"
+
+
+def too_many(tally: FileTally, limit: MaxRejects) -> FileCdkError:
+    first = tally.rejects.first[0]
+    return TooManyRejectsError(
+        f"{rejected_facts(tally.rejects)}; the limit is {limit}, so none of its rows is loaded",
+        rejected=tally.rejects.total(),
+        uri=tally.file.uri,
+        row=first.row,
+        byte=first.byte,
+        remedy="Correct the file, or allow more with --max-rejects",
+    )
+
+
+def rejected_facts(rejects: Rejects) -> str:
+    """`3 records rejected: line is not valid JSON (2: row 4 at byte 120, row 9 at byte 410), …`"""
+    count = rejects.total()
+    reasons = ", ".join(f"{reason} ({times}: {_places(rejects, reason)})" for reason, times in rejects.counts.items())
+    return f"{count} {'record' if count == 1 else 'records'} rejected: {reasons}"
+
+
+def _places(rejects: Rejects, reason: str) -> str:
+    first = [_place(reject) for reject in islice((r for r in rejects.first if r.reason == reason), _PLACES_SHOWN)]
+    if rejects.counts[reason] > len(first):
+        first.append("…")
+    return ", ".join(first)
+
+
+def _place(reject: Reject) -> str:
+    row = "" if reject.row is None else f"row {reject.row}"
+    byte = "" if reject.byte is None else f"byte {reject.byte}"
+    return f"{row} at {byte}" if row and byte else row or byte or "place unknown"
