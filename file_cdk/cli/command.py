@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from file_cdk.cli.arguments import worker_count
+from file_cdk.cli.arguments import count, worker_count
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.interruption import Interruption
 
@@ -17,7 +17,8 @@ exit codes:
   1    internal error: a bug in file_cdk or in a plug-in
   2    wrong usage or configuration; nothing was read
   3    the source or the destination cannot be reached, opened or written
-  5    some files failed; all others are loaded, and the next run tries the failed ones again
+  4    some files have more rejected records than --max-rejects allows; all others are loaded
+  5    some files failed otherwise; all others are loaded, and the next run tries the failed ones again
   130  interrupted (SIGINT);  143  terminated (SIGTERM): files already committed stay
 """
 
@@ -27,6 +28,8 @@ examples:
   file-cdk sync 'logs/2024-*.jsonl' --to logs.duckdb --table events
   file-cdk sync file:///data/orders --to duckdb:////data/shop.db --format csv --all-text
   file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
+  file-cdk sync orders --to shop.duckdb --max-rejects 1%
+  file-cdk rejects shop.duckdb
 """
 
 _SYNC_DESCRIPTION = """\
@@ -40,6 +43,26 @@ SOURCE is one of
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
 """
 
+_REJECTS_DESCRIPTION = """\
+Lists the records that were rejected, and so are not in the tables: where each stands, what is wrong with it, and its
+beginning. They are those of the version of a file that was loaded, or that failed for them, last.
+
+DATABASE is what --to was for the sync: x.duckdb, or duckdb:///x.db. It is opened to read only. After the files were
+corrected, sync again; the corrected versions are loaded as any modified file is. Where it is not the files that had to be
+corrected, sync with --retry-rejects.
+"""
+
+_REJECTS_EPILOG = """\
+examples:
+  file-cdk rejects shop.duckdb --limit 20
+  file-cdk rejects shop.duckdb --table orders --json > rejected.jsonl
+
+exit codes:
+  0    listed, or there are none
+  2    wrong usage, or no such table
+  3    the database cannot be opened or read
+"""
+
 _SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
 
 
@@ -48,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     with Interruption() as interruption:
         try:
-            return _sync(arguments, interruption)
+            return _rejects(arguments) if arguments.command == "rejects" else _sync(arguments, interruption)
         except KeyboardInterrupt:
             # Before the pipeline began or after it ended: nothing to tell.
             return interruption.exit_code or ExitCode.INTERRUPTED
@@ -64,11 +87,22 @@ def _sync(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode
         table=arguments.table,
         workers=arguments.workers,
         all_text=arguments.all_text,
+        max_rejects=arguments.max_rejects,
+        retry_rejects=arguments.retry_rejects,
+        dialect=arguments.dialect,
         quiet=arguments.quiet,
         verbose=arguments.verbose,
         summary_json=arguments.summary_json,
     )
     return run_sync(request, interruption)
+
+
+def _rejects(arguments: argparse.Namespace) -> ExitCode:
+    from file_cdk.cli.rejects import RejectsRequest, run_rejects
+
+    return run_rejects(
+        RejectsRequest(arguments.database, table=arguments.table, limit=arguments.limit, as_json=arguments.json)
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,13 +114,23 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_VersionAction, help="show the version and exit")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _add_sync(
         commands.add_parser(
             "sync",
             help="load files into a destination",
             description=_SYNC_DESCRIPTION,
             epilog=_SYNC_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+    )
+    _add_rejects(
+        commands.add_parser(
+            "rejects",
+            help="list the records that were rejected",
+            description=_REJECTS_DESCRIPTION,
+            epilog=_REJECTS_EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -103,7 +147,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
     )
     parser.add_argument(
-        "--format", metavar="F", help="csv, tsv, jsonl or parquet; told from the files' names by default"
+        "--format", metavar="F", help="csv, tsv, jsonl, parquet, avro or excel; told from the files' names by default"
     )
     parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
     parser.add_argument(
@@ -113,9 +157,33 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         help="worker processes; by default one per core when there is enough to do; 0: none, all in this process",
     )
     parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
+    parser.add_argument(
+        "--dialect",
+        choices=["auto", "default"],
+        default="auto",
+        help="auto: detect the delimiter, quotes, encoding and header of CSV files, and print what was found; "
+        "default: comma, double quotes, UTF-8, a header row (default: auto)",
+    )
+    parser.add_argument(
+        "--max-rejects",
+        metavar="N|N%",
+        default="0",
+        help="how many rejected records a file may have before it fails whole, as a number or as a percentage of the "
+        "records of the file (default: 0)",
+    )
+    parser.add_argument(
+        "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
     parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
+
+
+def _add_rejects(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", metavar="DATABASE", help="the database (see above)")
+    parser.add_argument("--table", metavar="NAME", help="only those of this table")
+    parser.add_argument("--limit", metavar="N", type=count, help="no more than N; all by default")
+    parser.add_argument("--json", action="store_true", help="JSON lines, with the records whole")
 
 
 class _VersionAction(argparse.Action):

@@ -8,6 +8,7 @@ from file_cdk.core.errors import (
     DestinationError,
     FileCdkError,
     FileError,
+    TooManyRejectsError,
     TransientError,
 )
 
@@ -17,6 +18,7 @@ class ExitCode(IntEnum):
     INTERNAL_ERROR = 1
     USAGE = 2
     ACCESS = 3
+    REJECTS = 4
     FILES_FAILED = 5
     INTERRUPTED = 130
     TERMINATED = 143
@@ -29,6 +31,8 @@ def of_error(error: FileCdkError) -> ExitCode:
             return ExitCode.USAGE
         case AccessError() | TransientError() | DestinationError():
             return ExitCode.ACCESS
+        case TooManyRejectsError():
+            return ExitCode.REJECTS
         case FileError():
             return ExitCode.FILES_FAILED
         case _:

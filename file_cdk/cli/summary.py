@@ -7,7 +7,7 @@ from typing import Any
 
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.wording import duration, plural, reasons, size
-from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError
+from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.pipeline.sync import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20
@@ -20,8 +20,10 @@ def summary_lines(result: SyncResult) -> Iterator[str]:
     rows = sum(stream.rows for stream in result.streams)
     size_bytes = sum(stream.size_bytes for stream in result.streams)
     speed = f" ({rows / result.seconds:,.0f} rows/s)" if rows and result.seconds > 0 else ""
+    rejected = sum(stream.rejected for stream in result.streams)
+    left_out = f", {plural(rejected, 'record')} rejected" if rejected else ""
     state = "done, but not all" if files_failed(result) else "done"
-    yield f"{state}: {plural(rows, 'row')}, {size(size_bytes)} in {duration(result.seconds)}{speed}"
+    yield f"{state}: {plural(rows, 'row')}{left_out}, {size(size_bytes)} in {duration(result.seconds)}{speed}"
     yield from failure_lines(result)
 
 
@@ -31,6 +33,13 @@ def failure_lines(result: SyncResult) -> Iterator[str]:
         yield f"error: {failure}"
     if (more := files_failed(result) - len(result.failures[:FAILURES_SHOWN])) > 0:
         yield f"and {plural(more, 'more file')} failed"
+
+
+def has_rejects(result: SyncResult) -> bool:
+    """Whether records were rejected, in files that were loaded or, as far as known, in others."""
+    if any(stream.rejected for stream in result.streams):
+        return True
+    return any(isinstance(failure, TooManyRejectsError) for failure in result.failures)
 
 
 def files_failed(result: SyncResult) -> int:
@@ -44,7 +53,10 @@ def _stream_facts(stream: StreamResult) -> str:
         facts.append(f"{sum(stream.skipped.values()):,} skipped ({reasons(stream.skipped)})")
     if stream.files_failed:
         facts.append(f"{stream.files_failed:,} failed")
-    return ", ".join([*facts, plural(stream.rows, "row"), size(stream.size_bytes)])
+    facts.append(plural(stream.rows, "row"))
+    if stream.rejected:
+        facts.append(f"{plural(stream.rejected, 'record')} rejected")
+    return ", ".join([*facts, size(stream.size_bytes)])
 
 
 def result_json(code: ExitCode, result: SyncResult | None, error: str | None) -> str:
@@ -55,6 +67,7 @@ def result_json(code: ExitCode, result: SyncResult | None, error: str | None) ->
         "error": error,
         "seconds": None if result is None else round(result.seconds, 3),
         "rows": sum(stream.rows for stream in streams),
+        "rejected": sum(stream.rejected for stream in streams),
         "size_bytes": sum(stream.size_bytes for stream in streams),
         "streams": [_stream_json(stream) for stream in streams],
         "failures": [] if result is None else [_failure_json(failure) for failure in result.failures],
@@ -69,12 +82,13 @@ def _stream_json(stream: StreamResult) -> dict[str, Any]:
         "files_failed": stream.files_failed,
         "files_skipped": dict(stream.skipped),
         "rows": stream.rows,
+        "rejected": stream.rejected,
         "size_bytes": stream.size_bytes,
     }
 
 
 def _failure_json(failure: FileCdkError) -> dict[str, Any]:
-    return {
+    facts = {
         "kind": type(failure).__name__,
         "message": str(failure),
         "uri": failure.uri,
@@ -82,6 +96,9 @@ def _failure_json(failure: FileCdkError) -> dict[str, Any]:
         "byte": failure.byte,
         "column": failure.column,
     }
+    if isinstance(failure, TooManyRejectsError):
+        facts["rejected"] = failure.rejected
+    return facts
 
 
 def forget_old_summary(path: Path) -> None:

@@ -6,23 +6,26 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from file_cdk.cli.display import Display, PlainDisplay, discard
 from file_cdk.cli.exit_codes import ExitCode, of_error
 from file_cdk.cli.interruption import Interruption
 from file_cdk.cli.logs import logs_to
 from file_cdk.cli.progress import ProgressObserver
+from file_cdk.cli.rejects import hint
 from file_cdk.cli.summary import (
     failure_lines,
     files_failed,
     forget_old_summary,
+    has_rejects,
     result_json,
     summary_lines,
     write_summary,
 )
 from file_cdk.cli.tally import Tally
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, InternalError
+from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
 
 
@@ -36,6 +39,9 @@ class SyncRequest:
     table: str | None = None
     workers: int | None = None
     all_text: bool = False
+    max_rejects: str = "0"
+    retry_rejects: bool = False
+    dialect: Literal["auto", "default"] = "auto"
     quiet: bool = False
     verbose: bool = False
     summary_json: str | None = None
@@ -86,15 +92,26 @@ def _log_level(request: SyncRequest) -> int:
 
 def _sync(request: SyncRequest, display: Display, interruption: Interruption) -> _Outcome:
     observer = ProgressObserver(display, Tally(), quiet=request.quiet, verbose=request.verbose)
-    options = SyncOptions(
-        workers=request.workers, all_text=request.all_text, filetype=request.filetype, stream=request.table
-    )
     try:
+        options = SyncOptions(
+            workers=request.workers,
+            all_text=request.all_text,
+            filetype=request.filetype,
+            stream=request.table,
+            max_rejects=MaxRejects.parse(request.max_rejects),
+            retry_rejects=request.retry_rejects,
+            dialect=request.dialect,
+        )
         result = sync(request.source, request.destination, options, observer)
     except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
         return _outcome_of(exc, interruption)
-    code = ExitCode.FILES_FAILED if files_failed(result) else ExitCode.DONE
-    return _Outcome(interruption.exit_code or code, result)
+    return _Outcome(interruption.exit_code or _code_of(result, observer.tally), result)
+
+
+def _code_of(result: SyncResult, tally: Tally) -> ExitCode:
+    if not (failed := files_failed(result)):
+        return ExitCode.DONE
+    return ExitCode.REJECTS if tally.files_over_limit == failed else ExitCode.FILES_FAILED
 
 
 def _outcome_of(error: BaseException, interruption: Interruption) -> _Outcome:
@@ -110,6 +127,8 @@ def _outcome_of(error: BaseException, interruption: Interruption) -> _Outcome:
 def _closing_lines(request: SyncRequest, outcome: _Outcome) -> Iterator[str]:
     if outcome.result is not None:
         yield from failure_lines(outcome.result) if request.quiet else summary_lines(outcome.result)
+        if not request.quiet and has_rejects(outcome.result) and (line := hint(request.destination)):
+            yield line
     if outcome.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         # No count: of the files reported as loaded, the last group may not have been committed.
         yield "interrupted: what is committed stays, and the next run goes on with the rest"

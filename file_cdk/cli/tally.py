@@ -9,12 +9,16 @@ from file_cdk.cli.wording import duration, plural, size
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing."""
+    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing.
+
+    files_over_limit: of files_failed, those with too many rejected records and no other fault.
+    """
 
     clock: Callable[[], float] = time.monotonic
     files: int = 0
     files_loaded: int = 0
     files_failed: int = 0
+    files_over_limit: int = 0
     size_bytes: int = 0
     size_bytes_done: int = 0
     rows: int = 0

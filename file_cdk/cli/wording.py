@@ -38,6 +38,13 @@ def reasons(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
 
 
+def escaped(text: str) -> str:
+    """The text in one line, all that shows nothing or that acts on what is beside it spelled out: `a\\tb`, `\\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def printable(text: str) -> str:
     """The text without control characters: a file's name must not be able to move the cursor or to forge a line."""
     return text.translate(_CONTROL)

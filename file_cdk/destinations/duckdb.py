@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,15 +12,14 @@ import duckdb
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb_errors import translated, translating
+from file_cdk.destinations.duckdb_file import open_to_write, remove
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import WriteLimits
 from file_cdk.destinations.duckdb_names import folded
+from file_cdk.destinations.duckdb_rejected import RejectedRecord, count_rejected, rejected_records
 from file_cdk.destinations.duckdb_session import MemoryBudget, Session
 from file_cdk.destinations.duckdb_table import DuckDBTable
 from file_cdk.destinations.duckdb_types import missing_types
-
-_MAGIC_AT, _MAGIC = 8, b"DUCK"
-"""https://duckdb.org/docs/stable/internals/storage#storage-header"""
 
 _MAX_THREADS = 4
 
@@ -47,6 +48,7 @@ class DuckDBDestination:
         self._memory_limit_bytes = memory_limit_bytes
         self._limits = limits or WriteLimits()
         self._session: Session | None = None
+        self._created = False
         self._tables: dict[str, DuckDBTable] = {}
         self._writing: DuckDBTable | None = None
 
@@ -63,9 +65,16 @@ class DuckDBDestination:
         return self._run
 
     def open(self) -> None:
-        """Creates the file if it is missing. Raises DestinationError."""
-        _check_file(self._path)
-        connection = self._connect()
+        """Creates the file if it is missing or empty. Raises DestinationError."""
+        connection, self._created = open_to_write(
+            self._path,
+            {
+                "temp_directory": f"{self._path}.tmp",
+                "preserve_insertion_order": True,
+                # What is inserted at once has work for two; each more takes its own memory for every column.
+                "threads": min(_MAX_THREADS, os.cpu_count() or 1),
+            },
+        )
         try:
             with translating(self._path, "opening"):
                 # The limit comes after the connection, which may have to replay what a crash left behind.
@@ -78,23 +87,6 @@ class DuckDBDestination:
             connection.close()  # as long as it is open, the file stays locked
             raise
         self._session = session
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        try:
-            return duckdb.connect(
-                # Absolute, because DuckDB reads `md:x` and the like as a prefix that asks for an extension.
-                str(Path(self._path).absolute()),
-                config={
-                    "temp_directory": f"{self._path}.tmp",
-                    "preserve_insertion_order": True,
-                    # What is inserted at once has work for two; each more takes its own memory for every column.
-                    "threads": min(_MAX_THREADS, os.cpu_count() or 1),
-                    # Nothing here needs an extension from the network.
-                    "autoinstall_known_extensions": False,
-                },
-            )
-        except duckdb.Error as exc:
-            raise _why_not_opened(exc, self._path) from exc
 
     def table(self, stream: str, source: str | None = None) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
@@ -128,8 +120,22 @@ class DuckDBDestination:
         for table in self._tables.values():
             table.flush()
 
+    def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
+        """The first `limit` rejected records that are kept, of one stream or of all; a file's together and in its order.
+
+        For a destination that is not open: it opens the database itself, at once, to read only. Raises DestinationError when
+        that cannot be done or no sync made the database, ConfigError when it holds no such stream.
+        """
+        return rejected_records(self._path, stream, limit)
+
+    def rejected(self, stream: str | None = None) -> int:
+        """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
+        return count_rejected(self._path, stream)
+
     def close(self) -> None:
-        """Flushes and closes, also after an error. Safe to call twice. Raises DestinationError when flushing fails."""
+        """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a
+        table nor an entry in the ledger, is removed again. Safe to call twice. Raises DestinationError when flushing fails.
+        """
         session, self._session = self._session, None
         tables, self._tables = self._tables, {}
         self._writing = None
@@ -142,58 +148,22 @@ class DuckDBDestination:
             except DestinationError as exc:
                 first = first or exc
         try:
+            # A mistake that shows after the database was opened should not leave an empty one behind.
+            if self._created and first is None and sys.exc_info()[0] is not None:
+                self._remove_if_unused(session)
+        except DestinationError as exc:
+            first = exc
+        try:
             session.close()
         except duckdb.Error as exc:
             first = first or translated(exc, self._path, "closing")
         if first is not None:
             raise first
 
-
-def _check_file(path: str) -> None:
-    """What can be told without DuckDB, which for a file it does not know would ask the network for an extension."""
-    file = Path(path)
-    try:
-        if not file.parent.is_dir():
-            raise DestinationError(
-                f"DuckDB database {path!r} cannot be created: there is no folder {str(file.parent)!r}",
-                remedy="Create the folder first",
-            )
-        if not file.exists():
+    def _remove_if_unused(self, session: Session) -> None:
+        """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""
+        ledger = Ledger(session, self._run)
+        if not (ledger.is_empty() and ledger.is_alone()):
             return
-        if file.is_dir():
-            raise DestinationError(f"DuckDB database {path!r} is a folder", remedy="Name a file")
-        with file.open("rb") as stream:
-            head = stream.read(_MAGIC_AT + len(_MAGIC))
-    except OSError as exc:
-        raise DestinationError(
-            f"DuckDB database {path!r} cannot be read: {exc.strerror}", remedy="Check the file's permissions"
-        ) from exc
-    if head[_MAGIC_AT:] != _MAGIC:
-        raise DestinationError(
-            f"{path!r} is not a DuckDB database", remedy="Name another file, or remove this one if nothing needs it"
-        )
-
-
-def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
-    """DuckDB tells these apart in its message only."""
-    text = str(cause)
-    if "lock on file" in text:
-        return DestinationError(
-            f"DuckDB database {path!r} is in use by another process",
-            remedy="Close whatever has it open (a DuckDB shell, a notebook, another sync) and run again",
-        )
-    if isinstance(cause, duckdb.ConnectionException):
-        return DestinationError(
-            f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
-        )
-    if "Permission denied" in text or "Read-only file system" in text:
-        return DestinationError(
-            f"DuckDB database {path!r} cannot be written: no permission",
-            remedy="Check the permissions of the file and its folder",
-        )
-    if "version number" in text:
-        return DestinationError(
-            f"DuckDB database {path!r} was written by a DuckDB that version {duckdb.__version__} cannot read",
-            remedy="Upgrade the package duckdb",
-        )
-    return translated(cause, path, "opening")
+        session.run("closing", "CHECKPOINT")  # then closing touches no file beside it, which might be another's by then
+        remove(self._path)

@@ -18,10 +18,16 @@ def reader(columns: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
 
 def texts(values: Sequence[str | None]) -> pa.Array:
     """String column. What UTF-8 cannot hold (half a surrogate pair, as in a file name of other bytes) is escaped."""
-    encoded = [b"" if value is None else value.encode("utf-8", "backslashreplace") for value in values]
-    offsets = array("i", accumulate(map(len, encoded), initial=0))
-    buffers = [_validity(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+    encoded = [None if value is None else value.encode("utf-8", "backslashreplace") for value in values]
+    return blobs(encoded, pa.string())
+
+
+def blobs(values: Sequence[bytes | None], kind: pa.DataType | None = None) -> pa.Array:
+    """Binary column, or string if they are UTF-8. Less than 2 GB together."""
+    present = [value or b"" for value in values]
+    offsets = array("i", accumulate(map(len, present), initial=0))
+    buffers = [_validity(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(present))]
+    return pa.Array.from_buffers(kind or pa.binary(), len(values), buffers)
 
 
 def integers(values: Sequence[int | None], kind: pa.DataType | None = None) -> pa.Array:

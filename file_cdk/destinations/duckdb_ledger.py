@@ -2,7 +2,8 @@
 
 `_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
 `failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
-row of an older version alone, since its rows stay; the next successful load replaces both. Times are UTC.
+row of an older version alone, since its rows stay; the next successful load replaces both. `rejected` counts the records
+that were left out; duckdb_rejects has the first of them. Times are UTC.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
@@ -15,16 +16,17 @@ import pyarrow as pa
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, Rejects
 from file_cdk.destinations.duckdb_input import integers, reader, texts
 from file_cdk.destinations.duckdb_names import folded, literal, quoted
+from file_cdk.destinations.duckdb_rejects import REJECTS, REJECTS_LAYOUT, RejectLog
 from file_cdk.destinations.duckdb_session import INPUT, Session
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
 STREAMS = "_file_cdk_streams"
 
-_LAYOUTS: Mapping[str, Mapping[str, str]] = {
+LAYOUTS: Mapping[str, Mapping[str, str]] = {
     FILES: {
         "stream": "VARCHAR",
         "url": "VARCHAR",
@@ -42,6 +44,7 @@ _LAYOUTS: Mapping[str, Mapping[str, str]] = {
     COLUMNS: {"stream": "VARCHAR", "name": "VARCHAR", "column_name": "VARCHAR"},
     # Where the files of a stream come from: their urls are relative to it.
     STREAMS: {"stream": "VARCHAR", "source": "VARCHAR"},
+    REJECTS: REJECTS_LAYOUT,
 }
 
 _US = pa.timestamp("us")
@@ -54,6 +57,10 @@ class Ledger:
     session: Session
     run: str
 
+    @property
+    def rejects(self) -> RejectLog:
+        return RejectLog(self.session, self.run)
+
     def create(self) -> None:
         """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
         doing = "preparing the ledger"
@@ -61,9 +68,9 @@ class Ledger:
             doing,
             "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
             "AND schema_name = current_schema() AND list_contains(?, table_name) ORDER BY table_name, column_index",
-            [list(_LAYOUTS)],
+            [list(LAYOUTS)],
         )
-        for table, layout in _LAYOUTS.items():
+        for table, layout in LAYOUTS.items():
             columns = {name: kind for of, name, kind in found if of == table}
             if not columns:
                 spelled = ", ".join(f"{quoted(name)} {kind}" for name, kind in layout.items())
@@ -74,15 +81,18 @@ class Ledger:
                     remedy="Use the version of file_cdk that wrote it, or load into a new database",
                 )
 
-    def unloaded(self, stream: str, files: Sequence[RemoteFile], has_table: bool) -> list[bool]:
-        """In the order of `files`. has_table: without one, only files without rows can count as loaded."""
+    def unloaded(
+        self, stream: str, files: Sequence[RemoteFile], *, has_table: bool, with_rejects: bool = False
+    ) -> list[bool]:
+        """In the order of `files`. has_table: without one, only files without rows can count as loaded. with_rejects: those
+        that were loaded with rejects do not count as loaded."""
         asked = {"n": integers(range(len(files))), **_versions(files)}
         found = self.session.run(
             "reading the ledger",
             f"SELECT f.n FROM {INPUT} f ANTI JOIN {FILES} l ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url "
             "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
-            "AND (l.rows = 0 OR ?)",
-            [stream, has_table],
+            "AND (l.rows = 0 OR ?) AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
+            [stream, has_table, with_rejects],
             reader(asked),
         )
         answer = [False] * len(files)
@@ -102,7 +112,7 @@ class Ledger:
         return [url for url, has_rows in found if has_rows], [url for url, _ in found]
 
     def forget(self, stream: str, uris: Sequence[str]) -> None:
-        """Removes all entries of these files."""
+        """Removes all entries of these files. Their rejects have to be removed as well."""
         if uris:
             self.session.run(
                 "updating the ledger",
@@ -112,12 +122,17 @@ class Ledger:
             )
 
     def add_loaded(self, stream: str, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
-        """Adds entries for files that have none."""
+        """Adds entries, and rejects, for files that have none."""
         entries = [(file, load.rows, load.rejects.total(), "loaded", None) for file, load in loads]
         self._add(stream, entries)
+        self.rejects.add(stream, [(file, load.rejects) for file, load in loads])
 
-    def set_failed(self, stream: str, file: RemoteFile, error: str) -> None:
-        """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays."""
+    def set_failed(self, stream: str, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
+        """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays.
+
+        Rejects replace all older ones of the file. Without any, those of the version that is loaded stay too.
+        """
+        rejected = None if rejects is None else rejects.total()
         with self.session.transaction("updating the ledger"):
             self.session.run(
                 "updating the ledger",
@@ -125,7 +140,13 @@ class Ledger:
                 [stream],
                 urls([file.uri]),
             )
-            self._add(stream, [(file, None, None, "failed", error)])
+            if rejected:
+                self.rejects.forget(stream, [file.uri])
+            self._add(stream, [(file, None, rejected, "failed", error)])
+            if rejects is not None and rejected:
+                self.rejects.add(stream, [(file, rejects)])
+            else:
+                self._forget_rejects_without_entry(stream, urls([file.uri]))
 
     def _add(self, stream: str, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
         files = [entry[0] for entry in entries]
@@ -151,6 +172,33 @@ class Ledger:
             f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0",
             [stream],
         )
+        self._forget_rejects_without_entry(stream)
+
+    def _forget_rejects_without_entry(self, stream: str, among: pa.RecordBatchReader | None = None) -> None:
+        """Removes rejects of versions that no entry says to have any. among: urls; None for all."""
+        self.session.run(
+            "updating the ledger",
+            f"DELETE FROM {REJECTS} r WHERE stream = ? {'' if among is None else f'AND url IN (SELECT url FROM {INPUT})'} "
+            f"AND NOT EXISTS (SELECT 1 FROM {FILES} l WHERE l.stream = r.stream AND l.url = r.url "
+            "AND l.modified_at = r.modified_at AND l.rejected > 0)",
+            [stream],
+            among,
+        )
+
+    def is_empty(self) -> bool:
+        """Whether no file of any stream was loaded or failed."""
+        [(found,)] = self.session.run("reading the ledger", f"SELECT EXISTS (SELECT 1 FROM {FILES})")
+        return not found
+
+    def is_alone(self) -> bool:
+        """Whether the database has no tables but the ledger's."""
+        [(found,)] = self.session.run(
+            "reading the ledger",
+            "SELECT EXISTS (SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
+            "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
+            [list(LAYOUTS)],
+        )
+        return not found
 
     def has_rows(self, stream: str) -> bool:
         """Whether some file of the stream is loaded and has rows."""

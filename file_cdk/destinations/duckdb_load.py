@@ -13,6 +13,7 @@ from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb_errors import translated
 from file_cdk.destinations.duckdb_insert import Piece, take_rows
+from file_cdk.destinations.duckdb_rejects import size_bytes
 from file_cdk.destinations.duckdb_writer import PreparedLoad, TableWriter
 
 ROW_GROUP_ROWS = 122_880
@@ -125,7 +126,8 @@ class DuckDBFileLoad:
                 self._insert(self._pieces)
                 self._finish(loaded)
             else:
-                self._group.add(PreparedLoad(self._file, self._pieces, loaded, self._held_bytes))
+                held_bytes = self._held_bytes + size_bytes(loaded.rejects)
+                self._group.add(PreparedLoad(self._file, self._pieces, loaded, held_bytes))
         except BaseException:
             with suppress(DestinationError):  # what made it necessary tells more
                 self.abort()

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Rejects
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import DuckDBFileLoad, LoadGroup, WriteLimits
 from file_cdk.destinations.duckdb_names import RESERVED_PREFIX, folded, quoted
@@ -60,12 +61,16 @@ class DuckDBTable:
         if len(schema):
             self._writer.widen(schema)
 
-    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """A version is loaded if url, time, size and etag are those of a `loaded` entry; failed ones are to be loaded.
 
-        Files that are committed but not yet flushed count as unloaded. One query per call.
+        with_rejects: so are versions whose entry counts rejects. Files that are committed but not yet flushed count as
+        unloaded. One query per call.
         """
-        return self._ledger.unloaded(self._stream, files, self._writer.layout.exists) if files else []
+        if not files:
+            return []
+        has_table = self._writer.layout.exists
+        return self._ledger.unloaded(self._stream, files, has_table=has_table, with_rejects=with_rejects)
 
     def begin(self, file: RemoteFile) -> DuckDBFileLoad:
         """One load at a time. Writes out files of other tables that wait to be written."""
@@ -75,11 +80,14 @@ class DuckDBTable:
         self._load = DuckDBFileLoad(file, self._group, (self._session.path, self._stream), self._ended)
         return self._load
 
-    def record_failure(self, file: RemoteFile, error: str) -> None:
-        """Durable when it returns. The entry of an older version that is loaded stays beside it, as do its rows."""
+    def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
+        """Durable when it returns. The entry of an older version that is loaded stays beside it, as do its rows.
+
+        rejects: replace those of the older version; without any, they stay as its entry does.
+        """
         if file.uri in self._group.uris:
             self.flush()
-        self._ledger.set_failed(self._stream, file, error)
+        self._ledger.set_failed(self._stream, file, error, rejects)
 
     def flush(self) -> None:
         """Makes every committed file durable. Raises DestinationError naming the first file that was refused."""

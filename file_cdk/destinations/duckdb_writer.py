@@ -22,7 +22,7 @@ from file_cdk.destinations.duckdb_session import INPUT, Session
 
 @dataclass(frozen=True, slots=True)
 class PreparedLoad:
-    """A file version with all its rows, ready to be written. size_bytes: what they take in memory."""
+    """A file version with all its rows and rejects, ready to be written. size_bytes: what they take in memory."""
 
     file: RemoteFile
     pieces: Sequence[Piece]
@@ -68,12 +68,13 @@ class TableWriter:
 
     def start(self, files: Iterable[RemoteFile]) -> None:
         """Begins a transaction, and in it removes what is there of older versions of these files."""
+        uris = [file.uri for file in files]
         if not self.layout.exists:
             self.widen(pa.schema([]))
         self._session.run("beginning a transaction", "BEGIN TRANSACTION")
         self._in_transaction = True
         try:
-            with_rows, with_entry = self._ledger.known(self._stream, [file.uri for file in files])
+            with_rows, with_entry = self._ledger.known(self._stream, uris)
             if with_rows:
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
@@ -81,6 +82,7 @@ class TableWriter:
                     rows=urls(with_rows),
                 )
             self._ledger.forget(self._stream, with_entry)
+            self._ledger.rejects.forget(self._stream, uris)
         except BaseException:
             self._give_up()
             raise
@@ -133,7 +135,7 @@ class TableWriter:
                 error.__cause__ = exc
                 if not concerns_rows(exc):
                     raise error from exc
-                self._ledger.set_failed(self._stream, load.file, str(error))
+                self._ledger.set_failed(self._stream, load.file, str(error), load.loaded.rejects)
                 errors.append(error)
         if errors:
             if len(errors) > 1:

@@ -30,6 +30,8 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["sync", "folder", "--to", "x.duckdb", "--workers", "-1"], "--workers"),
         (["sync", "folder", "--to", "x.duckdb", "--workers", "two"], "'two' is not a number of worker processes"),
         (["sync", "folder", "--to", "x.duckdb", "--work", "2"], "unrecognized arguments: --work"),
+        (["rejects"], "DATABASE"),
+        (["rejects", "x.duckdb", "--limit", "few"], "'few' is not a number"),
         (["sync", "folder", "more", "--to", "x.duckdb"], "unrecognized arguments: more"),
     ],
 )
@@ -57,6 +59,14 @@ def test_help_has_examples_and_exit_codes(arguments: list[str]) -> None:
     assert shown.returncode == 0
     assert "file-cdk sync fixtures/flights --to flights.duckdb" in shown.stdout
     assert "143  terminated" in shown.stdout
+
+
+def test_help_on_rejects() -> None:
+    assert "rejects" in run("--help").stdout
+    shown = run("rejects", "--help").stdout
+    assert "file-cdk rejects shop.duckdb --limit 20" in shown
+    assert "[--table NAME] [--limit N] [--json]" in shown
+    assert "N|N%  " in run("sync", "--help").stdout
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from file_cdk.cli.command import _EXIT_CODES
@@ -14,6 +16,7 @@ from file_cdk.core import errors
         (errors.DestinationError("x"), 3),
         (errors.MalformedRecordError("x", uri="a", row=1), 5),
         (errors.WorkerCrashedError("x", uri="a"), 5),
+        (errors.TooManyRejectsError("x", uri="a", rejected=3), 4),
         (errors.InternalError("x"), 1),
         (errors.FileCdkError("x"), 1),
     ],
@@ -25,3 +28,9 @@ def test_code_of_an_error(error: errors.FileCdkError, code: int) -> None:
 def test_help_lists_every_code() -> None:
     for code in ExitCode:
         assert f" {int(code)} " in _EXIT_CODES.replace("\n", " ")
+
+
+def test_the_guide_lists_every_code() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "sync.md").read_text(encoding="utf-8")
+    for code in ExitCode:
+        assert f"\n| {int(code)} | " in guide

@@ -3,7 +3,7 @@ from typing import Self
 
 from file_cdk.cli.progress import ProgressObserver
 from file_cdk.cli.tally import Tally
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.errors import MalformedRecordError, TooManyRejectsError
 
 
 class Notes:
@@ -65,3 +65,11 @@ def test_verbose_names_every_file() -> None:
         "warning: flights: column 'delay' is text now",
         "flights: failed 'b.csv': 2 fields, not 3 (file 'b.csv', row 7)",
     ]
+
+
+def test_files_over_the_limit_are_counted_apart() -> None:
+    tally = Tally()
+    observer = ProgressObserver(Notes(), tally)
+    a_sync(observer)
+    observer.file_failed("flights", "c.csv", TooManyRejectsError("3 records rejected", uri="c.csv", rejected=3))
+    assert (tally.files_failed, tally.files_over_limit) == (2, 1)

@@ -8,11 +8,12 @@ from file_cdk.cli.summary import (
     failure_lines,
     files_failed,
     forget_old_summary,
+    has_rejects,
     result_json,
     summary_lines,
     write_summary,
 )
-from file_cdk.core.errors import ConfigError, DestinationError, MalformedRecordError
+from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, MalformedRecordError, TooManyRejectsError
 from file_cdk.pipeline.sync import StreamResult, SyncResult
 
 
@@ -33,6 +34,35 @@ def test_lines_for_a_person() -> None:
         "error: 2 fields, not 3 (file '1.csv', row 1, column 'x')",
         "error: 2 fields, not 3 (file '2.csv', row 2, column 'x')",
     ]
+
+
+def test_rejected_records_are_counted() -> None:
+    orders = StreamResult("orders", 2, 1, {}, 8, 90, rejected=1200)
+    error = TooManyRejectsError("3 records rejected", uri="a", rejected=3)
+    result = SyncResult((orders, StreamResult("notes", 1, 0, {}, 1, 10, rejected=1)), 2.0, (error,))
+    assert list(summary_lines(result)) == [
+        "orders: 2 files read, 1 failed, 8 rows, 1,200 records rejected, 90 bytes",
+        "notes: 1 file read, 1 row, 1 record rejected, 10 bytes",
+        "done, but not all: 9 rows, 1,201 records rejected, 100 bytes in 2.00 s (4 rows/s)",
+        "error: 3 records rejected (file 'a')",
+    ]
+    document = json.loads(result_json(ExitCode.REJECTS, result, None))
+    assert (document["exit_code"], document["rejected"]) == (4, 1201)
+    assert [stream["rejected"] for stream in document["streams"]] == [1200, 1]
+    assert [(each["kind"], each["rejected"]) for each in document["failures"]] == [("TooManyRejectsError", 3)]
+
+
+@pytest.mark.parametrize(
+    ("rejected", "errors", "answer"),
+    [
+        (0, (), False),
+        (1, (), True),
+        (0, (MalformedRecordError("x", uri="a"), TooManyRejectsError("x", uri="a")), True),
+        (0, (MalformedRecordError("x", uri="a"),), False),
+    ],
+)
+def test_whether_there_is_something_to_see(rejected: int, errors: tuple[FileCdkError, ...], answer: bool) -> None:
+    assert has_rejects(SyncResult((StreamResult("t", 1, 1, {}, 1, 1, rejected),), 1.0, errors)) is answer
 
 
 def test_nothing_to_do() -> None:
@@ -58,6 +88,7 @@ def test_json_for_a_scheduler() -> None:
         "error": None,
         "seconds": 2.0,
         "rows": 1_000_001,
+        "rejected": 0,
         "size_bytes": 107_000_010,
         "streams": [
             {
@@ -66,9 +97,18 @@ def test_json_for_a_scheduler() -> None:
                 "files_failed": 1,
                 "files_skipped": {"already loaded": 1200, "empty": 0},
                 "rows": 1_000_000,
+                "rejected": 0,
                 "size_bytes": 107_000_000,
             },
-            {"stream": "notes", "files_read": 1, "files_failed": 0, "files_skipped": {}, "rows": 1, "size_bytes": 10},
+            {
+                "stream": "notes",
+                "files_read": 1,
+                "files_failed": 0,
+                "files_skipped": {},
+                "rows": 1,
+                "rejected": 0,
+                "size_bytes": 10,
+            },
         ],
         "failures": [
             {

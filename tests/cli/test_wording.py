@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.cli.wording import duration, plural, printable, reasons, size
+from file_cdk.cli.wording import duration, escaped, plural, printable, reasons, size
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,9 @@ def test_nothing_printable_moves_the_cursor(text: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["Cc"])))
 def test_ordinary_text_is_printed_as_it_is(text: str) -> None:
     assert printable(text) == text
+
+
+def test_what_cannot_be_seen_is_spelled_out() -> None:
+    assert escaped("plain é 漢 🦆") == "plain é 漢 🦆"
+    assert escaped("a\tb\r\n\0\x1b[0m\x9b") == r"a\tb\r\n\x00\x1b[0m\x9b"
+    assert escaped("\u202e \u2028 \udce9 \ufeff") == r"\u202e \u2028 \udce9 \ufeff"

@@ -16,7 +16,7 @@ import pytest
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, StreamTable
+from file_cdk.core.ports import LoadedFile, Reject, Rejects, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb import DuckDBDestination
 
@@ -34,11 +34,18 @@ def noise(seed: int) -> bytes:
     return ArrowIpcEncoder().encode(pa.record_batch({"secret": values}), file("x"), 1, 0)
 
 
+def some_rejects() -> Rejects:
+    found = Rejects()
+    for row in range(3):
+        found.add(Reject(row, None, "bad", b"x"))
+    return found
+
+
 def fill(table: StreamTable, blocks: int) -> None:
     for number in range(blocks):
         load = table.begin(file(f"f{number}"))
         load.write(noise(number), 0)
-        load.commit(LoadedFile(BLOCK_ROWS))
+        load.commit(LoadedFile(BLOCK_ROWS, some_rejects()))
 
 
 def fill_with_one(table: StreamTable, blocks: int) -> None:
@@ -46,13 +53,13 @@ def fill_with_one(table: StreamTable, blocks: int) -> None:
     try:
         for number in range(blocks):
             load.write(noise(number), number * BLOCK_ROWS)
-        load.commit(LoadedFile(blocks * BLOCK_ROWS))
+        load.commit(LoadedFile(blocks * BLOCK_ROWS, some_rejects()))
     finally:
         load.abort()
 
 
 def check_agreement(path: Path) -> set[str]:
-    """Every file is there in whole and in the ledger, or in neither. Answers which are there."""
+    """Every file is there in whole, in the ledger and with its rejects, or in none of them. Answers which are there."""
     with duckdb.connect(str(path), read_only=True) as connection:
         rows = connection.execute(
             "SELECT _file_url, count(*), min(_file_row), max(_file_row), count(DISTINCT _file_row) FROM t GROUP BY 1"
@@ -60,7 +67,9 @@ def check_agreement(path: Path) -> set[str]:
         entries = connection.execute(
             'SELECT url, "rows", 1, "rows", "rows" FROM _file_cdk_files WHERE status = \'loaded\''
         ).fetchall()
+        rejects = connection.execute("SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1").fetchall()
     assert sorted(rows) == sorted(entries)
+    assert sorted(rejects) == sorted((uri, 3) for uri, *_ in entries)
     return {uri for uri, *_ in entries}
 
 
@@ -113,7 +122,7 @@ def test_a_full_disk_is_an_error_that_loses_nothing(small_disk: Path, large: boo
 LOADING = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from test_duckdb_disk import BLOCK_ROWS, file, noise
+from test_duckdb_disk import BLOCK_ROWS, file, noise, some_rejects
 import pyarrow as pa
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb import DuckDBDestination
@@ -129,7 +138,7 @@ for number in range(1000):
     for part in range(blocks):
         load.write(block, part * BLOCK_ROWS)
         print("block", flush=True)
-    load.commit(LoadedFile(blocks * BLOCK_ROWS))
+    load.commit(LoadedFile(blocks * BLOCK_ROWS, some_rejects()))
     print("file", flush=True)
 """
 
@@ -159,7 +168,7 @@ def test_a_killed_process_leaves_whole_files_only(tmp_path: Path, after_blocks: 
     unloaded = table.unloaded(files)
     load = table.begin(files[9])
     load.write(noise(9), 0)
-    load.commit(LoadedFile(BLOCK_ROWS))
+    load.commit(LoadedFile(BLOCK_ROWS, some_rejects()))
     destination.close()
     there = check_agreement(path)
     assert there == {each.uri for each, wanted in zip(files, unloaded, strict=True) if not wanted} | {"f9"}

@@ -1,4 +1,5 @@
-"""The law of a destination: a table holds exactly the rows of the versions its ledger calls loaded, in load order."""
+"""The law of a destination: a table holds exactly the rows of the versions its ledger calls loaded, in load order, and the
+rejects are those of the last version of each file of which any are known."""
 
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, Reject, Rejects
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb import DuckDBDestination
 from file_cdk.destinations.duckdb_load import WriteLimits
@@ -28,13 +29,14 @@ KINDS: Mapping[str, tuple[pa.DataType, Any]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one version of one file. rows: per block; a block begins a new split."""
+    """What happens to one version of one file. rows: per block; a block begins a new split. rejected: how many records."""
 
     action: str
     uri: str
     version: int
     kind: str
     rows: tuple[int, ...]
+    rejected: int
 
 
 @dataclass
@@ -42,17 +44,26 @@ class Model:
     """A destination in a few lines: rows and ledger as plain lists, text for every value."""
 
     rows: list[tuple[str, int, int, str]] = field(default_factory=list)
-    loaded: dict[str, int] = field(default_factory=dict)
-    failed: dict[str, int] = field(default_factory=dict)
+    loaded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    failed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    rejects: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def apply(self, step: Step, values: list[Any]) -> None:
         if step.action == "load":
             self.rows = [row for row in self.rows if row[0] != step.uri]
             self.rows += [(step.uri, step.version, at, str(value)) for at, value in enumerate(values, 1)]
             self.failed.pop(step.uri, None)
-            self.loaded[step.uri] = step.version
+            self.loaded[step.uri] = step.version, step.rejected
+            self.rejects[step.uri] = [(step.version, row) for row in range(step.rejected)]
         elif step.action == "fail":
-            self.failed[step.uri] = step.version
+            self.failed[step.uri] = step.version, step.rejected
+            if step.rejected:
+                self.rejects[step.uri] = [(step.version, row) for row in range(step.rejected)]
+            elif not self.loaded.get(step.uri, (0, 0))[1]:
+                self.rejects[step.uri] = []
+            else:
+                version = self.loaded[step.uri][0]
+                self.rejects[step.uri] = [found for found in self.rejects[step.uri] if found[0] == version]
 
 
 STEPS = st.builds(
@@ -62,7 +73,15 @@ STEPS = st.builds(
     st.integers(0, 3),
     st.sampled_from(list(KINDS)),
     st.lists(st.integers(0, 4), max_size=4).map(tuple),
+    st.sampled_from([0, 0, 1, 3]),
 )
+
+
+def rejects_of(step: Step) -> Rejects:
+    found = Rejects()
+    for row in range(step.rejected):
+        found.add(Reject(row, None, "bad", f"{step.uri}\n".encode() if row % 2 else b"\xff"))
+    return found
 
 
 def file_of(step: Step) -> RemoteFile:
@@ -84,7 +103,7 @@ def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, 
                 values = write(destination, step, number * 100)
                 model.apply(step, values)
             elif step.action == "fail":
-                table.record_failure(file_of(step), "bad")
+                table.record_failure(file_of(step), "bad", rejects_of(step))
                 model.apply(step, [])
             elif step.action == "flush":
                 table.flush()
@@ -92,12 +111,14 @@ def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, 
                 destination.close()
                 destination = DuckDBDestination(path, limits=limits)
                 destination.open()
-        asked = [Step("load", uri, version, "int", ()) for version in range(4) for uri in ("a", "c d", "b")]
+        asked = [Step("load", uri, version, "int", (), 0) for version in range(4) for uri in ("a", "c d", "b")]
         table = destination.table("t")
         table.flush()
         unloaded = table.unloaded([file_of(step) for step in asked])
+        to_retry = table.unloaded([file_of(step) for step in asked], with_rejects=True)
         destination.close()
-        assert unloaded == [model.loaded.get(step.uri) != step.version for step in asked]
+        assert unloaded == [model.loaded.get(step.uri, (-1, 0))[0] != step.version for step in asked]
+        assert to_retry == [model.loaded.get(step.uri) != (step.version, 0) for step in asked]
         with duckdb.connect(str(path)) as connection:
             compare(connection, model)
 
@@ -115,18 +136,22 @@ def write(destination: DuckDBDestination, step: Step, base: int) -> list[Any]:
         load.write(ArrowIpcEncoder().encode(pa.record_batch({"v": pa.array(part, kind)}), file, 1, 0), len(values))
         values += part
     if step.action == "load":
-        load.commit(LoadedFile(len(values)))
+        load.commit(LoadedFile(len(values), rejects_of(step)))
     else:
         load.abort()
     return values
 
 
 def compare(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    entries = connection.execute("SELECT url, status, epoch_us(modified_at) FROM _file_cdk_files").fetchall()
+    entries = connection.execute("SELECT url, status, epoch_us(modified_at), rejected FROM _file_cdk_files").fetchall()
     start = int(T0.timestamp()) * 1_000_000
-    expected = [(uri, "loaded", start + version) for uri, version in model.loaded.items()]
-    expected += [(uri, "failed", start + version) for uri, version in model.failed.items()]
+    expected = [(uri, "loaded", start + version, rejected) for uri, (version, rejected) in model.loaded.items()]
+    expected += [(uri, "failed", start + version, rejected) for uri, (version, rejected) in model.failed.items()]
     assert sorted(entries) == sorted(expected)
+    kept = connection.execute('SELECT url, epoch_us(modified_at), "row" FROM _file_cdk_rejects').fetchall()
+    for uri in ("a", "b", "c d"):
+        of_file = [(version - start, row) for url, version, row in kept if url == uri]
+        assert of_file == model.rejects.get(uri, [])
     if connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 't'").fetchone() == (0,):
         assert model.rows == []
         return

@@ -1,0 +1,140 @@
+"""The file of a DuckDB database: what may be opened, how it is, and why it cannot be."""
+
+import fcntl
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from file_cdk.core.errors import DestinationError
+from file_cdk.destinations.duckdb_errors import translated
+
+_MAGIC_AT, _MAGIC = 8, b"DUCK"
+"""https://duckdb.org/docs/stable/internals/storage#storage-header"""
+
+Settings = Mapping[str, str | bool | int | float | list[str]]
+"""DuckDB's, by name: https://duckdb.org/docs/stable/configuration/overview"""
+
+
+def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnection, bool]:
+    """The database, and whether it is new: created where the file was missing or empty. Raises DestinationError."""
+    if not Path(path).parent.is_dir():
+        raise DestinationError(
+            f"DuckDB database {path!r} cannot be created: there is no folder {str(Path(path).parent)!r}",
+            remedy="Create the folder first",
+        )
+    size = _checked_size(path)
+    mode = _remove_empty(path) if size == 0 else None
+    connection = _connect(path, settings, read_only=False)
+    if mode is not None:
+        Path(path).chmod(mode)
+    return connection, not size
+
+
+def open_to_read(path: str, settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Needs no permission to write, and several may read at once, but none while one writes. Raises DestinationError."""
+    size = _checked_size(path)
+    if size is None:
+        raise DestinationError(f"there is no DuckDB database {path!r}", remedy="Check the path")
+    if size == 0:
+        raise _not_a_database(path)
+    return _connect(path, settings, read_only=True)
+
+
+def _connect(path: str, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    # Nothing here needs an extension from the network. Absolute, because DuckDB reads `md:x` and the like as a prefix
+    # that asks for one.
+    try:
+        return duckdb.connect(
+            str(Path(path).absolute()), read_only=read_only, config={**settings, "autoinstall_known_extensions": False}
+        )
+    except duckdb.Error as exc:
+        raise _why_not_opened(exc, path) from exc
+
+
+def _checked_size(path: str) -> int | None:
+    """None when there is no file. What can be told without DuckDB, which for a file it does not know would ask the network
+    for an extension."""
+    file = Path(path)
+    try:
+        if not file.exists():
+            return None
+        if file.is_dir():
+            raise DestinationError(f"DuckDB database {path!r} is a folder", remedy="Name a file")
+        with file.open("rb") as stream:
+            head = stream.read(_MAGIC_AT + len(_MAGIC))
+            size = os.fstat(stream.fileno()).st_size if head else 0
+    except OSError as exc:
+        raise DestinationError(
+            f"DuckDB database {path!r} cannot be read: {exc.strerror}", remedy="Check the file's permissions"
+        ) from exc
+    if head and head[_MAGIC_AT:] != _MAGIC:
+        raise _not_a_database(path)
+    return size
+
+
+def _remove_empty(path: str) -> int | None:
+    """Makes way for a database where a file without a byte is, as `mktemp` makes it or a crash leaves it: DuckDB takes a
+    missing file only. Answers its permissions, for the new one."""
+    try:
+        with Path(path).open("r+b") as stream:
+            # Another process that is just creating its database here holds this lock.
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = os.fstat(stream.fileno())
+            if found.st_size or not stat.S_ISREG(found.st_mode):
+                return None
+            Path(path).resolve().unlink()
+            return stat.S_IMODE(found.st_mode)
+    except BlockingIOError as exc:
+        raise _in_use(path) from exc
+    except OSError as exc:
+        raise _not_writable(path) from exc
+
+
+def remove(path: str) -> None:
+    """Removes the file of a database that is open here and locked by it; what is written to it later is lost."""
+    try:
+        Path(path).resolve().unlink(missing_ok=True)
+    except OSError as exc:
+        raise _not_writable(path) from exc
+
+
+def _not_a_database(path: str) -> DestinationError:
+    return DestinationError(
+        f"{path!r} is not a DuckDB database", remedy="Name another file, or remove this one if nothing needs it"
+    )
+
+
+def _in_use(path: str) -> DestinationError:
+    return DestinationError(
+        f"DuckDB database {path!r} is in use by another process",
+        remedy="Close whatever has it open (a DuckDB shell, a notebook, another sync) and run again",
+    )
+
+
+def _not_writable(path: str) -> DestinationError:
+    return DestinationError(
+        f"DuckDB database {path!r} cannot be written: no permission",
+        remedy="Check the permissions of the file and its folder",
+    )
+
+
+def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
+    """DuckDB tells these apart in its message only."""
+    text = str(cause)
+    if "lock on file" in text:
+        return _in_use(path)
+    if isinstance(cause, duckdb.ConnectionException):
+        return DestinationError(
+            f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
+        )
+    if "Permission denied" in text or "Read-only file system" in text:
+        return _not_writable(path)
+    if "version number" in text:
+        return DestinationError(
+            f"DuckDB database {path!r} was written by a DuckDB that version {duckdb.__version__} cannot read",
+            remedy="Upgrade the package duckdb",
+        )
+    return translated(cause, path, "opening")

@@ -1,0 +1,137 @@
+"""Rejected records read back from a database that no sync has open."""
+
+# ruff: noqa: S608 - names are constant, and values are parameters
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from file_cdk.core.errors import ConfigError, DestinationError
+from file_cdk.destinations.duckdb_errors import translating
+from file_cdk.destinations.duckdb_file import Settings, open_to_read
+from file_cdk.destinations.duckdb_ledger import FILES, LAYOUTS, STREAMS
+from file_cdk.destinations.duckdb_names import folded
+from file_cdk.destinations.duckdb_rejects import REJECTS
+
+_DOING = "reading the rejected records"
+
+_ROWS_AT_ONCE = 1000
+
+_SETTINGS: Settings = {
+    # DuckDB reads 2048 rows at a time, and each may have 64 KB of raw bytes. A second thread would hold as much again.
+    "threads": 1,
+    "memory_limit": "1GiB",
+    "preserve_insertion_order": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """One record that is not in its stream's table. url, modified_at (UTC): the version of the file it stands in.
+
+    row, byte, reason, raw: as in Reject, but raw is text where it is UTF-8. rejected_at (UTC), run: when, and in which run.
+    """
+
+    stream: str
+    url: str
+    modified_at: datetime
+    row: int | None
+    byte: int | None
+    reason: str
+    raw: str | bytes | None
+    rejected_at: datetime
+    run: str
+
+
+def rejected_records(path: str, stream: str | None, limit: int | None) -> Iterator[RejectedRecord]:
+    """See DuckDBDestination.rejects."""
+    connection, known = _open(path, stream)
+    return _records(path, connection, known, limit)
+
+
+def count_rejected(path: str, stream: str | None) -> int:
+    """See DuckDBDestination.rejected."""
+    connection, known = _open(path, stream)
+    with closing(connection), translating(path, _DOING):
+        found = connection.execute(
+            f"SELECT max(rejected) FROM {FILES} WHERE (stream, url, modified_at) IN "
+            f"(SELECT (stream, url, modified_at) FROM {REJECTS} WHERE stream = ? OR ?) GROUP BY stream, url, modified_at",
+            [known, known is None],
+        ).fetchall()
+    return sum(rejected or 0 for (rejected,) in found)
+
+
+def _records(
+    path: str, connection: duckdb.DuckDBPyConnection, stream: str | None, limit: int | None
+) -> Iterator[RejectedRecord]:
+    with closing(connection), translating(path, _DOING):
+        result = connection.execute(
+            'SELECT stream, url, modified_at, "row", byte_offset, reason, raw, raw_bytes, rejected_at, run '
+            f"FROM {REJECTS} WHERE stream = ? OR ? {'' if limit is None else f'LIMIT {limit:d}'}",
+            [stream, stream is None],
+        )
+        while rows := result.fetchmany(_ROWS_AT_ONCE):
+            yield from map(_record, rows)
+
+
+def _record(row: tuple[Any, ...]) -> RejectedRecord:
+    stream, url, modified_at, number, byte, reason, text, other, rejected_at, run = row
+    return RejectedRecord(
+        stream=stream,
+        url=url,
+        modified_at=modified_at.replace(tzinfo=UTC),
+        row=number,
+        byte=byte,
+        reason=reason,
+        raw=other if text is None else text,
+        rejected_at=rejected_at.replace(tzinfo=UTC),
+        run=run,
+    )
+
+
+def _open(path: str, stream: str | None) -> tuple[duckdb.DuckDBPyConnection, str | None]:
+    """The database, and the stream as it spells it."""
+    connection = open_to_read(path, _SETTINGS)
+    try:
+        with translating(path, _DOING):
+            connection.execute("SET enable_progress_bar = false")  # it would go to stdout
+            _check_tables(path, connection)
+            known = None if stream is None else _spelled(path, connection, stream)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, known
+
+
+def _check_tables(path: str, connection: duckdb.DuckDBPyConnection) -> None:
+    found = connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = current_schema() ORDER BY table_name, column_index"
+    ).fetchall()
+    for table in (REJECTS, FILES, STREAMS):
+        columns = {name: kind for of, name, kind in found if of == table}
+        if not columns:
+            raise DestinationError(
+                f"DuckDB database {path!r} has no table {table!r}",
+                remedy="Name a database that file-cdk sync has written; the next sync into it makes what is missing",
+            )
+        if columns != LAYOUTS[table]:
+            raise DestinationError(
+                f"table {table!r} in DuckDB database {path!r} has other columns than this version reads",
+                remedy="Use the version of file_cdk that wrote it",
+            )
+
+
+def _spelled(path: str, connection: duckdb.DuckDBPyConnection, stream: str) -> str:
+    names = connection.execute(
+        f"SELECT stream FROM {FILES} UNION SELECT stream FROM {STREAMS} UNION SELECT stream FROM {REJECTS} ORDER BY 1"
+    ).fetchall()
+    for (name,) in names:
+        if folded(name) == folded(stream):
+            return str(name)
+    loaded = ", ".join(repr(name) for (name,) in names) or "none"
+    raise ConfigError(f"no sync loaded a table {stream!r} in DuckDB database {path!r}", remedy=f"Loaded are: {loaded}")

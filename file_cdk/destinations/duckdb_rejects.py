@@ -1,0 +1,98 @@
+"""Rejected records: `_file_cdk_rejects`, beside the ledger, written in the same transactions.
+
+It holds a row for each record that Rejects kept; all are counted in the ledger's `rejected`. Of a file there are those of one
+version, which `modified_at` names: the last that was loaded, or that failed with rejects since. `raw` is the record as the
+file has it if that is UTF-8, else it is null and `raw_bytes` has it; both are null when it has no bytes of its own or they
+were too many to keep. Times are UTC.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+import codecs
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import MAX_RAW_BYTES, Reject, Rejects
+from file_cdk.destinations.duckdb_input import blobs, integers, reader, texts
+from file_cdk.destinations.duckdb_session import INPUT, Session
+
+REJECTS = "_file_cdk_rejects"
+
+REJECTS_LAYOUT: Mapping[str, str] = {
+    "stream": "VARCHAR",
+    "url": "VARCHAR",
+    "modified_at": "TIMESTAMP",
+    "row": "BIGINT",
+    "byte_offset": "BIGINT",
+    "reason": "VARCHAR",
+    "raw": "VARCHAR",
+    "raw_bytes": "BLOB",
+    "rejected_at": "TIMESTAMP",
+    "run": "VARCHAR",
+}
+
+_REJECT_BYTES = 300
+"""What one takes in memory besides its raw bytes, about."""
+
+_DOING = "updating the rejected records"
+
+
+def size_bytes(rejects: Rejects) -> int:
+    """What they take in memory, about."""
+    return rejects.raw_bytes + _REJECT_BYTES * len(rejects.first)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectLog:
+    """session: every statement runs in it, within its transaction if one is open. run: names this run in each row."""
+
+    session: Session
+    run: str
+
+    def add(self, stream: str, files: Sequence[tuple[RemoteFile, Rejects]]) -> None:
+        """In one statement. The files have none there."""
+        kept = [(file, reject) for file, rejects in files for reject in rejects.first]
+        if not kept:
+            return
+        raws = [_text_or_bytes(reject) for _, reject in kept]
+        rows = {
+            "url": texts([file.uri for file, _ in kept]),
+            "modified_at": integers([file.modified_us for file, _ in kept], pa.timestamp("us")),
+            "row": integers([reject.row for _, reject in kept]),
+            "byte_offset": integers([reject.byte for _, reject in kept]),
+            "reason": texts([reject.reason for _, reject in kept]),
+            "raw": blobs([text for text, _ in raws], pa.string()),
+            "raw_bytes": blobs([other for _, other in raws]),
+        }
+        self.session.run(
+            _DOING,
+            f'INSERT INTO {REJECTS} SELECT ?, url, modified_at, "row", byte_offset, reason, raw, raw_bytes, ?, ? FROM {INPUT}',
+            [stream, datetime.now(UTC).replace(tzinfo=None), self.run],
+            reader(rows),
+        )
+
+    def forget(self, stream: str, uris: Sequence[str]) -> None:
+        """Removes those of all versions of these files."""
+        self.session.run(
+            _DOING,
+            f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
+            [stream],
+            reader({"url": texts(uris)}),
+        )
+
+
+def _text_or_bytes(reject: Reject) -> tuple[bytes | None, bytes | None]:
+    """What goes into `raw` and into `raw_bytes`."""
+    if reject.raw is None:
+        return None, None
+    # The limit may have cut it within a character, of which nothing is kept then.
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(reject.raw, final=len(reject.raw) < MAX_RAW_BYTES)
+    except UnicodeDecodeError:
+        return None, reject.raw
+    return text.encode(), None
