@@ -1,39 +1,33 @@
 """Parquet: row groups by the byte range they begin in, read batch by batch, each counted against the footer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, ClassVar
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.config import ParquetConfig
-from file_cdk.core.errors import MalformedFileError, TypeMismatchError
+from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.parquet_footer import Footer, malformed, read_footer
+from file_cdk.formats.parquet_footer import Footer, read_footer
+from file_cdk.formats.parquet_rows import decode_row_group, open_parquet
 from file_cdk.formats.parquet_types import cast, json_schema_type, record_type
 
-_BATCH_BYTES = 1024 * 1024
-"""Estimated size of a batch as JSON data; with one column chunk per column open, about what stays in the CPU's cache."""
-_MAX_BATCH_ROWS = 16 * 1024
-_VALUE_BYTES = 16
-"""A value's estimated size as JSON, name included: encoded Parquet may hardly take a bit for it."""
-
-_BUFFERED_ABOVE_BYTES = 32 * 1024 * 1024
-_BUFFER_BYTES = 1024 * 1024
+FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
+"""Every record gets these from its file; a column of that name in the file gives way."""
 
 Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetFormat:
-    """Parquet files. `key=value` segments of a uri are columns of strings, which replace the file's own of that name.
+    """Parquet files.
 
     Memory per split: one batch, and the compressed column chunks of one row group where it has at most 32 MiB of them; of
-    a larger row group, a buffer of 1 MiB per column.
+    a larger row group, a buffer of 1 MiB per column. A batch is sized by what the row group's rows take on average.
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".parquet", ".parq", ".pq")
@@ -48,37 +42,39 @@ class ParquetFormat:
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""
-        schema = _open(stream, file, read_footer(stream, file)).schema_arrow
-        properties = {field.name: json_schema_type(field.type, self.config.decimal_as_float) for field in schema}
-        return properties | {name: {"type": "string"} for name in _partition_values(file.uri)}
+        schema = open_parquet(stream, file, read_footer(stream, file)).schema_arrow
+        return {field.name: json_schema_type(field.type, self.config.decimal_as_float) for field in schema}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the footer alone."""
-        return self._table_schema(_open(stream, file, read_footer(stream, file)).schema_arrow, file)
+        return self._table_schema(open_parquet(stream, file, read_footer(stream, file)).schema_arrow)
 
     def read_records(
-        self,
-        stream: IO[bytes],
-        split: Split,
-        json_schema: Mapping[str, Any] | None,  # noqa: ARG002 - records go out as they are
-        report: SplitReport,
+        self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the file's own types, but for UUIDs (strings) and decimals when they are to be doubles.
 
-        Raises MalformedFileError, which names the row group, after the batches that could be decoded.
+        Of a catalog, only its choice of columns matters: those it lacks are not read, with a warning each; a catalog that
+        names none, beside the two about the file, chooses all. Raises MalformedFileError, which names the row group, after
+        the batches that could be decoded.
         """
         footer = read_footer(stream, split.file)
-        parquet = _open(stream, split.file, footer)
-        types = [record_type(field.type, self.config.decimal_as_float) for field in parquet.schema_arrow]
-        partitions = _partition_values(split.file.uri)
+        parquet = open_parquet(stream, split.file, footer)
+        names, left_out = _choose(parquet.schema_arrow.names, json_schema)
+        chosen = frozenset(names)
+        fields = [field for field in parquet.schema_arrow if field.name in chosen]
+        types = [record_type(field.type, self.config.decimal_as_float) for field in fields]
+        unchanged = all(field.type.equals(kind) for field, kind in zip(fields, types, strict=True))
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
+            for message in left_out:
+                report.warnings[message] += batch.num_rows
+            if unchanged:
+                return batch
             columns = [cast(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
-            values = dict(zip(batch.schema.names, columns, strict=True))
-            values |= {name: _constant(value, batch.num_rows) for name, value in partitions.items()}
-            return _batch(values)
+            return pa.RecordBatch.from_arrays(columns, names=names)
 
-        yield from _read(parquet, footer, split, report, convert)
+        yield from _read(stream, parquet, footer, names, split, report, convert)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
@@ -89,95 +85,51 @@ class ParquetFormat:
         `read_records`, and TypeMismatchError before the first batch, or at a batch with values that do not fit.
         """
         footer = read_footer(stream, split.file)
-        parquet = _open(stream, split.file, footer)
+        parquet = open_parquet(stream, split.file, footer)
         asked = {field.name: field.type for field in schema}
-        found = self._table_schema(parquet.schema_arrow, split.file)
-        if misfits := _misfits(found, asked):
+        if misfits := _misfits(self._table_schema(parquet.schema_arrow), asked):
             raise TypeMismatchError(uri=split.file.uri, row=None, columns=misfits)
-        partitions = _partition_values(split.file.uri)
+        names = [name for name in parquet.schema_arrow.names if name in asked]
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
-            values = dict(zip(batch.schema.names, batch.columns, strict=True))
-            values |= {name: _constant(value, batch.num_rows) for name, value in partitions.items()}
-            return _cast_columns(values, asked, split.file.uri, report.rows + 1)
+            return _cast_columns(batch, asked, split.file.uri, report.rows + 1)
 
-        yield from _read(parquet, footer, split, report, convert)
+        yield from _read(stream, parquet, footer, names, split, report, convert)
 
-    def _table_schema(self, schema: pa.Schema, file: RemoteFile) -> pa.Schema:
-        types = {field.name: normal(record_type(field.type, self.config.decimal_as_float)) for field in schema}
-        types |= dict.fromkeys(_partition_values(file.uri), pa.string())
-        return pa.schema(list(types.items()))
+    def _table_schema(self, schema: pa.Schema) -> pa.Schema:
+        return pa.schema([(f.name, normal(record_type(f.type, self.config.decimal_as_float))) for f in schema])
 
 
-def _open(stream: IO[bytes], file: RemoteFile, footer: Footer) -> pq.ParquetFile:
-    with malformed(file, "the schema in its footer cannot be read"):
-        parquet = pq.ParquetFile(
-            stream,
-            metadata=footer.metadata,
-            pre_buffer=False,
-            buffer_size=_BUFFER_BYTES if footer.largest_row_group_bytes > _BUFFERED_ABOVE_BYTES else 0,
-            # Nanoseconds end in 2262; the engines that write INT96 put 9999-12-31 into it, and nothing finer than these.
-            coerce_int96_timestamp_unit="us",
-        )
-        names = parquet.schema_arrow.names
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedFileError("two columns have the same name", uri=file.uri, column=twice)
-    return parquet
+def _choose(names: Sequence[str], json_schema: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:
+    """Names of the columns to read, in the file's order, and what is to be said of the others."""
+    if json_schema is None or json_schema.keys() <= FILE_COLUMNS:
+        return list(names), []
+    left_out = []
+    for name in names:
+        if name in FILE_COLUMNS:
+            left_out.append(f"column {name!r} gives way to the one that every record gets from its file")
+        elif name not in json_schema:
+            left_out.append(f"column {name!r} is not in the catalog's schema and is left out")
+    return [name for name in names if name in json_schema and name not in FILE_COLUMNS], left_out
 
 
 def _read(
-    parquet: pq.ParquetFile, footer: Footer, split: Split, report: SplitReport, convert: Convert
+    stream: IO[bytes],
+    parquet: pq.ParquetFile,
+    footer: Footer,
+    names: Sequence[str],
+    split: Split,
+    report: SplitReport,
+    convert: Convert,
 ) -> Iterator[pa.RecordBatch]:
     groups = footer.row_groups(split.start, split.end)
     report.start = split.start if split.is_first else footer.start_of(groups.start)
     report.end = footer.start_of(groups.stop)
     for group in groups:
-        for batch in _decode(parquet, group, split.file):
+        for batch in decode_row_group(stream, parquet, group, names, split.file):
             ready = convert(batch)
             report.rows += ready.num_rows
             yield ready
-
-
-def _decode(parquet: pq.ParquetFile, group: int, file: RemoteFile) -> Iterator[pa.RecordBatch]:
-    """One row group, batch by batch; raises when it has not as many rows as the footer says."""
-    place = f"row group {group + 1} of {parquet.metadata.num_row_groups}"
-    expected = parquet.metadata.row_group(group).num_rows
-    rows = 0
-    with malformed(file, f"{place} cannot be decoded: its data is damaged"):
-        batches = parquet.iter_batches(
-            batch_size=_batch_rows(parquet.metadata, group), row_groups=[group], use_threads=False
-        )
-    while True:
-        with malformed(file, f"{place} cannot be decoded: its data is damaged"):
-            batch = next(batches, None)
-            if batch is None:
-                break
-            batch.validate(full=True)  # text that is not UTF-8 is found here or not at all
-        rows += batch.num_rows
-        yield batch
-    if rows != expected:
-        raise MalformedFileError(f"{place} has {rows} rows where the footer says {expected}", uri=file.uri)
-
-
-def _batch_rows(metadata: pq.FileMetaData, group: int) -> int:
-    row_group = metadata.row_group(group)
-    row_bytes = max(row_group.total_byte_size // max(row_group.num_rows, 1), _VALUE_BYTES * row_group.num_columns, 1)
-    return max(1, min(_BATCH_BYTES // int(row_bytes), _MAX_BATCH_ROWS))
-
-
-def _partition_values(uri: str) -> dict[str, str]:
-    """Column -> value of the `key=value` segments of a uri, percent-escapes resolved; of two alike the last counts."""
-    pairs = (unquote(segment).partition("=") for segment in uri.split("/") if "=" in segment)
-    return {name: value for name, _, value in pairs}
-
-
-def _constant(value: str, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.string()), rows)
-
-
-def _batch(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _misfits(found: pa.Schema, asked: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
@@ -195,19 +147,17 @@ def _misfits(found: pa.Schema, asked: Mapping[str, pa.DataType]) -> dict[str, pa
     return misfits
 
 
-def _cast_columns(
-    values: Mapping[str, pa.Array], asked: Mapping[str, pa.DataType], uri: str, first_row: int
-) -> pa.RecordBatch:
+def _cast_columns(batch: pa.RecordBatch, asked: Mapping[str, pa.DataType], uri: str, first_row: int) -> pa.RecordBatch:
     columns: dict[str, pa.Array] = {}
     misfits: dict[str, pa.DataType] = {}
-    for name, array in values.items():
-        kind = asked.get(name)
-        if kind is None:
-            continue
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        kind = asked[name]
         try:
             columns[name] = cast(array, kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             misfits[name] = pa.string() if kind.equals(normal(kind)) else normal(kind)
     if misfits:
         raise TypeMismatchError(uri=uri, row=first_row, columns=misfits)
-    return _batch(columns)
+    if not columns:
+        return batch  # one made of no columns would have no rows
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -26,6 +26,9 @@ _MAGIC_ENCRYPTED = b"PARE"
 _TRAILER_BYTES = 8
 """Length of the footer (4 bytes, little endian), then the magic bytes."""
 _SMALLEST_BYTES = len(_MAGIC) + _TRAILER_BYTES
+_SIGNATURE_BYTES = 28
+"""Nonce and tag behind a footer that is not encrypted itself; it is signed only where columns are encrypted."""
+_ENCRYPTED = "has encrypted columns, which this version cannot read"
 
 _CACHED_FOOTERS = 8
 _FileVersion = tuple[str, datetime, str | None, int]
@@ -78,17 +81,21 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
 
 def _parse_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     size_bytes = stream.seek(0, os.SEEK_END)
-    _check_trailer(stream, file, size_bytes)
+    footer_bytes = _footer_bytes(stream, file, size_bytes)
     stream.seek(0)
     with malformed(file, "is not a whole Parquet file: its footer is damaged or truncated"):
         metadata = pq.ParquetFile(stream).metadata
+        if footer_bytes == metadata.serialized_size + _SIGNATURE_BYTES:
+            # pyarrow ends the process when it is asked about a column chunk that is encrypted.
+            raise MalformedFileError(_ENCRYPTED, uri=file.uri)
         starts = _starts(metadata)
     if any(not 0 <= start < size_bytes for start in starts):
         raise MalformedFileError("is not a whole Parquet file: its footer names data that it lacks", uri=file.uri)
     return Footer(metadata, starts, size_bytes)
 
 
-def _check_trailer(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> None:
+def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:
+    """Length of the footer, from the file's last bytes."""
     if size_bytes < _SMALLEST_BYTES:
         raise MalformedFileError(f"is not a Parquet file: it has only {size_bytes} bytes", uri=file.uri)
     stream.seek(size_bytes - _TRAILER_BYTES)
@@ -101,8 +108,10 @@ def _check_trailer(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> None
         stream.seek(0)
         what = "is truncated" if stream.read(len(_MAGIC)) == _MAGIC else "is not a Parquet file"
         raise MalformedFileError(f"{what}: it does not end with the Parquet magic bytes", uri=file.uri)
-    if int.from_bytes(trailer[:4], "little") > size_bytes - _SMALLEST_BYTES:
+    footer_bytes = int.from_bytes(trailer[:4], "little")
+    if footer_bytes > size_bytes - _SMALLEST_BYTES:
         raise MalformedFileError("is not a whole Parquet file: its footer is damaged or truncated", uri=file.uri)
+    return footer_bytes
 
 
 def _starts(metadata: pq.FileMetaData) -> tuple[int, ...]:
@@ -125,12 +134,12 @@ def malformed(file: RemoteFile, message: str) -> Iterator[None]:
     """Turns what pyarrow raises about a file's bytes into MalformedFileError; what the stream raises passes unchanged."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as exc:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError, OSError) as exc:
         if isinstance(exc, OSError) and exc.errno is not None:  # the operating system's, not pyarrow's
             raise
         reason = str(exc).lower()
         if "encrypt" in reason:
-            message = "has encrypted columns, which this version cannot read"
+            message = _ENCRYPTED
         elif isinstance(exc, pa.ArrowNotImplementedError) or "support" in reason:
             message = f"{message.partition(':')[0]}: it uses an encoding or a compression that is not supported"
         raise MalformedFileError(message, uri=file.uri) from None

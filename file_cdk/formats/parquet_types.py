@@ -5,6 +5,8 @@ they have in records.
 """
 
 import json
+import re
+from functools import cache
 from itertools import pairwise
 from math import isfinite
 from typing import Any
@@ -14,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 JsonSchema = dict[str, Any]
+
+_OFFSET = re.compile(r"[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]")
 
 
 def json_schema_type(kind: pa.DataType, decimal_as_float: bool) -> JsonSchema:
@@ -42,12 +46,15 @@ def json_schema_type(kind: pa.DataType, decimal_as_float: bool) -> JsonSchema:
 def record_type(kind: pa.DataType, decimal_as_float: bool) -> pa.DataType:
     """The type without what only Parquet or this format's configuration knows of: the encoder does the rest.
 
-    UUIDs become strings, other extension types their storage, decimals doubles when so configured; at any depth.
+    UUIDs become strings, other extension types their storage, decimals doubles when so configured; instants in a time zone
+    that nobody knows are in UTC, as they are stored. At any depth.
     """
     t = pa.types
     kind = _unwrapped(kind)
     if decimal_as_float and t.is_decimal(kind):
         return pa.float64()
+    if t.is_timestamp(kind) and kind.tz and not _is_time_zone(kind.tz):
+        return pa.timestamp(kind.unit, "UTC")
     if not t.is_nested(kind):
         return kind
     children = [kind.field(index) for index in range(kind.num_fields)]
@@ -62,6 +69,21 @@ def record_type(kind: pa.DataType, decimal_as_float: bool) -> pa.DataType:
         entries = types[0]
         return pa.map_(entries.field(0).type, entries.field(1).type)
     return pa.list_(types[0])
+
+
+@cache
+def _is_time_zone(name: str) -> bool:
+    if name == "UTC" or _OFFSET.fullmatch(name):
+        return True
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones  # few files need it
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):
+        return False
+    except ZoneInfoNotFoundError:
+        return not available_timezones()  # a machine without the database: the JSON writer brings its own
+    return True
 
 
 def _unwrapped(kind: pa.DataType) -> pa.DataType:

@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 
 from file_cdk.core.config import ParquetConfig
@@ -215,28 +217,102 @@ def test_int96_timestamps_keep_every_date(instant: str) -> None:
     assert PARQUET.infer_table_schema(io.BytesIO(data), remote(data)).field("t").type == pa.timestamp("us")
 
 
-# Partition columns
+def test_instants_in_a_time_zone_that_nobody_knows_are_in_utc() -> None:
+    instant = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    array = pa.array([[instant]], pa.list_(pa.timestamp("ms", "Mars/Olympus_Mons")))
+    found, _ = read(parquet_bytes(pa.table({"l": array, "t": array.flatten()})))
+    assert [str(field.type) for field in found.schema] == ["list<item: timestamp[ms, tz=UTC]>", "timestamp[ms, tz=UTC]"]
+    assert found.to_pylist() == [{"l": [instant], "t": instant}]
 
 
-def test_key_value_segments_of_the_uri_are_columns() -> None:
-    data = parquet_bytes(pa.table({"a": [1, 2], "month": [7, 8], "b": ["x", "y"]}))
-    uri = "year=2024/month=0%201/plain/q=a=b/part=1.parquet"
-    expected = {
-        "a": [1, 2],
-        "month": ["0 1"] * 2,
-        "b": ["x", "y"],
-        "year": ["2024"] * 2,
-        "q": ["a=b"] * 2,
-        "part": ["1.parquet"] * 2,
+NESTED = [[{"a": [[("k", [1, None])], None], "b": None}, None], None, [], [{"a": [], "b": "x"}]]
+NESTED_TYPE = pa.list_(
+    pa.struct(
+        [("a", pa.list_(pa.map_(pa.string(), pa.list_(pa.int32())))), ("b", pa.dictionary(pa.int8(), pa.string()))]
+    )
+)
+
+
+@pytest.mark.parametrize("row_group_size", [1, 3, 100])
+def test_lists_of_structs_of_lists_of_maps(row_group_size: int) -> None:
+    table = pa.table({"x": pa.array(NESTED * 5, NESTED_TYPE)})
+    assert read(parquet_bytes(table, row_group_size=row_group_size))[0]["x"].to_pylist() == NESTED * 5
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "brotli", "zstd", "lz4"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_codecs_and_page_versions(codec: str, version: str) -> None:
+    data = parquet_bytes(pa.table({"n": pa.array(range(500))}), compression=codec, data_page_version=version)
+    assert read(data)[0]["n"].to_pylist() == list(range(500))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "array"),
+    [
+        ("DELTA_BINARY_PACKED", pa.array([5, None, 7, -1])),
+        ("DELTA_LENGTH_BYTE_ARRAY", pa.array(["x", None, "", "é"])),
+        ("DELTA_BYTE_ARRAY", pa.array(["aa", "ab", None, "abc"])),
+        ("BYTE_STREAM_SPLIT", pa.array([1.5, None, -0.0, 2.5])),
+        ("RLE", pa.array([True, None, False, True])),
+    ],
+)
+def test_encodings(encoding: str, array: pa.Array) -> None:
+    table = pa.table({"x": array})
+    data = parquet_bytes(table, use_dictionary=False, column_encoding={"x": encoding}, data_page_version="2.0")
+    assert encoding in pq.read_metadata(io.BytesIO(data)).row_group(0).column(0).encodings
+    assert read(data)[0]["x"].to_pylist() == array.to_pylist()
+
+
+# A catalog's choice of columns
+
+
+def selected(data: bytes, json_schema: dict[str, Any]) -> tuple[list[pa.RecordBatch], SplitReport, int]:
+    report = SplitReport()
+    stream = CountingStream(data)
+    batches = list(PARQUET.read_records(stream, Split(remote(data), 0, 0, len(data)), json_schema, report))
+    return batches, report, stream.read_bytes
+
+
+COLUMNS = pa.table(
+    {"a": [1, 2, 3], "b": ["x" * 5000 + str(n) for n in range(3)], "c": [{"d": 1}] * 3, "c.d": [7, 8, 9]}
+)
+LEFT_OUT = "column {!r} is not in the catalog's schema and is left out"
+
+
+def test_only_columns_of_the_catalog_are_read() -> None:
+    data = parquet_bytes(COLUMNS, row_group_size=2, compression="none")
+    every: dict[str, Any] = {name: {} for name in ["_ab_source_file_url", *COLUMNS.schema.names]}
+    whole, report, whole_bytes = selected(data, every)
+    assert pa.Table.from_batches(whole) == COLUMNS
+    assert not report.warnings
+    some, report, some_bytes = selected(data, {"c": {}, "other": {}, "a": {}})
+    assert pa.Table.from_batches(some) == COLUMNS.select(["a", "c"])
+    assert report.warnings == {LEFT_OUT.format("b"): 3, LEFT_OUT.format("c.d"): 3}
+    assert some_bytes < whole_bytes - 15_000
+
+
+def test_a_catalog_without_columns_chooses_all() -> None:
+    data = parquet_bytes(COLUMNS)
+    about_the_file: dict[str, Any] = {"_ab_source_file_url": {}, "_ab_source_file_last_modified": {}}
+    for json_schema in ({}, about_the_file):
+        batches, report, _ = selected(data, json_schema)
+        assert pa.Table.from_batches(batches) == COLUMNS
+        assert not report.warnings
+
+
+def test_rows_count_though_none_of_their_columns_is_chosen() -> None:
+    batches, report, _ = selected(parquet_bytes(COLUMNS, row_group_size=2), {"z": {}})
+    assert [(batch.num_rows, batch.num_columns) for batch in batches] == [(2, 0), (1, 0)]
+    assert report.rows == 3
+
+
+def test_columns_named_like_those_about_the_file_give_way() -> None:
+    data = parquet_bytes(pa.table({"a": [1], "_ab_source_file_url": ["own"]}))
+    batches, report, _ = selected(data, {"a": {}, "_ab_source_file_url": {}})
+    assert [batch.to_pylist() for batch in batches] == [[{"a": 1}]]
+    assert report.warnings == {
+        "column '_ab_source_file_url' gives way to the one that every record gets from its file": 1
     }
-    assert list(read(data, uri=uri)[0].to_pydict().items()) == list(expected.items())
-    schema = PARQUET.infer_json_schema(io.BytesIO(data), remote(data, uri))
-    assert [(name, found["type"]) for name, found in schema.items()] == [
-        ("a", "integer"), ("month", "string"), ("b", "string"), ("year", "string"), ("q", "string"), ("part", "string"),
-    ]  # fmt: skip
-    table_schema = PARQUET.infer_table_schema(io.BytesIO(data), remote(data, uri))
-    assert table_schema.names == list(expected)
-    assert table_schema.field("month").type == pa.string()
 
 
 # Files that are not what they say
@@ -285,13 +361,15 @@ def test_a_damaged_page_is_found_in_its_row_group_after_the_rows_before() -> Non
     with pytest.raises(MalformedFileError) as caught:
         list(batches)
     assert caught.value.message == "row group 2 of 3 cannot be decoded: its data is damaged"
+    assert caught.value.column == "n"
     assert PARQUET.infer_json_schema(io.BytesIO(data), file) == {"n": {"type": "integer"}, "s": {"type": "string"}}
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
     bad = pa.array([b"good", b"\xff\xfe"]).view(pa.string())
-    error = refused(parquet_bytes(pa.table({"a": bad})))
+    error = refused(parquet_bytes(pa.table({"n": [1, 2], "a": bad})))
     assert error.message == "row group 1 of 1 cannot be decoded: its data is damaged"
+    assert error.column == "a"
 
 
 def small() -> bytes:
@@ -315,15 +393,56 @@ def test_a_row_group_with_other_rows_than_its_footer_says_is_refused() -> None:
 def test_an_unknown_compression_is_named_as_such() -> None:
     data = small().replace(SNAPPY, LZO)
     assert pq.read_metadata(io.BytesIO(data)).row_group(0).column(0).compression == "LZO"
-    assert refused(data).message == (
+    error = refused(data)
+    assert error.message == (
         "row group 1 of 1 cannot be decoded: it uses an encoding or a compression that is not supported"
     )
+    assert error.column == "n"
 
 
 def test_columns_of_one_name_are_refused() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     error = refused(parquet_bytes(table))
     assert (error.message, error.column) == ("two columns have the same name", "a")
+
+
+@pytest.mark.parametrize("columns", [["secret"], ["open"], ["open", "secret"]])
+@pytest.mark.parametrize("plaintext_footer", [True, False])
+def test_encrypted_columns_are_refused(columns: list[str], plaintext_footer: bool) -> None:
+    error = refused(encrypted(columns, plaintext_footer))
+    assert error.message == (
+        "has encrypted columns, which this version cannot read"
+        if plaintext_footer
+        else "is an encrypted Parquet file, which this version cannot read"
+    )
+
+
+class LocalKeys(encryption.KmsClient):  # type: ignore[misc] # pyarrow has no types
+    def wrap_key(self, key: bytes, master_key_identifier: str) -> bytes:
+        return b64encode(key)
+
+    def unwrap_key(self, wrapped: bytes, master_key_identifier: str) -> bytes:
+        return b64decode(wrapped)
+
+
+def encrypted(columns: list[str], plaintext_footer: bool) -> bytes:
+    table = pa.table({"open": [1], "secret": ["x"]})
+    chosen = encryption.EncryptionConfiguration(
+        footer_key="footer", column_keys={"key": columns}, plaintext_footer=plaintext_footer
+    )
+    factory = encryption.CryptoFactory(lambda _: LocalKeys())
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), chosen)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def test_names_that_are_not_text_are_refused() -> None:
+    data = parquet_bytes(pa.table({"abcdef": [1]}), store_schema=False)
+    assert refused(data.replace(b"abcdef", b"abc\xffef")).message == (
+        "is not a whole Parquet file: its footer is damaged or truncated"
+    )
 
 
 class BrokenStream(io.BytesIO):

@@ -28,13 +28,13 @@ def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def remote(data: bytes, uri: str = "t/a.parquet") -> RemoteFile:
-    return RemoteFile(uri, len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
+def remote(data: bytes) -> RemoteFile:
+    return RemoteFile("t/a.parquet", len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
 
 
-def read(table: pa.Table, schema: dict[str, pa.DataType], uri: str = "t/a.parquet", **options: Any) -> pa.Table:
+def read(table: pa.Table, schema: dict[str, pa.DataType], **options: Any) -> pa.Table:
     data = parquet_bytes(table, **options)
-    split = Split(remote(data, uri), 0, 0, len(data))
+    split = Split(remote(data), 0, 0, len(data))
     asked = pa.schema(list(schema.items()))
     batches = list(PARQUET.read_table(io.BytesIO(data), split, asked, SplitReport()))
     return pa.Table.from_batches(batches)
@@ -71,7 +71,7 @@ def test_the_schema_has_the_spelling_that_tables_use() -> None:
         }
     )
     data = parquet_bytes(table)
-    schema = PARQUET.infer_table_schema(io.BytesIO(data), remote(data, "p=1/a.parquet"))
+    schema = PARQUET.infer_table_schema(io.BytesIO(data), remote(data))
     assert {f.name: f.type for f in schema} == {
         "i8": pa.int64(),
         "u64": pa.uint64(),
@@ -85,16 +85,14 @@ def test_the_schema_has_the_spelling_that_tables_use() -> None:
         "fl": pa.list_(pa.struct([("x", pa.binary())])),
         "dec": pa.decimal128(2, 1),
         "null": pa.null(),
-        "p": pa.string(),
     }
     types = {f.name: without_nulls(f.type) for f in schema}
-    found = read(table, types, uri="p=1/a.parquet")
+    found = read(table, types)
     assert {f.name: f.type for f in found.schema} == types
     assert found.to_pylist() == [
         {
             "i8": 1, "u64": 1, "f16": 1.0, "ls": "x", "cat": "x", "ts": datetime(1970, 1, 1, tzinfo=UTC), "t32": time(0),
             "fsb": b"abc", "uuid": str(UUID(int=5)), "fl": [{"x": b"y"}], "dec": Decimal("1.5"), "null": None,
-            "p": "1",
         }
     ]  # fmt: skip
 
@@ -234,8 +232,17 @@ def test_a_mismatch_by_value_names_its_batch() -> None:
 
 
 def test_columns_that_the_file_lacks_are_absent() -> None:
-    found = read(pa.table({"b": [1]}), {"a": pa.string(), "b": pa.int64(), "p": pa.string()}, uri="p=x/f.parquet")
-    assert found.to_pydict() == {"b": [1], "p": ["x"]}
+    found = read(pa.table({"b": [1]}), {"a": pa.string(), "b": pa.int64()})
+    assert found.to_pydict() == {"b": [1]}
+
+
+def test_rows_count_though_no_column_of_theirs_is_in_the_table() -> None:
+    data = parquet_bytes(pa.table({"n": pa.nulls(3)}))
+    report = SplitReport()
+    split = Split(remote(data), 0, 0, len(data))
+    batches = list(PARQUET.read_table(io.BytesIO(data), split, pa.schema([("a", pa.int64())]), report))
+    assert [(batch.num_rows, batch.num_columns) for batch in batches] == [(3, 0)]
+    assert report.rows == 3
 
 
 def test_damage_is_found_on_this_path_too() -> None:

@@ -1,0 +1,69 @@
+"""What a uri tells by its text alone: a compressed file, an archive, a member of an archive.
+
+A member's uri is its archive's, `!`, and its path inside: `exports/2024.zip!orders/jan.csv`.
+"""
+
+import re
+
+COMPRESSED_ENDINGS = {
+    ".gz": "gzip",
+    ".gzip": "gzip",
+    ".bz2": "bzip2",
+    ".xz": "xz",
+    ".lzma": "lzma",
+    ".zst": "zstd",
+    ".zstd": "zstd",
+    ".lz4": "lz4",
+    ".sz": "snappy",
+    ".snappy": "snappy",
+}
+"""Ending of a file's name, in lower case -> what it is compressed with."""
+
+_ARCHIVE_ENDING = r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)"
+_ARCHIVE = re.compile(rf"{_ARCHIVE_ENDING}\Z", re.IGNORECASE)
+_BOUNDARY = re.compile(rf"{_ARCHIVE_ENDING}!(?=.)", re.IGNORECASE | re.DOTALL)
+
+_COMPRESSED_TARS = {
+    ".tar.gz": "gzip",
+    ".tgz": "gzip",
+    ".tar.bz2": "bzip2",
+    ".tbz2": "bzip2",
+    ".tbz": "bzip2",
+    ".tar.xz": "xz",
+    ".txz": "xz",
+    ".tar.zst": "zstd",
+    ".tzst": "zstd",
+}
+
+
+def compression_of(uri: str) -> str | None:
+    """What a file's name says that it is compressed with, whatever is in it."""
+    dot = uri.rfind(".")
+    return None if dot < 0 else COMPRESSED_ENDINGS.get(uri[dot:].lower())
+
+
+def without_compression(uri: str) -> str:
+    """`a.csv` for `a.csv.gz`: the name whose ending tells the format."""
+    while compression_of(uri):
+        uri = uri[: uri.rfind(".")]
+    return uri
+
+
+def is_archive(uri: str) -> bool:
+    """Whether a file's name says that it is an archive whose members are files of their own."""
+    return _ARCHIVE.search(uri) is not None
+
+
+def tar_compression(uri: str) -> str | None:
+    """What a tar archive is compressed with by its name; None for a plain one."""
+    name = uri.lower()
+    return next((codec for ending, codec in _COMPRESSED_TARS.items() if name.endswith(ending)), None)
+
+
+def split_member(uri: str) -> tuple[str, str] | None:
+    """The archive's uri and the path inside it, parted at the first `!` that an archive's ending precedes; None for a
+    file that is no member. Patterns are parted the same way."""
+    if "!" not in uri:
+        return None
+    found = _BOUNDARY.search(uri)
+    return None if found is None else (uri[: found.end() - 1], uri[found.end() :])

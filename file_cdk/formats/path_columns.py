@@ -1,0 +1,317 @@
+"""Columns out of a file's path, for any format: `key=value` segments, and the named groups of a regular expression."""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote
+
+from file_cdk.core.errors import TypeMismatchError
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import Format, JsonLines, SplitReport
+from file_cdk.core.uris import split_member
+
+if TYPE_CHECKING:  # records that already are JSON need no pyarrow, which takes a tenth of a second
+    import pyarrow as pa
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+"""How Hive and Spark spell a null in a path."""
+
+_PARTITIONED_BY_DEFAULT = frozenset({"parquet"})
+
+_BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
+
+PathValues = dict[str, str | None]
+
+
+def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:
+    """`inner` with the path columns a stream is configured to have; `inner` itself where there are none.
+
+    path_partitions: None means that they are on for the filetypes that always had them, which is Parquet alone.
+    """
+    partitions = filetype in _PARTITIONED_BY_DEFAULT if path_partitions is None else path_partitions
+    return WithPathColumns(inner, partitions, path_pattern) if partitions or path_pattern else inner
+
+
+@dataclass(frozen=True, slots=True)
+class WithPathColumns:
+    """A format whose records also have columns of strings from their file's uri.
+
+    They replace the file's own columns of those names, in their place, or come last. A null (`__HIVE_DEFAULT_PARTITION__`,
+    a group that took no part, a pattern that does not match) is an absent column. Of two that name the same column the
+    later segment counts, and a group of the pattern before any segment.
+
+    partitions: whether `key=value` segments of the path, its last one included, are columns; percent-escapes are resolved.
+    pattern: regular expression searched for in the uri; its named groups are columns.
+    """
+
+    extensions: ClassVar[tuple[str, ...]] = ()  # which files are of a format is asked of the format's own class
+
+    inner: Format
+    partitions: bool
+    pattern: str | None
+
+    @property
+    def may_crash(self) -> bool:
+        return self.inner.may_crash
+
+    @property
+    def reads_forward(self) -> bool:
+        return self.inner.reads_forward
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:
+        return self.inner.split_size_bytes(file)
+
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
+        """Each path column is a string."""
+        values, _ = self._values(file.uri)
+        return self.inner.infer_json_schema(stream, file) | {name: {"type": "string"} for name in values}
+
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
+        """Each path column is a string, or null where the path has none."""
+        import pyarrow as pa
+
+        types = {column.name: column.type for column in self.inner.infer_table_schema(stream, file)}
+        values, _ = self._values(file.uri)
+        types |= {name: pa.null() if value is None else pa.string() for name, value in values.items()}
+        return pa.schema(list(types.items()))
+
+    def read_records(
+        self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
+    ) -> "Iterator[pa.RecordBatch | JsonLines]":
+        """Path columns that a catalog does not name are left out, with a warning."""
+        values, matched = self._values(split.file.uri)
+        chosen = {name: value for name, value in values.items() if not json_schema or name in json_schema}
+        lines: _Members | None = None
+        columns: _Columns | None = None
+        for batch in self.inner.read_records(stream, split, json_schema, report):
+            self._warn(report, batch.num_rows, matched, values.keys() - chosen.keys())
+            if isinstance(batch, JsonLines):
+                lines = lines or _Members.of(chosen)
+                yield lines.put_into(batch, report)
+            else:
+                columns = columns or _Columns.of(chosen)
+                yield columns.put_into(batch, report)
+
+    def read_table(
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
+    ) -> "Iterator[pa.RecordBatch]":
+        """Path columns are cast where `schema` has them as something other than strings.
+
+        Raises TypeMismatchError, together with what the file itself has found by its first batch, when one is missing there
+        or does not cast.
+        """
+        import pyarrow as pa
+
+        values, matched = self._values(split.file.uri)
+        types = {column.name: column.type for column in schema}
+        columns, misfits = _typed(values, types)
+        # Should the file have such a column itself, it is to be decoded, but never to ask for another type: text is any.
+        inner = self.inner.read_table(
+            stream, split, pa.schema(list((types | dict.fromkeys(values, pa.string())).items())), report
+        )
+        if misfits:
+            raise TypeMismatchError(uri=split.file.uri, row=None, columns=_first_misfits(inner) | misfits)
+        for batch in inner:
+            self._warn(report, batch.num_rows, matched, frozenset())
+            yield columns.put_into(batch, report)
+
+    def _values(self, uri: str) -> tuple[PathValues, bool]:
+        """Column -> value, and whether the pattern matches."""
+        values = partition_values(uri) if self.partitions else {}
+        if self.pattern is None:
+            return values, True
+        match = re.search(self.pattern, uri)
+        found = dict.fromkeys(re.compile(self.pattern).groupindex) if match is None else match.groupdict()
+        groups = {name: None if value is None else _well_formed(value) for name, value in found.items()}
+        return values | groups, match is not None
+
+    def _warn(self, report: SplitReport, rows: int, matched: bool, left_out: "frozenset[str] | set[str]") -> None:
+        if not matched:
+            report.warnings["path_pattern does not match the file's path: its columns are null"] += rows
+        for name in sorted(left_out):
+            report.warnings[f"column {name!r} of the path is not in the catalog's schema and is left out"] += rows
+
+
+def partition_values(uri: str) -> PathValues:
+    """Column -> value of the `key=value` segments of a uri, percent-escapes resolved."""
+    pairs = (segment.partition("=") for segment in _segments(uri) if "=" in segment)
+    return {_text(name): None if value == _HIVE_NULL else _text(value) for name, _, value in pairs}
+
+
+def _segments(uri: str) -> list[str]:
+    """Those of an archive's path, then those of its member's."""
+    parted = split_member(uri)
+    return uri.split("/") if parted is None else [*parted[0].split("/"), *_segments(parted[1])]
+
+
+def _text(escaped: str) -> str:
+    return _well_formed(unquote(escaped))
+
+
+def _well_formed(text: str) -> str:
+    """A path that is not text (lone surrogates) with its bytes written `\\udcNN`: columns hold nothing else."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _gives_way(name: str) -> str:
+    return f"column {name!r} of the file gives way to the one of its path"
+
+
+# Arrow batches
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of one file's batches: made once, as long as the longest batch so far, and sliced for each."""
+
+    values: Mapping[str, str | None]
+    types: "Mapping[str, pa.DataType]"
+    made: "dict[str, pa.Array]" = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: PathValues) -> "_Columns":
+        import pyarrow as pa
+
+        return cls(values, dict.fromkeys(values, pa.string()))
+
+    def put_into(self, batch: "pa.RecordBatch", report: SplitReport) -> "pa.RecordBatch":
+        import pyarrow as pa
+
+        rows = batch.num_rows
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name, value in self.values.items():
+            own = columns.get(name)
+            if own is not None and own.null_count < rows:
+                report.warnings[_gives_way(name)] += rows - own.null_count
+            if value is None:
+                columns.pop(name, None)
+            else:
+                columns[name] = self._constant(name, value, rows)
+        if not columns:
+            return batch.select([])  # a batch made of no columns would have no rows
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def _constant(self, name: str, value: str, rows: int) -> "pa.Array":
+        made = self.made.get(name)
+        if made is None or len(made) < rows:
+            made = self.made[name] = _repeated(value, 1 << rows.bit_length(), self.types[name])
+        return made.slice(0, rows)
+
+
+def _repeated(value: str, rows: int, kind: "pa.DataType") -> "pa.Array":
+    """Built by hand, because pyarrow imports pandas, where it is installed, to make a scalar: 0.2 s in every process."""
+    import pyarrow as pa
+
+    text = value.encode()
+    offsets = array("i", range(0, len(text) * rows + 1, len(text))) if text else array("i", [0]) * (rows + 1)
+    strings = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text * rows))
+    return strings if kind.equals(pa.string()) else strings.cast(kind)
+
+
+def _typed(values: PathValues, types: "Mapping[str, pa.DataType]") -> "tuple[_Columns, dict[str, pa.DataType]]":
+    """The columns as `types` wants them, and those that it lacks or that do not cast, which need to be strings."""
+    import pyarrow as pa
+
+    columns = _Columns(values, types)
+    misfits = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        try:
+            if name in types:
+                _repeated(value, 1, types[name])
+                continue
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass
+        misfits[name] = pa.string()
+    return columns, misfits
+
+
+def _first_misfits(batches: "Iterator[pa.RecordBatch]") -> "dict[str, pa.DataType]":
+    """What the file asks for at its first batch: said together, it costs one retry and not two."""
+    try:
+        next(batches, None)
+    except TypeMismatchError as exc:
+        return exc.columns
+    return {}
+
+
+# Records that already are JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Members for the end of each object, in place of those it has of these names."""
+
+    names: tuple[str, ...]
+    encoded: bytes
+    has_own: Callable[[bytes], bool]
+
+    @classmethod
+    def of(cls, values: PathValues) -> "_Members":
+        import msgspec
+
+        encoded = (
+            msgspec.json.encode(name) + b":" + msgspec.json.encode(value)
+            for name, value in values.items()
+            if value is not None
+        )
+        return cls(tuple(values), b",".join(encoded), _finder(tuple(values)))
+
+    def put_into(self, batch: JsonLines, report: SplitReport) -> JsonLines:
+        lines = batch.lines
+        if self.names:
+            has_own = self.has_own
+            lines = [self._without_own(line, report) if has_own(line) else line for line in lines]
+        if not self.encoded:
+            return JsonLines(lines)
+        after = b"," + self.encoded + b"}"
+        # What stands before the closing brace tells whether there may be an object without a member.
+        if not _BLANKS_AND_BRACE.intersection(map(itemgetter(-2), lines)):
+            return JsonLines([line[:-1] + after for line in lines])
+        alone = b"{" + self.encoded + b"}"
+        return JsonLines([line[:-1] + after if b'"' in line else alone for line in lines])
+
+    def _without_own(self, line: bytes, report: SplitReport) -> bytes:
+        """The object without members of these names; what the other members hold keeps its bytes."""
+        import msgspec
+
+        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        for name in self.names:
+            if (own := members.pop(name, None)) is not None:
+                report.warnings[_gives_way(name)] += bytes(own) != b"null"
+        return msgspec.json.encode(members)
+
+
+@lru_cache(maxsize=16)
+def _finder(names: tuple[str, ...]) -> Callable[[bytes], bool]:
+    """Whether a JSON object has a member of such a name, in whatever spelling; its values are skipped.
+
+    What the decoder does not take (half a surrogate pair, a depth of thousands) counts as without: of two members of a
+    name the last one is the one that counts.
+    """
+    import msgspec
+
+    absent = msgspec.Raw(b"")
+    fields = [(f"f{i}", msgspec.Raw, absent) for i in range(len(names))]
+    kind: Any
+    try:
+        kind = msgspec.defstruct("Own", fields, rename={f"f{i}": name for i, name in enumerate(names)})
+    except ValueError:  # a name with quotes, backslashes or control characters
+        kind = dict[str, msgspec.Raw]
+    decode = msgspec.json.Decoder(kind).decode
+    own = frozenset(names)
+    nothing = decode(b"{}")
+
+    def has_own(line: bytes) -> bool:
+        try:
+            found = decode(line)
+        except (msgspec.MsgspecError, RecursionError):
+            return False
+        return not own.isdisjoint(found) if isinstance(found, dict) else found != nothing
+
+    return has_own
