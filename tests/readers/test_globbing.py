@@ -141,3 +141,106 @@ def test_pickles_and_compares_by_its_patterns() -> None:
     assert patterns != GlobPatterns(["a/{b,c}*", "!**/x"])
     with pytest.raises(AttributeError):
         patterns.prefix = "b"  # type: ignore[misc]
+
+
+MEMBER_URIS = [
+    "a.csv",
+    "a!b.csv",
+    "in/a.zip",
+    "in/a.zip!x.csv",
+    "in/a.zip!dir/x.csv",
+    "in/a.zip!dir/.y.csv",
+    "in/a.zip!b.zip!x.csv",
+    "in/b.TGZ!x.csv",
+]
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        (["**"], MEMBER_URIS),
+        (["**/*.csv"], ["a.csv", "a!b.csv"]),
+        (["a!b.csv"], ["a!b.csv"]),
+        (["*!*"], ["a!b.csv"]),
+        (["in/*.zip"], MEMBER_URIS[2:7]),
+        (["in/*.zip!**/*.csv"], ["in/a.zip", "in/a.zip!x.csv", "in/a.zip!dir/x.csv", MEMBER_URIS[6]]),
+        (["in/*.zip!*.csv"], ["in/a.zip", "in/a.zip!x.csv", MEMBER_URIS[6]]),
+        (["in/*.{zip,TGZ}!{x,y}.csv"], ["in/a.zip", "in/a.zip!x.csv", "in/b.TGZ!x.csv"]),
+        (["in/*.zip!dir/*", "in/*.zip!x.*"], ["in/a.zip", "in/a.zip!x.csv", "in/a.zip!dir/x.csv"]),
+        (["**/*.tgz!**"], []),
+        (["**/*.TGZ!**"], ["in/b.TGZ!x.csv"]),
+        (["**", "!**/*.zip"], ["a.csv", "a!b.csv", "in/b.TGZ!x.csv"]),
+        (["**", "!**/*.zip!**"], ["a.csv", "a!b.csv", "in/a.zip", "in/b.TGZ!x.csv"]),
+        (["**", "!in/a.zip!dir/*"], [*MEMBER_URIS[:4], *MEMBER_URIS[6:]]),
+        (["!a.zip!x", "!in/**"], ["a.csv", "a!b.csv"]),
+    ],
+)
+def test_matches_members_of_archives(globs: list[str], expected: list[str]) -> None:
+    patterns = GlobPatterns(globs)
+
+    assert [uri for uri in MEMBER_URIS if patterns.matches(uri)] == expected
+
+
+@pytest.mark.parametrize(
+    ("globs", "prefix", "opened"),
+    [
+        (["**"], None, True),
+        (["**/*.csv"], None, False),
+        (["in/*.zip!**/*.csv"], None, True),
+        (["in/*.zip!**/*.csv", "!**/a.*"], None, False),
+        (["in/*.zip", "!in/a.zip!**"], None, True),
+        (["**"], "in/", True),
+        (["**"], "in/a.zip!dir/", True),
+        (["**"], "in/b", False),
+        (["**"], "in/a.zip!", False),
+    ],
+)
+def test_says_which_archives_are_to_be_opened(globs: list[str], prefix: str | None, opened: bool) -> None:
+    patterns = GlobPatterns(globs, prefix)
+
+    assert patterns.opens("in/a.zip") is opened
+    assert patterns.matches("in/a.zip") is opened
+
+
+@pytest.mark.parametrize(
+    ("globs", "prefix", "expected"),
+    [
+        (["in/a.zip!dir/*.csv"], None, ("in/a.zip",)),
+        (["in/*.zip!dir/*.csv", "out/a.tar!*"], None, ("in/", "out/a.tar")),
+        (["a!b/*"], None, ("a!b/",)),
+        (["**"], "in/a.zip!dir/", ("in/a.zip",)),
+        (["in/**"], "in/a.zip!dir/", ("in/a.zip",)),
+    ],
+)
+def test_prefixes_of_archives(globs: list[str], prefix: str | None, expected: tuple[str, ...]) -> None:
+    patterns = GlobPatterns(globs, prefix)
+
+    assert patterns.prefixes == expected
+    if prefix:
+        assert patterns.matches(f"{prefix}x.csv")
+        assert not patterns.matches("in/a.zip!x.csv")
+
+
+def test_archives_inside_archives_are_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="archive inside an archive") as caught:
+        GlobPatterns(["a.zip!b.zip!*.csv"])
+    assert caught.value.remedy
+    assert GlobPatterns([r"a.zip!b.zip\!*.csv"]).matches("a.zip!b.zip!x.csv")
+
+
+@pytest.mark.parametrize("uri", ["a.zip!b*.csv", "a[1].zip!b!c", "a.zip!b.zip!c", "!a.zip!b", "a.zip!", "a{b}.tar!\\x"])
+def test_escapes_members(uri: str) -> None:
+    patterns = GlobPatterns([GlobPatterns.escape(uri)])
+
+    assert patterns.matches(uri)
+    assert not patterns.matches(uri + "x")
+    assert not patterns.matches("x" + uri)
+
+
+def test_members_pickle() -> None:
+    patterns = GlobPatterns(["in/*.zip!**/*.csv", "!in/a.zip!dir/*"])
+
+    copy = pickle.loads(pickle.dumps(patterns))
+
+    assert copy == patterns
+    assert [copy.matches(uri) for uri in MEMBER_URIS[3:5]] == [True, False]

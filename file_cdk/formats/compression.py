@@ -1,0 +1,288 @@
+"""A compressed stream read as the plain one, with bounds on what it may unpack to."""
+
+import io
+import os
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, cast
+
+from file_cdk.core.errors import MalformedFileError
+from file_cdk.formats.compression_codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
+
+ALWAYS_ALLOWED_BYTES = 64 << 20
+"""Up to so many plain bytes no expansion ratio is too high: sparse text packs a thousandfold by itself."""
+
+PIECE_BYTES = 512 << 10
+"""Plain bytes of one step, about."""
+
+HEAD_BYTES = 2 << 20
+"""The beginning of the plain data that is kept: formats look at it more than once."""
+
+_PROBE_AT_BYTES = 2 << 20
+"""Where data that is on its way to be refused is unpacked ahead, before anyone makes the effort to read it."""
+
+MAGIC_BYTES = 16
+"""The beginning of a file by which its compression is known."""
+
+
+def codec_of(head: bytes) -> str | None:
+    """What data that begins with `head` is compressed with, by its magic bytes; `head` is MAGIC_BYTES or all there is.
+
+    The .lzma format has none that text could not have, so only a name tells it (see `codec_named`).
+    """
+    return next((name for name, codec in CODECS.items() if name != "lzma" and codec.begins(head)), None)
+
+
+def codec_named(name: str, head: bytes) -> str | None:
+    """`name` if data that begins with `head` may be compressed so, else what `codec_of` says."""
+    return name if CODECS[name].begins(head) else codec_of(head)
+
+
+class PlainStream(io.RawIOBase):
+    """What a compressed stream unpacks to, readable and seekable; reads return all that is asked for unless the data ends.
+
+    Going back is free within the last piece and the first HEAD_BYTES, else it starts the unpacking anew. Plain bytes above
+    both ALWAYS_ALLOWED_BYTES and `max_expansion_ratio` times the compressed bytes read so far are refused.
+    Reads raise MalformedFileError, with the position in the compressed stream, after the plain bytes before the fault.
+    Does not close the stream that it reads.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        open_decoder: Callable[[Source], Decoder],
+        label: str,
+        uri: str,
+        max_expansion_ratio: int,
+    ) -> None:
+        super().__init__()
+        self._source = Source(stream)
+        self._open_decoder = open_decoder
+        self._label = label
+        self._uri = uri
+        self._max_expansion_ratio = max_expansion_ratio
+        self._head = bytearray()
+        self._at = 0
+        self._probed = False
+        self._restart()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """From the end: unpacks all of it first. Raises as `read`."""
+        if whence == os.SEEK_CUR:
+            offset += self._at
+        elif whence == os.SEEK_END:
+            offset += self.unpack_to_end()
+        if offset < 0:
+            raise ValueError("a position before the beginning")
+        self._at = offset
+        return offset
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(PIECE_BYTES), b""))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        data = self._some(size)
+        if len(data) == size:
+            return data
+        if not data:
+            self._raise_fault()
+            return b""
+        parts = [data]
+        size -= len(data)
+        while size and (data := self._some(size)):
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
+    def unpack_to_end(self) -> int:
+        """Unpacks what is left, so that damage anywhere is found; size of the plain data. Raises as `read`."""
+        while self._advance(PIECE_BYTES):
+            pass
+        self._raise_fault()
+        return self._piece_at
+
+    def _some(self, size: int) -> bytes:
+        """Between 1 and `size` bytes at the position, which moves on; none at the end or a fault."""
+        data = self._known(size)
+        while not data and size:
+            if self._at < self._piece_at:
+                self._restart()
+            if not self._advance(size):
+                return b""
+            data = self._known(size)
+        self._at += len(data)
+        return data
+
+    def _known(self, size: int) -> bytes:
+        begin = self._at - self._piece_at
+        if 0 <= begin < len(self._piece):
+            return self._piece[begin : begin + size]
+        return bytes(self._head[self._at : self._at + size])
+
+    def _advance(self, size: int) -> bool:
+        """Unpacks the next piece; False at the end or at a fault."""
+        self._piece_at += len(self._piece)
+        self._piece = b""
+        if self._fault:
+            return False
+        try:
+            if self._decoder is None:
+                self._decoder = self._open_decoder(self._source)
+            self._piece = self._decoder.read(min(max(size, PIECE_BYTES), 2 * PIECE_BYTES))
+            self._check_expansion(self._piece_at + len(self._piece))
+            if not self._probed and self._piece_at + len(self._piece) >= _PROBE_AT_BYTES:
+                return self._probe()
+        except DamagedError as exc:
+            self._fault = MalformedFileError(f"its {self._label} data {exc}", uri=self._uri, byte=self._source.consumed)
+        except MalformedFileError as exc:
+            self._piece = b""
+            self._fault = exc
+        if len(self._head) == self._piece_at < HEAD_BYTES:
+            self._head += self._piece
+        return bool(self._piece)
+
+    def _probe(self) -> bool:
+        """Where the data up to here makes one think of a bomb: unpacks on until that is settled, and begins anew if it is
+        none. Nothing that is read of a bomb is worth reading, and some formats take long to find that out."""
+        self._probed = True
+        plain = self._piece_at + len(self._piece)
+        if self._decoder is None or 2 * plain <= self._max_expansion_ratio * self._source.consumed:
+            return bool(self._piece)
+        with suppress(DamagedError):
+            while plain <= ALWAYS_ALLOWED_BYTES and (data := self._decoder.read(PIECE_BYTES)):
+                plain += len(data)
+        self._check_expansion(plain)
+        self._restart()
+        return True
+
+    def _check_expansion(self, plain: int) -> None:
+        if plain > ALWAYS_ALLOWED_BYTES and plain > self._max_expansion_ratio * self._source.consumed:
+            raise MalformedFileError(
+                f"unpacks to more than {self._max_expansion_ratio} times its size",
+                uri=self._uri,
+                byte=self._source.consumed,
+                remedy="If it is meant to, set `max_expansion_ratio` higher",
+            )
+
+    def _raise_fault(self) -> None:
+        if self._fault:
+            raise self._fault
+
+    def _restart(self) -> None:
+        self._source.restart()
+        self._decoder: Decoder | None = None
+        self._piece = b""
+        self._piece_at = 0
+        self._fault: MalformedFileError | None = None
+
+
+def open_plain(stream: IO[bytes], codec: str, uri: str, max_expansion_ratio: int) -> PlainStream:
+    """codec: a key of CODECS."""
+    return PlainStream(stream, CODECS[codec].open, CODECS[codec].label, uri, max_expansion_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacker:
+    """Opens compressed streams for a reader of archives. max_expansion_ratio: see PlainStream."""
+
+    max_expansion_ratio: int = 200
+
+    def open_compressed(self, stream: IO[bytes], codec: str, uri: str) -> IO[bytes]:
+        """See `open_plain`."""
+        return cast(IO[bytes], open_plain(stream, codec, uri, self.max_expansion_ratio))
+
+    def open_zip_member(
+        self, stream: IO[bytes], uri: str, *, method: int, flags: int, size_bytes: int, crc32: int
+    ) -> IO[bytes]:
+        """The member whose compressed data is `stream`, checked against what the archive's directory says of it."""
+
+        def open_decoder(source: Source) -> Decoder:
+            return _Checked(open_zip_method(method, source, size_bytes, flags), size_bytes, crc32)
+
+        return cast(IO[bytes], PlainStream(stream, open_decoder, "zip", uri, self.max_expansion_ratio))
+
+
+class _Checked:
+    """A decoder whose data has to have a size and a checksum: looked at as soon as the size is reached, since who reads the
+    data may know its size and read no further."""
+
+    def __init__(self, decoder: Decoder, size_bytes: int, crc32: int) -> None:
+        self._decoder = decoder
+        self._left = size_bytes
+        self._expected = crc32
+        self._crc32 = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._decoder.read(size)
+        self._left -= len(data)
+        self._crc32 = zlib.crc32(data, self._crc32)
+        if self._left < 0 or (data and not self._left and self._decoder.read(1)):
+            raise DamagedError("is longer than the archive says")
+        if not data and self._left:
+            raise DamagedError("is shorter than the archive says")
+        if not self._left and self._crc32 != self._expected:
+            raise DamagedError("is damaged: its checksum does not match")
+        return data
+
+
+class PeekedStream:
+    """A stream whose beginning was looked at, and is served again without asking the store a second time."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        """Reads `size` bytes from the stream's beginning."""
+        self._stream = stream
+        stream.seek(0)
+        self.head = stream.read(size)
+        self._stream_at = len(self.head)
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.head[self._at : None if size < 0 else self._at + size]
+        if len(data) != size:
+            if self._stream_at != self._at + len(data):
+                self._stream_at = self._stream.seek(self._at + len(data))
+            rest = self._stream.read(size if size < 0 else size - len(data))
+            self._stream_at += len(rest)
+            data = data + rest if data else rest
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_CUR:
+            offset += self._at
+        elif whence == os.SEEK_END:
+            offset = self._stream_at = self._stream.seek(offset, os.SEEK_END)
+        self._at = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    @property
+    def closed(self) -> bool:
+        return self._stream.closed

@@ -1,0 +1,385 @@
+"""Decoders of each way to compress a stream of bytes: bounded steps, frame after frame, and an error for all that is damaged.
+
+Each library is imported when the first stream of its kind is opened.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+CHUNK_BYTES = 128 << 10
+"""Compressed bytes asked of a store's stream at a time."""
+
+FIRST_CHUNK_BYTES = 16 << 10
+"""The first time fewer: how much data that unpacks to extremes was read is known so much better."""
+
+MAX_WINDOW_BYTES = 128 << 20
+"""Memory that a stream may make its decoder keep of what was unpacked before; `zstd` and `xz -9` stay within it."""
+
+_BLOCK_BYTES = 128 << 10
+"""A block of zstd holds at most so many plain bytes (RFC 8878, 3.1.1.2.4)."""
+_REPEATED_BYTE, _RESERVED = 1, 3
+"""Types of such blocks."""
+
+_ALONE_UNKNOWN_SIZE = b"\xff" * 8
+
+
+class DamagedError(Exception):
+    """Internal to whoever unpacks, who knows the file and its name. The message completes "its gzip data …"."""
+
+
+TRUNCATED = "ends too early: the file is cut off"
+DAMAGED = "is damaged"
+TRAILING = "is followed by bytes that are something else"
+_TOO_WIDE = f"needs more than the {MAX_WINDOW_BYTES >> 20} MiB of memory that one file may take"
+
+
+class Source:
+    """A compressed stream, read from its beginning. consumed: bytes handed out."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.consumed = 0
+
+    def read(self) -> bytes:
+        data = self._stream.read(CHUNK_BYTES if self.consumed else FIRST_CHUNK_BYTES)
+        self.consumed += len(data)
+        return data
+
+    def restart(self) -> None:
+        self._stream.seek(0)
+        self.consumed = 0
+
+
+class Decoder(Protocol):
+    def read(self, size: int) -> bytes:
+        """The next plain bytes: at most `size`, or one block of the format where that is more; none at the end only.
+
+        Raises DamagedError; what the source raises passes unchanged.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """label: for people. begins: whether bytes, at least 16 of them unless there are no more, begin such a stream."""
+
+    label: str
+    open: Callable[[Source], Decoder]
+    begins: Callable[[bytes], bool]
+
+
+class _Frames:
+    """Frames one after the other, in a decoder that has the interface of the standard library's.
+
+    Zero bytes after a frame are padding, as tape archives leave it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        start: Callable[[], Any],
+        errors: tuple[type[Exception], ...],
+        begins: Callable[[bytes], bool] | None = None,
+        pending: bytes = b"",
+    ) -> None:
+        self._source = source
+        self._start = start
+        self._errors = errors
+        self._begins = begins
+        self._pending = pending
+        self._decoder = start()
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if self._decoder.eof and not self._next_frame():
+                return b""
+            data = b""
+            if self._pending:
+                data, self._pending = self._pending, b""
+            elif self._decoder.needs_input:
+                data = self._source.read()
+                if not data:
+                    raise DamagedError(TRUNCATED)
+            try:
+                plain: bytes = self._decoder.decompress(data, size)
+            except self._errors as exc:
+                raise DamagedError(_TOO_WIDE if "emory usage limit" in str(exc) else DAMAGED) from exc
+            if plain:
+                return plain
+
+    def _next_frame(self) -> bool:
+        rest = (self._decoder.unused_data or b"").lstrip(b"\0")
+        while len(rest) < 16 and (more := self._source.read()):
+            rest = (rest + more).lstrip(b"\0")
+        if not rest:
+            return False
+        if self._begins is None or not self._begins(rest):
+            raise DamagedError(TRAILING)
+        self._pending = rest
+        self._decoder = self._start()
+        return True
+
+
+class _Chunks:
+    """What is left over of the chunks read from a source, for formats that are cut by hand."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._data = b""
+        self._at = 0
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, fewer at the end only."""
+        while len(self._data) - self._at < size:
+            more = self._source.read()
+            if not more:
+                break
+            self._data = self._data[self._at :] + more
+            self._at = 0
+        return self._data[self._at : self._at + size]
+
+    def take(self, size: int) -> bytes:
+        taken = self.peek(size)
+        if len(taken) < size:
+            raise DamagedError(TRUNCATED)
+        self._at += size
+        return taken
+
+    def skip(self, size: int) -> None:
+        while size:
+            size -= len(self.take(min(size, CHUNK_BYTES)))
+
+    def rest(self) -> bytes:
+        """What was read of the source and not taken."""
+        return self._data[self._at :]
+
+
+class _Zstd:
+    """Zstandard, fed block by block: the library itself sets no bound to what one call may return, and does not tell
+    the end of the data from the end of a frame. Layout: RFC 8878."""
+
+    def __init__(self, source: Source) -> None:
+        import zstandard
+
+        self._chunks = _Chunks(source)
+        self._library = zstandard
+        self._context = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+        self._frame: Any = None
+        self._has_checksum = False
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002 - one block, which is the least
+        while self._frame is not None or self._begin_frame():
+            if plain := self._decode_block():
+                return plain
+        return b""
+
+    def _begin_frame(self) -> bool:
+        """Hands a frame's header to the library, after the skippable frames before it; False at the end of the data."""
+        while _is_skippable(start := self._chunks.peek(8)):
+            self._chunks.skip(8)
+            self._chunks.skip(int.from_bytes(start[4:], "little"))
+        if not start:
+            return False
+        if not start.startswith(_ZSTD):
+            raise DamagedError(TRAILING)
+        if len(start) < 8:
+            raise DamagedError(TRUNCATED)
+        descriptor = start[4]
+        content, single, dictionary = descriptor >> 6, descriptor >> 5 & 1, descriptor & 3
+        if dictionary:
+            raise DamagedError("needs a dictionary, which is not in the file")
+        self._has_checksum = bool(descriptor & 4)
+        self._frame = self._context.decompressobj()
+        self._decode(self._chunks.take(5 + (1 - single) + (single if content == 0 else 1 << content)))
+        return True
+
+    def _decode_block(self) -> bytes:
+        """One block, and the checksum behind a frame's last one."""
+        header = self._chunks.take(3)
+        bits = int.from_bytes(header, "little")
+        is_last, kind, size = bits & 1, bits >> 1 & 3, bits >> 3
+        if kind == _RESERVED or size > _BLOCK_BYTES:
+            raise DamagedError(DAMAGED)
+        plain = self._decode(header + self._chunks.take(1 if kind == _REPEATED_BYTE else size))
+        if is_last:
+            plain += self._decode(self._chunks.take(4 if self._has_checksum else 0))
+            if not self._frame.eof:
+                raise DamagedError(DAMAGED)
+            self._frame = None
+        return plain
+
+    def _decode(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        try:
+            plain: bytes = self._frame.decompress(data)
+        except self._library.ZstdError as exc:
+            raise DamagedError(_TOO_WIDE if "too much memory" in str(exc) else DAMAGED) from exc
+        return plain
+
+
+class _Snappy:
+    """The framing format of snappy (framing_format.txt of google/snappy): chunks of at most 64 KiB, each by itself."""
+
+    def __init__(self, source: Source) -> None:
+        import cramjam
+
+        self._chunks = _Chunks(source)
+        self._library = cramjam
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002 - one chunk, which is the least
+        while header := self._chunks.peek(4):
+            if len(header) < 4:
+                raise DamagedError(TRUNCATED)
+            kind, size_bytes = header[0], int.from_bytes(header[1:], "little")
+            if kind >= _SNAPPY_PASSED_OVER:
+                self._pass_over(kind, size_bytes)
+            elif plain := self._decode_chunk(kind, size_bytes):
+                return plain
+        return b""
+
+    def _decode_chunk(self, kind: int, size_bytes: int) -> bytes:
+        if kind not in _SNAPPY_DATA or size_bytes > _SNAPPY_CHUNK_BYTES:
+            raise DamagedError(DAMAGED)
+        try:
+            return bytes(self._library.snappy.decompress(_SNAPPY + self._chunks.take(4 + size_bytes)))
+        except self._library.DecompressionError as exc:
+            raise DamagedError(DAMAGED) from exc
+
+    def _pass_over(self, kind: int, size: int) -> None:
+        if kind != _SNAPPY[0]:
+            self._chunks.skip(4 + size)
+        elif self._chunks.take(len(_SNAPPY)) != _SNAPPY:
+            raise DamagedError(DAMAGED)
+
+
+class _Stored:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, size: int) -> bytes:  # noqa: ARG002 - a chunk is small enough for anyone
+        return self._source.read()
+
+
+_GZIP = b"\x1f\x8b\x08"
+_XZ = b"\xfd7zXZ\0"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_LZ4 = b"\x04\x22\x4d\x18"
+_SNAPPY = b"\xff\x06\0\0sNaPpY"
+_SNAPPY_DATA = (0, 1)
+_SNAPPY_PASSED_OVER = 0x80
+"""Kinds of chunks from here on are padding, things to come, or the beginning of the next stream."""
+_SNAPPY_CHUNK_BYTES = 4 + 32 + (1 << 16) * 7 // 6
+"""A checksum, then 64 KiB, which grow by a sixth where they cannot be made smaller."""
+_BZIP2_START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+
+
+def _is_skippable(data: bytes) -> bool:
+    return _SKIPPABLE.match(data) is not None
+
+
+def _is_alone(data: bytes) -> bool:
+    """The old .lzma format has no magic: its usual properties, a dictionary size of few bits, and a size below 256 GiB."""
+    return (
+        data[:3] == b"\x5d\0\0" and len(data) > 13 and (data[10:13] == b"\0\0\0" or data[5:13] == _ALONE_UNKNOWN_SIZE)
+    )
+
+
+def _open_gzip(source: Source) -> Decoder:
+    from isal import igzip_lib
+
+    return _Frames(
+        source,
+        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+        (igzip_lib.IsalError, EOFError),
+        CODECS["gzip"].begins,
+    )
+
+
+def _open_deflate(source: Source) -> Decoder:
+    from isal import igzip_lib
+
+    return _Frames(
+        source,
+        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE),
+        (igzip_lib.IsalError, EOFError),
+    )
+
+
+def _open_bzip2(source: Source) -> Decoder:
+    import bz2
+
+    return _Frames(source, bz2.BZ2Decompressor, (OSError, EOFError), CODECS["bzip2"].begins)
+
+
+def _open_xz(source: Source) -> Decoder:
+    import lzma
+
+    return _Frames(
+        source,
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW_BYTES + (8 << 20)),
+        (lzma.LZMAError, EOFError),
+        CODECS["xz"].begins,
+    )
+
+
+def _open_alone(source: Source, pending: bytes = b"") -> Decoder:
+    import lzma
+
+    return _Frames(
+        source,
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_WINDOW_BYTES + (8 << 20)),
+        (lzma.LZMAError, EOFError),
+        pending=pending,
+    )
+
+
+def _open_zip_lzma(source: Source, size_bytes: int | None) -> Decoder:
+    """As in a zip: two bytes of version, two of length, the properties, the data (APPNOTE.TXT, 5.8).
+
+    size_bytes: of the plain data, where no mark ends it."""
+    chunks = _Chunks(source)
+    head = chunks.take(9)
+    size = _ALONE_UNKNOWN_SIZE if size_bytes is None else size_bytes.to_bytes(8, "little")
+    return _open_alone(source, head[4:] + size + chunks.rest())
+
+
+def _open_lz4(source: Source) -> Decoder:
+    import lz4.frame
+
+    return _Frames(source, lz4.frame.LZ4FrameDecompressor, (RuntimeError, EOFError), CODECS["lz4"].begins)
+
+
+_OTHER_ZIP_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 96: "jpeg", 97: "wavpack", 98: "ppmd", 99: "aes"}
+
+CODECS: dict[str, Codec] = {
+    "gzip": Codec("gzip", _open_gzip, lambda data: data.startswith(_GZIP)),
+    "bzip2": Codec("bzip2", _open_bzip2, lambda data: _BZIP2_START.match(data) is not None),
+    "xz": Codec("xz", _open_xz, lambda data: data.startswith(_XZ)),
+    "zstd": Codec("zstd", _Zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
+    "lz4": Codec("lz4", _open_lz4, lambda data: data.startswith(_LZ4) or _is_skippable(data)),
+    "snappy": Codec("snappy", _Snappy, lambda data: data.startswith(_SNAPPY)),
+    "lzma": Codec("lzma", _open_alone, _is_alone),
+}
+"""In the order in which a file's beginning is compared with them."""
+
+
+def open_zip_method(method: int, source: Source, size_bytes: int, flags: int) -> Decoder:
+    """Decoder of a zip member's data. flags: the member's general purpose bits. Raises DamagedError for other methods."""
+    match method:
+        case 0:
+            return _Stored(source)
+        case 8:
+            return _open_deflate(source)
+        case 12:
+            return _open_bzip2(source)
+        case 14:
+            return _open_zip_lzma(source, None if flags & 2 else size_bytes)
+        case 20 | 93:
+            return _Zstd(source)
+        case 95:
+            return _open_xz(source)
+    name = _OTHER_ZIP_METHODS.get(method, f"number {method}")
+    raise DamagedError(f"uses the compression method {name}, which cannot be read")
