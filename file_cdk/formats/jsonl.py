@@ -1,30 +1,31 @@
-"""JSON Lines: one object per line, passed on in its own bytes, or read into typed columns for a table."""
+"""JSON Lines and arrays of JSON objects: records passed on in their own bytes, or read into typed columns for a table."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from file_cdk.core.config import JsonlConfig
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.errors import FileError, MalformedRecordError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.jsonl_lines import (
-    LONE_SURROGATE,
-    ONE_PER_LINE,
-    CheckedLines,
-    check_lines,
-    whole_lines,
-    without_lone_surrogates,
-)
+from file_cdk.formats.jsonl_documents import ArrayReader, begins_array
+from file_cdk.formats.jsonl_found import ONE_OBJECT_PER_LINE, Found
+from file_cdk.formats.jsonl_lines import LineSource
+from file_cdk.formats.jsonl_records import LineReader
+from file_cdk.formats.jsonl_syntax import without_lone_surrogates
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_BYTES = 1_000_000
-"""Inference reads the lines that begin in this much of a file."""
+"""Inference reads the records that begin in this much of a file."""
+
+_LOOK_ON_BYTES = 4 * 1024 * 1024
+"""Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
 
 _FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
 _FILE_COLUMN = b'"_ab_source_file_'
@@ -34,9 +35,11 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class JsonlFormat:
-    """JSON Lines files (UTF-8, `\\n` between records). An empty file is a file without records.
+    """JSON Lines files (UTF-8, `\\n` between records); also objects over several lines, one after the other, and arrays of
+    objects, both of which take one worker per file. An empty file is a file without records.
 
-    Memory per split: one piece of 128 KiB, or one record where that is longer, a few times over.
+    Memory per split: one piece of 128 KiB, or one record where that is longer, a few times over; of a record longer than
+    `max_record_bytes` no more than that is held.
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
@@ -51,7 +54,7 @@ class JsonlFormat:
         return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
-        """Types of the top level only; a malformed line ends the sample, and is an error when no record precedes it."""
+        """Types of the top level only. Rejected records are passed over, and are an error when there are no others."""
         seen: dict[str, dict[str, None]] = {}
         for record in self._sample(stream, file):
             for name, value in _members(record).items():
@@ -59,7 +62,7 @@ class JsonlFormat:
         return merge_properties([{name: {"type": kind}} for name, kinds in seen.items() for kind in kinds])
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
-        """See jsonl_table.infer_schema; of a malformed line as in `infer_json_schema`."""
+        """See jsonl_table.infer_schema; of rejected records as in `infer_json_schema`."""
         from file_cdk.formats.jsonl_table import infer_schema  # the protocol's path does without pyarrow
 
         return infer_schema(self._sample(stream, file))
@@ -71,16 +74,19 @@ class JsonlFormat:
         json_schema: Mapping[str, Any] | None,  # noqa: ARG002 - records go out as they are
         report: SplitReport,
     ) -> Iterator["pa.RecordBatch | JsonLines"]:
-        """JsonLines in the file's own bytes, but for keys that name the columns every record gets about its file.
+        """JsonLines in the file's own bytes, but for keys that name the columns every record gets about its file, and for line
+        ends and indents of objects over several lines.
 
-        Raises MalformedRecordError at the first line that is not one JSON object, after the records before it.
+        What is not one JSON object is rejected. Raises MalformedRecordError at a record that ends nowhere within the limits, or
+        in an array that breaks off, after the records before it; SequentialOnlyError at an object over several lines, or an
+        array, unless the split is the last of its file or sequential.
         """
-        for piece, found in self._pieces(stream, split, report):
+        for found in self._found(stream, split, report):
             records = found.records
-            if _FILE_COLUMN in piece:
+            if found.text is None or _FILE_COLUMN in found.text:
                 records = [_without_file_columns(record) if _FILE_COLUMN in record else record for record in records]
+            found.count(report)
             if records:
-                report.rows += len(records)
                 yield JsonLines(records)
 
     def read_table(
@@ -89,46 +95,64 @@ class JsonlFormat:
         """Batches of exactly `schema`'s columns, null where a record lacks a key.
 
         A column of strings takes any value: what is not a string becomes its JSON text, as the file spells it.
-        Raises as `read_records`, and TypeMismatchError for the columns of the first piece that does not fit.
+        Rejects and raises as `read_records`, and raises TypeMismatchError for the columns of the first piece that does not fit,
+        and of those near it.
         """
         from file_cdk.formats.jsonl_table import TableReader
 
         reader = TableReader(schema, split.file.uri)
-        for _, found in self._pieces(stream, split, report):
-            records = found.records
-            if found.lone_surrogates:
-                records = [without_lone_surrogates(record) for record in records]
-            if records:
-                batch = reader.read(records, report.rows + 1)
-                report.rows += len(records)
+        pieces = self._found(stream, split, report)
+        for found in pieces:
+            first_row = report.rows_present + 1
+            try:
+                batch = reader.read(found.unicode_records(), first_row) if found.records else None
+            except TypeMismatchError as error:
+                columns = reader.widened_further(error.columns, _what_follows(pieces, found.end))
+                row = None if error.row is None else error.row + found.rejected_before(error.row - first_row)
+                raise TypeMismatchError(uri=split.file.uri, row=row, columns=columns) from None
+            found.count(report)
+            if batch is not None:
                 yield batch
 
-    def _pieces(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[tuple[bytes, CheckedLines]]:
-        """The split piece by piece; raises at a piece's fault once its records were taken and counted."""
-        for offset, piece in whole_lines(stream, split, report, self.max_record_bytes):
-            found = check_lines(piece, offset, self.max_record_bytes)
-            if found.lone_surrogates:
-                report.warnings[LONE_SURROGATE] += found.lone_surrogates
-            yield piece, found
-            if found.fault:
-                raise MalformedRecordError(
-                    found.fault.message,
-                    uri=split.file.uri,
-                    row=report.rows + 1,
-                    byte=found.fault.byte,
-                    remedy=ONE_PER_LINE,
-                )
+    def _found(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[Found]:
+        """The split piece by piece; each is to be counted before the next is asked for. Sets report.start and report.end."""
+        source = LineSource(stream, self.max_record_bytes)
+        lines_begin = source.seek_first_line(split)
+        report.start = report.end = source.position
+        if not lines_begin:  # inside a line longer than the limit: the split before says where it ends
+            return
+        while split.is_first and source.position < split.end and (start := begins_array(source)):
+            for found in ArrayReader(source, split, report, self.max_record_bytes).read(start):
+                report.end = found.end
+                yield found
+        for found in LineReader(source, split, report, self.max_record_bytes).read():
+            report.end = found.end
+            yield found
 
     def _sample(self, stream: IO[bytes], file: RemoteFile) -> Iterator[bytes]:
         report = SplitReport()
-        sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes))
+        sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes), sequential=True)
         try:
-            for _, found in self._pieces(stream, sample, report):
-                report.rows += len(found.records)
-                yield from map(without_lone_surrogates, found.records) if found.lone_surrogates else found.records
+            for found in self._found(stream, sample, report):
+                found.count(report)
+                yield from found.unicode_records()
         except MalformedRecordError:
             if not report.rows:
                 raise
+        if report.rejects.first and not report.rows:
+            first = report.rejects.first[0]
+            raise MalformedRecordError(
+                first.reason, uri=file.uri, row=first.row, byte=first.byte, remedy=ONE_OBJECT_PER_LINE
+            )
+
+
+def _what_follows(pieces: Iterator[Found], end: int) -> Iterator[list[bytes]]:
+    """The records of the pieces that come next, to no more than _LOOK_ON_BYTES, or to where reading ends."""
+    with suppress(FileError):
+        for found in pieces:
+            yield found.unicode_records()
+            if found.end - end >= _LOOK_ON_BYTES:
+                return
 
 
 def _json_type(value: bytes) -> str:

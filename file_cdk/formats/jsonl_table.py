@@ -21,8 +21,8 @@ import pyarrow.json as pj
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.errors import TypeMismatchError
 
-MAX_STRUCT_FIELDS = 64
-"""An object with more keys than this is a map with data in its keys, and becomes text."""
+MAX_STRUCT_FIELDS = 200
+"""An object with more keys than this is a map with data in its keys, and becomes text: DuckDB's `map_inference_threshold`."""
 _MAX_DEPTH = 32
 
 _INT64 = 2**63
@@ -244,9 +244,9 @@ def _to_struct(members: Mapping[str, Convert]) -> Convert:
         if not value.startswith(b"{"):
             return _to_null(value)
         found = _members(value)
-        if not found.keys() <= members.keys():
+        if any(name not in members and bytes(raw) != b"null" for name, raw in found.items()):
             raise _MisfitError
-        return {name: members[name](bytes(raw)) for name, raw in found.items()}
+        return {name: members[name](bytes(raw)) for name, raw in found.items() if name in members}
 
     return convert
 
@@ -320,6 +320,19 @@ class TableReader:
         if not columns:
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def widened_further(
+        self, columns: Mapping[str, pa.DataType], batches: Iterable[Sequence[bytes]]
+    ) -> dict[str, pa.DataType]:
+        """The columns that misfit and the types that they need, widened by what does not fit in these batches either."""
+        needed = dict(columns)
+        for records in batches:
+            try:
+                self.read(records, 1)
+            except TypeMismatchError as error:
+                for name, kind in error.columns.items():
+                    needed[name] = _merge(needed.get(name, pa.null()), kind)
+        return needed
 
     def _parse_columns(self, records: Sequence[bytes]) -> list[pa.Array] | None:
         """By pyarrow's parser; None when a value, a key or the parser's idea of a number is out of the ordinary."""

@@ -1,7 +1,7 @@
 """JSON Lines: which lines belong to a split, which lines are records, and that their bytes pass unchanged."""
 
 import io
-import json
+import itertools
 import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,20 +34,8 @@ def read(data: bytes, split: Split | None = None, fmt: JsonlFormat = JSONL) -> t
     return lines, report
 
 
-def lines_of(data: bytes, split: Split | None, fmt: JsonlFormat) -> Iterator[bytes]:
-    for batch in fmt.read_records(io.BytesIO(data), split or whole(data), None, SplitReport()):
-        assert isinstance(batch, JsonLines)
-        yield from batch.lines
-
-
-def refused(
-    data: bytes, split: Split | None = None, fmt: JsonlFormat = JSONL
-) -> tuple[list[bytes], MalformedRecordError]:
-    """The records before the error, and the error."""
-    lines: list[bytes] = []
-    with pytest.raises(MalformedRecordError) as caught:
-        lines.extend(lines_of(data, split, fmt))
-    return lines, caught.value
+def rejects(report: SplitReport) -> list[tuple[int | None, int | None, str, bytes | None]]:
+    return [(reject.row, reject.byte, reject.reason, reject.raw) for reject in report.rejects.first]
 
 
 def test_lines_are_passed_on_in_their_own_bytes() -> None:
@@ -102,27 +90,36 @@ def test_a_file_without_records_is_no_error(data: bytes) -> None:
         (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "line is nested too deeply"),
     ],
 )
-def test_a_line_that_is_not_one_object_ends_the_file_after_the_records_before_it(bad: bytes, message: str) -> None:
-    lines, error = refused(b'{"a":1}\n\n{"a":2}\n' + bad + b'\n{"a":3}\n')
-    assert lines == [b'{"a":1}', b'{"a":2}']
-    assert (error.message, error.uri, error.row, error.byte) == (message, "logs/a.jsonl", 3, 17)
-    assert "one JSON object per line" in str(error)
+def test_a_line_that_is_not_one_object_is_one_rejected_record(bad: bytes, message: str) -> None:
+    data = b'{"a":1}\n\n{"a":2}\n' + bad + b'\n{"a":3}\n'
+    lines, report = read(data)
+    assert lines == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
+    assert rejects(report) == [(3, 17, message, bad)]
+    assert (report.rows, report.end) == (3, len(data))
 
 
-def test_the_row_of_a_fault_counts_from_the_split_and_its_byte_from_the_file() -> None:
-    data = b'{"a":1}\n{"a":2}\n{"a":3}\nx\n'
-    lines, error = refused(data, Split(remote(data), 1, 8, len(data)))
-    assert lines == [b'{"a":2}', b'{"a":3}']
-    assert (error.row, error.byte) == (3, 24)
+def test_the_row_of_a_reject_counts_from_the_split_and_its_byte_from_the_file() -> None:
+    data = b'{"a":1}\n{"a":2}\n{"a":3}\nx\n y\r\n{"a":4}\nz'
+    lines, report = read(data, Split(remote(data), 1, 8, len(data)))
+    assert lines == [b'{"a":2}', b'{"a":3}', b'{"a":4}']
+    assert rejects(report) == [
+        (3, 24, "line is not valid JSON", b"x"),
+        (4, 26, "line is not valid JSON", b" y\r"),
+        (6, 38, "line is not valid JSON", b"z"),
+    ]
 
 
-def test_an_object_over_several_lines_is_refused() -> None:
-    assert refused(json.dumps({"a": 1}, indent=1).encode())[1].message == "line is not a complete JSON object"
-    assert refused(b'[\n{"a":1}\n]')[1].message == "line is JSON, but not an object"
+def test_the_bytes_before_a_carriage_return_or_a_nul_are_no_line() -> None:
+    lines, report = read(b'{"a":\r1,\r\n"b":2}\r\n{"a" :\r\t1,"b":"\\r"}\r\n{"a":1}\0\n\0\0\n')
+    assert lines == [b'{"a":1,"b":2}', b'{"a" :1,"b":"\\r"}']
+    assert [reason for _, _, reason, _ in rejects(report)] == [
+        "line goes on after its JSON object",
+        "line is not valid JSON",
+    ]
 
 
-def test_errors_hold_no_values() -> None:
-    assert "hunter2" not in str(refused(b'{"password":"hunter2"')[1])
+def test_a_reject_keeps_the_beginning_of_its_line() -> None:
+    assert read(b"x" * 100_000 + b"\n{}")[1].rejects.first[0].raw == b"x" * 65536
 
 
 @pytest.mark.parametrize("half", [rb"\ud800", rb"\uDFFF", rb"\ud800\ud800", rb"\ud800x\udc00"])
@@ -219,22 +216,49 @@ def test_a_record_may_be_as_long_as_the_limit_and_no_longer(end: bytes) -> None:
     fmt = JsonlFormat(JsonlConfig(), max_record_bytes=20)
     fits = b'{"a":"' + b"x" * 12 + b'"}'
     assert len(fits) == 20
-    assert read(b'{"b":1}\n' + fits + end, fmt=fmt)[0][:2] == [b'{"b":1}', fits]
-    lines, error = refused(b'{"b":1}\n' + fits.replace(b"x", b"xx", 1) + end, fmt=fmt)
-    assert lines == [b'{"b":1}']
-    assert (error.message, error.row, error.byte) == ("line is longer than the limit of 20 bytes", 2, 8)
+    rest = [b"{}"] * end.count(b"{}")
+    assert read(b'{"b":1}\n' + fits + end, fmt=fmt)[0] == [b'{"b":1}', fits, *rest]
+    longer = fits.replace(b"x", b"xx", 1)
+    lines, report = read(b'{"b":1}\n' + longer + end, fmt=fmt)
+    assert lines == [b'{"b":1}', *rest]
+    assert rejects(report) == [(2, 8, "line is longer than the limit", longer)]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b'\n{"c":1}\n'])
+def test_a_line_that_is_not_held_is_passed_over(end: bytes) -> None:
+    fmt = JsonlFormat(JsonlConfig(), max_record_bytes=100_000)
+    data = b'{"b":1}\n{"a":"' + b"x" * 1_000_000 + end
+    for bounds in ([0, len(data)], [0, 4, 50, 500_000, 900_000, len(data)]):
+        lines: list[bytes] = []
+        rejected: list[tuple[int | None, str, bytes | None]] = []
+        position = 0
+        for ordinal, (start, stop) in enumerate(itertools.pairwise(bounds)):
+            split = Split(remote(data), ordinal, start, stop)
+            found, report = read(data, split, fmt)
+            if report.start != position:
+                found, report = read(data, split.restarted_at(position), fmt)
+            assert report.start == position
+            lines += found
+            position = report.end
+            rejected += [(byte, reason, raw) for _, byte, reason, raw in rejects(report)]
+        assert lines == [b'{"b":1}', *([b'{"c":1}'] * end.count(b"c"))]
+        assert rejected == [(8, "line is longer than the limit", data[8:65544])]
+        assert position == len(data)
 
 
 def test_a_huge_line_is_given_up_on_without_being_read_to_its_end() -> None:
     fmt = JsonlFormat(JsonlConfig(), max_record_bytes=100_000)
     data = b'{"b":1}\n{"a":"' + b"x" * 10_000_000
     stream = io.BytesIO(data)
-    with pytest.raises(MalformedRecordError, match="longer than the limit"):
-        list(fmt.read_records(stream, whole(data), None, SplitReport()))
-    assert stream.tell() < 1_000_000
-    with pytest.raises(MalformedRecordError, match="longer than the limit"):
-        list(fmt.read_records(stream, Split(remote(data), 1, 5_000_000, 6_000_000), None, SplitReport()))
+    report = SplitReport()
+    with pytest.raises(MalformedRecordError) as caught:
+        list(fmt.read_records(stream, whole(data), None, report))
+    assert (caught.value.message, caught.value.row, caught.value.byte) == ("line is longer than the limit", 2, 8)
+    assert report.rows == 1
+    assert stream.tell() < 2_500_000
+    assert list(fmt.read_records(stream, Split(remote(data), 1, 5_000_000, 6_000_000), None, report)) == []
     assert stream.tell() < 6_000_000
+    assert report.start == report.end < 6_000_000
 
 
 # Inference for the protocol
@@ -270,11 +294,15 @@ def test_inference_reads_a_bounded_sample_of_whole_lines() -> None:
     assert list(JSONL.infer_json_schema(io.BytesIO(data), remote(data))) == ["a", "b"]
 
 
-def test_a_malformed_line_ends_the_sample() -> None:
-    data = b'{"a":1}\nx\n{"b":1}\n'
-    assert JSONL.infer_json_schema(io.BytesIO(data), remote(data)) == {"a": {"type": "integer"}}
-    with pytest.raises(MalformedRecordError):
-        JSONL.infer_json_schema(io.BytesIO(data[8:]), remote(data[8:]))
+def test_inference_passes_over_rejected_records() -> None:
+    data = b'x\n{"a":1}\nx\n{"b":1}\n'
+    assert JSONL.infer_json_schema(io.BytesIO(data), remote(data)) == {
+        "a": {"type": "integer"},
+        "b": {"type": "integer"},
+    }
+    with pytest.raises(MalformedRecordError) as caught:
+        JSONL.infer_json_schema(io.BytesIO(b"\nx\n{"), remote(b"\nx\n{"))
+    assert (caught.value.message, caught.value.row, caught.value.byte) == ("line is not valid JSON", 1, 1)
     assert JSONL.infer_json_schema(io.BytesIO(b""), remote(b"")) == {}
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.config import JsonlConfig
-from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
+from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.jsonl import JsonlFormat
@@ -110,9 +110,51 @@ def test_columns_come_in_order_of_first_appearance() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        (
+            ['[{"x":1,"y":[1]},{"x":"s"}]', '[{"x":[1.0],"y":{"k": 1}}]'],
+            pa.list_(pa.struct([("x", pa.string()), ("y", pa.string())])),
+            [[{"x": "1", "y": "[1]"}, {"x": "s", "y": None}], [{"x": "[1.0]", "y": '{"k": 1}'}]],
+        ),
+        (
+            ['{"x":{"y":1}}', '{"x":[true]}'],
+            pa.struct([("x", pa.string())]),
+            [{"x": '{"y":1}'}, {"x": "[true]"}],
+        ),
+        (
+            ['[{"x":1},2,"s",null,[3]]'],
+            pa.list_(pa.string()),
+            [['{"x":1}', "2", "s", None, "[3]"]],
+        ),
+        (["[[1],[null]]", "[[1.5],[]]"], pa.list_(pa.list_(pa.float64())), [[[1.0], [None]], [[1.5], []]]),
+        (['{"x":[]}', '{"x":{}}'], pa.struct([("x", pa.string())]), [{"x": "[]"}, {"x": "{}"}]),
+    ],
+)
+def test_unlike_values_inside_others_are_json_text_where_they_differ(
+    values: list[str], kind: pa.DataType, expected: list[Any]
+) -> None:
+    assert column(*values) == kind
+    assert read(kind, *values) == expected
+
+
+def test_a_key_first_seen_late_inside_an_object_widens_the_struct() -> None:
+    was = pa.struct([("x", pa.struct([("y", pa.int64())]))])
+    asked = pa.struct([("x", pa.struct([("y", pa.int64()), ("z", pa.list_(pa.struct([("k", pa.bool_())])))]))])
+    late = '{"x":{"z":[{"k":true}]}}'
+    assert needed({"a": was}, record('{"x":{"y":1}}'), record(late)) == ({"a": asked}, 2)
+    assert read(asked, late, '{"x":{"y":1}}') == [
+        {"x": {"y": None, "z": [{"k": True}]}},
+        {"x": {"y": 1, "z": None}},
+    ]
+    # As at the top level: nothing is lost with a key that has no value.
+    assert read(was, '{"x":{"y":1,"new":null}}') == [{"x": {"y": 1}}]
+
+
 def test_an_object_with_data_in_its_keys_is_text() -> None:
-    values = [json.dumps({f"k{n}": n}) for n in range(65)]
-    assert column(*values[:64]) == pa.struct([(f"k{n}", pa.int64()) for n in range(64)])
+    values = [json.dumps({f"k{n}": n}) for n in range(201)]
+    assert column(*values[:200]) == pa.struct([(f"k{n}", pa.int64()) for n in range(200)])
     assert column(*values) == pa.string()
     assert column(*(f"[{value}]" for value in values)) == pa.list_(pa.string())
 
@@ -239,15 +281,37 @@ def test_records_without_any_column_are_counted() -> None:
     assert table(b"", pa.schema([("a", pa.int64())]))[0].num_rows == 0
 
 
-def test_a_malformed_line_is_found_after_the_rows_before_it() -> None:
-    data = b'{"a":1}\n{"a":2}\n{"a":\n'
-    batches = JSONL.read_table(
-        io.BytesIO(data), Split(remote(data), 0, 0, len(data)), pa.schema([("a", pa.int64())]), SplitReport()
-    )
-    assert next(batches).to_pydict() == {"a": [1, 2]}
-    with pytest.raises(MalformedRecordError) as caught:
-        next(batches)
-    assert (caught.value.row, caught.value.byte) == (3, 16)
+def test_a_malformed_line_is_rejected_between_the_rows_around_it() -> None:
+    found, report = table(b'{"a":1}\n{"a":\n{"a":2}\nx\n', pa.schema([("a", pa.int64())]))
+    assert found.to_pydict() == {"a": [1, 2]}
+    assert [(reject.row, reject.byte, reject.raw) for reject in report.rejects.first] == [
+        (2, 8, b'{"a":'),
+        (4, 22, b"x"),
+    ]
+
+
+def test_the_row_of_a_mismatch_counts_rejected_records() -> None:
+    assert needed({"a": pa.int64()}, "x", record("1"), "y", "[]", record("true"), "z") == ({"a": pa.string()}, 5)
+
+
+def test_a_mismatch_names_what_does_not_fit_further_on() -> None:
+    """Else the file were read again and again, for one column or key after the other."""
+    pad = "x" * 100_000
+    lines = [f'{{"pad":"{pad}","o":{{"k{n}":1}},"c{n}":1}}' for n in range(10)]
+    columns, row = needed({"pad": pa.string(), "o": pa.struct([("k0", pa.int64())])}, *lines)
+    assert columns == {
+        "o": pa.struct([(f"k{n}", pa.int64()) for n in range(10)]),
+        **{f"c{n}": pa.int64() for n in range(10)},
+    }
+    assert row == 1
+
+
+def test_objects_over_several_lines_and_arrays_are_rows() -> None:
+    schema = pa.schema([("a", pa.int64()), ("o", pa.struct([("x", pa.string())]))])
+    rows = [{"a": 1, "o": {"x": "y"}}, {"a": 2, "o": None}]
+    for data in (json.dumps(rows, indent=2), "\n".join(json.dumps(row, indent=1) for row in rows), json.dumps(rows)):
+        assert table(data.encode(), schema)[0].to_pylist() == rows
+        assert JSONL.infer_table_schema(io.BytesIO(data.encode()), remote(data.encode())) == schema
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:

@@ -115,4 +115,5 @@ def holds(value: Any, wanted: Any) -> bool:
         return bool(json.loads(value, parse_float=Decimal, parse_int=Decimal) == wanted)
     if isinstance(wanted, list):
         return len(value) == len(wanted) and all(map(holds, value, wanted))
-    return all(holds(found, wanted.get(name)) for name, found in value.items()) and wanted.keys() <= value.keys()
+    known = {name for name, member in wanted.items() if member is not None}
+    return all(holds(found, wanted.get(name)) for name, found in value.items()) and known <= value.keys()
