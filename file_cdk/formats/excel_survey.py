@@ -1,0 +1,275 @@
+"""One pass over a sheet's own bytes, for what the parsers do not tell: error cells, formulas without a value, the extent.
+
+Parsers give an error cell and a formula that was never calculated as empty cells. And they lay a sheet out as a full
+rectangle, so that two cells in opposite corners would take all the memory there is: its extent has to be known before.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+
+from file_cdk.core.errors import MalformedFileError
+from file_cdk.formats.excel_biff import biff_sheets
+from file_cdk.formats.excel_container import Container, Part
+
+_MAX_DIRECTORY_BYTES = 16 << 20
+"""Of the parts that list sheets."""
+_MAX_CARRY_BYTES = 4 << 20
+
+_SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^>]*>")
+_RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
+_ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+
+_WIDE = re.compile(
+    rb' r="([A-Z]{2,3})'
+)  # begins with plain bytes, which are searched for several times as fast as a class
+_PLACE = re.compile(rb' r="[A-Z]{0,3}([0-9]{1,18})"')
+_DIMENSION = re.compile(rb'<(?:\w+:)?dimension\s[^>]*?ref="(?:[A-Z]{1,3}[0-9]{1,7}:)?([A-Z]{1,3})([0-9]{1,7})"')
+_CELL_ENDS = (b"</c>", b"</x:c>")
+_HEAD_BYTES = 64 << 10
+_TAIL_BYTES = 4096
+_SEEN_THROUGH_BYTES = 4 << 20
+"""In a smaller sheet all cells are looked at; in a larger one what it declares is believed, or the last rows looked at."""
+_MIN_CELLS_PER_BYTE = 1 / 200
+"""A sheet that declares fewer cells for its size does not tell the truth: some programs always say A1."""
+_MAX_BELIEVED_CELLS = 16_000_000
+"""Above, it is worth a look at the cells themselves: some programs declare all that there could be."""
+_NARROW = 26
+"""Columns with names of one letter."""
+
+_FORMULA_ALONE = re.compile(
+    rb"<(?:\w+:)?c(\s[^>]*)?>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>\s*)?</(?:\w+:)?c>"
+)
+"""A cell with a formula and no value."""
+_TEXT_RESULT = re.compile(rb"""\st=["']str["']""")
+"""The formula's value is an empty text, then."""
+
+_ROW, _BLANK, _CELL_ERROR, _FORMULA_ERROR, _DIMENSION_RECORD, _BUNDLE_SHEET = 0, 1, 3, 11, 148, 156
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The rectangle from A1 that holds all cells, in rows and columns. size_bytes: of the sheet's part, unpacked."""
+
+    rows: int
+    columns: int
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class Oddities:
+    """Cells that parsers give as empty: with an error value; with a formula that was never calculated."""
+
+    errors: int = 0
+    uncalculated: int = 0
+
+
+def column_number(letters: str) -> int:
+    """1 for A, 27 for AA."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + ord(letter) - 64
+    return number
+
+
+def extent_of(container: Container, position: int) -> Extent | None:
+    """position: of the sheet among all sheets of the workbook. As the sheet says itself, if that can be believed.
+
+    None where it is not told: of .ods files, and where parts are not where they usually are; biff_sheets tells that of .xls.
+    Raises MalformedFileError as Container.inflate does.
+    """
+    part = _sheet_part(container, position)
+    if part is None:
+        return None
+    declared = _declared(container, part) if part.size_bytes > _SEEN_THROUGH_BYTES else None
+    if declared and _MIN_CELLS_PER_BYTE * part.size_bytes <= declared[0] * declared[1] <= _MAX_BELIEVED_CELLS:
+        return Extent(*declared, part.size_bytes)
+    return _cells_extent(container, part)
+
+
+def oddities_of(container: Container, position: int) -> Oddities:
+    """position: as for extent_of. Raises MalformedFileError as Container.inflate does."""
+    if container.kind == "xls":
+        sheets = biff_sheets(container.data)
+        return Oddities(errors=sheets[position].errors) if position < len(sheets) else Oddities()
+    if container.kind == "ods":
+        return _ods_oddities(container, container.parts["content.xml"], position)
+    part = _sheet_part(container, position)
+    if part is None:
+        return Oddities()
+    return _binary_oddities(container, part) if container.kind == "xlsb" else _xml_oddities(container, part)
+
+
+def _sheet_part(container: Container, position: int) -> Part | None:
+    if container.kind not in ("xlsx", "xlsb"):
+        return None
+    relations = _relations(container)
+    ids = list(_binary_sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
+    target = relations.get(ids[position]) if position < len(ids) else None
+    if target is None:
+        return None
+    path = target[1:] if target.startswith("/") else f"xl/{target}"
+    return container.parts.get(path.lower())
+
+
+def _relations(container: Container) -> dict[str, str]:
+    content = container.read(
+        f"xl/_rels/workbook.{'bin' if container.kind == 'xlsb' else 'xml'}.rels", _MAX_DIRECTORY_BYTES
+    )
+    tags = (_attributes(tag) for tag in _RELATION.findall(content or b""))
+    return {tag.get("Id", ""): tag.get("Target", "") for tag in tags}
+
+
+def _sheet_ids(container: Container) -> Iterator[str]:
+    """Ids of the relations of the sheets, in the workbook's order."""
+    for tag in _SHEET.findall(container.read("xl/workbook.xml", _MAX_DIRECTORY_BYTES) or b""):
+        attributes = _attributes(tag)
+        yield next((value for name, value in attributes.items() if name.endswith(":id")), "")
+
+
+def _attributes(tag: bytes) -> dict[str, str]:
+    return {
+        name.decode(): unescape((double or single).decode("utf-8", "replace"))
+        for name, double, single in _ATTRIBUTE.findall(tag)
+    }
+
+
+def _declared(container: Container, part: Part) -> tuple[int, int] | None:
+    """Rows and columns, as the sheet's part says at its beginning."""
+    head = next(container.inflate(part), b"")[:_HEAD_BYTES]
+    if container.kind == "xlsb":
+        return _binary_dimension(head)
+    match = _DIMENSION.search(head)
+    return None if match is None else (int(match[2]), column_number(match[1].decode()))
+
+
+def _cells_extent(container: Container, part: Part) -> Extent:
+    """At least that of all cells; never less than 26 columns."""
+    if container.kind == "xlsb":
+        return _binary_extent(container, part)
+    rows, columns = 1, _NARROW
+    seen: set[bytes] = set()
+    for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
+        for name in set(_WIDE.findall(text)) - seen:
+            seen.add(name)
+            columns = max(columns, column_number(name.decode()))
+        tail = 0 if part.size_bytes <= _SEEN_THROUGH_BYTES else max(len(text) - _TAIL_BYTES, 0)
+        if places := _PLACE.findall(text, tail):
+            rows = max(rows, *map(int, places))
+    return Extent(rows, columns, part.size_bytes)
+
+
+def _xml_oddities(container: Container, part: Part) -> Oddities:
+    found = Oddities()
+    formula = b""
+    for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
+        formula = formula or (b"<f" if b"<worksheet" in text else b":f")
+        found.errors += text.count(b't="e"')
+        if formula in text:
+            found.uncalculated += sum(not _TEXT_RESULT.search(cell) for cell in _FORMULA_ALONE.findall(text))
+    return found
+
+
+def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
+    """The same bytes, cut after an end tag."""
+    carry = b""
+    for piece in pieces:
+        text = carry + piece
+        cut = max(position + len(end) if (position := text.rfind(end)) >= 0 else 0 for end in ends)
+        if not cut and len(text) > _MAX_CARRY_BYTES:
+            cut = len(text)
+        carry = text[cut:]
+        yield text[:cut]
+    yield carry
+
+
+def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:
+    found = Oddities()
+    table = -1
+    for text in _whole_tags(container.inflate(part), b">"):
+        for number, piece in enumerate(text.split(b"<table:table ")):
+            table += number > 0
+            if table == position:
+                found.errors += piece.count(b':value-type="error"')
+    return found
+
+
+# .xlsb: records of a type and a size, both of variable length ([MS-XLSB] 2.1.4)
+
+
+def _binary_dimension(head: bytes) -> tuple[int, int] | None:
+    position = 0
+    while (record := _record_at(head, position)) is not None:
+        kind, start, position = record
+        if kind == _DIMENSION_RECORD and position - start >= 16:
+            _, last_row, _, last_column = struct.unpack_from("<4I", head, start)
+            return last_row + 1, last_column + 1
+    return None
+
+
+def _binary_extent(container: Container, part: Part) -> Extent:
+    rows = columns = 1
+    for kind, content in _records(container, part):
+        if kind == _DIMENSION_RECORD and len(content) >= 16:  # the parser makes room for what it says
+            _, last_row, _, last_column = struct.unpack_from("<4I", content)
+            rows, columns = max(rows, last_row + 1), max(columns, last_column + 1)
+        elif kind == _ROW:
+            rows = max(rows, int.from_bytes(content[:4], "little") + 1)
+        elif _BLANK < kind <= _FORMULA_ERROR:
+            columns = max(columns, int.from_bytes(content[:4], "little") + 1)
+    return Extent(rows, columns, part.size_bytes)
+
+
+def _binary_oddities(container: Container, part: Part) -> Oddities:
+    return Oddities(errors=sum(kind in (_CELL_ERROR, _FORMULA_ERROR) for kind, _ in _records(container, part)))
+
+
+def _binary_sheet_ids(container: Container) -> Iterator[str]:
+    part = container.parts["xl/workbook.bin"]
+    if part.size_bytes > _MAX_DIRECTORY_BYTES:
+        return
+    for kind, content in _records(container, part):
+        if kind == _BUNDLE_SHEET:
+            length = int.from_bytes(content[8:12], "little")
+            yield content[12 : 12 + 2 * length].decode("utf-16-le", "replace")
+
+
+def _records(container: Container, part: Part) -> Iterator[tuple[int, bytes]]:
+    """Type and content of each record. Raises MalformedFileError when the last one is cut off."""
+    left = b""
+    for piece in container.inflate(part):
+        data = left + piece
+        position = 0
+        while (record := _record_at(data, position)) is not None:
+            kind, start, end = record
+            yield kind, data[start:end]
+            position = end
+        left = data[position:]
+    if left:
+        raise MalformedFileError(f"part {part.name!r} of the workbook is cut off", uri=container.uri)
+
+
+def _record_at(data: bytes, position: int) -> tuple[int, int, int] | None:
+    """Type, and where the content begins and ends; None when it is not whole."""
+    if position >= len(data):
+        return None
+    kind = data[position]
+    position += 1
+    if kind & 0x80:
+        if position >= len(data):
+            return None
+        kind = (kind & 0x7F) | (data[position] & 0x7F) << 7
+        position += 1
+    size = 0
+    for shift in (0, 7, 14, 21):
+        if position >= len(data):
+            return None
+        byte = data[position]
+        position += 1
+        size |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            break
+    return (kind, position, position + size) if position + size <= len(data) else None
