@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         StreamReader,
         StreamTable,
     )
+    from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.globbing import GlobPatterns
     from file_cdk.readers.local import LocalReader
@@ -79,6 +80,7 @@ _ORIGINS = {
         "StreamReader",
         "StreamTable",
     ],
+    "file_cdk.pipeline.rejects": ["MaxRejects"],
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
     "file_cdk.readers.local": ["LocalReader"],
@@ -111,6 +113,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # a sync
     "sync",
     "SyncOptions",
+    "MaxRejects",
     "SyncObserver",
     "SyncResult",
     "StreamResult",

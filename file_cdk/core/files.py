@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
+"""Every record gets these from its file; a column of that name in the file gives way."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

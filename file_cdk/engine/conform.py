@@ -16,6 +16,7 @@ import msgspec
 
 from file_cdk.core.config import ValidationPolicy
 from file_cdk.core.errors import StopStreamError
+from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.ports import JsonLines
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 NOT_CONFORMING = "record does not fit the schema"
 
 _SCALARS = ("null", "boolean", "integer", "number", "string")
-_FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Conform:
         misfits = [
             column
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
-            if name not in _FILE_COLUMNS
+            if name not in FILE_COLUMNS
             and column.null_count < len(column)
             and not _type_fits(column.type, self.json_schema.get(name))
         ]
@@ -184,7 +184,7 @@ def _python_type(schema: Any) -> Any:
 
 def _line_fits(line: bytes, json_schema: Mapping[str, Any]) -> bool:
     return all(
-        name in _FILE_COLUMNS or _value_fits(value, json_schema.get(name))
+        name in FILE_COLUMNS or _value_fits(value, json_schema.get(name))
         for name, value in _parse(line.decode()).items()
     )
 

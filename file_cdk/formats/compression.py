@@ -66,6 +66,10 @@ class PlainStream(io.RawIOBase):
         self._head = bytearray()
         self._at = 0
         self._probed = False
+        self._decoder: Decoder | None = None
+        self._fault: MalformedFileError | None = None
+        self._piece = b""
+        self._piece_at = 0
         self._restart()
 
     def readable(self) -> bool:
@@ -189,10 +193,10 @@ class PlainStream(io.RawIOBase):
 
     def _restart(self) -> None:
         self._source.restart()
-        self._decoder: Decoder | None = None
+        self._decoder = None
         self._piece = b""
         self._piece_at = 0
-        self._fault: MalformedFileError | None = None
+        self._fault = None
 
 
 def open_plain(stream: IO[bytes], codec: str, uri: str, max_expansion_ratio: int) -> PlainStream:

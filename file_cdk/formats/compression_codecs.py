@@ -293,7 +293,7 @@ def _open_gzip(source: Source) -> Decoder:
     return _Frames(
         source,
         lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
-        (igzip_lib.IsalError, EOFError),
+        (igzip_lib.IsalError, EOFError),  # type: ignore[arg-type]  # the stub calls the class an instance
         CODECS["gzip"].begins,
     )
 
@@ -304,7 +304,7 @@ def _open_deflate(source: Source) -> Decoder:
     return _Frames(
         source,
         lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE),
-        (igzip_lib.IsalError, EOFError),
+        (igzip_lib.IsalError, EOFError),  # type: ignore[arg-type]  # the stub calls the class an instance
     )
 
 

@@ -1,25 +1,29 @@
 """CSV and its relatives: any delimiter, quote, escape and encoding; quoted line ends; split anywhere and checked by its ends."""
 
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from file_cdk.core.config import CsvConfig, InferenceType
+from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, HeaderReader
-from file_cdk.formats.csv_lines import PIECE_BYTES, ByteLines, ForwardReader, Lines, TextLines
+from file_cdk.formats.csv_header import Header
+from file_cdk.formats.csv_lines import PIECE_BYTES
+from file_cdk.formats.csv_shape import FaultPolicy, Row
+from file_cdk.formats.csv_split import CsvSplit, Reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from file_cdk.formats.csv_decode import Conversion
-    from file_cdk.formats.csv_rows import Rows
-
 SAMPLE_BYTES = 1_000_000
 """Inference reads the records that begin in this much of a file's data."""
+
+_CACHED_HEADERS = 256
+
+_MISSING = "\x00missing\x00"
+"""Stands for what short rows lack while types are inferred, as a null value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,20 @@ class CsvFormat:
 
     Pieces of whole records go through Arrow's CSV reader; what that cannot take (an escape character, marks outside ASCII,
     rows of odd width, bytes that are no text) goes through Python's csv module, whose reading is the reference for both.
+    A piece that Arrow cannot take is left to the row reader, and the next one tried again.
     A split begins where a record probably does; the engine compares, and runs one again that guessed wrong.
 
     Records: values are strings, or cast to the catalog's types (see csv_cast). Tables: see csv_table.
-    Memory per split: one piece of 256 KiB, or one record where that is longer, a few times over.
-    An encoding in which bytes depend on their neighbours, UTF-16 for one, makes a file a single split.
+    Rows of another width than the header's, by `ragged`: `fail` ends the file, `reject` rejects the row, `pad` makes a value
+    that is missing null and puts those that are over into the string column `_rest`, as a JSON array of strings (null where
+    nothing is over; `_rest_2` … where the file has a `_rest` of its own). With `reject` and `pad`, and in tables always, a
+    record whose bytes are no text is rejected too. A quote that never closes and a record over `max_record_bytes` end the
+    file, for where they end is not known.
+    `skip_rows_at_end` counts lines that are not blank, whatever they hold.
+
+    A byte order mark goes before the encoding configured. Memory per split: one piece of 512 KiB, or one record where that
+    is longer, a few times over; also the lines to skip at the end.
+    An encoding in which bytes depend on their neighbours, UTF-16 for one, and `skip_rows_at_end` make a file a single split.
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
@@ -43,10 +56,13 @@ class CsvFormat:
     split_bytes: int | None = 4 << 20
     max_record_bytes: int = 64 << 20
     piece_bytes: int = PIECE_BYTES
+    _headers: FileCache[Header] = field(
+        default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for an encoding that is not one of text."""
-        if not Dialect.of(self.config).is_line_safe:
+        """Raises ConfigError for an encoding that is not one of text files, and for marks that contain one another."""
+        if not Dialect.of(self.config).is_line_safe or self.config.skip_rows_at_end:
             object.__setattr__(self, "split_bytes", None)
 
     def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
@@ -55,23 +71,24 @@ class CsvFormat:
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
 
-        Raises MalformedFileError for an empty file or a bad header, MalformedRecordError for a bad record in the sample.
+        Raises MalformedFileError for an empty file or a bad header, MalformedRecordError for a bad record in the sample that
+        reading would not reject.
         """
-        split = _CsvSplit(
-            self, ForwardReader(stream, self.piece_bytes), Split(file, 0, 0, file.size_bytes), SplitReport()
-        )
+        split = self._sampled(stream, file, FaultPolicy.for_records(self.config))
         names = split.header.stripped_names
-        if self.config.inference_type is InferenceType.NONE:
-            return {name: {"type": "string"} for name in names}
-        from file_cdk.formats.csv_infer import json_types
+        kinds = ["string"] * len(names)
+        if self.config.inference_type is not InferenceType.NONE:
+            from file_cdk.formats.csv_infer import json_types
 
-        rows = (row for chunk in split.sample(frozenset()) for row in chunk.values)
-        return {
-            name: {"type": kind} for name, kind in zip(names, json_types(len(names), rows, self.config), strict=True)
-        }
+            nulls = self.config.null_values | {_MISSING}
+            config = self.config.model_copy(update={"null_values": nulls})
+            rows = (row for chunk in split.sample(SAMPLE_BYTES) for row in chunk.values)
+            kinds = json_types(len(names), map(_filled, rows), config)
+        properties = {name: {"type": kind} for name, kind in zip(names, kinds, strict=True)}
+        return properties | {name: {"type": "string"} for name in self._rest_columns(split)}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
-        """Types as Arrow infers them from about 1 MB, but text where numbers would lose characters, such as `007`.
+        """Types that lose nothing of about 1 MB of values: decimals exactly, text for codes such as `007`.
 
         Raises as `infer_json_schema`.
         """
@@ -82,16 +99,15 @@ class CsvFormat:
         from file_cdk.formats.csv_lexer import Lexer
         from file_cdk.formats.csv_table import inferred_types, table_nulls
 
-        split = _CsvSplit(
-            self, ForwardReader(stream, self.piece_bytes), Split(file, 0, 0, file.size_bytes), SplitReport()
-        )
+        split = self._sampled(stream, file, FaultPolicy.for_table(self.config), table_nulls(self.config))
         names = split.header.stripped_names
         lexer = Lexer(CANONICAL, max(len(names), 2))  # see Rows.canonical
         types = [pa.null()] * len(names)
-        for rows in split.sample(table_nulls(self.config)):
+        for rows in split.sample(SAMPLE_BYTES):
             found = inferred_types(lexer.prepare(rows.canonical()), lexer, self.config)
             types = [merge(left, right) for left, right in zip(types, found, strict=False)]
-        return pa.schema(list(zip(names, types, strict=True)))
+        columns = [*zip(names, types, strict=True), *((name, pa.string()) for name in self._rest_columns(split))]
+        return pa.schema(columns)
 
     def read_records(
         self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
@@ -99,125 +115,43 @@ class CsvFormat:
         """Record batches; JsonLines for a piece with values that Arrow would not convert as Python does.
 
         Without a schema all values are strings under the names as the file spells them; with one, names are stripped.
-        Raises MalformedRecordError after the records before the one at fault, MalformedFileError for the header.
+        Raises MalformedRecordError after the records before the one at fault, MalformedFileError for the header, and
+        SequentialOnlyError where a byte order mark says that the file cannot be split.
         """
         from file_cdk.formats.csv_cast import RecordConversion
 
-        part = _CsvSplit(self, ForwardReader(stream, self.piece_bytes), split, report)
-        yield from part.read(RecordConversion(part.header, self.config, json_schema, report), frozenset())
+        part = CsvSplit(self._reading(FaultPolicy.for_records(self.config)), stream, split, report)
+        yield from part.read(lambda header: RecordConversion(header, self.config, json_schema, report))
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
     ) -> Iterator["pa.RecordBatch"]:
-        """Batches of all columns of the file, in its order. Raises as `read_records`, and TypeMismatchError for the
-        columns of the first piece that does not fit.
+        """Batches of all columns of the file, in its order; of `_rest` only where values are over. Raises as
+        `read_records`, and TypeMismatchError for the columns of the first piece that does not fit.
 
-        A leading zero in a column that the schema has as a number is lost: only inference looks for those.
+        A value that a column's type would change (`007` in a column of integers) does not fit it.
         """
         from file_cdk.formats.csv_table import TableConversion, table_nulls
 
-        part = _CsvSplit(self, ForwardReader(stream, self.piece_bytes), split, report)
-        conversion = TableConversion(part.header, self.config, schema, split.file.uri)
-        for batch in part.read(conversion, table_nulls(self.config)):
+        reading = self._reading(FaultPolicy.for_table(self.config), table_nulls(self.config))
+        part = CsvSplit(reading, stream, split, report)
+        for batch in part.read(lambda header: TableConversion(header, self.config, schema, split.file.uri)):
             assert not isinstance(batch, JsonLines)
             yield batch
 
+    def _reading(self, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()) -> Reading:
+        return Reading(self.config, policy, unquoted_nulls, self.max_record_bytes, self.piece_bytes, self._headers)
 
-class _CsvSplit:
-    """One pass over one split."""
-
-    def __init__(self, csv_format: CsvFormat, reader: ForwardReader, split: Split, report: SplitReport) -> None:
-        """Reads the header. Raises MalformedFileError."""
-        self._config = csv_format.config
-        self._max_record_bytes = csv_format.max_record_bytes
-        self._reader = reader
-        self._split = split
-        self._report = report
-        self._dialect = Dialect.of(self._config)
-        report.start = report.end = split.start
-        self.header: Header = HeaderReader(self._config, self._dialect, self._max_record_bytes).read(
-            reader, split.file, at_beginning=split.is_first
+    def _sampled(
+        self, stream: IO[bytes], file: RemoteFile, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()
+    ) -> CsvSplit:
+        return CsvSplit(
+            self._reading(policy, unquoted_nulls), stream, Split(file, 0, 0, file.size_bytes), SplitReport()
         )
-        if split.is_first:
-            for name, times in self.header.renamed:
-                message = f"column name {name!r} is in the header more than once: the further ones got a number"
-                report.warnings[message] += times
 
-    def read(self, conversion: "Conversion", unquoted_nulls: frozenset[str]) -> Iterator["pa.RecordBatch | JsonLines"]:
-        """All batches; fills in the report."""
-        report, split = self._report, self._split
-        start = self._first_record()
-        report.start = 0 if split.is_first else start
-        report.end = start
-        if not self._dialect.is_line_safe and not split.is_first:
-            return  # the first split reads the whole file
-        end = split.end if self._dialect.is_line_safe else sys.maxsize
-        if self._dialect.is_columnar and not split.sequential:
-            yield from self._pieces(conversion, start, end)
-        if report.end < end:
-            yield from self._rows(conversion, unquoted_nulls, report.end, end)
+    def _rest_columns(self, split: CsvSplit) -> list[str]:
+        return [split.header.rest_name] if self.config.ragged == "pad" else []
 
-    def _first_record(self) -> int:
-        from file_cdk.formats.csv_boundaries import guess_start
 
-        split, data_start = self._split, self.header.data_start
-        if not self._dialect.is_line_safe:
-            return data_start if split.is_first else split.file.size_bytes
-        if split.start <= data_start:
-            return data_start
-        if split.at_record:
-            return split.start
-        return guess_start(self._reader, split.start, self._dialect, self.header, self._max_record_bytes)
-
-    def _pieces(self, conversion: "Conversion", start: int, end: int) -> Iterator["pa.RecordBatch | JsonLines"]:
-        from file_cdk.formats.csv_boundaries import Boundaries
-        from file_cdk.formats.csv_decode import PieceDecoder
-        from file_cdk.formats.csv_pieces import MAX_PIECE_BYTES, PieceReader
-
-        skip = self._config.ignore_errors_on_fields_mismatch
-        pieces = PieceReader(
-            self._reader,
-            PieceDecoder(self._dialect, self.header, conversion, skip_odd_widths=skip),
-            Boundaries(self.header.line_end, self._dialect.quote_bytes),
-            self._report,
-            min(MAX_PIECE_BYTES, self._max_record_bytes),
-        )
-        return pieces.read(start, end)
-
-    def _rows(
-        self, conversion: "Conversion", unquoted_nulls: frozenset[str], start: int, end: int
-    ) -> Iterator["pa.RecordBatch | JsonLines"]:
-        from file_cdk.formats.csv_decode import RowsDecoder
-
-        decoder = RowsDecoder(self.header, conversion)
-        for rows in self._row_chunks(unquoted_nulls, start, end):
-            for batch in decoder.decode(rows.canonical()):
-                self._report.rows += batch.num_rows
-                yield batch
-
-    def _row_chunks(self, unquoted_nulls: frozenset[str], start: int, end: int) -> Iterator["Rows"]:
-        from file_cdk.formats.csv_rows import RowReader, RowRules
-
-        rules = RowRules(
-            uri=self._split.file.uri,
-            dialect=self._dialect,
-            header=self.header,
-            encoding=self._config.encoding or "utf8",
-            skip_odd_widths=self._config.ignore_errors_on_fields_mismatch,
-            unquoted_nulls=unquoted_nulls,
-        )
-        return RowReader(self._lines_from(start), rules, self._report).read(end)
-
-    def _lines_from(self, start: int) -> Lines:
-        if self._dialect.is_line_safe:
-            return ByteLines(self._reader, start, self._dialect.encoding, self._max_record_bytes)
-        lines = TextLines(self._reader, self._dialect.encoding, self._max_record_bytes)
-        skipped = iter(lines)
-        for _ in range(self.header.lines):
-            next(skipped)
-        return lines
-
-    def sample(self, unquoted_nulls: frozenset[str]) -> Iterator["Rows"]:
-        """The rows that begin in the first megabyte of data, read one by one."""
-        start = self.header.data_start
-        return self._row_chunks(unquoted_nulls, start, start + SAMPLE_BYTES)
+def _filled(row: Row) -> list[str]:
+    return [_MISSING if value is None else value for value in row]

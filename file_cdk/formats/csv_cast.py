@@ -15,14 +15,12 @@ import pyarrow.compute as cp
 import pyarrow.csv as pc
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv_decode import Batch
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexer
-
-FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
-"""Every record gets these from its file; a column of that name in the file gives way."""
 
 Cast = Callable[[str], Any]
 
@@ -153,6 +151,7 @@ class RecordConversion:
             quoted_strings_can_be_null=True,
             true_values=sorted(config.true_values),
             false_values=sorted(config.false_values - config.true_values),
+            check_utf8=False,  # see Lexer.prepare
         )
 
     def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:
@@ -175,6 +174,8 @@ class RecordConversion:
         return batches
 
     def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:  # noqa: ARG002
+        if self._plain:
+            return self._from_plain(table)
         values = [self._cast(column, table.column(column.position).to_pylist()) for column in self._columns]
         names = self._names
         rows = zip(*values, strict=True) if values else ((),) * table.num_rows
@@ -184,7 +185,16 @@ class RecordConversion:
         self._note_left_out(table.num_rows)
         return [JsonLines(lines)]
 
-    def _cast(self, column: _Column, texts: list[str]) -> list[Any]:
+    def _from_plain(self, table: pa.Table) -> Sequence[Batch]:
+        """Nothing but strings: so rows come whose missing values are null already."""
+        columns = [table.column(column.position) for column in self._columns]
+        if self._nulls and self._null_strings:
+            nulls = pa.array(sorted(self._nulls), pa.string())
+            columns = [cp.if_else(cp.is_in(texts, nulls), pa.scalar(None, pa.string()), texts) for texts in columns]
+        self._note_left_out(table.num_rows)
+        return pa.table(columns, names=self._names).to_batches() if columns else [JsonLines([b"{}"] * table.num_rows)]
+
+    def _cast(self, column: _Column, texts: list[str | None]) -> list[Any]:
         nulls = self._nulls
         if column.kind == "string":
             if not (nulls and self._null_strings):
@@ -194,6 +204,9 @@ class RecordConversion:
         values: list[Any] = []
         uncast = 0
         for text in texts:
+            if text is None:
+                values.append(None)
+                continue
             try:
                 values.append(cast(text))
             except ValueError:

@@ -1,7 +1,7 @@
 """From the bytes of a piece to its batches, by way of one conversion: for the protocol, or for a table."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
@@ -12,14 +12,13 @@ import pyarrow.csv as pc
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
-from file_cdk.formats.csv_dialect import CANONICAL, Dialect
+from file_cdk.formats.csv_dialect import CANONICAL
 from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lexer import Lexed, Lexer
+from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
+from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
+from file_cdk.formats.csv_shape import Rows, Shape
 
 Batch: TypeAlias = pa.RecordBatch | JsonLines
-
-TOO_MANY = "record has too many values"
-TOO_FEW = "record has too few values"
 
 
 class Conversion(Protocol):
@@ -37,48 +36,62 @@ class Conversion(Protocol):
         """The batches of a piece read as strings; `prepared` allows reading it in yet another way."""
 
 
+Converting: TypeAlias = Callable[[Header], Conversion]
+"""What makes the conversion of rows with the columns that a header names."""
+
+
 class Outcome(Enum):
     DECODED = auto()
     OPEN = auto()
     """The piece ends inside a record."""
     IRREGULAR = auto()
-    """Something only the row reader can put right or name: a row of the wrong width, bytes that are no text."""
+    """Something only the row reader can put right or name: many rows of a wrong width, bytes that are no text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
+    """bad_at: of an irregular piece, where its first bytes are that are no text, if that is why."""
+
     outcome: Outcome
     batches: Sequence[Batch] = ()
     skipped: Counter[str] = field(default_factory=Counter)
+    rejected: Sequence[RejectedRow] = ()
+    bad_at: int | None = None
 
 
 class PieceDecoder:
-    """Decodes pieces of a file's own dialect."""
+    """Decodes pieces of a file's own dialect; a few rows of another width than the header's go row by row among the rest."""
 
-    def __init__(self, dialect: Dialect, header: Header, conversion: Conversion, *, skip_odd_widths: bool) -> None:
-        self._lexer = Lexer(dialect, header.width)
-        self._header = header
-        self._conversion = conversion
-        self._skip_odd_widths = skip_odd_widths
+    def __init__(self, shape: Shape, rows: "RowsDecoder") -> None:
+        self._lexer = Lexer(shape.dialect, shape.header.width)
+        self._header = shape.header
+        self._conversion = rows.conversion
+        self._odd_rows = OddRowReader(shape)
+        self._rows = rows
         self._strings = self._lexer.strings()
 
     def decode(self, piece: bytes, *, at_file_end: bool = False) -> Decoded:
         """The piece begins at a record. Raises what the conversion raises."""
         try:
             prepared = self._lexer.prepare(piece, at_file_end=at_file_end)
-        except UnicodeDecodeError:
-            return Decoded(Outcome.IRREGULAR)
+        except UnlexableError as exc:
+            return Decoded(Outcome.IRREGULAR, bad_at=exc.at)
         lexed, typed = self._lex(prepared)
         if lexed is None:
             return Decoded(Outcome.IRREGULAR)
         if not lexed.closed:
             return Decoded(Outcome.OPEN)
-        skipped = self._skipped(lexed.odd_widths)
-        if skipped is None or not self._blanks_are_blank(lexed.table):
+        if lexed.delimiter_in_values and not typed:
+            return Decoded(Outcome.IRREGULAR)  # who reads `prepared` once more would meet the stand-in
+        if not self._blanks_are_blank(lexed.table):
             return Decoded(Outcome.IRREGULAR)
-        if not lexed.table.num_rows:
-            return Decoded(Outcome.DECODED, (), skipped)
-        return Decoded(Outcome.DECODED, self._converted(lexed.table, prepared, typed), skipped)
+        apart = self._odd_rows.take_apart(lexed.odd, piece) if lexed.odd else TakenApart()
+        if apart is None:
+            return Decoded(Outcome.IRREGULAR)
+        batches = self._converted(lexed.table, prepared, typed) if lexed.table.num_rows else ()
+        if apart.inserted:
+            batches = list(_interleaved(batches, [(at, self._rows.decode(rows)) for at, rows in apart.inserted]))
+        return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected)
 
     def _lex(self, prepared: bytes) -> tuple[Lexed | None, bool]:
         """The rows, and whether they are typed already; None when not even strings come of them."""
@@ -86,21 +99,11 @@ class PieceDecoder:
             try:
                 return self._lexer.read(prepared, fast), True
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                pass  # a value that does not convert as the fast way does it; or the bytes are no text
+                pass  # a value that does not convert as the fast way does it
         try:
             return self._lexer.read(prepared, self._strings), False
         except pa.ArrowInvalid:
             return None, False
-
-    def _skipped(self, odd_widths: Counter[int]) -> Counter[str] | None:
-        """The rows left out, by reason; None when there are rows of a wrong width that are not to be left out."""
-        skipped: Counter[str] = Counter()
-        for width, rows in odd_widths.items():
-            names, columns = len(self._header.names), self._header.width
-            if not self._skip_odd_widths or names <= width <= columns:
-                return None
-            skipped[TOO_MANY if width > columns else TOO_FEW] += rows
-        return skipped
 
     def _blanks_are_blank(self, table: pa.Table) -> bool:
         """Whether nothing but white space stands in the columns without a name."""
@@ -121,15 +124,87 @@ class PieceDecoder:
         return conversion.from_strings(table, prepared, self._lexer)
 
 
+def _interleaved(batches: Sequence[Batch], inserted: Sequence[tuple[int, Sequence[Batch]]]) -> Iterator[Batch]:
+    """The rows of `batches`, and before the one at each index given what is inserted there."""
+    waiting = list(inserted)
+    first = 0  # row of the batch at hand
+    for batch in batches:
+        start = 0
+        while waiting and waiting[0][0] <= first + batch.num_rows:
+            index, more = waiting.pop(0)
+            yield from _slice(batch, start, index - first)
+            yield from more
+            start = index - first
+        yield from _slice(batch, start, batch.num_rows)
+        first += batch.num_rows
+    for _, more in waiting:
+        yield from more
+
+
+def _slice(batch: Batch, start: int, end: int) -> Iterator[Batch]:
+    if start == end:
+        return
+    yield JsonLines(batch.lines[start:end]) if isinstance(batch, JsonLines) else batch.slice(start, end - start)
+
+
 class RowsDecoder:
-    """Decodes what the row reader wrote anew as RFC 4180: regular by construction, without columns that have no name."""
+    """Decodes rows that were read one by one, by writing them anew as RFC 4180, without columns that have no name.
 
+    blanks_are_null: a blank without quotes is null in this conversion, so that a missing value may be written as one.
+    conversion: of rows that have the header's columns and no more.
+    """
+
+    def __init__(self, header: Header, converting: Converting, *, blanks_are_null: bool) -> None:
+        self._header = header
+        self._converting = converting
+        self._blanks_are_null = blanks_are_null
+        self.conversion = converting(header)
+        self._regular = _CanonicalDecoder(header, self.conversion)
+        self._with_rest: _CanonicalDecoder | None = None
+
+    def decode(self, rows: Rows) -> Sequence[Batch]:
+        """Rows with values beyond the header's get the column for them, and so do the others given with them."""
+        decoder = self._regular
+        if rows.rest:
+            if self._with_rest is None:
+                header = self._header.with_rest()
+                self._with_rest = _CanonicalDecoder(header, self._converting(header))
+            decoder, rows = self._with_rest, rows.with_rest()
+        if rows.has_missing and not self._blanks_are_null:
+            return decoder.decode_strings(rows)
+        return decoder.decode(rows)
+
+
+class _CanonicalDecoder:
     def __init__(self, header: Header, conversion: Conversion) -> None:
-        plain = Header(header.names, 1 if len(header.names) == 1 else 0, 0, 0, b"\n")  # see Rows.canonical
-        self._pieces = PieceDecoder(CANONICAL, plain, conversion, skip_odd_widths=False)
+        # A row of one value has a second one, see Rows.canonical.
+        self._blank = 1 if len(header.names) == 1 else 0
+        self._width = len(header.names)
+        self._lexer = Lexer(CANONICAL, self._width + self._blank)
+        self._conversion = conversion
+        self._strings = self._lexer.strings()
 
-    def decode(self, canonical: bytes) -> Sequence[Batch]:
-        decoded = self._pieces.decode(canonical)
-        if decoded.outcome is not Outcome.DECODED:
-            raise InternalError(f"rows written anew are {decoded.outcome.name.lower()}")
-        return decoded.batches
+    def decode(self, rows: Rows) -> Sequence[Batch]:
+        prepared = self._lexer.prepare(rows.canonical())
+        conversion = self._conversion
+        if conversion.fast is not None:
+            try:
+                lexed = self._lexer.read(prepared, conversion.fast)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                pass  # a value that does not convert as the fast way does it
+            else:
+                batches = conversion.from_typed(self._checked(lexed), prepared)
+                if batches is not None:
+                    return batches
+        lexed = self._lexer.read(prepared, self._strings)
+        return conversion.from_strings(self._checked(lexed), prepared, self._lexer)
+
+    def _checked(self, lexed: Lexed) -> pa.Table:
+        if lexed.odd or not lexed.closed:
+            raise InternalError("rows written anew are not read as such")
+        return lexed.table
+
+    def decode_strings(self, rows: Rows) -> Sequence[Batch]:
+        columns = [pa.array(values, pa.string()) for values in zip(*rows.values, strict=True)]
+        table = pa.table(columns, names=self._lexer.columns[: self._width])
+        return self._conversion.from_strings(table, b"", self._lexer)

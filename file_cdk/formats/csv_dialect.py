@@ -3,24 +3,37 @@
 import codecs
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from encodings import normalize_encoding
 from functools import lru_cache
 from importlib import import_module
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import ConfigError
+from file_cdk.formats.csv_delimiter import StandIn
 
 FIELD_SIZE_LIMIT = 256 << 20
 """Characters that Python's csv module accepts in one value; its own default of 128 K is too few for documents in a cell."""
 
 UTF8_BOM = codecs.BOM_UTF8
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Codecs that decode to text, but of names and of source code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The reference semantics are those of Python's `csv.reader` with these settings, not strict: a quote inside an
-    unquoted value is text, and text after a closing quote belongs to the value."""
+    unquoted value is text, and text after a closing quote belongs to the value. A delimiter of several characters is one
+    wherever it stands outside quotes, found from the left; an escape character before it makes all of it text."""
 
     delimiter: str = ","
     quote: str = '"'
@@ -30,7 +43,9 @@ class Dialect:
 
     @classmethod
     def of(cls, config: CsvConfig) -> "Dialect":
-        """Raises ConfigError for a codec that does not decode text."""
+        """Raises ConfigError for a codec that does not decode files of text, or marks that contain one another."""
+        if any(mark and mark in config.delimiter for mark in (config.quote_char, config.escape_char)):
+            raise ConfigError("delimiter must not contain quote_char or escape_char")
         return cls(
             config.delimiter,
             config.quote_char,
@@ -41,14 +56,16 @@ class Dialect:
 
     @property
     def is_columnar(self) -> bool:
-        """Whether Arrow's CSV reader, which takes one-byte marks and reads an escape character its own way, can read it."""
-        return (
-            self.escape is None
-            and self.delimiter.isascii()
-            and self.quote.isascii()
-            and self.quote not in "\r\n"
-            and self.is_line_safe
-        )
+        """Whether Arrow's CSV reader, which takes a one-byte quote and reads an escape character its own way, can read it.
+
+        Delimiters of several bytes get a stand-in.
+        """
+        return self.escape is None and self.quote.isascii() and self.quote not in "\r\n" and self.is_line_safe
+
+    @property
+    def has_plain_delimiter(self) -> bool:
+        """Whether the delimiter is one byte in UTF-8."""
+        return len(self.delimiter) == 1 and self.delimiter.isascii()
 
     @property
     def is_line_safe(self) -> bool:
@@ -66,6 +83,9 @@ class Dialect:
         """Rows as lists of values; lines keep their ends, a blank line gives an empty list."""
         if csv.field_size_limit() < FIELD_SIZE_LIMIT:
             csv.field_size_limit(FIELD_SIZE_LIMIT)
+        if len(self.delimiter) > 1:
+            stand_in = StandIn.of(self.delimiter)
+            return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines)))
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -74,8 +94,14 @@ class Dialect:
             doublequote=self.double_quote,
         )
 
+    def _marked(self, stand_in: StandIn) -> "Dialect":
+        return replace(self, delimiter=stand_in.mark)
+
     def quoting(self, record: str) -> "Quoting":
         """Which values of one record's text stand in quotes: what `csv.reader` does not tell."""
+        if len(self.delimiter) > 1:
+            stand_in = StandIn.of(self.delimiter)
+            return self._marked(stand_in).quoting(stand_in.into(record))
         quoted = [False]
         at_start, inside, position = True, False, 0
         while position < len(record):
@@ -113,13 +139,30 @@ CANONICAL = Dialect()
 """RFC 4180 in UTF-8: what rows read one by one are written in, to be typed by the reader that types whole pieces."""
 
 
+def marked_encoding(beginning: bytes, configured: str) -> str | None:
+    """The encoding that a byte order mark at the beginning of a file says it has; None without one, or when it is the one
+    `configured` anyhow."""
+    for mark, encoding in _MARKS:
+        if beginning.startswith(mark) and not (mark == codecs.BOM_UTF32_LE and configured.startswith("utf-16")):
+            return None if configured.startswith(encoding) and _takes(configured, mark) else encoding
+    return None
+
+
+def _takes(encoding: str, mark: bytes) -> bool:
+    """Whether a codec of the family reads what begins with `mark`: one of a fixed byte order may not."""
+    return mark.decode(encoding, "replace") in ("", "\ufeff")
+
+
 @lru_cache(maxsize=64)
 def _encoding_name(encoding: str) -> str:
     name = codecs.lookup(encoding).name
     try:
+        if name in _NOT_OF_FILES:
+            raise LookupError
         "-".encode(name)
+        codecs.getincrementaldecoder(name)
     except LookupError:
-        raise ConfigError(f"encoding {encoding!r} is not one of text") from None
+        raise ConfigError(f"encoding {encoding!r} is not one of text files") from None
     # The mark at the beginning is skipped in any case.
     return "utf-8" if name == "utf-8-sig" else name
 

@@ -1,23 +1,43 @@
 """A piece of CSV through Arrow's reader: columns of a batch at a time, with proof that the piece ends where a record does."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as cp
 import pyarrow.csv as pc
 
+from file_cdk.formats.csv_delimiter import free_byte
 from file_cdk.formats.csv_dialect import UTF8_BOM, Dialect
+
+
+class UnlexableError(Exception):
+    """The piece cannot be prepared for Arrow's reader. at: where the bytes are that are no text, if that is why."""
+
+    def __init__(self, at: int | None) -> None:
+        super().__init__("not fit for Arrow's reader")
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row with more or fewer values than there are columns. number: its place among all rows of the piece, from 1."""
+
+    number: int
+    width: int
+    text: str
 
 
 @dataclass(slots=True)
 class Lexed:
     """table: the rows of the right width; its columns are named "0", "1" … closed: the piece ended outside quotes, after a
-    whole record. odd_widths: how many rows had another number of values, by that number."""
+    whole record. odd: the other rows, in order. delimiter_in_values: some value contains the delimiter, which had a
+    stand-in; only columns of strings have it back."""
 
     table: pa.Table
     closed: bool
-    odd_widths: Counter[int] = field(default_factory=Counter)
+    odd: list[OddRow] = field(default_factory=list)
+    delimiter_in_values: bool = False
 
 
 class Lexer:
@@ -26,51 +46,104 @@ class Lexer:
     Arrow's reader takes quotes the way Python's `csv.reader` does, also where they stand in an unquoted value. A piece
     begins at a record; whether it ends at one is found without counting quotes: a row of one value too many is appended,
     and if the reader meets it as the last row by itself, it was outside quotes before it.
+
+    A delimiter that is not one byte is replaced by a control character that the piece does not have: prepared, a piece
+    tells its delimiter by the row appended.
     """
 
     def __init__(self, dialect: Dialect, width: int) -> None:
         self.encoding = dialect.encoding
         self.columns = [str(i) for i in range(width)]
-        self._sentinel = dialect.delimiter * width
-        self._sentinel_line = self._sentinel.encode("ascii") + b"\n"
-        self._rejected: list[pc.InvalidRow] = []
-        self._parse_options = pc.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char=dialect.quote,
-            double_quote=dialect.double_quote,
-            newlines_in_values=True,
-            ignore_empty_lines=True,
-            invalid_row_handler=self._reject,
-        )
+        self._dialect = dialect
+        self._plain = dialect.has_plain_delimiter
+        self._met: list[Any] = []
+        self._options: dict[bytes, pc.ParseOptions] = {}
 
-    def _reject(self, row: Any) -> str:
-        self._rejected.append(row)
+    def _note(self, row: Any) -> str:
+        self._met.append(row)
         return "skip"
 
     def prepare(self, piece: bytes, *, at_file_end: bool = False) -> bytes:
-        """The piece in UTF-8, ready for `read`. Raises UnicodeDecodeError."""
-        if self.encoding != "utf-8" and not piece.isascii():
-            piece = piece.decode(self.encoding).encode("utf-8")
+        """The piece in UTF-8, ready for `read`. Raises UnlexableError."""
+        if not piece.isascii():
+            piece = self._as_utf8(piece)
+        delimiter = self._dialect.delimiter.encode("utf-8")
+        if not self._plain:
+            mark = free_byte(piece, self._dialect.quote.encode("ascii"))
+            if mark is None:
+                raise UnlexableError(None)
+            piece, delimiter = piece.replace(delimiter, mark), mark
         # At the beginning of its input the reader would take a value's first character for a byte order mark.
         start = b"\n" if piece.startswith(UTF8_BOM) else b""
         end = b"\n" if at_file_end and not piece.endswith(b"\n") else b""
-        return b"".join((start, piece, end, self._sentinel_line))
+        return b"".join((start, piece, end, delimiter * len(self.columns), b"\n"))
+
+    def _as_utf8(self, piece: bytes) -> bytes:
+        try:
+            if self.encoding != "utf-8":
+                return piece.decode(self.encoding).encode("utf-8")
+            if not _is_utf8(piece):
+                piece.decode("utf-8")  # says where it is not
+        except UnicodeDecodeError as exc:
+            raise UnlexableError(exc.start) from None
+        return piece
 
     def read(self, prepared: bytes, options: pc.ConvertOptions) -> Lexed:
         """Raises ArrowInvalid (with values in its text: never let it out) or ArrowNotImplementedError on conversion."""
-        self._rejected.clear()
+        self._met.clear()
+        delimiter = prepared[-2:-1]
         table = pc.read_csv(
             pa.py_buffer(prepared),
             read_options=pc.ReadOptions(use_threads=False, block_size=len(prepared), column_names=self.columns),
-            parse_options=self._parse_options,
+            parse_options=self._parse_options(delimiter),
             convert_options=options,
         )
-        if not self._rejected:
+        if not self._met:
             return Lexed(table, closed=False)
-        last = self._rejected.pop()
-        closed = last.text == self._sentinel and last.number == table.num_rows + len(self._rejected) + 1
-        return Lexed(table, closed, Counter(row.actual_columns for row in self._rejected))
+        last = self._met.pop()
+        width = len(self.columns)
+        closed = last.text == delimiter.decode() * width and last.number == table.num_rows + len(self._met) + 1
+        odd = [OddRow(row.number, row.actual_columns, row.text) for row in self._met]
+        if self._plain:
+            return Lexed(table, closed, odd)
+        between = table.num_rows * (width - 1) + sum(row.width - 1 for row in odd) + width
+        if not odd and prepared.count(delimiter) == between:
+            return Lexed(table, closed)
+        return self._with_delimiters(Lexed(table, closed, odd), delimiter.decode())
+
+    def _with_delimiters(self, lexed: Lexed, mark: str) -> Lexed:
+        """The file's own delimiter in place of the stand-in's occurrences in values."""
+        delimiter, table = self._dialect.delimiter, lexed.table
+        for position, column in enumerate(table.columns):
+            if pa.types.is_string(column.type):
+                text = cp.replace_substring(column, mark, delimiter)
+                table = table.set_column(position, table.column_names[position], text)
+        odd = [OddRow(row.number, row.width, row.text.replace(mark, delimiter)) for row in lexed.odd]
+        return Lexed(table, lexed.closed, odd, delimiter_in_values=True)
+
+    def _parse_options(self, delimiter: bytes) -> pc.ParseOptions:
+        if delimiter not in self._options:
+            self._options[delimiter] = pc.ParseOptions(
+                delimiter=delimiter.decode(),
+                quote_char=self._dialect.quote,
+                double_quote=self._dialect.double_quote,
+                newlines_in_values=True,
+                ignore_empty_lines=True,
+                invalid_row_handler=self._note,
+            )
+        return self._options[delimiter]
 
     def strings(self) -> pc.ConvertOptions:
-        """Every value as it is."""
-        return pc.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
+        """Every value as it is. Prepared pieces are known to be UTF-8."""
+        types = dict.fromkeys(self.columns, pa.string())
+        return pc.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False)
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Arrow's own check, faster than decoding. Its CSV reader makes it too late: rows of odd width are handed over before."""
+    offsets = pa.py_buffer(len(text).to_bytes(8, "little").rjust(16, b"\0"))
+    try:
+        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True

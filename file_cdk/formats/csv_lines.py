@@ -2,9 +2,12 @@
 
 import codecs
 import io
-from collections.abc import Iterator
-from typing import IO, Protocol
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
+from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv_dialect import Dialect
 
 PIECE_BYTES = 512 << 10
@@ -14,10 +17,18 @@ PIECE_BYTES = 512 << 10
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
+class Readable(Protocol):
+    """What a ForwardReader reads: a binary stream, or what makes itself look like one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> object: ...
+
+
 class ForwardReader:
     """A stream read forwards, from which bytes just read can be read again without asking the store a second time."""
 
-    def __init__(self, stream: IO[bytes], piece_bytes: int = PIECE_BYTES) -> None:
+    def __init__(self, stream: Readable, piece_bytes: int = PIECE_BYTES) -> None:
         self.piece_bytes = piece_bytes
         self._stream = stream
         self._stream_at: int | None = None
@@ -59,6 +70,53 @@ class ForwardReader:
         self.position -= len(data)
 
 
+class Footless:
+    """A stream without its last lines: as far as its reader can tell, it ends before them.
+
+    Blank lines do not count as lines, wherever they stand. What may yet turn out to be among the last ones is held back.
+    Raises MalformedFileError when that is more than `limit` bytes.
+    """
+
+    def __init__(self, source: ForwardReader, lines: int, limit: int, uri: str) -> None:
+        self._source = source
+        self._lines = lines
+        self._limit = limit
+        self._uri = uri
+        self._given = memoryview(b"")
+        self._held = b""
+        self._ended = False
+
+    def seek(self, offset: int, /) -> None:
+        self._source.seek(offset)
+        self._given, self._held, self._ended = memoryview(b""), b"", False
+
+    def read(self, size: int, /) -> bytes:
+        while not self._given and not self._ended:
+            chunk = self._source.read(max(size, len(self._held)))
+            self._ended = not chunk
+            data = self._held + chunk
+            start = _start_of_last_lines(data, self._lines)
+            self._given, self._held = memoryview(data)[:start], data[start:]
+            if len(self._held) > self._limit:
+                raise MalformedFileError("the lines to skip at the end are too large", uri=self._uri)
+        data, self._given = bytes(self._given[:size]), self._given[size:]
+        return data
+
+    def end(self) -> int:
+        """Where the file really ends, once all was read."""
+        return self._source.position
+
+
+def _start_of_last_lines(data: bytes, count: int) -> int:
+    start = len(data)
+    for line in reversed(data.splitlines(keepends=True)):
+        if not count:
+            break
+        start -= len(line)
+        count -= not line.isspace()
+    return start
+
+
 class RecordTooLargeError(Exception):
     """Internal to the row reader, which knows the row and tells the user."""
 
@@ -67,47 +125,71 @@ class Lines(Protocol):
     """One iteration over lines with their ends (LF, CR or CRLF).
 
     offset: where the next line begins. count: lines handed out. record: the lines since `begin_record`.
+    is_text: whether all their bytes are text; those that are not are escaped as surrogates.
     exhausted: whether the end of the file was met; `offset` then is where it lies.
     """
 
     offset: int
     count: int
     record: list[str]
+    is_text: bool
     exhausted: bool
 
     def __iter__(self) -> Iterator[str]: ...
 
     def begin_record(self) -> None: ...
 
+    def raw_record(self) -> bytes:
+        """The record's bytes as the file has them, without the line end after it."""
+
 
 class ByteLines:
     """Lines cut as bytes and decoded one by one: for encodings in which a line end's bytes mean nothing else.
 
-    Raises UnicodeDecodeError at the line in question, whose beginning `offset` then is.
+    Raises UnicodeDecodeError at the line in question, whose beginning `offset` then is; `lenient`, goes on instead.
     """
 
-    def __init__(self, reader: ForwardReader, offset: int, encoding: str, max_record_bytes: int) -> None:
+    def __init__(
+        self,
+        reader: ForwardReader,
+        offset: int,
+        encoding: str,
+        max_record_bytes: int,
+        *,
+        lenient: bool = False,
+        chunk_bytes: int | None = None,
+    ) -> None:
         self._reader = reader
         self._encoding = encoding
         self._limit = max_record_bytes
+        self._lenient = lenient
+        self._chunk_bytes = chunk_bytes or reader.piece_bytes
         self._record_at = offset
+        self._raw: list[bytes] = []
         self.offset = offset
         self.count = 0
         self.record: list[str] = []
+        self.is_text = True
         self.exhausted = False
         self._iterator = self._lines()
         reader.seek(offset)
 
     def begin_record(self) -> None:
         self._record_at = self.offset
+        self.is_text = True
         self.record.clear()
+        self._raw.clear()
+
+    def raw_record(self) -> bytes:
+        raw = b"".join(self._raw)
+        return raw[: len(raw) - _line_end_length(raw[-2:])]
 
     def __iter__(self) -> Iterator[str]:
         return self._iterator
 
     def _lines(self) -> Iterator[str]:
         pending = b""
-        while chunk := self._reader.read(max(self._reader.piece_bytes, len(pending))):
+        while chunk := self._reader.read(max(self._chunk_bytes, len(pending))):
             lines = (pending + chunk).splitlines(keepends=True)
             # A line may go on in the next chunk, and a CR may turn out to be a CRLF.
             pending = b"" if lines[-1].endswith(b"\n") else lines.pop()
@@ -122,60 +204,124 @@ class ByteLines:
         for line in lines:
             if self.offset + len(line) - self._record_at > self._limit:
                 raise RecordTooLargeError
-            text = line.decode(self._encoding)
+            try:
+                text = line.decode(self._encoding)
+            except UnicodeDecodeError:
+                if not self._lenient:
+                    raise
+                text = line.decode(self._encoding, "surrogateescape")
+                self.is_text = False
             self.offset += len(line)
             self.count += 1
             self.record.append(text)
+            self._raw.append(line)
             yield text
+
+
+def _line_end_length(end: bytes | str) -> int:
+    """Of the last two bytes or characters of a record, how many are its line end."""
+    if isinstance(end, bytes):
+        end = end.decode("latin-1")
+    if end == "\r\n":
+        return 2
+    return int(end.endswith(("\r", "\n")))
 
 
 class TextLines:
     """Lines cut after decoding: for encodings such as UTF-16, always from the beginning of the file.
 
-    Raises UnicodeDecodeError after the last good line before the bytes in question, whose `start` then counts from `offset`.
+    Raises UnicodeDecodeError after the last good line before the bytes in question, whose `start` then counts from `offset`;
+    `lenient`, it goes on instead, as far as the codec can tell where text begins again.
+    footer_lines: so many lines at the end, blank ones not counted, are left out, unless they are among the first
+    `header_lines`.
     """
 
-    def __init__(self, reader: ForwardReader, encoding: str, max_record_bytes: int) -> None:
+    def __init__(
+        self,
+        reader: ForwardReader,
+        encoding: str,
+        max_record_bytes: int,
+        *,
+        lenient: bool = False,
+        header_lines: int = 0,
+        footer_lines: int = 0,
+    ) -> None:
         self._reader = reader
-        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._errors = _ESCAPES.get(encoding[:6], "surrogateescape") if lenient else "strict"
+        self._decoder = codecs.getincrementaldecoder(encoding)(self._errors)
         self._encoding = encoding
         self._mark_bytes = len("".encode(encoding))
         self._limit = max_record_bytes
+        self._header_lines = header_lines
+        self._footer_lines = footer_lines
         self._record_at = 0
         self.offset = 0
         self.count = 0
         self.record: list[str] = []
+        self.is_text = True
         self.exhausted = False
         self._iterator = self._lines()
         reader.seek(0)
 
     def begin_record(self) -> None:
         self._record_at = self.offset
+        self.is_text = True
         self.record.clear()
+
+    def raw_record(self) -> bytes:
+        text = "".join(self.record)
+        return self._encoded(text[: len(text) - _line_end_length(text[-2:])])
 
     def __iter__(self) -> Iterator[str]:
         return self._iterator
 
     def _lines(self) -> Iterator[str]:
+        lines = self._all_lines()
+        for line in itertools.islice(lines, self._header_lines):
+            yield self._handed_out(line)
+        for line in self._but_the_last(lines) if self._footer_lines else lines:
+            yield self._handed_out(line)
+        self.exhausted = True
+        self.offset = self._reader.position
+
+    def _all_lines(self) -> Iterator[str]:
         pending = ""
         fault: UnicodeDecodeError | None = None
-        while not fault and not self.exhausted:
+        at_end = False
+        while not fault and not at_end:
             chunk = self._reader.read(self._reader.piece_bytes)
-            self.exhausted = not chunk
+            at_end = not chunk
             at_beginning = self._reader.position == len(chunk)
             text, fault = self._decode(chunk)
             if at_beginning:
                 text = self._without_mark(text, chunk)
             lines = list(io.StringIO(pending + text, newline=""))
-            pending = lines.pop() if lines and not self.exhausted and not lines[-1].endswith("\n") else ""
-            for line in lines:
-                yield self._handed_out(line)
+            pending = lines.pop() if lines and not at_end and not lines[-1].endswith("\n") else ""
+            yield from lines
             if self._size(pending) + self.offset - self._record_at > self._limit:
                 raise RecordTooLargeError
         if fault:
             fault.start += self._size(pending)
             raise fault
-        self.offset = self._reader.position
+
+    def _but_the_last(self, lines: Iterable[str]) -> Iterator[str]:
+        held: deque[str] = deque()
+        count, characters = self._footer_lines, 0
+        try:
+            for line in lines:
+                held.append(line)
+                count -= not line.isspace()
+                characters += len(line)
+                while count < 0:
+                    first = held.popleft()
+                    count += not first.isspace()
+                    characters -= len(first)
+                    yield first
+                if characters > self._limit:
+                    raise RecordTooLargeError
+        except UnicodeDecodeError:
+            yield from held  # the error is to come after what is before it; where the file ends, nobody will know
+            raise
 
     def _decode(self, chunk: bytes) -> tuple[str, UnicodeDecodeError | None]:
         """The text, as far as it is good, and what is wrong after it, with `start` counted from that text's end."""
@@ -198,14 +344,31 @@ class TextLines:
 
     def _handed_out(self, line: str) -> str:
         if not line.isascii():
-            line.encode("utf-8")  # a lone surrogate, which some codecs let pass, is no text
+            try:
+                line.encode("utf-8")  # a lone surrogate, which some codecs let pass, is no text
+            except UnicodeEncodeError:
+                if self._errors == "strict":
+                    raise
+                self.is_text = False
         self.offset += self._size(line)
         self.count += 1
         self.record.append(line)
         return line
 
     def _size(self, text: str) -> int:
-        return len(text.encode(self._encoding, "replace")) - self._mark_bytes
+        return len(self._encoded(text))
+
+    def _encoded(self, text: str) -> bytes:
+        try:
+            encoded = text.encode(self._encoding, self._errors)
+        except UnicodeEncodeError:  # characters that a codec decodes to, but has no bytes for
+            encoded = text.encode(self._encoding, "replace")
+        return encoded[self._mark_bytes :]
+
+
+_ESCAPES = {"utf-16": "surrogatepass", "utf-32": "surrogatepass"}
+"""How bytes that are no text are decoded for the time being, where surrogateescape cannot: a byte below 128 is always text
+to it."""
 
 
 def lines_of_file(reader: ForwardReader, dialect: Dialect, max_record_bytes: int) -> Lines:

@@ -9,7 +9,7 @@ import msgspec
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileError, MalformedRecordError, TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl_documents import ArrayReader, begins_array
@@ -27,7 +27,6 @@ SAMPLE_BYTES = 1_000_000
 _LOOK_ON_BYTES = 4 * 1024 * 1024
 """Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
 
-_FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
 _FILE_COLUMN = b'"_ab_source_file_'
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -173,9 +172,9 @@ def _json_type(value: bytes) -> str:
 
 def _without_file_columns(record: bytes) -> bytes:
     members = _members(without_lone_surrogates(record))
-    if _FILE_COLUMNS.isdisjoint(members):
+    if FILE_COLUMNS.isdisjoint(members):
         return record
     kept = (
-        msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items() if name not in _FILE_COLUMNS
+        msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items() if name not in FILE_COLUMNS
     )
     return b"{" + b",".join(kept) + b"}"

@@ -1,7 +1,7 @@
 """Parquet: row groups by the byte range they begin in, read batch by batch, each counted against the footer."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar
 
 import pyarrow as pa
@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.file_cache import FileCache
+from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.parquet_footer import Footer, read_footer
 from file_cdk.formats.parquet_rows import decode_row_group, open_parquet
 from file_cdk.formats.parquet_types import cast, json_schema_type, record_type
 
-FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
-"""Every record gets these from its file; a column of that name in the file gives way."""
+_CACHED_FOOTERS = 8
 
 Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -36,18 +36,21 @@ class ParquetFormat:
 
     config: ParquetConfig
     split_bytes: int | None = 2 * 1024 * 1024
+    _footers: FileCache[Footer] = field(
+        default_factory=lambda: FileCache(_CACHED_FOOTERS), init=False, compare=False, repr=False
+    )
 
     def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
         return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""
-        schema = open_parquet(stream, file, read_footer(stream, file)).schema_arrow
+        schema = open_parquet(stream, file, self._footer(stream, file)).schema_arrow
         return {field.name: json_schema_type(field.type, self.config.decimal_as_float) for field in schema}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the footer alone."""
-        return self._table_schema(open_parquet(stream, file, read_footer(stream, file)).schema_arrow)
+        return self._table_schema(open_parquet(stream, file, self._footer(stream, file)).schema_arrow)
 
     def read_records(
         self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
@@ -58,7 +61,7 @@ class ParquetFormat:
         names none, beside the two about the file, chooses all. Raises MalformedFileError, which names the row group, after
         the batches that could be decoded.
         """
-        footer = read_footer(stream, split.file)
+        footer = self._footer(stream, split.file)
         parquet = open_parquet(stream, split.file, footer)
         names, left_out = _choose(parquet.schema_arrow.names, json_schema)
         chosen = frozenset(names)
@@ -84,7 +87,7 @@ class ParquetFormat:
         A column fits when the type asked for is the wider of the two in core.arrow_types and holds every value. Raises as
         `read_records`, and TypeMismatchError before the first batch, or at a batch with values that do not fit.
         """
-        footer = read_footer(stream, split.file)
+        footer = self._footer(stream, split.file)
         parquet = open_parquet(stream, split.file, footer)
         asked = {field.name: field.type for field in schema}
         if misfits := _misfits(self._table_schema(parquet.schema_arrow), asked):
@@ -95,6 +98,9 @@ class ParquetFormat:
             return _cast_columns(batch, asked, split.file.uri, report.rows + 1)
 
         yield from _read(stream, parquet, footer, names, split, report, convert)
+
+    def _footer(self, stream: IO[bytes], file: RemoteFile) -> Footer:
+        return self._footers.get(file, lambda: read_footer(stream, file))
 
     def _table_schema(self, schema: pa.Schema) -> pa.Schema:
         return pa.schema([(f.name, normal(record_type(f.type, self.config.decimal_as_float))) for f in schema])
@@ -135,15 +141,15 @@ def _read(
 def _misfits(found: pa.Schema, asked: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
     """The columns that need another type than was asked for, by type alone. A new column without any value needs none."""
     misfits = {}
-    for field in found:
-        kind = asked.get(field.name)
+    for column in found:
+        kind = asked.get(column.name)
         if kind is None:
-            if not pa.types.is_null(field.type):
-                misfits[field.name] = field.type
+            if not pa.types.is_null(column.type):
+                misfits[column.name] = column.type
             continue
-        needed = merge(kind, field.type)  # in this order, a struct has its fields in the order asked for
+        needed = merge(kind, column.type)  # in this order, a struct has its fields in the order asked for
         if not needed.equals(kind) and not needed.equals(normal(kind)):
-            misfits[field.name] = needed
+            misfits[column.name] = needed
     return misfits
 
 

@@ -1,17 +1,14 @@
-"""The footer of a Parquet file: read once per file version and process, and where its row groups begin.
+"""The footer of a Parquet file: what is in it, and where its row groups begin.
 
 Layout: https://parquet.apache.org/docs/file-format/ . Everything that pyarrow says about a file it cannot read is said
 again here in words that hold none of the file's values.
 """
 
 import os
-import threading
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import IO
 
@@ -29,9 +26,6 @@ _SMALLEST_BYTES = len(_MAGIC) + _TRAILER_BYTES
 _SIGNATURE_BYTES = 28
 """Nonce and tag behind a footer that is not encrypted itself; it is signed only where columns are encrypted."""
 _ENCRYPTED = "has encrypted columns, which this version cannot read"
-
-_CACHED_FOOTERS = 8
-_FileVersion = tuple[str, datetime, str | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +54,8 @@ class Footer:
         return self.starts[row_group] if row_group < len(self.starts) else self.size_bytes
 
 
-_cache: "OrderedDict[_FileVersion, Footer]" = OrderedDict()
-_cache_lock = threading.Lock()
-
-
 def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
-    """The footer of this version of the file, from a cache of the last few. Raises MalformedFileError."""
-    version = (file.uri, file.modified_at, file.etag, file.size_bytes)
-    with _cache_lock:
-        if known := _cache.get(version):
-            _cache.move_to_end(version)
-            return known
-    footer = _parse_footer(stream, file)
-    with _cache_lock:
-        _cache[version] = footer
-        while len(_cache) > _CACHED_FOOTERS:
-            _cache.popitem(last=False)
-    return footer
-
-
-def _parse_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
+    """Raises MalformedFileError."""
     size_bytes = stream.seek(0, os.SEEK_END)
     footer_bytes = _footer_bytes(stream, file, size_bytes)
     stream.seek(0)

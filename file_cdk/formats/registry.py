@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Format
+from file_cdk.core.uris import without_compression
+from file_cdk.formats.path_columns import with_path_columns
+from file_cdk.formats.unpacking import Unpacking
 
 if TYPE_CHECKING:
-    from file_cdk.core.config import FormatConfig
+    from file_cdk.core.config import FormatConfig, StreamConfig
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
@@ -18,6 +21,8 @@ BUILT_IN = {
     "csv": "file_cdk.formats.csv:CsvFormat",
     "jsonl": "file_cdk.formats.jsonl:JsonlFormat",
     "parquet": "file_cdk.formats.parquet:ParquetFormat",
+    "avro": "file_cdk.formats.avro:AvroFormat",
+    "excel": "file_cdk.formats.excel:ExcelFormat",
 }
 
 EXTENSIONS = {
@@ -29,13 +34,22 @@ EXTENSIONS = {
     ".parquet": "parquet",
     ".parq": "parquet",
     ".pq": "parquet",
+    ".avro": "avro",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xlsb": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
 }
 """Written out once more here, so that a file name can be judged without importing its format."""
 
 
-def format_for(config: "FormatConfig") -> Format:
-    """The format that `config.filetype` names, configured. Raises ConfigError when no installed format has that name."""
-    return cast(Format, _class_for(config.filetype)(config))
+def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
+    """The format that `config.filetype` names, configured, for plain and compressed files, with the columns that `stream`
+    wants from their paths. Raises ConfigError when no installed format has that name."""
+    decoder = cast(Format, _class_for(config.filetype)(config))
+    decoder = Unpacking(decoder, stream.max_expansion_ratio)
+    return with_path_columns(decoder, config.filetype, stream.path_partitions, stream.path_pattern)
 
 
 def require_format(filetype: str) -> None:
@@ -54,8 +68,9 @@ def module_of(filetype: str) -> str | None:
 
 
 def filetype_for(uri: str) -> str | None:
-    """The filetype that a file's ending stands for, in any case; None when no installed format claims it."""
-    name = uri.rpartition("/")[2].lower()
+    """The filetype that a file's ending stands for, in any case, one of compression before it passed over; None when no
+    installed format claims it."""
+    name = without_compression(uri).rpartition("/")[2].lower()
     for extension, filetype in EXTENSIONS.items():
         if name.endswith(extension):
             return filetype

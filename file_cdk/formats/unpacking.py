@@ -209,6 +209,17 @@ class Unpacking:
             yield cast(IO[bytes], copy), None, size_bytes
 
 
+def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_expansion_ratio: int) -> bytes:
+    """The first bytes of what a file, compressed or not, unpacks to. Raises MalformedFileError."""
+    head = stream.read(MAGIC_BYTES)
+    named = compression_of(file.uri)
+    codec = codec_of(head) if named is None else codec_named(named, head)
+    stream.seek(0)
+    if codec is None:
+        return stream.read(size_bytes)
+    return open_plain(stream, codec, file.uri, max_expansion_ratio).read(size_bytes)
+
+
 def _codec_inside(stream: IO[bytes]) -> str | None:
     stream.seek(0)
     return codec_of(stream.read(MAGIC_BYTES))

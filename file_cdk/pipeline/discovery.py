@@ -1,19 +1,22 @@
 """`check` and `discover`: what a configuration reaches, and the schemas of what is there."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from file_cdk.core.config import SourceConfig, StreamConfig
-from file_cdk.core.errors import FileCdkError, MalformedFileError
+from file_cdk.core.errors import FileCdkError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties
-from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.core.ports import Format, SourceConnector, StreamReader
+from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
 from file_cdk.formats.registry import format_for
+from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
 from file_cdk.protocol import messages
@@ -36,11 +39,25 @@ def warning(text: str) -> bytes:
     return messages.to_line(messages.log(logging.WARNING, text))
 
 
-def stream_files(config: SourceConfig, stream: StreamConfig, reader: StreamReader) -> Iterator[RemoteFile]:
-    """Files of the stream that were not modified before start_date, as the store lists them."""
-    matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
-    old = newer_than(config.start_at)
-    return (file for file in list_matching(reader, matcher) if old([file]) == [None])
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A stream and where it reads from."""
+
+    source: SourceConfig
+    config: StreamConfig
+    matcher: GlobPatterns
+    reader: StreamReader
+    decoder: Format
+
+    @classmethod
+    def of(cls, source: SourceConfig, config: StreamConfig, reader: StreamReader) -> "_Stream":
+        matcher = GlobPatterns(config.globs, config.legacy_prefix)
+        return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
+
+    def files(self) -> Iterator[RemoteFile]:
+        """Those that were not modified before start_date, as the store lists them."""
+        old = newer_than(self.source.start_at)
+        return (file for file in list_matching(self.reader, self.matcher) if old([file]) == [None])
 
 
 def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
@@ -49,12 +66,12 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
         reader = connector.reader(config)
-        for stream in config.streams:
-            file = next(stream_files(config, stream, reader), None)
+        for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
+            file = next(stream.files(), None)
             if file is None:
-                yield warning(_NO_FILES.format(stream.name, ""))
+                yield warning(_NO_FILES.format(stream.config.name, ""))
             else:
-                _read_beginning(executors, reader, stream, file)
+                _read_beginning(executors, stream, file)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
@@ -63,19 +80,25 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         executors.close()
 
 
-def _read_beginning(executors: Executors, reader: StreamReader, stream: StreamConfig, file: RemoteFile) -> None:
+def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
     """Raises what reading the first records of the file raises."""
-    decoder = format_for(stream.format)
-    first = next(plan_file(file, decoder.split_size_bytes(file)))
-    executor = executors.for_work(first.size_bytes, decoder)
-    job = Job(reader, decoder, RecordEncoder(stream.name), RecordShape(None))
-    attempt = executor.submit(Task(job, first, 0))
+    first = next(plan_file(file, stream.decoder.split_size_bytes(file)))
+    executor = executors.for_work(first.size_bytes, stream.decoder)
+    job = Job(stream.reader, stream.decoder, RecordEncoder(stream.config.name), RecordShape(None))
+    event = _first_output(executor, Task(job, first, 0))
+    if isinstance(event, Failed) and isinstance(event.error, SequentialOnlyError):
+        event = _first_output(executor, Task(job, first.rest_of_file(0), 0))
+    if isinstance(event, Failed):
+        raise event.error
+
+
+def _first_output(executor: Executor, task: Task) -> Event:
+    attempt = executor.submit(task)
     event = attempt.next_event()
     if isinstance(event, Began):
         event = attempt.next_event()
     executor.reset()
-    if isinstance(event, Failed):
-        raise event.error
+    return event
 
 
 def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
@@ -86,7 +109,7 @@ def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[byt
     streams = []
     try:
         for stream in config.streams:
-            properties, warnings = _properties(executors, config, stream, reader)
+            properties, warnings = _properties(executors, _Stream.of(config, stream, reader))
             yield from map(warning, warnings)
             streams.append(discovered_stream(stream.name, properties, primary_key=stream.primary_key_columns))
     finally:
@@ -94,38 +117,36 @@ def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[byt
     yield messages.to_line(messages.catalog(streams))
 
 
-def _properties(
-    executors: Executors, config: SourceConfig, stream: StreamConfig, reader: StreamReader
-) -> tuple[Mapping[str, Any], list[str]]:
-    if stream.schemaless:
+def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any], list[str]]:
+    config = stream.config
+    if config.schemaless:
         return SCHEMALESS_PROPERTIES, []
-    if stream.input_types is not None:
-        return declared_properties(stream.input_types), []
-    files = _sample(config, stream, reader)
+    if config.input_types is not None:
+        return declared_properties(config.input_types), []
+    files = _sample(stream)
     if not files:
-        return SCHEMALESS_PROPERTIES, [_NO_FILES.format(stream.name, "; its schema is a single object column")]
-    decoder = format_for(stream.format)
-    executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), decoder)
-    found = list(sample(executor, reader, decoder, files, "json"))
+        return SCHEMALESS_PROPERTIES, [_NO_FILES.format(config.name, "; its schema is a single object column")]
+    executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), stream.decoder)
+    found = list(sample(executor, stream.reader, stream.decoder, files, "json"))
     errors = [item for item in found if isinstance(item, FileCdkError)]
     samples = [item for item in found if not isinstance(item, FileCdkError)]
     if not samples:
         raise MalformedFileError(
-            f"stream {stream.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",
+            f"stream {config.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",
             remedy="Check that the stream's format is that of its files",
         )
     return inferred_properties(merge_properties(samples)), [f"left out of the schema: {error}" for error in errors]
 
 
-def _sample(config: SourceConfig, stream: StreamConfig, reader: StreamReader) -> list[RemoteFile]:
+def _sample(stream: _Stream) -> list[RemoteFile]:
     """The latest files, oldest of them first; one file if the configuration says so."""
-    files: Iterable[RemoteFile] = stream_files(config, stream, reader)
-    if stream.use_first_found_file_for_schema_discovery:
-        first = next(iter(files), None)
+    files = stream.files()
+    if stream.config.use_first_found_file_for_schema_discovery:
+        first = next(files, None)
         return [] if first is None else [first]
     selection = select(files, [])
     try:
-        latest = selection.latest(stream.recent_n_files_to_read_for_schema_discovery or SAMPLE_FILES)
+        latest = selection.latest(stream.config.recent_n_files_to_read_for_schema_discovery or SAMPLE_FILES)
     finally:
         selection.close()
     return latest[::-1]

@@ -14,7 +14,7 @@ from typing import Any
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
-from file_cdk.core.config import SourceConfig, StreamConfig, ValidationPolicy
+from file_cdk.core.config import CsvConfig, SourceConfig, StreamConfig, ValidationPolicy
 from file_cdk.core.cursor import Cursor, StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
@@ -26,6 +26,7 @@ from file_cdk.engine.listing import Decide, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
+from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.rejects import rejected_facts
@@ -127,6 +128,7 @@ class _StreamRead:
 
     def __post_init__(self) -> None:
         self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
+        self.reader = with_archives(self.reader, self.matcher, self.stream)
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
             self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
@@ -165,7 +167,7 @@ class _StreamRead:
 
             shape = self._shape()
             encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
-            decoder = format_for(self.stream.format)
+            decoder = format_for(self.stream.format, self.stream)
             executor = self.executors.for_work(selection.size_bytes, decoder)
             if not self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection)):
                 executor.reset()
@@ -179,7 +181,9 @@ class _StreamRead:
             return RecordShape(None)
         if self.stream.validation_policy is ValidationPolicy.EMIT_RECORD:
             return RecordShape(properties)
-        return RecordShape(properties, Conform(self.stream.validation_policy, properties or {}))
+        # CSV needs the schema to tell what its text means; other formats would leave out the columns that the policy is for.
+        is_text = isinstance(self.stream.format, CsvConfig)
+        return RecordShape(properties if is_text else None, Conform(self.stream.validation_policy, properties or {}))
 
     def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
         return [None if self.cursor is None else self.cursor.decide(file) for file in files]

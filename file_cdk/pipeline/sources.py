@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
 from file_cdk.core.config import (
+    AvroConfig,
     CsvConfig,
+    ExcelConfig,
     FormatConfig,
     JsonlConfig,
     ParquetConfig,
@@ -20,8 +22,10 @@ from file_cdk.core.config import (
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, SourceConnector, StreamReader
+from file_cdk.core.uris import is_archive, without_compression
 from file_cdk.engine.listing import Decide
 from file_cdk.formats.registry import filetype_for
+from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -29,13 +33,20 @@ CONNECTORS = "file_cdk.connectors"
 NOT_RECOGNISED = "unknown extension"
 _YAML = (".yaml", ".yml")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
-_DEFAULTS: dict[str, FormatConfig] = {"csv": CsvConfig(), "jsonl": JsonlConfig(), "parquet": ParquetConfig()}
+_DEFAULTS: dict[str, FormatConfig] = {
+    "csv": CsvConfig(),
+    "jsonl": JsonlConfig(),
+    "parquet": ParquetConfig(),
+    "avro": AvroConfig(),
+    "excel": ExcelConfig(),
+}
 _TSV = CsvConfig(delimiter="\t")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStream:
-    """A stream ready to be listed. format is None until the files' extensions have told it."""
+    """A stream ready to be listed. format is None until the files' extensions have told it. finds_dialect: no configuration
+    says how its CSV files are written."""
 
     name: str
     reader: StreamReader
@@ -44,6 +55,7 @@ class SourceStream:
     stream: StreamConfig
     format: FormatConfig | None
     origin: str | None
+    finds_dialect: bool = False
 
 
 def streams_of(source: str, filetype: str | None, name: str | None) -> list[SourceStream]:
@@ -63,7 +75,7 @@ def streams_of(source: str, filetype: str | None, name: str | None) -> list[Sour
     chosen = _default_format(filetype) if filetype else None
     stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
-    return [_source_stream(connector, config, config.streams[0], chosen)]
+    return [replace(_source_stream(connector, config, config.streams[0], chosen), finds_dialect=True)]
 
 
 def connector_for(scheme: str) -> SourceConnector:
@@ -109,9 +121,8 @@ def _source_stream(
     connector: SourceConnector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
 ) -> SourceStream:
     matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
-    return SourceStream(
-        stream.name, connector.reader(config), matcher, config, stream, chosen, connector.origin(config)
-    )
+    reader = with_archives(connector.reader(config), matcher, stream)
+    return SourceStream(stream.name, reader, matcher, config, stream, chosen, connector.origin(config))
 
 
 def _default_format(filetype: str) -> FormatConfig:
@@ -123,7 +134,7 @@ def _default_format(filetype: str) -> FormatConfig:
 
 
 def _kind(uri: str) -> str | None:
-    return "tsv" if uri.lower().endswith(".tsv") else filetype_for(uri)
+    return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
 
 
 def recognised(kinds: set[str]) -> Decide:
@@ -132,16 +143,20 @@ def recognised(kinds: set[str]) -> Decide:
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
         found = [_kind(file.uri) for file in files]
         kinds.update(kind for kind in found if kind)
-        return [None if kind else NOT_RECOGNISED for kind in found]
+        # An archive that is listed itself could not be listed inside; reading it says why.
+        return [
+            None if kind or is_archive(file.uri) else NOT_RECOGNISED for kind, file in zip(found, files, strict=True)
+        ]
 
     return decide
 
 
 def format_of(kinds: set[str]) -> FormatConfig:
-    """The one format that the files have. Raises ConfigError when they have several."""
+    """The one format that the files have; any, when they are archives that could not be opened. Raises ConfigError when
+    they have several."""
     if len(kinds) > 1:
         raise ConfigError(
             f"the files are of several formats: {', '.join(sorted(kinds))}",
             remedy="Sync one at a time with a pattern such as 'folder/**/*.csv', or name the format with --format",
         )
-    return _default_format(next(iter(kinds)))
+    return _default_format(next(iter(kinds), "csv"))

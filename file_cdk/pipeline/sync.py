@@ -10,6 +10,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
+from file_cdk.core.config import CsvConfig, FormatConfig
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
@@ -172,16 +173,29 @@ class _StreamSync:
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
-            chosen = self.source.format or (format_of(kinds) if kinds else None)
+            chosen = self.source.format or format_of(kinds)
             if not selection.files and not selection.skipped:
                 self.observer.warned(f"{name}: no file matches")
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
-            if selection.files and chosen is not None:
+            if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
-                self._load(table, format_for(chosen), selection)
+                chosen = self._in_its_dialect(chosen, selection)
+                self._load(table, format_for(chosen, self.source.stream), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes, self.rejected
         )
+
+    def _in_its_dialect(self, chosen: FormatConfig, selection: Selection) -> FormatConfig:
+        """With the dialect that the files are in, unless a configuration says it."""
+        if not (self.source.finds_dialect and self.options.dialect == "auto" and isinstance(chosen, CsvConfig)):
+            return chosen
+        from file_cdk.pipeline.dialects import FILES, detect_dialect
+
+        files = selection.latest(FILES)
+        found, notes = detect_dialect(self.source.reader, files, self.source.stream.max_expansion_ratio, chosen)
+        for note in notes:
+            self.observer.warned(f"{self.source.name}: {note}")
+        return found
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
         executor = self.executors.for_work(selection.size_bytes, decoder)

@@ -1,5 +1,8 @@
+import csv
+import encodings.aliases
 import io
 import itertools
+import json
 import pickle
 from datetime import UTC, datetime
 from typing import Any
@@ -8,9 +11,16 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.core.errors import FileCdkError, MalformedFileError, MalformedRecordError
+from file_cdk.core.errors import (
+    ConfigError,
+    FileCdkError,
+    MalformedFileError,
+    MalformedRecordError,
+    SequentialOnlyError,
+    TypeMismatchError,
+)
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import JsonLines, Reject, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -327,3 +337,265 @@ def test_errors_hold_no_values() -> None:
         assert error is not None
         assert "s3cret" not in f"{error}{error.__dict__}"
         assert error.__cause__ is None
+
+
+TOO_FEW, TOO_MANY = "record has too few values", "record has too many values"
+FAULTY = "a,b\r\n1,é\r\n2\r\n3,4,5\r\n".encode() + b'x\xff,"y\r\nz"\r\n6,7\r\n\xff'
+FAULTS = [
+    Reject(2, 11, TOO_FEW, b"2"),
+    Reject(3, 14, TOO_MANY, b"3,4,5"),
+    Reject(4, 21, "not valid utf8", b'x\xff,"y\r\nz"'),
+    Reject(6, 37, "not valid utf8", b"\xff"),
+]
+
+
+@BOTH_PATHS
+def test_faulty_records_are_rejected_each_with_its_place_and_bytes(sequential: bool) -> None:
+    read = Read(FAULTY, configured(ragged="reject"), sequential=sequential)
+    assert read.error is None
+    assert read.records == [{"a": "1", "b": "é"}, {"a": "6", "b": "7"}]
+    assert read.report.rejects.first == FAULTS
+    assert (read.report.rows, read.report.end) == (2, len(FAULTY))
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("mode", [None, "fail", "reject"])
+def test_a_table_always_rejects(sequential: bool, mode: str | None) -> None:
+    report = SplitReport()
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
+    batches = configured(ragged=mode).read_table(
+        io.BytesIO(FAULTY), whole(FAULTY, sequential=sequential), schema, report
+    )
+    assert [row for batch in batches for row in batch.to_pylist()] == [{"a": 1, "b": "é"}, {"a": 6, "b": "7"}]
+    assert report.rejects.first == FAULTS
+
+
+@BOTH_PATHS
+def test_padded_rows_lack_nothing_and_lose_nothing(sequential: bool) -> None:
+    csv_format = configured(ragged="pad")
+    assert csv_format.infer_json_schema(io.BytesIO(FAULTY), whole(FAULTY).file)["_rest"] == {"type": "string"}
+    read = Read(FAULTY, csv_format, sequential=sequential)
+    assert [{key: value for key, value in record.items() if value is not None} for record in read.records] == [
+        {"a": "1", "b": "é"},
+        {"a": "2"},
+        {"a": "3", "b": "4", "_rest": '["5"]'},
+        {"a": "6", "b": "7"},
+    ]
+    assert read.report.rejects.first == [FAULTS[2], FAULTS[3]]
+    schema = csv_format.infer_table_schema(io.BytesIO(FAULTY), whole(FAULTY).file)
+    assert (schema.names, schema.field("_rest").type) == (["a", "b", "_rest"], pa.string())
+    batches = list(
+        csv_format.read_table(io.BytesIO(FAULTY), whole(FAULTY, sequential=sequential), schema, SplitReport())
+    )
+    rests = [row.get("_rest") for batch in batches for row in batch.to_pylist()]
+    assert rests == [None, None, '["5"]', None]
+
+
+@BOTH_PATHS
+def test_a_table_without_a_column_for_what_is_over_has_to_get_one(sequential: bool) -> None:
+    data = b"a,b\n1\n2,3,4\n"
+    csv_format, schema = configured(ragged="pad"), pa.schema([("a", pa.int64()), ("b", pa.int64())])
+    with pytest.raises(TypeMismatchError) as caught:
+        list(csv_format.read_table(io.BytesIO(data), whole(data, sequential=sequential), schema, SplitReport()))
+    assert caught.value.columns == {"_rest": pa.string()}
+    short = data[:6]
+    batches = csv_format.read_table(io.BytesIO(short), whole(short, sequential=sequential), schema, SplitReport())
+    assert [row for batch in batches for row in batch.to_pylist()] == [{"a": 1, "b": None}]
+
+
+@BOTH_PATHS
+def test_a_file_with_a_rest_of_its_own_keeps_it(sequential: bool) -> None:
+    data = b"_rest\n1\n2,3\n"
+    csv_format = configured(ragged="pad", inference_type="Primitive Types Only", true_values=[])
+    schema = csv_format.infer_json_schema(io.BytesIO(data), whole(data).file)
+    assert schema == {"_rest": {"type": "integer"}, "_rest_2": {"type": "string"}}
+    read = Read(data, csv_format, schema, sequential=sequential)
+    records = [json.loads(record) if isinstance(record, bytes) else record for record in read.records]
+    assert [(record["_rest"], record.get("_rest_2")) for record in records] == [(1, None), (2, '["3"]')]
+
+
+def test_values_that_short_rows_lack_do_not_decide_a_type() -> None:
+    data = b"a,b,c\n1,2,3\n4\n5,6\n"
+    typed = configured(ragged="pad", inference_type="Primitive Types Only", true_values=[], false_values=[])
+    kinds = typed.infer_json_schema(io.BytesIO(data), whole(data).file)
+    assert [kind["type"] for kind in kinds.values()] == ["integer", "integer", "integer", "string"]
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("encoding", ["cp932", "gb18030", "euc_kr", "utf-16-be"])
+def test_bad_text_is_rejected_also_where_a_character_has_several_bytes(encoding: str, sequential: bool) -> None:
+    bad = b"\xdc\x00" if encoding == "utf-16-be" else b"\x81\xff"
+    data = "a,b\n1,2\n3,".encode(encoding) + bad + "\n5,6\n".encode(encoding)
+    read = Read(data, configured(encoding=encoding, ragged="reject"), sequential=sequential)
+    assert [record["a"] for record in read.records] == ["1", "5"]
+    raw = "3,".encode(encoding) + bad
+    assert read.report.rejects.first == [Reject(2, data.index(raw), f"not valid {encoding}", raw)]
+    assert read.report.end == len(data)
+
+
+@BOTH_PATHS
+def test_a_quote_that_never_closes_is_an_error_whatever_is_rejected(sequential: bool) -> None:
+    read = Read(b'a,b\n1\n2,"3\n4,5\n', configured(ragged="reject"), sequential=sequential)
+    assert isinstance(read.error, MalformedRecordError)
+    assert (read.error.row, read.error.byte) == (2, 6)
+    assert read.report.rejects.total() == 1
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("encoding", ["utf8", "utf-16"])
+def test_last_lines_are_no_data(encoding: str, sequential: bool) -> None:
+    csv_format = configured(skip_rows_at_end=2, encoding=encoding)
+    data = 'a,b\n1,2\n3,4\n\nTotal: 5" pipes\nsource: me\n\n \r\n'.encode(encoding)
+    assert csv_format.split_size_bytes(whole(data).file) is None
+    read = Read(data, csv_format, sequential=sequential)
+    assert (read.records, read.error) == ([{"a": "1", "b": "2"}, {"a": "3", "b": "4"}], None)
+    assert (read.report.start, read.report.end, read.report.rows_present) == (0, len(data), 2)
+    unknown = Split(RemoteFile("a.csv", 1 << 62, MODIFIED_AT), 0, 0, 1 << 62, sequential=sequential)
+    report = SplitReport()
+    assert sum(batch.num_rows for batch in csv_format.read_records(io.BytesIO(data), unknown, None, report)) == 2
+    assert report.end == len(data)
+
+
+@BOTH_PATHS
+def test_an_error_in_the_last_lines_comes_after_the_rows_before_it(sequential: bool) -> None:
+    data = "a\n1\n2\n3\nTotal\n".encode("utf-16-le") + b"x"
+    read = Read(data, configured(skip_rows_at_end=2, encoding="utf-16-le"), sequential=sequential)
+    assert [record["a"] for record in read.records] == ["1", "2", "3", "Total"]
+    assert isinstance(read.error, MalformedRecordError)
+    assert (read.error.message, read.error.row, read.error.byte) == ("not valid utf-16-le", 5, len(data) - 1)
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("data", [b"a,b\n", b"a,b\nTotal\n", b"a,b\n\n\n"])
+def test_a_file_may_be_nothing_but_header_and_footer(data: bytes, sequential: bool) -> None:
+    read = Read(data, configured(skip_rows_at_end=3), sequential=sequential)
+    assert (read.records, read.error, read.report.end) == ([], None, len(data))
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("encoding", ["utf8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("delimiter", ["||", "::", r"\t|\t", "§", "¦"])
+def test_any_delimiter(delimiter: str, encoding: str, sequential: bool) -> None:
+    delimiter = delimiter.replace(r"\t", "\t")
+    text = 'a|b\n1|"x|é\ny"\n|"|"\n'.replace("|", delimiter)
+    read = Read(text.encode(encoding), configured(delimiter=delimiter, encoding=encoding), sequential=sequential)
+    assert read.records == [{"a": "1", "b": f"x{delimiter}é\ny"}, {"a": "", "b": delimiter}]
+
+
+@BOTH_PATHS
+def test_null_values_may_contain_a_long_delimiter(sequential: bool) -> None:
+    csv_format = configured(delimiter="||", null_values=["a||b"])
+    read = Read(b'a||b\n"a||b"||a\n', csv_format, sequential=sequential)
+    assert read.records == [{"a": None, "b": "a"}]
+
+
+@BOTH_PATHS
+def test_numbers_may_contain_a_long_delimiter(sequential: bool) -> None:
+    data = b'ae+b\n"1e+5"e+2\n'
+    batches = configured(delimiter="e+").read_table(
+        io.BytesIO(data),
+        whole(data, sequential=sequential),
+        pa.schema([("a", pa.float64()), ("b", pa.int64())]),
+        SplitReport(),
+    )
+    assert [row for batch in batches for row in batch.to_pylist()] == [{"a": 1e5, "b": 2}]
+
+
+CODECS = sorted({*encodings.aliases.aliases.values(), "utf_8_sig", "cp720", "cp856", "cp875", "koi8_u", "charmap"})
+WORDS = ["é", "я", "日", "ж", "α", "ش", "ก", "가", "x"]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_is_read_or_refused(codec: str) -> None:
+    if codec in ("mbcs", "oem"):
+        return  # Python has them on Windows only, and the configuration tells
+    if codec.endswith("_codec") or codec in ("rot_13", "punycode", "idna", "undefined"):
+        with pytest.raises(ConfigError, match="is not one of text files"):
+            configured(encoding=codec)
+        return
+    csv_format = configured(encoding=codec)
+
+    def can_write(word: str) -> bool:
+        return word.encode(codec, "replace").decode(codec, "replace") == word
+
+    word = next(filter(can_write, WORDS))
+    rows = [[word, "b"], ["1", f"{word} ,\r\n"], ["", f'5" {word}'], [word * 3, "0"]]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    data = text.getvalue().encode(codec)
+    for piece_bytes in (3, 1 << 20):
+        read = Read(data, CsvFormat(csv_format.config, piece_bytes=piece_bytes))
+        assert read.error is None
+        assert [list(record) for record in read.records] == [rows[0]] * 3
+        assert [list(record.values()) for record in read.records] == rows[1:]
+        assert read.report.end == len(data)
+
+
+def test_a_mark_that_forbids_splits_makes_the_engine_begin_anew() -> None:
+    data = "\ufeffa,b\n1,é\n2,x\n".encode("utf-16-le")
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    csv_format = configured()
+    assert csv_format.split_size_bytes(file) is not None
+    report, split = SplitReport(), Split(file, 0, 0, 10)
+    with pytest.raises(SequentialOnlyError) as caught:
+        list(csv_format.read_records(io.BytesIO(data), split, None, report))
+    assert (caught.value.byte, report.start, report.end, report.warnings.total()) == (0, 0, 0, 0)
+    report = SplitReport()
+    batches = csv_format.read_records(io.BytesIO(data), split.rest_of_file(0), None, report)
+    assert [row for batch in batches for row in batch.to_pylist()] == [{"a": "1", "b": "é"}, {"a": "2", "b": "x"}]  # type: ignore[union-attr]
+    assert (report.start, report.end) == (0, len(data))
+    assert report.warnings == {"begins with a byte order mark and is read as utf-16, not as utf8": 1}
+    later = SplitReport()
+    assert list(csv_format.read_records(io.BytesIO(data), Split(file, 1, 10, len(data)), None, later)) == []
+    assert later.start == len(data)
+
+
+@BOTH_PATHS
+def test_line_ends_of_all_kinds_in_one_file(sequential: bool) -> None:
+    data = b'a,b\r\n1,"x\ry"\r2,"\n"\n3,4\r\r\n\n\r5,6'
+    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=8), sequential=sequential)
+    assert [tuple(record.values()) for record in read.records] == [("1", "x\ry"), ("2", "\n"), ("3", "4"), ("5", "6")]
+
+
+@BOTH_PATHS
+def test_line_feeds_that_come_late(sequential: bool) -> None:
+    data = b"a,b\r" + b"1,2\r" * 20_000 + b"3,4\n" * 20_000 + b"5,6\r" * 20_000
+    csv_format = CsvFormat(CsvConfig(), piece_bytes=10_000)
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    position, rows = 0, list[str]()
+    for ordinal in range(6):
+        split = Split(file, ordinal, ordinal * 40_001, min((ordinal + 1) * 40_001, len(data)), sequential=sequential)
+        found, report = of_split(csv_format, data, split)
+        if report.start != position:
+            found, report = of_split(csv_format, data, split.restarted_at(position))
+        rows += found
+        position = report.end
+    assert rows == ["1"] * 20_000 + ["3"] * 20_000 + ["5"] * 20_000
+    assert position == len(data)
+
+
+def of_split(csv_format: CsvFormat, data: bytes, split: Split) -> tuple[list[str], SplitReport]:
+    report, rows = SplitReport(), list[str]()
+    for batch in csv_format.read_records(io.BytesIO(data), split, None, report):
+        assert isinstance(batch, pa.RecordBatch)
+        rows += batch.column(0).to_pylist()
+    return rows, report
+
+
+def test_a_value_that_spans_splits() -> None:
+    """Splits that lie in it guess wrong or find nothing; begun anew where the one before ended, they read all."""
+    value = ("line of a long text, with 5 words\n" * 1000 + "x" * 66_000) * 200
+    data = f'a,b\n1,2\n"{value}",3\n4,5\n'.encode()
+    assert len(data) > 20_000_000
+    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
+    csv_format, size = configured(ragged="reject"), 4 << 20
+    position, rows = 0, list[str]()
+    for ordinal, start in enumerate(range(0, len(data), size)):
+        split = Split(file, ordinal, start, min(start + size, len(data))).restarted_at(position)
+        found, report = of_split(csv_format, data, split if ordinal else Split(file, 0, 0, size))
+        assert report.start == position
+        assert not report.rejects.first
+        rows += found
+        position = report.end
+    assert rows == ["1", value, "4"]
+    assert position == len(data)

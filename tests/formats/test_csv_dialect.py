@@ -35,7 +35,8 @@ def test_which_encodings_can_be_cut_as_bytes(encoding: str, line_safe: bool) -> 
         ({"double_quote": False}, True),
         ({"encoding": "latin-1"}, True),
         ({"escape_char": "\\"}, False),
-        ({"delimiter": "§"}, False),
+        ({"delimiter": "§"}, True),
+        ({"delimiter": "||"}, True),
         ({"quote_char": "“"}, False),
         ({"encoding": "utf-16"}, False),
     ],
@@ -49,8 +50,33 @@ def test_no_encoding_means_utf_8_and_its_mark_is_none_of_its_own() -> None:
 
 
 def test_a_codec_that_is_not_of_text_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match="encoding 'rot13' is not one of text"):
+    with pytest.raises(ConfigError, match="encoding 'rot13' is not one of text files"):
         Dialect.of(CsvConfig(encoding="rot13"))
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "zlib"])
+def test_a_codec_of_names_or_source_code_is_a_config_error(encoding: str) -> None:
+    with pytest.raises(ConfigError, match="is not one of text files"):
+        Dialect.of(CsvConfig(encoding=encoding))
+
+
+@pytest.mark.parametrize("marks", [{"quote_char": "'", "delimiter": "','"}, {"escape_char": "|", "delimiter": "||"}])
+def test_a_delimiter_with_another_mark_in_it_is_a_config_error(marks: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="delimiter must not contain quote_char or escape_char"):
+        Dialect.of(CsvConfig.model_validate(marks))
+
+
+@pytest.mark.parametrize("delimiter", ["||", "\ufdd0\ufdd1", "é;", "\U0001f680"])
+@pytest.mark.parametrize("value", ["\ufdd0", "\ufdd1", "\ufdd1" + "0", "\ufdd1\ufdd01", "\ufdd2\ufdd3" + "1", "|"])
+def test_no_value_is_mistaken_for_what_stands_for_a_long_delimiter(delimiter: str, value: str) -> None:
+    line = f'{value}x{delimiter}"{value}{delimiter}{value}"{delimiter}\n'
+    assert list(Dialect(delimiter=delimiter).reader([line])) == [[value + "x", value + delimiter + value, ""]]
+
+
+def test_an_escape_character_before_a_long_delimiter_makes_all_of_it_text() -> None:
+    dialect = Dialect(delimiter="::", escape="\\")
+    assert list(dialect.reader(["a\\::b::c\n"])) == [["a::b", "c"]]
+    assert dialect.quoting('a\\::b::"c"\n') == Quoting([False, True], False)
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,10 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, HeaderReader, unique_names
+from file_cdk.formats.csv_header import Header, HeaderReader, joined, unique_names
 from file_cdk.formats.csv_lines import ForwardReader
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-class CountingStream(io.BytesIO):
-    reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads += 1
-        return super().read(size)
 
 
 def header(data: bytes, *, etag: str | None = None, stream: io.BytesIO | None = None, **config: Any) -> Header:
@@ -121,16 +113,62 @@ def test_given_names_leave_the_first_row_to_the_data() -> None:
     assert header(b"", header_definition=definition).data_start == 0
 
 
-def test_a_version_with_an_etag_is_fetched_once() -> None:
-    data = b"a,b\n1,2\n"
-    stream = CountingStream(data)
-    first = header(data, etag="test-header-once", stream=stream)
-    reads = stream.reads
-    assert reads > 0
-    assert header(data, etag="test-header-once", stream=stream) == first
-    assert stream.reads == reads
-
-
-def test_versions_without_an_etag_are_not_mixed_up() -> None:
+def test_files_of_one_name_are_not_mixed_up() -> None:
     assert header(b"a,b\n").names == ("a", "b")
     assert header(b"c,d\n").names == ("c", "d")
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        (
+            [["Sales", "", "Costs", ""], ["2023", "2024", "2023", "2024"]],
+            ["Sales_2023", "Sales_2024", "Costs_2023", "Costs_2024"],
+        ),
+        ([["weight", "speed"], ["kg", ""]], ["weight_kg", "speed"]),
+        ([[" a ", ""], ["b", "c"], ["", " x"]], ["a_b", "a_c_x"]),
+        ([["", "year"], ["id", ""]], ["id", "year"]),
+        ([["a", "", ""], ["x", "y", ""]], ["a_x", "a_y", ""]),
+        ([["a"], ["x", "y"]], ["a_x", "a_y"]),
+    ],
+)
+def test_header_rows_are_joined_column_by_column(rows: list[list[str]], names: list[str]) -> None:
+    assert joined(rows) == names
+
+
+def test_several_header_rows() -> None:
+    data = b'note\nSales,,\r\n\r\n"20\n23",2024,\nunits\n1,2,\n'
+    found = header(data, header_rows=2, skip_rows_before_header=1, skip_rows_after_header=1)
+    assert (found.names, found.trailing_blanks) == (("Sales_20\n23", "Sales_2024"), 1)
+    assert data[found.data_start :] == b"1,2,\n"
+
+
+def test_a_file_that_ends_in_its_header_is_an_error() -> None:
+    with pytest.raises(MalformedFileError, match="ends before its last header row"):
+        header(b"a,b\n\n", header_rows=2)
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding", "declared", "read_as"),
+    [
+        (b"\xef\xbb\xbf", "utf-8", "cp1252", "utf-8"),
+        (b"\xff\xfe", "utf-16-le", "utf8", "utf-16"),
+        (b"\xfe\xff", "utf-16-be", "cp1252", "utf-16"),
+        (b"\xfe\xff", "utf-16-be", "utf-16-le", "utf-16"),
+        (b"\xff\xfe\0\0", "utf-32-le", "utf8", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32-be", "utf-16", "utf-32"),
+        (b"\xff\xfe", "utf-16-le", "utf-16", None),
+        (b"\xff\xfe", "utf-16-le", "utf-16-le", None),
+        (b"\xef\xbb\xbf", "utf-8", "utf-8-sig", None),
+    ],
+)
+def test_a_byte_order_mark_goes_before_the_encoding_declared(
+    mark: bytes, encoding: str, declared: str, read_as: str | None
+) -> None:
+    found = header(mark + "é,b\n".encode(encoding), encoding=declared)
+    assert (found.names, found.encoding) == (("é", "b"), read_as)
+
+
+def test_the_column_for_what_is_over_has_a_name_of_its_own() -> None:
+    assert header(b"a,b,\n").with_rest().names == ("a", "b", "_rest")
+    assert header(b"_rest,_rest_2 \n").rest_name == "_rest_3"

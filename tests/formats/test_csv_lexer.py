@@ -1,7 +1,7 @@
 import pytest
 
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_lexer import Lexed, Lexer
+from file_cdk.formats.csv_lexer import Lexed, Lexer, OddRow, UnlexableError
 
 
 def lex(piece: bytes, *, width: int = 2, at_file_end: bool = False, dialect: Dialect | None = None) -> Lexed:
@@ -23,15 +23,40 @@ def test_a_piece_that_ends_in_quotes_is_open(piece: bytes) -> None:
 
 
 def test_rows_that_look_like_the_one_appended_are_not_taken_for_it() -> None:
-    assert lex(b",,\n1,2\n,,\n").odd_widths == {3: 2}
+    assert lex(b",,\n1,2\n,,\n").odd == [OddRow(1, 3, ",,"), OddRow(3, 3, ",,")]
     assert not lex(b',,\n1,"2\n,,\n').closed
 
 
-def test_rows_of_other_widths_are_counted() -> None:
-    lexed = lex(b"1\n1,2\n\n1,2,3\n2\n")
+def test_rows_of_other_widths_are_told_with_their_numbers() -> None:
+    lexed = lex(b'1\r\n1,2\r\n\r\n1,"2\r\n",3\r\n"2"\r\n')
     assert lexed.table.to_pydict() == {"0": ["1"], "1": ["2"]}
-    assert lexed.odd_widths == {1: 2, 3: 1}
+    assert lexed.odd == [OddRow(1, 1, "1"), OddRow(3, 3, '1,"2\r\n",3'), OddRow(4, 1, '"2"')]
     assert lexed.closed
+
+
+@pytest.mark.parametrize("delimiter", ["||", "\t|\t", "::", "§", "\U0001f680", "|\x1f"])
+def test_a_delimiter_of_several_bytes_has_a_stand_in(delimiter: str) -> None:
+    text = f'1{delimiter}"2{delimiter}3"\n\x1f{delimiter}4|\n5{delimiter}6\n7\n'
+    lexed = lex(text.encode(), dialect=Dialect(delimiter=delimiter))
+    assert lexed.table.to_pydict() == {"0": ["1", "\x1f", "5"], "1": [f"2{delimiter}3", "4|", "6"]}
+    assert (lexed.odd, lexed.closed, lexed.delimiter_in_values) == ([OddRow(4, 1, "7")], True, True)
+    assert not lex(f"1{delimiter}2\n".encode(), dialect=Dialect(delimiter=delimiter)).delimiter_in_values
+
+
+def test_a_piece_with_every_control_character_is_not_lexed() -> None:
+    lexer = Lexer(Dialect(delimiter="||"), 2)
+    with pytest.raises(UnlexableError) as caught:
+        lexer.prepare(bytes(range(0x20)) + b"||x\n")
+    assert caught.value.at is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "piece", "at"), [("utf-8", "é".encode() + b"\xff\n", 2), ("cp1252", b"\xe9\x81\n", 1)]
+)
+def test_bytes_that_are_no_text_are_told_before_reading(encoding: str, piece: bytes, at: int) -> None:
+    with pytest.raises(UnlexableError) as caught:
+        Lexer(Dialect(encoding=encoding), 1).prepare(piece)
+    assert caught.value.at == at
 
 
 def test_the_last_line_of_a_file_needs_no_line_end() -> None:

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_lines import ByteLines, ForwardReader, RecordTooLargeError, TextLines, lines_of_file
+from file_cdk.formats.csv_lines import (
+    ByteLines,
+    Footless,
+    ForwardReader,
+    RecordTooLargeError,
+    TextLines,
+    lines_of_file,
+)
 
 
 class ShortReads(io.BytesIO):
@@ -95,3 +103,62 @@ def test_lines_before_bytes_that_are_no_text_are_handed_out(piece_bytes: int) ->
     with pytest.raises(UnicodeDecodeError) as caught:
         next(iterator)
     assert lines.offset + caught.value.start == len(good)
+
+
+@given(st.text(alphabet="ab \r\n", max_size=30), st.integers(1, 3), st.integers(1, 5))
+def test_the_last_lines_are_left_out_however_they_arrive(text: str, count: int, piece_bytes: int) -> None:
+    lines = text.encode().splitlines(keepends=True)
+    left = count
+    while lines and left:
+        left -= bool(lines.pop().strip())
+    footless = Footless(ForwardReader(io.BytesIO(text.encode()), piece_bytes), count, 1 << 20, "a.csv")
+    reader = ForwardReader(footless, piece_bytes)
+    assert b"".join(iter(lambda: reader.read(piece_bytes), b"")) == b"".join(lines)
+    assert footless.end() == len(text)
+    utf_16 = TextLines(
+        ForwardReader(io.BytesIO(text.encode("utf-16-le")), piece_bytes), "utf-16-le", 1 << 20, footer_lines=count
+    )
+    found = "".join(utf_16)
+    assert found.strip() == b"".join(lines).decode().strip()
+    assert utf_16.offset == 2 * len(text)
+
+
+def test_a_footer_is_not_collected_without_limit() -> None:
+    footless = Footless(ForwardReader(io.BytesIO(b"x" * 1000), 10), 1, 100, "a.csv")
+    with pytest.raises(MalformedFileError, match="lines to skip at the end are too large"):
+        footless.read(10)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bad"),
+    [
+        ("utf-8", b"a\xff,\xc3\r\n"),
+        ("ascii", b"\xe9\r\n"),
+        ("cp1252", b"\x81\r\n"),
+        ("shift_jis", b"a\xff,b\r\n"),
+        ("gb18030", b"\xffa,b\r\n"),
+        ("utf-16-le", b"\x00\xd8" + "x\r\n".encode("utf-16-le")),
+    ],
+)
+def test_lenient_lines_tell_which_record_is_no_text_and_its_bytes(encoding: str, bad: bytes) -> None:
+    good = ["1,2\n", "3,4\n"]
+    data = good[0].encode(encoding) + bad + good[1].encode(encoding)
+    reader = ForwardReader(io.BytesIO(data), 3)
+    lines: ByteLines | TextLines
+    if Dialect(encoding=encoding).is_line_safe:
+        lines = ByteLines(reader, 0, encoding, 1 << 20, lenient=True)
+    else:
+        lines = TextLines(reader, encoding, 1 << 20, lenient=True)
+    found = []
+    iterator = iter(lines)
+    for _ in range(3):
+        lines.begin_record()
+        next(iterator)
+        found.append((lines.is_text, lines.raw_record(), lines.offset))
+    line_end = len("\r\n".encode(encoding))
+    second = len(good[0].encode(encoding))
+    assert found == [
+        (True, "1,2".encode(encoding), second),
+        (False, bad[:-line_end], second + len(bad)),
+        (True, "3,4".encode(encoding), len(data)),
+    ]

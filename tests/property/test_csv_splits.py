@@ -3,24 +3,29 @@
 import csv
 import io
 import itertools
+import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import SplitReport
+from file_cdk.core.ports import Reject, Rejects, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
-Row = tuple[str, ...]
+unhurried = settings(deadline=None)
+
+Row = dict[str, str]
+"""What a record has; null values are left out."""
 
 
 @dataclass
@@ -29,6 +34,7 @@ class Outcome:
 
     rows: list[Row] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
     error: tuple[str, int | None, int | None] | None = None
 
 
@@ -38,7 +44,7 @@ def remote(data: bytes) -> RemoteFile:
 
 def rows_of(batch: Any) -> list[Row]:
     assert isinstance(batch, pa.RecordBatch)
-    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    return [{name: value for name, value in row.items() if value is not None} for row in batch.to_pylist()]
 
 
 def run(csv_format: CsvFormat, data: bytes, split: Split) -> tuple[list[Row], SplitReport, FileCdkError | None]:
@@ -58,11 +64,13 @@ def run(csv_format: CsvFormat, data: bytes, split: Split) -> tuple[list[Row], Sp
 def read_whole(csv_format: CsvFormat, data: bytes, *, sequential: bool) -> Outcome:
     split = Split(remote(data), 0, 0, len(data), sequential=sequential)
     rows, report, error = run(csv_format, data, split)
+    outcome = Outcome(rows, report.skipped, report.rejects.first)
     if error is None:
         assert (report.start, report.end) == (0, len(data))
-        return Outcome(rows, report.skipped)
+        return outcome
     assert isinstance(error, MalformedRecordError)
-    return Outcome(rows, report.skipped, (error.message, error.row, error.byte))
+    outcome.error = (error.message, error.row, error.byte)
+    return outcome
 
 
 def read_in_splits(csv_format: CsvFormat, data: bytes, cuts: list[int], *, sequential: bool = False) -> Outcome:
@@ -70,6 +78,8 @@ def read_in_splits(csv_format: CsvFormat, data: bytes, cuts: list[int], *, seque
     file = remote(data)
     edges = [0, *sorted(cuts), len(data)]
     outcome, position, rows_before = Outcome(), 0, 0
+    rejects = Rejects()
+    outcome.rejects = rejects.first
     for ordinal, (start, end) in enumerate(itertools.pairwise(edges)):
         split = Split(file, ordinal, start, end, sequential=sequential)
         rows, report, error = run(csv_format, data, split)
@@ -84,20 +94,103 @@ def read_in_splits(csv_format: CsvFormat, data: bytes, cuts: list[int], *, seque
             rows, report, error = run(csv_format, data, split.rest_of_file(report.end))
             outcome.rows += rows
             outcome.skipped += report.skipped
+        rejects.update(report.rejects, rows_before)
         if error is not None:
             assert isinstance(error, MalformedRecordError)
             assert error.row is not None
             outcome.error = (error.message, error.row + rows_before, error.byte)
             return outcome
-        assert report.end >= split.end or not rows
+        assert report.end >= split.end or not report.rows_present
         position = report.end
-        rows_before += report.rows + report.skipped.total()
+        rows_before += report.rows_present
     assert position == len(data)
     return outcome
 
 
+@dataclass
+class Record:
+    start: int
+    end: int
+    values: list[str]
+    closed: bool
+
+
+def records_of(text: str, delimiter: str, quote: str) -> Iterator[Record]:
+    """Records by the csv module's rules for quotes, whatever the length of the delimiter; blank lines left out."""
+    position = 0
+    while position < len(text):
+        start, values, value, state = position, list[str](), "", "start"
+        while position < len(text):
+            char = text[position]
+            if state == "quoted":
+                if char != quote:
+                    value += char
+                elif text[position + 1 : position + 2] == quote:
+                    value += char
+                    position += 1
+                else:
+                    state = "value"
+            elif text.startswith(delimiter, position):
+                values.append(value)
+                value, state = "", "start"
+                position += len(delimiter) - 1
+            elif char in "\r\n":
+                break
+            elif char == quote and state == "start":
+                state = "quoted"
+            else:
+                value += char
+                state = "value"
+            position += 1
+        end = position
+        position += 2 if text.startswith("\r\n", position) else 1
+        if end > start:
+            yield Record(start, end, [*values, value], state != "quoted")
+
+
 def reference(data: bytes, config: CsvConfig, width: int, header_lines: int = 1) -> Outcome:
-    """The same by the csv module alone, from the decoded text."""
+    """What the file holds. Its bytes are looked at one by one, so that places in the text are places in the file."""
+    text = data.decode("latin-1")
+    header_end = sum(len(line) for line in list(io.StringIO(text, newline=""))[:header_lines])
+    names = ["a", "b", "c"][:width]
+    if config.header_rows == 2:
+        names = [f"{name}_{unit}" for name, unit in zip(names, "xyz", strict=False)]
+    outcome = Outcome()
+    delimiter = config.delimiter.encode().decode("latin-1")
+    for number, record in enumerate(records_of(text[header_end:], delimiter, config.quote_char), 1):
+        start, raw = header_end + record.start, data[header_end + record.start : header_end + record.end]
+        lenient = config.ragged in ("reject", "pad")
+        try:
+            raw.decode()
+        except UnicodeDecodeError as exc:
+            if not lenient:
+                outcome.error = ("not valid utf8", number, start + exc.start)
+                return outcome
+            if record.closed:
+                outcome.rejects.append(Reject(number, start, "not valid utf8", raw))
+                continue
+        if not record.closed:
+            outcome.error = ("a quote opened in this record is never closed", number, start)
+            return outcome
+        values = [value.encode("latin-1").decode() for value in record.values]
+        reason = f"record has too {'many' if len(values) > width else 'few'} values"
+        if len(values) == width or config.ragged == "pad":
+            row = dict(zip(names, values, strict=False))
+            if values[width:]:
+                row["_rest"] = json.dumps(values[width:], ensure_ascii=False)
+            outcome.rows.append(row)
+        elif config.ragged == "reject":
+            outcome.rejects.append(Reject(number, start, reason, raw))
+        elif config.ignore_errors_on_fields_mismatch:
+            outcome.skipped[reason] += 1
+        else:
+            plural = "" if len(values) == 1 else "s"
+            outcome.error = (f"record has {len(values)} value{plural}, the header names {width}", number, start)
+            return outcome
+    return outcome
+
+
+def by_csv_module(data: bytes, config: CsvConfig, header_lines: int = 1) -> list[list[str]]:
     options: dict[str, Any] = {
         "delimiter": config.delimiter,
         "quotechar": config.quote_char,
@@ -105,62 +198,52 @@ def reference(data: bytes, config: CsvConfig, width: int, header_lines: int = 1)
         "doublequote": config.double_quote,
     }
     lines = list(io.StringIO(data.decode(), newline=""))[header_lines:]
-    first = sum(len(line.encode()) for line in list(io.StringIO(data.decode(), newline=""))[:header_lines])
-    reader = csv.reader(lines, **options)
-    outcome, number, line = Outcome(), 0, 0
-    for values in reader:
-        byte = first + sum(len(text.encode()) for text in lines[:line])
-        text = "".join(lines[line : reader.line_num])
-        line = reader.line_num
-        if not values:
-            continue
-        number += 1
-        if line == len(lines) and list(csv.reader(io.StringIO(text.rstrip("\r\n") + "\n\nz", newline=""), **options))[
-            -1
-        ] != ["z"]:
-            outcome.error = ("a quote opened in this record is never closed", number, byte)
-            return outcome
-        if len(values) == width:
-            outcome.rows.append(tuple(values))
-        elif config.ignore_errors_on_fields_mismatch:
-            outcome.skipped[f"record has too {'many' if len(values) > width else 'few'} values"] += 1
-        else:
-            plural = "" if len(values) == 1 else "s"
-            outcome.error = (f"record has {len(values)} value{plural}, the header names {width}", number, byte)
-            return outcome
-    return outcome
+    return [row for row in csv.reader(lines, **options) if row]
 
 
 line_ends = st.sampled_from(["\n", "\r\n", "\r"])
 dirty_text = st.text(alphabet='ab1,,,"""\n\n\r ;é\ufeff\x00', max_size=60)
-cell = st.text(alphabet="a1 ,;\"'\n\ré\x00", max_size=6)
+cell = st.text(alphabet="a1 ,;|\"'\n\ré\x00\x1f\ufdd0", max_size=6)
+ragged = st.sampled_from([None, "skip", "fail", "reject", "pad"])
+
+
+def configured(mode: str | None, **options: Any) -> CsvConfig:
+    if mode == "skip":
+        return CsvConfig(ignore_errors_on_fields_mismatch=True, **options)
+    return CsvConfig.model_validate({"ragged": mode} | options)
 
 
 @st.composite
 def dirty_files(draw: st.DrawFn) -> bytes:
-    """Anything at all below a header of two columns."""
-    return ("a,b" + draw(line_ends) + draw(dirty_text)).encode()
+    """Anything at all below a header of two columns; now and then bytes that are no text."""
+    body = draw(dirty_text).encode()
+    if draw(st.integers(0, 3)) == 0:
+        for _ in range(draw(st.integers(1, 3))):
+            at = draw(st.integers(0, len(body)))
+            body = body[:at] + draw(st.sampled_from([b"\xff", b"\xc3", b"\xed\xa0\x80"])) + body[at:]
+    return ("a,b" + draw(line_ends)).encode() + body
 
 
 @st.composite
 def clean_files(draw: st.DrawFn) -> tuple[bytes, CsvConfig]:
-    """Rows of three columns as the csv module writes them in some dialect; a few have another width."""
-    config = CsvConfig(
-        delimiter=draw(st.sampled_from([",", ";", "\t", "|", "§"])),
-        quote_char=draw(st.sampled_from(['"', "'"])),
-        ignore_errors_on_fields_mismatch=True,
-    )
-    text = io.StringIO(newline="")
-    writer = csv.writer(
-        text,
-        delimiter=config.delimiter,
-        quotechar=config.quote_char,
-        lineterminator=draw(st.sampled_from(["\n", "\r\n"])),
-        quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
-    )
-    writer.writerow(["a", "b", "c"])
-    writer.writerows(draw(st.lists(st.lists(cell, min_size=3, max_size=3) | st.lists(cell, max_size=4), max_size=12)))
-    return text.getvalue().encode(), config
+    """Rows of three columns in some dialect; a few have another width, and some values have quotes of their own."""
+    delimiter = draw(st.sampled_from([",", ";", "\t", "|", "§", "¦", "||", "::", "\t|\t", "a1", "é;"]))
+    quote = draw(st.sampled_from(['"', "'"]))
+    line_end = draw(st.sampled_from(["\n", "\r\n"]))
+    header_rows = draw(st.sampled_from([1, 1, 2]))
+    always = draw(st.booleans())
+
+    def written(value: str) -> str:
+        if always or any(mark in value for mark in [*delimiter, quote, "\r", "\n"]):
+            return quote + value.replace(quote, quote * 2) + quote
+        return value
+
+    rows = draw(st.lists(st.lists(cell, min_size=3, max_size=3) | st.lists(cell, max_size=5), max_size=12))
+    header = [["a", "b", "c"], ["x", "y", "z"]][:header_rows]
+    text = "".join(delimiter.join(names) + line_end for names in header)
+    text += "".join(delimiter.join(map(written, row)) + line_end for row in rows)
+    mode = draw(st.sampled_from(["skip", "reject", "pad"]))
+    return text.encode(), configured(mode, delimiter=delimiter, quote_char=quote, header_rows=header_rows)
 
 
 def formats(config: CsvConfig, piece_bytes: int) -> CsvFormat:
@@ -170,18 +253,35 @@ def formats(config: CsvConfig, piece_bytes: int) -> CsvFormat:
 piece_sizes = st.sampled_from([1, 2, 7, 64, 256 << 10])
 
 
-@given(data=dirty_files(), skip=st.booleans(), piece_bytes=piece_sizes)
-@example(data=b'a,b\n1,"x\n2,y\n', skip=False, piece_bytes=64)
-@example(data=b'a,b\n1,5" pipe\n"q"r,"\n",x\n', skip=False, piece_bytes=7)
-@example(data="a,b\n\ufeffx,1\n\ufeffy,2\n".encode(), skip=False, piece_bytes=1)
-def test_both_paths_read_as_the_csv_module_does(data: bytes, skip: bool, piece_bytes: int) -> None:
-    config = CsvConfig(ignore_errors_on_fields_mismatch=skip)
+@unhurried
+@given(data=dirty_files())
+def test_the_reference_reads_as_the_csv_module_does(data: bytes) -> None:
+    text = data.decode("utf-8", "replace").encode()
+    config = CsvConfig(ragged="pad")
+    names = ["a", "b"]
+    found = list(records_of(text.decode(), ",", '"'))[1:]
+    assert [record.values for record in found] == by_csv_module(text, config)
+    expected = [dict(zip(names, record.values, strict=False)) for record in found if record.closed]
+    rows = reference(text, config, 2).rows
+    assert [{name: row[name] for name in names if name in row} for row in rows] == expected
+
+
+@unhurried
+@given(data=dirty_files(), mode=ragged, piece_bytes=piece_sizes)
+@example(data=b'a,b\n1,"x\n2,y\n', mode="fail", piece_bytes=64)
+@example(data=b'a,b\n1,5" pipe\n"q"r,"\n",x\n', mode=None, piece_bytes=7)
+@example(data="a,b\n\ufeffx,1\n\ufeffy,2\n".encode(), mode=None, piece_bytes=1)
+@example(data=b'a,b\n1,"\n3\n"\n3\n1,2\n3\n', mode="reject", piece_bytes=64)
+@example(data=b"a,b\n1\xff,2\n1\xff\n3,4\n1\n", mode="reject", piece_bytes=64)
+def test_both_paths_read_as_the_csv_module_does(data: bytes, mode: str | None, piece_bytes: int) -> None:
+    config = configured(mode)
     expected = reference(data, config, 2)
     csv_format = formats(config, piece_bytes)
     assert read_whole(csv_format, data, sequential=True) == expected
     assert read_whole(csv_format, data, sequential=False) == expected
 
 
+@unhurried
 @given(
     text=st.text(alphabet='ab,,""\\\\\n\n\r', max_size=40),
     escape=st.sampled_from([None, "\\"]),
@@ -193,35 +293,71 @@ def test_escapes_and_single_quotes_read_as_the_csv_module_does(
 ) -> None:
     data = b"a,b\n" + text.encode()
     config = CsvConfig(escape_char=escape, double_quote=double_quote, ignore_errors_on_fields_mismatch=True)
-    expected = reference(data, config, 2)
-    assume(escape is None or expected.error is None)
     csv_format = formats(config, piece_bytes)
-    assert read_whole(csv_format, data, sequential=True) == expected
-    assert read_whole(csv_format, data, sequential=False) == expected
+    found = read_whole(csv_format, data, sequential=True)
+    assume(found.error is None)
+    rows = by_csv_module(data, config)
+    assert [list(row.values()) for row in found.rows] == [row for row in rows if len(row) == 2]
+    assert found.skipped.total() == sum(len(row) != 2 for row in rows)
+    assert read_whole(csv_format, data, sequential=False) == found
 
 
-@given(data=dirty_files(), fractions=st.lists(st.floats(0, 1), max_size=6), skip=st.booleans(), piece_bytes=piece_sizes)
+@unhurried
+@given(data=dirty_files(), fractions=st.lists(st.floats(0, 1), max_size=6), mode=ragged, piece_bytes=piece_sizes)
 def test_a_dirty_file_cut_anywhere_reads_as_the_whole(
-    data: bytes, fractions: list[float], skip: bool, piece_bytes: int
+    data: bytes, fractions: list[float], mode: str | None, piece_bytes: int
 ) -> None:
-    config = CsvConfig(ignore_errors_on_fields_mismatch=skip)
+    config = configured(mode)
     cuts = [int(fraction * len(data)) for fraction in fractions]
     assert read_in_splits(formats(config, piece_bytes), data, cuts) == reference(data, config, 2)
 
 
+@unhurried
 @given(file=clean_files(), fractions=st.lists(st.floats(0, 1), max_size=8), piece_bytes=piece_sizes)
 def test_a_clean_file_cut_anywhere_reads_as_the_whole(
     file: tuple[bytes, CsvConfig], fractions: list[float], piece_bytes: int
 ) -> None:
     data, config = file
     csv_format = formats(config, piece_bytes)
-    expected = reference(data, config, 3)
+    expected = reference(data, config, 3, config.header_rows)
     cuts = [int(fraction * len(data)) for fraction in fractions]
     assert read_in_splits(csv_format, data, cuts) == expected
     assert read_in_splits(csv_format, data, cuts, sequential=True) == expected
 
 
+@unhurried
 @given(file=clean_files())
 def test_splits_of_one_byte(file: tuple[bytes, CsvConfig]) -> None:
     data, config = file
-    assert read_in_splits(CsvFormat(config), data, list(range(1, len(data)))) == reference(data, config, 3)
+    expected = reference(data, config, 3, config.header_rows)
+    assert read_in_splits(CsvFormat(config), data, list(range(1, len(data)))) == expected
+
+
+@unhurried
+@given(file=clean_files(), piece_bytes=piece_sizes)
+def test_every_record_is_read_skipped_or_rejected(file: tuple[bytes, CsvConfig], piece_bytes: int) -> None:
+    data, config = file
+    delimiter = config.delimiter.encode().decode("latin-1")
+    present = sum(1 for _ in records_of(data.decode("latin-1"), delimiter, config.quote_char)) - config.header_rows
+    found = read_in_splits(formats(config, piece_bytes), data, list(range(7, len(data), 7)))
+    assert len(found.rows) + found.skipped.total() + len(found.rejects) == present
+
+
+@unhurried
+@given(
+    data=dirty_files(),
+    count=st.integers(1, 4),
+    mode=st.sampled_from(["reject", "pad"]),
+    piece_bytes=piece_sizes,
+    sequential=st.booleans(),
+)
+def test_a_footer_is_no_data(data: bytes, count: int, mode: str, piece_bytes: int, sequential: bool) -> None:
+    lines = data.splitlines(keepends=True)
+    left = count
+    while left and len(lines) > 1:
+        left -= bool(lines.pop().strip())
+    config = configured(mode, skip_rows_at_end=count)
+    assert CsvFormat(config).split_size_bytes(remote(data)) is None
+    expected = reference(b"".join(lines), config, 2)
+    found = read_whole(formats(config, piece_bytes), data, sequential=sequential)
+    assert found == expected

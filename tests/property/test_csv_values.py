@@ -3,20 +3,24 @@
 import io
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import arro3.io
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+
+unhurried = settings(deadline=None)
 LEAVE = object()
 
 
@@ -107,6 +111,7 @@ def quoted_csv(names: list[str], rows: list[list[str]]) -> bytes:
     ).encode()
 
 
+@unhurried
 @given(
     table=columns(),
     nulls=st.sampled_from([(), ("",), ("NA",), ("", "0", "NA"), ("x\ny", "[1]")]),
@@ -136,6 +141,7 @@ def quoted_cells(draw: st.DrawFn) -> tuple[str, bool]:
     return value, draw(st.booleans()) or any(mark in value for mark in ',"\n')
 
 
+@unhurried
 @given(
     rows=st.lists(st.tuples(quoted_cells(), quoted_cells()), max_size=8),
     nulls=st.sampled_from([(), ("NA",)]),
@@ -159,6 +165,7 @@ def test_in_a_table_only_unquoted_values_are_null(
     assert [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)] == expected
 
 
+@unhurried
 @given(
     text=st.text(alphabet='ab12é€,;\n\r"日本', max_size=40),
     encoding=st.sampled_from(
@@ -185,3 +192,102 @@ def test_any_encoding_reads_as_its_text_does_in_utf8(text: str, encoding: str, s
         return rows, None
 
     assert read(text.encode(encoding), encoding) == read(text.encode(), "utf8")
+
+
+@unhurried
+@given(
+    table=columns(),
+    widths=st.lists(st.integers(1, 5), min_size=8, max_size=8),
+    nulls=st.sampled_from([(), ("",), ("NA",)]),
+    sequential=st.booleans(),
+)
+def test_what_a_short_row_lacks_is_null_and_what_is_over_is_kept(
+    table: tuple[list[str], list[list[str]]], widths: list[int], nulls: tuple[str, ...], sequential: bool
+) -> None:
+    chosen, rows = table
+    config = CsvConfig(null_values=frozenset(nulls), ragged="pad")
+    names = ["a", "b", "c"]
+    schema = {name: {"type": ["null", kind]} for name, kind in zip(names, chosen, strict=True)}
+    schema["_rest"] = {"type": ["null", "string"]}
+    ragged = [[*row, "over", 'and "over"'][:width] for row, width in zip(rows, widths, strict=False)]
+    expected = []
+    for row in ragged:
+        cast = {name: as_python_casts(text, kind, config) for name, text, kind in zip(names, row, chosen, strict=False)}
+        if row[3:]:
+            cast["_rest"] = json.dumps(row[3:])
+        expected.append({name: value for name, value in cast.items() if value is not LEAVE})
+    found = json_rows(quoted_csv(names, ragged), config, schema, sequential=sequential)
+    assert repr(found) == repr(expected)
+
+
+dialects = st.fixed_dictionaries(
+    {
+        "delimiter": st.sampled_from([",", "|", "§", "||", "a;", "\t|\t"]),
+        "quote_char": st.sampled_from(['"', "'"]),
+        "double_quote": st.booleans(),
+        "encoding": st.sampled_from(["utf8", "latin-1", "cp1252", "ascii", "iso8859_7", "shift_jis", "utf-16-le"]),
+        "null_values": st.sampled_from([[], [""], ["NA", "1"], ["a||b"]]),
+        "header_rows": st.sampled_from([1, 1, 2]),
+        "skip_rows_at_end": st.sampled_from([0, 0, 1]),
+    }
+)
+faults = st.sampled_from(
+    [{"ragged": mode} for mode in (None, "fail", "reject", "pad")] + [{"ignore_errors_on_fields_mismatch": True}]
+)
+pieces_of_files = st.lists(
+    st.sampled_from(["a", "1", "NA", "é", "x", '"', '"', "'", "\n", "\n", "\r\n", "\r", "\x00", "\x1f", "", "ΰ"])
+    | st.just(None),
+    max_size=40,
+)
+
+
+def passed(
+    data: bytes, config: CsvConfig, kinds: Mapping[str, pa.DataType] | None, piece_bytes: int, *, sequential: bool
+) -> tuple[Any, ...]:
+    """All that one pass gives: rows, counts, rejects with their places and bytes, and the error."""
+    csv_format = CsvFormat(config, piece_bytes=piece_bytes)
+    report, rows, failure = SplitReport(), list[Any](), None
+    split, stream = whole(data, sequential=sequential), io.BytesIO(data)
+    try:
+        if kinds is None:
+            schema = {name: {"type": kind} for name, kind in {"a": "integer", "b": "string", "_rest": "string"}.items()}
+            for batch in csv_format.read_records(stream, split, schema, report):
+                rows += [json.loads(line) for line in printed(batch)]
+        else:
+            for table in csv_format.read_table(stream, split, pa.schema(list(kinds.items())), report):
+                rows += [{k: v for k, v in row.items() if v is not None} for row in table.to_pylist()]
+    except FileCdkError as error:
+        failure = (type(error), error.message, error.byte, getattr(error, "columns", None))
+        if failure[3]:  # a table starts anew then, whatever was read
+            return (failure[0], list(failure[3]))
+    return rows, report.skipped, report.rejects, report.warnings, report.end if failure is None else failure
+
+
+@unhurried
+@given(
+    parts=pieces_of_files,
+    options=dialects,
+    fault=faults,
+    bad_at=st.none() | st.integers(0, 60),
+    as_table=st.booleans(),
+    piece_bytes=st.sampled_from([1, 16, 1 << 18]),
+)
+def test_both_paths_agree_on_values_counts_and_rejects(
+    parts: list[str | None],
+    options: dict[str, Any],
+    fault: dict[str, Any],
+    bad_at: int | None,
+    as_table: bool,
+    piece_bytes: int,
+) -> None:
+    config = CsvConfig.model_validate(options | fault)
+    delimiter, encoding = options["delimiter"], options["encoding"]
+    header = f"a{delimiter}b\n" if config.header_rows == 1 else f"a{delimiter}b\n{delimiter}\n"
+    text = header + "".join(delimiter if part is None else part for part in parts)
+    data = text.encode(encoding, "ignore")
+    if bad_at is not None:
+        at = len(header.encode(encoding, "ignore")) + bad_at
+        data = data[:at] + b"\x81\xff" + data[at:]
+    kinds = {"a": pa.string(), "b": pa.string(), "_rest": pa.string()} if as_table else None
+    by_pieces = passed(data, config, kinds, piece_bytes, sequential=False)
+    assert by_pieces == passed(data, config, kinds, 1 << 18, sequential=True)

@@ -1,0 +1,158 @@
+"""Rows as wide as the header: what is done with one that is not, and rows made to fit."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.formats.csv_dialect import Dialect
+from file_cdk.formats.csv_header import Header
+
+TOO_MANY = "record has too many values"
+TOO_FEW = "record has too few values"
+
+Row = list[str | None]
+
+
+class OddRows(Enum):
+    """What becomes of a row with more or fewer values than the header has names."""
+
+    FAIL = auto()
+    SKIP = auto()
+    REJECT = auto()
+    PAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPolicy:
+    """What becomes of records that are not as they should be. rejects_bad_text: those whose bytes are no text are rejected;
+    otherwise the first one ends the file."""
+
+    odd_rows: OddRows
+    rejects_bad_text: bool
+
+    @classmethod
+    def for_records(cls, config: CsvConfig) -> "FaultPolicy":
+        return cls._of(config, OddRows.FAIL)
+
+    @classmethod
+    def for_table(cls, config: CsvConfig) -> "FaultPolicy":
+        """Whatever can be rejected is."""
+        policy = cls._of(config, OddRows.REJECT)
+        return cls(OddRows.REJECT if policy.odd_rows is OddRows.FAIL else policy.odd_rows, rejects_bad_text=True)
+
+    @classmethod
+    def _of(cls, config: CsvConfig, unless_told: OddRows) -> "FaultPolicy":
+        if config.ignore_errors_on_fields_mismatch:
+            return cls(OddRows.SKIP, rejects_bad_text=False)
+        match config.ragged:
+            case "reject":
+                return cls(OddRows.REJECT, rejects_bad_text=True)
+            case "pad":
+                return cls(OddRows.PAD, rejects_bad_text=True)
+            case "fail":
+                return cls(OddRows.FAIL, rejects_bad_text=False)
+            case None:
+                return cls(unless_told, rejects_bad_text=False)
+
+
+class OddRowError(Exception):
+    """A row that cannot be made to fit. reason: fixed words; its own text has the numbers."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows as wide as the header's names; None is for a value that a short row lacks.
+
+    quoted: index of a row -> which of its values stood in quotes, for rows where that decides whether a value is null.
+    rest: index of a row -> its values beyond the header's, as a JSON array.
+    """
+
+    values: list[Row] = field(default_factory=list)
+    quoted: dict[int, list[bool]] = field(default_factory=dict)
+    rest: dict[int, str] = field(default_factory=dict)
+    has_missing: bool = False
+
+    def with_rest(self) -> "Rows":
+        """The same with one column more, which holds what is over."""
+        values = [[*row, self.rest.get(index)] for index, row in enumerate(self.values)]
+        quoted = {index: [*quotes, False] for index, quotes in self.quoted.items()}
+        return Rows(values, quoted, {}, has_missing=True)
+
+    def canonical(self) -> bytes:
+        """The rows as RFC 4180 in UTF-8, for the reader that types whole pieces; a missing value is blank without quotes.
+
+        A row of one value gets a blank second one: without, an unquoted empty value would be a blank line, and no row.
+        """
+        values, padding = self.values, list[bool]()
+        if values and len(values[0]) == 1:
+            values, padding = [[*row, ""] for row in values], [False]
+        text = io.StringIO(newline="")
+        # CRLF as the line end makes the writer quote both of its characters.
+        writer = csv.writer(text, lineterminator="\r\n")
+        if not self.quoted:
+            writer.writerows(values)
+        for index, row in enumerate(values if self.quoted else ()):
+            if (quoted := self.quoted.get(index)) is None:
+                writer.writerow(row)
+            else:
+                text.write(",".join(map(_written, row, quoted + padding)) + "\r\n")
+        return text.getvalue().encode("utf-8")
+
+
+def _written(value: str | None, quoted: bool) -> str:
+    if value is None:
+        return ""
+    if quoted or any(mark in value for mark in '",\r\n'):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the rows of a file are made to fit its header. unquoted_nulls: values that are null only where they stand without
+    quotes; a missing value is null in any case."""
+
+    header: Header
+    dialect: Dialect
+    policy: FaultPolicy
+    unquoted_nulls: frozenset[str] = frozenset()
+
+    def add(self, rows: Rows, values: list[str], record: Sequence[str]) -> None:
+        """Adds one record. record: its text in parts, read only when it matters what stands in quotes. Raises OddRowError."""
+        width = len(self.header.names)
+        fitted: Row = [*values]
+        if len(values) != width or self.header.trailing_blanks:
+            fitted, over = self._fit(values)
+            if over:
+                rows.rest[len(rows.values)] = json.dumps(over, ensure_ascii=False)
+            if len(values) < width:
+                rows.has_missing = True
+        if self.unquoted_nulls and not self.unquoted_nulls.isdisjoint(values):
+            text = "".join(record)
+            if self.dialect.quote in text:
+                quoted = self.dialect.quoting(text).quoted[:width]
+                rows.quoted[len(rows.values)] = quoted + [False] * (width - len(quoted))
+        rows.values.append(fitted)
+
+    def _fit(self, values: list[str]) -> tuple[Row, list[str]]:
+        """The values under a name, and those over; the ones of columns without a name may be missing or blank."""
+        names, columns = len(self.header.names), self.header.width
+        under: Row = [*values[:names]]
+        over = values[names:]
+        if len(values) >= names and len(values) <= columns and not any(value and not value.isspace() for value in over):
+            return under, []
+        if self.policy.odd_rows is OddRows.PAD:
+            return under + [None] * (names - len(under)), over
+        if names <= len(values) <= columns:
+            raise OddRowError(TOO_MANY, "record has a value in a column that has no name in the header")
+        noun = "value" if len(values) == 1 else "values"
+        reason = TOO_FEW if len(values) < names else TOO_MANY
+        raise OddRowError(reason, f"record has {len(values)} {noun}, the header names {names}")

@@ -1,0 +1,88 @@
+"""The beginning of a file as text: its encoding by byte order mark, by validity, or by guess."""
+
+import codecs
+import io
+import re
+from dataclasses import dataclass
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHER_FORMATS = (
+    b"PK\x03\x04",
+    b"PAR1",
+    b"\x1f\x8b",
+    b"%PDF",
+    b"Obj\x01",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+    b"\xd0\xcf\x11\xe0",
+)
+_UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_NOT_TEXT = re.compile("[\x00\x03-\x08\x0e-\x1a\x7f\ufffd]")
+
+_MAX_NOT_TEXT = 0.02
+_FEW_BAD = 0.1
+_ZEROS_OF_UTF16 = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all."""
+
+    text: str
+    encoding: str = "utf8"
+    guessed: bool = False
+    readable: bool = True
+
+
+def decode(sample: bytes) -> Text:
+    """The sample's text without a byte order mark; bytes at its end that are part of a character are left out."""
+    if sample.startswith(_OTHER_FORMATS):
+        return Text("", readable=False)
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return _checked(_decoded(sample, encoding).removeprefix("\ufeff"), encoding)
+    if (utf16 := _utf16_without_mark(sample)) is not None:
+        return _checked(_decoded(sample, utf16), utf16)
+    text = _decoded(sample, "utf8")
+    bad = text.count("\ufffd")
+    if bad <= _FEW_BAD * sum(char > "\x7f" for char in text):
+        return _checked(text, "utf8", guessed=bad > 0)
+    encoding = "latin-1" if _UNDEFINED_IN_CP1252.search(sample) else "cp1252"
+    return _checked(_decoded(sample, encoding), encoding, guessed=True)
+
+
+def _decoded(sample: bytes, encoding: str) -> str:
+    return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+
+
+def _utf16_without_mark(sample: bytes) -> str | None:
+    """Text in a western language has a zero in every other byte."""
+    half = len(sample) // 2
+    if not half or b"\0" not in sample:
+        return None
+    even, odd = sample[: 2 * half : 2].count(0), sample[1 : 2 * half : 2].count(0)
+    if odd > _ZEROS_OF_UTF16 * half and even < odd / 10:
+        return "utf-16-le"
+    if even > _ZEROS_OF_UTF16 * half and odd < even / 10:
+        return "utf-16-be"
+    return None
+
+
+def _checked(text: str, encoding: str, *, guessed: bool = False) -> Text:
+    odd = len(_NOT_TEXT.findall(text))
+    return Text(text, encoding, guessed, readable=odd <= _MAX_NOT_TEXT * len(text))
+
+
+def whole_lines(text: str, *, complete: bool, limit: int, max_chars: int) -> list[str]:
+    """The first lines with their ends; one that the sample cuts is left out, unless it is all there is."""
+    lines = list(io.StringIO(text[:max_chars], newline=""))
+    if len(lines) > 1 and (not complete or len(text) > max_chars) and not lines[-1].endswith(("\n", "\r")):
+        lines.pop()
+    return lines[:limit]

@@ -1,0 +1,185 @@
+"""One pass over one split of a CSV file: its header, where it begins, and who reads which part of it."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import SequentialOnlyError
+from file_cdk.core.file_cache import FileCache
+from file_cdk.core.files import Split
+from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.formats.csv_dialect import Dialect
+from file_cdk.formats.csv_header import Header, HeaderReader
+from file_cdk.formats.csv_lines import ByteLines, Footless, ForwardReader, Lines, TextLines
+from file_cdk.formats.csv_shape import FaultPolicy, Rows, Shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from file_cdk.formats.csv_decode import Converting, RowsDecoder
+    from file_cdk.formats.csv_pieces import PieceReader
+
+_MIN_CHUNK_BYTES = 4 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the splits of a stream are read, all alike. unquoted_nulls: values that are null only where they stand without
+    quotes; sizes as in CsvFormat."""
+
+    config: CsvConfig
+    policy: FaultPolicy
+    unquoted_nulls: frozenset[str]
+    max_record_bytes: int
+    piece_bytes: int
+    headers: FileCache[Header]
+
+
+class CsvSplit:
+    """A split whose header has been read."""
+
+    def __init__(self, reading: Reading, stream: IO[bytes], split: Split, report: SplitReport) -> None:
+        """Raises MalformedFileError for the header."""
+        config = reading.config
+        self._reading = reading
+        self._split = split
+        self._report = report
+        self._reader = ForwardReader(stream, reading.piece_bytes)
+        self._configured = Dialect.of(config)
+        report.start = report.end = split.start
+        self.header: Header = reading.headers.get(split.file, self._read_header)
+        self._dialect = self._configured
+        if self.header.encoding is not None:
+            self._dialect = replace(self._configured, encoding=self.header.encoding)
+        self._shape = Shape(self.header, self._dialect, reading.policy, reading.unquoted_nulls)
+        self._footless: Footless | None = None
+        if config.skip_rows_at_end and self._dialect.is_line_safe:
+            self._footless = Footless(
+                self._reader, config.skip_rows_at_end, reading.max_record_bytes, uri=split.file.uri
+            )
+            self._reader = ForwardReader(self._footless, reading.piece_bytes)
+
+    def _read_header(self) -> Header:
+        reader = HeaderReader(self._reading.config, self._configured, self._reading.max_record_bytes)
+        return reader.read(self._reader, self._split.file, at_beginning=self._split.is_first)
+
+    def read(self, converting: "Converting") -> Iterator["pa.RecordBatch | JsonLines"]:
+        """All batches; fills in the report."""
+        from file_cdk.formats.csv_decode import RowsDecoder
+
+        report, split = self._report, self._split
+        end = split.end
+        if self._is_whole:
+            if not split.is_first:
+                report.start = report.end = split.file.size_bytes  # the first split reads the whole file
+                return
+            if not split.is_last and self._configured.is_line_safe and not self._footless:
+                # Only the byte order mark told, so that other splits have been planned.
+                report.start = report.end = 0
+                raise SequentialOnlyError("has to be read from its beginning", uri=split.file.uri, byte=0)
+            end = sys.maxsize
+        start = self._first_record()
+        report.start = 0 if split.is_first else start
+        report.end = start
+        if split.is_first:
+            self._note_header()
+        rows = RowsDecoder(self.header, converting, blanks_are_null="" in self._reading.unquoted_nulls)
+        if self._is_columnar and not split.sequential:
+            yield from self._pieces_and_rows(rows, start, end)
+        elif start < end:
+            yield from self._rows(rows, start, end)
+        if self._footless:
+            report.end = max(self._footless.end(), report.end)
+
+    def sample(self, size_bytes: int) -> Iterator[Rows]:
+        """The rows that begin in so much of the data, read one by one."""
+        return self._row_chunks(self.header.data_start, self.header.data_start + size_bytes)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the file can only be read from its beginning to its end: by its encoding, or to find the last lines."""
+        return not self._dialect.is_line_safe or bool(self._reading.config.skip_rows_at_end)
+
+    @property
+    def _is_columnar(self) -> bool:
+        if not self._dialect.is_columnar:
+            return False
+        if self._dialect.has_plain_delimiter:
+            return True
+        config = self._reading.config
+        special = config.null_values | config.true_values | config.false_values
+        return not any(self._dialect.delimiter in value for value in special)  # they would have to have the stand-in
+
+    def _note_header(self) -> None:
+        warnings = self._report.warnings
+        for name, times in self.header.renamed:
+            warnings[f"column name {name!r} is in the header more than once: the further ones got a number"] += times
+        if marked := self.header.encoding:
+            configured = self._reading.config.encoding or "utf8"
+            warnings[f"begins with a byte order mark and is read as {marked}, not as {configured}"] += 1
+
+    def _first_record(self) -> int:
+        from file_cdk.formats.csv_boundaries import guess_start
+
+        split, data_start = self._split, self.header.data_start
+        if split.start <= data_start:
+            return data_start
+        if split.at_record:
+            return split.start
+        return guess_start(self._reader, split.start, self._dialect, self.header, self._reading.max_record_bytes)
+
+    def _pieces_and_rows(self, rows: "RowsDecoder", start: int, end: int) -> Iterator["pa.RecordBatch | JsonLines"]:
+        """Column by column, but for the pieces that only the row reader can read."""
+        pieces = self._piece_reader(rows)
+        until = yield from pieces.read(start, end)
+        while until is not None:
+            yield from self._rows(rows, self._report.end, min(until, end))
+            until = yield from pieces.read(self._report.end, end)
+
+    def _piece_reader(self, rows: "RowsDecoder") -> "PieceReader":
+        from file_cdk.formats.csv_boundaries import Boundaries
+        from file_cdk.formats.csv_decode import PieceDecoder
+        from file_cdk.formats.csv_pieces import MAX_PIECE_BYTES, PieceReader
+
+        return PieceReader(
+            self._reader,
+            PieceDecoder(self._shape, rows),
+            Boundaries(self.header.line_end, self._dialect.quote_bytes),
+            self._report,
+            min(MAX_PIECE_BYTES, self._reading.max_record_bytes),
+        )
+
+    def _rows(self, decoder: "RowsDecoder", start: int, end: int) -> Iterator["pa.RecordBatch | JsonLines"]:
+        for rows in self._row_chunks(start, end):
+            for batch in decoder.decode(rows):
+                self._report.rows += batch.num_rows
+                yield batch
+
+    def _row_chunks(self, start: int, end: int) -> Iterator[Rows]:
+        from file_cdk.formats.csv_rows import RowReader, RowRules
+
+        encoding = self.header.encoding or self._reading.config.encoding or "utf8"
+        rules = RowRules(self._split.file.uri, self._shape, encoding)
+        return RowReader(self._lines_from(start, end), rules, self._report).read(end)
+
+    def _lines_from(self, start: int, end: int) -> Lines:
+        limit, lenient = self._reading.max_record_bytes, self._reading.policy.rejects_bad_text
+        if self._dialect.is_line_safe:
+            chunk_bytes = min(max(end - start, _MIN_CHUNK_BYTES), self._reading.piece_bytes)
+            return ByteLines(
+                self._reader, start, self._dialect.encoding, limit, lenient=lenient, chunk_bytes=chunk_bytes
+            )
+        lines = TextLines(
+            self._reader,
+            self._dialect.encoding,
+            limit,
+            lenient=lenient,
+            header_lines=self.header.lines,
+            footer_lines=self._reading.config.skip_rows_at_end,
+        )
+        for _ in itertools.islice(lines, self.header.lines):
+            pass
+        return lines
