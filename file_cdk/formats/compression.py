@@ -5,8 +5,7 @@ import os
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.compression_codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
@@ -38,6 +37,11 @@ def codec_of(head: bytes) -> str | None:
 def codec_named(name: str, head: bytes) -> str | None:
     """`name` if data that begins with `head` may be compressed so, else what `codec_of` says."""
     return name if CODECS[name].begins(head) else codec_of(head)
+
+
+def label_of(codec: str) -> str:
+    """Its name for a person."""
+    return CODECS[codec].label
 
 
 class PlainStream(io.RawIOBase):
@@ -204,25 +208,15 @@ def open_plain(stream: IO[bytes], codec: str, uri: str, max_expansion_ratio: int
     return PlainStream(stream, CODECS[codec].open, CODECS[codec].label, uri, max_expansion_ratio)
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacker:
-    """Opens compressed streams for a reader of archives. max_expansion_ratio: see PlainStream."""
+def open_zip_member(
+    stream: IO[bytes], uri: str, max_expansion_ratio: int, *, method: int, flags: int, size_bytes: int, crc32: int
+) -> PlainStream:
+    """The member whose compressed data is `stream`, checked against what the archive's directory says of it."""
 
-    max_expansion_ratio: int = 200
+    def open_decoder(source: Source) -> Decoder:
+        return _Checked(open_zip_method(method, source, size_bytes, flags), size_bytes, crc32)
 
-    def open_compressed(self, stream: IO[bytes], codec: str, uri: str) -> IO[bytes]:
-        """See `open_plain`."""
-        return cast(IO[bytes], open_plain(stream, codec, uri, self.max_expansion_ratio))
-
-    def open_zip_member(
-        self, stream: IO[bytes], uri: str, *, method: int, flags: int, size_bytes: int, crc32: int
-    ) -> IO[bytes]:
-        """The member whose compressed data is `stream`, checked against what the archive's directory says of it."""
-
-        def open_decoder(source: Source) -> Decoder:
-            return _Checked(open_zip_method(method, source, size_bytes, flags), size_bytes, crc32)
-
-        return cast(IO[bytes], PlainStream(stream, open_decoder, "zip", uri, self.max_expansion_ratio))
+    return PlainStream(stream, open_decoder, "zip", uri, max_expansion_ratio)
 
 
 class _Checked:

@@ -20,20 +20,9 @@ if TYPE_CHECKING:  # records that already are JSON need no pyarrow, which takes 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """How Hive and Spark spell a null in a path."""
 
-_PARTITIONED_BY_DEFAULT = frozenset({"parquet"})
-
 _BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
 
 PathValues = dict[str, str | None]
-
-
-def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:
-    """`inner` with the path columns a stream is configured to have; `inner` itself where there are none.
-
-    path_partitions: None means that they are on for the filetypes that always had them, which is Parquet alone.
-    """
-    partitions = filetype in _PARTITIONED_BY_DEFAULT if path_partitions is None else path_partitions
-    return WithPathColumns(inner, partitions, path_pattern) if partitions or path_pattern else inner
 
 
 @dataclass(frozen=True, slots=True)

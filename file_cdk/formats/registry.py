@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Format
 from file_cdk.core.uris import without_compression
-from file_cdk.formats.path_columns import with_path_columns
 from file_cdk.formats.unpacking import Unpacking
 
 if TYPE_CHECKING:
@@ -44,12 +43,25 @@ EXTENSIONS = {
 """Written out once more here, so that a file name can be judged without importing its format."""
 
 
+_PARTITIONED_BY_DEFAULT = frozenset({"parquet"})
+"""Whose users always had `key=value` segments of paths as columns."""
+
+
 def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
     """The format that `config.filetype` names, configured, for plain and compressed files, with the columns that `stream`
     wants from their paths. Raises ConfigError when no installed format has that name."""
-    decoder = cast(Format, _class_for(config.filetype)(config))
-    decoder = Unpacking(decoder, stream.max_expansion_ratio)
+    decoder = Unpacking(cast(Format, _class_for(config.filetype)(config)), stream.max_expansion_ratio)
     return with_path_columns(decoder, config.filetype, stream.path_partitions, stream.path_pattern)
+
+
+def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:
+    """`inner` with the path columns a stream is configured to have; `inner` itself where there are none."""
+    partitions = filetype in _PARTITIONED_BY_DEFAULT if path_partitions is None else path_partitions
+    if not (partitions or path_pattern):
+        return inner
+    from file_cdk.formats.path_columns import WithPathColumns
+
+    return WithPathColumns(inner, partitions, path_pattern)
 
 
 def require_format(filetype: str) -> None:

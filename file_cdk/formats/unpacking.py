@@ -1,6 +1,8 @@
-"""Any format, compressed: the wrapper that unpacks files before the format inside reads them."""
+"""Any format, compressed: the wrapper that unpacks files before the format inside reads them.
 
-import tempfile
+What unpacks is imported by who reads, not by the parent of the workers that do.
+"""
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,18 +13,11 @@ from file_cdk.core.errors import FileError, MalformedFileError, SequentialOnlyEr
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
 from file_cdk.core.uris import COMPRESSED_ENDINGS, compression_of, split_member, tar_compression
-from file_cdk.formats.compression import (
-    MAGIC_BYTES,
-    PeekedStream,
-    PlainStream,
-    codec_named,
-    codec_of,
-    open_plain,
-)
-from file_cdk.formats.compression_codecs import CODECS
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from file_cdk.formats.compression import PlainStream
 
 UNKNOWN_SIZE = 1 << 62
 """Size of plain data that is read forwards: known when it ends."""
@@ -175,13 +170,15 @@ class Unpacking:
         named = compression_of(file.uri)
         if named is None and not self.inner.reads_forward and not self._is_member_to_copy(file):
             return stream, None
+        from file_cdk.formats.compression import MAGIC_BYTES, PeekedStream, codec_named, codec_of, label_of
+
         peeked = PeekedStream(stream, _PEEK_BYTES)
         head = peeked.head[:MAGIC_BYTES]
         codec = codec_of(head) if named is None else codec_named(named, head)
         if named is not None and codec != named:
             if codec is None and named in _NEVER_PLAIN and head:
-                raise MalformedFileError(f"is named as {CODECS[named].label} data, and is not", uri=file.uri, byte=0)
-            warnings[f"named as {CODECS[named].label}, but {_found(codec)}: read as that"] += 1
+                raise MalformedFileError(f"is named as {label_of(named)} data, and is not", uri=file.uri, byte=0)
+            warnings[f"named as {label_of(named)}, but {_found(codec)}: read as that"] += 1
         return cast(IO[bytes], peeked), codec
 
     def _is_member_to_copy(self, file: RemoteFile) -> bool:
@@ -195,15 +192,19 @@ class Unpacking:
     @contextmanager
     def _unpacked(
         self, opened: IO[bytes], file: RemoteFile, codec: str | None
-    ) -> Iterator[tuple[IO[bytes], PlainStream | None, int]]:
+    ) -> "Iterator[tuple[IO[bytes], PlainStream | None, int]]":
         """The plain data as `inner` needs it, the stream to be exhausted after it, and its size or UNKNOWN_SIZE."""
         plain = opened
         if codec is not None:
+            from file_cdk.formats.compression import open_plain
+
             unpacking = open_plain(opened, codec, file.uri, self.max_expansion_ratio)
             plain = cast(IO[bytes], unpacking)
             if self.inner.reads_forward:
                 yield plain, unpacking, UNKNOWN_SIZE
                 return
+        import tempfile
+
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, prefix="file_cdk-unpacked-") as copy:
             size_bytes = _copy(plain, cast(IO[bytes], copy), file.uri)
             yield cast(IO[bytes], copy), None, size_bytes
@@ -211,6 +212,8 @@ class Unpacking:
 
 def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_expansion_ratio: int) -> bytes:
     """The first bytes of what a file, compressed or not, unpacks to. Raises MalformedFileError."""
+    from file_cdk.formats.compression import MAGIC_BYTES, codec_named, codec_of, open_plain
+
     head = stream.read(MAGIC_BYTES)
     named = compression_of(file.uri)
     codec = codec_of(head) if named is None else codec_named(named, head)
@@ -221,12 +224,16 @@ def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_ex
 
 
 def _codec_inside(stream: IO[bytes]) -> str | None:
+    from file_cdk.formats.compression import MAGIC_BYTES, codec_of
+
     stream.seek(0)
     return codec_of(stream.read(MAGIC_BYTES))
 
 
 def _found(codec: str | None) -> str:
-    return "is not compressed" if codec is None else f"is {CODECS[codec].label} data"
+    from file_cdk.formats.compression import label_of
+
+    return "is not compressed" if codec is None else f"is {label_of(codec)} data"
 
 
 def _copy(stream: IO[bytes], into: IO[bytes], uri: str) -> int:

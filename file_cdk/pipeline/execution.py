@@ -17,6 +17,9 @@ TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
 """Modules that turn what was decoded into bytes, for worker processes to import ahead."""
 
 
+_EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.formats.compression", "file_cdk.readers.archives")
+
+
 def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -29,7 +32,7 @@ def start_early(filetypes: Iterable[str], workers: int | None) -> None:
     """
     if workers != 0 and cpu_count() > 1:
         modules = (module for filetype in filetypes if (module := module_of(filetype)))
-        ProcessPool(1, (RECORD_ENCODING, *modules)).prestart()
+        ProcessPool(1, (RECORD_ENCODING, *_EVERY_JOB, *modules)).prestart()
 
 
 @dataclass(slots=True)
@@ -59,7 +62,8 @@ class Executors:
 
     def _started_pool(self, modules: Iterable[str | None]) -> ProcessPool:
         if self._pool is None:
-            self._pool = ProcessPool(self.workers or cpu_count(), tuple(module for module in modules if module))
+            known = tuple(module for module in modules if module)
+            self._pool = ProcessPool(self.workers or cpu_count(), (*known, *_EVERY_JOB))
             self._pool.prestart()
         return self._pool
 

@@ -12,9 +12,6 @@ from file_cdk.core.uris import split_member
 
 _log = logging.getLogger("file_cdk.readers")
 
-MAX_MEMBERS = 100_000
-"""Members of one archive, whatever they are, that are listed; more are refused."""
-
 ALWAYS_ALLOWED_BYTES = 64 << 20
 """Up to so many bytes of members no expansion ratio is too high."""
 

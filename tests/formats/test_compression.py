@@ -23,12 +23,12 @@ from file_cdk.formats.compression import (
     HEAD_BYTES,
     PeekedStream,
     PlainStream,
-    Unpacker,
     codec_named,
     codec_of,
     open_plain,
 )
 from file_cdk.formats.compression_codecs import MAX_WINDOW_BYTES
+from file_cdk.formats.unpacker import Unpacker
 
 ROWS = b"".join(b"%d,some words,%d\n" % (number, number * 7919 % 1009) for number in range(60_000))
 

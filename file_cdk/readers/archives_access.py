@@ -1,0 +1,132 @@
+"""Listing archives and opening their members."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import IO, cast
+
+from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError, TransientError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Matcher, StreamReader
+from file_cdk.core.uris import is_archive, tar_compression
+from file_cdk.readers.archives import Unpacker
+from file_cdk.readers.archives_members import (
+    Limits,
+    Member,
+    TarPlace,
+    ZipPlace,
+    member_file,
+    parse_member,
+)
+from file_cdk.readers.archives_tar import UnpackedTars, list_tar
+from file_cdk.readers.archives_window import ClosingBoth, StreamBytes, Window, naming
+from file_cdk.readers.archives_zip import data_start, list_zip
+
+_log = logging.getLogger("file_cdk.readers")
+
+_ENCRYPTED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Archives:
+    """The archives of `inner`; see ArchiveReader. Keeps unpacked tars open."""
+
+    inner: StreamReader
+    unpacker: Unpacker
+    max_members: int
+    _tars: UnpackedTars = field(default_factory=UnpackedTars, init=False, repr=False, compare=False)
+
+    def list_members(self, archive: RemoteFile, matcher: Matcher) -> Iterator[RemoteFile]:
+        """Those that `matcher` wants; the archive itself when it cannot be listed to its end."""
+        try:
+            members = self._members(archive)
+        except (FileError, TransientError, OSError):
+            yield archive
+            return
+        nested = 0
+        for member in members:
+            file = member_file(archive, member)
+            if matcher.matches(file.uri):
+                if is_archive(member.name):
+                    nested += 1
+                else:
+                    yield file
+        if nested:
+            _log.warning("left out %d archives inside %r: only the outermost is opened", nested, archive.uri)
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        """A member, or a file that is only called like one; of an archive that could not be listed, raises why."""
+        if (known := parse_member(file)) is None and not is_archive(file.uri):
+            return self.inner.open(file)
+        if known is None:
+            self._members(file)
+            raise FileChangedError(
+                "the archive could not be listed, and now it can",
+                uri=file.uri,
+                remedy="The next sync reads its members",
+            )
+        archive, place = known
+        with naming(file.uri):
+            if isinstance(place, ZipPlace):
+                return self._open_zip_member(file, archive, place)
+            return self._open_tar_member(file, archive, place)
+
+    def _members(self, archive: RemoteFile) -> list[Member]:
+        """All regular members, in the archive's order, each name once."""
+        limits = Limits(self.max_members, self.unpacker.max_expansion_ratio)
+        with naming(archive.uri), closing(self.inner.open(archive)) as stream:
+            if archive.uri.lower().endswith(".zip"):
+                members = list(list_zip(stream, archive, limits))
+            elif codec := tar_compression(archive.uri):
+                with self.unpacker.open_compressed(stream, codec, archive.uri) as plain:
+                    members = list(list_tar(plain, archive, limits))
+            else:
+                members = list(list_tar(stream, archive, limits))
+        if members and all(is_archive(member.name) for member in members):
+            raise MalformedFileError(
+                "holds nothing but archives, which are not opened inside another",
+                uri=archive.uri,
+                remedy="Unpack it once, so that they are files of their own",
+            )
+        latest = {member.name: member for member in members}
+        if replaced := len(members) - len(latest):
+            _log.warning("%d members of %r are replaced by later ones of the same name", replaced, archive.uri)
+        return list(latest.values())
+
+    def _open_zip_member(self, file: RemoteFile, archive: RemoteFile, place: ZipPlace) -> IO[bytes]:
+        if place.flags & _ENCRYPTED:
+            raise MalformedFileError(
+                "is encrypted, and archives with a password cannot be read",
+                uri=file.uri,
+                remedy="Unpack it, or pack it without a password",
+            )
+        stream = self.inner.open(archive)
+        try:
+            window = Window(StreamBytes(stream), data_start(stream, place, archive), place.stored_bytes, file.uri)
+        except BaseException:
+            stream.close()
+            raise
+        plain = self.unpacker.open_zip_member(
+            cast(IO[bytes], window),
+            file.uri,
+            method=place.method,
+            flags=place.flags,
+            size_bytes=file.size_bytes,
+            crc32=place.crc32,
+        )
+        return cast(IO[bytes], ClosingBoth(plain, window))
+
+    def _open_tar_member(self, file: RemoteFile, archive: RemoteFile, place: TarPlace) -> IO[bytes]:
+        codec = tar_compression(archive.uri)
+        if codec is None:
+            return cast(
+                IO[bytes], Window(StreamBytes(self.inner.open(archive)), place.offset, file.size_bytes, file.uri)
+            )
+
+        def unpack() -> IO[bytes]:
+            stream = self.inner.open(archive)
+            return cast(IO[bytes], ClosingBoth(self.unpacker.open_compressed(stream, codec, archive.uri), stream))
+
+        unpacked = self._tars.get(archive, unpack)
+        return cast(IO[bytes], Window(unpacked, place.offset, file.size_bytes, file.uri))
