@@ -2,12 +2,12 @@
 
 | Arrow type | JSON |
 |---|---|
-| null, boolean, integers, float64, string, date32, list, struct | as the JSON writer has it; NaN and infinities are null |
+| null, boolean, integers, float64, string, list, struct | as the JSON writer has it; NaN and infinities are null |
 | float16, float32 | the number's exact value as a double, so `0.10000000149011612` and not `0.1` |
 | decimals | string, as Python's `str(Decimal)`: `"1.50"`, `"1.00E-8"` |
 | binary | string; bytes that are not UTF-8 are written `\\xNN`, so that neither the row nor the byte is lost |
 | timestamp | ISO 8601 string as Python's `isoformat`: no fraction if it is zero, else 6 digits (9 if below a microsecond) |
-| time | the same; date64: a date |
+| time | the same; date: `2024-01-02` |
 | duration | number in the column's unit; month-day-nano interval: `[months, days, nanoseconds]` |
 | dictionary, run-end encoded | its values |
 | map | object; its keys become strings |
@@ -57,8 +57,8 @@ def _scalar_cast(kind: pa.DataType) -> Cast | None:
         return _timestamp_text
     if t.is_time(kind):
         return _time_text
-    if t.is_date64(kind):
-        return lambda array: array.cast(pa.date32())
+    if t.is_date(kind):
+        return _date_text
     if t.is_duration(kind):
         return lambda array: array.cast(pa.int64())
     if t.is_interval(kind):
@@ -101,11 +101,22 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
         except pa.ArrowInvalid:
             return array  # no time zone database on this machine; the JSON writer brings its own
     # Casting with a zone would be thirty times slower than casting the local time and adding the offset.
-    text = pc.binary_replace_slice(local.cast(pa.string()), 10, 11, "T")
-    text = _without_empty_fraction(text, local.cast(pa.int64()), unit, _FRACTION_AT["timestamp"])
+    try:
+        text = local.cast(pa.timestamp("s")).cast(pa.string())  # nearly all are whole seconds, or nearly none
+    except pa.ArrowInvalid:
+        ticks = local.cast(pa.int64())
+        text = _without_empty_fraction(local.cast(pa.string()), ticks, unit, _FRACTION_AT["timestamp"])
+    text = pc.binary_replace_slice(text, 10, 11, "T")
     if zone is None:
         return text
     return pc.binary_join_element_wise(text, "+00:00" if zone == "UTC" else _offset_text(local, utc, unit), "")
+
+
+def _date_text(array: pa.Array) -> pa.Array:
+    days = array.cast(pa.date32())
+    if not _within_four_digit_years(days.cast(pa.timestamp("s"))):
+        return days  # as for timestamps
+    return days.cast(pa.string())
 
 
 def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:

@@ -207,6 +207,15 @@ def test_a_list_slice_casts_no_more_than_its_own_values() -> None:
     assert printed(long.slice(1)) == [["x"]] * 9
 
 
+def test_dates_and_whole_seconds_of_any_year() -> None:
+    days = pa.array([-719_162, -354_285, 0, 2_932_896, None], pa.int32()).cast(pa.date32())
+    assert printed(days) == ["0001-01-01", "1000-01-01", "1970-01-01", "9999-12-31", None]
+    instants = pa.array([-62_135_596_800, 0, None], pa.int64()).cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+    assert printed(instants) == ["0001-01-01T00:00:00", "1970-01-01T00:00:00", None]
+    mixed = pa.array([0, 1_500_000, 2_000_000], pa.int64()).cast(pa.timestamp("us"))
+    assert printed(mixed) == ["1970-01-01T00:00:00", "1970-01-01T00:00:01.500000", "1970-01-01T00:00:02"]
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -214,7 +223,6 @@ def test_a_list_slice_casts_no_more_than_its_own_values() -> None:
         pa.int64(),
         pa.bool_(),
         pa.null(),
-        pa.date32(),
         pa.float64(),
         pa.list_(pa.string()),
         pa.struct([("a", pa.int64()), ("b", pa.list_(pa.float64()))]),
