@@ -1,7 +1,11 @@
 """How column types widen when files of one table disagree: a lattice over Arrow types with `string` at its top.
 
-`merge(a, b)` is commutative, associative and idempotent, and holds every value of both; where nothing narrower does, the
-answer is string (nested values become JSON text). Null is the bottom: a column in which no value was seen yet.
+`merge(a, b)` is commutative and idempotent, and holds what both hold; where nothing narrower does, the answer is string
+(nested values become JSON text). Null is the bottom: a column in which no value was seen yet.
+
+Two answers go by what columns of these types mostly hold, and whoever converts values has to look whether it is so: a
+double has 53 bits for integers and decimals, and nanoseconds span the years 1677 to 2262 alone. Since exact numbers that fit
+no decimal together are string, and a double takes either of them, what three types become may depend on their order.
 """
 
 from collections.abc import Iterable

@@ -4,12 +4,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.files import RemoteFile
+from file_cdk.destinations.duckdb_exact import exact_type
 from file_cdk.destinations.duckdb_input import integers, repeated, texts
 from file_cdk.destinations.duckdb_layout import Layout
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
@@ -53,6 +56,28 @@ def check_fits(layout: Layout, piece: Piece) -> None:
                 column=field.name,
                 remedy="This is a bug in file_cdk or in a plug-in: please report it",
             )
+
+
+def exact_columns(session: Session, layout: Layout, pieces: Sequence[Piece]) -> pa.Schema:
+    """The columns that hold not all values of these rows, with types that do; empty for rows decoded for these columns.
+
+    For check_fits compares types, and blocks may be on their way that were decoded before their column became a double.
+    Raises duckdb.Error.
+    """
+    needed: dict[str, pa.DataType] = {}
+    for run in _runs(pieces):
+        for position, field in enumerate(list(run[0].batch.schema)[:-1]):
+            target = needed.get(field.name, layout.types[field.name])
+            exact = exact_type(partial(_query, session, run, position), INPUT, "c", field.type, target)
+            if not exact.equals(target):
+                needed[field.name] = exact
+    return pa.schema(list(needed.items()))
+
+
+def _query(session: Session, run: Sequence[Piece], position: int, sql: str) -> list[tuple[Any, ...]]:
+    """sql: about the column at `position`, called `c`."""
+    column = pa.Table.from_batches([piece.batch.select([position]) for piece in run])
+    return session.execute(sql, rows=column.rename_columns(["c"]).to_reader())
 
 
 def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece]) -> None:

@@ -4,13 +4,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.duckdb_errors import translating
+from file_cdk.destinations.duckdb_exact import exact_type
 from file_cdk.destinations.duckdb_ledger import Ledger
-from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, column_names, folded, literal, quoted
+from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, column_names, folded, quoted
 from file_cdk.destinations.duckdb_session import Session
 from file_cdk.destinations.duckdb_types import arrow_type, converted, sql_type, table_type, wider
 
@@ -71,7 +73,10 @@ def read_layout(session: Session, ledger: Ledger, stream: str) -> Layout:
 
 
 def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: Layout) -> Layout:
-    """Creates or alters the table, in the transaction that is open. Answers what it has become."""
+    """Creates or alters the table, in the transaction that is open.
+
+    Answers what it has become: where a type that is wanted would change a value that is stored, text.
+    """
     doing = f"widening table {stream!r}"
     table = quoted(stream)
     types = dict(wanted.types)
@@ -86,26 +91,11 @@ def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: L
         if known is None:
             session.run(doing, f"ALTER TABLE {table} ADD COLUMN {column} {sql_type(kind)}")
         elif not known.equals(kind):
-            if not _holds_all(session, doing, table, column, known, kind):
-                kind = types[name] = pa.string()
-            using = converted(column, known, kind)
+            exact = types[name] = exact_type(partial(session.run, doing), table, column, known, kind)
+            using = converted(column, known, exact)
             session.run(
-                doing, f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {sql_type(kind)} USING {using}"
+                doing, f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {sql_type(exact)} USING {using}"
             )
     if wanted.columns != now.columns:
         ledger.set_renamed_columns(stream, {name: col for name, col in wanted.columns.items() if name != col})
     return Layout(True, types, wanted.columns)
-
-
-def _holds_all(session: Session, doing: str, table: str, column: str, known: pa.DataType, kind: pa.DataType) -> bool:
-    """Whether the wider type holds all values that are there: dates and times may be out of its range, which is compared
-    with rounded limits, and a double may lose digits."""
-    if pa.types.is_timestamp(kind):
-        first, last = ("1677-09-22", "2262-04-11") if kind.unit == "ns" else ("0001-01-01", "9999-12-31")
-        misfit = f"{column} NOT BETWEEN DATE {literal(first)} AND DATE {literal(last)}"
-    elif pa.types.is_floating(kind):
-        misfit = f"TRY_CAST(CAST({column} AS DOUBLE) AS {sql_type(known)}) IS DISTINCT FROM {column}"
-    else:
-        return True
-    [(found,)] = session.run(doing, f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {misfit})")
-    return not found

@@ -56,10 +56,16 @@ class DuckDBTable:
     def widen(self, schema: pa.Schema) -> None:
         """Committed when it returns, unless a load has begun to write; then with that load, and even if it is aborted.
 
-        A column whose values DuckDB has no type for becomes VARCHAR. Nothing is created for an empty schema.
+        A column whose values DuckDB has no type for becomes VARCHAR, and so does one whose values would be rounded or out of
+        range in the wider type: `schema` then says so. Rows that are written later can do the same to a column, if they
+        were decoded before it grew. Nothing is created for an empty schema. Raises DestinationError, also for a file that
+        was committed and waited to be written.
         """
-        if len(schema):
-            self._writer.widen(schema)
+        if not len(schema):
+            return
+        if self._group.loads and self._writer.retypes(schema):
+            self.flush()  # so that the files that wait have their say in what the columns become
+        self._writer.widen(schema)
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """A version is loaded if url, time, size and etag are those of a `loaded` entry; failed ones are to be loaded.

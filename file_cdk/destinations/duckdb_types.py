@@ -136,24 +136,27 @@ def converted(expression: str, source: pa.DataType, target: pa.DataType) -> str:
     source = normal(source)
     if pa.types.is_string(target) and is_nested(source):
         return f"CAST(to_json({_finite(expression, source)}) AS VARCHAR)"
-    if _has_json_inside(source, target):
+    if pa.types.is_floating(target) and pa.types.is_decimal(source):
+        # The nearest double. DuckDB's own cast divides by a power of ten, and is off by a digit where that is inexact.
+        return f"CAST(CAST({expression} AS VARCHAR) AS DOUBLE)"
+    if _is_rebuilt(source, target):
         return f"CAST({_rebuilt(expression, source, target)} AS {sql_type(target)})"
     return f"CAST({expression} AS {sql_type(target)})"
 
 
-def _has_json_inside(source: pa.DataType, target: pa.DataType) -> bool:
-    """Whether somewhere below, a nested value has to become text, for which DuckDB's cast would not write JSON."""
+def _is_rebuilt(source: pa.DataType, target: pa.DataType) -> bool:
+    """Whether `converted` differs from DuckDB's cast somewhere below: a nested value as JSON, a decimal as a double."""
     t = pa.types
     if t.is_string(target):
         return is_nested(source)
     if t.is_struct(source) and t.is_struct(target):
         types = {field.name: field.type for field in target}
-        return any(_has_json_inside(field.type, types[field.name]) for field in source if field.name in types)
+        return any(_is_rebuilt(field.type, types[field.name]) for field in source if field.name in types)
     if t.is_list(source) and t.is_list(target):
-        return _has_json_inside(source.value_type, target.value_type)
+        return _is_rebuilt(source.value_type, target.value_type)
     if t.is_map(source) and t.is_map(target):
-        return _has_json_inside(source.item_type, target.item_type)
-    return False
+        return _is_rebuilt(source.key_type, target.key_type) or _is_rebuilt(source.item_type, target.item_type)
+    return bool(t.is_decimal(source) and t.is_floating(target))
 
 
 def _rebuilt(expression: str, source: pa.DataType, target: pa.DataType) -> str:
@@ -161,13 +164,14 @@ def _rebuilt(expression: str, source: pa.DataType, target: pa.DataType) -> str:
     t = pa.types
     if t.is_struct(source):
         types = {field.name: field.type for field in target}
-        parts = [(f.name, converted(_member(expression, f.name), f.type, types[f.name])) for f in source]
+        parts = [(f.name, converted(member(expression, f.name), f.type, types[f.name])) for f in source]
         return _struct(expression, parts)
     if t.is_list(source):
-        element = _lambda_name(expression)
+        element = lambda_name(expression)
         return _list(expression, element, converted(element, source.value_type, target.value_type))
-    entry = _lambda_name(expression)
-    return _map(expression, entry, converted(f"{entry}.value", source.item_type, target.item_type))
+    entry = lambda_name(expression)
+    key = converted(f"{entry}.key", source.key_type, target.key_type)
+    return _map(expression, entry, key, converted(f"{entry}.value", source.item_type, target.item_type))
 
 
 def _finite(expression: str, kind: pa.DataType) -> str:
@@ -178,11 +182,11 @@ def _finite(expression: str, kind: pa.DataType) -> str:
     if t.is_floating(kind):
         return f"CASE WHEN isfinite({expression}) THEN {expression} END"
     if t.is_struct(kind):
-        return _struct(expression, [(f.name, _finite(_member(expression, f.name), f.type)) for f in kind])
-    name = _lambda_name(expression)
+        return _struct(expression, [(f.name, _finite(member(expression, f.name), f.type)) for f in kind])
+    name = lambda_name(expression)
     if t.is_list(kind):
         return _list(expression, name, _finite(name, kind.value_type))
-    return _map(expression, name, _finite(f"{name}.value", kind.item_type))
+    return _map(expression, name, f"{name}.key", _finite(f"{name}.value", kind.item_type))
 
 
 def _has_float(kind: pa.DataType) -> bool:
@@ -194,7 +198,8 @@ def _has_float(kind: pa.DataType) -> bool:
     return _has_float(kind.value_type) if t.is_list(kind) else bool(t.is_floating(kind))
 
 
-def _member(expression: str, name: str) -> str:
+def member(expression: str, name: str) -> str:
+    """SQL for a struct's field."""
     return f"struct_extract({expression}, {literal(name)})"
 
 
@@ -207,12 +212,12 @@ def _list(expression: str, element: str, part: str) -> str:
     return f"list_transform({expression}, lambda {element}: {part})"
 
 
-def _map(expression: str, entry: str, part: str) -> str:
-    pairs = _list(f"map_entries({expression})", entry, f"struct_pack(k := {entry}.key, v := {part})")
+def _map(expression: str, entry: str, key: str, value: str) -> str:
+    pairs = _list(f"map_entries({expression})", entry, f"struct_pack(k := {key}, v := {value})")
     return f"CASE WHEN {expression} IS NOT NULL THEN map_from_entries({pairs}) END"
 
 
-def _lambda_name(expression: str) -> str:
+def lambda_name(expression: str) -> str:
     """A parameter name that no enclosing lambda has."""
     number = 0
     while f"_v{number}" in expression:

@@ -13,7 +13,7 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb_errors import concerns_rows, translated, translating
-from file_cdk.destinations.duckdb_insert import Piece, check_fits, insert
+from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert
 from file_cdk.destinations.duckdb_layout import change, read_layout
 from file_cdk.destinations.duckdb_ledger import Ledger, urls
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
@@ -42,6 +42,11 @@ class TableWriter:
         self._fitting: pa.Schema | None = None
         self.layout = read_layout(session, self._ledger, stream)
         self._provide_memory(len(self.layout.types))
+
+    def retypes(self, schema: pa.Schema) -> bool:
+        """Whether `widen` would convert columns that are there."""
+        types = self.layout.widened(schema, self._missing).types
+        return any(not types[name].equals(kind) for name, kind in self.layout.types.items())
 
     def widen(self, schema: pa.Schema) -> None:
         """Commits, or, while a load is being written, leaves that to the load's end, whether commit or abort."""
@@ -88,7 +93,9 @@ class TableWriter:
             raise
 
     def insert(self, pieces: Sequence[Piece]) -> None:
-        """Raises duckdb.Error; the transaction can then only be cancelled."""
+        """Widens columns to text where the rows need it. Raises duckdb.Error or DestinationError; then cancel."""
+        if len(needed := exact_columns(self._session, self.layout, pieces)):
+            self.widen(needed)
         insert(self._session, self._stream, self.layout, pieces)
 
     def finish(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:

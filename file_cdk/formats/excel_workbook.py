@@ -5,6 +5,7 @@ empty text where it is empty, holds an error, or lies in a merged range but not 
 """
 
 import io
+import lzma
 import re
 import struct
 import warnings
@@ -38,8 +39,8 @@ _MAX_SPARSE_CELLS = 64_000_000
 
 # What openpyxl raises on damaged files: it trusts their structure.
 _OPENPYXL_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError,
-    SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 _ESCAPED_CONTROL = re.compile("_x00([01][0-9A-Fa-f])_")
