@@ -8,9 +8,10 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-EXTRAS = {"boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open", "pytest", "hypothesis"}
+EXTRAS = {"polars", "polars-avro", "boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open"}
+EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 BIN = Path(sys.executable).parent
-FLIGHTS = Path(__file__).parents[1] / "fixtures" / "flights"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def import_everything() -> None:
@@ -31,8 +32,13 @@ def main() -> None:
     assert not installed & EXTRAS, f"not a bare environment: {sorted(installed & EXTRAS)}"
     import_everything()
     with tempfile.TemporaryDirectory() as folder:
-        assert run("file-cdk", "sync", str(FLIGHTS), "--to", f"{folder}/flights.duckdb", "--quiet") == ""
-        assert Path(folder, "flights.duckdb").stat().st_size > 0
+        for name in ("flights", "weather", "planes", "avro/flights-apache-*.avro", "excel/*.xlsx"):
+            database = Path(folder, "bare.duckdb")
+            table = name.partition("/")[0]
+            assert (
+                run("file-cdk", "sync", str(FIXTURES / name), "--to", str(database), "--table", table, "--quiet") == ""
+            )
+            assert database.stat().st_size > 0
     assert '"type":"SPEC"' in run("source-local", "spec").replace(" ", "")
 
 

@@ -159,6 +159,8 @@ class _StreamSync:
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
     retries: Counter[str] = field(default_factory=Counter)
+    known: "pa.Schema | None" = None
+    """The table's columns as the person was last told of them."""
 
     def run(self) -> StreamResult:
         name = self.source.name
@@ -202,6 +204,8 @@ class _StreamSync:
         self._widen(table, self._sample(executor, decoder, selection))
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
         self._take(OrderedRun(executor, job, selection), job, table)
+        table.flush()
+        self._tell_changes(table, "values that the narrower type would change")
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None
@@ -270,12 +274,16 @@ class _StreamSync:
         return pa.schema(list(types.items()))
 
     def _widen(self, table: StreamTable, wanted: "pa.Schema", because: TypeMismatchError | None = None) -> None:
-        before = table.schema
+        if self.known is None:
+            self.known = table.schema
         table.widen(wanted if because is None or not self.options.all_text else self._asked_for(wanted))
+        self._tell_changes(table, "newer files" if because is None else f"file {because.uri!r}")
+
+    def _tell_changes(self, table: StreamTable, place: str) -> None:
+        before, self.known = self.known, table.schema
         if not before:
             return  # the table is new: all its columns are
-        place = "newer files" if because is None else f"file {because.uri!r}"
-        for column in table.schema:
+        for column in self.known:
             index = before.get_field_index(column.name)
             if index < 0:
                 self.observer.warned(f"column {column.name!r} ({column.type}) is new, from {place}")

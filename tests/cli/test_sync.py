@@ -100,7 +100,7 @@ def test_options_reach_the_pipeline(folder: Path, sync: Sync) -> None:
 
 
 def test_failed_files_exit_5_and_are_named(folder: Path, sync: Sync) -> None:
-    (folder / "people" / "broken.csv").write_text("id,name\n1,x\n2\n")
+    (folder / "people" / "broken.csv").write_text('id,name\n1,x\n2,"y\n')
     ran = sync("--summary-json", "outcome.json")
     assert ran.returncode == 5
     (complaint,) = [line for line in ran.stderr.splitlines() if line.startswith("error:")]

@@ -61,7 +61,13 @@ def read_mutants(filetype: str, first: int, end: int) -> Tally:
 
 
 def _messages(filetype: str, first: int, end: int) -> Iterator[dict[str, Any]]:
-    command = [sys.executable, Path(__file__).with_name("mutant_reader.py"), filetype, str(first), str(end)]
+    command: list[str | Path] = [
+        sys.executable,
+        Path(__file__).with_name("mutant_reader.py"),
+        filetype,
+        str(first),
+        str(end),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         assert child.stdout is not None
         hung = threading.Event()

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
 from lines import Folder, LineEncoder, Lines
 
-from file_cdk.core.config import CsvConfig, JsonlConfig
+from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
 from file_cdk.core.errors import WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
@@ -178,7 +178,8 @@ def test_reads_that_return_less_lose_nothing_when_a_worker_dies(
 ) -> None:
     header = "id,name\n" if filetype == "csv" else ""
     files = [write(tmp_path, "a", header + "".join(line.format(number) for number in range(200_000)))]
-    decoder = format_for(CsvConfig() if filetype == "csv" else JsonlConfig())
+    config = CsvConfig() if filetype == "csv" else JsonlConfig()
+    decoder = format_for(config, StreamConfig(name="s", format=config))
     plain = Job(Folder(str(tmp_path)), decoder, RecordEncoder("s"), RecordShape(None))
     reader = DiesOnce(Folder(str(tmp_path), trickles=True), str(tmp_path / "died"), after=1_500_000)
     dying = Job(reader, decoder, RecordEncoder("s"), RecordShape(None))

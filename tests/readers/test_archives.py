@@ -79,6 +79,7 @@ def drain(stream: IO[bytes]) -> None:
 
 
 def listed(archives: ArchiveReader) -> list[RemoteFile]:
+    assert archives.matcher is not None
     return sorted(list_matching(archives, archives.matcher), key=lambda file: file.uri)
 
 
