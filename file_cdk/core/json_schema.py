@@ -35,7 +35,12 @@ def merge(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
     widths = [_WIDTH.get(kind, -1) if isinstance(kind, str) else -1 for kind in (left_type, right_type)]
     if -1 in widths:
         return {"type": "string"}
-    return dict(left if widths[0] >= widths[1] else right)
+    wider = dict(left if widths[0] >= widths[1] else right)
+    if "enum" in left and "enum" in right:
+        wider["enum"] = list(dict.fromkeys([*left["enum"], *right["enum"]]))
+    else:
+        wider.pop("enum", None)  # the other side has values beyond it
+    return wider
 
 
 def _merge_objects(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,14 @@ SCALARS = ["null", "boolean", "integer", "number", "string"]
 
 
 @pytest.mark.parametrize(("narrow", "wide"), list(combinations(SCALARS, 2)))
+def test_an_enumeration_grows_and_gives_way_to_any_string() -> None:
+    left, right = {"type": "string", "enum": ["A", "B"]}, {"type": "string", "enum": ["B", "C"]}
+    assert merge(left, right) == {"type": "string", "enum": ["A", "B", "C"]}
+    assert merge(left, {"type": "string"}) == {"type": "string"}
+    assert merge({"type": "integer"}, left) == {"type": "string"}
+    assert merge({"type": "null"}, left) == left
+
+
 def test_of_two_scalars_the_wider_wins(narrow: str, wide: str) -> None:
     assert merge({"type": narrow}, {"type": wide}) == {"type": wide}
     assert merge({"type": wide}, {"type": narrow}) == {"type": wide}
