@@ -184,7 +184,7 @@ class Format(Protocol):
 
         Columns that the file lacks are absent from the batches. A column that `schema` lacks, or a value that does not fit
         its type, raises TypeMismatchError naming every such column found so far. Otherwise as `read_records`, but that what
-        can be rejected always is: whether the file then counts as read is the caller's to decide.
+        can be rejected is, unless the configuration says otherwise: whether the file counts as read is the caller's to decide.
         """
 
 

@@ -38,7 +38,7 @@ class CsvFormat:
     Records: values are strings, or cast to the catalog's types (see csv_cast). Tables: see csv_table.
     Rows of another width than the header's, by `ragged`: `fail` ends the file, `reject` rejects the row, `pad` makes a value
     that is missing null and puts those that are over into the string column `_rest`, as a JSON array of strings (null where
-    nothing is over; `_rest_2` … where the file has a `_rest` of its own). With `reject` and `pad`, and in tables always, a
+    nothing is over; `_rest_2` … where the file has a `_rest` of its own). With `reject`, `pad` and, in tables, by default, a
     record whose bytes are no text is rejected too. A quote that never closes and a record over `max_record_bytes` end the
     file, for where they end is not known.
     `skip_rows_at_end` counts lines that are not blank, whatever they hold.

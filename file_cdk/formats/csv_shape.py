@@ -40,9 +40,8 @@ class FaultPolicy:
 
     @classmethod
     def for_table(cls, config: CsvConfig) -> "FaultPolicy":
-        """Whatever can be rejected is."""
-        policy = cls._of(config, OddRows.REJECT)
-        return cls(OddRows.REJECT if policy.odd_rows is OddRows.FAIL else policy.odd_rows, rejects_bad_text=True)
+        """Whatever can be rejected is, unless the file is to fail."""
+        return cls(cls._of(config, OddRows.REJECT).odd_rows, rejects_bad_text=config.ragged != "fail")
 
     @classmethod
     def _of(cls, config: CsvConfig, unless_told: OddRows) -> "FaultPolicy":

@@ -22,11 +22,13 @@ _NAMES = {"\t": "tab", " ": "blank", "\x01": r"'\x01'", "\x1f": r"'\x1f'"}
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """config: the default but for what was found to differ. confidence: 0 (nothing to go by) to 1. reason: why, in words."""
+    """config: the default but for what was found to differ. confidence: 0 (nothing to go by) to 1. reason: why, in words.
+    is_text: it does not look like the bytes of another format."""
 
     config: CsvConfig
     confidence: float
     reason: str
+    is_text: bool = True
 
     def as_config(self) -> dict[str, Any]:
         """What differs from the default, as JSON values, fit to be merged into a stream's `format`."""
@@ -57,7 +59,7 @@ def detect(sample: bytes, *, complete: bool) -> Sniffed:
     text = decode(sample[:SAMPLE_BYTES])
     complete = complete and len(sample) <= SAMPLE_BYTES
     if not text.readable:
-        return Sniffed(CsvConfig(), 0.0, "not text")
+        return Sniffed(CsvConfig(), 0.0, "not text", is_text=False)
     lines = whole_lines(text.text, complete=complete, limit=_MAX_LINES, max_chars=_MAX_CHARS)
     cut = not complete or len("".join(lines)) < len(text.text)
     shape = best_shape(lines, cut=cut)

@@ -11,7 +11,7 @@ from file_cdk.core.uris import without_compression
 from file_cdk.formats.unpacking import Unpacking
 
 if TYPE_CHECKING:
-    from file_cdk.core.config import FormatConfig, StreamConfig
+    from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
@@ -50,8 +50,19 @@ _PARTITIONED_BY_DEFAULT = frozenset({"parquet"})
 def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
     """The format that `config.filetype` names, configured, for plain and compressed files, with the columns that `stream`
     wants from their paths. Raises ConfigError when no installed format has that name."""
-    decoder = Unpacking(cast(Format, _class_for(config.filetype)(config)), stream.max_expansion_ratio)
-    return with_path_columns(decoder, config.filetype, stream.path_partitions, stream.path_pattern)
+    return _wrapped(cast(Format, _class_for(config.filetype)(config)), config.filetype, stream)
+
+
+def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], stream: "StreamConfig") -> Format:
+    """As `format_for`, but of CSV files each in the dialect that it shows; see DetectingCsvFormat."""
+    from file_cdk.formats.csv_auto import DetectingCsvFormat
+
+    return _wrapped(DetectingCsvFormat(usual, header), "csv", stream)
+
+
+def _wrapped(decoder: Format, filetype: str, stream: "StreamConfig") -> Format:
+    unpacking = Unpacking(decoder, stream.max_expansion_ratio)
+    return with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
 
 
 def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:

@@ -1,8 +1,9 @@
-"""Which dialect the CSV files that a path or URL names are in, told from their beginnings."""
+"""Which dialect most of the CSV files are in that a path or URL names, told from the beginnings of the latest."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
@@ -10,41 +11,47 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.reading import WholeReads
+from file_cdk.formats.csv_auto import MIN_CONFIDENCE, header_of
 from file_cdk.formats.csv_sniff import SAMPLE_BYTES, Sniffed, detect
 from file_cdk.formats.unpacking import plain_beginning
 
 FILES = 5
 """The latest so many files are looked at."""
 
-_MIN_CONFIDENCE = 0.5
+
+@dataclass(frozen=True, slots=True)
+class UsualDialect:
+    """header: the names of most files' columns. note: what a person should know of it, where it is not the default."""
+
+    config: CsvConfig
+    header: tuple[str, ...] = ()
+    note: str | None = None
 
 
-def detect_dialect(
+def usual_dialect(
     reader: StreamReader, files: Iterable[RemoteFile], max_expansion_ratio: int, default: CsvConfig
-) -> tuple[CsvConfig, list[str]]:
-    """The dialect of most of the files, and what a person should know of it; `default` where nothing speaks for another.
+) -> UsualDialect:
+    """The dialect of most of the files; `default` where nothing speaks for another.
 
     A file that cannot be opened has no say: reading it will tell why.
     """
-    found = {file.uri: sniffed for file, sniffed in _sniffed(reader, files, max_expansion_ratio)}
-    votes = Counter(sniffed.config for sniffed in found.values())
+    found = list(_sniffed(reader, files, max_expansion_ratio))
+    votes = Counter(sniffed.config for sniffed, _ in found)
     if not votes:
-        return default, []
-    [(chosen, count)] = votes.most_common(1)
-    notes = []
-    if chosen != default:
-        first = next(sniffed for sniffed in found.values() if sniffed.config == chosen)
-        options = json.dumps({"filetype": "csv", **first.as_config()}, ensure_ascii=False)
-        notes.append(f"read as CSV with {first.describe()} ({first.reason}); to keep this, configure format: {options}")
-    for uri, sniffed in found.items():
-        if sniffed.config != chosen:
-            notes.append(f"file {uri!r} looks different from the {count} others sampled: {sniffed.describe()}")
-    return chosen, notes
+        return UsualDialect(default)
+    [(chosen, _)] = votes.most_common(1)
+    sniffed, beginning = next((item, text) for item, text in found if item.config == chosen)
+    header = header_of(beginning, chosen)
+    if chosen == default:
+        return UsualDialect(default, header)
+    options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)
+    note = f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
+    return UsualDialect(chosen, header, note)
 
 
 def _sniffed(
     reader: StreamReader, files: Iterable[RemoteFile], max_expansion_ratio: int
-) -> Iterator[tuple[RemoteFile, Sniffed]]:
+) -> Iterator[tuple[Sniffed, bytes]]:
     for file in files:
         try:
             with WholeReads(reader.open(file)) as stream:
@@ -53,5 +60,5 @@ def _sniffed(
         except (FileCdkError, OSError):
             continue
         sniffed = detect(beginning, complete=len(beginning) < SAMPLE_BYTES)
-        if sniffed.confidence >= _MIN_CONFIDENCE:
-            yield file, sniffed
+        if sniffed.confidence >= MIN_CONFIDENCE:
+            yield sniffed, beginning

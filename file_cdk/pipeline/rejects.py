@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 
 from file_cdk.core.errors import ConfigError, FileCdkError, TooManyRejectsError
 from file_cdk.core.ports import Reject, Rejects
 from file_cdk.engine.ordering import FileTally
 
-_LIMIT = re.compile(r"([0-9]+)|([0-9]+(?:\.[0-9]+)?)%")
+_LIMIT = re.compile(r"([0-9]{1,18})|([0-9]{1,3}(?:\.[0-9]+)?)%")
 _PLACES_SHOWN = 3
 
 
@@ -31,7 +32,8 @@ class MaxRejects:
         rejected = tally.rejects.total()
         if self.percent is None:
             return rejected <= self.records
-        return rejected * 100 <= self.percent * tally.rows_present
+        # By what is written: 0.57 as a double times 10,000 is a little less than 5,700.
+        return rejected * 100 <= Fraction(str(self.percent)) * tally.rows_present
 
     def __str__(self) -> str:
         return str(self.records) if self.percent is None else f"{self.percent:g}%"
@@ -39,13 +41,14 @@ class MaxRejects:
 
 def too_many(tally: FileTally, limit: MaxRejects) -> FileCdkError:
     first = tally.rejects.first[0]
+    correct = "Set the file's encoding" if first.reason.startswith("not valid ") else "Correct the file"
     return TooManyRejectsError(
         f"{rejected_facts(tally.rejects)}; the limit is {limit}, so none of its rows is loaded",
         rejected=tally.rejects.total(),
         uri=tally.file.uri,
         row=first.row,
         byte=first.byte,
-        remedy="Correct the file, or allow more with --max-rejects",
+        remedy=f"{correct}, or allow more with --max-rejects",
     )
 
 

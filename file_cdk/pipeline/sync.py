@@ -20,7 +20,7 @@ from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
-from file_cdk.formats.registry import format_for, module_of
+from file_cdk.formats.registry import detecting_csv, format_for, module_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
@@ -181,23 +181,22 @@ class _StreamSync:
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
-                chosen = self._in_its_dialect(chosen, selection)
-                self._load(table, format_for(chosen, self.source.stream), selection)
+                self._load(table, self._decoder(chosen, selection), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes, self.rejected
         )
 
-    def _in_its_dialect(self, chosen: FormatConfig, selection: Selection) -> FormatConfig:
-        """With the dialect that the files are in, unless a configuration says it."""
+    def _decoder(self, chosen: FormatConfig, selection: Selection) -> Format:
+        """The format; for CSV of which no configuration says how it is written, one that finds out."""
+        stream = self.source.stream
         if not (self.source.finds_dialect and self.options.dialect == "auto" and isinstance(chosen, CsvConfig)):
-            return chosen
-        from file_cdk.pipeline.dialects import FILES, detect_dialect
+            return format_for(chosen, stream)
+        from file_cdk.pipeline.dialects import FILES, usual_dialect
 
-        files = selection.latest(FILES)
-        found, notes = detect_dialect(self.source.reader, files, self.source.stream.max_expansion_ratio, chosen)
-        for note in notes:
-            self.observer.warned(f"{self.source.name}: {note}")
-        return found
+        usual = usual_dialect(self.source.reader, selection.latest(FILES), stream.max_expansion_ratio, chosen)
+        if usual.note is not None:
+            self.observer.warned(f"{self.source.name}: {usual.note}")
+        return detecting_csv(usual.config, usual.header, stream)
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
         executor = self.executors.for_work(selection.size_bytes, decoder)

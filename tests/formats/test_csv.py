@@ -359,8 +359,8 @@ def test_faulty_records_are_rejected_each_with_its_place_and_bytes(sequential: b
 
 
 @BOTH_PATHS
-@pytest.mark.parametrize("mode", [None, "fail", "reject"])
-def test_a_table_always_rejects(sequential: bool, mode: str | None) -> None:
+@pytest.mark.parametrize("mode", [None, "reject"])
+def test_a_table_rejects_unless_the_file_is_to_fail(sequential: bool, mode: str | None) -> None:
     report = SplitReport()
     schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
     batches = configured(ragged=mode).read_table(
@@ -368,6 +368,16 @@ def test_a_table_always_rejects(sequential: bool, mode: str | None) -> None:
     )
     assert [row for batch in batches for row in batch.to_pylist()] == [{"a": 1, "b": "é"}, {"a": 6, "b": "7"}]
     assert report.rejects.first == FAULTS
+
+
+@BOTH_PATHS
+def test_a_table_takes_nothing_after_a_fault_when_the_file_is_to_fail(sequential: bool) -> None:
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
+    batches = configured(ragged="fail").read_table(
+        io.BytesIO(FAULTY), whole(FAULTY, sequential=sequential), schema, SplitReport()
+    )
+    with pytest.raises(MalformedRecordError):
+        list(batches)
 
 
 @BOTH_PATHS

@@ -27,6 +27,8 @@ def tally(rows: int, *rejects: Reject) -> FileTally:
         ("1%", 98, 1, False),
         ("0.5%", 199, 1, True),
         ("100%", 1, 50, True),
+        ("33.3%", 2001, 999, True),
+        ("33.3%", 2000, 999, False),
     ],
 )
 def test_limits(limit: str, rows: int, rejected: int, allowed: bool) -> None:
@@ -34,7 +36,7 @@ def test_limits(limit: str, rows: int, rejected: int, allowed: bool) -> None:
     assert MaxRejects.parse(limit).allow(found) is allowed
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "x", "1 %"])
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "x", "1 %", "9" * 5000])
 def test_what_is_no_limit(text: str) -> None:
     with pytest.raises(ConfigError, match="such as 10"):
         MaxRejects.parse(text)
