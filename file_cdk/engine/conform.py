@@ -85,7 +85,7 @@ class Conform:
         return fits
 
 
-def stopped(uri: str, row: int) -> StopStreamError:
+def stopped(uri: str, row: int | None) -> StopStreamError:
     return StopStreamError(
         f"{NOT_CONFORMING}, and the validation policy is to wait until the schema was discovered anew",
         uri=uri,

@@ -225,7 +225,7 @@ def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
 
 def _finish(tally: FileTally) -> FileDone | FileFailed:
     if tally.position == tally.file.size_bytes:
-        if tally.rejects.first and not tally.rows:
+        if tally.rejects.first and tally.rejects.total() == tally.rows_present:
             return FileFailed(tally, _all_rejected(tally))
         return FileDone(tally)
     error = InternalError(

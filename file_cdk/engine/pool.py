@@ -10,9 +10,11 @@ import fcntl
 import itertools
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import pickle
 import select
+import signal
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -200,7 +202,9 @@ class ProcessPool:
     def prestart(self) -> None:
         """Starts the fork server in the background, so that its imports overlap with listing."""
         self._context()
-        multiprocessing.forkserver.ensure_running()
+        multiprocessing.resource_tracker.ensure_running()  # first: it unblocks SIGINT once it runs
+        with _sigint_blocked():
+            multiprocessing.forkserver.ensure_running()
 
     def _context(self) -> ForkServerContext:
         context = multiprocessing.get_context("forkserver")
@@ -347,6 +351,17 @@ def _no_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """What is started here keeps SIGINT blocked. Ctrl-C reaches the fork server too, which ignores it only once it has
+    imported what it preloads, and would print a traceback until then."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _grow_pipe(fd: int) -> int:

@@ -130,7 +130,9 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                         else:
                             yield Output(encoded, part.num_rows)
                 if kept.stop is not None:
-                    raise stopped(task.split.file.uri, report.rows_present - batch.num_rows + kept.stop)
+                    # Rejected records between those of a batch leave no trace in it of where they were.
+                    exact = report.rows_present == report.rows
+                    raise stopped(task.split.file.uri, read - kept.batch.num_rows + kept.stop if exact else None)
             if report.rows != read:
                 raise InternalError(f"{report.rows} records were counted and {read} decoded", uri=task.split.file.uri)
     except (KeyboardInterrupt, GeneratorExit):

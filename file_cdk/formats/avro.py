@@ -1,9 +1,9 @@
 """Avro container files: blocks by the byte range they begin in, decoded in columns where that is exact, else one by one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -29,6 +29,8 @@ _BATCH_BYTES = 256 * 1024
 _encode = msgspec.json.Encoder().encode
 
 Decoded = list[dict[str, Any] | BadRecord]
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,42 +191,35 @@ def _pieces(batch: pa.RecordBatch, run: list[Block], report: SplitReport) -> Ite
 
 def _lines(chunk: Decoded, converters: Converters, byte: int, report: SplitReport) -> Iterator[JsonLines]:
     convert = converters.record
-    lines: list[bytes] = []
-    counted = 0
-    for record in chunk:
-        reason, raw = "", None
-        if isinstance(record, BadRecord):
-            reason, raw = record.reason, record.raw
-        else:
-            try:
-                values = record if convert is None else convert(record)
-                if None in values.values():
-                    values = {name: value for name, value in values.items() if value is not None}
-                lines.append(_encode(values))
-            except BadValueError as exc:
-                reason = str(exc)
-        if reason:
-            report.rows += len(lines) - counted
-            counted = len(lines)
-            report.reject(byte, reason, raw)
-    report.rows += len(lines) - counted
-    if lines:
+
+    def line(record: dict[str, Any]) -> bytes:
+        values = record if convert is None else convert(record)
+        if None in values.values():
+            values = {name: value for name, value in values.items() if value is not None}
+        return _encode(values)
+
+    if lines := _readable(chunk, line, byte, report):
         yield JsonLines(lines)
 
 
 def _values_of(chunk: Decoded, byte: int, columns: TableColumns, report: SplitReport) -> list[dict[str, Any]]:
-    """The records that can be read, as `columns` takes them; counted, while the others are rejected."""
-    kept: list[dict[str, Any]] = []
+    """The records that can be read, as `columns` takes them."""
+    return _readable(chunk, lambda record: columns.values_of(record, report.rows_present + 1), byte, report)
+
+
+def _readable(
+    chunk: Decoded, convert: Callable[[dict[str, Any]], _Made], byte: int, report: SplitReport
+) -> list[_Made]:
+    """What `convert` makes of the records that can be read; they are counted, and the others rejected."""
+    kept: list[_Made] = []
     for record in chunk:
-        reason, raw = "", None
         if isinstance(record, BadRecord):
-            reason, raw = record.reason, record.raw
+            report.reject(byte, record.reason, record.raw)
+            continue
+        try:
+            kept.append(convert(record))
+        except BadValueError as exc:
+            report.reject(byte, str(exc))
         else:
-            try:
-                kept.append(columns.values_of(record, report.rows_present + 1))
-                report.rows += 1
-            except BadValueError as exc:
-                reason = str(exc)
-        if reason:
-            report.reject(byte, reason, raw)
+            report.rows += 1
     return kept

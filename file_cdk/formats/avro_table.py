@@ -4,13 +4,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.core.arrow_types import merge, normal
+from file_cdk.core.arrow_types import normal
 from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
 from file_cdk.formats.avro_columns import NotColumnarError, table_column
 from file_cdk.formats.avro_schema import Node, Record, Union
 from file_cdk.formats.avro_types import arrow_type, plain_type, tabular, union_type
 from file_cdk.formats.avro_values import Convert, Converters, InexactError
-from file_cdk.formats.parquet_types import cast
+from file_cdk.formats.table_columns import AskedColumns
 
 
 def table_schema(schema: Record) -> pa.Schema:
@@ -29,16 +29,15 @@ class TableColumns:
 
     def __init__(self, schema: Record, asked: pa.Schema, uri: str) -> None:
         self._uri = uri
-        self._asked = {field.name: field.type for field in asked}
-        if misfits := self._misfits(table_schema(schema)):
-            raise TypeMismatchError(uri=uri, row=None, columns=misfits)
+        self._asked = AskedColumns({field.name: field.type for field in asked}, uri)
+        self._asked.check(table_schema(schema))
         converters = Converters(schema)
         self._columns: list[tuple[int, str, Node]] = []
         self._steps: list[tuple[str, Convert]] = []
         for index, (name, node) in enumerate(schema.fields):
-            if name not in self._asked:
+            if name not in self._asked.types:
                 continue
-            exact = pa.types.is_string(self._asked[name])
+            exact = pa.types.is_string(self._asked.types[name])
             self._columns.append((index, name, _column(node, exact=exact)))
             if step := converters.table(node, exact=exact):
                 self._steps.append((name, step))
@@ -78,31 +77,6 @@ class TableColumns:
             arrays.append(table_column(plain, node))
         return self._batch(arrays, len(records), first_row)
 
-    def _misfits(self, found: pa.Schema) -> dict[str, pa.DataType]:
-        """The columns that need another type than was asked for, by type alone. A new column without values needs none."""
-        misfits = {}
-        for field in found:
-            kind = self._asked.get(field.name)
-            if kind is None:
-                if not pa.types.is_null(field.type):
-                    misfits[field.name] = field.type
-                continue
-            needed = merge(kind, field.type)  # in this order, a struct has its fields in the order asked for
-            if not needed.equals(kind) and not needed.equals(normal(kind)):
-                misfits[field.name] = needed
-        return misfits
-
     def _batch(self, arrays: list[pa.Array], rows: int, first_row: int) -> pa.RecordBatch:
-        names = [name for _, name, _ in self._columns]
-        if not names:
-            return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
-        columns, misfits = [], {}
-        for name, array in zip(names, arrays, strict=True):
-            kind = self._asked[name]
-            try:
-                columns.append(cast(array, kind))
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                misfits[name] = pa.string() if kind.equals(normal(kind)) else normal(kind)
-        if misfits:
-            raise TypeMismatchError(uri=self._uri, row=first_row, columns=misfits)
-        return pa.RecordBatch.from_arrays(columns, names=names)
+        names = (name for _, name, _ in self._columns)
+        return self._asked.batch(dict(zip(names, arrays, strict=True)), rows, first_row)

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.config import ExcelConfig
-from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.excel_container import identify
 from file_cdk.formats.excel_sheets import choose_sheets, names_sheets
-from file_cdk.formats.excel_table import SheetTable, sheet_table
-from file_cdk.formats.excel_values import Column, arrow_array, arrow_type, json_schema_of, json_values, kinds_of, wider
+from file_cdk.formats.excel_table import Batch, SheetTable, sheet_table
+from file_cdk.formats.excel_values import Column, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
 from file_cdk.formats.excel_workbook import Workbook
+from file_cdk.formats.table_columns import AskedColumns
 
 _NO_STRUCT_NAME = re.compile(r'["\\\x00-\x1f]')
 """msgspec takes no such characters in the names of a struct's fields."""
@@ -103,11 +103,11 @@ class ExcelFormat:
 
         Raises as `read_records`, and TypeMismatchError for the columns of the first batch that does not fit.
         """
-        asked = {field.name: field.type for field in schema}
+        asked = AskedColumns({field.name: field.type for field in schema}, split.file.uri)
         report.start = split.start
         for table in self._tables(stream, split.file, report):
             for batch in table.batches():
-                typed = _typed(table.names, batch.columns, asked, split.file.uri, report.rows + 1)
+                typed = _typed(table.names, batch, asked, report.rows + 1)
                 report.rows += batch.rows
                 yield typed
         report.end = split.end
@@ -116,6 +116,9 @@ class ExcelFormat:
         """One per sheet, each to be read before the next; what is odd about a sheet goes to the report."""
         says_sheet = names_sheets(self.config)
         workbook = Workbook(identify(stream.read(), file.uri, self.max_unpacked_bytes))
+        if self.config.sheets is None and len(workbook.sheets) > 1:
+            others = ", ".join(repr(sheet.name) for sheet in workbook.sheets[1:])
+            report.warnings[f"only its first sheet is read; `sheets` chooses others: {others}"] += 1
         for sheet in choose_sheets(workbook.sheets, self.config, file.uri):
             rows, oddities = workbook.read(sheet)
             report.warnings += _warnings(sheet.name, oddities.errors, oddities.uncalculated)
@@ -155,24 +158,22 @@ class _LineWriter:
         return {name: value for name, value in pairs if value is not None or self._keep_nulls}
 
 
-def _typed(
-    names: Sequence[str], columns: Sequence[Column], asked: Mapping[str, pa.DataType], uri: str, first_row: int
-) -> pa.RecordBatch:
-    arrays: dict[str, pa.Array] = {}
-    misfits: dict[str, pa.DataType] = {}
-    for name, column in zip(names, columns, strict=True):
-        found = arrow_type(column)
-        kind = asked.get(name)
-        if kind is None:
-            if not _is_null(found):
-                misfits[name] = found
-        elif (array := arrow_array(column, found, kind)) is None:
-            misfits[name] = wider(found, kind)
-        else:
-            arrays[name] = array
-    if misfits:
-        raise TypeMismatchError(uri=uri, row=first_row, columns=misfits)
-    return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+def _typed(names: Sequence[str], batch: Batch, asked: AskedColumns, first_row: int) -> pa.RecordBatch:
+    columns = dict(zip(names, batch.columns, strict=True))
+    found = {name: arrow_type(column) for name, column in columns.items()}
+    misfits = asked.misfits(pa.schema(list(found.items())))
+    arrays = {}
+    for name, column in columns.items():
+        if name in asked.types and name not in misfits:
+            try:
+                arrays[name] = arrow_array(column, pa.string() if _is_text(asked.types[name]) else found[name])
+            except pa.ArrowInvalid:  # a duration of more microseconds than 64 bits count
+                misfits[name] = pa.string()
+    return asked.batch(arrays, batch.rows, first_row, misfits)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_null(kind: pa.DataType) -> bool:

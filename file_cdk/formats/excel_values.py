@@ -4,14 +4,12 @@ A number is an integer where it is whole and below 2**53: a sheet does not tell 
 An empty text is an empty cell.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-
-from file_cdk.core.arrow_types import merge, normal
 
 Column = Sequence[Any]
 
@@ -132,30 +130,18 @@ def _is_whole(value: Any) -> bool:
     return value == "" or (float(value).is_integer() and -_EXACT < value < _EXACT)
 
 
-def arrow_array(column: Column, found: pa.DataType, asked: pa.DataType) -> pa.Array | None:
-    """The column, whose type by itself is `found`, as `asked`; None when a value does not fit that."""
+def arrow_array(column: Column, kind: pa.DataType) -> pa.Array:
+    """As `kind`: the `arrow_type` of the column, or string."""
     t = pa.types
-    if t.is_string(asked) or t.is_large_string(asked):
-        return pa.array([_TEXT[value.__class__](value) for value in column], asked)
-    if t.is_null(found):
-        return pa.nulls(len(column), asked)
-    if not merge(found, asked).equals(normal(asked)):
-        return None
-    values: Iterable[Any] = (None if value == "" else value for value in column)
-    if t.is_timestamp(found):
-        values = (_instant(value) for value in column)
-    elif t.is_int64(found):
-        values = (None if value == "" else int(value) for value in column)
-    try:
-        return pa.array(values, found).cast(asked)
-    except pa.ArrowInvalid:
-        return None
-
-
-def wider(found: pa.DataType, asked: pa.DataType) -> pa.DataType:
-    """The type for a column of `asked` that must also hold values of `found`, which do not fit it."""
-    needed = merge(found, asked)
-    return pa.string() if needed.equals(normal(asked)) else needed
+    if t.is_null(kind):
+        return pa.nulls(len(column))
+    if t.is_string(kind):
+        return pa.array([_TEXT[value.__class__](value) for value in column], kind)
+    if t.is_timestamp(kind):
+        return pa.array([_instant(value) for value in column], kind)
+    if t.is_int64(kind):
+        return pa.array([None if value == "" else int(value) for value in column], kind)
+    return pa.array([None if value == "" else value for value in column], kind)
 
 
 def _instant(value: Any) -> datetime | None:

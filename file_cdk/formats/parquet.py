@@ -7,15 +7,16 @@ from typing import IO, Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from file_cdk.core.arrow_types import merge, normal
+from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
-from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import SplitReport
+from file_cdk.formats.arrow_cast import Cast
 from file_cdk.formats.parquet_footer import Footer, read_footer
 from file_cdk.formats.parquet_rows import decode_row_group, open_parquet
-from file_cdk.formats.parquet_types import cast, json_schema_type, record_type
+from file_cdk.formats.parquet_types import json_schema_type, record_type
+from file_cdk.formats.table_columns import AskedColumns
 
 _CACHED_FOOTERS = 8
 
@@ -67,6 +68,7 @@ class ParquetFormat:
         chosen = frozenset(names)
         fields = [field for field in parquet.schema_arrow if field.name in chosen]
         types = [record_type(field.type, self.config.decimal_as_float) for field in fields]
+        cast = self._cast
         unchanged = all(field.type.equals(kind) for field, kind in zip(fields, types, strict=True))
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -84,23 +86,28 @@ class ParquetFormat:
     ) -> Iterator[pa.RecordBatch]:
         """Batches of the file's columns, in the file's order, with `schema`'s types.
 
-        A column fits when the type asked for is the wider of the two in core.arrow_types and holds every value. Raises as
-        `read_records`, and TypeMismatchError before the first batch, or at a batch with values that do not fit.
+        A column fits when the type asked for is the wider of the two in core.arrow_types and holds every value exactly; a
+        double holds any decimal when decimals are to be doubles. Raises as `read_records`, and TypeMismatchError before the
+        first batch, or at a batch with values that do not fit.
         """
         footer = self._footer(stream, split.file)
         parquet = open_parquet(stream, split.file, footer)
-        asked = {field.name: field.type for field in schema}
-        if misfits := _misfits(self._table_schema(parquet.schema_arrow), asked):
-            raise TypeMismatchError(uri=split.file.uri, row=None, columns=misfits)
-        names = [name for name in parquet.schema_arrow.names if name in asked]
+        asked = AskedColumns({field.name: field.type for field in schema}, split.file.uri, self._cast)
+        asked.check(self._table_schema(parquet.schema_arrow))
+        names = [name for name in parquet.schema_arrow.names if name in asked.types]
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
-            return _cast_columns(batch, asked, split.file.uri, report.rows + 1)
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            return asked.batch(columns, batch.num_rows, report.rows + 1)
 
         yield from _read(stream, parquet, footer, names, split, report, convert)
 
     def _footer(self, stream: IO[bytes], file: RemoteFile) -> Footer:
         return self._footers.get(file, lambda: read_footer(stream, file))
+
+    @property
+    def _cast(self) -> Cast:
+        return Cast(rounds_decimals=self.config.decimal_as_float)
 
     def _table_schema(self, schema: pa.Schema) -> pa.Schema:
         return pa.schema([(f.name, normal(record_type(f.type, self.config.decimal_as_float))) for f in schema])
@@ -136,34 +143,3 @@ def _read(
             ready = convert(batch)
             report.rows += ready.num_rows
             yield ready
-
-
-def _misfits(found: pa.Schema, asked: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
-    """The columns that need another type than was asked for, by type alone. A new column without any value needs none."""
-    misfits = {}
-    for column in found:
-        kind = asked.get(column.name)
-        if kind is None:
-            if not pa.types.is_null(column.type):
-                misfits[column.name] = column.type
-            continue
-        needed = merge(kind, column.type)  # in this order, a struct has its fields in the order asked for
-        if not needed.equals(kind) and not needed.equals(normal(kind)):
-            misfits[column.name] = needed
-    return misfits
-
-
-def _cast_columns(batch: pa.RecordBatch, asked: Mapping[str, pa.DataType], uri: str, first_row: int) -> pa.RecordBatch:
-    columns: dict[str, pa.Array] = {}
-    misfits: dict[str, pa.DataType] = {}
-    for name, array in zip(batch.schema.names, batch.columns, strict=True):
-        kind = asked[name]
-        try:
-            columns[name] = cast(array, kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            misfits[name] = pa.string() if kind.equals(normal(kind)) else normal(kind)
-    if misfits:
-        raise TypeMismatchError(uri=uri, row=first_row, columns=misfits)
-    if not columns:
-        return batch  # one made of no columns would have no rows
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

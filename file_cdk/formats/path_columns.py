@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # records that already are JSON need no pyarrow, which takes 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """How Hive and Spark spell a null in a path."""
 
+_CODE = re.compile(r"\+|-?0[0-9]")
+"""How text begins that a cast takes for a number, and that CSV does not."""
+
 _BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
 
 PathValues = dict[str, str | None]
@@ -211,13 +214,21 @@ def _typed(values: PathValues, types: "Mapping[str, pa.DataType]") -> "tuple[_Co
         if value is None:
             continue
         try:
-            if name in types:
+            if name in types and not _is_code(value, types[name]):
                 _repeated(value, 1, types[name])
                 continue
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pass
         misfits[name] = pa.string()
     return columns, misfits
+
+
+def _is_code(value: str, kind: "pa.DataType") -> bool:
+    """Whether digits would be lost in a column of numbers: `007`, which casts."""
+    import pyarrow.types as t
+
+    is_number = t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind)
+    return is_number and _CODE.match(value) is not None
 
 
 def _first_misfits(batches: "Iterator[pa.RecordBatch]") -> "dict[str, pa.DataType]":

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
@@ -11,9 +11,12 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.reading import WholeReads
-from file_cdk.formats.csv_auto import MIN_CONFIDENCE, header_of
+from file_cdk.formats.csv_auto import MIN_CONFIDENCE, header_of, without_header
 from file_cdk.formats.csv_sniff import SAMPLE_BYTES, Sniffed, detect
 from file_cdk.formats.unpacking import plain_beginning
+
+FIRST_COLUMN = "f0"
+"""What the first column of a file without a header is called."""
 
 FILES = 5
 """The latest so many files are looked at."""
@@ -29,11 +32,16 @@ class UsualDialect:
 
 
 def usual_dialect(
-    reader: StreamReader, files: Iterable[RemoteFile], max_expansion_ratio: int, default: CsvConfig
+    reader: StreamReader,
+    files: Iterable[RemoteFile],
+    max_expansion_ratio: int,
+    default: CsvConfig,
+    table: Collection[str],
 ) -> UsualDialect:
     """The dialect of most of the files; `default` where nothing speaks for another.
 
-    A file that cannot be opened has no say: reading it will tell why.
+    A file that cannot be opened has no say: reading it will tell why. table: the names of the columns loaded so far. Where they
+    are those that files without a header get, and none that the new files seem to have, these have no header either.
     """
     found = list(_sniffed(reader, files, max_expansion_ratio))
     votes = Counter(sniffed.config for sniffed, _ in found)
@@ -42,6 +50,9 @@ def usual_dialect(
     [(chosen, _)] = votes.most_common(1)
     sniffed, beginning = next((item, text) for item, text in found if item.config == chosen)
     header = header_of(beginning, chosen)
+    if FIRST_COLUMN in table and set(header).isdisjoint(table):
+        chosen, header = without_header(chosen), ()
+        sniffed = replace(sniffed, config=chosen)
     if chosen == default:
         return UsualDialect(default, header)
     options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)

@@ -181,19 +181,20 @@ class _StreamSync:
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
-                self._load(table, self._decoder(chosen, selection), selection)
+                self._load(table, self._decoder(chosen, selection, table), selection)
         return StreamResult(
             name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes, self.rejected
         )
 
-    def _decoder(self, chosen: FormatConfig, selection: Selection) -> Format:
+    def _decoder(self, chosen: FormatConfig, selection: Selection, table: StreamTable) -> Format:
         """The format; for CSV of which no configuration says how it is written, one that finds out."""
         stream = self.source.stream
         if not (self.source.finds_dialect and self.options.dialect == "auto" and isinstance(chosen, CsvConfig)):
             return format_for(chosen, stream)
         from file_cdk.pipeline.dialects import FILES, usual_dialect
 
-        usual = usual_dialect(self.source.reader, selection.latest(FILES), stream.max_expansion_ratio, chosen)
+        files = selection.latest(FILES)
+        usual = usual_dialect(self.source.reader, files, stream.max_expansion_ratio, chosen, table.schema.names)
         if usual.note is not None:
             self.observer.warned(f"{self.source.name}: {usual.note}")
         return detecting_csv(usual.config, usual.header, stream)

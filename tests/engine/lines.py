@@ -18,7 +18,8 @@ from file_cdk.core.ports import JsonLines, SplitReport
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`piece` lines a batch. A line `!die-once PATH`, `!die`, `!bad`, `!irregular` does that; lines in `{`…`}` are one record.
+    """`piece` lines a batch. A line `!die-once PATH`, `!die`, `!bad`, `!reject`, `!irregular` does that; lines in `{`…`}` are
+    one record.
 
     Splits guess that they begin outside braces, as CSV guesses that it begins outside quotes.
     """
@@ -65,6 +66,11 @@ class Lines:
                 yield JsonLines(batch)
                 report.end = position
                 raise
+            if record.startswith(b"!reject"):
+                report.rows = rows
+                report.reject(position, "line is to be rejected", record)
+                position += len(record)
+                continue
             rows += 1
             position += len(record)
             batch.append(record.replace(b"\n", b"/").rstrip(b"/"))

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import Folder, LineEncoder, Lines
 
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.config import ValidationPolicy
+from file_cdk.core.errors import MalformedFileError, MalformedRecordError
 from file_cdk.core.files import RemoteFile
+from file_cdk.engine.conform import NOT_CONFORMING, Conform
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileEvent, FileFailed, OrderedRun, SplitDone
 from file_cdk.engine.work import Job, RecordShape
@@ -93,6 +95,20 @@ def test_a_bad_record_fails_its_file_with_the_row_counted_from_the_beginning(tmp
     assert failed.tally.rows == 30
     assert [event.tally.file.uri for event in events if isinstance(event, FileDone)] == ["a", "z"]
     assert [line.split(":")[0] for line in lines_of(events)] == ["a"] * 30 + ["bad"] * 30 + ["z"] * 30
+
+
+@pytest.mark.parametrize("split_size", [5, 1000])
+def test_a_file_fails_for_its_rejects_only_when_it_holds_nothing_else(tmp_path: Path, split_size: int) -> None:
+    files = [write(tmp_path, "a", "!reject\n!reject\n"), write(tmp_path, "b", '{"x":1}\n!reject\n{"x":2}\n')]
+    leaves_out_all = RecordShape(None, Conform(ValidationPolicy.SKIP_RECORD, {}))
+    job = Job(Folder(str(tmp_path)), Lines(split_size), LineEncoder(), leaves_out_all)
+    events = [taken(event) for event in OrderedRun(InlineExecutor(), job, files)]
+    (failed,) = (event for event in events if isinstance(event, FileFailed))
+    assert isinstance(failed.error, MalformedFileError)
+    assert (failed.error.uri, failed.error.row, failed.tally.rejects.total()) == ("a", 1, 2)
+    (done,) = (event for event in events if isinstance(event, FileDone))
+    assert (done.tally.file.uri, done.tally.rows, done.tally.skipped) == ("b", 0, {NOT_CONFORMING: 2})
+    assert [(reject.row, reject.byte) for reject in done.tally.rejects.first] == [(2, 8)]
 
 
 def test_irregular_content_is_read_on_in_sequence(tmp_path: Path) -> None:

@@ -341,6 +341,27 @@ def test_columns_that_a_table_lacks_or_has_otherwise(fmt: AvroFormat) -> None:
     assert table(fmt, data, text).to_pylist() == [{"a": "1", "b": "x"}]
 
 
+@both
+def test_a_number_that_a_wider_column_would_change_asks_for_text(fmt: AvroFormat) -> None:
+    amount = {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}
+    nested = {"type": "record", "name": "N", "fields": [{"name": "x", "type": amount}]}
+    schema = row(amount, {"type": "array", "items": nested}, {"type": "map", "values": "long"}, "double")
+    types = [pa.float64(), pa.list_(pa.struct([("x", pa.float64())])), pa.map_(pa.string(), pa.float64()), pa.float32()]
+    doubles = pa.schema(list(zip("abcd", types, strict=True)))
+    small = {"a": Decimal("0.62"), "b": [{"x": Decimal("0.62")}], "c": {"k": 2**53}, "d": 0.5}
+    large = {"a": Decimal("11529215046068474.88"), "c": {"k": 2**53 + 1}, "d": 0.1}
+    large["b"] = [{"x": large["a"]}]
+    [found] = table(fmt, of(schema, small), doubles).to_pylist()
+    assert found == {"a": 0.62, "b": [{"x": 0.62}], "c": [("k", 2.0**53)], "d": 0.5}
+    with pytest.raises(TypeMismatchError) as caught:
+        table(fmt, of(schema, small, large), doubles)
+    asks = {"a": pa.string(), "b": pa.string(), "c": pa.string(), "d": pa.float64()}
+    assert (caught.value.row, caught.value.columns) == (1, asks)
+    [_, found] = table(fmt, of(schema, small, large), pa.schema(list(asks.items()))).to_pylist()
+    text = '[{"x":"11529215046068474.88"}]'
+    assert found == {"a": "11529215046068474.88", "b": text, "c": '{"k":9007199254740993}', "d": 0.1}
+
+
 # Rejected records
 
 REJECTED = [

@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_auto import DetectingCsvFormat, header_of
+from file_cdk.formats.csv_auto import DetectingCsvFormat, header_of, without_header
 
 SEMICOLONS = CsvConfig(delimiter=";")
 USUAL = DetectingCsvFormat(SEMICOLONS, ("id", "name"))
@@ -54,6 +54,19 @@ def test_utf8_beside_files_in_a_single_byte_encoding() -> None:
     for encoding in ("utf-8", "cp1252"):
         rows, _ = read(fmt, "id;name\n1;Müller\n2;b\n3;c\n".encode(encoding))
         assert rows[0]["name"] == "Müller"
+
+
+def test_a_file_without_header_among_others_that_have_one_is_read_by_position() -> None:
+    rows, report = read(USUAL, b"1;a\n2;b\n3;c\n")
+    assert [(row["id"], row["name"]) for row in rows] == [("1", "a"), ("2", "b"), ("3", "c")]
+    assert ["by position" in message for message in report.warnings] == [True]
+
+
+def test_among_files_without_header_a_first_row_of_text_is_data() -> None:
+    fmt = DetectingCsvFormat(without_header(CsvConfig()))
+    rows, report = read(fmt, b"x,Ann,foo\ny,Bob,bar\nz,Cy,baz\n")
+    assert [row["f1"] for row in rows] == ["Ann", "Bob", "Cy"]
+    assert not report.warnings
 
 
 def test_a_file_that_cannot_be_cut_says_so_in_its_first_split() -> None:

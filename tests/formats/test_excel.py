@@ -440,6 +440,12 @@ def test_choosing_sheets(sheets: list[str] | None, expected: list[dict[str, Any]
     assert list(json_schema(YEARS, sheets=sheets)) == list(dict.fromkeys(name for row in expected for name in row))
 
 
+def test_sheets_that_are_not_read_are_named() -> None:
+    report = SplitReport()
+    records(book({"A": [["a"], [1]], "B": [["a"], [2]], "C": [["a"], [3]]}), report)
+    assert dict(report.warnings) == {"only its first sheet is read; `sheets` chooses others: 'B', 'C'": 1}
+
+
 def test_a_selector_without_a_match_names_the_sheets() -> None:
     assert "no sheet matches '2025*'; there are '2023', '2024-01', '2024-02', 'Notes'" in refused(
         YEARS, sheets=["2025*"]
@@ -496,6 +502,24 @@ def test_a_wider_column_takes_narrower_values() -> None:
     assert table(one(["i", "d", "s", "b"], [1, date(2020, 1, 1), 5, True]), wide) == [
         {"i": 1.0, "d": datetime(2020, 1, 1), "s": "5", "b": "true"}
     ]
+
+
+def test_a_number_that_a_column_would_change_asks_for_another() -> None:
+    data = one(["f", "h", "i", "new"], [0.1, 2049, 300, None], [0.5, 1, 1, 1])
+    narrow = pa.schema([("f", pa.float32()), ("h", pa.float16()), ("i", pa.int8())])
+    with pytest.raises(TypeMismatchError) as caught:
+        table(data, narrow)
+    assert caught.value.columns == {"f": pa.float64(), "h": pa.float64(), "i": pa.int64(), "new": pa.int64()}
+    fitting = one(["f", "h", "i"], [0.5, 2048, 100])
+    assert table(fitting, narrow) == [{"f": 0.5, "h": 2048, "i": 100}]
+
+
+def test_a_duration_of_too_many_microseconds_asks_for_text() -> None:
+    data = one(["d"], [timedelta(days=900_000_000)])
+    with pytest.raises(TypeMismatchError) as caught:
+        table(data)
+    assert caught.value.columns == {"d": pa.string()}
+    assert table(data, pa.schema([("d", pa.string())])) == [{"d": "P900000000DT0H0M0S"}]
 
 
 def test_columns_that_the_file_lacks_are_absent() -> None:

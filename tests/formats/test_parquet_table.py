@@ -190,6 +190,14 @@ def test_parts_of_a_batch_keep_their_place() -> None:
         (pa.array([1], pa.uint64()), pa.int64(), pa.decimal128(20, 0)),
         (pa.array([True]), pa.int64(), pa.string()),
         (pa.array([2**53 + 1]), pa.float64(), pa.string()),
+        (pa.array([Decimal("11529215046068474.88")]), pa.float64(), pa.string()),
+        (pa.array([[{"x": Decimal("11529215046068474.88")}]]), pa.list_(pa.struct([("x", pa.float64())])), pa.string()),
+        (
+            pa.array([[("k", 2**53 + 1)]], pa.map_(pa.string(), pa.int64())),
+            pa.map_(pa.string(), pa.float64()),
+            pa.string(),
+        ),
+        (pa.array([0.1]), pa.float32(), pa.float64()),
         (pa.array([300]), pa.int8(), pa.int64()),
         (pa.array([Decimal("1.25")]), pa.decimal128(10, 1), pa.decimal128(11, 2)),
         (pa.array([datetime.fromisoformat("9999-01-01")], pa.timestamp("us")), pa.timestamp("ns"), pa.string()),
@@ -210,6 +218,24 @@ def test_a_type_or_value_that_does_not_fit_asks_for_a_wider_type(
     table = pa.table({"a": array})
     assert needed(table, {"a": kind}) == {"a": asks}
     assert read(table, {"a": asks}).num_rows == 1
+
+
+def test_decimals_that_are_to_be_doubles_may_be_rounded() -> None:
+    """To the nearest double, as Python has it; a table's text still has all their digits."""
+    amounts = [Decimal("11529215046068474.88"), Decimal("0.62"), None]
+    data = parquet_bytes(pa.table({"a": amounts, "t": amounts, "n": [[amount] for amount in amounts]}))
+    as_doubles = ParquetFormat(ParquetConfig(decimal_as_float=True))
+    asked = pa.schema([("a", pa.float64()), ("t", pa.string()), ("n", pa.list_(pa.float64()))])
+    split = Split(remote(data), 0, 0, len(data))
+    [batch] = as_doubles.read_table(io.BytesIO(data), split, asked, SplitReport())
+    doubles = [1.1529215046068474e16, 0.62, None]
+    assert batch.to_pydict() == {
+        "a": doubles,
+        "t": ["11529215046068474.88", "0.62", None],
+        "n": [[double] for double in doubles],
+    }
+    [records] = as_doubles.read_records(io.BytesIO(data), split, None, SplitReport())
+    assert records["a"].to_pylist() == doubles
 
 
 def test_a_mismatch_by_type_names_all_columns_before_any_row() -> None:

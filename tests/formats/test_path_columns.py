@@ -6,6 +6,7 @@ import pickle
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -299,6 +300,15 @@ def test_what_does_not_cast_or_is_missing_asks_for_strings(inner: Format, data: 
         table(by_segments(inner), data, "i=x/l=1/new=1/null=__HIVE_DEFAULT_PARTITION__/f", schema)
     assert caught.value.columns == dict.fromkeys(["i", "l", "new"], pa.string())
     assert caught.value.uri == "i=x/l=1/new=1/null=__HIVE_DEFAULT_PARTITION__/f"
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.decimal128(28, 0)])
+@pytest.mark.parametrize("code", ["007", "00", "-01", "+7"])
+def test_a_code_is_never_made_a_number(kind: pa.DataType, code: str) -> None:
+    schema = pa.schema([("a", pa.int64()), ("k", kind)])
+    with pytest.raises(TypeMismatchError) as caught:
+        table(by_segments(PARQUET), parquet_bytes({"a": [1]}), f"k={quote(code)}/f", schema)
+    assert caught.value.columns == {"k": pa.string()}
 
 
 @pytest.mark.parametrize(

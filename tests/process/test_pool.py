@@ -262,3 +262,25 @@ def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> No
     while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ctrl_c_does_not_reach_the_fork_server_while_it_imports() -> None:
+    script = (
+        "import signal\n"
+        "from multiprocessing import forkserver\n"
+        "from file_cdk.engine.pool import ProcessPool\n"
+        "ProcessPool(1).prestart()\n"
+        "print(forkserver._forkserver._forkserver_pid, signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)\n"
+        "input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as own:
+        assert own.stdout is not None
+        server, mask = own.stdout.readline().split(maxsplit=1)
+        blocked = re.search(r"SigBlk:\s*([0-9a-f]+)", Path(f"/proc/{server}/status").read_text())
+        own.communicate("\n")
+    assert blocked is not None
+    assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
+    assert mask.strip() == "set()"

@@ -64,7 +64,7 @@ def test_damage_is_never_other_data(codec: str, plain: bytes, draw: st.DataObjec
     packed = bytearray(PACK[codec](plain))
     at = draw.draw(st.integers(0, len(packed) - 1))
     if draw.draw(st.booleans()):
-        del packed[at:]
+        del packed[max(at, 1) :]  # an empty file is an empty one, whatever its name
     else:
         packed[at] ^= 1 << draw.draw(st.integers(0, 7))
     stream = open_plain(io.BytesIO(packed), codec, "a", 200)

@@ -1,0 +1,82 @@
+"""Arrow arrays as text: nested values become JSON, other values the text they have in records."""
+
+import json
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    t = pa.types
+    array = unwrapped(array)
+    if t.is_dictionary(array.type):
+        return as_text(array.dictionary_decode())
+    kind = array.type
+    if t.is_nested(kind):
+        texts = (None if value is None else _json_text(value) for value in _json_values(array))
+        return pa.array(texts, pa.string())
+    if t.is_floating(kind):
+        # pyarrow writes 1.0 as "1", which reads as an integer.
+        text = array.cast(pa.float64()).cast(pa.string())
+        return pc.if_else(
+            pc.match_substring_regex(text, "^-?[0-9]+$"), pc.binary_join_element_wise(text, ".0", ""), text
+        )
+    if t.is_timestamp(kind):
+        if kind.tz:
+            array = array.cast(pa.timestamp(kind.unit, "UTC"))
+        return pc.replace_substring(array.cast(pa.string()), " ", "T", max_replacements=1)
+    if t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
+        return _bytes_text(array)
+    return array.cast(pa.string())
+
+
+def _bytes_text(array: pa.Array) -> pa.Array:
+    try:
+        return array.cast(pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:  # not UTF-8 somewhere: its odd bytes are spelled \xNN
+        texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in array.to_pylist())
+        return pa.array(texts, pa.string())
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _json_values(array: pa.Array) -> list[Any]:
+    """Values that `json` can write: numbers and booleans as such, whatever JSON has no type for as text."""
+    t = pa.types
+    array = unwrapped(array)
+    kind = array.type
+    if t.is_dictionary(kind):
+        return _json_values(array.dictionary_decode())
+    if t.is_struct(kind):
+        names = [f.name for f in kind]
+        members = [_json_values(array.field(index)) for index in range(len(names))]
+        valid = array.is_valid().to_pylist()
+        rows = zip(*members, strict=True) if members else [()] * len(array)
+        return [dict(zip(names, row, strict=True)) if ok else None for ok, row in zip(valid, rows, strict=True)]
+    if t.is_map(kind):
+        entries = map_entries(array)
+        flat = entries.flatten()
+        pairs = list(zip(as_text(flat.field(0)).to_pylist(), _json_values(flat.field(1)), strict=True))
+        return [None if found is None else dict(found) for found in _json_lists(entries, pairs)]
+    if is_list(kind):
+        lists = plain_lists(array)
+        return _json_lists(lists, _json_values(lists.flatten()))
+    if t.is_integer(kind) or t.is_boolean(kind) or t.is_null(kind):
+        return list(array.to_pylist())
+    if t.is_floating(kind):
+        return [value if value is None or isfinite(value) else None for value in array.to_pylist()]
+    return list(as_text(array).to_pylist())
+
+
+def _json_lists(lists: pa.ListArray, values: list[Any]) -> list[list[Any] | None]:
+    """`values`, those of `lists.flatten()`, as lists again."""
+    offsets = list_offsets(lists).to_pylist()
+    valid = lists.is_valid().to_pylist()
+    return [values[start:end] if ok else None for ok, (start, end) in zip(valid, pairwise(offsets), strict=True)]
