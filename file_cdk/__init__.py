@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         StreamReader,
         StreamTable,
     )
+    from file_cdk.core.uris import split_member
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.globbing import GlobPatterns
@@ -80,6 +81,7 @@ _ORIGINS = {
         "StreamReader",
         "StreamTable",
     ],
+    "file_cdk.core.uris": ["split_member"],
     "file_cdk.pipeline.rejects": ["MaxRejects"],
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
@@ -96,6 +98,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Location",
     "LocalReader",
     "GlobPatterns",
+    "split_member",
     # ports and nouns
     "RemoteFile",
     "Split",

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from file_cdk.cli.arguments import count, worker_count
 from file_cdk.cli.exit_codes import ExitCode
@@ -39,8 +39,12 @@ so running the same command again loads what is new. A file is loaded wholly or 
 SOURCE is one of
   a file or folder         orders.csv, fixtures/flights (every file below it that has a known format)
   a glob, in quotes        'data/**/*.parquet', 'logs/2024-{01,02}/*.jsonl'
+  an archive, or in one    exports.zip, 'exports.zip!**/*.csv', 'exports/*.tar.gz!2024/*.jsonl'
   a URL                    file:///data/orders
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
+
+Files are CSV, JSON, Parquet, Avro or Excel, plain or compressed. More options of a format (sheets, ragged, encoding,
+max_expansion_ratio …) are set in a YAML file (docs/guide/formats.md).
 """
 
 _REJECTS_DESCRIPTION = """\
@@ -68,13 +72,26 @@ _SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; usage errors, `--help` and `--version` leave through SystemExit."""
-    arguments = _parser().parse_args(argv)
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        _refuse(arguments, unknown)
     with Interruption() as interruption:
         try:
             return _rejects(arguments) if arguments.command == "rejects" else _sync(arguments, interruption)
         except KeyboardInterrupt:
             # Before the pipeline began or after it ended: nothing to tell.
             return interruption.exit_code or ExitCode.INTERRUPTED
+
+
+def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
+    """What a command does not know, with the usage of that command."""
+    parser: argparse.ArgumentParser = arguments.parser
+    if arguments.command == "sync" and not any(argument.startswith("-") for argument in unknown):
+        parser.error(
+            f"SOURCE is one path; put a pattern in quotes: {arguments.source!r} is followed by {unknown[0]!r}"
+            + (f" and {len(unknown) - 1} more" if len(unknown) > 1 else "")
+        )
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}")
 
 
 def _sync(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
@@ -139,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(parser=parser)
     parser.add_argument("source", metavar="SOURCE", help="what to load (see above)")
     parser.add_argument(
         "--to",
@@ -147,7 +165,9 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
     )
     parser.add_argument(
-        "--format", metavar="F", help="csv, tsv, jsonl, parquet, avro or excel; told from the files' names by default"
+        "--format",
+        metavar="F",
+        help="csv, tsv, jsonl, parquet, avro or excel, or an extension such as xlsx; told from the files' names by default",
     )
     parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
     parser.add_argument(
@@ -180,6 +200,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rejects(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(parser=parser)
     parser.add_argument("database", metavar="DATABASE", help="the database (see above)")
     parser.add_argument("--table", metavar="NAME", help="only those of this table")
     parser.add_argument("--limit", metavar="N", type=count, help="no more than N; all by default")

@@ -120,8 +120,8 @@ def _read(connector: Callable[[], SourceConnector], arguments: argparse.Namespac
     from file_cdk.pipeline.execution import start_early
 
     config = _load_object(arguments.config, "config")
-    catalog = _load_object(arguments.catalog, "catalog")
-    state = None if arguments.state is None else _load(arguments.state, "state")
+    catalog = _load(arguments.catalog, "catalog", lines=True)
+    state = None if arguments.state is None else _load(arguments.state, "state", lines=True)
     start_early(_filetypes(config), arguments.workers)
     source = connector()
     from file_cdk.pipeline.connector import read
@@ -154,10 +154,16 @@ def _load_object(path: str, what: str) -> dict[str, Any]:
     return document
 
 
-def _load(path: str, what: str) -> Any:
-    """Raises ConfigError, which shows nothing of what the file holds."""
+def _load(path: str, what: str, *, lines: bool = False) -> Any:
+    """The file's JSON value; a list of them where it may hold, and does hold, one on each of several lines.
+
+    Raises ConfigError, which shows nothing of what the file holds.
+    """
     try:
-        return json.loads(Path(path).read_bytes())
+        text = Path(path).read_bytes()
+        if lines and (values := _values_of_lines(text)) is not None:
+            return values
+        return json.loads(text)
     except OSError as exc:
         raise ConfigError(f"the {what} file {path!r} cannot be read: {exc.strerror}") from exc
     except json.JSONDecodeError as exc:
@@ -165,6 +171,25 @@ def _load(path: str, what: str) -> Any:
         raise ConfigError(f"the {what} file {path!r} is not JSON: {place}") from None
     except (UnicodeDecodeError, RecursionError):
         raise ConfigError(f"the {what} file {path!r} is not JSON") from None
+
+
+def _values_of_lines(text: bytes) -> list[Any] | None:
+    """None when these are no JSON lines: the first is no JSON by itself, or there are no others. Raises as json.loads."""
+    lines = [(number, line) for number, line in enumerate(text.split(b"\n")) if line.strip()]
+    if len(lines) < 2:
+        return None
+    try:
+        json.loads(lines[0][1])
+    except ValueError:
+        return None
+    return [_value_of_line(*line) for line in lines]
+
+
+def _value_of_line(lines_before: int, line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return json.loads(b"\n" * lines_before + line)  # fails as well, and knows the place in the file
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
@@ -185,7 +210,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     add("discover", _discover, "print the catalog of streams and their schemas", config)
     read = add("read", _read, "print the records, and the state to go on from", config)
     read.add_argument("--catalog", metavar="FILE", required=True, help="the configured catalog, JSON")
-    read.add_argument("--state", metavar="FILE", help="the state messages of the last read, JSON")
+    read.add_argument("--state", metavar="FILE", help="the state messages of the last read, JSON lines or a JSON list")
     read.add_argument(
         "--workers",
         metavar="N",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,17 @@ def summary_lines(result: SyncResult) -> Iterator[str]:
 
 
 def failure_lines(result: SyncResult) -> Iterator[str]:
-    """A line per failed file, of which the first 20 are named."""
-    for failure in result.failures[:FAILURES_SHOWN]:
-        yield f"error: {failure}"
+    """A line per failed file, of which the first 20 are named; by their streams too, where there are several."""
+    for stream, failure in list(_failures(result))[:FAILURES_SHOWN]:
+        yield f"error: {stream}: {failure}" if len(result.streams) > 1 else f"error: {failure}"
     if (more := files_failed(result) - len(result.failures[:FAILURES_SHOWN])) > 0:
         yield f"and {plural(more, 'more file')} failed"
+
+
+def _failures(result: SyncResult) -> Iterator[tuple[str, FileCdkError]]:
+    """Stream and error of each failure kept: they are in the order in which the streams were synced, one after another."""
+    streams = chain.from_iterable(repeat(stream.stream, stream.files_failed) for stream in result.streams)
+    return zip(streams, result.failures, strict=False)
 
 
 def has_rejects(result: SyncResult) -> bool:
@@ -70,7 +77,7 @@ def result_json(code: ExitCode, result: SyncResult | None, error: str | None) ->
         "rejected": sum(stream.rejected for stream in streams),
         "size_bytes": sum(stream.size_bytes for stream in streams),
         "streams": [_stream_json(stream) for stream in streams],
-        "failures": [] if result is None else [_failure_json(failure) for failure in result.failures],
+        "failures": [] if result is None else [_failure_json(*each) for each in _failures(result)],
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -87,8 +94,9 @@ def _stream_json(stream: StreamResult) -> dict[str, Any]:
     }
 
 
-def _failure_json(failure: FileCdkError) -> dict[str, Any]:
+def _failure_json(stream: str, failure: FileCdkError) -> dict[str, Any]:
     facts = {
+        "stream": stream,
         "kind": type(failure).__name__,
         "message": str(failure),
         "uri": failure.uri,

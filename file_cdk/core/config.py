@@ -348,6 +348,12 @@ class StreamConfig(_Model):
                 raise ValueError("must have at least one named group, such as (?P<year>[0-9]{4})")
         return value
 
+    @field_validator("input_schema", mode="before")
+    @classmethod
+    def _input_schema_as_text(cls, value: Any) -> Any:
+        # In a YAML file a mapping is what comes to mind; the specification says text, as users' configurations have it.
+        return json.dumps(value, default=str) if isinstance(value, Mapping) else value
+
     @field_validator("input_schema")
     @classmethod
     def _input_schema_is_types(cls, value: str | None) -> str | None:

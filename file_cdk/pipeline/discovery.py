@@ -1,6 +1,7 @@
 """`check` and `discover`: what a configuration reaches, and the schemas of what is there."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 from file_cdk.core.config import SourceConfig, StreamConfig
 from file_cdk.core.errors import FileCdkError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.json_schema import merge_properties
+from file_cdk.core.json_schema import merge_properties, nullable
 from file_cdk.core.ports import Format, SourceConnector, StreamReader
 from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
+from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
@@ -32,7 +34,7 @@ from file_cdk.readers.globbing import GlobPatterns
 SAMPLE_BYTES = 1 << 20
 """About what a format reads of each."""
 
-_NO_FILES = "stream {!r}: no file matches its globs{}"
+_NO_FILES = "stream {!r}: no file matches {}{}"
 
 
 def warning(text: str) -> bytes:
@@ -69,7 +71,7 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
             file = next(stream.files(), None)
             if file is None:
-                yield warning(_NO_FILES.format(stream.config.name, ""))
+                yield warning(_no_files(stream.config))
             else:
                 _read_beginning(executors, stream, file)
     except FileCdkError as exc:
@@ -122,10 +124,10 @@ def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any
     if config.schemaless:
         return SCHEMALESS_PROPERTIES, []
     if config.input_types is not None:
-        return declared_properties(config.input_types), []
+        return {**declared_properties(config.input_types), **_path_properties(stream)}, []
     files = _sample(stream)
     if not files:
-        return SCHEMALESS_PROPERTIES, [_NO_FILES.format(config.name, "; its schema is a single object column")]
+        return SCHEMALESS_PROPERTIES, [_no_files(config, "; its schema is a single object column")]
     executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), stream.decoder)
     found = list(sample(executor, stream.reader, stream.decoder, files, "json"))
     errors = [item for item in found if isinstance(item, FileCdkError)]
@@ -136,6 +138,25 @@ def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any
             remedy="Check that the stream's format is that of its files",
         )
     return inferred_properties(merge_properties(samples)), [f"left out of the schema: {error}" for error in errors]
+
+
+def _path_properties(stream: _Stream) -> Mapping[str, Any]:
+    """Columns from the files' paths: strings in the records, whatever type is declared for them. Lists the files where the
+    columns depend on them."""
+    decoder = stream.decoder
+    if not isinstance(decoder, WithPathColumns):
+        return {}
+    names: dict[str, None] = {}
+    if decoder.partitions:
+        for file in _sample(stream):
+            names.update(dict.fromkeys(partition_values(file.uri)))
+    if decoder.pattern is not None:
+        names.update(dict.fromkeys(re.compile(decoder.pattern).groupindex))
+    return {name: nullable({"type": "string"}) for name in names}
+
+
+def _no_files(config: StreamConfig, consequence: str = "") -> str:
+    return _NO_FILES.format(config.name, ", ".join(map(repr, config.globs)), consequence)
 
 
 def _sample(stream: _Stream) -> list[RemoteFile]:

@@ -105,6 +105,10 @@ def _writing() -> Iterator[None]:
         raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -143,7 +147,7 @@ class _StreamRead:
             raise
         except FileCdkError as exc:
             self.first_error = self.first_error or exc
-        self.output.log(logging.INFO, f"read {self.records} records of stream {name!r}")
+        self.output.log(logging.INFO, f"read {_counted(self.records, 'record')} of stream {name!r}")
         if self.first_error is None:
             self._emit_state()
             self.output.status(name, AirbyteStreamStatus.COMPLETE)
@@ -161,7 +165,9 @@ class _StreamRead:
             selection = select(list_matching(self.reader, self.matcher), rules)
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
-            self.output.log(logging.INFO, f"stream {self.stream.name!r}: {selection.files} files to read{skipped}")
+            self.output.log(
+                logging.INFO, f"stream {self.stream.name!r}: {_counted(selection.files, 'file')} to read{skipped}"
+            )
             self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
             from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
 
@@ -233,8 +239,7 @@ class _StreamRead:
         counts = Counter(tally.warnings)
         counts.update({f"skipped: {reason}": count for reason, count in tally.skipped.items()})
         for text, count in counts.items():
-            records = "record" if count == 1 else "records"
-            self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {text} ({count} {records})")
+            self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {text} ({_counted(count, 'record')})")
         if tally.rejects.first:
             self.output.log(logging.WARNING, f"file {tally.file.uri!r}: {rejected_facts(tally.rejects)}")
 

@@ -1,5 +1,7 @@
 """From what a person names (a path, a URL, a YAML file) to the streams to sync."""
 
+import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +25,13 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, SourceConnector, StreamReader
 from file_cdk.core.uris import is_archive, without_compression
-from file_cdk.engine.listing import Decide
-from file_cdk.formats.registry import filetype_for
+from file_cdk.engine.listing import CHUNK_FILES, Decide
+from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.globbing import GlobPatterns
+
+_log = logging.getLogger(__name__)
 
 CONNECTORS = "file_cdk.connectors"
 NOT_RECOGNISED = "unknown extension"
@@ -41,6 +45,9 @@ _DEFAULTS: dict[str, FormatConfig] = {
     "excel": ExcelConfig(),
 }
 _TSV = CsvConfig(delimiter="\t")
+_FORMATS = ", ".join(["csv", "tsv", *(name for name in _DEFAULTS if name != "csv")])
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,11 @@ def streams_of(source: str, filetype: str | None, name: str | None) -> list[Sour
 
     Raises ConfigError, or AccessError when nothing is there.
     """
+    if not source:
+        raise ConfigError("SOURCE is empty")
     if name == "":
         raise ConfigError("the table's name is empty")
-    if source.lower().endswith(_YAML) and Path(source).is_file():
+    if source.lower().endswith(_YAML) and os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises where it may not look
         if filetype or name:
             raise ConfigError("the format and table of a YAML file's streams are set in that file")
         return _streams_of_file(Path(source))
@@ -73,6 +82,8 @@ def streams_of(source: str, filetype: str | None, name: str | None) -> list[Sour
     connector = connector_for(scheme[1].lower() if scheme else "file")
     location = connector.location(source)
     chosen = _default_format(filetype) if filetype else None
+    if chosen is None and (file := _named_file(location.globs)) and not _may_be_read(file, _kind(file)):
+        raise ConfigError(f"{source} has no known extension", remedy=f"Say what it is with --format: {_FORMATS}")
     stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
     return [replace(_source_stream(connector, config, config.streams[0], chosen), finds_dialect=True)]
@@ -86,6 +97,12 @@ def connector_for(scheme: str) -> SourceConnector:
             f"no connector is installed for {scheme}:", remedy=f"Installed: {', '.join(sorted(installed))}"
         )
     return cast(SourceConnector, installed[scheme].load())
+
+
+def _named_file(globs: Sequence[str]) -> str | None:
+    """The file's name, where the patterns name one literally."""
+    names = [_ESCAPED.sub(r"\1", pattern) for pattern in globs]
+    return names[0] if [GlobPatterns.escape(name) for name in names] == list(globs) and len(names) == 1 else None
 
 
 def _streams_of_file(path: Path) -> list[SourceStream]:
@@ -126,29 +143,55 @@ def _source_stream(
 
 
 def _default_format(filetype: str) -> FormatConfig:
-    if filetype == "tsv":
+    """By its name, or by an extension that stands for it."""
+    name = filetype.lower().removeprefix(".")
+    if name == "tsv":
         return _TSV
-    if filetype not in _DEFAULTS:
-        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {', '.join(_DEFAULTS)}, tsv")
-    return _DEFAULTS[filetype]
+    name = EXTENSIONS.get(f".{name}", name)
+    if name not in _DEFAULTS:
+        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {_FORMATS}")
+    return _DEFAULTS[name]
 
 
 def _kind(uri: str) -> str | None:
     return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
 
 
+def _may_be_read(uri: str, kind: str | None) -> bool:
+    # An archive that is listed itself could not be listed inside; reading it says why.
+    return kind is not None or is_archive(uri)
+
+
 def recognised(kinds: set[str]) -> Decide:
-    """Skips files of no known extension, and notes the formats of the others in `kinds`."""
+    """Skips files of no known extension, and notes the formats of the others in `kinds`. Warns when none is left.
+
+    To be the first rule of a selection.
+    """
+    skipped: list[str] = []
+    others = 0
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
+        nonlocal others
         found = [_kind(file.uri) for file in files]
         kinds.update(kind for kind in found if kind)
-        # An archive that is listed itself could not be listed inside; reading it says why.
-        return [
-            None if kind or is_archive(file.uri) else NOT_RECOGNISED for kind, file in zip(found, files, strict=True)
+        reasons = [
+            None if _may_be_read(file.uri, kind) else NOT_RECOGNISED for file, kind in zip(files, found, strict=True)
         ]
+        unknown = [file.uri for file, reason in zip(files, reasons, strict=True) if reason]
+        others += len(files) - len(unknown)
+        skipped[:] = sorted([*skipped, *unknown])[: _NAMES_SHOWN + 1]
+        if skipped and not others and len(files) < CHUNK_FILES:  # a chunk that is not full is the last one
+            _log.warning(
+                "no file has a known extension: %s. Say what they are with --format: %s", _listed(skipped), _FORMATS
+            )
+        return reasons
 
     return decide
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few names; `…` for any others."""
+    return ", ".join([*map(repr, names[:_NAMES_SHOWN]), *(["…"] if len(names) > _NAMES_SHOWN else [])])
 
 
 def format_of(kinds: set[str]) -> FormatConfig:
@@ -157,6 +200,9 @@ def format_of(kinds: set[str]) -> FormatConfig:
     if len(kinds) > 1:
         raise ConfigError(
             f"the files are of several formats: {', '.join(sorted(kinds))}",
-            remedy="Sync one at a time with a pattern such as 'folder/**/*.csv', or name the format with --format",
+            remedy=(
+                "Sync one at a time with a pattern such as 'folder/**/*.csv', or 'folder/**/*.zip!**/*.csv' for files in "
+                "archives; or name the format with --format"
+            ),
         )
     return _default_format(next(iter(kinds), "csv"))

@@ -59,6 +59,12 @@ def parse_configured_catalog(raw: Any, available: Collection[str]) -> tuple[Conf
 
     available: names of the streams that the configuration has. Raises ConfigError that names what is wrong.
     """
+    if _is_discovered(raw):
+        raise ConfigError(
+            "this is discover's catalog: a configured catalog is expected",
+            remedy='Put {"stream": …, "sync_mode": "full_refresh" or "incremental", "destination_sync_mode": "append"} around '
+            "each of its streams",
+        )
     streams = raw.get("streams") if isinstance(raw, Mapping) else None
     if not isinstance(streams, list):
         raise ConfigError("invalid catalog: expected a JSON object with a list 'streams'")
@@ -72,6 +78,20 @@ def parse_configured_catalog(raw: Any, available: Collection[str]) -> tuple[Conf
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"invalid catalog: streams named more than once: {_listed(repeated)}")
     return configured
+
+
+def _is_discovered(raw: Any) -> bool:
+    """Whether this is what discover prints, or the catalog in it."""
+    if isinstance(raw, list):
+        return any(isinstance(message, Mapping) and message.get("type") == "CATALOG" for message in raw)
+    if not isinstance(raw, Mapping):
+        return False
+    if isinstance(raw.get("catalog"), Mapping):
+        return True
+    streams = raw.get("streams")
+    if not isinstance(streams, list) or not streams:
+        return False
+    return all(isinstance(each, Mapping) and "stream" not in each and "json_schema" in each for each in streams)
 
 
 def _parse_stream(raw: Any, at: str) -> ConfiguredStream:

@@ -5,14 +5,16 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError
 
-_SHAPE = "expected a JSON list of STATE messages, as earlier syncs printed them"
+_SHAPE = "expected STATE messages as earlier syncs printed them, as JSON lines or a JSON list"
+_OTHER_MESSAGES = ("RECORD", "LOG", "TRACE", "CATALOG", "SPEC", "CONNECTION_STATUS", "CONTROL")
 
 
 def parse_state(raw: Any) -> dict[str, Mapping[str, Any]]:
     """Stream name -> stream state, from the parsed JSON of a state file; a stream named twice has its last state.
 
     Takes a list of state messages of type STREAM, GLOBAL or LEGACY, each bare or inside the `{"type": "STATE"}` message that
-    a sync printed, or a single such message. Nothing, an empty list and an empty object are the state before any sync.
+    a sync printed, or a single such message. Messages of other types between them are passed over. Nothing, an empty list
+    and an empty object are the state before any sync.
     Raises ConfigError that names the message at fault.
     """
     if not raw:
@@ -21,8 +23,14 @@ def parse_state(raw: Any) -> dict[str, Mapping[str, Any]]:
     if not isinstance(messages, list):
         raise ConfigError(f"invalid state: {_SHAPE}")
     states: dict[str, Mapping[str, Any]] = {}
+    found = 0
     for index, message in enumerate(messages):
+        if isinstance(message, Mapping) and message.get("type") in _OTHER_MESSAGES:
+            continue
+        found += 1
         states.update(_states_of(message, f"[{index}]"))
+    if not found:  # to begin anew is nothing to do by mistake
+        raise ConfigError(f"invalid state: none of its messages is a state; {_SHAPE}")
     return states
 
 

@@ -162,7 +162,7 @@ class LocalReader:
         """Of what `path` stands for; None when that is gone, or is a link not to be followed."""
         real = os.path.realpath(path) if is_link else path
         if is_link and not self.follow_symlinks and not self._contains(real):
-            _log.warning("left out %r: a link that leads out of the root", path)
+            _log.warning("left out %r: a link that leads out of the root (`follow_symlinks: true` allows it)", path)
             return None
         try:
             status = os.lstat(real)
@@ -185,7 +185,7 @@ class LocalReader:
             raise FileAccessError(
                 "the file is reached through a link that leads out of the root",
                 uri=uri,
-                remedy="Allow links to be followed out of the root if that is wanted",
+                remedy="Set `follow_symlinks: true` to allow it",
             )
 
     def _contains(self, real: str) -> bool:

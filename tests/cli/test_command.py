@@ -32,7 +32,13 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (["sync", "folder", "--to", "x.duckdb", "--work", "2"], "unrecognized arguments: --work"),
         (["rejects"], "DATABASE"),
         (["rejects", "x.duckdb", "--limit", "few"], "'few' is not a number"),
-        (["sync", "folder", "more", "--to", "x.duckdb"], "unrecognized arguments: more"),
+        (["rejects", "x.duckdb", "more"], "usage: file-cdk rejects"),
+        (["rejects", "x.duckdb", "more"], "unrecognized arguments: more"),
+        (["sync", "folder", "--to", "x.duckdb", "--work", "2"], "usage: file-cdk sync"),
+        (["sync", "a.csv", "b.csv", "--to", "x.duckdb"], "usage: file-cdk sync"),
+        (["sync", "a.csv", "b.csv", "--to", "x.duckdb"], "'a.csv' is followed by 'b.csv'\n"),
+        (["sync", "--to", "x.duckdb", "a.csv", "b.csv", "c.csv"], "put a pattern in quotes: 'a.csv' is followed by"),
+        (["sync", "a.csv", "b.csv", "c.csv", "--to", "x.duckdb"], "'b.csv' and 1 more\n"),
     ],
 )
 def test_wrong_usage_exits_2_and_says_why(
@@ -67,6 +73,12 @@ def test_help_on_rejects() -> None:
     assert "file-cdk rejects shop.duckdb --limit 20" in shown
     assert "[--table NAME] [--limit N] [--json]" in shown
     assert "N|N%  " in run("sync", "--help").stdout
+
+
+def test_help_on_sync_names_archives_and_where_more_options_are() -> None:
+    shown = run("sync", "--help").stdout
+    assert "'exports.zip!**/*.csv'" in shown
+    assert "docs/guide/formats.md" in shown
 
 
 def test_help_imports_nothing_heavy() -> None:

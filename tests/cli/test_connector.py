@@ -106,6 +106,60 @@ def test_a_missing_state_file(folder: Path) -> None:
     assert "the state file" in message["trace"]["error"]["message"]
 
 
+def test_state_as_lines_of_an_output(folder: Path) -> None:
+    ran = source_local(*read_arguments(folder))
+    (folder / "all.jsonl").write_text(ran.stdout)
+    (folder / "state.jsonl").write_text("".join(line + "\n" for line in ran.stdout.splitlines() if "STATE" in line))
+    (folder / "list.json").write_text(json.dumps([message for message in messages(ran) if message["type"] == "STATE"]))
+    for state in ("all.jsonl", "state.jsonl", "list.json"):
+        again = source_local(*read_arguments(folder), "--state", f"{folder}/{state}")
+        assert again.returncode == 0, again.stdout
+        assert [message for message in messages(again) if message["type"] == "RECORD"] == []
+        assert "stream 'people': 0 files to read" in again.stdout
+
+
+def test_one_file_and_one_record_are_not_plural(folder: Path) -> None:
+    (folder / "files" / "a.csv").unlink()
+    said = [
+        message["log"]["message"] for message in messages(source_local(*read_arguments(folder))) if "log" in message
+    ]
+    assert said == ["stream 'people': 1 file to read", "read 1 record of stream 'people'"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"a": 1}\n\n{"b": hunter2}\n', "is not JSON: Expecting value at line 3, column 7"),
+        ('{"a": 1}\n[', "is not JSON: Expecting value at line 2, column 2"),
+        ('{\n"a": 1\n} x', "is not JSON: Extra data at line 3, column 3"),
+        ("1\n2\n", "[0] must be an object"),
+        ("", "is not JSON"),
+        ("[" * 100_000 + "\n[", "is not JSON"),
+        ('{"type": "LOG"}\n{"type": "TRACE"}', "none of its messages is a state"),
+    ],
+)
+def test_a_state_file_that_cannot_be_used(folder: Path, content: str, complaint: str) -> None:
+    (folder / "state.json").write_text(content)
+    ran = source_local(*read_arguments(folder), "--state", f"{folder}/state.json")
+    assert ran.returncode == 1
+    assert complaint in messages(ran)[-1]["trace"]["error"]["message"]
+    assert "hunter2" not in ran.stdout + ran.stderr
+
+
+def test_the_output_of_discover_is_no_configured_catalog(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "unknown": 1}))
+    discovered = source_local("discover", "--config", f"{folder}/config.json")
+    catalog = messages(discovered)[-1]["catalog"]
+    assert len(messages(discovered)) == 2
+    for content in (discovered.stdout, json.dumps({"type": "CATALOG", "catalog": catalog}), json.dumps(catalog)):
+        (folder / "catalog.json").write_text(content)
+        (message,) = messages(source_local(*read_arguments(folder)))
+        error = message["trace"]["error"]
+        assert error["failure_type"] == "config_error"
+        assert error["message"].startswith("this is discover's catalog")
+
+
 @pytest.mark.parametrize("arguments", [[], ["write"], ["check"], ["read", "--config", "c.json"], ["spec", "--workers"]])
 def test_wrong_usage_exits_2_with_nothing_on_stdout(arguments: list[str]) -> None:
     ran = source_local(*arguments)

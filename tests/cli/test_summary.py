@@ -31,9 +31,21 @@ def test_lines_for_a_person() -> None:
         "flights: 36 files read, 1,200 skipped (1,200 already loaded), 2 failed, 1,000,000 rows, 107 MB",
         "notes: 1 file read, 1 row, 10 bytes",
         "done, but not all: 1,000,001 rows, 107 MB in 2.00 s (500,000 rows/s)",
-        "error: 2 fields, not 3 (file '1.csv', row 1, column 'x')",
-        "error: 2 fields, not 3 (file '2.csv', row 2, column 'x')",
+        "error: flights: 2 fields, not 3 (file '1.csv', row 1, column 'x')",
+        "error: flights: 2 fields, not 3 (file '2.csv', row 2, column 'x')",
     ]
+
+
+def test_failures_belong_to_the_streams_in_turn() -> None:
+    one, other = MalformedRecordError("x", uri="1"), MalformedRecordError("y", uri="2")
+    streams = [StreamResult(name, 0, failed, {}, 0, 0) for name, failed in (("a", 1), ("b", 0), ("c", 2))]
+    result = SyncResult(tuple(streams), 1.0, (one, other, one))
+    lines = ["error: a: x (file '1')", "error: c: y (file '2')", "error: c: x (file '1')"]
+    assert list(failure_lines(result)) == lines
+    document = json.loads(result_json(ExitCode.FILES_FAILED, result, None))
+    assert [failure["stream"] for failure in document["failures"]] == ["a", "c", "c"]
+    alone = SyncResult((streams[0],), 1.0, (one,))
+    assert list(failure_lines(alone)) == ["error: x (file '1')"]
 
 
 def test_rejected_records_are_counted() -> None:
@@ -44,7 +56,7 @@ def test_rejected_records_are_counted() -> None:
         "orders: 2 files read, 1 failed, 8 rows, 1,200 records rejected, 90 bytes",
         "notes: 1 file read, 1 row, 1 record rejected, 10 bytes",
         "done, but not all: 9 rows, 1,201 records rejected, 100 bytes in 2.00 s (4 rows/s)",
-        "error: 3 records rejected (file 'a')",
+        "error: orders: 3 records rejected (file 'a')",
     ]
     document = json.loads(result_json(ExitCode.REJECTS, result, None))
     assert (document["exit_code"], document["rejected"]) == (4, 1201)
@@ -112,6 +124,7 @@ def test_json_for_a_scheduler() -> None:
         ],
         "failures": [
             {
+                "stream": "flights",
                 "kind": "MalformedRecordError",
                 "message": "2 fields, not 3 (file '1.csv', row 1, column 'x')",
                 "uri": "1.csv",

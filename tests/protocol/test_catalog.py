@@ -130,3 +130,22 @@ def test_what_is_wrong_is_named(raw: Any, named: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_configured_catalog(raw, ["a"])
     assert named in str(error.value)
+
+
+DISCOVERED = {"streams": [{"name": "a", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}]}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        DISCOVERED,
+        {"type": "CATALOG", "catalog": DISCOVERED},
+        [{"type": "LOG", "log": {}}, {"type": "CATALOG", "catalog": DISCOVERED}],
+    ],
+)
+def test_a_catalog_that_nobody_configured(raw: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_configured_catalog(raw, ["a"])
+    assert str(error.value).startswith(
+        'this is discover\'s catalog: a configured catalog is expected. Put {"stream": …'
+    )

@@ -63,3 +63,14 @@ def test_what_is_wrong_is_named(raw: Any, named: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_state(raw)
     assert named in str(error.value)
+
+
+def test_other_messages_of_an_output_are_passed_over() -> None:
+    record = {"type": "RECORD", "record": {"stream": "a", "data": {"note": "STATE"}, "emitted_at": 0}}
+    printed = [record, {"type": "STATE", "state": stream("a", A)}, {"type": "LOG", "log": {}}]
+    assert parse_state(printed) == {"a": A}
+
+
+def test_an_output_without_any_state_is_not_a_state() -> None:
+    with pytest.raises(ConfigError, match="none of its messages is a state"):
+        parse_state([{"type": "LOG", "log": {}}])

@@ -284,8 +284,8 @@ class TestLinks:
         with caplog.at_level(logging.WARNING, "file_cdk.readers"):
             assert uris(root) == ["a.csv"]
         assert sorted(record.getMessage() for record in caplog.records) == [
-            f"left out '{root}/file': a link that leads out of the root",
-            f"left out '{root}/folder': a link that leads out of the root",
+            f"left out '{root}/file': a link that leads out of the root (`follow_symlinks: true` allows it)",
+            f"left out '{root}/folder': a link that leads out of the root (`follow_symlinks: true` allows it)",
         ]
         assert uris(root, "folder/") == []
         assert uris(root, follow_symlinks=True) == ["a.csv", "file", "folder/secret.csv"]
