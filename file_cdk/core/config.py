@@ -31,7 +31,10 @@ JSON_TYPES = ("null", "boolean", "integer", "number", "float", "string", "object
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, use_enum_values=False, populate_by_name=True)
+    # defer_build: worker processes get configurations that are valid, and never build what validates them.
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, use_enum_values=False, populate_by_name=True, defer_build=True
+    )
 
 
 class ValidationPolicy(StrEnum):
@@ -239,7 +242,7 @@ class UnstructuredConfig(_Model):
 class PluginConfig(BaseModel):
     """The configuration of a format that another package provides, unvalidated: that format knows what its keys mean."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     filetype: str = Field(min_length=1)
 

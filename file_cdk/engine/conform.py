@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Union
 
-import msgspec
-
-from file_cdk.core.config import ValidationPolicy
 from file_cdk.core.errors import StopStreamError
 from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.ports import JsonLines
@@ -39,21 +36,22 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Conform:
-    """Applies one policy. json_schema: the catalog's `properties` for the stream."""
+    """json_schema: the catalog's `properties` for the stream. stops: the first record that does not fit ends the stream,
+    instead of being left out."""
 
-    policy: ValidationPolicy
     json_schema: Mapping[str, Any]
+    stops: bool
     _decode: Any = field(default=None, init=False, repr=False, compare=False)
     """Built in the process that uses it: it does not pickle."""
 
-    def __reduce__(self) -> tuple[type["Conform"], tuple[ValidationPolicy, Mapping[str, Any]]]:
-        return Conform, (self.policy, self.json_schema)
+    def __reduce__(self) -> tuple[type["Conform"], tuple[Mapping[str, Any], bool]]:
+        return Conform, (self.json_schema, self.stops)
 
     def apply(self, batch: "pa.RecordBatch | JsonLines") -> Kept:
         fits = self._lines_fit(batch) if isinstance(batch, JsonLines) else self._rows_fit(batch)
         if fits is None:
             return Kept(batch)
-        if self.policy is ValidationPolicy.WAIT_FOR_DISCOVER:
+        if self.stops:
             first = fits.index(False)
             return Kept(_first(batch, first), stop=first + 1)
         return Kept(_chosen(batch, fits), left_out=fits.count(False))
@@ -62,6 +60,8 @@ class Conform:
         """Per record; None when all do."""
         if self._decode is None:
             object.__setattr__(self, "_decode", _line_decoder(self.json_schema))
+        import msgspec
+
         try:
             deque(map(self._decode, batch.lines), 0)
         except (msgspec.MsgspecError, RecursionError):
@@ -155,18 +155,11 @@ _parse = json.JSONDecoder(parse_int=lambda _: 0, parse_float=lambda _: 0.0).deco
 
 _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
 
-_PYTHON_TYPES: Mapping[str, Any] = {
-    "null": None,
-    "boolean": bool,
-    "integer": int,
-    "number": float,
-    "string": str,
-    "object": dict[str, msgspec.Raw],
-}
-
 
 def _line_decoder(json_schema: Mapping[str, Any]) -> Callable[[bytes], Any]:
     """Raises msgspec.MsgspecError for a line that does not fit, and for a few that do."""
+    import msgspec
+
     fields = [(f"f{i}", _python_type(schema), None) for i, schema in enumerate(json_schema.values())]
     names = {f"f{i}": name for i, name in enumerate(json_schema)}
     record = msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, gc=False)
@@ -174,11 +167,14 @@ def _line_decoder(json_schema: Mapping[str, Any]) -> Callable[[bytes], Any]:
 
 
 def _python_type(schema: Any) -> Any:
+    from msgspec import Raw
+
     allowed = _allowed(schema)
-    types = [_PYTHON_TYPES[name] for name in _PYTHON_TYPES if name in allowed]
+    scalars = {"null": None, "boolean": bool, "integer": int, "number": float, "string": str, "object": dict[str, Raw]}
+    types = [kind for name, kind in scalars.items() if name in allowed]
     if "array" in allowed:
         items = schema.get("items")
-        types.append(list[_python_type(items) if isinstance(items, Mapping) else msgspec.Raw])  # type: ignore[misc]
+        types.append(list[_python_type(items) if isinstance(items, Mapping) else Raw])  # type: ignore[misc, arg-type]
     return Union[tuple(types)]  # noqa: UP007 - the members are known at run time only
 
 

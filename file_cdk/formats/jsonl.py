@@ -86,7 +86,7 @@ class JsonlFormat:
                 records = [_without_file_columns(record) if _FILE_COLUMN in record else record for record in records]
             found.count(report)
             if records:
-                yield JsonLines(records)
+                yield JsonLines(records, checked=True)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport

@@ -2,15 +2,15 @@
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Format
 from file_cdk.core.uris import without_compression
-from file_cdk.formats.unpacking import Unpacking
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
@@ -61,6 +61,8 @@ def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], stream: "StreamCo
 
 
 def _wrapped(decoder: Format, filetype: str, stream: "StreamConfig") -> Format:
+    from file_cdk.formats.unpacking import Unpacking
+
     unpacking = Unpacking(decoder, stream.max_expansion_ratio)
     return with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
 
@@ -119,7 +121,9 @@ def _class_for(filetype: str) -> Any:
 
 
 @cache
-def _third_party() -> dict[str, EntryPoint]:
+def _third_party() -> "dict[str, EntryPoint]":
     """By filetype, in alphabetical order; a built-in name cannot be taken over."""
+    from importlib.metadata import entry_points  # of all that start-up needs, what takes longest
+
     found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
     return dict(sorted(found.items()))

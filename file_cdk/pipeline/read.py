@@ -189,7 +189,10 @@ class _StreamRead:
             return RecordShape(properties)
         # CSV needs the schema to tell what its text means; other formats would leave out the columns that the policy is for.
         is_text = isinstance(self.stream.format, CsvConfig)
-        return RecordShape(properties if is_text else None, Conform(self.stream.validation_policy, properties or {}))
+        return RecordShape(
+            properties if is_text else None,
+            Conform(properties or {}, stops=self.stream.validation_policy is ValidationPolicy.WAIT_FOR_DISCOVER),
+        )
 
     def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
         return [None if self.cursor is None else self.cursor.decide(file) for file in files]

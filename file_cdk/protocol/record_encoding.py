@@ -56,7 +56,7 @@ class RecordEncoder:
             _well_formed(self.stream), format_instant(file.modified_at), _well_formed(file.uri), emitted_at_ms
         )
         if isinstance(batch, JsonLines):
-            return _encode_lines(batch.lines, envelope, schemaless=self.schemaless)
+            return _encode_lines(batch, envelope, schemaless=self.schemaless)
         return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
 
@@ -203,12 +203,12 @@ def _json_lines(batch: pa.RecordBatch, *, explicit_nulls: bool) -> bytes:
 # Records that already are JSON
 
 
-def _encode_lines(lines: list[bytes], envelope: _Envelope, *, schemaless: bool) -> bytes:
+def _encode_lines(batch: JsonLines, envelope: _Envelope, *, schemaless: bool) -> bytes:
     """Each record's own bytes, spliced into the envelope."""
-    before, after = envelope.before(), envelope.after()
+    before, after, lines = envelope.before(), envelope.after(), batch.lines
     if schemaless:
         return _spliced(before + b'{"data":', lines, after)
-    if _METADATA_PREFIX in b"".join(lines):
+    if not batch.checked and _METADATA_PREFIX in b"".join(lines):
         lines = [_without_metadata(line) if _METADATA_PREFIX in line else line for line in lines]
     # What stands before the closing brace tells whether there may be an object without a member.
     if not _BLANKS_AND_BRACE.intersection(map(itemgetter(-2), lines)):

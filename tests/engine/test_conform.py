@@ -4,7 +4,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from file_cdk.core.config import ValidationPolicy
 from file_cdk.core.ports import JsonLines
 from file_cdk.engine.conform import Conform, Kept
 
@@ -17,8 +16,8 @@ SCHEMA: dict[str, Any] = {
     "rest": {"type": ["null", "object"]},
     "_ab_source_file_url": {"type": "string"},
 }
-SKIP = Conform(ValidationPolicy.SKIP_RECORD, SCHEMA)
-WAIT = Conform(ValidationPolicy.WAIT_FOR_DISCOVER, SCHEMA)
+SKIP = Conform(SCHEMA, stops=False)
+WAIT = Conform(SCHEMA, stops=True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import Folder, LineEncoder, Lines
 
-from file_cdk.core.config import ValidationPolicy
 from file_cdk.core.errors import MalformedFileError, MalformedRecordError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.conform import NOT_CONFORMING, Conform
@@ -100,7 +99,7 @@ def test_a_bad_record_fails_its_file_with_the_row_counted_from_the_beginning(tmp
 @pytest.mark.parametrize("split_size", [5, 1000])
 def test_a_file_fails_for_its_rejects_only_when_it_holds_nothing_else(tmp_path: Path, split_size: int) -> None:
     files = [write(tmp_path, "a", "!reject\n!reject\n"), write(tmp_path, "b", '{"x":1}\n!reject\n{"x":2}\n')]
-    leaves_out_all = RecordShape(None, Conform(ValidationPolicy.SKIP_RECORD, {}))
+    leaves_out_all = RecordShape(None, Conform({}, stops=False))
     job = Job(Folder(str(tmp_path)), Lines(split_size), LineEncoder(), leaves_out_all)
     events = [taken(event) for event in OrderedRun(InlineExecutor(), job, files)]
     (failed,) = (event for event in events if isinstance(event, FileFailed))
