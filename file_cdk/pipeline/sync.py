@@ -140,7 +140,10 @@ def sync(
         target.open()
         opened.callback(target.close)
         opened.callback(executors.close)
-        results.extend(_StreamSync(stream, target, executors, options, observer, failures).run() for stream in streams)
+        several = len(streams) > 1
+        for stream in streams:
+            sync_of_one = _StreamSync(stream, target, executors, options, observer, failures, several=several)
+            results.append(sync_of_one.run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -159,6 +162,8 @@ class _StreamSync:
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
     retries: Counter[str] = field(default_factory=Counter)
+    several: bool = False
+    """Whether the sync has more streams than this one, so that messages name theirs."""
     known: "pa.Schema | None" = None
     """The table's columns as the person was last told of them."""
 
@@ -177,7 +182,8 @@ class _StreamSync:
             opened.callback(selection.close)
             chosen = self.source.format or format_of(kinds)
             if not selection.files and not selection.skipped:
-                self.observer.warned(f"{name}: no file matches")
+                globs = ", ".join(map(repr, self.source.stream.globs))
+                self.observer.warned(f"{name}: no file matches {globs}")
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
@@ -286,12 +292,13 @@ class _StreamSync:
         for column in self.known:
             index = before.get_field_index(column.name)
             if index < 0:
-                self.observer.warned(f"column {column.name!r} ({column.type}) is new, from {place}")
+                self._warn(f"column {column.name!r} ({column.type}) is new, from {place}")
             elif not before.field(index).type.equals(column.type):
                 was = before.field(index).type
-                self.observer.warned(
-                    f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}"
-                )
+                self._warn(f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}")
+
+    def _warn(self, message: str) -> None:
+        self.observer.warned(f"{self.source.name}: {message}" if self.several else message)
 
     def _progress(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
         self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
@@ -309,7 +316,7 @@ class _StreamSync:
         self.file_progress = (0, 0)
         self.observer.file_loaded(self.source.name, file.uri, tally.rows)
         if tally.rejects.first:
-            self.observer.warned(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
+            self._warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
         self._pass_on(file, tally.warnings)
         self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
 
@@ -326,7 +333,7 @@ class _StreamSync:
     def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
         for message, count in warnings.items():
             times = f" ({count} records)" if count > 1 else ""
-            self.observer.warned(f"file {file.uri!r}: {message}{times}")
+            self._warn(f"file {file.uri!r}: {message}{times}")
 
 
 def _not_loaded(table: StreamTable, *, with_rejects: bool) -> Decide:

@@ -59,7 +59,7 @@ def test_the_rest_of_the_file_is_read_in_sequence_from_the_first_object_over_sev
     data = b'{"a":1}\nx\n{\n"a":2}\n{"a":3}\n'
     report = SplitReport()
     batches = JSONL.read_records(io.BytesIO(data), Split(remote(data), 0, 0, 12), None, report)
-    assert next(batches) == JsonLines([b'{"a":1}'])
+    assert next(batches) == JsonLines([b'{"a":1}'], checked=True)
     with pytest.raises(SequentialOnlyError) as caught:
         next(batches)
     assert (caught.value.byte, report.end, report.rows, report.rejects.total()) == (10, 10, 1, 1)
