@@ -15,13 +15,18 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import IO
 
 from file_cdk.core.files import Split
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, run_task
 
 OUTBOX_BYTES = 32 << 20
-"""Output that a worker keeps in memory before it waits for the parent; with the pipe and one piece, all that it holds."""
+"""Output that a worker keeps in memory; with the pipe and one piece, all that it holds there."""
+
+SPILL_BYTES = 1 << 30
+"""Output beyond that, which waits in a temporary file without a name. A file that cannot be cut (a compressed one) is one
+task, and may have to wait for the one before it: its worker would wait as well. With so much written, it does."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MALLOC_KEEPS_BYTES = 512 << 20
@@ -55,17 +60,75 @@ ControlEvent = Began | BlockReady | Ended | Failed
 
 
 @dataclass(slots=True)
+class _Spilled:
+    """A block that waits in the file."""
+
+    offset: int
+    size_bytes: int
+    rows: int
+
+
+@dataclass(slots=True)
+class _Spill:
+    """The file, made when it is first needed and emptied whenever nothing in it waits."""
+
+    file: IO[bytes] | None = None
+    end: int = 0
+    waiting_bytes: int = 0
+
+    def put(self, block: Output) -> _Spilled | None:
+        """None where there is no room for it, here or on the disk: it then stays in memory."""
+        size = len(block.data)
+        if self.end + size > SPILL_BYTES:
+            return None
+        try:
+            if self.file is None:
+                import tempfile  # seldom needed, and every worker would pay for it
+
+                self.file = tempfile.TemporaryFile(prefix="file_cdk-output-", buffering=0)  # noqa: SIM115
+            view = memoryview(block.data)
+            written = 0
+            while written < size:
+                written += os.pwrite(self.file.fileno(), view[written:], self.end + written)
+        except OSError:
+            return None
+        spilled = _Spilled(self.end, size, block.rows)
+        self.end += size
+        self.waiting_bytes += size
+        return spilled
+
+    def take(self, spilled: _Spilled) -> Output:
+        assert self.file is not None
+        data = bytearray(spilled.size_bytes)
+        read = 0
+        while read < len(data):
+            read += os.preadv(self.file.fileno(), [memoryview(data)[read:]], spilled.offset + read)
+        self.waiting_bytes -= spilled.size_bytes
+        if not self.waiting_bytes:
+            self.file.truncate(0)
+            self.end = 0
+        return Output(memoryview(data), spilled.rows)
+
+
+@dataclass(slots=True)
 class _Outbox:
     control: Connection
     data_fd: int
     pipe_bytes: int
-    waiting: deque[Began | Output | Ended | Failed] = field(default_factory=deque)
+    waiting: deque[Began | Output | _Spilled | Ended | Failed] = field(default_factory=deque)
     waiting_bytes: int = 0
+    """Of what waits in memory."""
+    spill: _Spill = field(default_factory=_Spill)
     announced: bool = False
     written: int = 0
 
     def put(self, item: Began | Output | Ended | Failed) -> None:
         if isinstance(item, Output):
+            # Once one block is in the file, those after it follow: memory stays for what is made next.
+            over = self.waiting_bytes + len(item.data) > OUTBOX_BYTES or self.spill.waiting_bytes
+            if over and (spilled := self.spill.put(item)) is not None:
+                self.waiting.append(spilled)
+                return
             self.waiting_bytes += len(item.data)
         self.waiting.append(item)
 
@@ -73,6 +136,9 @@ class _Outbox:
         """Sends what can be sent. With `until_bytes`, waits until at most that much is left; None never waits."""
         while self.waiting:
             item = self.waiting[0]
+            if isinstance(item, _Spilled):
+                item = self.waiting[0] = self.spill.take(item)
+                self.waiting_bytes += len(item.data)
             if not isinstance(item, Output):
                 self.control.send(item)
                 self.waiting.popleft()

@@ -54,6 +54,9 @@ def json_values(column: Column) -> Column:
             return [value or None for value in column] if "" in column else column
         if kind is datetime or kind is date:
             return _json_instants(column)
+    if kinds == {float, str} and all(v.__class__ is float or not v for v in column):
+        numbers = iter(_json_numbers([v for v in column if v != ""]))
+        return [None if v == "" else next(numbers) for v in column]
     if kinds == {float, str}:
         return [(v if v.__class__ is float and not v.is_integer() else _JSON[v.__class__](v)) for v in column]
     return [_JSON[value.__class__](value) for value in column]
@@ -71,7 +74,10 @@ def _json_numbers(column: Column) -> Column:
         return column
     if all(whole) and max(column) < _EXACT and min(column) > -_EXACT:
         return list(map(int, column))
-    return list(map(_number, column))
+    return [
+        int(value) if is_whole and -_EXACT < value < _EXACT else value
+        for value, is_whole in zip(column, whole, strict=True)
+    ]
 
 
 def _number(value: float) -> int | float:

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -94,11 +95,18 @@ class Workbook:
         self.sheets = self._list_sheets()
 
     def read(self, sheet: Sheet) -> tuple[SheetRows, Oddities]:
-        """Raises MalformedFileError when the sheet cannot be read; so does iterating, then for a cell."""
+        """Raises MalformedFileError when the sheet cannot be read; so does iterating, then for a cell.
+
+        Its bytes are gone through in a thread of their own: both that and parsing are outside of Python's lock for the
+        most part, and one large sheet is all that a worker has to do for seconds.
+        """
         extent = extent_of(self._container, sheet.position)
         if extent is not None and (extent.rows > _MAX_ROWS or extent.columns > _MAX_COLUMNS):
             raise self._damaged(sheet)
-        return self._rows(sheet, extent), oddities_of(self._container, sheet.position)
+        with ThreadPoolExecutor(1) as thread:
+            oddities = thread.submit(oddities_of, self._container, sheet.position)
+            rows = self._rows(sheet, extent)
+            return rows, oddities.result()
 
     def _rows(self, sheet: Sheet, extent: Extent | None) -> SheetRows:
         if self._calamine is not None and not _too_sparse(extent):
