@@ -103,6 +103,15 @@ class FileError(FileCdkError):
     """One file cannot be read to its end. Always carries `uri`."""
 
 
+def no_room_to_unpack(cause: OSError, uri: str) -> FileError:
+    """The file unpacks to more than the disk for temporary files takes."""
+    return FileError(
+        f"cannot be unpacked into a temporary file: {cause.strerror}",
+        uri=uri,
+        remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
+    )
+
+
 class FileAccessError(FileError):
     """The file is listed but may not be opened, or is gone."""
 

@@ -56,9 +56,6 @@ class TaskOrder:
     emitted_at_ms: int
 
 
-ControlEvent = Began | BlockReady | Ended | Failed
-
-
 @dataclass(slots=True)
 class _Spilled:
     """A block that waits in the file."""
@@ -102,7 +99,10 @@ class _Spill:
         data = bytearray(spilled.size_bytes)
         read = 0
         while read < len(data):
-            read += os.preadv(self.file.fileno(), [memoryview(data)[read:]], spilled.offset + read)
+            got = os.preadv(self.file.fileno(), [memoryview(data)[read:]], spilled.offset + read)
+            if not got:
+                raise OSError("output that waited in a temporary file is gone")  # else this would go on for ever
+            read += got
         self.waiting_bytes -= spilled.size_bytes
         if not self.waiting_bytes:
             self.file.truncate(0)

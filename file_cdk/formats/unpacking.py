@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from file_cdk.core.errors import FileError, MalformedFileError, SequentialOnlyError
+from file_cdk.core.errors import MalformedFileError, SequentialOnlyError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
 from file_cdk.core.uris import COMPRESSED_ENDINGS, compression_of, split_member, tar_compression
@@ -243,11 +243,7 @@ def _copy(stream: IO[bytes], into: IO[bytes], uri: str) -> int:
         try:
             into.write(data)
         except OSError as exc:
-            raise FileError(
-                f"cannot be unpacked into a temporary file: {exc.strerror}",
-                uri=uri,
-                remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
-            ) from exc
+            raise no_room_to_unpack(exc, uri) from exc
         size_bytes += len(data)
     into.seek(0)
     return size_bytes

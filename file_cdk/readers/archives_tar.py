@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import IO, cast
 
-from file_cdk.core.errors import FileError, MalformedFileError
+from file_cdk.core.errors import MalformedFileError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile
 from file_cdk.readers.archives_members import Left, Limits, Member, TarPlace, clean_name, counted
 
@@ -182,8 +182,4 @@ def _write(file: io.FileIO, data: bytes, uri: str) -> None:
         while view:
             view = view[file.write(view) :]
     except OSError as exc:
-        raise FileError(
-            f"cannot be unpacked into a temporary file: {exc.strerror}",
-            uri=uri,
-            remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
-        ) from exc
+        raise no_room_to_unpack(exc, uri) from exc
