@@ -16,7 +16,8 @@ class Connector:
     make_reader gets the validated instance of config_class; the reader it returns must pickle, and open clients lazily.
     locate turns a URL (or path) into a Location; announce the connector under its URL scheme in the entry-point group
     `file_cdk.connectors` for the command to find it. name_origin names the root of a config (a bucket, a folder) in one
-    spelling: a destination then notices when a table is given files of another root.
+    spelling: a destination then notices when a table is given files of another root. describe_credentials says which
+    credentials a config leads to, redacted, for `file-cdk check`.
     """
 
     name: str
@@ -25,12 +26,16 @@ class Connector:
     documentation_url: str | None = None
     locate: Callable[[str], Location] | None = None
     name_origin: Callable[[Any], str] | None = None
+    describe_credentials: Callable[[Any], str] | None = None
 
     def reader(self, config: SourceConfig) -> StreamReader:
         return self.make_reader(config)
 
     def origin(self, config: SourceConfig) -> str | None:
         return None if self.name_origin is None else self.name_origin(config)
+
+    def credential(self, config: SourceConfig) -> str | None:
+        return None if self.describe_credentials is None else self.describe_credentials(config)
 
     def location(self, url: str) -> Location:
         if self.locate is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.tally import Progress
 from file_cdk.cli.wording import printable
 
 PLAIN_INTERVAL_S = 5.0
@@ -25,7 +25,7 @@ class Display(Protocol):
 
     def line(self, text: str) -> None: ...
 
-    def show(self, tally: Tally) -> None: ...
+    def show(self, progress: Progress) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -53,11 +53,11 @@ class PlainDisplay:
             # Whoever read our messages has gone (`2>&1 | head`). That is no reason to stop loading.
             discard(self._stream)
 
-    def show(self, tally: Tally) -> None:
+    def show(self, progress: Progress) -> None:
         if self._interval_s is None or self._clock() - self._shown_at < self._interval_s:
             return
         self._shown_at = self._clock()
-        self.line(tally.status())
+        self.line(progress.status())
 
     def __enter__(self) -> Self:
         return self
@@ -66,3 +66,15 @@ class PlainDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+def display_for(stream: TextIO, *, quiet: bool) -> Display:
+    """One that redraws on a terminal; lines in a log. quiet: shows no progress."""
+    if quiet:
+        return PlainDisplay(stream, interval_s=None)
+    if stream.isatty():
+        from file_cdk.cli.live import LiveDisplay, can_redraw
+
+        if can_redraw(stream):
+            return LiveDisplay(stream)
+    return PlainDisplay(stream)

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar and a line below it, redrawn in place, with lasting lines above them."""
+"""Progress on a terminal: a bar, where there is a measure, and a line below it, redrawn in place; lasting lines above."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.tally import Progress
 from file_cdk.cli.wording import printable
 
 _INTERVAL_S = 0.1
@@ -37,14 +37,14 @@ class LiveDisplay:
         # Text, not str: a file may be called "[bold]". soft_wrap leaves the breaking of long lines to the terminal.
         self._console.print(Text(printable(text)), soft_wrap=True)
 
-    def show(self, tally: Tally) -> None:
+    def show(self, progress: Progress) -> None:
         if self._clock() - self._shown_at < _INTERVAL_S:
             return
         self._shown_at = self._clock()
-        bar = ProgressBar(total=1.0, completed=tally.fraction)
-        status = Text(tally.status(), no_wrap=True, overflow="ellipsis")
+        status = Text(progress.status(), no_wrap=True, overflow="ellipsis")
         rows = Table.grid(expand=True)
-        rows.add_row(bar)
+        if progress.fraction is not None:
+            rows.add_row(ProgressBar(total=1.0, completed=progress.fraction))
         rows.add_row(status)
         self._live.update(rows, refresh=True)
 

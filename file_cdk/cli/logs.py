@@ -20,6 +20,13 @@ class LineHandler(logging.Handler):
         return f"{record.levelname.lower()}: {super().format(record)}"
 
 
+def log_level(*, quiet: bool, verbose: bool) -> int:
+    """From which level on a command shows records."""
+    if verbose:
+        return logging.DEBUG
+    return logging.ERROR if quiet else logging.WARNING
+
+
 @contextmanager
 def logs_to(write: Callable[[str], None], level: int) -> Iterator[None]:
     """Meanwhile, records of the package's loggers from `level` on become lines, and go nowhere else.

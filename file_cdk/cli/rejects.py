@@ -1,19 +1,19 @@
 """`file-cdk rejects`: the rejected records that a database keeps, as a table for a person or as JSON lines."""
 
 import base64
-import io
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.display import PlainDisplay, discard
+from file_cdk.cli.display import PlainDisplay
 from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.cli.stdout import write_lines
+from file_cdk.cli.table import WIDEST, table_lines
 from file_cdk.cli.wording import escaped, plural
-from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError
+from file_cdk.core.errors import ConfigError, FileCdkError
 from file_cdk.destinations.registry import destination_for
 
 if TYPE_CHECKING:
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")
-_MEASURED = 1000
-"""So many records decide how wide the columns are; no more are held at once."""
-
-_WIDEST = 60
-"""Of `raw` no more is shown; cells of other columns are shown whole, but a longer one pushes the rest of its line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +40,9 @@ def run_rejects(request: RejectsRequest) -> ExitCode:
         database = _database(request.database)
         records = database.rejects(request.table, request.limit)
         if request.as_json:
-            _write(map(_json_line, records))
+            write_lines(map(_json_line, records))
         else:
-            _write(_table_lines(request, database, records))
+            write_lines(_table_lines(request, database, records))
     except FileCdkError as exc:
         PlainDisplay(sys.stderr).line(f"error: {exc}")
         return of_error(exc)
@@ -73,26 +68,6 @@ def _database(url: str) -> "DuckDBDestination":
     return destination
 
 
-def _write(lines: Iterable[str]) -> None:
-    """Raises DestinationError; that nobody reads on (`| head`) is none."""
-    stdout = sys.stdout
-    if isinstance(stdout, io.TextIOWrapper):
-        stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a record
-    try:
-        for line in lines:
-            stdout.write(line + "\n")
-        stdout.flush()
-    except BrokenPipeError:
-        discard(stdout)
-    except OSError as exc:
-        _give_up(stdout, exc)
-
-
-def _give_up(stdout: TextIO, cause: OSError) -> None:
-    discard(stdout)
-    raise DestinationError(f"cannot write to stdout: {cause.strerror}") from cause
-
-
 def _json_line(record: "RejectedRecord") -> str:
     """`raw` is null, and `raw_base64` has the record, when it is no UTF-8; both are null when it was not kept."""
     raw = record.raw
@@ -114,21 +89,15 @@ def _json_line(record: "RejectedRecord") -> str:
 def _table_lines(
     request: RejectsRequest, database: "DuckDBDestination", records: Iterator["RejectedRecord"]
 ) -> Iterator[str]:
-    cells = map(_cells, records)
-    first = list(islice(cells, _MEASURED))
-    if not first and not database.rejected(request.table):
-        yield "no rejected records"
-        return
-    widths = [min(_WIDEST, max(map(len, column))) for column in zip(_HEADINGS, *first, strict=True)]
-    yield _line(_HEADINGS, widths)
-    yield _line(["-" * width for width in widths], widths)
-    shown = 0
-    for row in chain(first, cells):
-        yield _line(row, widths)
+    shown = -2  # the headings and the rule below them are no records
+    for line in table_lines(_HEADINGS, map(_cells, records), right=_NUMBERS):
+        yield line
         shown += 1
     # Asked when the listing is at its end, since a database takes one connection of a kind at a time.
-    if (counted := database.rejected(request.table)) > shown:
+    if (counted := database.rejected(request.table)) > max(shown, 0):
         yield f"{plural(counted, 'rejected record')} in all"
+    elif shown < 0:
+        yield "no rejected records"
 
 
 def _cells(record: "RejectedRecord") -> tuple[str, ...]:
@@ -145,14 +114,6 @@ def _cells(record: "RejectedRecord") -> tuple[str, ...]:
 def _shortened(raw: str | bytes | None) -> str:
     if raw is None:
         return ""
-    cut = raw[: _WIDEST + 1]  # escaping makes nothing shorter
+    cut = raw[: WIDEST + 1]  # escaping makes nothing shorter
     text = escaped(cut if isinstance(cut, str) else cut.decode("utf-8", "backslashreplace"))
-    return text if len(text) <= _WIDEST and len(cut) == len(raw) else text[: _WIDEST - 1] + "…"
-
-
-def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
-    padded = (
-        cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
-        for heading, cell, width in zip(_HEADINGS, cells, widths, strict=True)
-    )
-    return "  ".join(padded).rstrip()
+    return text if len(text) <= WIDEST and len(cut) == len(raw) else text[: WIDEST - 1] + "…"

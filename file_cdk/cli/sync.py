@@ -1,17 +1,16 @@
 """`file-cdk sync`: runs the pipeline and turns whatever comes of it into lines, JSON and an exit code."""
 
-import logging
 import sys
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal
 
-from file_cdk.cli.display import Display, PlainDisplay, discard
+from file_cdk.cli.display import Display, PlainDisplay, discard, display_for
 from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.cli.failure import failure_of
 from file_cdk.cli.interruption import Interruption
-from file_cdk.cli.logs import logs_to
+from file_cdk.cli.logs import log_level, logs_to
 from file_cdk.cli.progress import ProgressObserver
 from file_cdk.cli.rejects import hint
 from file_cdk.cli.summary import (
@@ -24,7 +23,7 @@ from file_cdk.cli.summary import (
     write_summary,
 )
 from file_cdk.cli.tally import Tally
-from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, InternalError
+from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
 
@@ -42,6 +41,7 @@ class SyncRequest:
     max_rejects: str = "0"
     retry_rejects: bool = False
     dialect: Literal["auto", "default"] = "auto"
+    connector: str | None = None
     quiet: bool = False
     verbose: bool = False
     summary_json: str | None = None
@@ -62,7 +62,8 @@ def run_sync(request: SyncRequest, interruption: Interruption) -> ExitCode:
     say = PlainDisplay(sys.stderr).line
     try:
         _forget_old_summary(request.summary_json)
-        with _display(request, sys.stderr) as display, logs_to(display.line, _log_level(request)):
+        level = log_level(quiet=request.quiet, verbose=request.verbose)
+        with display_for(sys.stderr, quiet=request.quiet) as display, logs_to(display.line, level):
             outcome = _sync(request, display, interruption)
         for line in _closing_lines(request, outcome):
             say(line)
@@ -71,23 +72,6 @@ def run_sync(request: SyncRequest, interruption: Interruption) -> ExitCode:
         say(f"error: {exc}")
         return of_error(exc)
     return outcome.code
-
-
-def _display(request: SyncRequest, stream: TextIO) -> Display:
-    if request.quiet:
-        return PlainDisplay(stream, interval_s=None)
-    if stream.isatty():
-        from file_cdk.cli.live import LiveDisplay, can_redraw
-
-        if can_redraw(stream):
-            return LiveDisplay(stream)
-    return PlainDisplay(stream)
-
-
-def _log_level(request: SyncRequest) -> int:
-    if request.verbose:
-        return logging.DEBUG
-    return logging.ERROR if request.quiet else logging.WARNING
 
 
 def _sync(request: SyncRequest, display: Display, interruption: Interruption) -> _Outcome:
@@ -101,6 +85,7 @@ def _sync(request: SyncRequest, display: Display, interruption: Interruption) ->
             max_rejects=MaxRejects.parse(request.max_rejects),
             retry_rejects=request.retry_rejects,
             dialect=request.dialect,
+            connector=request.connector,
         )
         result = sync(request.source, request.destination, options, observer)
     except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
@@ -115,13 +100,8 @@ def _code_of(result: SyncResult, tally: Tally) -> ExitCode:
 
 
 def _outcome_of(error: BaseException, interruption: Interruption) -> _Outcome:
-    trace = "".join(traceback.format_exception(error))
-    if interruption.exit_code is not None or isinstance(error, KeyboardInterrupt):
-        return _Outcome(interruption.exit_code or ExitCode.INTERRUPTED, error="interrupted", trace=trace)
-    if isinstance(error, InternalError) or not isinstance(error, FileCdkError):
-        bug = error if isinstance(error, InternalError) else InternalError.wrap(error)
-        return _Outcome(ExitCode.INTERNAL_ERROR, error=str(bug), trace=trace)
-    return _Outcome(of_error(error), error=str(error), trace=trace)
+    failure = failure_of(error, interruption)
+    return _Outcome(failure.code, error=failure.message, trace=failure.trace)
 
 
 def _closing_lines(request: SyncRequest, outcome: _Outcome) -> Iterator[str]:

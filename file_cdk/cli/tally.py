@@ -3,8 +3,33 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from file_cdk.cli.wording import duration, plural, size
+
+
+class Progress(Protocol):
+    """What a display can show."""
+
+    @property
+    def fraction(self) -> float | None:
+        """Share that is done, from 0 to 1; None where nobody knows how much there is."""
+
+    def status(self) -> str:
+        """One line."""
+
+
+@dataclass(slots=True)
+class ListingTally:
+    """How much of a listing was seen."""
+
+    files: int = 0
+    size_bytes: int = 0
+    fraction: float | None = None
+
+    def status(self) -> str:
+        """`listing: 12,000 files, 3.4 GB`."""
+        return f"listing: {plural(self.files, 'file')}, {size(self.size_bytes)}"
 
 
 @dataclass(slots=True)

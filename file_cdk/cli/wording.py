@@ -1,6 +1,7 @@
 """Numbers and file names as people read them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
@@ -31,6 +32,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def instant(at: datetime) -> str:
+    """`2024-01-31T12:00:00.000000Z`: always of the same length, so that texts sort as times do."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def reasons(counts: Mapping[str, int]) -> str:

@@ -6,6 +6,7 @@ configuration only, and open clients lazily in the process that uses them.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -267,6 +268,27 @@ class Destination(Protocol):
     def close(self) -> None: ...
 
 
+class Known(Protocol):
+    """What a destination has of one stream, as it was when it was asked."""
+
+    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
+        """As StreamTable.unloaded."""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A destination that can be asked while it is not open, and is the same afterwards: for commands that load nothing."""
+
+    def known(self, stream: str, source: str | None = None) -> AbstractContextManager[Known]:
+        """What is loaded: nothing, if the destination does not exist. Others may use it while the context is open.
+
+        Raises DestinationError when it cannot be read, and ConfigError where `table` would.
+        """
+
+    def check(self) -> bool:
+        """Whether it exists. Raises DestinationError when `open` would."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """What a connector makes of a URL: its configuration without streams, the files meant, and a name for their table."""
@@ -293,6 +315,10 @@ class SourceConnector(Protocol):
 
     def origin(self, config: "SourceConfig") -> str | None:
         """The root that uris are relative to, spelled the same for the same root and without secrets; None if unknown."""
+
+    def credential(self, config: "SourceConfig") -> str | None:
+        """Which credentials are used, in words and redacted: `anonymous`, `access key AKIA…WXYZ from the configuration`;
+        None where none are. Raises what using them raises."""
 
     def location(self, url: str) -> Location:
         """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""

@@ -23,6 +23,13 @@ _ARCHIVE_ENDING = r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)"
 _ARCHIVE = re.compile(rf"{_ARCHIVE_ENDING}\Z", re.IGNORECASE)
 _BOUNDARY = re.compile(rf"{_ARCHIVE_ENDING}!(?=.)", re.IGNORECASE | re.DOTALL)
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(?:\[[^\]@]*\]|[^:@]*)(?::[0-9]*)?\Z")
+_TELLING = "sig|token|secret|passw|pwd|key|auth|cred|code|session|jwt|sas"
+_SECRET_VALUE = re.compile(rf"([?&;#][^=&;#?]*?(?:{_TELLING})[^=&;#?]*=)[^&;#]*", re.IGNORECASE)
+"""A parameter with a telling name, such as X-Amz-Signature, X-Goog-Credential, sig, access_token, and its value."""
+
 _COMPRESSED_TARS = {
     ".tar.gz": "gzip",
     ".tgz": "gzip",
@@ -67,3 +74,33 @@ def split_member(uri: str) -> tuple[str, str] | None:
         return None
     found = _BOUNDARY.search(uri)
     return None if found is None else (uri[: found.end() - 1], uri[found.end() :])
+
+
+def redacted(url: str) -> str:
+    """The text as it may be shown: a password in it, and values that sign or authorise a request, are `***`.
+
+    Where it cannot be told whether something is secret, it counts as secret. Of what is no URL, nothing changes but the
+    values of such parameters.
+    """
+    return _SECRET_VALUE.sub(r"\1***", _without_password(url))
+
+
+def _without_password(url: str) -> str:
+    scheme = _SCHEME.search(url)  # an option of a command line may stand before it
+    if scheme is None:
+        return url
+    rest = url[scheme.end() :]
+    authority = _AUTHORITY.match(rest)
+    assert authority is not None
+    if ":" in authority[0].partition("@")[0] and not _HOST.match(authority[0]):
+        # Up to the last one: a password may have an @ or a slash in it that should have been percent-encoded. What reads
+        # the URL will complain, and should not tell.
+        user_info, at, _ = rest.rpartition("@")
+    else:
+        user_info, at, _ = authority[0].rpartition("@")
+    if not at:
+        return url
+    user, colon, _ = user_info.partition(":")
+    # Over HTTP a user without a password is a token as a rule.
+    shown = f"{user}:***" if colon else "***" if scheme[0].lower().startswith("http") else user
+    return url[: scheme.end()] + shown + rest[len(user_info) :]

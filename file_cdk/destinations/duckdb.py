@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb_errors import translated, translating
 from file_cdk.destinations.duckdb_file import open_to_write, remove
+from file_cdk.destinations.duckdb_known import KnownFiles, check_database, known_files
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import WriteLimits
 from file_cdk.destinations.duckdb_names import folded
@@ -131,6 +133,14 @@ class DuckDBDestination:
     def rejected(self, stream: str | None = None) -> int:
         """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
         return count_rejected(self._path, stream)
+
+    def known(self, stream: str, source: str | None = None) -> AbstractContextManager[KnownFiles]:
+        """See core.ports.Inspectable; for a destination that is not open. The database is locked while its ledger is copied."""
+        return known_files(self._path, stream, source)
+
+    def check(self) -> bool:
+        """See core.ports.Inspectable; for a destination that is not open."""
+        return check_database(self._path)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a

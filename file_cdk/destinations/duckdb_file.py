@@ -43,6 +43,11 @@ def open_to_read(path: str, settings: Settings) -> duckdb.DuckDBPyConnection:
     return _connect(path, settings, read_only=True)
 
 
+def is_absent(path: str) -> bool:
+    """Whether a database would be created here: there is no file, or one without a byte. Raises DestinationError."""
+    return not _checked_size(path)
+
+
 def _connect(path: str, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     # Nothing here needs an extension from the network. Absolute, because DuckDB reads `md:x` and the like as a prefix
     # that asks for one.

@@ -64,22 +64,28 @@ class Ledger:
     def create(self) -> None:
         """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
         doing = "preparing the ledger"
-        found = self.session.run(
+        found = self.tables(doing)
+        for table, layout in LAYOUTS.items():
+            if table not in found:
+                spelled = ", ".join(f"{quoted(name)} {kind}" for name, kind in layout.items())
+                self.session.run(doing, f"CREATE TABLE {quoted(table)} ({spelled})")
+
+    def tables(self, doing: str) -> set[str]:
+        """Which of its tables exist. Raises DestinationError when one of that name has other columns than expected."""
+        rows = self.session.run(
             doing,
             "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
             "AND schema_name = current_schema() AND list_contains(?, table_name) ORDER BY table_name, column_index",
             [list(LAYOUTS)],
         )
-        for table, layout in LAYOUTS.items():
-            columns = {name: kind for of, name, kind in found if of == table}
-            if not columns:
-                spelled = ", ".join(f"{quoted(name)} {kind}" for name, kind in layout.items())
-                self.session.run(doing, f"CREATE TABLE {quoted(table)} ({spelled})")
-            elif columns != layout:
+        found = {table for table, _, _ in rows}
+        for table in found:
+            if {name: kind for of, name, kind in rows if of == table} != LAYOUTS[table]:
                 raise DestinationError(
                     f"table {table!r} in DuckDB database {self.session.path!r} has other columns than this version writes",
                     remedy="Use the version of file_cdk that wrote it, or load into a new database",
                 )
+        return found
 
     def unloaded(
         self, stream: str, files: Sequence[RemoteFile], *, has_table: bool, with_rejects: bool = False
@@ -211,10 +217,18 @@ class Ledger:
 
     def claim(self, stream: str, source: str) -> None:
         """Notes where the stream's files come from. Raises ConfigError when files from elsewhere are loaded."""
-        doing = "reading the ledger"
-        found = self.session.run(doing, f"SELECT source FROM {STREAMS} WHERE stream = ?", [stream])
-        if found == [(source,)]:
+        if self.is_claimed(stream, source):
             return
+        doing = "updating the ledger"
+        with self.session.transaction(doing):
+            self.session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [stream])
+            self.session.run(doing, f"INSERT INTO {STREAMS} VALUES (?, ?)", [stream, source])
+
+    def is_claimed(self, stream: str, source: str) -> bool:
+        """Whether the stream's files are noted to come from there. Raises ConfigError when files from elsewhere are loaded."""
+        found = self.session.run("reading the ledger", f"SELECT source FROM {STREAMS} WHERE stream = ?", [stream])
+        if found == [(source,)]:
+            return True
         if found and self.has_rows(stream):
             [(other,)] = found
             update = f"UPDATE {STREAMS} SET source = {literal(source)} WHERE stream = {literal(stream)}"
@@ -222,9 +236,7 @@ class Ledger:
                 f"table {stream!r} in DuckDB database {self.session.path!r} holds the files of {other!r}, not of {source!r}",
                 remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
             )
-        with self.session.transaction(doing):
-            self.session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [stream])
-            self.session.run(doing, f"INSERT INTO {STREAMS} VALUES (?, ?)", [stream, source])
+        return False
 
     def namesake(self, stream: str) -> str | None:
         """Another stream in the ledger whose table would be the same one: its name differs in case only."""

@@ -49,6 +49,11 @@ class DuckDBTable:
             raise
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a table yet."""
+        return self._writer.layout.exists
+
+    @property
     def schema(self) -> pa.Schema:
         """Data columns by their names in the files, in table order; types normalised."""
         return self._writer.layout.schema
@@ -75,8 +80,7 @@ class DuckDBTable:
         """
         if not files:
             return []
-        has_table = self._writer.layout.exists
-        return self._ledger.unloaded(self._stream, files, has_table=has_table, with_rejects=with_rejects)
+        return self._ledger.unloaded(self._stream, files, has_table=self.exists, with_rejects=with_rejects)
 
     def begin(self, file: RemoteFile) -> DuckDBFileLoad:
         """One load at a time. Writes out files of other tables that wait to be written."""

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import IO
+from operator import attrgetter
+from typing import IO, Any
 
 from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
@@ -22,6 +23,7 @@ MAX_RUNS = 128
 """Temporary files open at a time."""
 
 BEFORE_START_DATE = "modified before start_date"
+ALREADY_LOADED = "already loaded"
 
 Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
 """For each file of a chunk: why it is skipped, or None to read it."""
@@ -45,10 +47,16 @@ def newer_than(start_at: datetime | None) -> Decide:
     return decide
 
 
+SortKey = Callable[[RemoteFile], Any]
+BY_TIME: SortKey = attrgetter("sort_key")
+BY_URI: SortKey = attrgetter("uri")
+
+
 @dataclass(slots=True)
 class Selection:
     """The files to read, sorted, and a count of the others by reason. Close it to drop its temporary files."""
 
+    key: SortKey = BY_TIME
     files: int = 0
     size_bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -58,11 +66,11 @@ class Selection:
 
     def __iter__(self) -> Iterator[RemoteFile]:
         """May be iterated again after it was exhausted, not twice at once."""
-        return heapq.merge(self._last, *map(_read_run, self._runs), key=lambda file: file.sort_key)
+        return heapq.merge(self._last, *map(_read_run, self._runs), key=self.key)
 
     def latest(self, count: int) -> list[RemoteFile]:
         """The most recently modified files, latest first."""
-        return heapq.nlargest(count, self, key=lambda file: file.sort_key)
+        return heapq.nlargest(count, self, key=BY_TIME)
 
     def close(self) -> None:
         self._open.close()
@@ -75,7 +83,7 @@ class Selection:
     def _spill(self) -> None:
         run = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
         self._open.enter_context(run)
-        for file in sorted(self._last, key=lambda file: file.sort_key):
+        for file in sorted(self._last, key=self.key):
             pickle.dump(file, run, protocol=pickle.HIGHEST_PROTOCOL)
         self._runs.append(run)
         self._last = []
@@ -85,7 +93,7 @@ class Selection:
     def _merge_runs(self) -> None:
         """All runs so far become one, so that open files stay few."""
         merged = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
-        for file in heapq.merge(*map(_read_run, self._runs), key=lambda file: file.sort_key):
+        for file in heapq.merge(*map(_read_run, self._runs), key=self.key):
             pickle.dump(file, merged, protocol=pickle.HIGHEST_PROTOCOL)
         self._open.close()
         self._open.enter_context(merged)
@@ -101,9 +109,11 @@ def _read_run(run: IO[bytes]) -> Iterator[RemoteFile]:
             return
 
 
-def select(files: Iterable[RemoteFile], rules: Sequence[Decide], chunk_files: int = CHUNK_FILES) -> Selection:
+def select(
+    files: Iterable[RemoteFile], rules: Sequence[Decide], chunk_files: int = CHUNK_FILES, key: SortKey = BY_TIME
+) -> Selection:
     """Applies the rules in turn to chunks of the listing; the first rule with a reason skips the file."""
-    selection = Selection()
+    selection = Selection(key)
     remaining = iter(files)
     while chunk := list(islice(remaining, chunk_files)):
         for rule in rules:
@@ -113,5 +123,5 @@ def select(files: Iterable[RemoteFile], rules: Sequence[Decide], chunk_files: in
         selection._add(chunk)
         if len(selection._last) >= chunk_files:
             selection._spill()
-    selection._last.sort(key=lambda file: file.sort_key)
+    selection._last.sort(key=key)
     return selection

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from file_cdk.core.config import SourceConfig, StreamConfig
+from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig
 from file_cdk.core.errors import FileCdkError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
@@ -21,10 +21,12 @@ from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.transfer import without_files
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
     SCHEMALESS_PROPERTIES,
     declared_properties,
+    discovered_file_stream,
     discovered_stream,
     inferred_properties,
 )
@@ -68,18 +70,27 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
         reader = connector.reader(config)
-        for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
-            file = next(stream.files(), None)
-            if file is None:
-                yield warning(_no_files(stream.config))
-            else:
-                _read_beginning(executors, stream, file)
+        if isinstance(config.delivery_method, FileTransfer):
+            empty = without_files(config, reader)
+        else:
+            empty = _without_records(config, reader, executors)
+        yield from (warning(_no_files(stream)) for stream in empty)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
         yield messages.to_line(messages.connection_status())
     finally:
         executors.close()
+
+
+def _without_records(config: SourceConfig, reader: StreamReader, executors: Executors) -> Iterator[StreamConfig]:
+    """The streams that match no file; of the others, the first records are read."""
+    for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
+        file = next(stream.files(), None)
+        if file is None:
+            yield stream.config
+        else:
+            _read_beginning(executors, stream, file)
 
 
 def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
@@ -106,6 +117,10 @@ def _first_output(executor: Executor, task: Task) -> Event:
 def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     config, warnings = configured(connector, raw)
     yield from map(warning, warnings)
+    if isinstance(config.delivery_method, FileTransfer):
+        found = [discovered_file_stream(each.name, primary_key=each.primary_key_columns) for each in config.streams]
+        yield messages.to_line(messages.catalog(found))
+        return
     reader = connector.reader(config)
     executors = Executors(None)
     streams = []

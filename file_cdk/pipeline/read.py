@@ -22,14 +22,16 @@ from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import uninterrupted
-from file_cdk.engine.listing import Decide, list_matching, newer_than, select
+from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
+from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.rejects import rejected_facts
+from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
@@ -56,9 +58,10 @@ def read_streams(
         output.log(logging.WARNING, text)
     reader = connector.reader(config)
     executors = Executors(workers)
+    raw_files = RawFiles.wanted(connector, config, workers)
     # All before the first, so that what is wrong in the last stream's state or globs is said before any I/O.
     reads = [
-        _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output)
+        _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output, raw_files)
         for stream in chosen
     ]
     complete = True
@@ -82,8 +85,11 @@ class _Output:
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def send(self, message: AirbyteMessage) -> None:
+        self.line(messages.to_line(message))
+
+    def line(self, line: bytes) -> None:
         with _writing():
-            write_all(self.fd, messages.to_line(message))
+            write_all(self.fd, line)
 
     def copy(self, block: Block) -> None:
         with _writing():
@@ -122,6 +128,7 @@ class _StreamRead:
     reader: StreamReader
     executors: Executors
     output: _Output
+    raw_files: RawFiles | None = None
     cursor: Cursor | None = field(init=False, default=None)
     matcher: GlobPatterns = field(init=False)
     throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
@@ -132,7 +139,8 @@ class _StreamRead:
 
     def __post_init__(self) -> None:
         self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
-        self.reader = with_archives(self.reader, self.matcher, self.stream)
+        if self.raw_files is None:  # an archive is one file otherwise
+            self.reader = with_archives(self.reader, self.matcher, self.stream)
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
             self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
@@ -147,7 +155,8 @@ class _StreamRead:
             raise
         except FileCdkError as exc:
             self.first_error = self.first_error or exc
-        self.output.log(logging.INFO, f"read {_counted(self.records, 'record')} of stream {name!r}")
+        verb, noun = ("read", "record") if self.raw_files is None else ("copied", "file")
+        self.output.log(logging.INFO, f"{verb} {_counted(self.records, noun)} of stream {name!r}")
         if self.first_error is None:
             self._emit_state()
             self.output.status(name, AirbyteStreamStatus.COMPLETE)
@@ -168,18 +177,54 @@ class _StreamRead:
             self.output.log(
                 logging.INFO, f"stream {self.stream.name!r}: {_counted(selection.files, 'file')} to read{skipped}"
             )
-            self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
-            from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
-
-            shape = self._shape()
-            encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
-            decoder = format_for(self.stream.format, self.stream)
-            executor = self.executors.for_work(selection.size_bytes, decoder)
-            if not self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection)):
-                executor.reset()
-                return
-        if self.cursor is not None:
+            complete = (
+                self._read_records(selection) if self.raw_files is None else self._copy(selection, self.raw_files)
+            )
+        if complete and self.cursor is not None:
             self.cursor.finish()
+
+    def _read_records(self, selection: Selection) -> bool:
+        """Whether all files were gone through."""
+        self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
+        from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
+
+        shape = self._shape()
+        encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
+        decoder = format_for(self.stream.format, self.stream)
+        executor = self.executors.for_work(selection.size_bytes, decoder)
+        complete = self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
+        if not complete:
+            executor.reset()
+        return complete
+
+    def _copy(self, selection: Selection, raw_files: RawFiles) -> bool:
+        """Whether all files were gone through: where nothing can be written any more there is no point in it."""
+        try:
+            outcomes = raw_files.copies(self.reader, selection)
+        except DestinationError as exc:
+            self.first_error = exc
+            return False
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                match outcome:
+                    case Transferred(file):
+                        self._emit_file(raw_files, outcome)
+                        if self.cursor is not None:
+                            self.cursor.add(file)
+                            self._emit_state_if_due(self.cursor)
+                    case TransferFailed(file, error):
+                        self._fail(file, error)
+                        if isinstance(error, DestinationError):
+                            return False
+        return True
+
+    def _emit_file(self, raw_files: RawFiles, copied: Transferred) -> None:
+        self._say_running()
+        line = messages.to_line(raw_files.record(self.stream.name, copied, _now_ms()))
+        self.throttle.count(record_bytes=len(line))
+        self.output.line(line)
+        self.records += 1
+        self.records_since_state += 1
 
     def _shape(self) -> RecordShape:
         properties = self.choice.properties
@@ -220,13 +265,16 @@ class _StreamRead:
         return True
 
     def _emit_block(self, block: Block) -> None:
-        if not self.records:
-            self.output.status(self.stream.name, AirbyteStreamStatus.RUNNING)
+        self._say_running()
         self.throttle.count(record_bytes=block.size_bytes)
         rows = block.rows
         self.output.copy(block)
         self.records += rows
         self.records_since_state += rows
+
+    def _say_running(self) -> None:
+        if not self.records:
+            self.output.status(self.stream.name, AirbyteStreamStatus.RUNNING)
 
     def _fail(self, file: RemoteFile, error: FileCdkError) -> None:
         self.files_failed += 1

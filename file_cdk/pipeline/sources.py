@@ -1,5 +1,6 @@
 """From what a person names (a path, a URL, a YAML file) to the streams to sync."""
 
+import json
 import logging
 import os
 import re
@@ -24,7 +25,7 @@ from file_cdk.core.config import (
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, SourceConnector, StreamReader
-from file_cdk.core.uris import is_archive, without_compression
+from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.engine.listing import CHUNK_FILES, Decide
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 CONNECTORS = "file_cdk.connectors"
 NOT_RECOGNISED = "unknown extension"
 _YAML = (".yaml", ".yml")
+_JSON = ".json"
+_MAX_CONFIGURATION_BYTES = 1 << 20
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _DEFAULTS: dict[str, FormatConfig] = {
     "csv": CsvConfig(),
@@ -56,6 +59,7 @@ class SourceStream:
     says how its CSV files are written."""
 
     name: str
+    connector: SourceConnector
     reader: StreamReader
     matcher: Matcher
     source: SourceConfig
@@ -65,8 +69,12 @@ class SourceStream:
     finds_dialect: bool = False
 
 
-def streams_of(source: str, filetype: str | None, name: str | None) -> list[SourceStream]:
+def streams_of(
+    source: str, filetype: str | None, name: str | None, connector_name: str | None = None
+) -> list[SourceStream]:
     """The streams that SOURCE stands for. filetype and name override what a path or URL would give.
+
+    connector_name: SOURCE is a configuration of this connector, in YAML or JSON, whatever the file is called.
 
     Raises ConfigError, or AccessError when nothing is there.
     """
@@ -74,29 +82,49 @@ def streams_of(source: str, filetype: str | None, name: str | None) -> list[Sour
         raise ConfigError("SOURCE is empty")
     if name == "":
         raise ConfigError("the table's name is empty")
-    if source.lower().endswith(_YAML) and os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises where it may not look
+    if connector_name is not None or _is_configuration(source):
         if filetype or name:
-            raise ConfigError("the format and table of a YAML file's streams are set in that file")
-        return _streams_of_file(Path(source))
+            raise ConfigError("the format and table of a configuration's streams are set in that file")
+        return _streams_of_file(Path(source), connector_name)
     scheme = _SCHEME.match(source)
     connector = connector_for(scheme[1].lower() if scheme else "file")
     location = connector.location(source)
     chosen = _default_format(filetype) if filetype else None
-    if chosen is None and (file := _named_file(location.globs)) and not _may_be_read(file, _kind(file)):
-        raise ConfigError(f"{source} has no known extension", remedy=f"Say what it is with --format: {_FORMATS}")
+    if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
+        raise ConfigError(
+            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_FORMATS}"
+        )
     stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
     return [replace(_source_stream(connector, config, config.streams[0], chosen), finds_dialect=True)]
 
 
 def connector_for(scheme: str) -> SourceConnector:
-    """The installed connector that claims a URL scheme. Raises ConfigError naming those that are."""
+    """The installed connector that claims a URL scheme, or is called so (`s3` or `source-s3`). Raises ConfigError naming those
+    that are."""
     installed: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=CONNECTORS)}
-    if scheme not in installed:
+    called = {entry.value.partition(".")[0].replace("_", "-"): entry for entry in installed.values()}
+    if (found := installed.get(scheme) or called.get(scheme)) is None:
         raise ConfigError(
             f"no connector is installed for {scheme}:", remedy=f"Installed: {', '.join(sorted(installed))}"
         )
-    return cast(SourceConnector, installed[scheme].load())
+    return cast(SourceConnector, found.load())
+
+
+def _is_configuration(source: str) -> bool:
+    """By its ending a YAML file; or a JSON file that has `source` and `streams`, which is no data to be loaded."""
+    ending = source[source.rfind(".") :].lower()
+    if ending not in (*_YAML, _JSON) or not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises where it may not look
+        return False
+    if ending in _YAML:
+        return True
+    try:
+        if os.path.getsize(source) > _MAX_CONFIGURATION_BYTES:  # noqa: PTH202 - as above
+            return False
+        document = json.loads(Path(source).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and isinstance(document.get("source"), str) and "streams" in document
 
 
 def _named_file(globs: Sequence[str]) -> str | None:
@@ -105,14 +133,17 @@ def _named_file(globs: Sequence[str]) -> str | None:
     return names[0] if [GlobPatterns.escape(name) for name in names] == list(globs) and len(names) == 1 else None
 
 
-def _streams_of_file(path: Path) -> list[SourceStream]:
+def _streams_of_file(path: Path, connector_name: str | None) -> list[SourceStream]:
+    connector = None if connector_name is None else connector_for(connector_name)
     raw = _load_yaml(path)
-    connector = connector_for(str(raw.pop("source", "file")))
+    named = str(raw.pop("source", "file"))
+    connector = connector or connector_for(named)
     config = parse_config(connector.config_class, raw)
     if unknown := list(unknown_keys(config, raw)):
-        raise ConfigError(
-            f"{path} has keys that mean nothing here: {', '.join(unknown)}", remedy="Correct or remove them"
-        )
+        fault = f"{path} has keys that mean nothing here: {', '.join(unknown)}"
+        if connector_name is None and path.suffix.lower() != _JSON:
+            raise ConfigError(fault, remedy="Correct or remove them")
+        _log.warning("%s", fault)  # a connector's own configuration may have keys of another implementation
     require_supported(config, loads_tables=True)
     return [_source_stream(connector, config, stream, stream.format) for stream in config.streams]
 
@@ -121,7 +152,7 @@ def _load_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = _parsed(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as exc:
         line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
         raise ConfigError(f"{path} is not YAML: {exc.problem}{line}") from None
@@ -130,8 +161,18 @@ def _load_yaml(path: Path) -> dict[str, Any]:
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise ConfigError(f"{path} must hold a mapping with `path` and `streams`")
+        raise ConfigError(f"{path} must hold a mapping with `streams`")
     return raw
+
+
+def _parsed(text: str) -> Any:
+    """Raises yaml.YAMLError. Not all JSON is YAML: that takes no tabs between tokens."""
+    import yaml
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return yaml.safe_load(text)
 
 
 def _source_stream(
@@ -139,7 +180,7 @@ def _source_stream(
 ) -> SourceStream:
     matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
     reader = with_archives(connector.reader(config), matcher, stream)
-    return SourceStream(stream.name, reader, matcher, config, stream, chosen, connector.origin(config))
+    return SourceStream(stream.name, connector, reader, matcher, config, stream, chosen, connector.origin(config))
 
 
 def _default_format(filetype: str) -> FormatConfig:
@@ -153,11 +194,13 @@ def _default_format(filetype: str) -> FormatConfig:
     return _DEFAULTS[name]
 
 
-def _kind(uri: str) -> str | None:
+def kind_of(uri: str) -> str | None:
+    """What a file's ending says that it is, as `--format` takes it; None when no ending is known."""
     return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
 
 
-def _may_be_read(uri: str, kind: str | None) -> bool:
+def may_be_read(uri: str, kind: str | None) -> bool:
+    """Whether a file of that kind is read when nobody says of what format it is."""
     # An archive that is listed itself could not be listed inside; reading it says why.
     return kind is not None or is_archive(uri)
 
@@ -172,21 +215,24 @@ def recognised(kinds: set[str]) -> Decide:
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
         nonlocal others
-        found = [_kind(file.uri) for file in files]
+        found = [kind_of(file.uri) for file in files]
         kinds.update(kind for kind in found if kind)
         reasons = [
-            None if _may_be_read(file.uri, kind) else NOT_RECOGNISED for file, kind in zip(files, found, strict=True)
+            None if may_be_read(file.uri, kind) else NOT_RECOGNISED for file, kind in zip(files, found, strict=True)
         ]
         unknown = [file.uri for file, reason in zip(files, reasons, strict=True) if reason]
         others += len(files) - len(unknown)
         skipped[:] = sorted([*skipped, *unknown])[: _NAMES_SHOWN + 1]
         if skipped and not others and len(files) < CHUNK_FILES:  # a chunk that is not full is the last one
-            _log.warning(
-                "no file has a known extension: %s. Say what they are with --format: %s", _listed(skipped), _FORMATS
-            )
+            _log.warning("no file has a known extension: %s. %s", _listed(skipped), extension_hint())
         return reasons
 
     return decide
+
+
+def extension_hint() -> str:
+    """What to do about files without a known extension."""
+    return f"Say what they are with --format: {_FORMATS}"
 
 
 def _listed(names: Sequence[str]) -> str:

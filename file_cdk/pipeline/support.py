@@ -4,13 +4,16 @@ from file_cdk.core.config import FileTransfer, SourceConfig, ValidationPolicy
 from file_cdk.core.errors import ConfigError
 from file_cdk.formats.registry import require_format
 
-_REMEDY = "It is planned; until then leave it out"
-
 
 def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> None:
     """Raises ConfigError naming the option. loads_tables: records go into tables, not out by the protocol."""
     if isinstance(config.delivery_method, FileTransfer):
-        raise ConfigError("delivery_method use_file_transfer is not supported by this version", remedy=_REMEDY)
+        if loads_tables:
+            raise ConfigError(
+                "delivery_method use_file_transfer is for the Airbyte protocol",
+                remedy="Leave it out: a table has records, not files",
+            )
+        return  # no file is looked into, so any format will do
     for stream in config.streams:
         require_format(stream.format.filetype)
         if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:

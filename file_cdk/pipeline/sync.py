@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
-from file_cdk.core.config import CsvConfig, FormatConfig
+from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
-from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import ALREADY_LOADED, Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
-from file_cdk.formats.registry import detecting_csv, format_for, module_of
+from file_cdk.formats.registry import module_of
+from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ALREADY_LOADED = "already loaded"
 _MAX_RETRIES_PER_FILE = 100
 
 
@@ -41,7 +41,8 @@ class SyncOptions:
     filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
     max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
     files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
-    their beginnings, `default` is comma, double quotes, UTF-8 and a header row.
+    their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
+    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called.
     """
 
     workers: int | None = None
@@ -50,7 +51,8 @@ class SyncOptions:
     stream: str | None = None
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     retry_rejects: bool = False
-    dialect: Literal["auto", "default"] = "auto"
+    dialect: Dialect = "auto"
+    connector: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -131,7 +133,7 @@ def sync(
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or _Silence()
-    streams = streams_of(fspath(source), options.filetype, options.stream)
+    streams = streams_of(fspath(source), options.filetype, options.stream, options.connector)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
@@ -193,17 +195,11 @@ class _StreamSync:
         )
 
     def _decoder(self, chosen: FormatConfig, selection: Selection, table: StreamTable) -> Format:
-        """The format; for CSV of which no configuration says how it is written, one that finds out."""
-        stream = self.source.stream
-        if not (self.source.finds_dialect and self.options.dialect == "auto" and isinstance(chosen, CsvConfig)):
-            return format_for(chosen, stream)
-        from file_cdk.pipeline.dialects import FILES, usual_dialect
-
-        files = selection.latest(FILES)
-        usual = usual_dialect(self.source.reader, files, stream.max_expansion_ratio, chosen, table.schema.names)
-        if usual.note is not None:
-            self.observer.warned(f"{self.source.name}: {usual.note}")
-        return detecting_csv(usual.config, usual.header, stream)
+        options, columns = self.options, table.schema.names
+        decoder, note = decoder_of(self.source, chosen, options.dialect, selection.latest, columns)
+        if note is not None:
+            self.observer.warned(f"{self.source.name}: {note}")
+        return decoder
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
         executor = self.executors.for_work(selection.size_bytes, decoder)

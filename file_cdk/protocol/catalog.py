@@ -13,6 +13,18 @@ from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN
 SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
 """Of a schemaless stream, and of a stream that matched no file."""
 
+FILE_PROPERTIES: Mapping[str, Any] = {
+    "folder": {"type": "string"},
+    "file_name": {"type": "string"},
+    "source_uri": {"type": "string"},
+    "bytes": {"type": "integer"},
+    "id": {"type": ["null", "string"]},
+    "created_at": {"type": ["null", "string"]},
+    "updated_at": {"type": ["null", "string"]},
+    "mime_type": {"type": ["null", "string"]},
+}
+"""Of a stream whose files are copied as they are: each record is about one file."""
+
 _METADATA_PROPERTIES = {name: {"type": "string"} for name in METADATA_COLUMNS}
 
 
@@ -29,15 +41,26 @@ def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
 def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> AirbyteStream:
     """A stream of the catalog. properties: the data columns in final form; where records came from stands before them."""
     data = {column: schema for column, schema in properties.items() if column not in _METADATA_PROPERTIES}
+    return _stream(name, {**_METADATA_PROPERTIES, **data}, primary_key, is_file_based=False)
+
+
+def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> AirbyteStream:
+    """A stream of files that are copied as they are."""
+    return _stream(name, FILE_PROPERTIES, primary_key, is_file_based=True)
+
+
+def _stream(
+    name: str, properties: Mapping[str, Any], primary_key: Sequence[str], *, is_file_based: bool
+) -> AirbyteStream:
     return AirbyteStream(
         name=name,
-        json_schema={"type": "object", "properties": {**_METADATA_PROPERTIES, **data}},
+        json_schema={"type": "object", "properties": dict(properties)},
         supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
         source_defined_cursor=True,
         default_cursor_field=[MODIFIED_COLUMN],
         source_defined_primary_key=[[column] for column in primary_key] or None,
         is_resumable=True,
-        is_file_based=False,
+        is_file_based=is_file_based,
     )
 
 

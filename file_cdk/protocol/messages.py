@@ -1,4 +1,5 @@
-"""The messages that are few (all but RECORD): built from the official models, written as one JSON line each.
+"""The messages that are few: built from the official models, written as one JSON line each. A RECORD is made here only
+where it stands for a whole file.
 
 Times are milliseconds since the epoch, given by the caller.
 """
@@ -16,6 +17,8 @@ from airbyte_protocol_dataclasses.models import (
     AirbyteErrorTraceMessage,
     AirbyteLogMessage,
     AirbyteMessage,
+    AirbyteRecordMessage,
+    AirbyteRecordMessageFileReference,
     AirbyteStateMessage,
     AirbyteStateStats,
     AirbyteStateType,
@@ -89,6 +92,17 @@ def stream_state(stream: str, state: Mapping[str, Any], *, record_count: int) ->
         sourceStats=AirbyteStateStats(recordCount=float(record_count)),
     )
     return AirbyteMessage(type=Type.STATE, state=message)
+
+
+def file_record(
+    stream: str, data: Mapping[str, Any], *, staged: str, relative: str, size_bytes: int, emitted_at_ms: int
+) -> AirbyteMessage:
+    """A file that was copied. staged: absolute path of the copy; relative: what it is called in the destination."""
+    reference = AirbyteRecordMessageFileReference(
+        staging_file_url=staged, source_file_relative_path=relative, file_size_bytes=size_bytes
+    )
+    record = AirbyteRecordMessage(stream=stream, data=dict(data), emitted_at=emitted_at_ms, file_reference=reference)
+    return AirbyteMessage(type=Type.RECORD, record=record)
 
 
 def log(level: int, message: str, *, stack_trace: str | None = None) -> AirbyteMessage:

@@ -75,6 +75,21 @@ def test_help_on_rejects() -> None:
     assert "N|N%  " in run("sync", "--help").stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "usage", "example"),
+    [
+        ("ls", "[--sort {modified,uri,none}]", "file-cdk ls orders --to shop.duckdb "),
+        ("check", "[--connector NAME]", "file-cdk check config.json --connector s3 "),
+    ],
+)
+def test_help_on_ls_and_check(command: str, usage: str, example: str) -> None:
+    assert f"    {command} " in run("--help").stdout
+    shown = run(command, "--help").stdout
+    assert usage in shown
+    assert example in shown
+    assert "'exports.zip!**/*.csv'" in shown
+
+
 def test_help_on_sync_names_archives_and_where_more_options_are() -> None:
     shown = run("sync", "--help").stdout
     assert "'exports.zip!**/*.csv'" in shown

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.engine.listing import BEFORE_START_DATE, list_matching, newer_than, select
+from file_cdk.engine.listing import BEFORE_START_DATE, BY_URI, list_matching, newer_than, select
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -67,3 +67,11 @@ def test_the_first_rule_with_a_reason_counts() -> None:
     assert selection.skipped == {BEFORE_START_DATE: 2}
     selection = select(files, [no_b, newer_than(EPOCH + timedelta(minutes=5))])
     assert selection.skipped == {"is b": 1, BEFORE_START_DATE: 1}
+
+
+@given(st.lists(st.text("abc/", min_size=1), unique=True), st.integers(1, 5))
+def test_a_selection_may_be_sorted_by_uri(uris: list[str], chunk: int) -> None:
+    selection = select([file_at(uri, -at) for at, uri in enumerate(uris)], [], chunk_files=chunk, key=BY_URI)
+    assert [file.uri for file in selection] == sorted(uris)
+    assert [file.uri for file in selection.latest(1)] == uris[:1], "the latest is still by time"
+    selection.close()

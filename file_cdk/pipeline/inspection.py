@@ -1,0 +1,202 @@
+"""Which files a sync would read, and why it would skip the others. Nothing is opened to write, and no file is read."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+from typing import cast
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
+from file_cdk.core.uris import redacted
+from file_cdk.destinations.registry import destination_for
+from file_cdk.engine.listing import ALREADY_LOADED, BY_TIME, BY_URI, Selection, list_matching, newer_than, select
+from file_cdk.pipeline.sources import (
+    NOT_RECOGNISED,
+    SourceStream,
+    extension_hint,
+    format_of,
+    kind_of,
+    may_be_read,
+    streams_of,
+)
+from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.globbing import GlobPatterns
+
+NO_PATTERN_MATCHES = "no pattern matches"
+
+_DECIDED_AT_ONCE = 1000
+
+Seen = Callable[[RemoteFile], None]
+"""Told of each file as it is listed, before it is known what comes of it."""
+
+
+class Order(StrEnum):
+    """modified: in which a sync reads. none: as the store lists them, each as soon as it is known."""
+
+    MODIFIED = "modified"
+    URI = "uri"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionOptions:
+    """filetype, stream, connector: as SyncOptions. destination: whose ledger is asked what is loaded; None: nothing is.
+
+    everything: also files below the listing prefixes that no pattern matches.
+    """
+
+    filetype: str | None = None
+    stream: str | None = None
+    connector: str | None = None
+    destination: str | None = None
+    everything: bool = False
+    order: Order = Order.MODIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedFile:
+    """format: what it is read as, as `--format` takes it; None for what has no known extension. reason: why it would be
+    skipped; None when it would be read."""
+
+    stream: str
+    file: RemoteFile
+    format: str | None
+    reason: str | None
+
+
+@dataclass(slots=True)
+class Inspection:
+    """One stream's files. The counts are of the files that were yielded, and complete when all were."""
+
+    source: SourceStream
+    options: InspectionOptions
+    destination: Inspectable | None = None
+    files_read: int = 0
+    size_bytes: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    kinds: set[str] = field(default_factory=set)
+
+    def files(self, seen: Seen) -> Generator[InspectedFile, None, None]:
+        """In the order that was asked for; memory stays bounded. Close it to drop what it holds before its end.
+
+        Raises AccessError, TransientError, DestinationError and ConfigError, as a sync does.
+        """
+        with ExitStack() as opened:
+            known = opened.enter_context(self._known())
+            found: Iterator[RemoteFile] = self._found(seen)
+            if self.options.order is not Order.NONE:
+                found = iter(self._sorted(found, opened))
+            while chunk := list(islice(found, _DECIDED_AT_ONCE)):
+                for file in self._decided(chunk, known):
+                    self._count(file)
+                    yield file
+
+    def warnings(self) -> Iterator[str]:
+        """What a person should know who is surprised."""
+        matched = self.files_read + self.skipped.total() - self.skipped[NO_PATTERN_MATCHES]
+        if not matched:
+            yield f"no file matches {', '.join(map(repr, self.source.stream.globs))}"
+        elif self.skipped[NOT_RECOGNISED] == matched:
+            yield f"no file has a known extension. {extension_hint()}"
+        if self.source.format is None:
+            try:
+                format_of(self.kinds)
+            except ConfigError as exc:
+                yield f"a sync would be refused: {exc}"
+
+    def _known(self) -> AbstractContextManager[Known | None]:
+        if self.destination is None:
+            return nullcontext()
+        return self.destination.known(self.source.name, self.source.origin)
+
+    def _found(self, seen: Seen) -> Iterator[RemoteFile]:
+        reader, matcher = self.source.reader, self.source.matcher
+        if self.options.everything:
+            matcher = Everything(matcher)
+            reader = _with_all_members(reader, matcher)
+        for file in list_matching(reader, matcher):
+            seen(file)
+            yield file
+
+    def _sorted(self, files: Iterator[RemoteFile], opened: ExitStack) -> Selection:
+        selection = select(files, [], key=BY_URI if self.options.order is Order.URI else BY_TIME)
+        opened.callback(selection.close)
+        return selection
+
+    def _decided(self, files: Sequence[RemoteFile], known: Known | None) -> Iterator[InspectedFile]:
+        """By the rules that a sync has, in its order: a file has the first reason that applies."""
+        old = newer_than(self.source.source.start_at)(files)
+        formats = [self._format(file.uri) for file in files]
+        reasons = [
+            self._unwanted(file.uri, kind) or too_old for file, kind, too_old in zip(files, formats, old, strict=True)
+        ]
+        asked = [file for file, reason in zip(files, reasons, strict=True) if reason is None]
+        unloaded = iter([True] * len(asked) if known is None else known.unloaded(asked))
+        for file, kind, reason in zip(files, formats, reasons, strict=True):
+            loaded = reason is None and not next(unloaded)
+            yield InspectedFile(self.source.name, file, kind, ALREADY_LOADED if loaded else reason)
+
+    def _format(self, uri: str) -> str | None:
+        return kind_of(uri) if self.source.format is None else self.source.format.filetype
+
+    def _unwanted(self, uri: str, kind: str | None) -> str | None:
+        if self.options.everything and not self.source.matcher.matches(uri):
+            return NO_PATTERN_MATCHES
+        if self.source.format is None:
+            if not may_be_read(uri, kind):
+                return NOT_RECOGNISED
+            if kind is not None:
+                self.kinds.add(kind)
+        return None
+
+    def _count(self, file: InspectedFile) -> None:
+        if file.reason is not None:
+            self.skipped[file.reason] += 1
+        else:
+            self.files_read += 1
+            self.size_bytes += file.file.size_bytes
+
+
+def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
+    """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
+    streams = streams_of(source, options.filetype, options.stream, options.connector)
+    destination = None if options.destination is None else _inspectable(options.destination)
+    return [Inspection(stream, options, destination) for stream in streams]
+
+
+def _inspectable(url: str) -> Inspectable:
+    destination = destination_for(url)
+    if not isinstance(destination, Inspectable):
+        raise ConfigError(
+            f"{redacted(url)!r} cannot say what is loaded without being opened to write", remedy="Omit --to"
+        )
+    return destination
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """The listing of `wanted`, unfiltered: a Matcher, and what opens the archives that `wanted` does."""
+
+    wanted: Matcher
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        return self.wanted.prefixes
+
+    def matches(self, uri: str) -> bool:  # noqa: ARG002 - the port's name
+        return True
+
+    def opens(self, archive_uri: str) -> bool:
+        assert isinstance(self.wanted, GlobPatterns)
+        return self.wanted.opens(archive_uri)
+
+
+def _with_all_members(reader: StreamReader, matcher: Everything) -> StreamReader:
+    if not isinstance(reader, ArchiveReader):
+        return reader
+    # ArchiveReader asks its matcher for nothing but these two methods.
+    return replace(reader, matcher=cast(GlobPatterns, matcher))
