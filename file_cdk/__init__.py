@@ -41,11 +41,13 @@ if TYPE_CHECKING:
         StreamReader,
         StreamTable,
     )
-    from file_cdk.core.uris import split_member
+    from file_cdk.core.uris import redacted, split_member
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.globbing import GlobPatterns
     from file_cdk.readers.local import LocalReader
+    from file_cdk.readers.objects import ObjectReader, ObjectStore, Page
+    from file_cdk.readers.retries import RetryPolicy
 
 _ORIGINS = {
     "file_cdk.cli.connector": ["run_connector"],
@@ -81,11 +83,13 @@ _ORIGINS = {
         "StreamReader",
         "StreamTable",
     ],
-    "file_cdk.core.uris": ["split_member"],
+    "file_cdk.core.uris": ["redacted", "split_member"],
     "file_cdk.pipeline.rejects": ["MaxRejects"],
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
     "file_cdk.readers.local": ["LocalReader"],
+    "file_cdk.readers.objects": ["ObjectReader", "ObjectStore", "Page"],
+    "file_cdk.readers.retries": ["RetryPolicy"],
 }
 _ORIGIN_OF = {name: module for module, names in _ORIGINS.items() for name in names}
 
@@ -97,8 +101,13 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "StreamConfig",
     "Location",
     "LocalReader",
+    "ObjectReader",
+    "ObjectStore",
+    "Page",
+    "RetryPolicy",
     "GlobPatterns",
     "split_member",
+    "redacted",
     # ports and nouns
     "RemoteFile",
     "Split",

@@ -91,9 +91,13 @@ class AccessError(FileCdkError):
 
 
 class TransientError(FileCdkError):
-    """The store or network failed in a way that may pass."""
+    """The store or network failed in a way that may pass. retry_after_s: when to try again, if the server said."""
 
     failure_type = "transient_error"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after_s = retry_after_s
 
 
 # Skip the file: it stays unread and is tried again next time; the others go on

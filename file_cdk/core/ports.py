@@ -45,6 +45,15 @@ class StreamReader(Protocol):
         """
 
 
+@runtime_checkable
+class Prefetching(Protocol):
+    """What a StreamReader may do besides: begin to fetch what will soon be read."""
+
+    def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
+        """Bytes `[start, end)` of the file are likely to be read next but for what was announced before. Never waits or
+        raises: it may ignore what there is no room for, and errors come when the bytes are read."""
+
+
 @dataclass(slots=True)
 class JsonLines:
     """A batch of records that already are JSON: each one object's exact bytes, no line end, no blanks around it.

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from file_cdk.core.errors import OutputClosedError
-from file_cdk.engine.work import Began, Ended, Failed, Output, Task, run_task
+from file_cdk.engine.work import Began, Ended, Failed, Output, Task, announce, run_task
 
 MAX_BLOCK_BYTES = 1 << 20
 """Largest block of lines; the capacity a worker's pipe is given, so that a whole block fits into it."""
+
+_INLINE_AHEAD = 32
+"""Tasks that wait while their reader fetches what they will read."""
 
 
 class Block(Protocol):
@@ -119,10 +122,11 @@ class InlineExecutor:
     pending: int = field(default=0)
 
     def has_room(self) -> bool:
-        return self.pending == 0
+        return self.pending < _INLINE_AHEAD
 
     def submit(self, task: Task) -> InlineAttempt:
         self.pending += 1
+        announce(task)
         return InlineAttempt(task, run_task(task, MAX_BLOCK_BYTES), self)
 
     def reset(self) -> None:

@@ -1,8 +1,11 @@
 """List a stream's files and hand them out in (modified_at, uri) order, without holding a large listing in memory."""
 
+import contextlib
 import heapq
 import pickle
+import queue
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -22,6 +25,12 @@ CHUNK_FILES = 20_000
 MAX_RUNS = 128
 """Temporary files open at a time."""
 
+MAX_LISTINGS = 8
+"""Prefixes listed at a time."""
+
+_LISTED_TOGETHER = 1000
+"""Files handed from the thread that lists to the one that reads, at a time."""
+
 BEFORE_START_DATE = "modified before start_date"
 ALREADY_LOADED = "already loaded"
 
@@ -29,15 +38,78 @@ Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
 """For each file of a chunk: why it is skipped, or None to read it."""
 
 
-def list_matching(reader: StreamReader, matcher: Matcher) -> Iterator[RemoteFile]:
-    """Every file that the stream wants, each once, in the order the store lists them."""
+def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = False) -> Iterator[RemoteFile]:
+    """Every file that the stream wants, each once, prefix by prefix in the order the store lists them.
+
+    Several prefixes are listed at the same time, and then files of one come between those of another, unless `in_order`.
+    """
+    prefixes = matcher.prefixes
+    listed = _listed if in_order or len(prefixes) < 2 else _listed_together
     try:
-        for prefix in matcher.prefixes:
-            for file in reader.list_files(prefix):
-                if file.uri.startswith(prefix) and matcher.matches(file.uri):
-                    yield file
+        for prefix, file in listed(reader, prefixes):
+            if file.uri.startswith(prefix) and matcher.matches(file.uri):
+                yield file
     except OSError as exc:
         raise AccessError(f"the files cannot be listed: {exc.strerror or type(exc).__name__}") from exc
+
+
+def _listed(reader: StreamReader, prefixes: Iterable[str]) -> Iterator[tuple[str, RemoteFile]]:
+    return ((prefix, file) for prefix in prefixes for file in reader.list_files(prefix))
+
+
+def _listed_together(reader: StreamReader, prefixes: Sequence[str]) -> Iterator[tuple[str, RemoteFile]]:
+    found: queue.Queue[_Found] = queue.Queue(MAX_LISTINGS)
+    waiting = queue.SimpleQueue[str]()
+    stopped = threading.Event()
+    for prefix in prefixes:
+        waiting.put(prefix)
+    for _ in range(min(MAX_LISTINGS, len(prefixes))):
+        # Daemons: should the listing be given up, nobody waits for a page of it.
+        arguments = (reader, waiting, found, stopped)
+        threading.Thread(target=_list_into, args=arguments, name="file_cdk-list", daemon=True).start()
+    left = len(prefixes)
+    try:
+        while left:
+            match found.get():
+                case (prefix, [*files]):
+                    yield from ((prefix, file) for file in files)
+                case (_, None):
+                    left -= 1
+                case (_, BaseException() as error):
+                    raise error
+    finally:
+        stopped.set()
+
+
+_Found = tuple[str, list[RemoteFile] | BaseException | None]
+"""Files of a prefix, the error that ended its listing, or None for its end."""
+
+
+def _list_into(
+    reader: StreamReader, waiting: "queue.SimpleQueue[str]", found: "queue.Queue[_Found]", stopped: threading.Event
+) -> None:
+    while not stopped.is_set():
+        try:
+            prefix = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            files = iter(reader.list_files(prefix))
+            while part := list(islice(files, _LISTED_TOGETHER)):
+                _hand_over((prefix, part), found, stopped)
+                if stopped.is_set():
+                    return
+        except BaseException as exc:  # noqa: BLE001 - raised again where the files are taken
+            _hand_over((prefix, exc), found, stopped)
+            return
+        _hand_over((prefix, None), found, stopped)
+
+
+def _hand_over(item: _Found, found: "queue.Queue[_Found]", stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        with contextlib.suppress(queue.Full):
+            found.put(item, timeout=0.1)
+            return
 
 
 def newer_than(start_at: datetime | None) -> Decide:

@@ -95,6 +95,10 @@ class OrderedRun:
         while (attempt := self._next_attempt()) is not None:
             yield from self._read_file(attempt)
 
+    @property
+    def job(self) -> Job:
+        return self._job
+
     def retry(self, file: RemoteFile, job: Job) -> None:
         """After FileFailed: the same file comes again, under another job, which all later files get too."""
         self._job = job

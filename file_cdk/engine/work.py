@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader
+from file_cdk.core.ports import Encoder, Format, JsonLines, Prefetching, SplitReport, StreamReader
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 from file_cdk.engine.reading import WholeReads
 
@@ -18,6 +18,14 @@ _SLICE_FILL = 0.9
 """Share of a block that a slice aims at, since rows differ in length."""
 
 _FIRST_SLICE_ROWS = 512
+
+_BEYOND_BYTES = 64 << 10
+"""What a format mostly reads after a split, to the end of the record that begins in it."""
+
+_WHOLE_BYTES = 4 << 20
+"""A file of at most this size is fetched whole, whatever order its format reads it in."""
+
+_SAMPLE_BYTES = 1 << 20
 
 _job_keys = itertools.count()
 
@@ -94,6 +102,21 @@ class Failed:
 
     error: FileCdkError
     report: SplitReport
+
+
+def announce(task: Task) -> None:
+    """Tells a reader that can fetch ahead what this task is going to read."""
+    reader, split = task.job.reader, task.split
+    if not isinstance(reader, Prefetching):
+        return
+    size = split.file.size_bytes
+    if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.reads_forward):
+        reader.prefetch(split.file, 0, min(size, _SAMPLE_BYTES))
+    elif size <= _WHOLE_BYTES:
+        reader.prefetch(split.file, 0, size)
+    elif task.job.format.reads_forward:
+        # One byte before: it tells whether a record begins with the split.
+        reader.prefetch(split.file, max(split.start - 1, 0), min(split.end + _BEYOND_BYTES, size))
 
 
 def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ended | Failed]:

@@ -19,7 +19,7 @@ from typing import IO
 
 from file_cdk.core.files import Split
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
-from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, run_task
+from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
 OUTBOX_BYTES = 32 << 20
 """Output that a worker keeps in memory; with the pipe and one piece, all that it holds there."""
@@ -196,21 +196,26 @@ def main(control: Connection, data: Connection, pipe_bytes: int) -> None:
 
 
 def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
-    """Tasks as they come; while none does, output goes on leaving."""
+    """Tasks as they come, announced to their reader when they do; while none does, output goes on leaving."""
     jobs: dict[int, Job] = {}
+    ordered: deque[tuple[int, Task]] = deque()
     control = outbox.control
     while True:
-        while outbox.waiting and not control.poll(0):
+        while not ordered and outbox.waiting and not control.poll(0):
             outbox.flush(until_bytes=None)
             if outbox.waiting:
                 poll = select.poll()
                 poll.register(outbox.data_fd, select.POLLOUT)
                 poll.register(control.fileno(), select.POLLIN)
                 poll.poll()
-        order: TaskOrder = control.recv()
-        if order.job is not None:
-            jobs[order.job_key] = order.job
-        yield order.attempt_key, Task(jobs[order.job_key], order.split, order.emitted_at_ms)
+        while not ordered or control.poll(0):
+            order: TaskOrder = control.recv()
+            if order.job is not None:
+                jobs[order.job_key] = order.job
+            task = Task(jobs[order.job_key], order.split, order.emitted_at_ms)
+            announce(task)
+            ordered.append((order.attempt_key, task))
+        yield ordered.popleft()
 
 
 def _settle() -> None:

@@ -58,10 +58,10 @@ class _Stream:
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
         return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Those that were not modified before start_date, as the store lists them."""
+    def files(self, *, in_order: bool = False) -> Iterator[RemoteFile]:
+        """Those that were not modified before start_date, as the store lists them; see list_matching."""
         old = newer_than(self.source.start_at)
-        return (file for file in list_matching(self.reader, self.matcher) if old([file]) == [None])
+        return (file for file in list_matching(self.reader, self.matcher, in_order=in_order) if old([file]) == [None])
 
 
 def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
@@ -86,7 +86,7 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
 def _without_records(config: SourceConfig, reader: StreamReader, executors: Executors) -> Iterator[StreamConfig]:
     """The streams that match no file; of the others, the first records are read."""
     for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
-        file = next(stream.files(), None)
+        file = next(stream.files(in_order=True), None)
         if file is None:
             yield stream.config
         else:
@@ -176,11 +176,10 @@ def _no_files(config: StreamConfig, consequence: str = "") -> str:
 
 def _sample(stream: _Stream) -> list[RemoteFile]:
     """The latest files, oldest of them first; one file if the configuration says so."""
-    files = stream.files()
     if stream.config.use_first_found_file_for_schema_discovery:
-        first = next(files, None)
+        first = next(stream.files(in_order=True), None)
         return [] if first is None else [first]
-    selection = select(files, [])
+    selection = select(stream.files(), [])
     try:
         latest = selection.latest(stream.config.recent_n_files_to_read_for_schema_discovery or SAMPLE_FILES)
     finally:

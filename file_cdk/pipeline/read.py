@@ -30,6 +30,7 @@ from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
+from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
@@ -131,6 +132,7 @@ class _StreamRead:
     raw_files: RawFiles | None = None
     cursor: Cursor | None = field(init=False, default=None)
     matcher: GlobPatterns = field(init=False)
+    store: StoreFailures = field(init=False)
     throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
     records: int = 0
     records_since_state: int = 0
@@ -141,6 +143,7 @@ class _StreamRead:
         self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
         if self.raw_files is None:  # an archive is one file otherwise
             self.reader = with_archives(self.reader, self.matcher, self.stream)
+        self.store = StoreFailures(self.reader)
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
             self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
@@ -249,6 +252,7 @@ class _StreamRead:
                 case FileBlock(block=block):
                     self._emit_block(block)
                 case FileDone(tally):
+                    self.store.file_read()
                     self._warn(tally)
                     if self.cursor is not None:
                         self.cursor.add(tally.file)
@@ -261,7 +265,18 @@ class _StreamRead:
                     return False
                 case FileFailed(tally, error):
                     self._warn(tally)
+                    if (newer := self.store.newer_version(tally.file, error)) is not None:
+                        # What was emitted of the older one stays: a destination that keeps one record per key has the newer.
+                        text = (
+                            f"file {newer.uri!r} changed while it was read; its new version is read from the beginning"
+                        )
+                        self.output.log(logging.WARNING, text)
+                        run.retry(newer, run.job)
+                        continue
                     self._fail(tally.file, error)
+                    if (given_up := self.store.gives_up(error)) is not None:
+                        self.first_error = given_up
+                        return False
         return True
 
     def _emit_block(self, block: Block) -> None:

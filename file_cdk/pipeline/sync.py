@@ -23,6 +23,7 @@ from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import module_of
 from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
+from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
@@ -166,8 +167,12 @@ class _StreamSync:
     retries: Counter[str] = field(default_factory=Counter)
     several: bool = False
     """Whether the sync has more streams than this one, so that messages name theirs."""
+    store: StoreFailures = field(init=False)
     known: "pa.Schema | None" = None
     """The table's columns as the person was last told of them."""
+
+    def __post_init__(self) -> None:
+        self.store = StoreFailures(self.source.reader)
 
     def run(self) -> StreamResult:
         name = self.source.name
@@ -205,8 +210,10 @@ class _StreamSync:
         executor = self.executors.for_work(selection.size_bytes, decoder)
         self._widen(table, self._sample(executor, decoder, selection))
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
-        self._take(OrderedRun(executor, job, selection), job, table)
-        table.flush()
+        try:
+            self._take(OrderedRun(executor, job, selection), job, table)
+        finally:
+            table.flush()
         self._tell_changes(table, "values that the narrower type would change")
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
@@ -226,6 +233,7 @@ class _StreamSync:
                         if self.options.max_rejects.allow(tally):
                             load.commit(LoadedFile(tally.rows, tally.rejects))
                             load = None
+                            self.store.file_read()
                             self._loaded(tally)
                         else:
                             load.abort()
@@ -239,8 +247,15 @@ class _StreamSync:
                         self._take_back(tally.file)
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
+                        elif (newer := self.store.newer_version(tally.file, error)) is not None:
+                            self._warn(
+                                f"file {tally.file.uri!r} changed while it was read; its new version is read instead"
+                            )
+                            run.retry(newer, job)
                         else:
                             self._failed(table, tally, error)
+                            if (given_up := self.store.gives_up(error)) is not None:
+                                raise given_up
         finally:
             if load is not None:
                 load.abort()

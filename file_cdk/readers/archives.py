@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
+from file_cdk.core.ports import Prefetching, StreamReader
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class ArchiveReader:
         if split_member(file.uri) is None and not is_wanted:
             return self.inner.open(file)
         return self._access().open(file)
+
+    def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
+        """As `inner` does; nothing for members, whose bytes lie elsewhere."""
+        if isinstance(self.inner, Prefetching) and split_member(file.uri) is None:
+            self.inner.prefetch(file, start, end)
 
     def _access(self) -> "Archives":
         from file_cdk.readers.archives_access import Archives

@@ -1,14 +1,26 @@
 """The library's `sync`, with an observer that changes the world between listing and reading."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pytest
 
-from file_cdk import AccessError, ConfigError, FileCdkError, SyncOptions, sync
+from file_cdk import (
+    AccessError,
+    ConfigError,
+    FileCdkError,
+    FileChangedError,
+    LocalReader,
+    RemoteFile,
+    SyncOptions,
+    TransientError,
+    sync,
+)
+from file_cdk.pipeline.failures import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, StoreFailures
 
 GOOD = "id,name\n1,a\n2,b\n"
 
@@ -74,14 +86,55 @@ def test_a_file_deleted_between_listing_and_opening(folder: Path) -> None:
     assert watcher.progress.get("b.csv", (0, 0)) == (0, 0)
 
 
-def test_a_file_replaced_between_listing_and_opening_is_left_for_the_next_run(folder: Path) -> None:
+def test_a_file_replaced_between_listing_and_opening_is_read_in_its_new_version(folder: Path) -> None:
     watcher = Watcher(on_listed=lambda: (folder / "b.csv").write_text("id,name\n7,z\n"))
-    assert run(folder, watcher) == BOTH
-    assert "changed" in str(watcher.failed["b.csv"])
+    assert run(folder, watcher) == [("a.csv", 1), ("a.csv", 2), ("b.csv", 7), ("c.csv", 1), ("c.csv", 2)]
+    assert watcher.warnings == ["file 'b.csv' changed while it was read; its new version is read instead"]
     again = Watcher()
-    assert run(folder, again) == [*BOTH, ("b.csv", 7)]
-    assert again.loaded == ["b.csv"]
-    assert again.skipped == {"already loaded": 2}
+    run(folder, again)
+    assert again.loaded == []
+
+
+@dataclass(frozen=True)
+class _NeverTheSame:
+    """A reader whose second file is another version each time it is opened."""
+
+    inner: LocalReader
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        return self.inner.list_files(prefix)
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        path = Path(self.inner.root, file.uri)
+        if file.uri == "b.csv":
+            path.write_text(path.read_text() + "9,n\n")
+        return self.inner.open(file)
+
+
+def test_a_file_that_keeps_changing_fails_and_the_others_go_on(folder: Path) -> None:
+    store = StoreFailures(_NeverTheSame(LocalReader(folder)))
+    file = next(store.reader.list_files("b.csv"))
+    for _ in range(MAX_NEWER_VERSIONS):
+        with pytest.raises(FileChangedError) as changed:
+            store.reader.open(file)
+        newer = store.newer_version(file, changed.value)
+        assert newer is not None
+        assert newer.size_bytes > file.size_bytes
+        file = newer
+    assert store.newer_version(file, FileChangedError("changed", uri="b.csv")) is None
+
+
+def test_a_store_that_is_gone_ends_the_stream() -> None:
+    store = StoreFailures(LocalReader("."))
+    gone = TransientError("connection refused", uri="a")
+    assert [store.gives_up(gone) for _ in range(MAX_UNREACHABLE - 1)] == [None] * (MAX_UNREACHABLE - 1)
+    store.file_read()
+    assert store.gives_up(gone) is None
+    assert store.gives_up(FileChangedError("changed", uri="a")) is None
+    assert [store.gives_up(gone) for _ in range(MAX_UNREACHABLE - 1)] == [None] * (MAX_UNREACHABLE - 1)
+    ended = store.gives_up(gone)
+    assert ended is not None
+    assert "connection refused" in str(ended)
 
 
 def test_progress_adds_up_to_what_was_loaded(folder: Path) -> None:

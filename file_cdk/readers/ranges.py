@@ -1,0 +1,259 @@
+"""Files read by ranges: windows that grow while a file is read in sequence, fetched ahead by threads, resumed where they
+broke off.
+
+Bytes held per process: AHEAD_BYTES fetched and not yet asked for, and of each open file the window it is read from.
+"""
+
+import io
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from file_cdk.core.errors import TransientError
+from file_cdk.core.files import RemoteFile
+from file_cdk.readers.retries import RetryPolicy
+
+WINDOW_BYTES = 8 << 20
+"""Largest range of one request, but for ranges that are announced whole."""
+
+ANNOUNCED_BYTES = 16 << 20
+"""What is announced beyond so much is fetched when it is read."""
+
+FIRST_WINDOW_BYTES = 128 << 10
+"""Smallest range of one request: a few milliseconds on a line of 1 Gbit/s. Read in sequence, windows double in size."""
+
+AHEAD_BYTES = 48 << 20
+THREADS = 16
+
+_READ_AHEAD_FROM_BYTES = 1 << 20
+_PROGRESS_BYTES = 256 << 10
+
+Piece = bytes | bytearray | memoryview
+Get = Callable[[RemoteFile, int, int], Iterator[Piece]]
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """Bytes `[start, end)` of one version of a file, on their way or here."""
+
+    file: RemoteFile
+    start: int
+    end: int
+    fetched: "Future[Piece]"
+    held_bytes: int = 0
+    """What of AHEAD_BYTES it takes."""
+
+
+@dataclass(slots=True, eq=False)
+class RangeReads:
+    """The requests of one reader in one process: made by threads, ahead of who reads, tried again. Thread-safe."""
+
+    get: Get
+    retries: RetryPolicy
+    _announced: "OrderedDict[tuple[str, int], Window]" = field(default_factory=OrderedDict)
+    """By uri and start, in the order of their announcement."""
+    _held_bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _requests: "queue.SimpleQueue[Window]" = field(default_factory=queue.SimpleQueue)
+    _threads: int = 0
+
+    def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
+        """Begins to fetch the first ANNOUNCED_BYTES of `[start, end)`, if there is room."""
+        with self._lock:
+            if (file.uri, start) in self._announced:
+                return
+            if (window := self._begin(file, start, min(end, start + ANNOUNCED_BYTES))) is not None:
+                self._announced[file.uri, start] = window
+
+    def ahead(self, file: RemoteFile, start: int, end: int) -> Window | None:
+        """Begins to fetch a window for whoever keeps it; None when there is no room. To be given to `release`."""
+        with self._lock:
+            return self._begin(file, start, end)
+
+    def take(self, file: RemoteFile, position: int) -> Window | None:
+        """The announced window that holds `position`, if there is one."""
+        with self._lock:
+            keys = [key for key, window in self._announced.items() if _holds(window, file, position)]
+            if not keys:
+                return None
+            # Files are read in the order of announcement: what was announced before this one is wanted no more.
+            while True:
+                key, window = self._announced.popitem(last=False)
+                self._release(window)
+                if key == keys[0]:
+                    return window
+
+    def release(self, window: Window) -> None:
+        with self._lock:
+            self._release(window)
+
+    def fetch(self, file: RemoteFile, start: int, end: int) -> Piece:
+        """Exactly the bytes asked for, `start` < `end`. Raises what `get` does, TransientError once retries are used up."""
+        pieces: list[Piece] = []
+        reached = tried_from = start
+        waits = self.retries.waits()
+        while reached < end:
+            asked_at, kept = reached, len(pieces)
+            try:
+                for piece in self.get(file, reached, end):
+                    if reached + len(piece) > end:
+                        # Then this may not be what was asked for at all.
+                        reached = asked_at
+                        del pieces[kept:]
+                        raise TransientError("the server sent more than was asked for", uri=file.uri)
+                    pieces.append(piece)
+                    reached += len(piece)
+                if reached < end:
+                    raise TransientError("the server's answer ended early", uri=file.uri)
+            except TransientError as exc:
+                if reached - tried_from >= _PROGRESS_BYTES:
+                    waits = self.retries.waits()
+                    tried_from = reached
+                exc.uri = exc.uri or file.uri
+                self.retries.wait(exc, waits, f"reading {file.uri!r} from byte {reached}")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _begin(self, file: RemoteFile, start: int, end: int) -> Window | None:
+        size = end - start
+        if self._held_bytes + size > AHEAD_BYTES:
+            return None
+        self._held_bytes += size
+        window = Window(file, start, end, Future(), size)
+        self._requests.put(window)
+        if self._threads < THREADS and self._threads < len(self._announced) + 2:
+            self._threads += 1
+            # Daemons: nothing of what they fetch is worth waiting for when the process ends.
+            threading.Thread(target=self._work, name="file_cdk-fetch", daemon=True).start()
+        return window
+
+    def _release(self, window: Window) -> None:
+        self._held_bytes -= window.held_bytes
+        window.held_bytes = 0
+        window.fetched.cancel()  # does nothing once a thread has begun; who takes it otherwise fetches it at once
+
+    def _work(self) -> None:
+        while True:
+            window = self._requests.get()
+            if not window.fetched.set_running_or_notify_cancel():
+                continue
+            try:
+                window.fetched.set_result(self.fetch(window.file, window.start, window.end))
+            except BaseException as exc:  # noqa: BLE001 - it reaches whoever reads the window
+                window.fetched.set_exception(exc)
+
+
+def _holds(window: Window, file: RemoteFile, position: int) -> bool:
+    return window.file == file and window.start <= position < window.end
+
+
+class RangedFile(io.RawIOBase):
+    """One version of a file as a seekable stream; `read` returns all that was asked for, unless the file ends.
+
+    Reads raise what `ObjectStore.get` does.
+    """
+
+    def __init__(self, reads: RangeReads, file: RemoteFile) -> None:
+        super().__init__()
+        self._reads = reads
+        self._file = file
+        self._position = 0
+        self._start = 0
+        self._data: memoryview = memoryview(b"")
+        self._step = FIRST_WINDOW_BYTES
+        self._next: Window | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._file.size_bytes}[whence]
+        if origin + offset < 0:
+            raise ValueError("cannot seek before the beginning")
+        self._position = origin + offset
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.closed:
+            raise ValueError("the file is closed")
+        left = max(self._file.size_bytes - self._position, 0)
+        wanted = left if size is None or size < 0 else min(size, left)
+        parts = []
+        while wanted:
+            part = self._piece(wanted)
+            self._position += len(part)
+            wanted -= len(part)
+            parts.append(part)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if self._next is not None:
+            self._reads.release(self._next)
+            self._next = None
+        self._data = memoryview(b"")
+        super().close()
+
+    def _piece(self, wanted: int) -> memoryview:
+        """Some of the bytes at the position, at least one, at most `wanted`."""
+        offset = self._position - self._start
+        if not 0 <= offset < len(self._data):
+            self._fill(wanted)
+            offset = self._position - self._start
+        return self._data[offset : offset + wanted]
+
+    def _fill(self, wanted: int) -> None:
+        """Makes the window hold the position."""
+        in_sequence = self._position == self._start + len(self._data) and len(self._data) > 0
+        doubled = min(max(self._step * 2, FIRST_WINDOW_BYTES), WINDOW_BYTES)
+        self._step = doubled if in_sequence else FIRST_WINDOW_BYTES
+        self._data = memoryview(b"")  # before the next one comes, so that there are never two
+        self._start, self._data = self._fetched(wanted)
+        rest = wanted - (self._start + len(self._data) - self._position)
+        if rest >= FIRST_WINDOW_BYTES or (in_sequence and self._step >= _READ_AHEAD_FROM_BYTES):
+            self._read_ahead(rest)
+
+    def _fetched(self, wanted: int) -> tuple[int, memoryview]:
+        if (window := self._ahead_here()) is not None:
+            return window.start, memoryview(self._result(window))
+        if (window := self._reads.take(self._file, self._position)) is not None:
+            self._step = 0  # what is read beyond a range that was announced whole is mostly the end of one record
+            return window.start, memoryview(self._result(window))
+        start = self._position
+        end = min(start + min(max(wanted, self._step), WINDOW_BYTES), self._file.size_bytes)
+        return start, memoryview(self._reads.fetch(self._file, start, end))
+
+    def _result(self, window: Window) -> Piece:
+        if window.fetched.cancelled():
+            return self._reads.fetch(window.file, window.start, window.end)
+        return window.fetched.result()
+
+    def _ahead_here(self) -> Window | None:
+        window, self._next = self._next, None
+        if window is None:
+            return None
+        self._reads.release(window)
+        return window if _holds(window, self._file, self._position) else None
+
+    def _read_ahead(self, wanted: int) -> None:
+        start = self._start + len(self._data)
+        end = min(start + min(max(self._step, wanted), WINDOW_BYTES), self._file.size_bytes)
+        if self._next is None and start < end:
+            self._next = self._reads.ahead(self._file, start, end)
