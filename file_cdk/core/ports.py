@@ -300,9 +300,10 @@ class Inspectable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """What a connector makes of a URL: its configuration without streams, the files meant, and a name for their table."""
+    """What a connector makes of a URL: its configuration without streams (which may hold a password of the URL's), the
+    files meant, and a name for their table."""
 
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
     globs: tuple[str, ...]
     name: str
 

@@ -77,15 +77,14 @@ class RangeReads:
     def take(self, file: RemoteFile, position: int) -> Window | None:
         """The announced window that holds `position`, if there is one."""
         with self._lock:
-            keys = [key for key, window in self._announced.items() if _holds(window, file, position)]
-            if not keys:
-                return None
+            wanted = next((window for window in self._announced.values() if _holds(window, file, position)), None)
             # Files are read in the order of announcement: what was announced before this one is wanted no more.
-            while True:
-                key, window = self._announced.popitem(last=False)
+            while wanted is not None:
+                _, window = self._announced.popitem(last=False)
                 self._release(window)
-                if key == keys[0]:
-                    return window
+                if window is wanted:
+                    break
+            return wanted
 
     def release(self, window: Window) -> None:
         with self._lock:
@@ -147,7 +146,7 @@ class RangeReads:
 
 
 def _holds(window: Window, file: RemoteFile, position: int) -> bool:
-    return window.file == file and window.start <= position < window.end
+    return window.start <= position < window.end and window.file.uri == file.uri and window.file == file
 
 
 class RangedFile(io.RawIOBase):

@@ -1,0 +1,213 @@
+"""Files of an S3 server on this machine: `source-s3` next to airbyte-source-s3, a boto3 paginator, and the same local file.
+
+    python benchmarks/object_store.py [--peer PATH/TO/airbyte's/source-s3] [--runs 3] [--peer-runs 1]
+                                      [--only small,listing,large] [--objects 20000] [--keys 100000] [--megabytes 500]
+
+Starts SeaweedFS (`pip install '.[test]'`), which takes as much of a core as its client does: on two cores all three are
+bound by the server. Each run is a process of its own, runs of the two sides alternate, seconds are medians.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from measuring import Run, exit_codes, into_pipe, median, print_table
+
+from file_cdk.testing.servers.seaweedfs import SeaweedFS
+
+OURS = str(Path(sys.executable).with_name("source-s3"))
+OURS_LOCAL = str(Path(sys.executable).with_name("source-local"))
+SMALL_BYTES = 4 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    peer: str | None
+    runs: int
+    peer_runs: int
+    only: tuple[str, ...]
+    objects: int
+    keys: int
+    megabytes: int
+
+
+def main() -> None:
+    arguments = _arguments()
+    rows: list[tuple[object, ...]] = []
+    with SeaweedFS() as server, tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if "small" in arguments.only:
+            rows += small_objects(server, folder, arguments)
+        if "listing" in arguments.only:
+            rows += listing(server, arguments)
+        if "large" in arguments.only:
+            rows += large_object(server, folder, arguments)
+    print_table(("what", "ours", "next to it", "ratio", "exit codes"), rows)
+
+
+def small_objects(server: SeaweedFS, folder: Path, arguments: Arguments) -> Iterator[tuple[object, ...]]:
+    server.create_bucket("small")
+    server.put_many(
+        "small", ((f"day={n % 100:02}/part-{n:06}.csv", _csv(n, SMALL_BYTES)) for n in range(arguments.objects))
+    )
+    files = _protocol_files(folder, "small", _s3_config(server, "small"))
+    ours, peers = _alternating(OURS, arguments.peer, files, arguments)
+    yield _row(f"{arguments.objects} CSV objects of 4 KB, airbyte-source-s3", ours, peers)
+
+
+def listing(server: SeaweedFS, arguments: Arguments) -> Iterator[tuple[object, ...]]:
+    server.create_bucket("many")
+    server.put_many("many", ((f"year={n % 10}/{n:07}.csv", b"a\n1\n") for n in range(arguments.keys)))
+    config = json.dumps(_s3_config(server, "many"))
+    ours, peers = [], []
+    for _ in range(arguments.runs):
+        ours.append(_listed("ours", config))
+        peers.append(_listed("boto3", config))
+    for what, index in (("wall", 1), ("client CPU", 2)):
+        mine, theirs = (sorted(run[index] for run in runs)[len(runs) // 2] for runs in (ours, peers))
+        counts = f"{ours[0][0]}, {peers[0][0]} keys"
+        yield (
+            f"listing {arguments.keys} keys, {what}, boto3 paginator",
+            f"{mine:.2f}",
+            f"{theirs:.2f}",
+            f"{theirs / mine:.1f}",
+            counts,
+        )
+
+
+def large_object(server: SeaweedFS, folder: Path, arguments: Arguments) -> Iterator[tuple[object, ...]]:
+    server.create_bucket("large")
+    local = folder / "local"
+    local.mkdir()
+    data = _csv(0, arguments.megabytes * 1_000_000)
+    (local / "large.csv").write_bytes(data)
+    server.put("large", "large.csv", data)
+    remote = _protocol_files(folder, "large", _s3_config(server, "large"))
+    beside = _protocol_files(folder, "local", {"path": str(local)})
+    ours, locals_ = [], []
+    for _ in range(arguments.runs):
+        ours.append(into_pipe([OURS, "read", *remote]))
+        locals_.append(into_pipe([OURS_LOCAL, "read", *beside]))
+    yield _row(f"one CSV object of {arguments.megabytes} MB, the same local file", ours, locals_)
+
+
+def _alternating(ours: str, peer: str | None, files: list[str], arguments: Arguments) -> tuple[list[Run], list[Run]]:
+    mine, theirs = [], []
+    for number in range(max(arguments.runs, arguments.peer_runs)):
+        if number < arguments.runs:
+            mine.append(into_pipe([ours, "read", *files]))
+        if peer and number < arguments.peer_runs:
+            theirs.append(into_pipe([peer, "read", *files]))
+    return mine, theirs
+
+
+def _row(what: str, ours: list[Run], others: list[Run]) -> tuple[object, ...]:
+    mine = median(ours)
+    ratio = f"{median(others) / mine:.2f}" if others else ""
+    lines = {run.lines for run in ours}
+    codes = f"{exit_codes(ours)}; {exit_codes(others)}; {lines} lines"
+    return what, f"{mine:.2f}", f"{median(others):.2f}" if others else "", ratio, codes
+
+
+_LISTING = """
+import json, sys, time, resource
+config = json.loads(sys.argv[2])
+if sys.argv[1] == "ours":
+    from source_s3.source import connector
+    reader = connector.reader(connector.config_class(**config))
+    listed = lambda: sum(1 for _ in reader.list_files(""))
+else:
+    import boto3
+    client = boto3.client("s3", endpoint_url=config["endpoint"], region_name=config["region_name"],
+        aws_access_key_id=config["aws_access_key_id"], aws_secret_access_key=config["aws_secret_access_key"])
+    pages = client.get_paginator("list_objects_v2").paginate
+    listed = lambda: sum(len(page.get("Contents", ())) for page in pages(Bucket=config["bucket"]))
+def cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+began, used = time.perf_counter(), cpu()
+count = listed()
+print(count, time.perf_counter() - began, cpu() - used)
+"""
+
+
+def _listed(side: str, config: str) -> tuple[int, float, float]:
+    """Keys, wall and CPU seconds of a whole listing, in a process of its own, imports not counted for either side."""
+    out = subprocess.run([sys.executable, "-c", _LISTING, side, config], check=True, capture_output=True, text=True)
+    count, wall, cpu = out.stdout.split()
+    return int(count), float(wall), float(cpu)
+
+
+def _s3_config(server: SeaweedFS, bucket: str) -> dict[str, Any]:
+    return {
+        "bucket": bucket,
+        "endpoint": server.endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": server.access_key,
+        "aws_secret_access_key": server.secret_key,
+        "streams": [{"name": bucket, "globs": ["**"], "format": {"filetype": "csv"}}],
+    }
+
+
+def _protocol_files(folder: Path, name: str, config: dict[str, Any]) -> list[str]:
+    """`--config` and `--catalog` of a full refresh."""
+    config = {"streams": [{"name": name, "globs": ["**"], "format": {"filetype": "csv"}}], **config}
+    columns = ["id", "name", "value", "day", "note"]
+    properties = {column: {"type": ["null", "string"]} for column in columns}
+    properties |= {column: {"type": "string"} for column in ("_ab_source_file_last_modified", "_ab_source_file_url")}
+    stream = {
+        "name": config["streams"][0]["name"],
+        "json_schema": {"type": "object", "properties": properties},
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": True,
+        "default_cursor_field": ["_ab_source_file_last_modified"],
+    }
+    catalog = {"streams": [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}]}
+    paths = [folder / f"{name}.json", folder / f"{name}.catalog.json"]
+    for path, content in zip(paths, (config, catalog), strict=True):
+        path.write_text(json.dumps(content))
+    return ["--config", str(paths[0]), "--catalog", str(paths[1])]
+
+
+def _csv(seed: int, size_bytes: int) -> bytes:
+    """Whole rows of five columns, about so many bytes."""
+    rng = random.Random(seed)
+    rows = [
+        f"{n},name-{n % 977},{rng.random():.6f},2026-01-{n % 28 + 1:02},{'x' * (n % 40)}\n"
+        for n in range(min(20_000, size_bytes // 40))
+    ]
+    block = "".join(rows)
+    body = (block * (size_bytes // len(block) + 1))[:size_bytes]
+    return b"id,name,value,day,note\n" + body[: body.rindex("\n") + 1].encode()
+
+
+def _arguments() -> Arguments:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peer-runs", type=int, default=1)
+    parser.add_argument("--only", default="small,listing,large")
+    parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--keys", type=int, default=100_000)
+    parser.add_argument("--megabytes", type=int, default=500)
+    given = parser.parse_args()
+    return Arguments(
+        given.peer,
+        given.runs,
+        given.peer_runs,
+        tuple(given.only.split(",")),
+        given.objects,
+        given.keys,
+        given.megabytes,
+    )
+
+
+if __name__ == "__main__":
+    main()

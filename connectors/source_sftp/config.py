@@ -1,0 +1,121 @@
+"""What a configuration of source-sftp holds."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from file_cdk import SourceConfig
+
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
+_HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[!-~]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t].*)?")
+
+
+class _Credentials(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class PasswordCredentials(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Password")
+
+    auth_type: Literal["password"] = "password"
+    password: str = Field(
+        title="Password",
+        description="Password of the user.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True, "order": 3},
+    )
+
+
+class PrivateKeyCredentials(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Private Key")
+
+    auth_type: Literal["private_key"] = "private_key"
+    private_key: str = Field(
+        title="Private key",
+        description="Text of the private key, in OpenSSH's or a PEM format.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True, "multiline": True, "order": 4},
+    )
+    passphrase: str | None = Field(
+        None,
+        title="Passphrase",
+        description="Passphrase of the private key, if it has one.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True, "order": 5},
+    )
+
+
+class AgentCredentials(_Credentials):
+    model_config = ConfigDict(title="Authenticate via SSH Agent or Key Files")
+
+    auth_type: Literal["agent"] = "agent"
+
+
+Credentials = Annotated[
+    PasswordCredentials | PrivateKeyCredentials | AgentCredentials, Field(discriminator="auth_type")
+]
+
+
+class SftpConfig(SourceConfig):
+    """Configuration of source-sftp."""
+
+    host: str = Field(
+        title="Host Address",
+        description="Name or address of the server.",
+        min_length=1,
+        json_schema_extra={"examples": ["www.host.com", "192.0.2.1"], "order": 2},
+    )
+    username: str = Field(
+        title="User Name", description="User who logs in.", min_length=1, json_schema_extra={"order": 3}
+    )
+    credentials: Credentials = Field(
+        default_factory=AgentCredentials,
+        title="Authentication",
+        description="How the user logs in. By default with the keys of the SSH agent and of ~/.ssh.",
+        json_schema_extra={"order": 4},
+    )
+    port: int = Field(
+        22, ge=1, le=65535, title="Port", description="Port of the server.", json_schema_extra={"order": 5}
+    )
+    folder_path: str = Field(
+        "/",
+        title="Folder Path",
+        description="Folder that holds the files; uris are relative to it. Without a leading slash it is relative to the "
+        "folder in which the server puts the user.",
+        json_schema_extra={"examples": ["/logs/2022"], "pattern_descriptor": "/folder_to_sync", "order": 6},
+    )
+    host_key: str | None = Field(
+        None,
+        title="Host Key",
+        description="The server's public key (`ssh-ed25519 AAAA…`) or its fingerprint (`SHA256:…`). No other is accepted.",
+        json_schema_extra={"order": 7},
+    )
+    known_hosts: str | None = Field(
+        None,
+        title="Known Hosts",
+        description="File with the keys of servers, in OpenSSH's format; by default ~/.ssh/known_hosts and "
+        "/etc/ssh/ssh_known_hosts.",
+        json_schema_extra={"order": 8},
+    )
+    verify_host_key: bool = Field(
+        True,
+        title="Verify Host Key",
+        description="Whether the server has to prove who it is. Without it, whoever is on the way can read the password "
+        "and change the files.",
+        json_schema_extra={"order": 9},
+    )
+
+    @field_validator("host_key")
+    @classmethod
+    def _host_key_is_one(cls, value: str | None) -> str | None:
+        if value is not None and not (_FINGERPRINT.fullmatch(value.strip()) or _HOST_KEY.fullmatch(value.strip())):
+            raise ValueError("must be a public key such as `ssh-ed25519 AAAA…` or a fingerprint such as `SHA256:…`")
+        return None if value is None else value.strip()
+
+    @field_validator("folder_path", "username", "host")
+    @classmethod
+    def _without_null(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("must not have a null character in it")
+        return value

@@ -1,0 +1,325 @@
+"""SFTP version 3 over an open channel, as draft-ietf-secsh-filexfer-02 defines it: what reading needs, with many requests
+on their way at a time, and names as bytes."""
+
+import stat
+import struct
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from file_cdk import TransientError
+
+REQUEST_BYTES = 32 << 10
+"""Of one read request: what every server has to answer."""
+
+IN_FLIGHT_BYTES = 4 << 20
+"""Asked for and not yet here."""
+
+_INIT, _VERSION = 1, 2
+_OPEN, _CLOSE, _READ, _LSTAT, _FSTAT, _OPENDIR, _READDIR, _REALPATH, _STAT = 3, 4, 5, 7, 8, 11, 12, 16, 17
+_STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
+
+END_OF_FILE, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE = 1, 2, 3, 4
+_NO_CONNECTION, _CONNECTION_LOST = 6, 7
+
+_LONGEST_PACKET = 16 << 20
+_RECEIVE_BYTES = 1 << 20
+_FOR_READING = 1
+
+_KINDS = {b"-": stat.S_IFREG, b"d": stat.S_IFDIR, b"l": stat.S_IFLNK}
+"""What the line of a listing begins with, for servers that tell the kind of a file in no other way."""
+
+_u32 = struct.Struct(">I")
+_u64 = struct.Struct(">Q")
+_head = struct.Struct(">IBI")
+
+
+class StatusError(Exception):
+    """The server's answer is that it does not do it. code: as the protocol numbers it."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text or f"status {code}")
+        self.code = code
+
+
+class Channel(Protocol):
+    """Of an SSH connection; what an implementation has raises OSError, TimeoutError among them."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def recv(self, nbytes: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What the server tells; None for what it does not. modified_s: seconds since 1970."""
+
+    size_bytes: int | None
+    mode: int | None
+    modified_s: int | None
+
+    @property
+    def kind(self) -> int:
+        """As `stat.S_IFMT` gives; 0 when the server does not tell."""
+        return stat.S_IFMT(self.mode or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: bytes
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Session:
+    """For one thread at a time. After a TransientError it is of no use any more; after a StatusError it is.
+
+    server: names it in errors.
+    """
+
+    channel: Channel
+    server: str
+    _buffer: bytearray = field(default_factory=bytearray)
+    _last_id: int = 0
+    _answers: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    _unwanted: set[int] = field(default_factory=set)
+
+    def start(self) -> None:
+        self._send(_u32.pack(5) + bytes([_INIT]) + _u32.pack(3))
+        kind, _ = self._receive()
+        if kind != _VERSION:
+            raise TransientError(f"{self.server} does not answer as an SFTP server does")
+
+    def real_path(self, path: bytes) -> bytes:
+        return self._path_of(self._ask(_REALPATH, _string(path)))
+
+    def stat(self, path: bytes) -> Attributes:
+        """Of what a link leads to."""
+        return self._attributes_of(self._ask(_STAT, _string(path)))
+
+    def lstat(self, path: bytes) -> Attributes:
+        return self._attributes_of(self._ask(_LSTAT, _string(path)))
+
+    def entries(self, folder: bytes) -> Iterator[Entry]:
+        """In the server's order, `.` and `..` among them as a rule; attributes are those of links themselves."""
+        handle = self._expect(self._ask(_OPENDIR, _string(folder)), _HANDLE).string()
+        try:
+            while True:
+                try:
+                    names = self._expect(self._ask(_READDIR, _string(handle)), _NAME)
+                except StatusError as exc:
+                    if exc.code == END_OF_FILE:
+                        return
+                    raise
+                yield from _entries(names)
+        finally:
+            self.close_later(handle)
+
+    def open_file(self, path: bytes) -> tuple[bytes, bytes | None]:
+        """A handle for reading, and the path with its links resolved, if the server tells."""
+        real = self._ask(_REALPATH, _string(path))
+        opened = self._ask(_OPEN, _string(path) + _u32.pack(_FOR_READING) + _u32.pack(0))
+        try:
+            real_path = self._path_of(real)
+        except StatusError:
+            real_path = None
+        return self._expect(opened, _HANDLE).string(), real_path
+
+    def ask_attributes(self, handle: bytes) -> int:
+        """For `answered_attributes`."""
+        return self._ask(_FSTAT, _string(handle))
+
+    def answered_attributes(self, request: int) -> Attributes:
+        return self._attributes_of(request)
+
+    def read(self, handle: bytes, start: int, end: int) -> Generator[bytes, None, None]:
+        """Bytes `[start, end)` in order, less only when the file ends before."""
+        waiting: deque[tuple[int, int, int]] = deque()  # request, and its range; answered in this order
+        asked = reached = start
+        try:
+            while reached < end:
+                if asked < end and asked - reached <= IN_FLIGHT_BYTES // 2:
+                    asked = self._ask_ranges(handle, asked, min(end, reached + IN_FLIGHT_BYTES), waiting)
+                request, reached, until = waiting.popleft()
+                while reached < until:
+                    data = self._data_of(request)
+                    if not data:
+                        return
+                    if len(data) > until - reached:
+                        raise TransientError(f"{self.server} sent more than was asked for")
+                    yield data
+                    reached += len(data)
+                    if reached < until:  # a server may answer with less than was asked for
+                        request = self._ask(_READ, _range(handle, reached, until))
+        finally:
+            for request, _, _ in waiting:
+                self._forget(request)
+
+    def close_later(self, handle: bytes) -> None:
+        """Closes the handle without waiting for the answer."""
+        self._unwanted.add(self._ask(_CLOSE, _string(handle)))
+
+    def _forget(self, request: int) -> None:
+        if self._answers.pop(request, None) is None:
+            self._unwanted.add(request)
+
+    def _ask_ranges(self, handle: bytes, start: int, end: int, waiting: deque[tuple[int, int, int]]) -> int:
+        """Asks for as much of `[start, end)` as may be, in one go; returns up to where."""
+        packets = []
+        while start < end:
+            until = min(start + REQUEST_BYTES, end)
+            request = self._next_id()
+            packets.append(_packet(_READ, request, _range(handle, start, until)))
+            waiting.append((request, start, until))
+            start = until
+        self._send(b"".join(packets))
+        return start
+
+    def _data_of(self, request: int) -> bytes:
+        """Nothing at the end of the file."""
+        try:
+            return self._expect(request, _DATA).string()
+        except StatusError as exc:
+            if exc.code == END_OF_FILE:
+                return b""
+            raise
+
+    def _path_of(self, request: int) -> bytes:
+        names = self._expect(request, _NAME)
+        if names.u32() < 1:
+            raise StatusError(FAILURE, "no path")
+        return names.string()
+
+    def _attributes_of(self, request: int) -> Attributes:
+        return self._expect(request, _ATTRS).attributes()
+
+    def _expect(self, request: int, kind: int) -> "_Fields":
+        answered, body = self._answer(request)
+        fields = _Fields(body, self.server)
+        if answered == kind:
+            return fields
+        if answered != _STATUS:
+            raise TransientError(f"{self.server} answered out of order")
+        code = fields.u32()
+        text = fields.string().decode("utf-8", "replace") if fields.left() else ""
+        if code in (_NO_CONNECTION, _CONNECTION_LOST):
+            raise TransientError(f"{self.server} lost its connection")
+        raise StatusError(code, text)
+
+    def _ask(self, kind: int, body: bytes) -> int:
+        request = self._next_id()
+        self._send(_packet(kind, request, body))
+        return request
+
+    def _next_id(self) -> int:
+        self._last_id = (self._last_id + 1) & 0xFFFFFFFF
+        return self._last_id
+
+    def _answer(self, request: int) -> tuple[int, bytes]:
+        while request not in self._answers:
+            kind, body = self._receive()
+            answered = _Fields(body, self.server).u32()
+            if answered in self._unwanted:
+                self._unwanted.remove(answered)
+            else:
+                self._answers[answered] = kind, body[4:]
+        return self._answers.pop(request)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.channel.sendall(data)
+        except TimeoutError as exc:
+            raise TransientError(f"{self.server} takes nothing any more") from exc
+        except OSError as exc:
+            raise TransientError(f"the connection to {self.server} broke off") from exc
+
+    def _receive(self) -> tuple[int, bytes]:
+        """The next packet's kind and what follows it."""
+        self._fill(5)
+        (length,) = _u32.unpack_from(self._buffer)
+        if not 1 <= length <= _LONGEST_PACKET:
+            raise TransientError(f"{self.server} sent what is not SFTP")
+        self._fill(4 + length)
+        kind = self._buffer[4]
+        body = bytes(memoryview(self._buffer)[5 : 4 + length])
+        del self._buffer[: 4 + length]
+        return kind, body
+
+    def _fill(self, size: int) -> None:
+        while len(self._buffer) < size:
+            try:
+                received = self.channel.recv(_RECEIVE_BYTES)
+            except TimeoutError as exc:
+                raise TransientError(f"{self.server} has stopped sending") from exc
+            except OSError as exc:
+                raise TransientError(f"the connection to {self.server} broke off") from exc
+            if not received:
+                raise TransientError(f"{self.server} closed the connection")
+            self._buffer += received
+
+
+class _Fields:
+    """Takes a packet's fields one after the other."""
+
+    def __init__(self, body: bytes, server: str) -> None:
+        self._body = body
+        self._position = 0
+        self._server = server
+
+    def left(self) -> int:
+        return len(self._body) - self._position
+
+    def u32(self) -> int:
+        return int(_u32.unpack(self._take(4))[0])
+
+    def u64(self) -> int:
+        return int(_u64.unpack(self._take(8))[0])
+
+    def string(self) -> bytes:
+        return self._take(self.u32())
+
+    def attributes(self) -> Attributes:
+        flags = self.u32()
+        size = self.u64() if flags & 1 else None
+        if flags & 2:
+            self._take(8)  # owner and group
+        mode = self.u32() if flags & 4 else None
+        modified = None
+        if flags & 8:
+            self._take(4)  # time of the last access
+            modified = self.u32()
+        if flags & 0x80000000:
+            for _ in range(self.u32()):
+                self.string()
+                self.string()
+        return Attributes(size, mode, modified)
+
+    def _take(self, size: int) -> bytes:
+        if size > self.left():
+            raise TransientError(f"{self._server} sent a packet that is cut off")
+        taken = self._body[self._position : self._position + size]
+        self._position += size
+        return taken
+
+
+def _entries(names: _Fields) -> Iterator[Entry]:
+    for _ in range(names.u32()):
+        name, long_name, attributes = names.string(), names.string(), names.attributes()
+        if not attributes.kind and (kind := _KINDS.get(long_name[:1])):
+            attributes = replace(attributes, mode=kind)
+        yield Entry(name, attributes)
+
+
+def _string(data: bytes) -> bytes:
+    return _u32.pack(len(data)) + data
+
+
+def _range(handle: bytes, start: int, end: int) -> bytes:
+    return _string(handle) + _u64.pack(start) + _u32.pack(end - start)
+
+
+def _packet(kind: int, request: int, body: bytes) -> bytes:
+    return _head.pack(5 + len(body), kind, request) + body
