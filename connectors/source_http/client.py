@@ -1,0 +1,187 @@
+"""Requests over urllib3: redirects, credentials that stay with their host, errors in our own words."""
+
+import errno
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from file_cdk import AccessError, ConfigError, TransientError
+from source_http.addresses import Address
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 30.0
+"""Without a byte arriving."""
+
+MAX_REDIRECTS = 10
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CONNECTIONS_PER_HOST = 64
+_SMALL_BODY_BYTES = 1 << 16
+
+
+class Client:
+    """Shared by threads; belongs to one process. headers and authorization go to the hosts that requests name, and not to
+    where these redirect."""
+
+    def __init__(self, headers: Mapping[str, str], authorization: str | None) -> None:
+        try:
+            import urllib3
+        except ImportError:
+            raise ConfigError(
+                "urllib3 is not installed", remedy="Install it with: pip install 'file-cdk[http]'"
+            ) from None
+        self._urllib3 = urllib3
+        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+        self._headers = dict(headers)
+        self._authorization = authorization
+        self._proxies = getproxies_environment()
+        self._pools: dict[str | None, PoolManager] = {}
+
+    def open(self, method: str, address: Address, headers: Mapping[str, str]) -> "BaseHTTPResponse":
+        """The answer, redirects followed, with its body still to be read; the caller closes it. Raises AccessError,
+        ConfigError and TransientError for no answer at all."""
+        own = {**self._headers, **self._authorizing(address)}
+        url, trusted = address.url, True
+        for _ in range(MAX_REDIRECTS + 1):
+            sent = {"User-Agent": "file-cdk", "Accept": "*/*", **(own if trusted else {}), **headers}
+            with translated(address.shown):
+                response = self._pool(url).request(
+                    method,
+                    url,
+                    headers={**sent, "Accept-Encoding": "identity"},
+                    preload_content=False,
+                    decode_content=False,
+                    redirect=False,
+                    retries=False,
+                    timeout=self._timeout,
+                )
+                target = response.headers.get("Location")
+                if response.status not in _REDIRECTS or not target:
+                    return response
+                _finish(response)
+            url, was = _target(url, target, address), url
+            trusted = trusted and _same_host(was, url)
+        raise AccessError(f"{address.shown} redirects more than {MAX_REDIRECTS} times")
+
+    def _authorizing(self, address: Address) -> dict[str, str]:
+        value = address.authorization or self._authorization
+        return {} if value is None else {"Authorization": value}
+
+    def _pool(self, url: str) -> "PoolManager":
+        parts = urlsplit(url)
+        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
+        if proxy is not None and proxy_bypass(parts.netloc, self._proxies):
+            proxy = None
+        if proxy not in self._pools:
+            self._pools[proxy] = self._made_pool(proxy)
+        return self._pools[proxy]
+
+    def _made_pool(self, proxy: str | None) -> "PoolManager":
+        # The default context heeds SSL_CERT_FILE and SSL_CERT_DIR.
+        context = ssl.create_default_context()
+        if proxy is None:
+            return self._urllib3.PoolManager(num_pools=32, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
+        with translated("the proxy"):
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+            return self._urllib3.ProxyManager(
+                parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
+                num_pools=32,
+                maxsize=_CONNECTIONS_PER_HOST,
+                ssl_context=context,
+                proxy_headers=None if user is None else self._urllib3.make_headers(proxy_basic_auth=user),
+            )
+
+
+def _target(url: str, location: str, address: Address) -> str:
+    try:
+        parts = urlsplit(urljoin(url, location))
+        host = parts.hostname
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host:
+        raise AccessError(f"{address.shown} redirects to what is no HTTP URL")
+    # Without the user that it may name: who redirects does not choose the credentials.
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def _same_host(one: str, other: str) -> bool:
+    """Whether what is meant for one may go to the other: the same server, or the same name after a step up to TLS."""
+    before, after = urlsplit(one), urlsplit(other)
+    if before.scheme == after.scheme:
+        return before.netloc.lower() == after.netloc.lower()
+    return (before.scheme, after.scheme) == ("http", "https") and (
+        before.hostname == after.hostname and (before.port or 80, after.port or 443) == (80, 443)
+    )
+
+
+def _finish(response: "BaseHTTPResponse") -> None:
+    """Leaves the connection to the next request where that takes little reading."""
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= _SMALL_BODY_BYTES:
+        response.drain_conn()
+        response.release_conn()
+    else:
+        response.close()
+
+
+@contextmanager
+def translated(shown: str) -> Iterator[None]:
+    """What urllib3 raises, as our errors; `from None`, because it quotes whole URLs. shown: names whom it concerns."""
+    from urllib3 import exceptions
+
+    try:
+        yield
+    except (exceptions.LocationValueError, exceptions.InvalidHeader, UnicodeError):
+        raise ConfigError(f"{shown} cannot be asked for: no URL, or a header that cannot be sent") from None
+    except exceptions.SSLError as exc:
+        if _certificate_refused(exc):
+            raise AccessError(
+                f"{shown}: the server's certificate is not trusted",
+                remedy="Name the file of the authority that issued it in SSL_CERT_FILE",
+            ) from None
+        raise TransientError(f"{shown}: TLS failed") from None
+    except exceptions.ProxyError as exc:
+        if " 407" in str(exc):
+            raise AccessError(f"{shown}: the proxy wants credentials", remedy="Set them in HTTPS_PROXY") from None
+        raise TransientError(f"{shown}: the proxy cannot be reached") from None
+    except (exceptions.HTTPError, HTTPException, OSError) as exc:
+        raise TransientError(f"{shown}: {_in_words(exc)}") from None
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    yield error
+    for each in error.args:
+        if isinstance(each, BaseException):
+            yield from _causes(each)
+
+
+def _in_words(error: Exception) -> str:
+    from urllib3 import exceptions
+
+    if isinstance(error, exceptions.NameResolutionError):
+        return "the host's name cannot be resolved"
+    if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
+        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
+    if isinstance(error, exceptions.NewConnectionError):
+        cause = error.__cause__
+        refused = isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED
+        return "the connection is refused" if refused else "the host cannot be reached"
+    if isinstance(error, exceptions.TimeoutError | TimeoutError):
+        return f"nothing arrived for {READ_TIMEOUT_S:g} s"
+    return "the connection broke off"
+
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # its warnings quote URLs with their queries
