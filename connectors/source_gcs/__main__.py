@@ -1,0 +1,4 @@
+from source_gcs import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What a configuration of source-gcs may hold: that of Airbyte's connector of the same name, and an endpoint."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from file_cdk import SourceConfig
+
+_ENDPOINT = re.compile(r"https?://[^/?#@\s]+", re.IGNORECASE)
+_KEY_FIELDS = ("client_email", "private_key", "token_uri")
+
+
+def _secret(title: str, description: str) -> Any:
+    return Field(
+        title=title, description=description, repr=False, min_length=1, json_schema_extra={"airbyte_secret": True}
+    )
+
+
+class _Credentials(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class OAuthCredentials(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Google (OAuth)")
+
+    auth_type: Literal["Client"] = "Client"
+    client_id: str = _secret("Client ID", "Id of the OAuth client.")
+    client_secret: str = _secret("Client Secret", "Secret of the OAuth client.")
+    access_token: str = _secret("Access Token", "Used until it expires.")
+    refresh_token: str = _secret("Refresh Token", "Gets further access tokens.")
+
+
+class ServiceAccountCredentials(_Credentials):
+    model_config = ConfigDict(title="Service Account Authentication.")
+
+    auth_type: Literal["Service"] = "Service"
+    service_account: str = _secret("Service Account Information.", "Key of the service account, in JSON format.")
+
+    @field_validator("service_account", mode="before")
+    @classmethod
+    def _key_as_text(cls, value: Any) -> Any:
+        # In a YAML file a mapping is what comes to mind; the specification says text, as users' configurations have it.
+        return json.dumps(value) if isinstance(value, Mapping) else value
+
+    @field_validator("service_account")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        try:
+            key = json.loads(value)
+        except ValueError:
+            raise ValueError("must be the JSON text of a service account key") from None
+        if not isinstance(key, dict):
+            raise ValueError("must be the JSON text of a service account key")
+        if absent := [name for name in _KEY_FIELDS if not isinstance(key.get(name), str)]:
+            raise ValueError(f"is no service account key: it lacks {', '.join(absent)}")
+        return value
+
+
+class GcsConfig(SourceConfig):
+    """Configuration of source-gcs."""
+
+    credentials: Annotated[OAuthCredentials | ServiceAccountCredentials, Field(discriminator="auth_type")] | None = (
+        Field(
+            None,
+            title="Authentication",
+            description=(
+                "Credentials for the bucket. Without them, application default credentials are looked for, and where there "
+                "are none, the bucket is read anonymously."
+            ),
+        )
+    )
+    bucket: str = Field(title="Bucket", description="Name of the GCS bucket where the file(s) exist.", min_length=1)
+    sanitize_signed_urls: bool | None = Field(
+        False, title="Sanitize File URLs", description="Has no effect: file urls are never signed."
+    )
+    endpoint: str | None = Field(
+        None,
+        title="Endpoint",
+        description=(
+            "Address of the service if it is not https://storage.googleapis.com, such as that of a private endpoint or an "
+            "emulator. Plain http only if it is written out."
+        ),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_of_older_configurations(cls, raw: Any) -> Any:
+        # Before there were two kinds of credentials, the key stood at the top.
+        if isinstance(raw, Mapping) and raw.get("service_account") and not raw.get("credentials"):
+            return {**raw, "credentials": {"auth_type": "Service", "service_account": raw["service_account"]}}
+        return raw
+
+    @field_validator("bucket")
+    @classmethod
+    def _is_bucket_name(cls, value: str) -> str:
+        if not BUCKET.fullmatch(value):
+            raise ValueError("must be the name of a bucket alone, without gs:// and path")
+        return value
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        return None if not value else endpoint_of(value)
+
+
+BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
+"""What may be the name of a bucket, at the least."""
+
+
+def endpoint_of(text: str) -> str:
+    """`https://host:port` without a trailing slash; https unless it says otherwise. Raises ValueError, without the text."""
+    endpoint = text.rstrip("/") if "://" in text else f"https://{text.rstrip('/')}"
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise ValueError("must be an address such as https://storage.example.org, without user, path and parameters")
+    return endpoint

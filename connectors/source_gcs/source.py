@@ -1,0 +1,49 @@
+"""The connector: a bucket as its configuration or a URL names it."""
+
+import os
+
+from file_cdk import ConfigError, Connector, ObjectReader
+from source_gcs.config import GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
+from source_gcs.credentials import Access, access_of_key, describe
+from source_gcs.location import locate
+from source_gcs.store import DEFAULT_ENDPOINT, GcsStore
+
+_EMULATOR = "STORAGE_EMULATOR_HOST"
+
+
+def store_of(config: GcsConfig) -> GcsStore:
+    """Asks nobody. Raises ConfigError for an emulator's address in the environment that is none."""
+    endpoint = config.endpoint or _emulator() or DEFAULT_ENDPOINT
+    return GcsStore(config.bucket, _access(config, endpoint), endpoint)
+
+
+def _access(config: GcsConfig, endpoint: str) -> Access:
+    credentials = config.credentials
+    if isinstance(credentials, ServiceAccountCredentials):
+        return access_of_key(credentials.service_account)
+    if isinstance(credentials, OAuthCredentials):
+        return Access("client", credentials.model_dump(exclude={"auth_type"}))
+    # What the machine has is for Google: it goes neither to an emulator nor over a line that others can read.
+    emulated = config.endpoint is None and _emulator() is not None
+    return Access("anonymous" if emulated or endpoint.lower().startswith("http:") else "ambient")
+
+
+def _emulator() -> str | None:
+    """Its address as Google's own client takes it: with or without a scheme, which is http then."""
+    address = os.environ.get(_EMULATOR)
+    if not address:
+        return None
+    try:
+        return endpoint_of(address if "://" in address else f"http://{address}")
+    except ValueError:
+        raise ConfigError(f"the environment variable {_EMULATOR} holds no address", remedy="Unset it") from None
+
+
+connector = Connector(
+    name="source-gcs",
+    config_class=GcsConfig,
+    make_reader=lambda config: ObjectReader(store_of(config)),
+    locate=locate,
+    name_origin=lambda config: f"gs://{config.bucket}",
+    describe_credentials=lambda config: describe(store_of(config).access),
+)

@@ -1,0 +1,4 @@
+from source_s3 import main
+
+if __name__ == "__main__":
+    main()

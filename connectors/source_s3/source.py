@@ -1,0 +1,193 @@
+"""The connector: a bucket as its configuration or a URL names it."""
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from file_cdk import (
+    ConfigError,
+    Connector,
+    GlobPatterns,
+    Location,
+    ObjectReader,
+    SourceConfig,
+    split_member,
+)
+from source_s3.settings import S3Settings
+from source_s3.store import S3Store
+
+_WILDCARD = re.compile(r"[*?\[{]")
+_EXTENSION = re.compile(r"[^.]\.[A-Za-z][A-Za-z0-9]{0,7}")
+
+
+class S3Config(SourceConfig):
+    """Configuration of source-s3."""
+
+    bucket: str = Field(
+        title="Bucket",
+        description="Name of the S3 bucket that holds the files.",
+        min_length=1,
+        json_schema_extra={"order": 0},
+    )
+    aws_access_key_id: str | None = Field(
+        None,
+        title="AWS Access Key ID",
+        description="Who reads the bucket. Without keys: what the AWS environment has, else anonymous.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True, "order": 2},
+    )
+    aws_secret_access_key: str | None = Field(
+        None,
+        title="AWS Secret Access Key",
+        description="Belongs to the access key ID.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True, "order": 3},
+    )
+    endpoint: str | None = Field(
+        "",
+        title="Endpoint",
+        description="Host or URL of an S3-compatible service; empty for AWS. HTTPS unless it begins with http://.",
+        json_schema_extra={"examples": ["my-s3-endpoint.com", "https://my-s3-endpoint.com"], "order": 4},
+    )
+    region_name: str | None = Field(
+        None,
+        title="AWS Region",
+        description="Region of the bucket; found out when it is not given.",
+        json_schema_extra={"order": 5},
+    )
+    role_arn: str | None = Field(
+        None,
+        title="AWS Role ARN",
+        description="Role to assume for reading the bucket; its external id is taken from AWS_ASSUME_ROLE_EXTERNAL_ID.",
+        json_schema_extra={"order": 6},
+    )
+    profile: str | None = Field(
+        None, title="AWS Profile", description="Profile of the AWS configuration files to take credentials from."
+    )
+    addressing_style: Literal["auto", "path", "virtual"] = Field(
+        "auto", title="Addressing Style", description="Whether URLs name the bucket in the path or in the host."
+    )
+    ca_bundle: str | None = Field(
+        None, title="CA Bundle", description="PEM file with the certificate authority of the endpoint's certificate."
+    )
+
+    @field_validator("aws_access_key_id", "aws_secret_access_key", "region_name", "role_arn", "profile", "ca_bundle")
+    @classmethod
+    def _blank_is_none(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        text = (value or "").strip()
+        if not text:
+            return None
+        text = (text if "://" in text else f"https://{text}").rstrip("/")
+        parts = urlsplit(text)
+        try:
+            sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        except ValueError:
+            sound = False
+        if not sound or parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(
+                "must be a host such as s3.example.org, or an http:// or https:// URL without user and query"
+            )
+        return text
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> "S3Config":
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError("aws_access_key_id and aws_secret_access_key go together: set both or neither")
+        if self.profile is not None and self.aws_access_key_id is not None:
+            raise ValueError("profile and aws_access_key_id exclude each other: set at most one")
+        return self
+
+    @property
+    def settings(self) -> S3Settings:
+        return S3Settings(
+            bucket=self.bucket,
+            access_key_id=self.aws_access_key_id,
+            secret_access_key=self.aws_secret_access_key,
+            role_arn=self.role_arn,
+            endpoint=self.endpoint or None,
+            region_name=self.region_name,
+            profile=self.profile,
+            addressing_style=self.addressing_style,
+            ca_bundle=self.ca_bundle,
+        )
+
+
+def locate(url: str) -> Location:
+    """`s3://bucket` is everything in it, a path that ends in `/` all below, a pattern what it matches, any other path the
+    object of that key, and all below it when that does not look like a file's. Keys are taken literally, not as URLs have
+    them. Does no request. Raises ConfigError when no bucket is named."""
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme not in ("s3", "s3a") or not bucket or _WILDCARD.search(bucket):
+        raise ConfigError(
+            "the URL names no bucket", remedy="Write s3://bucket, s3://bucket/folder/ or s3://bucket/*.csv"
+        )
+    if "@" in bucket:
+        raise ConfigError("the URL has credentials in it", remedy="Put them into the environment or a configuration")
+    globs, name = _wanted(key)
+    return Location({"bucket": bucket}, globs, name or bucket)
+
+
+def _wanted(key: str) -> tuple[tuple[str, ...], str]:
+    """Patterns, and what the table may be called."""
+    if member := split_member(key):
+        return _inside(*member)
+    if wildcard := _WILDCARD.search(key):
+        return (key,), _last(key[: wildcard.start()].rpartition("/")[0])
+    literal = GlobPatterns.escape(key.rstrip("/"))
+    if not key:
+        return ("**",), ""
+    if key.endswith("/"):
+        return (GlobPatterns.escape(key) + "**",), _last(key)
+    if _EXTENSION.search(_last(key)):
+        return (literal,), _stem(key)
+    return (literal, f"{literal}/**"), _last(key)
+
+
+def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
+    outer = archive if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
+    inner = inner.rstrip("/")
+    if wildcard := _WILDCARD.search(inner):
+        wanted, name = [inner, GlobPatterns.escape(inner)], _last(inner[: wildcard.start()].rpartition("/")[0])
+    elif inner:
+        literal = GlobPatterns.escape(inner)
+        wanted, name = [literal, f"{literal}/**"], _stem(inner)
+    else:
+        wanted, name = ["**"], ""
+    if not name:
+        folder = _WILDCARD.split(archive, maxsplit=1)[0].rpartition("/")[0]
+        name = _last(folder) if _WILDCARD.search(archive) else _stem(archive)
+    return tuple(f"{outer}!{each}" for each in wanted), name
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
+
+
+def _stem(path: str) -> str:
+    """Name without its extensions."""
+    name = _last(path)
+    return name[:1] + name[1:].partition(".")[0]
+
+
+def describe_credentials(config: S3Config) -> str:
+    from source_s3.sdk import describe
+
+    return describe(config.settings)
+
+
+connector = Connector(
+    name="source-s3",
+    config_class=S3Config,
+    make_reader=lambda config: ObjectReader(S3Store(config.settings)),
+    locate=locate,
+    name_origin=lambda config: f"s3://{config.bucket}",
+    describe_credentials=describe_credentials,
+)

@@ -1,0 +1,104 @@
+"""Listing pages as different servers write them, and what is no listing."""
+
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from source_s3.pages import NotAListingError, parse_error, parse_page
+
+from file_cdk import RemoteFile
+
+AT = datetime(2024, 5, 6, 7, 8, 9, 120_000, tzinfo=UTC)
+ENTRY = (
+    "<Contents><Key>{}</Key><LastModified>2024-05-06T07:08:09.120Z</LastModified>"
+    "<ETag>&quot;abc&quot;</ETag><Size>5</Size></Contents>"
+)
+
+
+def page(entries: str, rest: str = "") -> bytes:
+    return f'<?xml version="1.0"?>\n<ListBucketResult xmlns="x"><Name>b</Name>{rest}{entries}</ListBucketResult>\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ENTRY.format("k.csv"),
+        "<Contents><ETag>&#34;abc&#34;</ETag><Size>5</Size><Owner><ID>1</ID></Owner><LastModified>2024-05-06T07:08:09.12Z"
+        "</LastModified><Key>k.csv</Key></Contents>",
+        "<Contents>\n <Key>k.csv</Key>\n <LastModified>\n2024-05-06T09:08:09.12+02:00</LastModified>\n <Size> 5</Size>"
+        '\n <ETag>"abc"</ETag>\n</Contents>',
+        "<Contents><Key><![CDATA[k.csv]]></Key><LastModified>2024-05-06T07:08:09.120</LastModified><ETag>abc</ETag>"
+        "<Size>5</Size></Contents>",
+        "<!-- <Key>no</Key> -->" + ENTRY.format("k.csv"),
+        ENTRY.format("k.csv").replace("<Contents>", '<Contents type="x">'),
+    ],
+)
+def test_the_same_entry_written_otherwise(entry: str) -> None:
+    assert parse_page(page(entry)).files == [RemoteFile("k.csv", 5, AT, "abc")]
+
+
+def test_prefixed_elements() -> None:
+    text = page(ENTRY.format("k.csv")).decode().replace('xmlns="x"', 'xmlns:s="x"')
+    text = text.replace("</", "</s:").replace("<L", "<s:L").replace("<C", "<s:C").replace("<K", "<s:K")
+    text = text.replace("<E", "<s:E").replace("<S", "<s:S").replace("<N", "<s:N")
+    assert parse_page(text.encode()).files == [RemoteFile("k.csv", 5, AT, "abc")]
+
+
+def test_an_entry_without_etag_takes_nobody_else_s() -> None:
+    bare = ENTRY.format("a").replace("<ETag>&quot;abc&quot;</ETag>", "")
+    assert [file.etag for file in parse_page(page(bare + ENTRY.format("b"))).files] == [None, "abc"]
+
+
+def test_what_follows() -> None:
+    last = parse_page(page(ENTRY.format("a/"), "<IsTruncated>false</IsTruncated>"))
+    assert (last.files, last.truncated, last.next_token, last.last_key) == ([], False, None, "a/")
+    rest = "<IsTruncated>true</IsTruncated><NextContinuationToken>1 &amp;=/+ </NextContinuationToken>"
+    more = parse_page(page(ENTRY.format("a"), rest))
+    assert (more.truncated, more.next_token) == (True, "1 &=/+ ")
+    old = parse_page(page(ENTRY.format("a"), "<IsTruncated>true</IsTruncated>"))
+    assert (old.truncated, old.next_token, old.last_key) == (True, None, "a")
+    assert parse_page(page("")).files == []
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda key: not key.endswith("/")))
+def test_any_key_is_read_back_from_xml(key: str) -> None:
+    assert [file.uri for file in parse_page(page(ENTRY.format(escape(key)))).files] == [key]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda key: not key.endswith("/")))
+def test_any_key_is_read_back_url_encoded(key: str) -> None:
+    encoded = "".join(f"%{byte:02X}" if byte != 0x20 else "+" for byte in key.encode())
+    assert [file.uri for file in parse_page(page(ENTRY.format(encoded), "<EncodingType>url</EncodingType>")).files] == [
+        key
+    ]
+
+
+def test_a_plus_is_a_plus_when_keys_are_not_encoded() -> None:
+    assert [file.uri for file in parse_page(page(ENTRY.format("a+b%20c"))).files] == ["a+b%20c"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>hello</html>",
+        page(ENTRY.format("a"))[:-30],
+        page(ENTRY.format("a")).replace(b"<Size>5</Size>", b""),
+        page(ENTRY.format("a")).replace(b"2024-05-06T", b"yesterday"),
+        page(ENTRY.format("a")).replace(b"<Contents>", b"<Contents x>"),
+        b"\xff" + page(""),
+        b'<!DOCTYPE x [<!ENTITY e "e">]>' + page(ENTRY.format("&e;")),
+    ],
+)
+def test_what_is_no_listing(body: bytes) -> None:
+    with pytest.raises(NotAListingError):
+        parse_page(body)
+
+
+def test_errors() -> None:
+    body = b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>eu-west-1</Region></Error>"
+    assert parse_error(body) == ("AuthorizationHeaderMalformed", "eu-west-1")
+    assert parse_error(b"<Code>a b\nc</Code>") == ("", None)
+    assert parse_error(b"") == ("", None)
