@@ -8,7 +8,7 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-EXTRAS = {"polars", "polars-avro", "boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open"}
+EXTRAS = {"polars", "polars-avro", "boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open", "obstore"}
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -39,7 +39,8 @@ def main() -> None:
                 run("file-cdk", "sync", str(FIXTURES / name), "--to", str(database), "--table", table, "--quiet") == ""
             )
             assert database.stat().st_size > 0
-    assert '"type":"SPEC"' in run("source-local", "spec").replace(" ", "")
+    for name in ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open"):
+        assert '"type":"SPEC"' in run(f"source-{name}", "spec").replace(" ", "")
 
 
 if __name__ == "__main__":

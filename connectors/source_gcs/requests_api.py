@@ -27,7 +27,7 @@ CONNECTIONS = 32
 _PIECE_BYTES = 256 << 10
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _REASON = re.compile(r"[A-Za-z]{1,60}")
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_PASSING = frozenset({408, 429})
 _RATE_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
 _TOKEN_FAULTS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "access_denied"})
 NEXT_SYNC = "The next sync takes the new version"
@@ -242,7 +242,7 @@ def _object_refused(answer: "Response", bucket: str, uri: str) -> FileCdkError:
 
 def _refused(answer: "Response", what: str, uri: str | None) -> FileCdkError:
     status = answer.status_code
-    if status in _PASSING or status == 403:
+    if status in _PASSING or status >= 500 or status == 403:
         return TransientError(f"{what}: the server answered {status}", uri=uri, retry_after_s=_retry_after_s(answer))
     if status == 401:
         return AccessError(

@@ -6,6 +6,7 @@ says, every request is a call of the SDK's client.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ _CONNECTIONS = 32
 _PIECE_BYTES = 256 << 10
 _BODY_FAULTS = (faults.BotoCoreError, HTTPError, OSError)
 _PROBE_KEY = "k"
+_GLOBAL_HOST = re.compile(r"^(https?://(?:[^/]+\.)?s3)\.amazonaws\.com(?=/|$)")
 
 
 def is_mocked() -> bool:
@@ -242,6 +244,7 @@ class Sdk:
             verify=settings.ca_bundle,
             config=_config(signature_version=signature, **style),
         )
+        found = client.meta.region_name if client.meta.region_name != "aws-global" else "us-east-1"
         if not settings.is_plain_bucket:
             return _Connection(client, Target("", ""), None)
         # What the SDK would ask for an object is, but for the key, where the bucket is.
@@ -253,10 +256,7 @@ class Sdk:
             timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),  # type: ignore[arg-type]  # nor pairs
             max_pool_connections=_CONNECTIONS,
         )
-        found = client.meta.region_name
-        return _Connection(
-            client, Target(bucket_url, "us-east-1" if found == "aws-global" else found, self._verify), http
-        )
+        return _Connection(client, Target(_regional(bucket_url, found), found, self._verify), http)
 
     @property
     def _verify(self) -> str | None:
@@ -339,6 +339,11 @@ def require_version(file: RemoteFile, etag: str | None, size_bytes: int | None) 
     same_etag = file.etag is None or etag is None or plain_etag(etag) == file.etag
     if not same_etag or (size_bytes is not None and size_bytes != file.size_bytes):
         raise FileChangedError("has changed since it was listed", uri=file.uri, remedy=NEXT_SYNC)
+
+
+def _regional(bucket_url: str, region: str) -> str:
+    """The SDK still presigns for AWS' global host, which redirects, and knows nothing of newer regions."""
+    return bucket_url if region == "us-east-1" else _GLOBAL_HOST.sub(rf"\1.{region}.amazonaws.com", bucket_url)
 
 
 def _size_and_skip(answer: Mapping[str, Any], start: int, end: int, file: RemoteFile) -> tuple[int | None, int]:

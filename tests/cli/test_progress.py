@@ -2,7 +2,7 @@ from types import TracebackType
 from typing import Self
 
 from file_cdk.cli.progress import ProgressObserver
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.tally import Progress, Tally
 from file_cdk.core.errors import MalformedRecordError, TooManyRejectsError
 
 
@@ -16,8 +16,9 @@ class Notes:
     def line(self, text: str) -> None:
         self.lines.append(text)
 
-    def show(self, tally: Tally) -> None:
-        self.shown.append((tally.rows, tally.files_loaded))
+    def show(self, progress: Progress) -> None:
+        assert isinstance(progress, Tally)
+        self.shown.append((progress.rows, progress.files_loaded))
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from source_gcs.config import GcsConfig
 from source_gcs.credentials import Access
 from source_gcs.listing import page_of
-from source_gcs.source import connector, locate, store_of
+from source_gcs.location import locate
+from source_gcs.source import connector, store_of
 from source_gcs.store import GcsStore
 
 from file_cdk import (
@@ -210,7 +211,7 @@ def test_nobody_there_may_pass(store: GcsStore) -> None:
 
 @contextmanager
 def token_server(status: int, answer: dict[str, Any]) -> Iterator[str]:
-    """Address of what gives every client this answer."""
+    """Address of what gives this answer to all who want a token, and 401 to who wants anything else."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -220,6 +221,11 @@ def token_server(status: int, answer: dict[str, Any]) -> Iterator[str]:
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("content-length", "0")
+            self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -256,7 +262,7 @@ def test_refused_credentials_are_told_without_showing_them(
     with token_server(400, fault) as uri:
         monkeypatch.setattr("source_gcs.credentials.OAUTH_TOKEN_URI", uri)
         key = {**KEY, "private_key": private_key, "token_uri": uri}
-        store = GcsStore("bucket", Access(kind, key if kind == "service" else {**CLIENT, "access_token": ""}), uri[:-6])
+        store = GcsStore("bucket", Access(kind, key if kind == "service" else CLIENT), uri[:-6])
         with pytest.raises(AccessError, match="no access token for the credentials: invalid_grant") as caught:
             store.list_page("", None)
     assert caught.value.__suppress_context__

@@ -217,6 +217,22 @@ def test_the_session_token_of_the_environment_does_not_join_configured_keys(
     assert store._fast_made is not None
 
 
+@pytest.mark.parametrize(
+    ("facts", "bucket_url", "region"),
+    [
+        (S3Settings("my-b", "k", "s"), "https://my-b.s3.amazonaws.com", "us-east-1"),
+        (S3Settings("my-b", "k", "s", region_name="eu-west-1"), "https://my-b.s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        (S3Settings("my.b", "k", "s", region_name="eu-west-1"), "https://s3.eu-west-1.amazonaws.com/my.b", "eu-west-1"),
+        (S3Settings("my-b", region_name="cn-north-1"), "https://my-b.s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        (S3Settings("my-b", endpoint="https://x.org"), "https://x.org/my-b", "us-east-1"),
+        (S3Settings("my-b", endpoint="https://x.org", addressing_style="virtual"), "https://my-b.x.org", "us-east-1"),
+    ],
+)
+def test_where_a_bucket_is(facts: S3Settings, bucket_url: str, region: str) -> None:
+    target = S3Store(facts)._sdk().target
+    assert (target.bucket_url, target.region) == (bucket_url, region)
+
+
 def config(bucket: str, **changes: Any) -> S3Config:
     return parse_config(S3Config, {"bucket": bucket, "streams": [STREAM], **changes})
 
