@@ -8,7 +8,16 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
-EXTRAS = {"polars", "polars-avro", "boto3", "google-cloud-storage", "azure-storage-blob", "paramiko", "smart-open", "obstore"}
+EXTRAS = {
+    "polars",
+    "polars-avro",
+    "boto3",
+    "google-cloud-storage",
+    "azure-storage-blob",
+    "paramiko",
+    "smart-open",
+    "obstore",
+}
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[1] / "fixtures"

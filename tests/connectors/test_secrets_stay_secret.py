@@ -133,8 +133,13 @@ def test_no_command_tells(case: Case, tmp_path: Path) -> None:
     )
     out = tmp_path / "out"
     out.mkdir()
-    sources: list[tuple[str, ...]] = [("--connector", case.connector, str(config)), *([(case.url,)] if case.url else [])]
-    commands: list[tuple[str, ...]] = [(case.connector, verb, "--config", str(config)) for verb in ("check", "discover")]
+    sources: list[tuple[str, ...]] = [
+        ("--connector", case.connector, str(config)),
+        *([(case.url,)] if case.url else []),
+    ]
+    commands: list[tuple[str, ...]] = [
+        (case.connector, verb, "--config", str(config)) for verb in ("check", "discover")
+    ]
     commands.append((case.connector, "read", "--config", str(config), "--catalog", str(catalog)))
     for number, source in enumerate(sources):
         database = str(out / f"{number}.duckdb")

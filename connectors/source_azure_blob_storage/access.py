@@ -1,0 +1,240 @@
+"""How requests are authorized: as the configuration says, else as the environment has it, else not at all."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from file_cdk import ConfigError
+from source_azure_blob_storage.addresses import (
+    DEFAULT_DOMAIN,
+    Connection,
+    connection_of,
+    endpoint_of,
+    is_account_key,
+    plain_sas,
+)
+from source_azure_blob_storage.config import (
+    AzureConfig,
+    ClientCredentials,
+    ConnectionString,
+    Oauth2,
+    SasToken,
+    StorageAccountKey,
+)
+
+ACCOUNT_VARIABLES = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
+CONNECTION_VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
+_ENDPOINT_VARIABLE = "AZURE_STORAGE_SERVICE_ENDPOINT"  # the name that the az command gave it
+_KEY_VARIABLES = ("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY")
+_SAS_VARIABLE = "AZURE_STORAGE_SAS_TOKEN"
+_CHASSIS = Path("/sys/class/dmi/id/chassis_asset_tag")
+_AZURE_CHASSIS = "7783-7084-3265-9085-8269-3286-77"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one process after the other authorizes requests to one account; pickles, and holds no client.
+
+    kind: `key` and `sas` have what they need in `secret`; `client` (a service principal) and `refresh` (a user's consent)
+    have tenant, client and secret, and the latter a refresh token; `identity` asks azure-identity; `anonymous` signs nothing.
+    origin: where it comes from, in words, without secrets. optional: should there be none after all, nothing is signed.
+    """
+
+    kind: Literal["key", "sas", "client", "refresh", "identity", "anonymous"]
+    origin: str = ""
+    secret: str = field(default="", repr=False)
+    tenant_id: str = field(default="", repr=False)
+    client_id: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    optional: bool = False
+
+    @property
+    def has_tokens(self) -> bool:
+        return self.kind in ("client", "refresh", "identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A container. endpoint: the account's URL, without a trailing slash."""
+
+    account: str
+    container: str
+    endpoint: str
+    access: Access
+
+
+def target_of(config: AzureConfig) -> Target:
+    """Looks at the environment, asks nobody. Raises ConfigError for what contradicts itself."""
+    account, container = config.azure_blob_storage_account_name, config.azure_blob_storage_container_name
+    configured = config.azure_blob_storage_endpoint
+    access, connected = _configured(config, account)
+    if access is None and (connection := _ambient_connection(account)) is not None:
+        connected = connection.endpoint
+        if configured is None or endpoint_of(configured, account) == connected:
+            access = _of_connection(connection, f"environment variable {CONNECTION_VARIABLE}")
+    endpoint = endpoint_of(configured, account) if configured else connected or _ambient_endpoint(account)
+    if access is None:
+        access = _ambient(account, endpoint)
+    if access.has_tokens and endpoint.lower().startswith("http:"):
+        raise ConfigError(
+            f"access tokens are not sent over plain http, as {endpoint} would have it",
+            remedy="Write an https:// endpoint, or use an account key or a SAS token",
+        )
+    return Target(account, container, endpoint, access)
+
+
+def describe(access: Access) -> str:
+    """One line, redacted."""
+    return "anonymous" if access.kind == "anonymous" else f"{_KINDS[access.kind]} from {access.origin}"
+
+
+_KINDS = {
+    "key": "account key",
+    "sas": "SAS token",
+    "client": "service principal",
+    "refresh": "OAuth consent of a user",
+    "identity": "Azure identity",
+}
+
+
+# From the configuration
+
+
+def _configured(config: AzureConfig, account: str) -> tuple[Access | None, str | None]:
+    """How, and the endpoint that goes with it, as far as the configuration says."""
+    credentials, origin = config.credentials, "the configuration"
+    match credentials:
+        case StorageAccountKey():
+            return Access("key", origin, credentials.azure_blob_storage_account_key), None
+        case SasToken():
+            return Access("sas", origin, credentials.sas_token), None
+        case ClientCredentials():
+            client = credentials
+            access = Access("client", origin, client.app_client_secret, client.app_tenant_id, client.app_client_id)
+            return access, None
+        case Oauth2():
+            user = credentials
+            return Access(
+                "refresh", origin, user.client_secret, user.tenant_id, user.client_id, user.refresh_token
+            ), None
+        case ConnectionString():
+            connection = connection_of(credentials.connection_string)
+            if connection.account not in (None, account):
+                raise ConfigError(
+                    f"the connection string is for account {connection.account!r}, not {account!r}",
+                    remedy="Name the same account in azure_blob_storage_account_name",
+                )
+            return _of_connection(connection, "the connection string of the configuration"), connection.endpoint
+        case None:
+            return None, None
+
+
+def _of_connection(connection: Connection, origin: str) -> Access:
+    if connection.sas is not None:
+        return Access("sas", origin, connection.sas)
+    return Access("anonymous") if connection.key is None else Access("key", origin, connection.key)
+
+
+# From the environment
+
+
+def ambient_connection() -> Connection | None:
+    """What AZURE_STORAGE_CONNECTION_STRING says. Raises ConfigError, which does not show it."""
+    text = os.environ.get(CONNECTION_VARIABLE)
+    if not text:
+        return None
+    try:
+        return connection_of(text)
+    except ConfigError as exc:
+        raise ConfigError(f"environment variable {CONNECTION_VARIABLE} {exc.message}", remedy="Unset it") from None
+
+
+def ambient_account() -> str | None:
+    """The account that the environment names."""
+    for name in ACCOUNT_VARIABLES:
+        if account := os.environ.get(name):
+            return account
+    connection = ambient_connection()
+    return None if connection is None else connection.account
+
+
+def _ambient_connection(account: str) -> Connection | None:
+    connection = ambient_connection()
+    # That of another account is of no use here, and its key is not to be tried.
+    return connection if connection is not None and connection.account == account else None
+
+
+def _ambient_endpoint(account: str) -> str:
+    text = os.environ.get(_ENDPOINT_VARIABLE)
+    if not text or not _is_ambient(account):
+        return f"https://{account}.{DEFAULT_DOMAIN}"
+    try:
+        return endpoint_of(text, account)
+    except ValueError as exc:
+        raise ConfigError(f"environment variable {_ENDPOINT_VARIABLE} {exc}", remedy="Unset it") from None
+
+
+def _is_ambient(account: str) -> bool:
+    """Whether what the environment says of an account may be of this one."""
+    named = [os.environ[name] for name in ACCOUNT_VARIABLES if os.environ.get(name)]
+    return not named or account in named
+
+
+def _ambient(account: str, endpoint: str) -> Access:
+    if _is_ambient(account):
+        for name in _KEY_VARIABLES:
+            if key := os.environ.get(name, "").strip():
+                _require(is_account_key(key), name, "is no account key: those are base64 text")
+                return Access("key", f"environment variable {name}", key)
+        if text := os.environ.get(_SAS_VARIABLE):
+            token = plain_sas(text)
+            _require(token is not None, _SAS_VARIABLE, "is no shared access signature: it lacks sig=")
+            return Access("sas", f"environment variable {_SAS_VARIABLE}", token or "")
+    if not endpoint.lower().startswith("http:"):
+        for origin, is_there in _IDENTITIES:
+            if is_there():
+                return Access("identity", origin, optional=origin in _HINTS)
+    return Access("anonymous")
+
+
+def _require(holds: bool, name: str, fault: str) -> None:
+    if not holds:
+        raise ConfigError(f"environment variable {name} {fault}", remedy="Unset it, or set it to one")
+
+
+def _has(*names: str) -> bool:
+    return all(os.environ.get(name) for name in names)
+
+
+def _has_service_principal() -> bool:
+    return _has("AZURE_TENANT_ID", "AZURE_CLIENT_ID") and (
+        _has("AZURE_CLIENT_SECRET") or _has("AZURE_CLIENT_CERTIFICATE_PATH")
+    )
+
+
+def _is_logged_in() -> bool:
+    folder = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+    return any((folder / f"msal_token_cache.{ending}").is_file() for ending in ("json", "bin"))
+
+
+def _is_azure_machine() -> bool:
+    try:
+        return _CHASSIS.read_text().strip() == _AZURE_CHASSIS
+    except OSError:
+        return False
+
+
+# azure-identity would ask the metadata server of machines that have none, for seconds: so only when there is something to find.
+_IDENTITIES: tuple[tuple[str, Callable[[], bool]], ...] = (
+    ("the environment (service principal)", _has_service_principal),
+    ("workload identity", lambda: _has("AZURE_FEDERATED_TOKEN_FILE")),
+    ("the managed identity", lambda: _has("IDENTITY_ENDPOINT") or _has("MSI_ENDPOINT")),
+    ("AZURE_TOKEN_CREDENTIALS", lambda: _has("AZURE_TOKEN_CREDENTIALS")),
+    ("the az login", _is_logged_in),
+    ("the azd login", lambda: (Path.home() / ".azd" / "auth.json").is_file()),
+    ("the managed identity of the machine", _is_azure_machine),
+)
+_HINTS = frozenset({"the az login", "the azd login", "the managed identity of the machine"})
+"""Nobody asked for these: what can be read without should not fail for them."""

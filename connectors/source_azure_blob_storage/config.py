@@ -1,0 +1,147 @@
+"""What a configuration of source-azure-blob-storage may hold: that of Airbyte's connector of the same name, and two more kinds
+of credentials."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from file_cdk import ConfigError, SourceConfig
+from source_azure_blob_storage.addresses import connection_of, endpoint_of, is_account_key, plain_sas
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,100}")
+CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
+
+
+def _secret(title: str, description: str) -> Any:
+    return Field(
+        title=title, description=description, repr=False, min_length=1, json_schema_extra={"airbyte_secret": True}
+    )
+
+
+class _Credentials(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class Oauth2(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Oauth2")
+
+    auth_type: Literal["oauth2"] = "oauth2"
+    tenant_id: str = _secret("Tenant ID", "Tenant of the user who gave consent.")
+    client_id: str = _secret("Client ID", "Id of the application that the user gave consent to.")
+    client_secret: str = _secret("Client Secret", "Secret of that application.")
+    refresh_token: str = _secret("Refresh Token", "Gets access tokens.")
+
+
+class ClientCredentials(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Client Credentials")
+
+    auth_type: Literal["client_credentials"] = "client_credentials"
+    app_tenant_id: str = _secret("Tenant ID", "Tenant that the application is registered in.")
+    app_client_id: str = _secret("Client ID", "Id of the application (service principal).")
+    app_client_secret: str = _secret("Client Secret", "Secret of the application.")
+
+
+class StorageAccountKey(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Storage Account Key")
+
+    auth_type: Literal["storage_account_key"] = "storage_account_key"
+    azure_blob_storage_account_key: str = _secret(
+        "Azure Blob Storage account key", "One of the storage account's two keys."
+    )
+
+    @field_validator("azure_blob_storage_account_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        if not is_account_key(value.strip()):
+            raise ValueError("is no account key: those are base64 text, with = at the end as a rule")
+        return value.strip()
+
+
+class SasToken(_Credentials):
+    model_config = ConfigDict(title="Authenticate via SAS Token")
+
+    auth_type: Literal["sas_token"] = "sas_token"
+    sas_token: str = _secret("SAS Token", "Shared access signature that may read and list, such as `sv=…&sig=…`.")
+
+    @field_validator("sas_token")
+    @classmethod
+    def _is_sas(cls, value: str) -> str:
+        if (token := plain_sas(value)) is None:
+            raise ValueError("is no shared access signature: it lacks sig=")
+        return token
+
+
+class ConnectionString(_Credentials):
+    model_config = ConfigDict(title="Authenticate via Connection String")
+
+    auth_type: Literal["connection_string"] = "connection_string"
+    connection_string: str = _secret("Connection String", "As the portal shows it, with an account key or a SAS token.")
+
+    @field_validator("connection_string")
+    @classmethod
+    def _is_connection_string(cls, value: str) -> str:
+        try:
+            connection_of(value)
+        except ConfigError as exc:
+            raise ValueError(exc.message) from None
+        return value
+
+
+Credentials = Oauth2 | ClientCredentials | StorageAccountKey | SasToken | ConnectionString
+
+
+class AzureConfig(SourceConfig):
+    """Configuration of source-azure-blob-storage."""
+
+    azure_blob_storage_account_name: str = Field(
+        title="Azure Blob Storage account name",
+        description="Name of the storage account.",
+        json_schema_extra={"examples": ["mystorageaccount"], "order": 3},
+    )
+    azure_blob_storage_container_name: str = Field(
+        title="Azure blob storage container (Bucket) Name",
+        description="Name of the container that holds the files.",
+        json_schema_extra={"examples": ["mycontainer"], "order": 4},
+    )
+    azure_blob_storage_endpoint: str | None = Field(
+        None,
+        title="Endpoint Domain Name",
+        description=(
+            "Domain or URL of the blob service if it is not blob.core.windows.net: that of another cloud, a private endpoint, "
+            "or an emulator, such as http://127.0.0.1:10000/devstoreaccount1. Plain http only if it is written out."
+        ),
+        json_schema_extra={"examples": ["blob.core.windows.net"], "order": 11},
+    )
+    credentials: Annotated[Credentials, Field(discriminator="auth_type")] | None = Field(
+        None,
+        title="Authentication",
+        description=(
+            "Credentials for the container. Without them the environment is looked at, and where that has none, the "
+            "container is read anonymously."
+        ),
+        json_schema_extra={"order": 2},
+    )
+
+    @field_validator("azure_blob_storage_account_name")
+    @classmethod
+    def _is_account(cls, value: str) -> str:
+        if not _ACCOUNT.fullmatch(value.strip()):
+            raise ValueError("must be the name of a storage account alone, without domain")
+        return value.strip()
+
+    @field_validator("azure_blob_storage_container_name")
+    @classmethod
+    def _is_container(cls, value: str) -> str:
+        if not CONTAINER.fullmatch(value.strip()):
+            raise ValueError("must be the name of a container: 3 to 63 lower-case letters, digits and single hyphens")
+        return value.strip()
+
+    @field_validator("azure_blob_storage_endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        text = (value or "").strip()
+        if not text:
+            return None
+        endpoint_of(text, "account")  # to see whether it is one; existing configurations keep what they say
+        return text

@@ -1,0 +1,103 @@
+"""A page of a listing made into files, fast: a container may have millions."""
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from file_cdk import Page, RemoteFile, TransientError
+
+# What nearly every entry looks like. Searched for in one entry at a time, so that nothing is taken from its neighbour.
+_ENTRY = re.compile(
+    r"<Name>([^<]+)</Name>.*?<Last-Modified>([^<]+)</Last-Modified><Etag>([^<]+)</Etag>.*?"
+    r"<Content-Length>([0-9]+)</Content-Length>",
+    re.DOTALL,
+)
+_MARKER = re.compile(r"<NextMarker>([^<]+)</NextMarker>")
+_REFERENCE = re.compile(r"&(?:#x([0-9A-Fa-f]+)|#([0-9]+)|([a-z]+));")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_DIRECTORY = "<ResourceType>directory</ResourceType>"
+_FOLDER = re.compile(r"<hdi_isfolder>true</hdi_isfolder>", re.IGNORECASE)
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+
+
+def page_of(body: bytes) -> Page:
+    """Directories, what other programs put in their place, and keys that end with a slash are left out.
+
+    Raises TransientError for a page that is not whole.
+    """
+    try:
+        text = body.decode()
+        entries = text.split("</Blob>")
+        end = entries.pop()
+        if not end.rstrip().endswith("</EnumerationResults>"):
+            raise TransientError("the server's listing broke off")
+        if "</ResourceType>" in text or "_isfolder>" in text:
+            entries = [entry for entry in entries if not _is_folder(entry)]
+        return Page(_files(entries), _next(end))
+    except (ValueError, LookupError, ElementTree.ParseError, OverflowError):
+        raise TransientError("the server's listing is damaged") from None
+
+
+def plain_etag(etag: str) -> str:
+    """As listings have it, without the quotes of headers."""
+    return etag.strip('"')
+
+
+def _files(entries: list[str]) -> list[RemoteFile]:
+    files: list[RemoteFile] = []
+    times: dict[str, datetime] = {}
+    for entry in entries:
+        found = _ENTRY.search(entry)
+        name, modified, etag, size = _parsed(entry) if found is None else found.groups()
+        if found is not None and "&" in name:
+            name = _unescaped(name)
+        if not name or name[-1] == "/":
+            continue
+        if (modified_at := times.get(modified)) is None:
+            modified_at = times[modified] = _time(modified)
+        files.append(RemoteFile(name, int(size), modified_at, plain_etag(etag)))
+    return files
+
+
+def _is_folder(entry: str) -> bool:
+    return _DIRECTORY in entry or _FOLDER.search(entry) is not None
+
+
+def _next(end: str) -> str | None:
+    marker = _MARKER.search(end)
+    return None if marker is None else _unescaped(marker[1])
+
+
+def _parsed(entry: str) -> tuple[str, str, str, str]:
+    """Of an entry in another order, or with a name that XML cannot hold and that is percent-encoded instead."""
+    # The reader of XML gets an entry of the service that the user trusts with the files, and entities need a DOCTYPE before.
+    blob = ElementTree.fromstring(entry[entry.index("<Blob>") :] + "</Blob>")  # noqa: S314
+    name = blob.find("Name")
+    if name is None:
+        raise ValueError("an entry without a name")
+    text = name.text or ""
+    if name.get("Encoded") == "true":
+        text = unquote(text, errors="strict")
+    modified, etag, size = (blob.findtext(f"Properties/{each}") for each in ("Last-Modified", "Etag", "Content-Length"))
+    if modified is None or etag is None or size is None:
+        raise ValueError("an entry without time, tag or size")
+    return text, modified, etag, size
+
+
+def _unescaped(text: str) -> str:
+    return _REFERENCE.sub(_character, text)
+
+
+def _character(reference: re.Match[str]) -> str:
+    in_hex, in_decimal, name = reference.groups()
+    if name is not None:
+        return _NAMED[name]
+    return chr(int(in_hex, 16) if in_hex else int(in_decimal))
+
+
+def _time(text: str) -> datetime:
+    """Of `Mon, 23 Nov 2026 11:56:55 GMT`."""
+    day, month, year = int(text[5:7]), _MONTHS[text[8:11]], int(text[12:16])
+    return datetime(year, month, day, int(text[17:19]), int(text[20:22]), int(text[23:25]), tzinfo=UTC)
