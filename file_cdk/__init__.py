@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.globbing import GlobPatterns
+    from file_cdk.readers.keys import globs_of_key
     from file_cdk.readers.local import LocalReader
     from file_cdk.readers.objects import ObjectReader, ObjectStore, Page
     from file_cdk.readers.retries import RetryPolicy
@@ -87,6 +88,7 @@ _ORIGINS = {
     "file_cdk.pipeline.rejects": ["MaxRejects"],
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
+    "file_cdk.readers.keys": ["globs_of_key"],
     "file_cdk.readers.local": ["LocalReader"],
     "file_cdk.readers.objects": ["ObjectReader", "ObjectStore", "Page"],
     "file_cdk.readers.retries": ["RetryPolicy"],
@@ -106,6 +108,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Page",
     "RetryPolicy",
     "GlobPatterns",
+    "globs_of_key",
     "split_member",
     "redacted",
     # ports and nouns

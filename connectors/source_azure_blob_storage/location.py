@@ -3,13 +3,11 @@
 import re
 from typing import Any
 
-from file_cdk import ConfigError, GlobPatterns, Location, split_member
+from file_cdk import ConfigError, Location, globs_of_key
 from source_azure_blob_storage.access import ACCOUNT_VARIABLES, CONNECTION_VARIABLE, ambient_account
 from source_azure_blob_storage.addresses import plain_sas
 from source_azure_blob_storage.config import CONTAINER
 
-_WILDCARD = re.compile(r"[*?\[{]")
-_EXTENSION = re.compile(r"[^.]\.[A-Za-z][A-Za-z0-9]{0,7}")
 _HOST = re.compile(r"([a-z0-9-]+)\.(?:blob|dfs)\.([a-z0-9.-]+)", re.IGNORECASE)
 _PARAMETERS = re.compile(r"[a-z]+=[^&#/]*(?:&[a-z]+=[^&#]*)*")
 _SCHEMES = ("az", "abfs", "abfss")
@@ -33,7 +31,7 @@ def locate(url: str) -> Location:
     config, key = _container(rest)
     if sas is not None:
         config["credentials"] = {"auth_type": "sas_token", "sas_token": sas}
-    globs, name = _wanted(key)
+    globs, name = globs_of_key(key)
     return Location(config, globs, name or config["azure_blob_storage_container_name"].lstrip("$"))
 
 
@@ -78,46 +76,3 @@ def _account_of(host: str) -> tuple[str, str | None]:
         raise ConfigError("the URL names no storage account", remedy=_REMEDY)
     account, domain = found[1].lower(), found[2].lower()
     return account, None if domain == "core.windows.net" else f"https://{account}.blob.{domain}"
-
-
-def _wanted(key: str) -> tuple[tuple[str, ...], str]:
-    """Patterns, and what the table may be called."""
-    if member := split_member(key):
-        return _inside(*member)
-    if wildcard := _WILDCARD.search(key):
-        return (key,), _last(key[: wildcard.start()].rpartition("/")[0])
-    if not key:
-        return ("**",), ""
-    if key.endswith("/"):
-        return (GlobPatterns.escape(key) + "**",), _last(key)
-    literal = GlobPatterns.escape(key)
-    if _EXTENSION.search(_last(key)):
-        return (literal,), _stem(key)
-    return (literal, f"{literal}/**"), _last(key)
-
-
-def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
-    outer = archive if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
-    inner = inner.rstrip("/")
-    if wildcard := _WILDCARD.search(inner):
-        # Also literally: a member's name, as `_file_url` has it, may look like a pattern.
-        wanted, name = [inner, GlobPatterns.escape(inner)], _last(inner[: wildcard.start()].rpartition("/")[0])
-    elif inner:
-        literal = GlobPatterns.escape(inner)
-        wanted, name = [literal, f"{literal}/**"], _stem(inner)
-    else:
-        wanted, name = ["**"], ""
-    if not name:
-        folder = _WILDCARD.split(archive, maxsplit=1)[0].rpartition("/")[0]
-        name = _last(folder) if _WILDCARD.search(archive) else _stem(archive)
-    return tuple(f"{outer}!{each}" for each in wanted), name
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]
-
-
-def _stem(path: str) -> str:
-    """Name without its extensions."""
-    name = _last(path)
-    return name[:1] + name[1:].partition(".")[0]

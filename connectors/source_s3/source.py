@@ -9,17 +9,15 @@ from pydantic import Field, field_validator, model_validator
 from file_cdk import (
     ConfigError,
     Connector,
-    GlobPatterns,
     Location,
     ObjectReader,
     SourceConfig,
-    split_member,
+    globs_of_key,
 )
 from source_s3.settings import S3Settings
 from source_s3.store import S3Store
 
 _WILDCARD = re.compile(r"[*?\[{]")
-_EXTENSION = re.compile(r"[^.]\.[A-Za-z][A-Za-z0-9]{0,7}")
 
 
 class S3Config(SourceConfig):
@@ -131,50 +129,8 @@ def locate(url: str) -> Location:
         )
     if "@" in bucket:
         raise ConfigError("the URL has credentials in it", remedy="Put them into the environment or a configuration")
-    globs, name = _wanted(key)
+    globs, name = globs_of_key(key)
     return Location({"bucket": bucket}, globs, name or bucket)
-
-
-def _wanted(key: str) -> tuple[tuple[str, ...], str]:
-    """Patterns, and what the table may be called."""
-    if member := split_member(key):
-        return _inside(*member)
-    if wildcard := _WILDCARD.search(key):
-        return (key,), _last(key[: wildcard.start()].rpartition("/")[0])
-    literal = GlobPatterns.escape(key.rstrip("/"))
-    if not key:
-        return ("**",), ""
-    if key.endswith("/"):
-        return (GlobPatterns.escape(key) + "**",), _last(key)
-    if _EXTENSION.search(_last(key)):
-        return (literal,), _stem(key)
-    return (literal, f"{literal}/**"), _last(key)
-
-
-def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
-    outer = archive if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
-    inner = inner.rstrip("/")
-    if wildcard := _WILDCARD.search(inner):
-        wanted, name = [inner, GlobPatterns.escape(inner)], _last(inner[: wildcard.start()].rpartition("/")[0])
-    elif inner:
-        literal = GlobPatterns.escape(inner)
-        wanted, name = [literal, f"{literal}/**"], _stem(inner)
-    else:
-        wanted, name = ["**"], ""
-    if not name:
-        folder = _WILDCARD.split(archive, maxsplit=1)[0].rpartition("/")[0]
-        name = _last(folder) if _WILDCARD.search(archive) else _stem(archive)
-    return tuple(f"{outer}!{each}" for each in wanted), name
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]
-
-
-def _stem(path: str) -> str:
-    """Name without its extensions."""
-    name = _last(path)
-    return name[:1] + name[1:].partition(".")[0]
 
 
 def describe_credentials(config: S3Config) -> str:
