@@ -12,6 +12,7 @@ from file_cdk.formats.csv_dialect import Dialect
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lines import PIECE_BYTES
 from file_cdk.formats.csv_shape import FaultPolicy, Row
+from file_cdk.formats.csv_small import SMALL_PIECE_BYTES
 from file_cdk.formats.csv_split import CsvSplit, Reading
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class CsvFormat:
     """Files of rows, the first of which usually names the columns.
 
     Pieces of whole records go through Arrow's CSV reader; what that cannot take (an escape character, marks outside ASCII,
-    rows of odd width, bytes that are no text) goes through Python's csv module, whose reading is the reference for both.
+    rows of odd width, bytes that are no text) goes through Python's csv module, whose reading is the reference for both; so do
+    records in pieces of up to `small_piece_bytes`, for which Arrow's reader would take longer.
     A piece that Arrow cannot take is left to the row reader, and the next one tried again.
     A split begins where a record probably does; the engine compares, and runs one again that guessed wrong.
 
@@ -56,6 +58,7 @@ class CsvFormat:
     split_bytes: int | None = 4 << 20
     max_record_bytes: int = 64 << 20
     piece_bytes: int = PIECE_BYTES
+    small_piece_bytes: int = SMALL_PIECE_BYTES
     _headers: FileCache[Header] = field(
         default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
     )
@@ -140,7 +143,8 @@ class CsvFormat:
             yield batch
 
     def _reading(self, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()) -> Reading:
-        return Reading(self.config, policy, unquoted_nulls, self.max_record_bytes, self.piece_bytes, self._headers)
+        sizes = self.max_record_bytes, self.piece_bytes, self.small_piece_bytes
+        return Reading(self.config, policy, unquoted_nulls, *sizes, self._headers)
 
     def _sampled(
         self, stream: IO[bytes], file: RemoteFile, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ value that does not cast is null when it is one of the null values, and stays a 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 import msgspec
@@ -34,7 +35,8 @@ _ARROW_TYPES = {
 }
 _ALIASES = {"float": "number"}
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
 def no_constant(name: str) -> NoReturn:
@@ -98,15 +100,15 @@ class _Column:
 class RecordConversion:
     """Batches for the protocol: columns that the schema has, in the file's order.
 
-    A piece whose values Arrow converts as Python would becomes a batch; any other becomes JsonLines, alone.
+    A piece whose values Arrow converts as Python would becomes a batch; a small one, or any other, becomes JsonLines, alone.
     """
-
-    fast: pc.ConvertOptions | None
 
     def __init__(
         self, header: Header, config: CsvConfig, json_schema: Mapping[str, Any] | None, report: SplitReport
     ) -> None:
         self._report = report
+        self._config = config
+        self._width = header.width
         self._nulls = config.null_values
         self._casts = casts(config)
         self._left_out: list[str] = []
@@ -116,7 +118,6 @@ class RecordConversion:
         self._names = [column.name for column in self._columns]
         self._integers = any(column.kind == "integer" for column in self._columns)
         self._plain = all(column.kind == "string" for column in self._columns)
-        self.fast = self._fast_options(config, header.width) if self._can_be_fast() else None
 
     def _choose(self, header: Header, json_schema: Mapping[str, Any] | None) -> list[_Column]:
         names = header.names if not json_schema else header.stripped_names
@@ -141,8 +142,12 @@ class RecordConversion:
             return False
         return not any(_converts(self._casts[kind], null) for kind in kinds - {"string"} for null in self._nulls)
 
-    def _fast_options(self, config: CsvConfig, width: int) -> pc.ConvertOptions:
-        types = {str(position): pa.string() for position in range(width)}
+    @cached_property
+    def fast(self) -> pc.ConvertOptions | None:
+        if not self._can_be_fast():
+            return None
+        config = self._config
+        types = {str(position): pa.string() for position in range(self._width)}
         types |= {str(column.position): _ARROW_TYPES[column.kind] for column in self._columns}
         return pc.ConvertOptions(
             column_types=types,
@@ -176,14 +181,26 @@ class RecordConversion:
     def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:  # noqa: ARG002
         if self._plain:
             return self._from_plain(table)
-        values = [self._cast(column, table.column(column.position).to_pylist()) for column in self._columns]
+        texts = [table.column(column.position).to_pylist() for column in self._columns]
+        return self._lines(texts, table.num_rows)
+
+    def from_rows(self, rows: Sequence[Sequence[str]]) -> Sequence[Batch]:
+        columns = list(zip(*rows, strict=True))
+        return self._lines([columns[column.position] for column in self._columns], len(rows))
+
+    def _lines(self, texts: Sequence[Sequence[str | None]], count: int) -> Sequence[Batch]:
+        """Records of so many rows, whose values are given column by column."""
+        columns = [self._cast(column, values) for column, values in zip(self._columns, texts, strict=True)]
         names = self._names
-        rows = zip(*values, strict=True) if values else ((),) * table.num_rows
-        lines = [
-            _encode({name: value for name, value in zip(names, row, strict=True) if value is not None}) for row in rows
-        ]
-        self._note_left_out(table.num_rows)
-        return [JsonLines(lines)]
+        rows = zip(*columns, strict=True) if columns else ((),) * count
+        if any(None in values for values in columns):
+            records = [
+                {name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows
+            ]
+        else:
+            records = [dict(zip(names, row, strict=True)) for row in rows]
+        self._note_left_out(count)
+        return [JsonLines(_encode_lines(records).splitlines(), checked=True)]
 
     def _from_plain(self, table: pa.Table) -> Sequence[Batch]:
         """Nothing but strings: so rows come whose missing values are null already."""
@@ -192,9 +209,12 @@ class RecordConversion:
             nulls = pa.array(sorted(self._nulls), pa.string())
             columns = [cp.if_else(cp.is_in(texts, nulls), pa.scalar(None, pa.string()), texts) for texts in columns]
         self._note_left_out(table.num_rows)
-        return pa.table(columns, names=self._names).to_batches() if columns else [JsonLines([b"{}"] * table.num_rows)]
+        if not columns:
+            return [JsonLines([b"{}"] * table.num_rows, checked=True)]
+        batches: list[Batch] = pa.table(columns, names=self._names).to_batches()
+        return batches
 
-    def _cast(self, column: _Column, texts: list[str | None]) -> list[Any]:
+    def _cast(self, column: _Column, texts: Sequence[str | None]) -> Sequence[Any]:
         nulls = self._nulls
         if column.kind == "string":
             if not (nulls and self._null_strings):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import pyarrow as pa
@@ -17,23 +18,27 @@ from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
 from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
 from file_cdk.formats.csv_shape import Rows, Shape
+from file_cdk.formats.csv_small import regular_rows
 
 Batch: TypeAlias = pa.RecordBatch | JsonLines
 
 
 class Conversion(Protocol):
-    """What becomes of the columns.
+    """What becomes of the columns."""
 
-    fast: options under which Arrow's reader converts a whole piece as the reference would; None when it never can.
-    """
-
-    fast: pc.ConvertOptions | None
+    @property
+    def fast(self) -> pc.ConvertOptions | None:
+        """Options under which Arrow's reader converts a whole piece as the reference would; None when it never can."""
 
     def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:
         """The batches of a piece read with `fast`; None when it has to be converted from strings after all."""
 
     def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:
         """The batches of a piece read as strings; `prepared` allows reading it in yet another way."""
+
+    @property
+    def from_rows(self) -> Callable[[Sequence[Sequence[str]]], Sequence[Batch]] | None:
+        """The same of at least one row, where that is quicker for a small piece."""
 
 
 Converting: TypeAlias = Callable[[Header], Conversion]
@@ -62,16 +67,22 @@ class Decoded:
 class PieceDecoder:
     """Decodes pieces of a file's own dialect; a few rows of another width than the header's go row by row among the rest."""
 
-    def __init__(self, shape: Shape, rows: "RowsDecoder") -> None:
+    def __init__(self, shape: Shape, rows: "RowsDecoder", small_piece_bytes: int = 0) -> None:
         self._lexer = Lexer(shape.dialect, shape.header.width)
+        self._dialect = shape.dialect
         self._header = shape.header
         self._conversion = rows.conversion
         self._odd_rows = OddRowReader(shape)
         self._rows = rows
-        self._strings = self._lexer.strings()
+        self._from_rows = None if shape.header.trailing_blanks else self._conversion.from_rows
+        self._small_piece_bytes = small_piece_bytes
 
     def decode(self, piece: bytes, *, at_file_end: bool = False) -> Decoded:
         """The piece begins at a record. Raises what the conversion raises."""
+        if len(piece) <= self._small_piece_bytes and self._from_rows is not None:
+            rows = regular_rows(piece, self._dialect, self._header.width, at_file_end=at_file_end)
+            if rows is not None:
+                return Decoded(Outcome.DECODED, self._from_rows(rows) if rows else ())
         try:
             prepared = self._lexer.prepare(piece, at_file_end=at_file_end)
         except UnlexableError as exc:
@@ -101,7 +112,7 @@ class PieceDecoder:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 pass  # a value that does not convert as the fast way does it
         try:
-            return self._lexer.read(prepared, self._strings), False
+            return self._lexer.read(prepared, self._lexer.strings), False
         except pa.ArrowInvalid:
             return None, False
 
@@ -120,7 +131,7 @@ class PieceDecoder:
             batches = conversion.from_typed(table, prepared)
             if batches is not None:
                 return batches
-            table = self._lexer.read(prepared, self._strings).table
+            table = self._lexer.read(prepared, self._lexer.strings).table
         return conversion.from_strings(table, prepared, self._lexer)
 
 
@@ -159,17 +170,22 @@ class RowsDecoder:
         self._converting = converting
         self._blanks_are_null = blanks_are_null
         self.conversion = converting(header)
-        self._regular = _CanonicalDecoder(header, self.conversion)
-        self._with_rest: _CanonicalDecoder | None = None
+
+    @cached_property
+    def _regular(self) -> "_CanonicalDecoder":
+        return _CanonicalDecoder(self._header, self.conversion)
+
+    @cached_property
+    def _with_rest(self) -> "_CanonicalDecoder":
+        header = self._header.with_rest()
+        return _CanonicalDecoder(header, self._converting(header))
 
     def decode(self, rows: Rows) -> Sequence[Batch]:
         """Rows with values beyond the header's get the column for them, and so do the others given with them."""
-        decoder = self._regular
         if rows.rest:
-            if self._with_rest is None:
-                header = self._header.with_rest()
-                self._with_rest = _CanonicalDecoder(header, self._converting(header))
             decoder, rows = self._with_rest, rows.with_rest()
+        else:
+            decoder = self._regular
         if rows.has_missing and not self._blanks_are_null:
             return decoder.decode_strings(rows)
         return decoder.decode(rows)
@@ -182,7 +198,6 @@ class _CanonicalDecoder:
         self._width = len(header.names)
         self._lexer = Lexer(CANONICAL, self._width + self._blank)
         self._conversion = conversion
-        self._strings = self._lexer.strings()
 
     def decode(self, rows: Rows) -> Sequence[Batch]:
         prepared = self._lexer.prepare(rows.canonical())
@@ -196,7 +211,7 @@ class _CanonicalDecoder:
                 batches = conversion.from_typed(self._checked(lexed), prepared)
                 if batches is not None:
                     return batches
-        lexed = self._lexer.read(prepared, self._strings)
+        lexed = self._lexer.read(prepared, self._lexer.strings)
         return conversion.from_strings(self._checked(lexed), prepared, self._lexer)
 
     def _checked(self, lexed: Lexed) -> pa.Table:

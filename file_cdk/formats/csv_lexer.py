@@ -1,6 +1,7 @@
 """A piece of CSV through Arrow's reader: columns of a batch at a time, with proof that the piece ends where a record does."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -133,6 +134,7 @@ class Lexer:
             )
         return self._options[delimiter]
 
+    @cached_property
     def strings(self) -> pc.ConvertOptions:
         """Every value as it is. Prepared pieces are known to be UTF-8."""
         types = dict.fromkeys(self.columns, pa.string())

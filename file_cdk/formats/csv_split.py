@@ -35,6 +35,7 @@ class Reading:
     unquoted_nulls: frozenset[str]
     max_record_bytes: int
     piece_bytes: int
+    small_piece_bytes: int
     headers: FileCache[Header]
 
 
@@ -146,7 +147,7 @@ class CsvSplit:
 
         return PieceReader(
             self._reader,
-            PieceDecoder(self._shape, rows),
+            PieceDecoder(self._shape, rows, self._reading.small_piece_bytes),
             Boundaries(self.header.line_end, self._dialect.quote_bytes),
             self._report,
             min(MAX_PIECE_BYTES, self._reading.max_record_bytes),

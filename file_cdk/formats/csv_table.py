@@ -133,6 +133,7 @@ class TableConversion:
     """
 
     fast: pc.ConvertOptions | None
+    from_rows = None
 
     def __init__(self, header: Header, config: CsvConfig, schema: pa.Schema, uri: str) -> None:
         self._uri = uri

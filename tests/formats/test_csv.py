@@ -28,7 +28,7 @@ BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces",
 
 
 def configured(**config: Any) -> CsvFormat:
-    return CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config))
+    return CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config), small_piece_bytes=0)
 
 
 def whole(data: bytes, *, sequential: bool = False) -> Split:
@@ -163,7 +163,7 @@ def test_a_quote_that_never_closes_is_an_error(rest: bytes, sequential: bool) ->
 @BOTH_PATHS
 def test_a_record_over_the_limit_is_an_error_however_large_the_file(sequential: bool) -> None:
     data = b'a,b\n1,2\n3,"' + b"x\n" * 500_000
-    csv_format = CsvFormat(CsvConfig(), max_record_bytes=100_000, piece_bytes=1000)
+    csv_format = CsvFormat(CsvConfig(), small_piece_bytes=0, max_record_bytes=100_000, piece_bytes=1000)
     read = Read(data, csv_format, sequential=sequential)
     assert read.records == [{"a": "1", "b": "2"}]
     assert isinstance(read.error, MalformedRecordError)
@@ -175,7 +175,7 @@ def test_a_record_over_the_limit_is_an_error_however_large_the_file(sequential: 
 def test_a_record_larger_than_pieces_is_read(sequential: bool) -> None:
     long = "x,\n" * 10_000
     data = f'a,b\n1,2\n3,"{long}"\n4,5\n'.encode()
-    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=1000), sequential=sequential)
+    read = Read(data, CsvFormat(CsvConfig(), small_piece_bytes=0, piece_bytes=1000), sequential=sequential)
     assert [record["b"] for record in read.records] == ["2", long, "5"]
 
 
@@ -183,7 +183,7 @@ def test_a_record_larger_than_pieces_is_read(sequential: bool) -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\r\n\r\n"])
 def test_line_ends(line_end: str, sequential: bool) -> None:
     data = line_end.join(["a,b", "1,2", '"x\ry",4', "5,6"]).encode()
-    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=8), sequential=sequential)
+    read = Read(data, CsvFormat(CsvConfig(), small_piece_bytes=0, piece_bytes=8), sequential=sequential)
     assert read.records == [{"a": "1", "b": "2"}, {"a": "x\ry", "b": "4"}, {"a": "5", "b": "6"}]
 
 
@@ -237,7 +237,7 @@ def test_splits_end_where_the_next_begins_and_the_last_at_the_file_s_end() -> No
     for ordinal, start in enumerate(range(0, len(data), 100)):
         report = SplitReport()
         split = Split(file, ordinal, start, min(start + 100, len(data)))
-        for batch in CsvFormat(CsvConfig()).read_records(io.BytesIO(data), split, None, report):
+        for batch in CsvFormat(CsvConfig(), small_piece_bytes=0).read_records(io.BytesIO(data), split, None, report):
             assert isinstance(batch, pa.RecordBatch)
             found += batch.column("id").to_pylist()
         assert report.start == chain[-1]
@@ -251,7 +251,7 @@ def test_a_split_in_which_no_record_begins_stands_still() -> None:
     file = RemoteFile("a.csv", len(data), MODIFIED_AT)
     report = SplitReport()
     split = Split(file, 1, 50, 100).restarted_at(len(data) - 4)
-    assert list(CsvFormat(CsvConfig()).read_records(io.BytesIO(data), split, None, report)) == []
+    assert list(CsvFormat(CsvConfig(), small_piece_bytes=0).read_records(io.BytesIO(data), split, None, report)) == []
     assert (report.start, report.end) == (len(data) - 4, len(data) - 4)
 
 
@@ -534,7 +534,7 @@ def test_every_codec_is_read_or_refused(codec: str) -> None:
     csv.writer(text).writerows(rows)
     data = text.getvalue().encode(codec)
     for piece_bytes in (3, 1 << 20):
-        read = Read(data, CsvFormat(csv_format.config, piece_bytes=piece_bytes))
+        read = Read(data, CsvFormat(csv_format.config, small_piece_bytes=0, piece_bytes=piece_bytes))
         assert read.error is None
         assert [list(record) for record in read.records] == [rows[0]] * 3
         assert [list(record.values()) for record in read.records] == rows[1:]
@@ -563,14 +563,14 @@ def test_a_mark_that_forbids_splits_makes_the_engine_begin_anew() -> None:
 @BOTH_PATHS
 def test_line_ends_of_all_kinds_in_one_file(sequential: bool) -> None:
     data = b'a,b\r\n1,"x\ry"\r2,"\n"\n3,4\r\r\n\n\r5,6'
-    read = Read(data, CsvFormat(CsvConfig(), piece_bytes=8), sequential=sequential)
+    read = Read(data, CsvFormat(CsvConfig(), small_piece_bytes=0, piece_bytes=8), sequential=sequential)
     assert [tuple(record.values()) for record in read.records] == [("1", "x\ry"), ("2", "\n"), ("3", "4"), ("5", "6")]
 
 
 @BOTH_PATHS
 def test_line_feeds_that_come_late(sequential: bool) -> None:
     data = b"a,b\r" + b"1,2\r" * 20_000 + b"3,4\n" * 20_000 + b"5,6\r" * 20_000
-    csv_format = CsvFormat(CsvConfig(), piece_bytes=10_000)
+    csv_format = CsvFormat(CsvConfig(), small_piece_bytes=0, piece_bytes=10_000)
     file = RemoteFile("a.csv", len(data), MODIFIED_AT)
     position, rows = 0, list[str]()
     for ordinal in range(6):

@@ -19,13 +19,15 @@ FILE_COLUMNS = {
 }
 
 
-def read(data: str, types: dict[str, str] | None, **config: Any) -> tuple[list[Any], SplitReport]:
+def read(
+    data: str, types: dict[str, str] | None, small_piece_bytes: int = 0, **config: Any
+) -> tuple[list[Any], SplitReport]:
     """The batches and the report."""
     schema = None if types is None else FILE_COLUMNS | {name: {"type": ["null", kind]} for name, kind in types.items()}
     raw = data.encode()
     report = SplitReport()
     split = Split(RemoteFile("a.csv", len(raw), MODIFIED_AT), 0, 0, len(raw))
-    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config))
+    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config), small_piece_bytes=small_piece_bytes)
     return list(csv_format.read_records(io.BytesIO(raw), split, schema, report)), report
 
 
@@ -45,7 +47,7 @@ def test_values_that_arrow_casts_as_python_does_stay_columns() -> None:
 
 def test_a_value_that_does_not_cast_stays_a_string_and_is_counted() -> None:
     (batch,), report = read("i,n\n1,2\nx,y\n,3\n", {"i": "integer", "n": "number"})
-    assert batch == JsonLines([b'{"i":1,"n":2.0}', b'{"i":"x","n":"y"}', b'{"i":"","n":3.0}'])
+    assert batch == JsonLines([b'{"i":1,"n":2.0}', b'{"i":"x","n":"y"}', b'{"i":"","n":3.0}'], checked=True)
     assert report.warnings == {
         "value of column 'i' does not cast to integer and stays a string": 2,
         "value of column 'n' does not cast to number and stays a string": 1,
@@ -55,7 +57,7 @@ def test_a_value_that_does_not_cast_stays_a_string_and_is_counted() -> None:
 
 def test_booleans_are_compared_as_they_are_written() -> None:
     (batch,), _ = read("b\nTrue\ntrue\n", {"b": "boolean"})
-    assert batch == JsonLines([b'{"b":"True"}', b'{"b":true}'])
+    assert batch == JsonLines([b'{"b":"True"}', b'{"b":true}'], checked=True)
     (batch,), _ = read("b\nsi\nno\n", {"b": "boolean"}, true_values=["si"], false_values=["no"])
     assert batch.to_pylist() == [{"b": True}, {"b": False}]
 
@@ -63,12 +65,12 @@ def test_booleans_are_compared_as_they_are_written() -> None:
 @pytest.mark.parametrize("value", ["0x1F", "0X1f"])
 def test_hexadecimal_is_no_integer(value: str) -> None:
     (batch,), _ = read(f"i\n1\n{value}\n", {"i": "integer"})
-    assert batch == JsonLines([b'{"i":1}', json.dumps({"i": value}, separators=(",", ":")).encode()])
+    assert batch == JsonLines([b'{"i":1}', json.dumps({"i": value}, separators=(",", ":")).encode()], checked=True)
 
 
 def test_integers_of_any_size_are_exact() -> None:
     (batch,), _ = read("i\n123456789012345678901234567890\n", {"i": "integer"})
-    assert batch == JsonLines([b'{"i":123456789012345678901234567890}'])
+    assert batch == JsonLines([b'{"i":123456789012345678901234567890}'], checked=True)
 
 
 def test_only_the_piece_with_an_odd_value_goes_the_slow_way() -> None:
@@ -79,7 +81,7 @@ def test_only_the_piece_with_an_odd_value_goes_the_slow_way() -> None:
     raw = "i,s,t\n" + "\n".join([*rows, "x" + rows[0]]) + "\n"
     data = raw.encode()
     split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data))
-    csv_format = CsvFormat(CsvConfig(ignore_errors_on_fields_mismatch=True), piece_bytes=150)
+    csv_format = CsvFormat(CsvConfig(ignore_errors_on_fields_mismatch=True), piece_bytes=150, small_piece_bytes=0)
     schema = {"i": {"type": "integer"}, "s": {"type": "string"}, "t": {"type": "string"}}
     kinds = [type(batch) for batch in csv_format.read_records(io.BytesIO(data), split, schema, SplitReport())]
     assert kinds[-1] is JsonLines
@@ -99,7 +101,7 @@ def test_null_values_are_null_in_all_columns_but_strings_on_request() -> None:
 
 def test_a_null_value_that_casts_is_that_value() -> None:
     (batch,), _ = read("i,s\n0,0\n5,5\n", {"i": "integer", "s": "string"}, null_values=["0"])
-    assert batch == JsonLines([b'{"i":0}', b'{"i":5,"s":"5"}'])
+    assert batch == JsonLines([b'{"i":0}', b'{"i":5,"s":"5"}'], checked=True)
 
 
 def test_without_a_schema_null_values_are_null_everywhere() -> None:
@@ -139,7 +141,7 @@ def test_a_column_named_as_one_of_the_file_s_gives_way() -> None:
 
 def test_a_file_that_shares_no_column_with_the_schema_gives_empty_records() -> None:
     (batch,), report = read("a\n1\n2\n", {"x": "string"})
-    assert batch == JsonLines([b"{}", b"{}"])
+    assert batch == JsonLines([b"{}", b"{}"], checked=True)
     assert report.rows == 2
 
 

@@ -6,7 +6,7 @@ from file_cdk.formats.csv_lexer import Lexed, Lexer, OddRow, UnlexableError
 
 def lex(piece: bytes, *, width: int = 2, at_file_end: bool = False, dialect: Dialect | None = None) -> Lexed:
     lexer = Lexer(dialect or Dialect(), width)
-    return lexer.read(lexer.prepare(piece, at_file_end=at_file_end), lexer.strings())
+    return lexer.read(lexer.prepare(piece, at_file_end=at_file_end), lexer.strings)
 
 
 @pytest.mark.parametrize(

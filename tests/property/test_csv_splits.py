@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Reject, Rejects, SplitReport
+from file_cdk.core.ports import JsonLines, Reject, Rejects, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,6 +43,8 @@ def remote(data: bytes) -> RemoteFile:
 
 
 def rows_of(batch: Any) -> list[Row]:
+    if isinstance(batch, JsonLines):
+        return [json.loads(line) for line in batch.lines]
     assert isinstance(batch, pa.RecordBatch)
     return [{name: value for name, value in row.items() if value is not None} for row in batch.to_pylist()]
 
@@ -246,8 +248,9 @@ def clean_files(draw: st.DrawFn) -> tuple[bytes, CsvConfig]:
     return text.encode(), configured(mode, delimiter=delimiter, quote_char=quote, header_rows=header_rows)
 
 
-def formats(config: CsvConfig, piece_bytes: int) -> CsvFormat:
-    return CsvFormat(config, piece_bytes=piece_bytes)
+def formats(config: CsvConfig, piece_bytes: int) -> list[CsvFormat]:
+    """One that gives all pieces to Arrow, and one that keeps them."""
+    return [CsvFormat(config, piece_bytes=piece_bytes, small_piece_bytes=small) for small in (0, 1 << 20)]
 
 
 piece_sizes = st.sampled_from([1, 2, 7, 64, 256 << 10])
@@ -276,9 +279,9 @@ def test_the_reference_reads_as_the_csv_module_does(data: bytes) -> None:
 def test_both_paths_read_as_the_csv_module_does(data: bytes, mode: str | None, piece_bytes: int) -> None:
     config = configured(mode)
     expected = reference(data, config, 2)
-    csv_format = formats(config, piece_bytes)
-    assert read_whole(csv_format, data, sequential=True) == expected
-    assert read_whole(csv_format, data, sequential=False) == expected
+    for csv_format in formats(config, piece_bytes):
+        assert read_whole(csv_format, data, sequential=True) == expected
+        assert read_whole(csv_format, data, sequential=False) == expected
 
 
 @unhurried
@@ -293,13 +296,14 @@ def test_escapes_and_single_quotes_read_as_the_csv_module_does(
 ) -> None:
     data = b"a,b\n" + text.encode()
     config = CsvConfig(escape_char=escape, double_quote=double_quote, ignore_errors_on_fields_mismatch=True)
-    csv_format = formats(config, piece_bytes)
+    csv_format, other = formats(config, piece_bytes)
     found = read_whole(csv_format, data, sequential=True)
     assume(found.error is None)
     rows = by_csv_module(data, config)
     assert [list(row.values()) for row in found.rows] == [row for row in rows if len(row) == 2]
     assert found.skipped.total() == sum(len(row) != 2 for row in rows)
     assert read_whole(csv_format, data, sequential=False) == found
+    assert read_whole(other, data, sequential=False) == found
 
 
 @unhurried
@@ -309,7 +313,9 @@ def test_a_dirty_file_cut_anywhere_reads_as_the_whole(
 ) -> None:
     config = configured(mode)
     cuts = [int(fraction * len(data)) for fraction in fractions]
-    assert read_in_splits(formats(config, piece_bytes), data, cuts) == reference(data, config, 2)
+    expected = reference(data, config, 2)
+    for csv_format in formats(config, piece_bytes):
+        assert read_in_splits(csv_format, data, cuts) == expected
 
 
 @unhurried
@@ -318,11 +324,11 @@ def test_a_clean_file_cut_anywhere_reads_as_the_whole(
     file: tuple[bytes, CsvConfig], fractions: list[float], piece_bytes: int
 ) -> None:
     data, config = file
-    csv_format = formats(config, piece_bytes)
     expected = reference(data, config, 3, config.header_rows)
     cuts = [int(fraction * len(data)) for fraction in fractions]
-    assert read_in_splits(csv_format, data, cuts) == expected
-    assert read_in_splits(csv_format, data, cuts, sequential=True) == expected
+    for csv_format in formats(config, piece_bytes):
+        assert read_in_splits(csv_format, data, cuts) == expected
+        assert read_in_splits(csv_format, data, cuts, sequential=True) == expected
 
 
 @unhurried
@@ -339,8 +345,9 @@ def test_every_record_is_read_skipped_or_rejected(file: tuple[bytes, CsvConfig],
     data, config = file
     delimiter = config.delimiter.encode().decode("latin-1")
     present = sum(1 for _ in records_of(data.decode("latin-1"), delimiter, config.quote_char)) - config.header_rows
-    found = read_in_splits(formats(config, piece_bytes), data, list(range(7, len(data), 7)))
-    assert len(found.rows) + found.skipped.total() + len(found.rejects) == present
+    for csv_format in formats(config, piece_bytes):
+        found = read_in_splits(csv_format, data, list(range(7, len(data), 7)))
+        assert len(found.rows) + found.skipped.total() + len(found.rejects) == present
 
 
 @unhurried
@@ -359,5 +366,5 @@ def test_a_footer_is_no_data(data: bytes, count: int, mode: str, piece_bytes: in
     config = configured(mode, skip_rows_at_end=count)
     assert CsvFormat(config).split_size_bytes(remote(data)) is None
     expected = reference(b"".join(lines), config, 2)
-    found = read_whole(formats(config, piece_bytes), data, sequential=sequential)
-    assert found == expected
+    for csv_format in formats(config, piece_bytes):
+        assert read_whole(csv_format, data, sequential=sequential) == expected

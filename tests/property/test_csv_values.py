@@ -37,8 +37,10 @@ def printed(batch: Any) -> list[str]:
     return out.getvalue().decode().splitlines()
 
 
-def json_rows(data: bytes, config: CsvConfig, schema: dict[str, Any], *, sequential: bool) -> list[dict[str, Any]]:
-    batches = CsvFormat(config, piece_bytes=64).read_records(
+def json_rows(
+    data: bytes, config: CsvConfig, schema: dict[str, Any], *, small: bool = False, sequential: bool
+) -> list[dict[str, Any]]:
+    batches = CsvFormat(config, piece_bytes=64, small_piece_bytes=64 if small else 0).read_records(
         io.BytesIO(data), whole(data, sequential=sequential), schema, SplitReport()
     )
     rows = [json.loads(line) for batch in batches for line in printed(batch)]
@@ -129,10 +131,11 @@ def test_records_are_cast_as_python_does(
     for row in rows:
         cast = {name: as_python_casts(text, kind, config) for name, text, kind in zip(names, row, chosen, strict=True)}
         expected.append({name: value for name, value in cast.items() if value is not LEAVE})
-    found = json_rows(quoted_csv(names, rows), config, schema, sequential=sequential)
-    assert [list(row) for row in found] == [list(row) for row in expected]
-    # repr tells 1 from 1.0 and from true
-    assert repr(found) == repr(expected)
+    for small in (False, True):
+        found = json_rows(quoted_csv(names, rows), config, schema, small=small, sequential=sequential)
+        assert [list(row) for row in found] == [list(row) for row in expected]
+        # repr tells 1 from 1.0 and from true
+        assert repr(found) == repr(expected)
 
 
 @st.composite
@@ -180,7 +183,7 @@ def test_any_encoding_reads_as_its_text_does_in_utf8(text: str, encoding: str, s
         config = CsvConfig(encoding=name, ignore_errors_on_fields_mismatch=True)
         rows: list[dict[str, Any]] = []
         try:
-            for batch in CsvFormat(config, piece_bytes=5).read_records(
+            for batch in CsvFormat(config, piece_bytes=5, small_piece_bytes=0).read_records(
                 io.BytesIO(data), whole(data, sequential=sequential), None, SplitReport()
             ):
                 assert isinstance(batch, pa.RecordBatch)
@@ -242,10 +245,16 @@ pieces_of_files = st.lists(
 
 
 def passed(
-    data: bytes, config: CsvConfig, kinds: Mapping[str, pa.DataType] | None, piece_bytes: int, *, sequential: bool
+    data: bytes,
+    config: CsvConfig,
+    kinds: Mapping[str, pa.DataType] | None,
+    piece_bytes: int,
+    *,
+    small: bool = False,
+    sequential: bool = False,
 ) -> tuple[Any, ...]:
     """All that one pass gives: rows, counts, rejects with their places and bytes, and the error."""
-    csv_format = CsvFormat(config, piece_bytes=piece_bytes)
+    csv_format = CsvFormat(config, piece_bytes=piece_bytes, small_piece_bytes=piece_bytes if small else 0)
     report, rows, failure = SplitReport(), list[Any](), None
     split, stream = whole(data, sequential=sequential), io.BytesIO(data)
     try:
@@ -289,5 +298,6 @@ def test_both_paths_agree_on_values_counts_and_rejects(
         at = len(header.encode(encoding, "ignore")) + bad_at
         data = data[:at] + b"\x81\xff" + data[at:]
     kinds = {"a": pa.string(), "b": pa.string(), "_rest": pa.string()} if as_table else None
-    by_pieces = passed(data, config, kinds, piece_bytes, sequential=False)
+    by_pieces = passed(data, config, kinds, piece_bytes)
     assert by_pieces == passed(data, config, kinds, 1 << 18, sequential=True)
+    assert by_pieces == passed(data, config, kinds, piece_bytes, small=True)
