@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
 """Every record gets these from its file; a column of that name in the file gives way."""
@@ -26,6 +27,10 @@ class RemoteFile:
     def __post_init__(self) -> None:
         if self.modified_at.tzinfo is None:
             raise ValueError(f"modified_at of {self.uri!r} must be an aware datetime")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A few times faster than what dataclasses do by themselves, which matters where files are small and many.
+        return RemoteFile, (self.uri, self.size_bytes, self.modified_at, self.etag)
 
     @property
     def sort_key(self) -> tuple[datetime, str]:
@@ -55,6 +60,9 @@ class Split:
     end: int
     at_record: bool = False
     sequential: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Split, (self.file, self.ordinal, self.start, self.end, self.at_record, self.sequential)
 
     @property
     def is_first(self) -> bool:

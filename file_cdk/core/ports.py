@@ -146,6 +146,12 @@ class SplitReport:
     rejects: Rejects = field(default_factory=Rejects)
     warnings: Counter[str] = field(default_factory=Counter)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        bare = self.start, self.end, self.rows
+        if not (self.skipped or self.rejects.counts or self.warnings):
+            return SplitReport, bare  # as nearly all are
+        return SplitReport, (*bare, self.skipped, self.rejects, self.warnings)
+
     @property
     def rows_present(self) -> int:
         """Records met so far: the next one's number in the split is one more."""
@@ -329,6 +335,10 @@ class SourceConnector(Protocol):
     def credential(self, config: "SourceConfig") -> str | None:
         """Which credentials are used, in words and redacted: `anonymous`, `access key AKIA…WXYZ from the configuration`;
         None where none are. Raises what using them raises."""
+
+    def own_state(self, config: "SourceConfig", state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The state of a stream with uris as this source lists them, whichever connector wrote it, and without secrets.
+        What is malformed stays so."""
 
     def location(self, url: str) -> Location:
         """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""

@@ -5,43 +5,60 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """The first SIGINT or SIGTERM inside takes effect at the end; the second at once, for a reader that never reads.
+class HeldSignals:
+    """While it is entered, SIGINT and SIGTERM come through here, and wait where they are held.
 
-    Does nothing outside the main thread, where no signal handler runs.
+    Setting handlers costs more than writing a small block, hence once and not for each. Does nothing outside the main
+    thread, where no signal handler runs.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    previous: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        if waiting:
-            _pass_on(previous[signum], signum, frame)
-        waiting.append(signum)
+    def __init__(self) -> None:
+        self._previous: dict[int, Any] = {}
+        self._waiting: list[int] = []
+        self._holding = False
 
-    try:
-        for number in previous:
-            signal.signal(number, note)
-        yield
-    finally:
-        for number, handler in previous.items():
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.getsignal(number) for number in _SIGNALS}
+            for number in _SIGNALS:
+                signal.signal(number, self._came)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if waiting:
-            _pass_on(previous[waiting[0]], waiting[0], None)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The first signal inside takes effect at the end; the second at once, for a reader that never reads."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            if self._waiting:
+                first = self._waiting[0]
+                self._waiting.clear()
+                self._pass_on(first, None)
 
-def _pass_on(handler: Any, signum: int, frame: FrameType | None) -> None:
-    if callable(handler):
-        handler(signum, frame)
-    elif handler != signal.SIG_IGN:
-        signal.signal(signum, signal.SIG_DFL)
-        os.kill(os.getpid(), signum)
+    def _came(self, signum: int, frame: FrameType | None) -> None:
+        if self._holding and not self._waiting:
+            self._waiting.append(signum)
+        else:
+            self._pass_on(signum, frame)
+
+    def _pass_on(self, signum: int, frame: FrameType | None) -> None:
+        handler = self._previous[signum]
+        if callable(handler):
+            handler(signum, frame)
+        elif handler != signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)

@@ -17,7 +17,8 @@ import select
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ctypes import c_longlong
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -29,7 +30,7 @@ from file_cdk.core.ports import SplitReport
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.worker import BlockReady, Starting, TaskOrder
+from file_cdk.engine.worker import BlockReady, Message, TaskOrder
 
 PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
 """Modules that the fork server imports once, so that every worker starts with them."""
@@ -43,7 +44,11 @@ _QUEUE_TASKS = 32
 _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
-_keys = itertools.count()
+_ORDERS_TOGETHER = 8
+"""Orders for a worker that has others wait for one another, at most until the pool waits for news."""
+
+_NOTHING = 0
+_keys = itertools.count(_NOTHING + 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,14 +118,14 @@ class _Worker:
     control: Connection
     data: Connection
     pipe_bytes: int
+    running: c_longlong
+    """Key of the attempt at work, set by the process."""
     queue: deque[PoolAttempt] = field(default_factory=deque)
     unread: deque[PipeBlock] = field(default_factory=deque)
     known_jobs: set[int] = field(default_factory=set)
-    running: int | None = None
-
-    @property
-    def queued_bytes(self) -> int:
-        return sum(attempt.task.split.size_bytes for attempt in self.queue)
+    queued_bytes: int = 0
+    orders: list[TaskOrder] = field(default_factory=list)
+    """Not sent yet."""
 
     @property
     def has_room(self) -> bool:
@@ -128,14 +133,23 @@ class _Worker:
         return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
 
     def give(self, attempt: PoolAttempt) -> None:
-        """Queues the attempt. That the worker is dead is found, and mended, when its events are read."""
+        """Queues the attempt."""
         self.queue.append(attempt)
         task = attempt.task
+        self.queued_bytes += task.split.size_bytes
         job = None if task.job.key in self.known_jobs else task.job
         self.known_jobs.add(task.job.key)
-        order = TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms)
+        self.orders.append(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms))
+        if len(self.orders) >= _ORDERS_TOGETHER:
+            self.send_orders()
+
+    def send_orders(self) -> None:
+        """That the worker is dead is found, and mended, when its events are read."""
+        if not self.orders:
+            return
+        orders, self.orders = self.orders, []
         try:
-            self.control.send(order)
+            self.control.send(orders)
         except (BrokenPipeError, ConnectionResetError):
             return
         except (TypeError, AttributeError, pickle.PicklingError) as exc:
@@ -143,6 +157,10 @@ class _Worker:
                 "the reader or format cannot be sent to a worker process",
                 remedy="It must pickle: hold configuration only, open clients when they are first used",
             ) from exc
+
+    def first_ended(self) -> None:
+        """The first attempt of the queue has ended."""
+        self.queued_bytes -= self.queue.popleft().task.split.size_bytes
 
     def advance_to(self, block: PipeBlock) -> None:
         """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
@@ -237,25 +255,28 @@ class ProcessPool:
 
     def pump(self) -> None:
         """Waits for news from any worker and files them under their attempts."""
+        for worker in self.workers:
+            worker.send_orders()
         by_control = {worker.control: worker for worker in self.workers}
         for control in wait(list(by_control)):
             worker = by_control[control]  # type: ignore[index]  # only connections were waited for
             try:
-                message = worker.control.recv()
+                messages: list[Message] = worker.control.recv()
             except (EOFError, OSError):  # OSError: it died halfway through a message
                 self.bury(worker)
                 continue
-            self._file(worker, message)
+            self._file(worker, messages)
             try:
                 _drop_repeats(worker)
             except EOFError:
                 self.bury(worker)
 
-    def _file(self, worker: _Worker, message: Starting | Began | BlockReady | Ended | Failed) -> None:
-        if isinstance(message, Starting):
-            worker.running = message.attempt_key
-            return
+    def _file(self, worker: _Worker, messages: Sequence[Message]) -> None:
         self.idle_deaths = 0
+        for message in messages:
+            self._file_one(worker, message)
+
+    def _file_one(self, worker: _Worker, message: Message) -> None:
         attempt = worker.queue[0]
         match message:
             case Began():
@@ -275,7 +296,7 @@ class ProcessPool:
                     )
                 attempt.repeated += 1
             case Ended() | Failed():
-                worker.queue.popleft()
+                worker.first_ended()
                 attempt.events.append(message)
 
     def bury(self, worker: _Worker) -> None:
@@ -285,7 +306,8 @@ class ProcessPool:
         self.workers.remove(worker)
         died_of = _cause_of_death(worker)
         worker.stop()
-        if worker.running is None:
+        to_blame = worker.running.value
+        if to_blame == _NOTHING:
             self.idle_deaths += 1
             if self.idle_deaths > _MAX_IDLE_DEATHS:
                 raise InternalError(
@@ -299,7 +321,7 @@ class ProcessPool:
         self.workers.append(heir)
         for attempt in worker.queue:
             attempt.repeated = 0
-            attempt.tries += attempt.key == worker.running
+            attempt.tries += attempt.key == to_blame
             if attempt.tries < MAX_TRIES:
                 heir.give(attempt)
                 continue
@@ -323,14 +345,18 @@ class ProcessPool:
         control, its_control = context.Pipe()
         data, its_data = context.Pipe(duplex=False)
         pipe_bytes = _grow_pipe(data.fileno())
+        running = context.RawValue(c_longlong, _NOTHING)
         process = context.Process(
-            target=worker_process.main, args=(its_control, its_data, pipe_bytes), name="file_cdk-worker", daemon=True
+            target=worker_process.main,
+            args=(its_control, its_data, pipe_bytes, running),
+            name="file_cdk-worker",
+            daemon=True,
         )
         with contextlib.nullcontext() if with_main else _no_main():
             process.start()
         its_control.close()
         its_data.close()
-        return _Worker(process, control, data, pipe_bytes)
+        return _Worker(process, control, data, pipe_bytes, running)
 
 
 def _is_of_main(job: Job) -> bool:

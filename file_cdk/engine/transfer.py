@@ -43,6 +43,9 @@ class TransferFailed:
 
 Outcome = Transferred | TransferFailed
 
+NewerVersion = Callable[[RemoteFile, FileCdkError], RemoteFile | None]
+"""What to copy in place of a file that failed so: its version of now, or nothing."""
+
 
 def transfer(
     reader: StreamReader,
@@ -50,10 +53,12 @@ def transfer(
     staging: Staging,
     relative_path: Callable[[RemoteFile], str],
     threads: int = THREADS,
+    newer_version: NewerVersion = lambda _file, _error: None,
 ) -> Generator[Outcome, None, None]:
     """One outcome a file, in the order of `files`, which is read no further than FILES_PER_THREAD * threads ahead.
 
-    relative_path: as staged_names makes it. Memory: PIECE_BYTES a thread. Each thread opens files with a copy of the reader.
+    relative_path: as staged_names makes it. newer_version: asked in this thread and in the order of the files; the outcome
+    is of the version that was copied last. Memory: PIECE_BYTES a thread. Each thread opens files with a copy of the reader.
     Closes `staging`, at the latest when it is closed itself: close it when an exception may leave it unfinished.
     """
     crew = _Crew(reader, staging, threads)
@@ -72,6 +77,10 @@ def transfer(
             assert outcome is not None
             if isinstance(outcome, Transferred):
                 staging.release(copy.name)
+            elif (newer := newer_version(outcome.file, outcome.error)) is not None:
+                # Under another name, so that nothing of the older version can be in its way.
+                copies.appendleft(crew.begin(_Copy(f"{copy.name}+", newer, relative_path(newer))))
+                continue
             yield outcome
             if isinstance(outcome, TransferFailed) and isinstance(outcome.error, DestinationError):
                 return

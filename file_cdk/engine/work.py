@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
@@ -75,8 +75,7 @@ class Task:
     emitted_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(NamedTuple):
     """The first record of the split begins at byte `start`; sent before any output."""
 
     start: int
@@ -88,16 +87,14 @@ class Output:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The task is done. schema: what a sample found, JSON Schema properties or an Arrow schema."""
 
     report: SplitReport
     schema: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The split cannot be read on. The report covers what was output before."""
 
     error: FileCdkError

@@ -1,8 +1,9 @@
 """The worker process: runs the tasks it is sent, one after another, and keeps its output until the parent takes it.
 
-Two channels to the parent: `control` carries tasks in and events out; a pipe carries blocks. Events and blocks leave in the
-order in which they were made. A block that fits the pipe is announced once it is whole in the pipe, so that what the parent
-has been told of survives this process's death; a larger one is announced first, and the parent reads it to its end.
+Two channels to the parent: `control` carries tasks in and events out, several at a time; a pipe carries blocks. Events and
+blocks leave in the order in which they were made. A block that fits the pipe is announced once it is whole in the pipe, so
+that what the parent has been told of survives this process's death; a larger one is announced first, and the parent reads it
+to its end. Which attempt is at work stands in memory that both share: if this process dies, that one is to blame.
 """
 
 import contextlib
@@ -11,11 +12,13 @@ import os
 import select
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
+from ctypes import c_longlong
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import IO
+from typing import IO, NamedTuple
 
 from file_cdk.core.files import Split
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
@@ -28,25 +31,21 @@ SPILL_BYTES = 1 << 30
 """Output beyond that, which waits in a temporary file without a name. A file that cannot be cut (a compressed one) is one
 task, and may have to wait for the one before it: its worker would wait as well. With so much written, it does."""
 
+_TOLD_AFTER_S = 0.005
+_TOLD_AFTER_BYTES = 256 << 10
+"""Events of small files wait for one another so long, or until the pipe holds so much: a message for each costs more than
+the file."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MALLOC_KEEPS_BYTES = 512 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Starting:
-    """Sent at once, past the queue of events: if this process dies now, this attempt is to blame."""
-
-    attempt_key: int
-
-
-@dataclass(frozen=True, slots=True)
-class BlockReady:
+class BlockReady(NamedTuple):
     size_bytes: int
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOrder:
+class TaskOrder(NamedTuple):
     """A task as it travels: its job whole the first time, by key alone afterwards."""
 
     attempt_key: int
@@ -110,6 +109,9 @@ class _Spill:
         return Output(memoryview(data), spilled.rows)
 
 
+Message = Began | BlockReady | Ended | Failed
+
+
 @dataclass(slots=True)
 class _Outbox:
     control: Connection
@@ -121,6 +123,10 @@ class _Outbox:
     spill: _Spill = field(default_factory=_Spill)
     announced: bool = False
     written: int = 0
+    untold: list[Message] = field(default_factory=list)
+    untold_bytes: int = 0
+    """Of blocks in the pipe that the parent has not been told of."""
+    told_at: float = 0.0
 
     def put(self, item: Began | Output | Ended | Failed) -> None:
         if isinstance(item, Output):
@@ -140,20 +146,32 @@ class _Outbox:
                 item = self.waiting[0] = self.spill.take(item)
                 self.waiting_bytes += len(item.data)
             if not isinstance(item, Output):
-                self.control.send(item)
+                self.untold.append(item)
                 self.waiting.popleft()
                 continue
             if not self._write(item):
+                self.tell()
                 if until_bytes is None or self.waiting_bytes <= until_bytes:
                     return
                 _wait_writable(self.data_fd)
+        if self.untold_bytes >= _TOLD_AFTER_BYTES or time.monotonic() - self.told_at >= _TOLD_AFTER_S:
+            self.tell()
+
+    def tell(self) -> None:
+        """Sends the events that wait for others; to be called before this process waits for anything."""
+        if self.untold:
+            self.control.send(self.untold)
+            self.untold = []
+            self.untold_bytes = 0
+        self.told_at = time.monotonic()
 
     def _write(self, block: Output) -> bool:
         """Writes on with the first block; False when the pipe is full."""
         size = len(block.data)
         view = memoryview(block.data)
         if size > self.pipe_bytes and not self.announced:
-            self.control.send(BlockReady(size, block.rows))
+            self.untold.append(BlockReady(size, block.rows))
+            self.tell()
             self.announced = True
         try:
             while self.written < size:
@@ -161,7 +179,8 @@ class _Outbox:
         except BlockingIOError:
             return False
         if not self.announced:
-            self.control.send(BlockReady(size, block.rows))
+            self.untold.append(BlockReady(size, block.rows))
+            self.untold_bytes += size
         self.announced = False
         self.written = 0
         self.waiting_bytes -= size
@@ -175,10 +194,10 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
-def main(control: Connection, data: Connection, pipe_bytes: int) -> None:
+def main(control: Connection, data: Connection, pipe_bytes: int, running: c_longlong) -> None:
     """Entry point of the process; ends when the parent closes `control`, dies, or stops reading.
 
-    data: the writing end of the pipe; only its descriptor is used.
+    data: the writing end of the pipe; only its descriptor is used. running: the key of the attempt at work, for the parent.
     """
     _settle()
     data_fd = data.fileno()
@@ -187,7 +206,7 @@ def main(control: Connection, data: Connection, pipe_bytes: int) -> None:
     # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         for key, task in _orders(outbox):
-            control.send(Starting(key))
+            running.value = key
             for item in run_task(task, MAX_BLOCK_BYTES):
                 outbox.put(item)
                 outbox.flush(until_bytes=OUTBOX_BYTES)
@@ -203,18 +222,22 @@ def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
     while True:
         while not ordered and outbox.waiting and not control.poll(0):
             outbox.flush(until_bytes=None)
+            outbox.tell()
             if outbox.waiting:
                 poll = select.poll()
                 poll.register(outbox.data_fd, select.POLLOUT)
                 poll.register(control.fileno(), select.POLLIN)
                 poll.poll()
         while not ordered or control.poll(0):
-            order: TaskOrder = control.recv()
-            if order.job is not None:
-                jobs[order.job_key] = order.job
-            task = Task(jobs[order.job_key], order.split, order.emitted_at_ms)
-            announce(task)
-            ordered.append((order.attempt_key, task))
+            if not ordered:
+                outbox.tell()
+            orders: list[TaskOrder] = control.recv()
+            for order in orders:
+                if order.job is not None:
+                    jobs[order.job_key] = order.job
+                task = Task(jobs[order.job_key], order.split, order.emitted_at_ms)
+                announce(task)
+                ordered.append((order.attempt_key, task))
         yield ordered.popleft()
 
 

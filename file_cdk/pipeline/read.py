@@ -21,7 +21,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.executor import Block, write_all
-from file_cdk.engine.interrupts import uninterrupted
+from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
 from file_cdk.engine.transfer import TransferFailed, Transferred
@@ -53,7 +53,7 @@ def read_streams(
     config, warnings = configured(connector, raw)
     by_name = {stream.name: stream for stream in config.streams}
     chosen = parse_configured_catalog(catalog, by_name)
-    states = parse_state(state)
+    states = {name: connector.own_state(config, each) for name, each in parse_state(state).items()}
     output = _Output(out_fd)
     for text in warnings:
         output.log(logging.WARNING, text)
@@ -66,11 +66,12 @@ def read_streams(
         for stream in chosen
     ]
     complete = True
-    try:
-        for read in reads:
-            complete &= read.run()
-    finally:
-        executors.close()
+    with output.signals:
+        try:
+            for read in reads:
+                complete &= read.run()
+        finally:
+            executors.close()
     return 0 if complete else 1
 
 
@@ -79,6 +80,7 @@ class _Output:
     """Where the messages go, whole lines at a time."""
 
     fd: int
+    signals: HeldSignals = field(default_factory=HeldSignals)
 
     def __post_init__(self) -> None:
         # A larger pipe saves switches between us and the reader; where it is no pipe, there is nothing to do.
@@ -89,11 +91,11 @@ class _Output:
         self.line(messages.to_line(message))
 
     def line(self, line: bytes) -> None:
-        with _writing():
+        with self._writing():
             write_all(self.fd, line)
 
     def copy(self, block: Block) -> None:
-        with _writing():
+        with self._writing():
             block.copy_to(self.fd)
 
     def log(self, level: int, text: str) -> None:
@@ -102,14 +104,13 @@ class _Output:
     def status(self, stream: str, status: AirbyteStreamStatus) -> None:
         self.send(messages.stream_status(stream, status, emitted_at_ms=_now_ms()))
 
-
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        with uninterrupted():
-            yield
-    except OSError as exc:
-        raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self.signals.held():
+                yield
+        except OSError as exc:
+            raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
 
 
 def _counted(count: int, noun: str) -> str:
@@ -203,7 +204,7 @@ class _StreamRead:
     def _copy(self, selection: Selection, raw_files: RawFiles) -> bool:
         """Whether all files were gone through: where nothing can be written any more there is no point in it."""
         try:
-            outcomes = raw_files.copies(self.reader, selection)
+            outcomes = raw_files.copies(self.reader, selection, self._newer_version)
         except DestinationError as exc:
             self.first_error = exc
             return False
@@ -211,6 +212,7 @@ class _StreamRead:
             for outcome in outcomes:
                 match outcome:
                     case Transferred(file):
+                        self.store.file_read()
                         self._emit_file(raw_files, outcome)
                         if self.cursor is not None:
                             self.cursor.add(file)
@@ -218,6 +220,9 @@ class _StreamRead:
                     case TransferFailed(file, error):
                         self._fail(file, error)
                         if isinstance(error, DestinationError):
+                            return False
+                        if (given_up := self.store.gives_up(error)) is not None:
+                            self.first_error = given_up
                             return False
         return True
 
@@ -265,12 +270,8 @@ class _StreamRead:
                     return False
                 case FileFailed(tally, error):
                     self._warn(tally)
-                    if (newer := self.store.newer_version(tally.file, error)) is not None:
+                    if (newer := self._newer_version(tally.file, error)) is not None:
                         # What was emitted of the older one stays: a destination that keeps one record per key has the newer.
-                        text = (
-                            f"file {newer.uri!r} changed while it was read; its new version is read from the beginning"
-                        )
-                        self.output.log(logging.WARNING, text)
                         run.retry(newer, run.job)
                         continue
                     self._fail(tally.file, error)
@@ -278,6 +279,14 @@ class _StreamRead:
                         self.first_error = given_up
                         return False
         return True
+
+    def _newer_version(self, file: RemoteFile, error: FileCdkError) -> RemoteFile | None:
+        newer = self.store.newer_version(file, error)
+        if newer is not None:
+            verb = "read" if self.raw_files is None else "copied"
+            text = f"file {newer.uri!r} changed while it was {verb}; its new version is {verb} from the beginning"
+            self.output.log(logging.WARNING, text)
+        return newer
 
     def _emit_block(self, block: Block) -> None:
         self._say_running()

@@ -20,7 +20,7 @@ from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.engine.listing import Selection, list_matching, newer_than, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
-from file_cdk.engine.transfer import THREADS, Outcome, Transferred, transfer
+from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
 from file_cdk.protocol.messages import file_record
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -69,7 +69,9 @@ class RawFiles:
         threads = THREADS if workers is None else max(workers, 1)
         return cls(not method.preserve_directory_structure, connector.origin(config), threads)
 
-    def copies(self, reader: StreamReader, selection: Selection) -> Generator[Outcome, None, None]:
+    def copies(
+        self, reader: StreamReader, selection: Selection, newer_version: NewerVersion
+    ) -> Generator[Outcome, None, None]:
         """As engine.transfer.transfer.
 
         Before any is copied, raises ConfigError when two files would have one name, and DestinationError when there is no
@@ -78,7 +80,7 @@ class RawFiles:
         if self.flat:
             _refuse_equal_names(selection)
         staging = Staging.below(staging_folder(os.environ))
-        return transfer(reader, selection, staging, self._relative_path, self.threads)
+        return transfer(reader, selection, staging, self._relative_path, self.threads, newer_version)
 
     def record(self, stream: str, done: Transferred, emitted_at_ms: int) -> AirbyteMessage:
         file = done.file

@@ -27,16 +27,17 @@ def test_output_beyond_the_limit_waits_in_a_file(monkeypatch: pytest.MonkeyPatch
     assert (spilled > 100) is (spill_bytes > 1_000_000)
     assert outbox.waiting_bytes + outbox.spill.waiting_bytes == sum(map(len, blocks))
     received, messages = b"", []
-    while outbox.waiting:
+    while outbox.waiting or outbox.untold:
         outbox.flush(until_bytes=None)
+        outbox.tell()
         while here.poll(0):
-            message = here.recv()
-            messages.append(type(message).__name__)
-            if isinstance(message, worker.BlockReady):
-                part = b""
-                while len(part) < message.size_bytes:
-                    part += os.read(reading, message.size_bytes - len(part))
-                received += part
+            for message in here.recv():
+                messages.append(type(message).__name__)
+                if isinstance(message, worker.BlockReady):
+                    part = b""
+                    while len(part) < message.size_bytes:
+                        part += os.read(reading, message.size_bytes - len(part))
+                    received += part
     assert received == b"".join(blocks)
     assert messages == ["Began", *["BlockReady"] * len(blocks), "Ended"]
     assert (outbox.waiting_bytes, outbox.spill.waiting_bytes, outbox.spill.end) == (0, 0, 0)
