@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from file_cdk.cli.connector import run_connector
     from file_cdk.connector import Connector
     from file_cdk.core.config import SourceConfig, StreamConfig
+    from file_cdk.core.cursor import renamed_state
     from file_cdk.core.errors import (
         AccessError,
         ConfigError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from file_cdk.core.uris import redacted, split_member
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
+    from file_cdk.readers.by_obstore import NotByObstoreError, ObstoreBucket, ObstoreEndpoint
     from file_cdk.readers.globbing import GlobPatterns
     from file_cdk.readers.keys import globs_of_key
     from file_cdk.readers.local import LocalReader
@@ -54,6 +56,7 @@ _ORIGINS = {
     "file_cdk.cli.connector": ["run_connector"],
     "file_cdk.connector": ["Connector"],
     "file_cdk.core.config": ["SourceConfig", "StreamConfig"],
+    "file_cdk.core.cursor": ["renamed_state"],
     "file_cdk.core.errors": [
         "AccessError",
         "ConfigError",
@@ -87,6 +90,7 @@ _ORIGINS = {
     "file_cdk.core.uris": ["redacted", "split_member"],
     "file_cdk.pipeline.rejects": ["MaxRejects"],
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
+    "file_cdk.readers.by_obstore": ["NotByObstoreError", "ObstoreBucket", "ObstoreEndpoint"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
     "file_cdk.readers.keys": ["globs_of_key"],
     "file_cdk.readers.local": ["LocalReader"],
@@ -106,11 +110,15 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "ObjectReader",
     "ObjectStore",
     "Page",
+    "ObstoreBucket",
+    "ObstoreEndpoint",
+    "NotByObstoreError",
     "RetryPolicy",
     "GlobPatterns",
     "globs_of_key",
     "split_member",
     "redacted",
+    "renamed_state",
     # ports and nouns
     "RemoteFile",
     "Split",

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from file_cdk import Page, RemoteFile
+from file_cdk import NotByObstoreError, ObstoreBucket, Page, RemoteFile
 from source_azure_blob_storage.access import Access, Target
 from source_azure_blob_storage.listing import page_of
 from source_azure_blob_storage.refusals import name_of
-from source_azure_blob_storage.tokens import NoIdentityError, Tokens, sdk_missing
+from source_azure_blob_storage.tokens import NoIdentityError, Tokens
 
 if TYPE_CHECKING:
-    from obstore.store import AzureStore
-
     from source_azure_blob_storage.rest import BlobApi
 
 PAGE_SIZE = 5000
@@ -29,7 +27,7 @@ class _Clients:
     """As it turned out to be."""
     tokens: Tokens | None = None
     api: "BlobApi | None" = None
-    fast: "AzureStore | None" = None
+    fast: ObstoreBucket | None = None
     not_fast: bool = False
 
 
@@ -49,17 +47,14 @@ class AzureBlobStore:
         return page_of(self._api().list_blobs(prefix, token, PAGE_SIZE))
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes | memoryview]:
-        store = self._fast() if self.by_obstore else None
-        if store is not None:
-            from source_azure_blob_storage import fast
-
-            if fast.can_name(file.uri):
-                try:
-                    yield from fast.get(store, file, start, end)
-                except fast.NotByObstoreError:
-                    pass
-                else:
-                    return
+        container = self._fast() if self.by_obstore else None
+        if container is not None:
+            try:
+                yield from container.get(file, start, end)
+            except NotByObstoreError:
+                pass
+            else:
+                return
         yield from self._api().read(file, start, end)
 
     def _api(self) -> "BlobApi":
@@ -71,17 +66,15 @@ class AzureBlobStore:
                 self._clients.api = connect(target, self._clients.tokens)
             return self._clients.api
 
-    def _fast(self) -> "AzureStore | None":
+    def _fast(self) -> ObstoreBucket | None:
         with self._clients.lock:
             if self._clients.fast is None and not self._clients.not_fast:
-                try:
-                    from source_azure_blob_storage import fast
-                except ImportError:
-                    raise sdk_missing() from None
+                from source_azure_blob_storage import fast
+
                 target = self._found()
                 try:
-                    self._clients.fast = fast.open_store(target, self._clients.tokens)
-                except fast.NotByObstoreError:
+                    self._clients.fast = fast.open_container(target, self._clients.tokens)
+                except NotByObstoreError:
                     self._clients.not_fast = True
             return self._clients.fast
 

@@ -3,9 +3,9 @@
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from file_cdk import AccessError, Page, RemoteFile
+from file_cdk import AccessError, NotByObstoreError, ObstoreBucket, Page, RemoteFile
 from source_s3.settings import S3Settings, known_target
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class S3Store:
         self.settings = settings
         self._lock = threading.RLock()
         self._sdk_made: Sdk | None = None
-        self._fast_made: Any = None
+        self._fast_made: ObstoreBucket | None = None
         self._by_obstore = settings.is_plain_bucket
 
     @property
@@ -55,16 +55,13 @@ class S3Store:
         return Page(listed.files, following)
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes | memoryview]:
-        if self._by_obstore:
-            from source_s3 import fast
-
-            if fast.can_name(file.uri) and not _mocked():
-                try:
-                    yield from fast.get(self._fast(), file, start, end)
-                except fast.NotByObstoreError:
-                    pass
-                else:
-                    return
+        if self._by_obstore and not _mocked():
+            try:
+                yield from self._fast().get(file, start, end)
+            except NotByObstoreError:
+                pass
+            else:
+                return
         yield from self._sdk().get(file, start, end)
 
     def _sdk(self) -> "Sdk":
@@ -75,13 +72,17 @@ class S3Store:
                 self._sdk_made = Sdk(self.settings)
             return self._sdk_made
 
-    def _fast(self) -> Any:
+    def _fast(self) -> ObstoreBucket:
         with self._lock:
             if self._fast_made is None:
-                self._fast_made = self._open_fast()
+                try:
+                    self._fast_made = self._open_fast()
+                except NotByObstoreError:
+                    self._by_obstore = False
+                    raise
             return self._fast_made
 
-    def _open_fast(self) -> Any:
+    def _open_fast(self) -> ObstoreBucket:
         from source_s3 import fast
 
         settings = self.settings
@@ -89,9 +90,9 @@ class S3Store:
         if target is None:
             sdk = self._sdk()
             keys = None if sdk.is_anonymous else sdk.frozen_credentials
-            return fast.open_store(settings.bucket, sdk.target, keys, renewed=True)
+            return fast.open_bucket(settings.bucket, sdk.target, keys, renewed=True)
         access_key, secret = settings.access_key_id or "", settings.secret_access_key or ""
-        return fast.open_store(settings.bucket, target, lambda: (access_key, secret, None), renewed=False)
+        return fast.open_bucket(settings.bucket, target, lambda: (access_key, secret, None), renewed=False)
 
 
 def _after(token: str | None) -> dict[str, str]:

@@ -325,11 +325,9 @@ def test_obstore_takes_nothing_from_the_environment(
         monkeypatch.setenv(name, value)
     store = store_of(by_key(azurite, azurite_container))
     [file] = store.list_page("", None).files
-    from source_azure_blob_storage import fast
-
-    fast_store = store._fast()
-    assert fast_store is not None
-    assert b"".join(fast.get(fast_store, file, 0, 3)) == b"123"
+    by_obstore = store._fast()
+    assert by_obstore is not None
+    assert b"".join(by_obstore.get(file, 0, 3)) == b"123"
 
 
 def test_a_public_container_needs_no_credentials(azurite: Azurite, bucket_name: str) -> None:

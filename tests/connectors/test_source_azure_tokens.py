@@ -19,7 +19,6 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from source_azure_blob_storage import fast
 from source_azure_blob_storage import tokens as tokens_module
 from source_azure_blob_storage.access import Access, Target
 from source_azure_blob_storage.config import AzureConfig
@@ -205,7 +204,7 @@ def test_a_refresh_token_opens_the_container(
     assert [b"".join(store.get(file, 1, 4)) for file in files] == [b"234", b"234"]
     by_obstore = store._fast()
     assert by_obstore is not None
-    assert b"".join(fast.get(by_obstore, files[0], 1, 4)) == b"234"
+    assert b"".join(by_obstore.get(files[0], 1, 4)) == b"234"
     assert authority.given == 1
 
 

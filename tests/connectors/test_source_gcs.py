@@ -6,7 +6,9 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,9 +66,17 @@ def _no_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud"))
 
 
+both_ways = pytest.mark.parametrize("by_obstore", [True, False], ids=["obstore", "session"])
+
+
 @pytest.fixture
-def store(fake_gcs: FakeGCS, fake_gcs_bucket: str) -> GcsStore:
-    return GcsStore(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint)
+def by_obstore() -> bool:
+    return True
+
+
+@pytest.fixture
+def store(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bool) -> GcsStore:
+    return GcsStore(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint, by_obstore)
 
 
 def listed(store: GcsStore, prefix: str = "") -> dict[str, RemoteFile]:
@@ -123,6 +133,7 @@ def test_an_empty_page_is_no_end() -> None:
 # Reading
 
 
+@both_ways
 def test_reads_every_key_by_ranges(fake_gcs: FakeGCS, store: GcsStore) -> None:
     contents = {key: f"contents of {key}".encode() * 3 for key in ODD_KEYS}
     for key, data in contents.items():
@@ -134,6 +145,7 @@ def test_reads_every_key_by_ranges(fake_gcs: FakeGCS, store: GcsStore) -> None:
         assert read(store, file, len(data) - 1, len(data)) == data[-1:], uri
 
 
+@both_ways
 def test_reads_a_big_object_in_pieces(fake_gcs: FakeGCS, store: GcsStore) -> None:
     data = bytes(range(256)) * 8192
     fake_gcs.put(store.bucket, "big", data)
@@ -146,6 +158,7 @@ def test_reads_a_big_object_in_pieces(fake_gcs: FakeGCS, store: GcsStore) -> Non
     assert read(store, file, 5, 7) == data[5:7]
 
 
+@both_ways
 def test_objects_stored_with_gzip_encoding_come_as_they_are_stored(fake_gcs: FakeGCS, store: GcsStore) -> None:
     packed = gzip.compress(b"a,b\n1,2\n" * 100)
     with fake_gcs.client() as client:
@@ -158,17 +171,20 @@ def test_objects_stored_with_gzip_encoding_come_as_they_are_stored(fake_gcs: Fak
     assert read(store, file, 4, 20) == packed[4:20]
 
 
+@both_ways
 @pytest.mark.parametrize("contents", [b"other text", b"longer than it was"])
 def test_a_replaced_object_is_never_read(fake_gcs: FakeGCS, store: GcsStore, contents: bytes) -> None:
     fake_gcs.put(store.bucket, "k", b"first text")
     file = listed(store)["k"]
+    assert read(store, file, 0, 5) == b"first"
     fake_gcs.put(store.bucket, "k", contents)
     with pytest.raises(FileChangedError, match="next sync") as caught:
-        read(store, file, 0, 5)
+        read(store, file, 5, 10)
     assert caught.value.uri == "k"
     assert read(store, listed(store)["k"], 0, 5) == contents[:5]
 
 
+@both_ways
 def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: GcsStore) -> None:
     fake_gcs.put(store.bucket, "k", b"text")
     file = listed(store)["k"]
@@ -180,6 +196,7 @@ def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: GcsStore) -> None:
 # Faults of the network
 
 
+@both_ways
 @pytest.mark.parametrize(
     "fault",
     [
@@ -187,23 +204,206 @@ def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: GcsStore) -> None:
         "length_too_small",
     ],
 )  # fmt: skip
-def test_faults_may_pass(fake_gcs: FakeGCS, fake_gcs_bucket: str, fault: Any) -> None:
+def test_faults_may_pass(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bool, fault: Any) -> None:
     fake_gcs.put(fake_gcs_bucket, "k", b"0123456789" * 1000)
     with FaultProxy("127.0.0.1", fake_gcs.port, faults=[fault], rate=1.0) as proxy:
         direct = GcsStore(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint)
-        broken = GcsStore(fake_gcs_bucket, Access("anonymous"), proxy.endpoint)
+        broken = GcsStore(fake_gcs_bucket, Access("anonymous"), proxy.endpoint, by_obstore)
         with pytest.raises(TransientError) as caught:
             read(broken, listed(direct)["k"], 0, 10_000)
         if fault in ("slow_down", "retry_after", "server_error", "reset", "truncated"):
             with pytest.raises(TransientError):
                 broken.list_page("", None)
-    assert (caught.value.retry_after_s is not None) == (fault == "retry_after")
+    # obstore does not show the headers of what it was refused with.
+    assert (caught.value.retry_after_s is not None) == (fault == "retry_after" and not by_obstore)
 
 
 def test_nobody_there_may_pass(store: GcsStore) -> None:
     proxy = FaultProxy("127.0.0.1", 1)
     with pytest.raises(TransientError, match="connection failed"):
         GcsStore("bucket", Access("anonymous"), proxy.endpoint).list_page("", None)
+
+
+@both_ways
+def test_nobody_there_while_reading_may_pass(by_obstore: bool) -> None:
+    nobody = GcsStore("bucket", Access("anonymous"), FaultProxy("127.0.0.1", 1).endpoint, by_obstore)
+    with pytest.raises(TransientError, match="connection failed"):
+        read(nobody, RemoteFile("k", 9, datetime.now(UTC), "7"), 0, 4)
+
+
+# Reading by obstore
+
+
+TEXT = b"0123456789"
+FILE = RemoteFile("a b.csv", len(TEXT), datetime.now(UTC), "7")
+
+
+class OneObject(ThreadingHTTPServer):
+    """A bucket with one object, by both interfaces. token: without which it answers 401; it gives that to who asks."""
+
+    daemon_threads = True
+
+    def __init__(self, *, token: str | None = None, xml: bool = True, status: int = 206) -> None:
+        super().__init__(("127.0.0.1", 0), _OneObjectHandler)
+        self.token, self.xml, self.status = token, xml, status
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.tokens_given = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def by_xml(self) -> list[dict[str, str]]:
+        """Headers of the requests that obstore made."""
+        return [headers for path, headers in self.asked if path == "/bucket/a%20b%2Ecsv?generation=7"]
+
+    def __enter__(self) -> "OneObject":
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _OneObjectHandler(BaseHTTPRequestHandler):
+    server: OneObject
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.tokens_given += 1
+        body = json.dumps({"access_token": self.server.token, "expires_in": 3600, "token_type": "Bearer"}).encode()
+        self._answer(200, body, {"content-type": "application/json"})
+
+    def do_GET(self) -> None:
+        ours = self.server
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        ours.asked.append((self.path, headers))
+        if ours.token and headers.get("authorization") != f"Bearer {ours.token}":
+            self._answer(401, b"", {})
+        elif ours.status != 206 or (self.path.startswith("/bucket/") and not ours.xml):
+            self._answer(ours.status if ours.status != 206 else 404, b"", {})
+        else:
+            start, end = map(int, headers["range"].removeprefix("bytes=").split("-"))
+            extent = {"content-range": f"bytes {start}-{end}/{len(TEXT)}", "x-goog-generation": "7"}
+            tags = {"etag": '"e"', "last-modified": "Mon, 02 Nov 2026 00:00:00 GMT"}
+            self._answer(206, TEXT[start : end + 1], extent | tags)
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_obstore_reads_what_it_can_name(fake_gcs: FakeGCS, store: GcsStore) -> None:
+    for key in ODD_KEYS:
+        fake_gcs.put(store.bucket, key, key.encode())
+    bucket = store._fast()
+    assert bucket is not None
+    files = listed(store)
+    named = [file for file in files.values() if bucket.can_name(file.uri)]
+    assert {file.uri for file in named} == set(ODD_KEYS[5:])
+    assert [b"".join(bucket.get(file, 0, file.size_bytes)) for file in named] == [file.uri.encode() for file in named]
+
+
+def test_what_obstore_asks_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else, whatever the environment holds: no metadata server, which object_store looks for by this variable."""
+    with OneObject() as server, OneObject() as other:
+        for name, value in (
+            ("GOOGLE_BASE_URL", other.url),
+            ("GOOGLE_BEARER_TOKEN", SECRET),
+            ("GOOGLE_SKIP_SIGNATURE", "false"),
+            ("GCE_METADATA_HOST", other.url.removeprefix("http://")),
+        ):
+            monkeypatch.setenv(name, value)
+        store = GcsStore("bucket", Access("anonymous"), server.url)
+        assert read(store, FILE, 2, 5) == TEXT[2:5]
+        [asked] = server.by_xml()
+        assert (len(server.asked), other.asked) == (1, [])
+    assert (asked["range"], asked["accept-encoding"], asked.get("authorization")) == ("bytes=2-4", "gzip", None)
+
+
+def test_a_token_serves_all_threads(private_key: str) -> None:
+    with OneObject(token=SECRET) as server:
+        access = Access("service", {**KEY, "private_key": private_key, "token_uri": f"{server.url}/token"})
+        store = GcsStore("bucket", access, server.url)
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(lambda _: read(store, FILE, 0, 4), range(64))) == {TEXT[:4]}
+        assert (server.tokens_given, len(server.by_xml()), len(server.asked)) == (1, 64, 64)
+        assert {headers["authorization"] for headers in server.by_xml()} == {f"Bearer {SECRET}"}
+    assert SECRET not in f"{store!r} {store._clients!r}"
+
+
+@both_ways
+def test_an_access_token_that_has_expired_is_renewed(monkeypatch: pytest.MonkeyPatch, by_obstore: bool) -> None:
+    with OneObject(token=SECRET) as server:
+        monkeypatch.setattr("source_gcs.credentials.OAUTH_TOKEN_URI", f"{server.url}/token")
+        store = GcsStore("bucket", Access("client", {**CLIENT, "access_token": "old"}), server.url, by_obstore)
+        assert [read(store, FILE, 0, 4) for _ in range(5)] == [TEXT[:4]] * 5
+        assert server.tokens_given == 1
+        seen = [headers["authorization"] for headers in server.by_xml()]
+    assert seen == ([f"Bearer {token}" for token in ("old", *[SECRET] * 4)] if by_obstore else [])
+
+
+def test_a_token_is_renewed_before_it_expires(private_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_gcs.fast._ASK_AFTER", timedelta(minutes=4))
+    with OneObject(token=SECRET) as server:
+        access = Access("service", {**KEY, "private_key": private_key, "token_uri": f"{server.url}/token"})
+        store = GcsStore("bucket", access, server.url)
+        assert [read(store, FILE, 0, 4) for _ in range(2)] == [TEXT[:4]] * 2
+        assert server.tokens_given == 1
+        credentials = store._api().credentials
+        assert credentials is not None
+        credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=1)
+        server.token = "another"
+        time.sleep(0.15)  # obstore does not ask twice within a tenth of a second
+        assert read(store, FILE, 0, 4) == TEXT[:4]
+        assert [headers["authorization"] for headers in server.by_xml()[1:]] == [f"Bearer {SECRET}", "Bearer another"]
+        assert len(server.asked) == 3
+
+
+def test_the_project_that_pays_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with OneObject(token=SECRET) as server:
+        user = {name: CLIENT[name] for name in ("client_id", "client_secret", "refresh_token")}
+        found = {**user, "type": "authorized_user", "quota_project_id": "payer", "token_uri": f"{server.url}/token"}
+        (tmp_path / "found.json").write_text(json.dumps(found))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "found.json"))
+        monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{server.url}/token")
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
+        assert read(GcsStore("bucket", Access("ambient"), server.url), FILE, 0, 4) == TEXT[:4]
+        [asked] = server.by_xml()
+    assert (asked["x-goog-user-project"], asked["authorization"]) == ("payer", f"Bearer {SECRET}")
+
+
+@both_ways
+def test_a_forbidden_object(by_obstore: bool) -> None:
+    with (
+        OneObject(status=403) as server,
+        pytest.raises(FileAccessError, match=r"may not read it.*storage\.objects\.get"),
+    ):
+        read(GcsStore("bucket", Access("anonymous"), server.url, by_obstore), FILE, 0, 4)
+
+
+def test_a_server_without_the_xml_interface_is_soon_not_asked_by_it() -> None:
+    with OneObject(xml=False) as server:
+        store = GcsStore("bucket", Access("anonymous"), server.url)
+        assert [read(store, FILE, 0, 4) for _ in range(20)] == [TEXT[:4]] * 20
+        assert (len(server.by_xml()), len(server.asked)) == (5, 25)
+
+
+def test_everything_is_read_without_obstore(
+    fake_gcs: FakeGCS, store: GcsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    fake_gcs.put(store.bucket, "k", b"text")
+    assert read(store, listed(store)["k"], 0, 4) == b"text"
+    assert store._fast() is None
 
 
 # Tokens
@@ -245,11 +445,12 @@ def private_key() -> str:
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
-def test_a_service_account_reads(fake_gcs: FakeGCS, fake_gcs_bucket: str, private_key: str) -> None:
+@both_ways
+def test_a_service_account_reads(fake_gcs: FakeGCS, fake_gcs_bucket: str, private_key: str, by_obstore: bool) -> None:
     fake_gcs.put(fake_gcs_bucket, "k", b"text")
     with token_server(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"}) as uri:
         access = Access("service", {**KEY, "private_key": private_key, "token_uri": uri})
-        store = GcsStore(fake_gcs_bucket, access, fake_gcs.endpoint)
+        store = GcsStore(fake_gcs_bucket, access, fake_gcs.endpoint, by_obstore)
         assert read(store, listed(store)["k"], 0, 4) == b"text"
 
 
@@ -263,12 +464,13 @@ def test_refused_credentials_are_told_without_showing_them(
         monkeypatch.setattr("source_gcs.credentials.OAUTH_TOKEN_URI", uri)
         key = {**KEY, "private_key": private_key, "token_uri": uri}
         store = GcsStore("bucket", Access(kind, key if kind == "service" else CLIENT), uri[:-6])
-        with pytest.raises(AccessError, match="no access token for the credentials: invalid_grant") as caught:
-            store.list_page("", None)
-    assert caught.value.__suppress_context__
-    shown = f"{caught.value!r} {caught.value}"
-    assert SECRET not in shown
-    assert private_key[40:90] not in shown
+        for attempt in (lambda: store.list_page("", None), lambda: read(store, FILE, 0, 4)):
+            with pytest.raises(AccessError, match="no access token for the credentials: invalid_grant") as caught:
+                attempt()
+            assert caught.value.__suppress_context__
+            shown = f"{caught.value!r} {caught.value}"
+            assert SECRET not in shown
+            assert private_key[40:90] not in shown
 
 
 # Configuration
@@ -361,11 +563,13 @@ def test_credentials_are_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         connector.credential(config())
 
 
+@both_ways
 def test_a_store_pickles_without_its_clients(fake_gcs: FakeGCS, store: GcsStore) -> None:
     fake_gcs.put(store.bucket, "k", b"text")
     file = listed(store)["k"]
+    assert read(store, file, 0, 1) == b"t"
     again = pickle.loads(pickle.dumps(store))
-    assert again == store
+    assert (again, again.by_obstore) == (store, store.by_obstore)
     assert read(again, file, 1, 3) == b"ex"
 
 
@@ -392,7 +596,9 @@ def test_imports_nothing_of_the_vendor_until_it_is_used() -> None:
     [
         ("gs://b-1", ("**",), "b-1"),
         ("gcs://b-1/", ("**",), "b-1"),
-        ("gs://b-1/shop/orders.csv", ("shop/orders.csv", "shop/orders.csv/**"), "orders"),
+        ("gs://b-1/shop/orders.csv", ("shop/orders.csv",), "orders"),
+        ("gs://b-1/shop/orders.csv.gz", ("shop/orders.csv.gz",), "orders"),
+        ("gs://b-1/shop/v1.2", ("shop/v1.2", "shop/v1.2/**"), "v1.2"),
         ("gs://b-1/shop/orders", ("shop/orders", "shop/orders/**"), "orders"),
         ("gs://b-1/shop/v1.2/", ("shop/v1.2/**",), "v1.2"),
         ("gs://b-1/shop/**/*.csv", ("shop/**/*.csv",), "shop"),
