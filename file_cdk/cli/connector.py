@@ -23,6 +23,7 @@ from file_cdk.cli.interruption import Interruption
 from file_cdk.cli.logs import logs_to
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, OutputClosedError
 from file_cdk.core.ports import SourceConnector
+from file_cdk.core.uris import redacted
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +123,8 @@ def _read(connector: Callable[[], SourceConnector], arguments: argparse.Namespac
     config = _load_object(arguments.config, "config")
     catalog = _load(arguments.catalog, "catalog", lines=True)
     state = None if arguments.state is None else _load(arguments.state, "state", lines=True)
-    start_early(_filetypes(config), arguments.workers)
+    if not _copies_files(config):
+        start_early(_filetypes(config), arguments.workers)
     source = connector()
     from file_cdk.pipeline.connector import read
 
@@ -139,6 +141,12 @@ def _filetypes(config: Any) -> Iterator[str]:
             yield filetype
 
 
+def _copies_files(config: dict[str, Any]) -> bool:
+    """Whether files are copied as they are, by threads: there is nothing for worker processes to do."""
+    method = config.get("delivery_method")
+    return isinstance(method, dict) and method.get("delivery_type") == "use_file_transfer"
+
+
 def _write(lines: Iterable[bytes], out_fd: int) -> int:
     from file_cdk.engine.executor import write_all
 
@@ -150,7 +158,7 @@ def _write(lines: Iterable[bytes], out_fd: int) -> int:
 def _load_object(path: str, what: str) -> dict[str, Any]:
     document = _load(path, what)
     if not isinstance(document, dict):
-        raise ConfigError(f"the {what} file {path!r} does not hold a JSON object")
+        raise ConfigError(f"the {what} file {redacted(path)!r} does not hold a JSON object")
     return document
 
 
@@ -159,18 +167,19 @@ def _load(path: str, what: str, *, lines: bool = False) -> Any:
 
     Raises ConfigError, which shows nothing of what the file holds.
     """
+    shown = f"the {what} file {redacted(path)!r}"  # it may be the source's URL by mistake
     try:
         text = Path(path).read_bytes()
         if lines and (values := _values_of_lines(text)) is not None:
             return values
         return json.loads(text)
     except OSError as exc:
-        raise ConfigError(f"the {what} file {path!r} cannot be read: {exc.strerror}") from exc
+        raise ConfigError(f"{shown} cannot be read: {exc.strerror}") from None
     except json.JSONDecodeError as exc:
         place = f"{exc.msg} at line {exc.lineno}, column {exc.colno}"
-        raise ConfigError(f"the {what} file {path!r} is not JSON: {place}") from None
+        raise ConfigError(f"{shown} is not JSON: {place}") from None
     except (UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"the {what} file {path!r} is not JSON") from None
+        raise ConfigError(f"{shown} is not JSON") from None
 
 
 def _values_of_lines(text: bytes) -> list[Any] | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -103,6 +103,7 @@ class CsvConfig(_Model):
         default_factory=HeaderFromCsv,
         title="CSV Header Definition",
         description="Where column names come from: the file's header row, generated (f0, f1, …), or given here.",
+        json_schema_extra={"default": {"header_definition_type": "From CSV"}},
     )
     true_values: frozenset[str] = Field(
         frozenset({"y", "yes", "t", "true", "on", "1"}),
@@ -170,6 +171,14 @@ class CsvConfig(_Model):
             raise ValueError("is not an encoding that Python knows") from None
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _doubled_quotes(cls, raw: Any) -> Any:
+        # Existing configurations have it: a quote that escapes a quote is one that is doubled.
+        if isinstance(raw, Mapping) and raw.get("escape_char") and raw["escape_char"] == raw.get("quote_char", '"'):
+            return {**raw, "escape_char": None, "double_quote": True}
+        return raw
+
     @model_validator(mode="after")
     def _distinct_characters(self) -> "CsvConfig":
         used = [c for c in (self.delimiter, self.quote_char, self.escape_char) if c]
@@ -233,10 +242,44 @@ class ExcelConfig(_Model):
         return value
 
 
+class LocalProcessing(_Model):
+    model_config = ConfigDict(title="Local")
+
+    mode: Literal["local"] = "local"
+
+
+class ApiParameter(_Model):
+    name: str = Field(title="Parameter name", description="Name of the parameter.")
+    value: str = Field(title="Value", description="Value of the parameter.")
+
+
+class ApiProcessing(_Model):
+    model_config = ConfigDict(title="via API")
+
+    mode: Literal["api"] = "api"
+    api_key: str = Field(
+        "", title="API Key", description="Key of the service.", repr=False, json_schema_extra={"airbyte_secret": True}
+    )
+    api_url: str = Field("https://api.unstructured.io", title="API URL", description="Address of the service.")
+    parameters: list[ApiParameter] = Field(
+        default_factory=list, title="Additional URL Parameters", description="Sent to the service besides."
+    )
+
+
 class UnstructuredConfig(_Model):
     filetype: Literal["unstructured"] = "unstructured"
-    skip_unprocessable_files: bool = True
-    strategy: Literal["auto", "fast", "ocr_only", "hi_res"] = "auto"
+    skip_unprocessable_files: bool = Field(
+        True, title="Skip Unprocessable Files", description="Whether to go on after a file that cannot be parsed."
+    )
+    strategy: Literal["auto", "fast", "ocr_only", "hi_res"] = Field(
+        "auto", title="Parsing Strategy", description="How thoroughly documents are parsed."
+    )
+    processing: Annotated[LocalProcessing | ApiProcessing, Field(discriminator="mode")] = Field(
+        default_factory=LocalProcessing,
+        title="Processing",
+        description="Where documents are parsed.",
+        json_schema_extra={"default": {"mode": "local"}},
+    )
 
 
 class PluginConfig(BaseModel):
@@ -283,6 +326,7 @@ class StreamConfig(_Model):
         title="Globs",
         description="Patterns of the files to read: `**`, `*`, `?`, `[…]`, `{a,b}`; `!` before one leaves files out.",
         min_length=1,
+        json_schema_extra={"default": ["**"]},
     )
     legacy_prefix: str | None = Field(
         None, title="Legacy Prefix", description="Prefix that uris must have, as older configurations set it."
@@ -355,7 +399,7 @@ class StreamConfig(_Model):
     @classmethod
     def _input_schema_as_text(cls, value: Any) -> Any:
         # In a YAML file a mapping is what comes to mind; the specification says text, as users' configurations have it.
-        return json.dumps(value, default=str) if isinstance(value, Mapping) else value
+        return json.dumps(value, default=str) if isinstance(value, Mapping) else value or None
 
     @field_validator("input_schema")
     @classmethod
@@ -391,19 +435,39 @@ class StreamConfig(_Model):
 
 
 class RecordsTransfer(_Model):
-    delivery_type: Literal["use_records_transfer"] = "use_records_transfer"
+    """Files are decoded, and their records sent."""
+
+    model_config = ConfigDict(title="Records")
+
+    delivery_type: Literal["use_records_transfer"] = Field("use_records_transfer", title="Delivery Type")
 
 
 class FileTransfer(_Model):
-    delivery_type: Literal["use_file_transfer"] = "use_file_transfer"
-    preserve_directory_structure: bool = True
+    """Each file is handed to the destination as it is, byte for byte and whatever it holds; no record is read."""
+
+    model_config = ConfigDict(title="Files")
+
+    delivery_type: Literal["use_file_transfer"] = Field("use_file_transfer", title="Delivery Type")
+    preserve_directory_structure: bool = Field(
+        True,
+        title="Keep Folders",
+        description=(
+            "Whether a file arrives in folders as it lies in the source. Otherwise only its name is kept, and files that "
+            "have one name are refused."
+        ),
+    )
 
 
 DeliveryMethod = Annotated[RecordsTransfer | FileTransfer, Field(discriminator="delivery_type")]
 
 
 class SourceConfig(_Model):
-    """Base of every connector's config class: a connector adds its own fields (bucket, path, credentials …)."""
+    """Base of every connector's config class: a connector adds its own fields (bucket, path, credentials …).
+
+    older_keys: those that only configurations of older versions have, which the class turns into fields by itself.
+    """
+
+    older_keys: ClassVar[frozenset[str]] = frozenset()
 
     start_date: str | None = Field(
         None,
@@ -415,7 +479,10 @@ class SourceConfig(_Model):
         title="Streams", description="Each stream is a set of files of one format that become one table.", min_length=1
     )
     delivery_method: DeliveryMethod = Field(
-        default_factory=RecordsTransfer, title="Delivery Method", description="Send records, or copy files as they are."
+        default_factory=RecordsTransfer,
+        title="Delivery Method",
+        description="Send records, or copy files as they are.",
+        json_schema_extra={"default": {"delivery_type": "use_records_transfer"}},
     )
 
     @field_validator("start_date")
@@ -496,6 +563,8 @@ def unknown_keys(model: BaseModel, raw: Mapping[str, Any], at: str = "") -> Iter
     fields = type(model).model_fields
     for key, value in raw.items():
         path = f"{at}.{key}" if at else key
+        if isinstance(model, SourceConfig) and key in model.older_keys:
+            continue
         if key not in fields:
             yield path
             continue
@@ -503,6 +572,6 @@ def unknown_keys(model: BaseModel, raw: Mapping[str, Any], at: str = "") -> Iter
         if isinstance(parsed, BaseModel) and isinstance(value, Mapping):
             yield from unknown_keys(parsed, value, path)
         elif isinstance(parsed, list) and isinstance(value, list):
-            for index, (item, raw_item) in enumerate(zip(parsed, value, strict=True)):
+            for index, (item, raw_item) in enumerate(zip(parsed, value, strict=False)):
                 if isinstance(item, BaseModel) and isinstance(raw_item, Mapping):
                     yield from unknown_keys(item, raw_item, f"{path}[{index}]")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
+from file_cdk.core.uris import redacted
 
 ENTRY_POINT_GROUP = "file_cdk.destinations"
 """A third party's entry point: its name is the URL scheme, its object is called with the URL and gives a Destination."""
@@ -67,8 +68,8 @@ def _database_file(path: str) -> str:
     if path.endswith(_DUCKDB_SUFFIXES):
         return path
     raise ConfigError(
-        f"{path!r} is no destination: neither a URL nor a file ending in .duckdb",
-        remedy=f"For a DuckDB database of that name write {'duckdb:' + path!r}",
+        f"{redacted(path)!r} is no destination: neither a URL nor a file ending in .duckdb",
+        remedy=f"For a DuckDB database of that name write {'duckdb:' + redacted(path)!r}",
     )
 
 
@@ -79,13 +80,14 @@ def _path_in(url: str, rest: str) -> str:
         host, slash, path = rest[2:].partition("/")
         if host or not slash:
             raise ConfigError(
-                f"{url!r} names a host where a path should be",
-                remedy=f"Write {'duckdb:///' + rest[2:]!r}, with three slashes, or four for an absolute path",
+                f"{redacted(url)!r} names a host where a path should be",
+                remedy=f"Write {'duckdb:///' + redacted(url).partition('://')[2]!r}, with three slashes, or four for an "
+                "absolute path",
             )
     if path in ("", ":memory:"):
         raise ConfigError(f"{url!r} names no file to keep the rows in", remedy="Write duckdb:///name.duckdb")
     if "?" in path:
-        raise ConfigError(f"{url!r} has options after '?', which a DuckDB destination does not take")
+        raise ConfigError(f"{redacted(url)!r} has options after '?', which a DuckDB destination does not take")
     return path
 
 

@@ -51,6 +51,8 @@ _TSV = CsvConfig(delimiter="\t")
 _FORMATS = ", ".join(["csv", "tsv", *(name for name in _DEFAULTS if name != "csv")])
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NAMES_SHOWN = 3
+_TOLD_NAME = re.compile(r"\b(alias|handle|tag) '.*", re.DOTALL)
+"""In what YAML complains of: a password that begins with `*` or `!` and is not in quotes is taken for the name of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def streams_of(
     if connector_name is not None or _is_configuration(source):
         if filetype or name:
             raise ConfigError("the format and table of a configuration's streams are set in that file")
-        return _streams_of_file(Path(source), connector_name)
+        return _streams_of_file(source, connector_name)
     scheme = _SCHEME.match(source)
     connector = connector_for(scheme[1].lower() if scheme else "file")
     location = connector.location(source)
@@ -133,35 +135,38 @@ def _named_file(globs: Sequence[str]) -> str | None:
     return names[0] if [GlobPatterns.escape(name) for name in names] == list(globs) and len(names) == 1 else None
 
 
-def _streams_of_file(path: Path, connector_name: str | None) -> list[SourceStream]:
+def _streams_of_file(path: str, connector_name: str | None) -> list[SourceStream]:
     connector = None if connector_name is None else connector_for(connector_name)
-    raw = _load_yaml(path)
+    shown = redacted(path)  # with a connector's name, it may also be a URL by mistake
+    raw = _load_yaml(path, shown)
     named = str(raw.pop("source", "file"))
     connector = connector or connector_for(named)
     config = parse_config(connector.config_class, raw)
     if unknown := list(unknown_keys(config, raw)):
-        fault = f"{path} has keys that mean nothing here: {', '.join(unknown)}"
-        if connector_name is None and path.suffix.lower() != _JSON:
+        fault = f"{shown} has keys that mean nothing here: {', '.join(unknown)}"
+        if connector_name is None and not path.lower().endswith(_JSON):
             raise ConfigError(fault, remedy="Correct or remove them")
         _log.warning("%s", fault)  # a connector's own configuration may have keys of another implementation
     require_supported(config, loads_tables=True)
     return [_source_stream(connector, config, stream, stream.format) for stream in config.streams]
 
 
-def _load_yaml(path: Path) -> dict[str, Any]:
+def _load_yaml(path: str, shown: str) -> dict[str, Any]:
     import yaml
 
     try:
-        raw = _parsed(path.read_text(encoding="utf-8"))
+        raw = _parsed(Path(path).read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as exc:
         line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
-        raise ConfigError(f"{path} is not YAML: {exc.problem}{line}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ConfigError(f"{path} is not YAML") from None
+        problem = _TOLD_NAME.sub(r"\1", exc.problem or "")
+        raise ConfigError(f"{shown} is not YAML: {problem}{line}") from None
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+        # Not `from exc`: that has the path in it as it was given.
+        raise ConfigError(f"{shown} cannot be read: {exc.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(f"{shown} is not YAML") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise ConfigError(f"{path} must hold a mapping with `streams`")
+        raise ConfigError(f"{shown} must hold a mapping with `streams`")
     return raw
 
 
