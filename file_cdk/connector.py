@@ -1,6 +1,6 @@
 """What a third party builds a source from: a name, a config class, and how to make a reader from a config."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ class Connector:
     locate turns a URL (or path) into a Location; announce the connector under its URL scheme in the entry-point group
     `file_cdk.connectors` for the command to find it. name_origin names the root of a config (a bucket, a folder) in one
     spelling: a destination then notices when a table is given files of another root. describe_credentials says which
-    credentials a config leads to, redacted, for `file-cdk check`.
+    credentials a config leads to, redacted, for `file-cdk check`. adopt_state turns the state of a stream as another
+    connector of the same store wrote it into ours, and leaves ours as it is: see file_cdk.renamed_state.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Connector:
     locate: Callable[[str], Location] | None = None
     name_origin: Callable[[Any], str] | None = None
     describe_credentials: Callable[[Any], str] | None = None
+    adopt_state: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     def reader(self, config: SourceConfig) -> StreamReader:
         return self.make_reader(config)
@@ -36,6 +38,9 @@ class Connector:
 
     def credential(self, config: SourceConfig) -> str | None:
         return None if self.describe_credentials is None else self.describe_credentials(config)
+
+    def own_state(self, config: SourceConfig, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return state if self.adopt_state is None else self.adopt_state(config, state)
 
     def location(self, url: str) -> Location:
         if self.locate is None:

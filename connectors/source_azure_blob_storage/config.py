@@ -2,9 +2,10 @@
 of credentials."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from file_cdk import ConfigError, SourceConfig
 from source_azure_blob_storage.addresses import connection_of, endpoint_of, is_account_key, plain_sas
@@ -91,8 +92,17 @@ class ConnectionString(_Credentials):
 Credentials = Oauth2 | ClientCredentials | StorageAccountKey | SasToken | ConnectionString
 
 
+_OLDER_KEY = "azure_blob_storage_account_key"
+_OLDER_PREFIX = "azure_blob_storage_blobs_prefix"
+_CONTAINER_NAME = "azure_blob_storage_container_name"
+
+
 class AzureConfig(SourceConfig):
     """Configuration of source-azure-blob-storage."""
+
+    older_keys: ClassVar[frozenset[str]] = frozenset(
+        {_OLDER_KEY, _OLDER_PREFIX, "azure_blob_storage_schema_inference_limit", "format"}
+    )
 
     azure_blob_storage_account_name: str = Field(
         title="Azure Blob Storage account name",
@@ -122,6 +132,21 @@ class AzureConfig(SourceConfig):
         ),
         json_schema_extra={"order": 2},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_versions(cls, raw: Any) -> Any:
+        """The account key stood at the top, and before that a container was one stream of JSON Lines."""
+        if not isinstance(raw, Mapping) or not raw.get(_OLDER_KEY):
+            return raw
+        config = dict(raw)
+        if "streams" not in raw:
+            prefix = raw.get(_OLDER_PREFIX) or ""
+            stream = {"name": raw.get(_CONTAINER_NAME), "legacy_prefix": prefix, "format": {"filetype": "jsonl"}}
+            config["streams"] = [stream]
+        if not raw.get("credentials"):
+            config["credentials"] = {"auth_type": "storage_account_key", _OLDER_KEY: raw[_OLDER_KEY]}
+        return config
 
     @field_validator("azure_blob_storage_account_name")
     @classmethod

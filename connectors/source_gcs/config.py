@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -29,7 +29,12 @@ class OAuthCredentials(_Credentials):
     auth_type: Literal["Client"] = "Client"
     client_id: str = _secret("Client ID", "Id of the OAuth client.")
     client_secret: str = _secret("Client Secret", "Secret of the OAuth client.")
-    access_token: str = _secret("Access Token", "Used until it expires.")
+    access_token: str = Field(
+        title="Access Token",
+        description="Used until it expires; may be empty.",
+        repr=False,
+        json_schema_extra={"airbyte_secret": True},
+    )
     refresh_token: str = _secret("Refresh Token", "Gets further access tokens.")
 
 
@@ -59,8 +64,16 @@ class ServiceAccountCredentials(_Credentials):
         return value
 
 
+def _without_empty_globs(stream: Any) -> Any:
+    if not isinstance(stream, Mapping) or stream.get("globs") != []:
+        return stream
+    return {key: value for key, value in stream.items() if key != "globs"}
+
+
 class GcsConfig(SourceConfig):
     """Configuration of source-gcs."""
+
+    older_keys: ClassVar[frozenset[str]] = frozenset({"service_account"})
 
     credentials: Annotated[OAuthCredentials | ServiceAccountCredentials, Field(discriminator="auth_type")] | None = (
         Field(
@@ -88,10 +101,24 @@ class GcsConfig(SourceConfig):
     @model_validator(mode="before")
     @classmethod
     def _key_of_older_configurations(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            return raw
+        if "streams" not in raw and "gcs_bucket" in raw:
+            raise ValueError(
+                "this is a configuration of a version before 0.3: name the bucket in `bucket`, and give `streams`, each with "
+                "`name`, `globs` and `format`"
+            )
         # Before there were two kinds of credentials, the key stood at the top.
-        if isinstance(raw, Mapping) and raw.get("service_account") and not raw.get("credentials"):
+        if raw.get("service_account") and not raw.get("credentials"):
             return {**raw, "credentials": {"auth_type": "Service", "service_account": raw["service_account"]}}
         return raw
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_globs_are_all(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or not isinstance(streams := raw.get("streams"), list):
+            return raw
+        return {**raw, "streams": [_without_empty_globs(stream) for stream in streams]}
 
     @field_validator("bucket")
     @classmethod

@@ -6,6 +6,7 @@ from file_cdk import ConfigError, Connector, ObjectReader
 from source_gcs.config import GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
 from source_gcs.credentials import Access, access_of_key, describe
 from source_gcs.location import locate
+from source_gcs.state import adopted
 from source_gcs.store import DEFAULT_ENDPOINT, GcsStore
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
@@ -46,4 +47,5 @@ connector = Connector(
     locate=locate,
     name_origin=lambda config: f"gs://{config.bucket}",
     describe_credentials=lambda config: describe(store_of(config).access),
+    adopt_state=adopted,
 )

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,7 @@ from file_cdk import (
     LocalReader,
     Location,
     SourceConfig,
+    globs_of_key,
     split_member,
 )
 
@@ -67,15 +68,9 @@ def _whole(text: str, status: os.stat_result) -> Location:
 
 def _inside(archive: str, status: os.stat_result, inner: str) -> Location:
     _require_file(archive, status)
-    path, inner = Path(archive), inner.rstrip("/")
-    outer, literal = GlobPatterns.escape(path.name), GlobPatterns.escape(inner)
-    if wildcard := _WILDCARD.search(inner):
-        # Also literally: a member's name, as `_file_url` has it, may look like a pattern.
-        folder, _, _ = inner[: wildcard.start()].rpartition("/")
-        wanted, name = [inner, literal], PurePosixPath(folder).name
-    else:
-        wanted, name = [literal, f"{literal}/**"] if inner else ["**"], PurePosixPath(inner).stem
-    return Location(_holder(path), tuple(f"{outer}!{each}" for each in wanted), name or path.stem)
+    path = Path(archive)
+    globs, name = globs_of_key(f"{GlobPatterns.escape(path.name)}!{inner}")
+    return Location(_holder(path), globs, name or path.stem)
 
 
 def _matching(text: str) -> Location:
@@ -85,10 +80,8 @@ def _matching(text: str) -> Location:
     status = _status(str(folder))
     if status is None or not stat.S_ISDIR(status.st_mode):
         raise AccessError(f"no such folder: {folder}")
-    member = split_member(pattern)
-    if member and member[1] == GlobPatterns.escape(member[1]):
-        return Location({"path": str(folder)}, (pattern, pattern.rstrip("/") + "/**"), _folder_name(folder))
-    return Location({"path": str(folder)}, (pattern,), _folder_name(folder))
+    globs, _ = globs_of_key(pattern)
+    return Location({"path": str(folder)}, globs, _folder_name(folder))
 
 
 def _folder_name(folder: Path) -> str:

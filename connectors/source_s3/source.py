@@ -1,10 +1,11 @@
 """The connector: a bucket as its configuration or a URL names it."""
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from file_cdk import (
     ConfigError,
@@ -14,14 +15,23 @@ from file_cdk import (
     SourceConfig,
     globs_of_key,
 )
+from source_s3 import legacy
 from source_s3.settings import S3Settings
+from source_s3.state import adopted
 from source_s3.store import S3Store
 
 _WILDCARD = re.compile(r"[*?\[{]")
 
 
+def _with_hidden_properties(schema: dict[str, Any]) -> None:
+    schema["properties"].update(legacy.hidden_properties())
+
+
 class S3Config(SourceConfig):
     """Configuration of source-s3."""
+
+    model_config = ConfigDict(json_schema_extra=_with_hidden_properties)
+    older_keys: ClassVar[frozenset[str]] = legacy.KEYS
 
     bucket: str = Field(
         title="Bucket",
@@ -70,6 +80,11 @@ class S3Config(SourceConfig):
     ca_bundle: str | None = Field(
         None, title="CA Bundle", description="PEM file with the certificate authority of the endpoint's certificate."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_versions(cls, raw: Any) -> Any:
+        return legacy.modern(raw) if isinstance(raw, Mapping) and legacy.is_legacy(raw) else raw
 
     @field_validator("aws_access_key_id", "aws_secret_access_key", "region_name", "role_arn", "profile", "ca_bundle")
     @classmethod
@@ -146,4 +161,5 @@ connector = Connector(
     locate=locate,
     name_origin=lambda config: f"s3://{config.bucket}",
     describe_credentials=describe_credentials,
+    adopt_state=lambda _, state: adopted(state),
 )

@@ -1,11 +1,13 @@
 """What a configuration of source-sftp holds."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from file_cdk import SourceConfig
+from source_sftp.absolute import globs_below
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[!-~]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t].*)?")
@@ -57,6 +59,13 @@ Credentials = Annotated[
 ]
 
 
+def _from_folder_on(stream: Any, folder: str) -> Any:
+    if not isinstance(stream, Mapping) or not isinstance(globs := stream.get("globs"), list):
+        return stream
+    relative = [globs_below(folder, glob) if isinstance(glob, str) else [glob] for glob in globs]
+    return {**stream, "globs": [glob for each in relative for glob in each]}
+
+
 class SftpConfig(SourceConfig):
     """Configuration of source-sftp."""
 
@@ -105,6 +114,22 @@ class SftpConfig(SourceConfig):
         "and change the files.",
         json_schema_extra={"order": 9},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _globs_from_the_folder_on(cls, raw: Any) -> Any:
+        # Those of existing configurations are paths from the root on as a rule.
+        if not isinstance(raw, Mapping) or not isinstance(streams := raw.get("streams"), list):
+            return raw
+        folder = raw.get("folder_path") or "/"
+        if not isinstance(folder, str) or not folder.startswith("/"):
+            return raw
+        return {**raw, "streams": [_from_folder_on(stream, folder) for stream in streams]}
+
+    @field_validator("folder_path", mode="before")
+    @classmethod
+    def _no_folder_is_the_root(cls, value: Any) -> Any:
+        return value or "/"
 
     @field_validator("host_key")
     @classmethod

@@ -7,8 +7,9 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from file_cdk import ConfigError, Connector, GlobPatterns, Location, ObjectReader, redacted, split_member
+from file_cdk import ConfigError, Connector, Location, ObjectReader, globs_of_key, redacted, split_member
 from source_sftp.config import PasswordCredentials, PrivateKeyCredentials, SftpConfig
+from source_sftp.state import adopted
 from source_sftp.store import SftpStore, origin_of
 
 _URL = re.compile(
@@ -22,8 +23,8 @@ _WILDCARD = re.compile(r"[*?\[{]")
 def locate(url: str) -> Location:
     """`sftp://user@host:port/path`, percent-encoded where need be; asks no server.
 
-    A path with wildcards is a pattern, one that ends in a slash means all files below it, any other the file itself and, in
-    case it is a folder, all files below it. Raises ConfigError for what is no such URL.
+    A path with wildcards is a pattern, one that ends in a slash means all files below it, any other the file itself, and
+    all files below it when that does not look like a file's. Raises ConfigError for what is no such URL.
     """
     parts = _URL.fullmatch(url)
     if parts is None or not 0 < int(parts["port"] or 22) < 65536:
@@ -50,22 +51,10 @@ def locate(url: str) -> Location:
 
 def _wanted(path: str) -> tuple[str, tuple[str, ...], str]:
     """The folder to list, patterns relative to it, and a name for the table, which may be empty."""
-    outer, inner = split_member(path) or (path, None)
-    wildcard = _WILDCARD.search(outer)
-    fixed = outer[: wildcard.start()] if wildcard else outer
-    folder, _, rest = fixed.rpartition("/")
-    folder = folder or "/"
-    if wildcard:
-        return folder, (path[len(fixed) - len(rest) :],), posixpath.basename(folder)
-    if not rest:
-        return folder, ("**",), posixpath.basename(folder)
-    name = GlobPatterns.escape(rest)
-    if inner is None:
-        return folder, (name, f"{name}/**"), posixpath.splitext(rest)[0]
-    literal = GlobPatterns.escape(inner.rstrip("/"))
-    if _WILDCARD.search(inner):
-        return folder, (f"{name}!{inner}", f"{name}!{literal}"), rest.partition(".")[0]
-    return folder, (f"{name}!{literal}", f"{name}!{literal}/**"), posixpath.splitext(posixpath.basename(literal))[0]
+    outer, _ = split_member(path) or (path, None)
+    folder, _, _ = _WILDCARD.split(outer, maxsplit=1)[0].rpartition("/")
+    globs, name = globs_of_key(path[len(folder) + 1 :])
+    return folder or "/", globs, name or posixpath.basename(folder)
 
 
 def describe_credentials(config: SftpConfig) -> str:
@@ -90,4 +79,5 @@ connector = Connector(
     locate=locate,
     name_origin=origin_of,
     describe_credentials=describe_credentials,
+    adopt_state=adopted,
 )

@@ -12,9 +12,12 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.uris import split_member
 
 CURSOR_FIELD = "_ab_source_file_last_modified"
 HISTORY_FIELD = "history"
+SYNCED_BEFORE_FIELD = "v3_min_sync_date"
+"""All files modified before this time are synced: in states that began with a version without a whole history."""
 DEFAULT_HISTORY_LIMIT = 10_000
 
 _Key = tuple[datetime, str]
@@ -29,6 +32,7 @@ class SkipReason(StrEnum):
     ALREADY_SYNCED = "already synced"
     OLDER_THAN_SYNCED = "older than the version already synced"
     BEFORE_WINDOW = "older than the history and outside its window"
+    BEFORE_HISTORY = "older than the history began"
 
 
 def format_instant(instant: datetime) -> str:
@@ -65,6 +69,7 @@ class Cursor:
 
         earliest = min(self._oldest_first, default=_START_OF_TIME)
         stored = _parse_cursor(state or {})
+        self._synced_before = _parse_synced_before(state or {})
         self._was_full = len(self._history) >= history_limit
         self._read_after = earliest if stored is None else min(stored, earliest)
         self._read_since = min(earliest[0], _days_before(now, days_to_sync_if_history_is_full))
@@ -91,7 +96,9 @@ class Cursor:
 
     def decide(self, file: RemoteFile) -> SkipReason | None:
         """None when the file is to be read."""
-        synced = self._history.get(file.uri)
+        if self._synced_before is not None and file.modified_at < self._synced_before:
+            return SkipReason.BEFORE_HISTORY
+        synced = self._synced_at(file.uri)
         if synced is not None:
             if file.modified_at > synced:
                 return None
@@ -130,7 +137,17 @@ class Cursor:
     def to_state(self) -> dict[str, Any]:
         """The state as of now, a new mapping each time; O(history)."""
         history = {uri: format_instant(modified) for uri, modified in self._history.items()}
-        return {HISTORY_FIELD: history, CURSOR_FIELD: self._cursor_text()}
+        state: dict[str, Any] = {HISTORY_FIELD: history, CURSOR_FIELD: self._cursor_text()}
+        if self._synced_before is not None:
+            state[SYNCED_BEFORE_FIELD] = format_instant(self._synced_before)
+        return state
+
+    def _synced_at(self, uri: str) -> datetime | None:
+        """Of a member of an archive, also as some other connectors remember it: by the archive."""
+        synced = self._history.get(uri)
+        if synced is None and "!" in uri and (member := split_member(uri)):
+            return self._history.get(member[0])
+        return synced
 
     def _advance(self, key: _Key) -> None:
         if self._behind is not None:
@@ -148,6 +165,26 @@ class Cursor:
         newest = max(((modified, uri) for uri, modified in self._history.items()), default=_START_OF_TIME)
         modified, uri = min(key for key in (newest, self._behind, self._first_unread) if key is not None)
         return f"{format_instant(modified)}_{uri}"
+
+
+def renamed_state(state: Mapping[str, Any], own_uri: Callable[[str], str]) -> dict[str, Any]:
+    """The same state with the uris that `own_uri` gives for those in it; of two that become one, the later time stays.
+
+    For connectors whose users bring states in which files have other names. What is malformed stays so.
+    """
+    renamed = dict(state)
+    if isinstance(history := state.get(HISTORY_FIELD), Mapping):
+        times: dict[str, Any] = {}
+        for uri, modified in history.items():
+            own = own_uri(uri)
+            earlier = times.get(own)
+            both_texts = isinstance(earlier, str) and isinstance(modified, str)
+            times[own] = max(earlier, modified) if both_texts else modified
+        renamed[HISTORY_FIELD] = times
+    if isinstance(cursor := state.get(CURSOR_FIELD), str) and "_" in cursor:
+        instant, uri = cursor.split("_", 1)
+        renamed[CURSOR_FIELD] = f"{instant}_{own_uri(uri)}"
+    return renamed
 
 
 def _days_before(now: datetime, days: int) -> datetime:
@@ -174,6 +211,11 @@ def _parse_cursor(state: Mapping[str, Any]) -> _Key | None:
         raise ConfigError(f"invalid state: {CURSOR_FIELD!r} must be '<modification time>_<uri>'")
     instant, uri = text.split("_", 1)
     return _parse_instant(instant, CURSOR_FIELD), uri
+
+
+def _parse_synced_before(state: Mapping[str, Any]) -> datetime | None:
+    text = state.get(SYNCED_BEFORE_FIELD)
+    return None if text is None else _parse_instant(text, SYNCED_BEFORE_FIELD)
 
 
 def _parse_instant(text: Any, key: str) -> datetime:

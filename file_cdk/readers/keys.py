@@ -12,13 +12,14 @@ _EXTENSION = re.compile(r"[^.]\.[A-Za-z][A-Za-z0-9]{0,7}")
 def globs_of_key(key: str) -> tuple[tuple[str, ...], str]:
     """Patterns for GlobPatterns, and a name that may be empty: the last fixed folder's or the file's without extensions.
 
-    No key is everything, one that ends in `/` all below it, one with wildcards a pattern, any other the object of that key,
-    and all below it when that does not look like a file's. After an archive's name and `!`, the same of what is inside.
+    No key is everything, one that ends in `/` all below it, any other with wildcards a pattern, any other the object of that
+    key, and all below it when that does not look like a file's. After an archive's name and `!`, the same of what is inside.
     """
     if member := split_member(key):
         return _inside(*member)
     if wildcard := _WILDCARD.search(key):
-        return (key,), _last(key[: wildcard.start()].rpartition("/")[0])
+        below = "**" if key.endswith("/") else ""
+        return (_not_negated(key) + below,), _last(key[: wildcard.start()].rpartition("/")[0])
     if not key:
         return ("**",), ""
     if key.endswith("/"):
@@ -30,7 +31,7 @@ def globs_of_key(key: str) -> tuple[tuple[str, ...], str]:
 
 
 def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
-    outer = archive if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
+    outer = _not_negated(archive) if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
     inner = inner.rstrip("/")
     if wildcard := _WILDCARD.search(inner):
         # Also literally: a member's name, as `_file_url` has it, may look like a pattern.
@@ -44,6 +45,11 @@ def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
         folder = _WILDCARD.split(archive, maxsplit=1)[0].rpartition("/")[0]
         name = _last(folder) if _WILDCARD.search(archive) else _stem(archive)
     return tuple(f"{outer}!{each}" for each in wanted), name
+
+
+def _not_negated(pattern: str) -> str:
+    """A URL says what is wanted, never what is not."""
+    return f"\\{pattern}" if pattern.startswith("!") else pattern
 
 
 def _last(path: str) -> str:

@@ -292,7 +292,11 @@ def test_the_reader_reads_through_windows(sftp_server: SftpServer, sftp_folder: 
     [
         ("/data/in/*.csv", "/data/in", ("*.csv",), "in"),
         ("/data/in/", "/data/in", ("**",), "in"),
-        ("/data/a%20b.csv", "/data", ("a b.csv", "a b.csv/**"), "a b"),
+        ("/data/a%20b.csv", "/data", ("a b.csv",), "a b"),
+        ("/data/a.csv.gz", "/data", ("a.csv.gz",), "a"),
+        ("/data/orders", "/data", ("orders", "orders/**"), "orders"),
+        ("/data/!a*.csv", "/data", ("\\!a*.csv",), "data"),
+        ("/data/*.zip!in/*.csv", "/data", ("*.zip!in/*.csv", "*.zip!in/\\*.csv"), "in"),
         ("/data/x*/y.csv", "/data", ("x*/y.csv",), "data"),
         ("", "/", ("**",), "h.example"),
         ("/d/a.zip!in.csv", "/d", ("a.zip!in.csv", "a.zip!in.csv/**"), "in"),

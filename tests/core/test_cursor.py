@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from file_cdk.core.cursor import Cursor, SkipReason, StateThrottle, format_instant
+from file_cdk.core.cursor import Cursor, SkipReason, StateThrottle, format_instant, renamed_state
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 
@@ -213,3 +213,32 @@ def test_any_number_of_days_is_a_window() -> None:
     now = datetime(2024, 1, 2, tzinfo=UTC)
     cursor = Cursor(state, now=now, history_limit=1, days_to_sync_if_history_is_full=999_999_999)
     assert cursor.decide(RemoteFile("old", 1, datetime(1970, 1, 1, tzinfo=UTC))) is None
+
+
+def test_what_older_versions_synced_stays_synced() -> None:
+    state = {"history": {"a": "2024-06-10T00:00:00.000000Z"}, "v3_min_sync_date": "2024-06-01T00:00:00.000000Z"}
+    going_on = cursor(state, limit=10)
+    assert going_on.decide(at("old", "05-31")) is SkipReason.BEFORE_HISTORY
+    assert going_on.decide(at("new", "06-01")) is None
+    assert going_on.decide(at("a", "06-10")) is SkipReason.ALREADY_SYNCED
+    going_on.add(at("new", "06-01"))
+    assert going_on.to_state()["v3_min_sync_date"] == "2024-06-01T00:00:00.000000Z"
+    assert cursor(going_on.to_state(), limit=10).decide(at("old", "05-31")) is SkipReason.BEFORE_HISTORY
+
+
+def test_an_archive_that_is_synced_has_its_members_synced() -> None:
+    going_on = cursor({"history": {"in/a.zip": "2024-06-10T00:00:00.000000Z"}}, limit=10)
+    assert going_on.decide(at("in/a.zip!x.csv", "06-10")) is SkipReason.ALREADY_SYNCED
+    assert going_on.decide(at("in/a.zip!x.csv", "06-11")) is None
+    assert going_on.decide(at("in/b.zip!x.csv", "06-10")) is None
+
+
+def test_a_state_with_other_names() -> None:
+    early, late = "2024-06-01T00:00:00.000000Z", "2024-06-02T00:00:00.000000Z"
+    state = {"history": {"X:a": late, "X:b": early, "a": early}, "_ab_source_file_last_modified": f"{late}_X:a_b"}
+    assert renamed_state({**state, "more": 1}, lambda uri: uri.removeprefix("X:")) == {
+        "history": {"a": late, "b": early},
+        "_ab_source_file_last_modified": f"{late}_a_b",
+        "more": 1,
+    }
+    assert state["history"] == {"X:a": late, "X:b": early, "a": early}

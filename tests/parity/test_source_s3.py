@@ -72,6 +72,36 @@ def test_the_same_files_give_the_same_catalog_records_and_state(
     assert _state(second[1]) == _state(second[0])
 
 
+OLDER_FORMATS: dict[str, Json] = {
+    "csv": {"filetype": "csv", "additional_reader_options": '{"strings_can_be_null": true}'},
+    "jsonl": {"filetype": "jsonl"},
+}
+
+
+@pytest.mark.parametrize("filetype", OLDER_FORMATS)
+def test_a_configuration_of_version_3_gives_the_same(
+    server: SeaweedFS, peer: str, filetype: str, tmp_path: Path
+) -> None:
+    provider = {key: value for key, value in _config(server, filetype).items() if key != "streams"}
+    older = {
+        "dataset": "files",
+        "path_pattern": f"{filetype}/*.{filetype}|{filetype}/deep/*",
+        "format": OLDER_FORMATS[filetype],
+        "schema": "{}",
+        "provider": {**provider, "path_prefix": f"{filetype}/"},
+    }
+    config, catalog = tmp_path / "config.json", tmp_path / "catalog.json"
+    config.write_text(json.dumps(older))
+    theirs, ours = (_catalog(_run(command, "discover", config=config)) for command in (peer, OURS))
+    assert ours == theirs
+    stream = {"stream": theirs, "sync_mode": "incremental", "destination_sync_mode": "append"}
+    catalog.write_text(json.dumps({"streams": [stream]}))
+    read = [_run(command, "read", config=config, catalog=catalog) for command in (peer, OURS)]
+    assert _records(read[1]) == _records(read[0])
+    assert len(_records(read[0])) > 3
+    assert _state(read[1]) == _state(read[0])
+
+
 def _one_more(filetype: str) -> bytes:
     if filetype == "parquet":
         return min(FIXTURES.glob("planes/*.parquet")).read_bytes()

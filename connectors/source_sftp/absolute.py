@@ -1,0 +1,49 @@
+"""Paths from the root of the server on, in configurations and states of Airbyte's connector, as paths from the folder on."""
+
+from collections.abc import Iterator, Sequence
+
+
+def below(folder: str, path: str) -> str:
+    """Where it is in the folder, the path from there on: `//x.csv` and `/x.csv` of `/` are `x.csv`."""
+    if not path.startswith("/"):
+        return path
+    above, segments = _segments(folder), _segments(path)
+    inside = segments[: len(above)] == above and len(segments) > len(above)
+    return "/".join(segments[len(above) :]) if inside else path
+
+
+def globs_below(folder: str, pattern: str) -> list[str]:
+    """Patterns of paths from the folder on that match what `pattern`, if it begins with `/`, matches there.
+
+    `/*/in/**/*.csv` is `in/**/*.csv` from `/data` on. A pattern that reaches nothing in the folder stays as it is.
+    """
+    negation = "!" if pattern.startswith("!") else ""
+    bare = pattern.removeprefix("!")
+    if not bare.startswith("/"):
+        return [pattern]
+    found = dict.fromkeys("/".join(rest) for rest in _rests(_segments(bare), _segments(folder)))
+    return [negation + each for each in found] or [pattern]
+
+
+def _rests(pattern: Sequence[str], folder: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What is left of the pattern once it has matched the folder, in each way that it can."""
+    if not pattern:
+        return
+    if not folder:
+        yield pattern
+    elif pattern[0] == "**":
+        yield pattern
+        for passed in range(len(folder)):
+            yield from _rests(pattern[1:], folder[passed:])
+    elif _matches(pattern[0], folder[0]):
+        yield from _rests(pattern[1:], folder[1:])
+
+
+def _matches(pattern: str, name: str) -> bool:
+    from file_cdk import GlobPatterns  # a specification needs no patterns
+
+    return GlobPatterns([pattern]).matches(name)
+
+
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]
