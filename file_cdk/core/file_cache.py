@@ -1,7 +1,8 @@
-"""What one job has read of the files it meets again: headers, footers."""
+"""What one job has read of the files it meets again (headers, footers), and what it has made of files like these."""
 
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import is_not
 from typing import Generic, TypeVar
 
 from file_cdk.core.files import RemoteFile
@@ -29,3 +30,19 @@ class FileCache(Generic[_Read]):
 
     def __reduce__(self) -> tuple[type["FileCache[_Read]"], tuple[int]]:
         return type(self), (self._max_files,)
+
+
+class Latest(Generic[_Read]):
+    """The last result, for as long as it is asked for with the very same objects. Belongs to a process, as FileCache does."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._result: _Read | None = None
+
+    def get(self, key: tuple[object, ...], make: Callable[[], _Read]) -> _Read:
+        if self._result is None or len(key) != len(self._key) or any(map(is_not, key, self._key)):
+            self._result, self._key = make(), key
+        return self._result
+
+    def __reduce__(self) -> tuple[type["Latest[_Read]"], tuple[()]]:
+        return type(self), ()

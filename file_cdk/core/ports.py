@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 from file_cdk.core.files import RemoteFile, Split
 
@@ -52,6 +52,11 @@ class Prefetching(Protocol):
     def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
         """Bytes `[start, end)` of the file are likely to be read next but for what was announced before. Never waits or
         raises: it may ignore what there is no room for, and errors come when the bytes are read."""
+
+
+def prefetching(reader: StreamReader) -> Prefetching | None:
+    """The reader, if it can fetch ahead. Asking isinstance of a Protocol takes longer than fetching ahead does."""
+    return cast(Prefetching, reader) if hasattr(reader, "prefetch") else None
 
 
 @dataclass(slots=True)

@@ -202,10 +202,13 @@ class OrderedRun:
 def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
     advance = max(report.end - tally.position, 0)
     tally.position += advance
-    tally.rejects.update(report.rejects, tally.rows_present)
+    if report.rejects.counts:
+        tally.rejects.update(report.rejects, tally.rows_present)
     tally.rows += report.rows
-    tally.skipped.update(report.skipped)
-    tally.warnings.update(report.warnings)
+    if report.skipped:
+        tally.skipped.update(report.skipped)
+    if report.warnings:
+        tally.warnings.update(report.warnings)
     return SplitDone(tally.file, report.rows, advance)
 
 

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Encoder, Format, JsonLines, Prefetching, SplitReport, StreamReader
+from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 from file_cdk.engine.reading import WholeReads
 
@@ -103,8 +103,8 @@ class Failed(NamedTuple):
 
 def announce(task: Task) -> None:
     """Tells a reader that can fetch ahead what this task is going to read."""
-    reader, split = task.job.reader, task.split
-    if not isinstance(reader, Prefetching):
+    reader, split = prefetching(task.job.reader), task.split
+    if reader is None:
         return
     size = split.file.size_bytes
     if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.reads_forward):

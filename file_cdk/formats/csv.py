@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from file_cdk.core.config import CsvConfig, InferenceType
-from file_cdk.core.file_cache import FileCache
+from file_cdk.core.file_cache import FileCache, Latest
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
+from file_cdk.formats.csv_header import Header, KnownHeader
 from file_cdk.formats.csv_lines import PIECE_BYTES
 from file_cdk.formats.csv_shape import FaultPolicy, Row
 from file_cdk.formats.csv_small import SMALL_PIECE_BYTES
@@ -17,6 +17,8 @@ from file_cdk.formats.csv_split import CsvSplit, Reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from file_cdk.formats.csv_cast import RecordConversion
 
 SAMPLE_BYTES = 1_000_000
 """Inference reads the records that begin in this much of a file's data."""
@@ -62,6 +64,8 @@ class CsvFormat:
     _headers: FileCache[Header] = field(
         default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
     )
+    _known: KnownHeader = field(default_factory=KnownHeader, init=False, compare=False, repr=False)
+    _conversions: "Latest[RecordConversion]" = field(default_factory=Latest, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for an encoding that is not one of text files, and for marks that contain one another."""
@@ -123,8 +127,13 @@ class CsvFormat:
         """
         from file_cdk.formats.csv_cast import RecordConversion
 
-        part = CsvSplit(self._reading(FaultPolicy.for_records(self.config)), stream, split, report)
-        yield from part.read(lambda header: RecordConversion(header, self.config, json_schema, report))
+        def convert(header: Header) -> RecordConversion:
+            made = self._conversions.get(
+                (header, json_schema), lambda: RecordConversion(header, self.config, json_schema, report)
+            )
+            return made.reporting_to(report)
+
+        yield from CsvSplit(self._reading(FaultPolicy.for_records(self.config)), stream, split, report).read(convert)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
@@ -144,7 +153,7 @@ class CsvFormat:
 
     def _reading(self, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()) -> Reading:
         sizes = self.max_record_bytes, self.piece_bytes, self.small_piece_bytes
-        return Reading(self.config, policy, unquoted_nulls, *sizes, self._headers)
+        return Reading(self.config, policy, unquoted_nulls, *sizes, self._headers, self._known)
 
     def _sampled(
         self, stream: IO[bytes], file: RemoteFile, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()

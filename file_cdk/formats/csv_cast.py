@@ -6,6 +6,7 @@ value that does not cast is null when it is one of the null values, and stays a 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
@@ -118,6 +119,13 @@ class RecordConversion:
         self._names = [column.name for column in self._columns]
         self._integers = any(column.kind == "integer" for column in self._columns)
         self._plain = all(column.kind == "string" for column in self._columns)
+        self._as_is = self._plain and len(self._columns) == header.width and not (self._nulls and self._null_strings)
+
+    def reporting_to(self, report: SplitReport) -> "RecordConversion":
+        """The same for another split."""
+        other = copy(self)
+        other._report = report
+        return other
 
     def _choose(self, header: Header, json_schema: Mapping[str, Any] | None) -> list[_Column]:
         names = header.names if not json_schema else header.stripped_names
@@ -185,6 +193,8 @@ class RecordConversion:
         return self._lines(texts, table.num_rows)
 
     def from_rows(self, rows: Sequence[Sequence[str]]) -> Sequence[Batch]:
+        if self._as_is:
+            return self._encoded([dict(zip(self._names, row, strict=True)) for row in rows])
         columns = list(zip(*rows, strict=True))
         return self._lines([columns[column.position] for column in self._columns], len(rows))
 
@@ -200,6 +210,9 @@ class RecordConversion:
         else:
             records = [dict(zip(names, row, strict=True)) for row in rows]
         self._note_left_out(count)
+        return self._encoded(records)
+
+    def _encoded(self, records: Sequence[Mapping[str, Any]]) -> Sequence[Batch]:
         return [JsonLines(_encode_lines(records).splitlines(), checked=True)]
 
     def _from_plain(self, table: pa.Table) -> Sequence[Batch]:

@@ -27,4 +27,4 @@ def regular_rows(piece: bytes, dialect: Dialect, width: int, *, at_file_end: boo
     last = rows.pop()
     if len(last) != width + 1 or any(last):
         return None
-    return rows if all(len(row) == width for row in rows) else None
+    return rows if set(map(len, rows)) <= {width} else None

@@ -12,7 +12,7 @@ from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, HeaderReader
+from file_cdk.formats.csv_header import Header, HeaderReader, KnownHeader
 from file_cdk.formats.csv_lines import ByteLines, Footless, ForwardReader, Lines, TextLines
 from file_cdk.formats.csv_shape import FaultPolicy, Rows, Shape
 
@@ -37,6 +37,7 @@ class Reading:
     piece_bytes: int
     small_piece_bytes: int
     headers: FileCache[Header]
+    known: KnownHeader
 
 
 class CsvSplit:
@@ -64,7 +65,8 @@ class CsvSplit:
             self._reader = ForwardReader(self._footless, reading.piece_bytes)
 
     def _read_header(self) -> Header:
-        reader = HeaderReader(self._reading.config, self._configured, self._reading.max_record_bytes)
+        reading = self._reading
+        reader = HeaderReader(reading.config, self._configured, reading.max_record_bytes, reading.known)
         return reader.read(self._reader, self._split.file, at_beginning=self._split.is_first)
 
     def read(self, converting: "Converting") -> Iterator["pa.RecordBatch | JsonLines"]:

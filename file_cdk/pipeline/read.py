@@ -311,6 +311,8 @@ class _StreamRead:
             self.cursor.leave_unread(file)
 
     def _warn(self, tally: FileTally) -> None:
+        if not (tally.warnings or tally.skipped or tally.rejects.first):
+            return
         counts = Counter(tally.warnings)
         counts.update({f"skipped: {reason}": count for reason, count in tally.skipped.items()})
         for text, count in counts.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Prefetching, StreamReader
+from file_cdk.core.ports import StreamReader, prefetching
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ class ArchiveReader:
 
     def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
         """As `inner` does; nothing for members, whose bytes lie elsewhere."""
-        if isinstance(self.inner, Prefetching) and split_member(file.uri) is None:
-            self.inner.prefetch(file, start, end)
+        inner = prefetching(self.inner)
+        if inner is not None and split_member(file.uri) is None:
+            inner.prefetch(file, start, end)
 
     def _access(self) -> "Archives":
         from file_cdk.readers.archives_access import Archives

@@ -21,7 +21,8 @@ _NETWORK = re.compile(
     r"error sending request|timed out|error decoding response|request or response body error|HTTP error"
 )
 _CERTIFICATE = re.compile(r"certificate|UnknownIssuer", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|\Z)")
+"""Control characters, and segments that are empty, `.` or `..`."""
 
 
 class NotByObstoreError(Exception):
@@ -102,9 +103,7 @@ class ObstoreBucket:
 
     def can_name(self, key: str) -> bool:
         """Whether obstore asks for exactly this key: it takes paths, not names."""
-        if _CONTROL.search(key) or any(character in key for character in self.not_in_keys):
-            return False
-        return all(part not in ("", ".", "..") for part in key.split("/"))
+        return not _UNNAMEABLE.search(key) and not any(character in key for character in self.not_in_keys)
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[memoryview]:
         """Bytes `[start, end)` of the listed version. Raises FileChangedError, TransientError, and, before the first piece
@@ -121,7 +120,8 @@ class ObstoreBucket:
             # Not chained: the text shows the URL, which may have a signature in it.
             raise _translated(exc, file) from None
         # A server may ignore which version and range it was asked for.
-        if result.meta["size"] != file.size_bytes or self._is_another(file, result.meta):
+        meta = result.meta
+        if meta["size"] != file.size_bytes or self._is_another(file, meta):
             raise _changed(file)
         if tuple(result.range) != (start, end):
             raise TransientError("the server sent another range than was asked for", uri=file.uri)

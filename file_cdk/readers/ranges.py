@@ -9,7 +9,6 @@ import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,16 +35,45 @@ Piece = bytes | bytearray | memoryview
 Get = Callable[[RemoteFile, int, int], Iterator[Piece]]
 
 
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True, eq=False)
 class Window:
-    """Bytes `[start, end)` of one version of a file, on their way or here."""
+    """Bytes `[start, end)` of one version of a file, on their way or here.
+
+    held_bytes: what of AHEAD_BYTES it takes. A plain lock in place of a Future, since small files get a window each.
+    """
 
     file: RemoteFile
     start: int
     end: int
-    fetched: "Future[Piece]"
-    held_bytes: int = 0
-    """What of AHEAD_BYTES it takes."""
+    held_bytes: int
+    begun: bool = False
+    """Whether a thread has taken it up; set, like `wanted`, under the lock of its RangeReads."""
+    wanted: bool = True
+    _data: Piece | None = None
+    _error: BaseException | None = None
+    _done: threading.Lock = field(default_factory=_locked)
+
+    def result(self) -> Piece:
+        """Waits for it. Raises what fetching it raised."""
+        with self._done:
+            if self._error is not None:
+                raise self._error
+            assert self._data is not None
+            return self._data
+
+    def fetch(self, get: "Callable[[RemoteFile, int, int], Piece]") -> None:
+        try:
+            self._data = get(self.file, self.start, self.end)
+        except BaseException as exc:  # noqa: BLE001 - it reaches whoever reads the window
+            self._error = exc
+        finally:
+            self._done.release()
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +149,7 @@ class RangeReads:
         if self._held_bytes + size > AHEAD_BYTES:
             return None
         self._held_bytes += size
-        window = Window(file, start, end, Future(), size)
+        window = Window(file, start, end, size)
         self._requests.put(window)
         if self._threads < THREADS and self._threads < len(self._announced) + 2:
             self._threads += 1
@@ -132,17 +160,17 @@ class RangeReads:
     def _release(self, window: Window) -> None:
         self._held_bytes -= window.held_bytes
         window.held_bytes = 0
-        window.fetched.cancel()  # does nothing once a thread has begun; who takes it otherwise fetches it at once
+        window.wanted = (
+            False  # nothing comes of that once a thread has begun; who takes it otherwise fetches it at once
+        )
 
     def _work(self) -> None:
         while True:
             window = self._requests.get()
-            if not window.fetched.set_running_or_notify_cancel():
-                continue
-            try:
-                window.fetched.set_result(self.fetch(window.file, window.start, window.end))
-            except BaseException as exc:  # noqa: BLE001 - it reaches whoever reads the window
-                window.fetched.set_exception(exc)
+            with self._lock:
+                window.begun = window.wanted
+            if window.begun:
+                window.fetch(self.fetch)
 
 
 def _holds(window: Window, file: RemoteFile, position: int) -> bool:
@@ -240,9 +268,9 @@ class RangedFile(io.RawIOBase):
         return start, memoryview(self._reads.fetch(self._file, start, end))
 
     def _result(self, window: Window) -> Piece:
-        if window.fetched.cancelled():
+        if not window.begun:
             return self._reads.fetch(window.file, window.start, window.end)
-        return window.fetched.result()
+        return window.result()
 
     def _ahead_here(self) -> Window | None:
         window, self._next = self._next, None

@@ -8,7 +8,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, HeaderReader, joined, unique_names
+from file_cdk.formats.csv_header import Header, HeaderReader, KnownHeader, joined, unique_names
 from file_cdk.formats.csv_lines import ForwardReader
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -18,7 +18,7 @@ def header(data: bytes, *, etag: str | None = None, stream: io.BytesIO | None = 
     settings = CsvConfig.model_validate({"filetype": "csv"} | config)
     file = RemoteFile("a.csv", len(data), MODIFIED_AT, etag)
     reader = ForwardReader(stream or io.BytesIO(data))
-    return HeaderReader(settings, Dialect.of(settings), 1 << 20).read(reader, file, at_beginning=True)
+    return HeaderReader(settings, Dialect.of(settings), 1 << 20, KnownHeader()).read(reader, file, at_beginning=True)
 
 
 def test_names_come_from_the_first_row() -> None:
