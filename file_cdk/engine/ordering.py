@@ -157,7 +157,8 @@ class OrderedRun:
         while True:
             split = attempt.task.split
             event = attempt.next_event()
-            self._fill()
+            if not isinstance(event, Began):
+                self._fill()
             match event:
                 case Began():
                     emitted = 0
