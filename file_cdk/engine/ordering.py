@@ -14,7 +14,7 @@ from file_cdk.core.errors import FileCdkError, InternalError, MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Rejects, SplitReport
 from file_cdk.engine.executor import Attempt, Block, Executor
-from file_cdk.engine.planning import plan_file
+from file_cdk.engine.planning import splits_of
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 
 MAX_WRONG_GUESSES = 3
@@ -105,7 +105,7 @@ class OrderedRun:
         self._rewind(self._plan(file))
 
     def _plan(self, file: RemoteFile) -> Iterator[Split]:
-        return plan_file(file, self._job.format.split_size_bytes(file))
+        return splits_of(file, self._job.format, self._job.reader)
 
     def _next_attempt(self) -> Attempt | None:
         self._fill()

@@ -4,6 +4,21 @@ import itertools
 from collections.abc import Iterator
 
 from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.ports import Format, StreamReader, prefetching
+
+REQUEST_BYTES = 16 << 20
+"""Of a file that is fetched, a split is a request, and stores serve few large ones at half of what many small ones cost."""
+
+_SPLITS_AT_LEAST = 16
+"""Files of less than so many of those are cut smaller, down to what the format likes best, for the workers to share."""
+
+
+def splits_of(file: RemoteFile, decoder: Format, reader: StreamReader) -> Iterator[Split]:
+    """As the format likes them, or as large as pays where the reader fetches them."""
+    size_bytes = decoder.split_size_bytes(file)
+    if size_bytes is not None and decoder.reads_forward and prefetching(reader) is not None:
+        size_bytes = max(size_bytes, min(REQUEST_BYTES, file.size_bytes // _SPLITS_AT_LEAST))
+    return plan_file(file, size_bytes)
 
 
 def plan_file(file: RemoteFile, split_size_bytes: int | None) -> Iterator[Split]:

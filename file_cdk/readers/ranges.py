@@ -7,7 +7,7 @@ Bytes held per process: AHEAD_BYTES fetched and not yet asked for, and of each o
 import io
 import queue
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +19,19 @@ from file_cdk.readers.retries import RetryPolicy
 WINDOW_BYTES = 8 << 20
 """Largest range of one request, but for ranges that are announced whole."""
 
-ANNOUNCED_BYTES = 16 << 20
+ANNOUNCED_BYTES = 17 << 20
 """What is announced beyond so much is fetched when it is read."""
 
 FIRST_WINDOW_BYTES = 128 << 10
 """Smallest range of one request: a few milliseconds on a line of 1 Gbit/s. Read in sequence, windows double in size."""
 
-AHEAD_BYTES = 48 << 20
+AHEAD_BYTES = 52 << 20
+"""Three announced ranges: as many as a worker has waiting."""
+
 THREADS = 16
+
+_WINDOWS_AHEAD = 4
+"""Of one read of many megabytes, so many ranges are on their way at a time."""
 
 _READ_AHEAD_FROM_BYTES = 1 << 20
 _PROGRESS_BYTES = 256 << 10
@@ -151,7 +156,7 @@ class RangeReads:
         self._held_bytes += size
         window = Window(file, start, end, size)
         self._requests.put(window)
-        if self._threads < THREADS and self._threads < len(self._announced) + 2:
+        if self._threads < THREADS and self._threads < len(self._announced) + _WINDOWS_AHEAD:
             self._threads += 1
             # Daemons: nothing of what they fetch is worth waiting for when the process ends.
             threading.Thread(target=self._work, name="file_cdk-fetch", daemon=True).start()
@@ -191,7 +196,7 @@ class RangedFile(io.RawIOBase):
         self._start = 0
         self._data: memoryview = memoryview(b"")
         self._step = FIRST_WINDOW_BYTES
-        self._next: Window | None = None
+        self._ahead: deque[Window] = deque()
 
     def readable(self) -> bool:
         return True
@@ -232,9 +237,8 @@ class RangedFile(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        if self._next is not None:
-            self._reads.release(self._next)
-            self._next = None
+        while self._ahead:
+            self._reads.release(self._ahead.popleft())
         self._data = memoryview(b"")
         super().close()
 
@@ -273,14 +277,25 @@ class RangedFile(io.RawIOBase):
         return window.result()
 
     def _ahead_here(self) -> Window | None:
-        window, self._next = self._next, None
-        if window is None:
-            return None
-        self._reads.release(window)
-        return window if _holds(window, self._file, self._position) else None
+        while self._ahead:
+            window = self._ahead.popleft()
+            self._reads.release(window)
+            if _holds(window, self._file, self._position):
+                return window
+        return None
 
     def _read_ahead(self, wanted: int) -> None:
+        """One window after those there are, and more where `wanted` bytes after the one at hand take more."""
         start = self._start + len(self._data)
-        end = min(start + min(max(self._step, wanted), WINDOW_BYTES), self._file.size_bytes)
-        if self._next is None and start < end:
-            self._next = self._reads.ahead(self._file, start, end)
+        wanted_end = start + wanted
+        if self._ahead:
+            start = self._ahead[-1].end
+        while len(self._ahead) < _WINDOWS_AHEAD and start < self._file.size_bytes:
+            if self._ahead and start >= wanted_end:
+                return
+            size = min(max(self._step, wanted_end - start), WINDOW_BYTES)
+            window = self._reads.ahead(self._file, start, min(start + size, self._file.size_bytes))
+            if window is None:
+                return
+            self._ahead.append(window)
+            start = window.end

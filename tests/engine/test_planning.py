@@ -1,11 +1,17 @@
 import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import IO
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from file_cdk.core.config import CsvConfig, ParquetConfig
 from file_cdk.core.files import RemoteFile
-from file_cdk.engine.planning import plan_file
+from file_cdk.engine.planning import plan_file, splits_of
+from file_cdk.formats.csv import CsvFormat
+from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.readers.ranges import ANNOUNCED_BYTES
 
 
 def file_of(size: int) -> RemoteFile:
@@ -31,3 +37,34 @@ def test_splits_are_about_as_large_as_asked(size: int, target: int) -> None:
 def test_unsplittable_and_empty_files_are_one_split() -> None:
     assert len(list(plan_file(file_of(10**9), None))) == 1
     assert len(list(plan_file(file_of(0), 100))) == 1
+
+
+class Local:
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        raise NotImplementedError
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        raise NotImplementedError
+
+
+class Fetching(Local):
+    def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
+        raise NotImplementedError
+
+
+@given(size=st.integers(0, 10**10))
+def test_what_is_fetched_is_cut_into_requests_that_pay(size: int) -> None:
+    csv = CsvFormat(CsvConfig())
+    fetched = list(splits_of(file_of(size), csv, Fetching()))
+    local = list(splits_of(file_of(size), csv, Local()))
+    assert local == list(plan_file(file_of(size), 4 << 20))
+    assert min(len(local), 16) <= len(fetched) <= len(local)  # for the workers to share
+    # With the little that a format reads beyond a split, it is announced as one request.
+    assert all(split.size_bytes + (1 << 17) <= ANNOUNCED_BYTES for split in fetched)
+    assert size < 10**9 or len(fetched) < len(local) / 3
+
+
+def test_what_is_not_read_from_its_beginning_on_is_cut_as_ever() -> None:
+    parquet = ParquetFormat(ParquetConfig())
+    file = file_of(10**9)
+    assert list(splits_of(file, parquet, Fetching())) == list(splits_of(file, parquet, Local()))

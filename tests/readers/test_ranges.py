@@ -219,3 +219,33 @@ def _until(holds: object) -> None:
     while not holds():
         assert time.monotonic() < ends
         threading.Event().wait(0.005)
+
+
+def test_one_large_read_asks_for_several_ranges_at_a_time() -> None:
+    data = pattern(80 << 20)
+    server = Server({"a": data})
+    together = threading.Barrier(4)
+
+    def get(file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
+        if 0 < start <= 32 << 20:
+            together.wait(timeout=30)  # fails, were they asked for one after another
+        return server.get(file, start, end)
+
+    stream = RangedFile(RangeReads(get, NO_WAIT), remote("a", data))
+    assert stream.read(60 << 20) == data[: 60 << 20]
+    assert stream.read() == data[60 << 20 :]
+    asked = sorted(server.requests)
+    assert [start for _, start, _ in asked] == [0] + [end for _, _, end in asked[:-1]]
+
+
+def test_windows_on_their_way_are_given_up_by_a_seek() -> None:
+    data = pattern(80 << 20)
+    server = Server({"a": data})
+    reads = RangeReads(server.get, NO_WAIT)
+    with RangedFile(reads, remote("a", data)) as stream:
+        stream.read(30 << 20)
+        stream.seek(70 << 20)
+        assert stream.read(20 << 20) == data[70 << 20 :]
+        stream.seek(5)
+        assert stream.read(1 << 20) == data[5 : 5 + (1 << 20)]
+    assert reads._held_bytes == 0
