@@ -70,9 +70,10 @@ def target_of(config: AzureConfig) -> Target:
     account, container = config.azure_blob_storage_account_name, config.azure_blob_storage_container_name
     configured = config.azure_blob_storage_endpoint
     access, connected = _configured(config, account)
-    if access is None and (connection := _ambient_connection(account)) is not None:
+    connection = _ambient_connection(account) if access is None or not (configured or connected) else None
+    if connection is not None:
         connected = connection.endpoint
-        if configured is None or endpoint_of(configured, account) == connected:
+        if access is None and (configured is None or endpoint_of(configured, account) == connected):
             access = _of_connection(connection, f"environment variable {CONNECTION_VARIABLE}")
     endpoint = endpoint_of(configured, account) if configured else connected or _ambient_endpoint(account)
     if access is None:

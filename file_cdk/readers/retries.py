@@ -49,7 +49,7 @@ class RetryPolicy:
             wait_s = min(max(wait_s, error.retry_after_s), self.longest_wait_s)
         # The first failure of a request is nothing to worry about; a second one is.
         level = logging.INFO if wait_s <= self.first_wait_s else logging.WARNING
-        _log.log(level, "%s: %s; trying again in %.1f s", what, error.message, wait_s)
+        _log.log(level, "%s: %s; trying again in %.1f s", what, error.message.removeprefix(f"{what}: "), wait_s)
         time.sleep(wait_s)
 
     def waits(self) -> Iterator[float]:

@@ -279,6 +279,21 @@ def test_every_kind_of_static_credentials_opens_the_container(azurite: Azurite, 
             assert [read(store, file, 1, 4) for file in files] == [b"234", b"234"]
 
 
+def test_a_signature_in_a_url_goes_to_the_account_as_the_environment_knows_it(
+    azurite: Azurite, azurite_container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    azurite.put(azurite_container, "a.csv", b"123")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
+    location = connector.locate(f"az://{azurite_container}/?{sas_of(azurite, azurite_container)}")
+    store = store_of(
+        connector.config_class.model_validate(
+            {"streams": [{"name": "s", "format": {"filetype": "csv"}}], **location.config}
+        )
+    )
+    assert (store.target.endpoint, store.target.access.kind) == (azurite.endpoint, "sas")
+    assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
+
+
 def test_the_environment_opens_the_container(
     azurite: Azurite, azurite_container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,3 +72,11 @@ def test_it_says_what_it_waits_for(waited: list[float], caplog: pytest.LogCaptur
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
     assert len(waited) == 2
     assert caplog.messages[0].startswith("listing s3://bucket: busy; trying again in ")
+
+
+def test_what_is_tried_again_is_named_once(waited: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for message in ("busy", "listing s3://b: busy"):
+        RetryPolicy(first_wait_s=1).run(_Failing(TransientError(message)), "listing s3://b")
+    assert [text.partition(";")[0] for text in caplog.messages] == ["listing s3://b: busy"] * 2
+    assert len(waited) == 2
