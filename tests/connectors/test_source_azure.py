@@ -284,12 +284,9 @@ def test_a_signature_in_a_url_goes_to_the_account_as_the_environment_knows_it(
 ) -> None:
     azurite.put(azurite_container, "a.csv", b"123")
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
-    location = connector.locate(f"az://{azurite_container}/?{sas_of(azurite, azurite_container)}")
-    store = store_of(
-        connector.config_class.model_validate(
-            {"streams": [{"name": "s", "format": {"filetype": "csv"}}], **location.config}
-        )
-    )
+    location = locate(f"az://{azurite_container}/?{sas_of(azurite, azurite_container)}")
+    streams = [{"name": "s", "format": {"filetype": "csv"}}]
+    store = store_of(AzureConfig.model_validate({"streams": streams, **location.config}))
     assert (store.target.endpoint, store.target.access.kind) == (azurite.endpoint, "sas")
     assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
 
