@@ -134,7 +134,7 @@ def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
     """What a command does not know, with the usage of that command."""
     parser: argparse.ArgumentParser = arguments.parser
     # Of an option that means nothing here, the value may be a password.
-    shown = [arg.partition("=")[0] if arg.startswith("-") else redacted(arg) for arg in unknown]
+    shown = [redacted(arg.partition("=")[0] if arg.startswith("-") else arg) for arg in unknown]
     if "source" in arguments and not any(argument.startswith("-") for argument in unknown):
         parser.error(
             f"SOURCE is one path; put a pattern in quotes: {redacted(arguments.source)!r} is followed by {shown[0]!r}"
