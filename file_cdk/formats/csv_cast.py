@@ -116,6 +116,8 @@ class RecordConversion:
         self._columns = self._choose(header, json_schema)
         # Without a schema no column is declared a string, so that null values are null in all of them.
         self._null_strings = json_schema is None or config.strings_can_be_null
+        # A record that goes out whole has its nulls; one of columns leaves them out, as its batch would.
+        self._keeps_nulls = json_schema is None
         self._names = [column.name for column in self._columns]
         self._integers = any(column.kind == "integer" for column in self._columns)
         self._plain = all(column.kind == "string" for column in self._columns)
@@ -203,7 +205,7 @@ class RecordConversion:
         columns = [self._cast(column, values) for column, values in zip(self._columns, texts, strict=True)]
         names = self._names
         rows = zip(*columns, strict=True) if columns else ((),) * count
-        if any(None in values for values in columns):
+        if not self._keeps_nulls and any(None in values for values in columns):
             records = [
                 {name: value for name, value in zip(names, row, strict=True) if value is not None} for row in rows
             ]

@@ -148,3 +148,10 @@ def test_a_file_that_shares_no_column_with_the_schema_gives_empty_records() -> N
 def test_types_that_json_schema_does_not_know_are_strings() -> None:
     (batch,), _ = read("a,b\n1,2.5\n", {"a": "date", "b": "float"})
     assert batch.to_pylist() == [{"a": "1", "b": 2.5}]
+
+
+@pytest.mark.parametrize("small_piece_bytes", [0, 1 << 20])
+def test_records_without_a_schema_go_out_whole_with_their_nulls(small_piece_bytes: int) -> None:
+    (batch,), _ = read("a,b\n,1\nx,\n", None, small_piece_bytes, null_values=[""])
+    rows = [json.loads(line) for line in batch.lines] if isinstance(batch, JsonLines) else batch.to_pylist()
+    assert rows == [{"a": None, "b": "1"}, {"a": "x", "b": None}]
