@@ -1,7 +1,8 @@
-"""Files of an S3 server on this machine: `source-s3` next to airbyte-source-s3, a boto3 paginator, and the same local file.
+"""Files of an S3 server on this machine: `source-s3` next to airbyte-source-s3, a boto3 paginator, and the same local file;
+and whether its memory grows with the file.
 
     python benchmarks/object_store.py [--peer PATH/TO/airbyte's/source-s3] [--runs 3] [--peer-runs 1]
-                                      [--only small,listing,large] [--objects 20000] [--keys 100000] [--megabytes 500]
+                                      [--only small,listing,large,memory] [--objects 20000] [--keys 100000] [--megabytes 500]
 
 Starts SeaweedFS (`pip install '.[test]'`), which takes as much of a core as its client does: on two cores all three are
 bound by the server. Each run is a process of its own, runs of the two sides alternate, seconds are medians. Exits 1 when a
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measuring import Run, exit_codes, into_pipe, median, print_table
+from measuring import Run, exit_codes, into_pipe, median, peak_memory, print_table
 
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
@@ -39,11 +40,14 @@ class Arguments:
     megabytes: int
 
 
-SMALL_RATIO, LISTING_WALL_RATIO, LISTING_CPU_RATIO, LARGE_RATIO = 12, 4, 10, 1 / 1.8
-"""Expected: seconds of the other side over ours."""
+SMALL_RATIO, LISTING_WALL_RATIO, LISTING_CPU_RATIO, LARGE_RATIO, MEMORY_RATIO = 12, 4, 10, 1 / 1.8, 1 / 1.2
+"""Expected: what the other side takes over what ours does."""
+
+_TIMES_LARGER = 4
+"""Of which memory is compared."""
 
 Row = tuple[str, float, float | None, float, str]
-"""What, our seconds, the other side's, the ratio expected, exit codes or counts."""
+"""What, our seconds (or MB), the other side's, the ratio expected, exit codes or counts."""
 
 
 def main() -> int:
@@ -57,6 +61,8 @@ def main() -> int:
             rows += listing(server, arguments)
         if "large" in arguments.only:
             rows += large_object(server, folder, arguments)
+        if "memory" in arguments.only:
+            rows += memory(server, folder, arguments)
     table = [
         (
             what,
@@ -109,6 +115,18 @@ def large_object(server: SeaweedFS, folder: Path, arguments: Arguments) -> Itera
         ours.append(into_pipe([OURS, "read", *remote]))
         locals_.append(into_pipe([OURS_LOCAL, "read", *beside]))
     yield _row(f"one CSV object of {arguments.megabytes} MB, the same local file", ours, locals_, LARGE_RATIO)
+
+
+def memory(server: SeaweedFS, folder: Path, arguments: Arguments) -> Iterator[Row]:
+    peaks = []
+    for megabytes in (arguments.megabytes, arguments.megabytes * _TIMES_LARGER):
+        bucket = f"memory{megabytes}"
+        server.create_bucket(bucket)
+        server.put(bucket, "large.csv", _csv(0, megabytes * 1_000_000))
+        peaks.append(peak_memory([OURS, "read", *_protocol_files(folder, bucket, _s3_config(server, bucket))]))
+    smaller, larger = peaks
+    what = f"MB in memory for {arguments.megabytes * _TIMES_LARGER} MB, for {arguments.megabytes} MB"
+    yield what, larger.rss / 1e6, smaller.rss / 1e6, MEMORY_RATIO, f"{larger.exit_code}; {smaller.exit_code}"
 
 
 def _alternating(ours: str, peer: str | None, files: list[str], arguments: Arguments) -> tuple[list[Run], list[Run]]:
@@ -204,7 +222,7 @@ def _arguments() -> Arguments:
     parser.add_argument("--peer")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peer-runs", type=int, default=1)
-    parser.add_argument("--only", default="small,listing,large")
+    parser.add_argument("--only", default="small,listing,large,memory")
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--keys", type=int, default=100_000)
     parser.add_argument("--megabytes", type=int, default=500)
