@@ -22,7 +22,9 @@ def adopted(state: Mapping[str, Any]) -> Mapping[str, Any]:
         return state
     if history and _instant(next(iter(history)), "%Y-%m-%d") is None:
         return state
-    since = (synced_until - _OVERLAP).isoformat(timespec="microseconds") + "Z"
+    with contextlib.suppress(OverflowError):  # the year 1, for nothing at all
+        synced_until -= _OVERLAP
+    since = synced_until.isoformat(timespec="microseconds") + "Z"
     return {_HISTORY: {}, _CURSOR: None, _SYNCED_BEFORE: since}
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 from file_cdk.core.errors import StopStreamError
 from file_cdk.core.files import FILE_COLUMNS
@@ -162,8 +162,17 @@ def _line_decoder(json_schema: Mapping[str, Any]) -> Callable[[bytes], Any]:
 
     fields = [(f"f{i}", _python_type(schema), None) for i, schema in enumerate(json_schema.values())]
     names = {f"f{i}": name for i, name in enumerate(json_schema)}
-    record = msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    try:
+        record = msgspec.defstruct("Record", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    except ValueError:  # a name with a character that JSON escapes
+        return _refuse
     return msgspec.json.Decoder(record).decode
+
+
+def _refuse(line: bytes) -> NoReturn:  # noqa: ARG001 - for each to be looked at
+    import msgspec
+
+    raise msgspec.ValidationError
 
 
 def _python_type(schema: Any) -> Any:

@@ -34,7 +34,10 @@ class HeldSignals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if (
+                signal.getsignal(number) == self._came
+            ):  # the previous one may have set another, for the signals after it
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -45,14 +48,13 @@ class HeldSignals:
         finally:
             self._holding = False
             if self._waiting:
-                first = self._waiting[0]
-                self._waiting.clear()
-                self._pass_on(first, None)
+                self._pass_on(self._waiting.pop(), None)
 
     def _came(self, signum: int, frame: FrameType | None) -> None:
         if self._holding and not self._waiting:
             self._waiting.append(signum)
         else:
+            self._waiting.clear()
             self._pass_on(signum, frame)
 
     def _pass_on(self, signum: int, frame: FrameType | None) -> None:

@@ -18,7 +18,6 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from ctypes import c_longlong
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -30,7 +29,7 @@ from file_cdk.core.ports import SplitReport
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.worker import BlockReady, Message, TaskOrder
+from file_cdk.engine.worker import AtWork, BlockReady, Message, TaskOrder
 
 PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
 """Modules that the fork server imports once, so that every worker starts with them."""
@@ -40,15 +39,16 @@ MAX_TRIES = 2
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
-"""So many orders, even with the longest of names, fit the worker's socket: giving one never waits."""
+_QUEUE_NAMES_BYTES = 48 << 10
+"""So many orders, with names of so many bytes and one more, fit the worker's socket: giving one never waits, since a worker
+that itself waits for the parent to hear it would not read it."""
 _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
 """Orders for a worker that has others wait for one another, at most until the pool waits for news."""
 
-_NOTHING = 0
-_keys = itertools.count(_NOTHING + 1)
+_keys = itertools.count()
 
 
 @dataclass(slots=True, eq=False)
@@ -118,25 +118,28 @@ class _Worker:
     control: Connection
     data: Connection
     pipe_bytes: int
-    running: c_longlong
-    """Key of the attempt at work, set by the process."""
+    at_work: AtWork
     queue: deque[PoolAttempt] = field(default_factory=deque)
     unread: deque[PipeBlock] = field(default_factory=deque)
     known_jobs: set[int] = field(default_factory=set)
     queued_bytes: int = 0
+    queued_names_bytes: int = 0
     orders: list[TaskOrder] = field(default_factory=list)
     """Not sent yet."""
 
     @property
     def has_room(self) -> bool:
+        if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
+            return False
         # Three: one whose output still leaves, one at work, and the next; small ones by the dozen, as asking takes longer.
         return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
 
     def give(self, attempt: PoolAttempt) -> None:
-        """Queues the attempt."""
+        """Queues the attempt, and sends its order, or leaves it for `send_orders`; raises as that does."""
         self.queue.append(attempt)
         task = attempt.task
         self.queued_bytes += task.split.size_bytes
+        self.queued_names_bytes += _name_bytes(task)
         job = None if task.job.key in self.known_jobs else task.job
         self.known_jobs.add(task.job.key)
         self.orders.append(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms))
@@ -144,7 +147,10 @@ class _Worker:
             self.send_orders()
 
     def send_orders(self) -> None:
-        """That the worker is dead is found, and mended, when its events are read."""
+        """Sends what waits. That the worker is dead is found, and mended, when its events are read.
+
+        Raises InternalError for a job that does not pickle; the pool is to be reset then.
+        """
         if not self.orders:
             return
         orders, self.orders = self.orders, []
@@ -160,7 +166,9 @@ class _Worker:
 
     def first_ended(self) -> None:
         """The first attempt of the queue has ended."""
-        self.queued_bytes -= self.queue.popleft().task.split.size_bytes
+        task = self.queue.popleft().task
+        self.queued_bytes -= task.split.size_bytes
+        self.queued_names_bytes -= _name_bytes(task)
 
     def advance_to(self, block: PipeBlock) -> None:
         """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
@@ -201,6 +209,7 @@ class _Worker:
         self.process.kill()
         self.control.close()
         self.data.close()
+        os.close(self.at_work.fd)
         self.process.join()
         self.process.close()
 
@@ -305,9 +314,9 @@ class ProcessPool:
         _rescue_blocks(worker)
         self.workers.remove(worker)
         died_of = _cause_of_death(worker)
+        to_blame = worker.at_work.read()
         worker.stop()
-        to_blame = worker.running.value
-        if to_blame == _NOTHING:
+        if to_blame is None:
             self.idle_deaths += 1
             if self.idle_deaths > _MAX_IDLE_DEATHS:
                 raise InternalError(
@@ -345,10 +354,10 @@ class ProcessPool:
         control, its_control = context.Pipe()
         data, its_data = context.Pipe(duplex=False)
         pipe_bytes = _grow_pipe(data.fileno())
-        running = context.RawValue(c_longlong, _NOTHING)
+        at_work = AtWork.nobody()
         process = context.Process(
             target=worker_process.main,
-            args=(its_control, its_data, pipe_bytes, running),
+            args=(its_control, its_data, pipe_bytes, at_work),
             name="file_cdk-worker",
             daemon=True,
         )
@@ -356,7 +365,11 @@ class ProcessPool:
             process.start()
         its_control.close()
         its_data.close()
-        return _Worker(process, control, data, pipe_bytes, running)
+        return _Worker(process, control, data, pipe_bytes, at_work)
+
+
+def _name_bytes(task: Task) -> int:
+    return len(task.split.file.uri.encode("utf-8", "surrogatepass"))
 
 
 def _is_of_main(job: Job) -> bool:

@@ -3,7 +3,7 @@
 Two channels to the parent: `control` carries tasks in and events out, several at a time; a pipe carries blocks. Events and
 blocks leave in the order in which they were made. A block that fits the pipe is announced once it is whole in the pipe, so
 that what the parent has been told of survives this process's death; a larger one is announced first, and the parent reads it
-to its end. Which attempt is at work stands in memory that both share: if this process dies, that one is to blame.
+to its end. Which attempt is at work stands in a file in memory that both have open: if this process dies, that one is to blame.
 """
 
 import contextlib
@@ -12,13 +12,14 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from ctypes import c_longlong
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import IO, NamedTuple
+from multiprocessing.reduction import DupFd
+from typing import IO, Any, NamedTuple
 
 from file_cdk.core.files import Split
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
@@ -35,6 +36,9 @@ _TOLD_AFTER_S = 0.005
 _TOLD_AFTER_BYTES = 256 << 10
 """Events of small files wait for one another so long, or until the pipe holds so much: a message for each costs more than
 the file."""
+
+_TOLD_AT_LAST_S = 0.02
+"""So long they wait at most while the next file has this process wait, for its store or for the processor."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _MALLOC_KEEPS_BYTES = 512 << 20
@@ -127,6 +131,8 @@ class _Outbox:
     untold_bytes: int = 0
     """Of blocks in the pipe that the parent has not been told of."""
     told_at: float = 0.0
+    telling: threading.Lock = field(default_factory=threading.Lock)
+    something_untold: threading.Event = field(default_factory=threading.Event)
 
     def put(self, item: Began | Output | Ended | Failed) -> None:
         if isinstance(item, Output):
@@ -146,7 +152,7 @@ class _Outbox:
                 item = self.waiting[0] = self.spill.take(item)
                 self.waiting_bytes += len(item.data)
             if not isinstance(item, Output):
-                self.untold.append(item)
+                self._leave_untold(item)
                 self.waiting.popleft()
                 continue
             if not self._write(item):
@@ -156,21 +162,38 @@ class _Outbox:
                 _wait_writable(self.data_fd)
         if self.untold_bytes >= _TOLD_AFTER_BYTES or time.monotonic() - self.told_at >= _TOLD_AFTER_S:
             self.tell()
+        elif self.untold and not self.something_untold.is_set():
+            self.something_untold.set()
+
+    def _leave_untold(self, message: Message) -> None:
+        with self.telling:
+            self.untold.append(message)
 
     def tell(self) -> None:
-        """Sends the events that wait for others; to be called before this process waits for anything."""
-        if self.untold:
-            self.control.send(self.untold)
-            self.untold = []
+        """Sends the events that wait for others."""
+        with self.telling:
+            told, self.untold = self.untold, []
             self.untold_bytes = 0
-        self.told_at = time.monotonic()
+            if told:
+                self.control.send(told)
+            self.told_at = time.monotonic()
+
+    def tell_at_last(self) -> None:
+        """A thread's work: tells when nobody else does, because a task waits for its store."""
+        # Once the parent is gone, the process finds out by itself.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while self.something_untold.wait():
+                self.something_untold.clear()
+                time.sleep(_TOLD_AT_LAST_S)
+                if time.monotonic() - self.told_at >= _TOLD_AT_LAST_S:
+                    self.tell()
 
     def _write(self, block: Output) -> bool:
         """Writes on with the first block; False when the pipe is full."""
         size = len(block.data)
         view = memoryview(block.data)
         if size > self.pipe_bytes and not self.announced:
-            self.untold.append(BlockReady(size, block.rows))
+            self._leave_untold(BlockReady(size, block.rows))
             self.tell()
             self.announced = True
         try:
@@ -179,7 +202,7 @@ class _Outbox:
         except BlockingIOError:
             return False
         if not self.announced:
-            self.untold.append(BlockReady(size, block.rows))
+            self._leave_untold(BlockReady(size, block.rows))
             self.untold_bytes += size
         self.announced = False
         self.written = 0
@@ -194,19 +217,53 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
-def main(control: Connection, data: Connection, pipe_bytes: int, running: c_longlong) -> None:
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """The key of the attempt at work, where it outlives the process. fd: of a file in memory; the copy that a process is
+    started with has one of its own."""
+
+    fd: int
+
+    @classmethod
+    def nobody(cls) -> "AtWork":
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("file_cdk-at-work")
+        else:
+            import tempfile
+
+            with tempfile.TemporaryFile(prefix="file_cdk-at-work-") as file:
+                fd = os.dup(file.fileno())
+        return cls(fd)
+
+    def note(self, attempt_key: int) -> None:
+        os.pwrite(self.fd, attempt_key.to_bytes(8, "little"), 0)
+
+    def read(self) -> int | None:
+        """None before the first one."""
+        return int.from_bytes(noted, "little") if (noted := os.pread(self.fd, 8, 0)) else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (DupFd(self.fd),)
+
+
+def _received(duplicate: Any) -> AtWork:
+    return AtWork(duplicate.detach())
+
+
+def main(control: Connection, data: Connection, pipe_bytes: int, at_work: AtWork) -> None:
     """Entry point of the process; ends when the parent closes `control`, dies, or stops reading.
 
-    data: the writing end of the pipe; only its descriptor is used. running: the key of the attempt at work, for the parent.
+    data: the writing end of the pipe; only its descriptor is used.
     """
     _settle()
     data_fd = data.fileno()
     os.set_blocking(data_fd, False)
     outbox = _Outbox(control, data_fd, pipe_bytes)
+    threading.Thread(target=outbox.tell_at_last, name="file_cdk-tell", daemon=True).start()
     # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         for key, task in _orders(outbox):
-            running.value = key
+            at_work.note(key)
             for item in run_task(task, MAX_BLOCK_BYTES):
                 outbox.put(item)
                 outbox.flush(until_bytes=OUTBOX_BYTES)

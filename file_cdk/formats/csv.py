@@ -121,7 +121,8 @@ class CsvFormat:
     ) -> Iterator["pa.RecordBatch | JsonLines"]:
         """Record batches; JsonLines for a piece with values that Arrow would not convert as Python does.
 
-        Without a schema all values are strings under the names as the file spells them; with one, names are stripped.
+        Without a schema all values are strings under the names as the file spells them; with one, names are stripped. With None
+        for a schema records go out whole: JsonLines have their nulls then, and leave them out otherwise.
         Raises MalformedRecordError after the records before the one at fault, MalformedFileError for the header, and
         SequentialOnlyError where a byte order mark says that the file cannot be split.
         """
@@ -129,7 +130,7 @@ class CsvFormat:
 
         def convert(header: Header) -> RecordConversion:
             made = self._conversions.get(
-                (header, json_schema), lambda: RecordConversion(header, self.config, json_schema, report)
+                (header, json_schema), lambda: RecordConversion(header, self.config, json_schema, SplitReport())
             )
             return made.reporting_to(report)
 

@@ -115,10 +115,11 @@ class RecordConversion:
         self._left_out: list[str] = []
         self._columns = self._choose(header, json_schema)
         # Without a schema no column is declared a string, so that null values are null in all of them.
-        self._null_strings = json_schema is None or config.strings_can_be_null
+        self._null_strings = not json_schema or config.strings_can_be_null
         # A record that goes out whole has its nulls; one of columns leaves them out, as its batch would.
         self._keeps_nulls = json_schema is None
         self._names = [column.name for column in self._columns]
+        self._keys = [name.replace("\0", "\\x00") for name in self._names]  # as they are written of a batch
         self._integers = any(column.kind == "integer" for column in self._columns)
         self._plain = all(column.kind == "string" for column in self._columns)
         self._as_is = self._plain and len(self._columns) == header.width and not (self._nulls and self._null_strings)
@@ -196,14 +197,14 @@ class RecordConversion:
 
     def from_rows(self, rows: Sequence[Sequence[str]]) -> Sequence[Batch]:
         if self._as_is:
-            return self._encoded([dict(zip(self._names, row, strict=True)) for row in rows])
+            return self._encoded([dict(zip(self._keys, row, strict=True)) for row in rows])
         columns = list(zip(*rows, strict=True))
         return self._lines([columns[column.position] for column in self._columns], len(rows))
 
     def _lines(self, texts: Sequence[Sequence[str | None]], count: int) -> Sequence[Batch]:
         """Records of so many rows, whose values are given column by column."""
         columns = [self._cast(column, values) for column, values in zip(self._columns, texts, strict=True)]
-        names = self._names
+        names = self._keys
         rows = zip(*columns, strict=True) if columns else ((),) * count
         if not self._keeps_nulls and any(None in values for values in columns):
             records = [

@@ -66,7 +66,7 @@ class KnownHeader:
         return self._header if self._raw and prefix.startswith(self._raw) else None
 
     def note(self, raw: bytes, header: Header) -> None:
-        """raw: the file from its beginning to its data, which all by itself says what the header is."""
+        """raw: the whole lines from the file's beginning to its data; whatever follows them, they mean this header."""
         self._raw, self._header = raw, header
 
     def __reduce__(self) -> tuple[type["KnownHeader"], tuple[()]]:
@@ -109,7 +109,8 @@ class HeaderReader:
             raise MalformedFileError("the header row does not end", uri=file.uri, byte=lines.offset) from None
         header = replace(header, encoding=marked)
         raw = prefix[: header.data_start]
-        if isinstance(self._config.header_definition, HeaderFromCsv) and dialect.is_line_safe and raw.endswith(b"\n"):
+        is_whole = len(raw) == header.data_start and raw.endswith(b"\n") and not lines.exhausted
+        if is_whole and dialect.is_line_safe and isinstance(self._config.header_definition, HeaderFromCsv):
             self._known.note(raw, header)
         return header
 

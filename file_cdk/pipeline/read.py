@@ -196,9 +196,12 @@ class _StreamRead:
         encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
         decoder = format_for(self.stream.format, self.stream)
         executor = self.executors.for_work(selection.size_bytes, decoder)
-        complete = self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
-        if not complete:
-            executor.reset()
+        complete = False
+        try:
+            complete = self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
+        finally:
+            if not complete:
+                executor.reset()  # for the streams after this one
         return complete
 
     def _copy(self, selection: Selection, raw_files: RawFiles) -> bool:
@@ -235,13 +238,14 @@ class _StreamRead:
         self.records_since_state += 1
 
     def _shape(self) -> RecordShape:
-        properties = self.choice.properties
         if self.stream.schemaless:
             return RecordShape(None)
+        is_text = isinstance(self.stream.format, CsvConfig)
+        # CSV takes None for a record that goes out whole, with its nulls.
+        properties = {} if is_text and self.choice.properties is None else self.choice.properties
         if self.stream.validation_policy is ValidationPolicy.EMIT_RECORD:
             return RecordShape(properties)
         # CSV needs the schema to tell what its text means; other formats would leave out the columns that the policy is for.
-        is_text = isinstance(self.stream.format, CsvConfig)
         return RecordShape(
             properties if is_text else None,
             Conform(properties or {}, stops=self.stream.validation_policy is ValidationPolicy.WAIT_FOR_DISCOVER),

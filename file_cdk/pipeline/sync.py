@@ -212,6 +212,9 @@ class _StreamSync:
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
         try:
             self._take(OrderedRun(executor, job, selection), job, table)
+        except BaseException:
+            executor.reset()  # for the streams after this one
+            raise
         finally:
             table.flush()
         self._tell_changes(table, "values that the narrower type would change")

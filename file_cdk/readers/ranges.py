@@ -125,19 +125,23 @@ class RangeReads:
 
     def fetch(self, file: RemoteFile, start: int, end: int) -> Piece:
         """Exactly the bytes asked for, `start` < `end`. Raises what `get` does, TransientError once retries are used up."""
-        pieces: list[Piece] = []
+        whole: Piece | None = None
         reached = tried_from = start
         waits = self.retries.waits()
         while reached < end:
-            asked_at, kept = reached, len(pieces)
+            asked_at = reached
             try:
                 for piece in self.get(file, reached, end):
                     if reached + len(piece) > end:
                         # Then this may not be what was asked for at all.
                         reached = asked_at
-                        del pieces[kept:]
                         raise TransientError("the server sent more than was asked for", uri=file.uri)
-                    pieces.append(piece)
+                    if len(piece) == end - start:
+                        whole = piece
+                    else:
+                        if not isinstance(whole, bytearray):
+                            whole = bytearray(end - start)  # and no list of pieces, which would take as much again
+                        whole[reached - start : reached - start + len(piece)] = piece
                     reached += len(piece)
                 if reached < end:
                     raise TransientError("the server's answer ended early", uri=file.uri)
@@ -147,7 +151,8 @@ class RangeReads:
                     tried_from = reached
                 exc.uri = exc.uri or file.uri
                 self.retries.wait(exc, waits, f"reading {file.uri!r} from byte {reached}")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        assert whole is not None
+        return whole
 
     def _begin(self, file: RemoteFile, start: int, end: int) -> Window | None:
         size = end - start

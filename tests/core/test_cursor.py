@@ -242,3 +242,9 @@ def test_a_state_with_other_names() -> None:
         "more": 1,
     }
     assert state["history"] == {"X:a": late, "X:b": early, "a": early}
+
+
+def test_of_two_names_that_become_one_the_later_time_stays_with_or_without_a_fraction() -> None:
+    earlier, later = "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.500000Z"
+    for history in ({"a": earlier, "X:a": later}, {"X:a": later, "a": earlier}):
+        assert renamed_state({"history": history}, lambda uri: uri.removeprefix("X:")) == {"history": {"a": later}}

@@ -140,3 +140,27 @@ class Folder:
     def open(self, file: RemoteFile) -> IO[bytes]:
         stream = open(Path(self.root) / file.uri, "rb")  # noqa: SIM115 - the caller closes it
         return cast(IO[bytes], _Trickle(stream)) if self.trickles else stream
+
+
+@dataclass(frozen=True, slots=True)
+class Gated(Folder):
+    """Whose file `gated` opens once there is a file `gate`."""
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        deadline = time.monotonic() + 60
+        while file.uri == "gated" and not (Path(self.root) / "gate").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.01)
+        return Folder.open(self, file)
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """Files that are listed and gone."""
+
+    def list_files(self, prefix: str) -> Iterator[RemoteFile]:
+        raise NotImplementedError
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        raise FileNotFoundError

@@ -1,3 +1,4 @@
+import json
 import pickle
 from typing import Any
 
@@ -96,3 +97,11 @@ def test_arrow_types(column: str, values: pa.Array, fits: bool) -> None:
 def test_it_survives_pickling_after_use() -> None:
     SKIP.apply(JsonLines([b"{}"]))
     assert pickle.loads(pickle.dumps(SKIP)).apply(JsonLines([b'{"id":"x"}'])).left_out == 1
+
+
+@pytest.mark.parametrize("name", ['Size (5")', "a\\b", "Revenue\nUSD"])
+def test_names_that_json_escapes(name: str) -> None:
+    schema = {name: {"type": ["null", "string"]}, "n": {"type": ["null", "integer"]}}
+    lines = [json.dumps({name: "x", "n": n}).encode() for n in (1, 2.5, None)]
+    kept = Conform(schema, stops=False).apply(JsonLines(lines))
+    assert (kept.batch, kept.left_out) == (JsonLines([lines[0], lines[2]]), 1)

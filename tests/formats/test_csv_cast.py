@@ -11,6 +11,7 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.csv_cast import parse_json
+from file_cdk.protocol.record_encoding import RecordEncoder
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 FILE_COLUMNS = {
@@ -155,3 +156,19 @@ def test_records_without_a_schema_go_out_whole_with_their_nulls(small_piece_byte
     (batch,), _ = read("a,b\n,1\nx,\n", None, small_piece_bytes, null_values=[""])
     rows = [json.loads(line) for line in batch.lines] if isinstance(batch, JsonLines) else batch.to_pylist()
     assert rows == [{"a": None, "b": "1"}, {"a": "x", "b": None}]
+
+
+def test_columns_without_a_schema_leave_their_nulls_out() -> None:
+    data = b"a,b\n,1\n"
+    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data))
+    (batch,) = CsvFormat(CsvConfig(null_values=frozenset([""]))).read_records(
+        io.BytesIO(data), split, {}, SplitReport()
+    )
+    assert batch == JsonLines([b'{"b":"1"}'], checked=True)
+
+
+@pytest.mark.parametrize("small_piece_bytes", [0, 1 << 20])
+def test_a_name_with_a_null_character_is_spelled_alike(small_piece_bytes: int) -> None:
+    (batch,), _ = read("a\0\n1\n", None, small_piece_bytes)
+    encoded = RecordEncoder("s").encode(batch, RemoteFile("a.csv", 1, MODIFIED_AT), 1, 0)
+    assert json.loads(encoded)["record"]["data"]["a\\x00"] == "1"

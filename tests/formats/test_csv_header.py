@@ -14,11 +14,19 @@ from file_cdk.formats.csv_lines import ForwardReader
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def header(data: bytes, *, etag: str | None = None, stream: io.BytesIO | None = None, **config: Any) -> Header:
+def header(
+    data: bytes,
+    *,
+    etag: str | None = None,
+    stream: io.BytesIO | None = None,
+    known: KnownHeader | None = None,
+    **config: Any,
+) -> Header:
     settings = CsvConfig.model_validate({"filetype": "csv"} | config)
     file = RemoteFile("a.csv", len(data), MODIFIED_AT, etag)
     reader = ForwardReader(stream or io.BytesIO(data))
-    return HeaderReader(settings, Dialect.of(settings), 1 << 20, KnownHeader()).read(reader, file, at_beginning=True)
+    known = known or KnownHeader()
+    return HeaderReader(settings, Dialect.of(settings), 1 << 20, known).read(reader, file, at_beginning=True)
 
 
 def test_names_come_from_the_first_row() -> None:
@@ -172,3 +180,21 @@ def test_a_byte_order_mark_goes_before_the_encoding_declared(
 def test_the_column_for_what_is_over_has_a_name_of_its_own() -> None:
     assert header(b"a,b,\n").with_rest().names == ("a", "b", "_rest")
     assert header(b"_rest,_rest_2 \n").rest_name == "_rest_3"
+
+
+def test_a_header_is_known_again_by_whole_lines_alone() -> None:
+    """What a process has read before must not change what it reads: the second file begins as the first one is."""
+
+    preamble = b"x" * 63 + b"\n"
+    cases: list[tuple[bytes, bytes, dict[str, Any]]] = [
+        (b"a,b\n1,2\n", b"a,b\n3,4\n", {}),
+        (b"a,b\n", b"a,b\n---\n1,2\n", {"skip_rows_after_header": 1}),
+        (b"a,b", b"a,bc\n1,2\n", {}),
+        (b'a,"b\n"\n', b'a,"b\n"\n1,2\n', {}),
+        (preamble * 1024 + b"a,b\n", preamble * 1024 + b"x,y\n", {"skip_rows_before_header": 1024}),
+        (b"\xef\xbb\xbfa,b\n", b"\xef\xbb\xbfa,b\n1,2\n", {}),
+    ]
+    for first, second, config in cases:
+        known = KnownHeader()
+        header(first, known=known, **config)
+        assert header(second, known=known, **config) == header(second, **config)

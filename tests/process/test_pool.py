@@ -18,7 +18,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
-from lines import Folder, LineEncoder, Lines
+from lines import Folder, Gated, LineEncoder, Lines, Nowhere
 
 from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
 from file_cdk.core.errors import WorkerCrashedError
@@ -284,3 +284,30 @@ def test_ctrl_c_does_not_reach_the_fork_server_while_it_imports() -> None:
     assert blocked is not None
     assert int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
     assert mask.strip() == "set()"
+
+
+def test_what_is_done_is_known_while_the_next_file_has_the_worker_wait(tmp_path: Path) -> None:
+    files = [write(tmp_path, uri, numbered(2)) for uri in ("a", "b", "c", "gated")]
+    pool = ProcessPool(1)
+    try:
+        job = Job(Gated(str(tmp_path)), Lines(200), LineEncoder(), RecordShape(None))
+        done = []
+        for event in OrderedRun(pool, job, files):
+            if isinstance(event, FileDone):
+                done.append(event.tally.file.uri)
+            if len(done) == 3:
+                (tmp_path / "gate").touch()
+        assert done == ["a", "b", "c", "gated"]
+    finally:
+        pool.close()
+
+
+def test_names_of_any_length_never_have_both_sides_wait_for_one_another(pool: ProcessPool) -> None:
+    files = [RemoteFile(f"{number:03}" + "n" * 60_000, 8, datetime(2024, 1, 1, tzinfo=UTC)) for number in range(200)]
+    failures = []
+    for event in OrderedRun(pool, Job(Nowhere(), Lines(200), LineEncoder(), RecordShape(None)), files):
+        if isinstance(event, FileFailed):
+            failures.append(event.tally.file)
+        if len(failures) == 20:
+            time.sleep(0.3)  # for the workers to have more to say than their sockets hold
+    assert failures == files
