@@ -339,8 +339,6 @@ class ProcessPool:
                 uri=attempt.task.split.file.uri,
                 remedy="It may need more memory than there is, or hit a defect in a native library",
             )
-            if not attempt.began:
-                attempt.events.append(Began(attempt.task.split.start))
             attempt.events.append(Failed(error, SplitReport()))
 
     def _file_last_words(self, worker: _Worker) -> None:

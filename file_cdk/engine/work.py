@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from file_cdk.core.errors import FileAccessError, FileCdkError, FileError, InternalError
+from file_cdk.core.errors import (
+    AccessError,
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    FileError,
+    InternalError,
+    TransientError,
+)
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
@@ -26,6 +34,9 @@ _WHOLE_BYTES = 4 << 20
 """A file of at most this size is fetched whole, whatever order its format reads it in."""
 
 _SAMPLE_BYTES = 1 << 20
+
+_OF_THE_STORE = (AccessError, TransientError, FileAccessError, FileChangedError)
+"""Of bytes that did not come nothing can be told, not even where the first record begins."""
 
 _job_keys = itertools.count()
 
@@ -76,7 +87,8 @@ class Task:
 
 
 class Began(NamedTuple):
-    """The first record of the split begins at byte `start`; sent before any output."""
+    """The first record of the split begins at byte `start`; sent before any output, and not by a split that failed before
+    that could be told."""
 
     start: int
 
@@ -117,7 +129,7 @@ def announce(task: Task) -> None:
 
 
 def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ended | Failed]:
-    """Began, then blocks of output, then Ended or Failed. Blocks depend on the task alone, never on timing.
+    """Began, then blocks of output, then Ended or Failed; or only Failed. Blocks depend on the task alone, never on timing.
 
     Line-oriented output is cut at line ends into blocks of at most `max_block_bytes`, unless one line is longer.
     """
@@ -158,10 +170,11 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
-        if not began:
+        error = _as_file_error(exc, task.split)
+        if not began and not isinstance(error, _OF_THE_STORE):
             yield Began(report.start)
         _count(report, rows, left_out)
-        yield Failed(_as_file_error(exc, task.split), report)
+        yield Failed(error, report)
         return
     if not began:
         yield Began(report.start)

@@ -11,7 +11,7 @@ from typing import IO, Any, ClassVar, cast
 
 import pyarrow as pa
 
-from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
+from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError, TransientError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 
@@ -164,3 +164,29 @@ class Nowhere:
 
     def open(self, file: RemoteFile) -> IO[bytes]:
         raise FileNotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Torn(Folder):
+    """Of whose files nothing comes from byte `reach` on. Each one opened adds a line to the file `opened`."""
+
+    reach: int = 0
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        with (Path(self.root) / "opened").open("a") as opened:
+            opened.write(f"{file.uri}\n")
+        return cast(IO[bytes], _Reach(Folder.open(self, file), self.reach))
+
+
+class _Reach:
+    def __init__(self, stream: IO[bytes], reach: int) -> None:
+        self._stream = stream
+        self._reach = reach
+
+    def readline(self) -> bytes:
+        if self._stream.tell() >= self._reach:
+            raise TransientError("the connection failed")
+        return self._stream.readline()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

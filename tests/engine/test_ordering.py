@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lines import Folder, LineEncoder, Lines
+from lines import Folder, LineEncoder, Lines, Torn
 
 from file_cdk.core.errors import MalformedFileError, MalformedRecordError
 from file_cdk.core.files import RemoteFile
@@ -139,3 +139,16 @@ def test_a_file_that_failed_can_be_retried_under_another_job(tmp_path: Path) -> 
 def test_a_block_that_is_not_taken_is_dropped(tmp_path: Path) -> None:
     files = [write(tmp_path, uri, "one\n" * 50) for uri in ("a", "b")]
     assert sum(isinstance(event, FileDone) for event in run_of(tmp_path, files)) == 2
+
+
+def test_of_a_split_whose_bytes_do_not_come_nothing_is_guessed(tmp_path: Path) -> None:
+    files = [write(tmp_path, uri, "".join(f"line {n}\n" for n in range(100))) for uri in ("a", "b")]
+    job = Job(Torn(str(tmp_path), reach=300), Lines(64), LineEncoder(), RecordShape(None))
+    failures = [event for event in OrderedRun(InlineExecutor(), job, files) if isinstance(event, FileFailed)]
+    assert [(event.tally.file.uri, str(event.error)[:21]) for event in failures] == [
+        ("a", "the connection failed"),
+        ("b", "the connection failed"),
+    ]
+    # What each split costs is the store's whole patience, and more of the same file is not tried.
+    opened = (tmp_path / "opened").read_text().split()
+    assert [opened.count(uri) for uri in ("a", "b")] == [5, 5]
