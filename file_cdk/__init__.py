@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import StreamResult, SyncObserver, SyncOptions, SyncResult, sync
     from file_cdk.readers.by_obstore import NotByObstoreError, ObstoreBucket, ObstoreEndpoint
+    from file_cdk.readers.connections import connection_fault
     from file_cdk.readers.globbing import GlobPatterns
     from file_cdk.readers.keys import globs_of_key
     from file_cdk.readers.local import LocalReader
@@ -92,6 +93,7 @@ _ORIGINS = {
     "file_cdk.pipeline.sync": ["StreamResult", "SyncObserver", "SyncOptions", "SyncResult", "sync"],
     "file_cdk.readers.by_obstore": ["NotByObstoreError", "ObstoreBucket", "ObstoreEndpoint"],
     "file_cdk.readers.globbing": ["GlobPatterns"],
+    "file_cdk.readers.connections": ["connection_fault"],
     "file_cdk.readers.keys": ["globs_of_key"],
     "file_cdk.readers.local": ["LocalReader"],
     "file_cdk.readers.objects": ["ObjectReader", "ObjectStore", "Page"],
@@ -115,6 +117,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "NotByObstoreError",
     "RetryPolicy",
     "GlobPatterns",
+    "connection_fault",
     "globs_of_key",
     "split_member",
     "redacted",

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from file_cdk import AccessError, RemoteFile, TransientError
+from file_cdk import AccessError, RemoteFile, TransientError, connection_fault
 from source_azure_blob_storage.access import Target
 from source_azure_blob_storage.listing import plain_etag
 from source_azure_blob_storage.refusals import blob_refused, changed, known_code, listing_refused, name_of
@@ -159,8 +159,6 @@ def _translated(what: str, uri: str | None = None) -> Iterator[None]:
             remedy="Name the certificates to trust in the environment variable REQUESTS_CA_BUNDLE",
         ) from None
     except (http.Timeout, http.ConnectionError, http.ChunkedEncodingError, HTTPError) as exc:
-        name = type(exc).__name__
-        fault = "nothing came in time" if "Timeout" in name else f"the connection failed ({name})"
-        raise TransientError(f"{what}: {fault}", uri=uri) from None
+        raise TransientError(f"{what}: {connection_fault(exc)}", uri=uri) from None
     except http.RequestException as exc:
         raise AccessError(f"{what}: the request cannot be made ({type(exc).__name__})") from None

@@ -127,4 +127,4 @@ def access_of_key(text: str) -> Access:
 
 
 def sdk_missing() -> ConfigError:
-    return ConfigError("google-cloud-storage is not installed", remedy="Install it with: pip install 'file-cdk[gcs]'")
+    return ConfigError("google-auth is not installed", remedy="Install it with: pip install 'file-cdk[gcs]'")

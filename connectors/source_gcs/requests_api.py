@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, RemoteFile, TransientError
+from file_cdk import (
+    AccessError,
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    RemoteFile,
+    TransientError,
+    connection_fault,
+)
 from source_gcs.credentials import Access, google_credentials, sdk_missing
 
 if TYPE_CHECKING:
@@ -185,17 +193,12 @@ def _translated(what: str, uri: str | None = None) -> Iterator[None]:
             remedy="Name the certificates to trust in the environment variable REQUESTS_CA_BUNDLE",
         ) from exc
     except (http.Timeout, http.ConnectionError, http.ChunkedEncodingError, HTTPError) as exc:
-        raise TransientError(f"{what}: {_network_fault(exc)}", uri=uri) from exc
+        raise TransientError(f"{what}: {connection_fault(exc)}", uri=uri) from exc
     except http.RequestException as exc:
         raise AccessError(f"{what}: the request cannot be made ({type(exc).__name__})") from exc
     except google.GoogleAuthError as exc:
         # Not chained: the text may quote what was sent for a token.
         raise _no_token(exc) from None
-
-
-def _network_fault(exc: Exception) -> str:
-    name = type(exc).__name__
-    return "nothing came in time" if "Timeout" in name else f"the connection failed ({name})"
 
 
 def _no_token(exc: Exception) -> FileCdkError:

@@ -20,6 +20,7 @@ from file_cdk import (
     FileChangedError,
     RemoteFile,
     TransientError,
+    connection_fault,
 )
 from source_s3.pages import ListedPage, NotAListingError, parse_error, parse_page, plain_etag
 from source_s3.refusals import NEXT_SYNC, WRONG_REGION, Refusal
@@ -400,7 +401,7 @@ def _fault(exc: Exception, bucket: str, uri: str | None = None) -> FileCdkError:
         )
     transient = (faults.ConnectionError, faults.HTTPClientError, faults.IncompleteReadError, HTTPError, OSError)
     if isinstance(exc, transient):
-        return TransientError(f"the connection to bucket {bucket!r} failed ({type(exc).__name__})", uri=uri)
+        return TransientError(f"bucket {bucket!r}: {connection_fault(exc)}", uri=uri)
     return ConfigError(
         f"bucket {bucket!r} cannot be used as configured ({type(exc).__name__})",
         remedy="Check `bucket`, `endpoint`, `region_name` and `ca_bundle`",

@@ -28,6 +28,7 @@ examples:
   file-cdk sync fixtures/flights --to flights.duckdb
   file-cdk sync 'logs/2024-*.jsonl' --to logs.duckdb --table events
   file-cdk sync file:///data/orders --to duckdb:////data/shop.db --format csv --all-text
+  file-cdk sync 's3://exports/orders/**/*.parquet' --to shop.duckdb
   file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
   file-cdk sync orders --to shop.duckdb --max-rejects 1%
   file-cdk rejects shop.duckdb
@@ -40,7 +41,8 @@ SOURCE is one of
   a file or folder         orders.csv, fixtures/flights (every file below it that has a known format)
   a glob, in quotes        'data/**/*.parquet', 'logs/2024-{01,02}/*.jsonl'
   an archive, or in one    exports.zip, 'exports.zip!**/*.csv', 'exports/*.tar.gz!2024/*.jsonl'
-  a URL                    file:///data/orders
+  a URL                    s3://bucket/orders/, 's3://bucket/**/*.csv', gs://…, az://…, sftp://…, https://…, file:///…
+                           (docs/guide/s3.md, gcs.md, azure.md, sftp.md, http.md)
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
   a JSON file              source.json: the same, if it has a key `source`, or with --connector
 """

@@ -45,7 +45,7 @@ class Attempt(Protocol):
     def task(self) -> Task: ...
 
     def next_event(self) -> Event:
-        """Waits for the next event: Began, then blocks, then Ended or Failed (which may be all), after which it is not called again."""
+        """Waits for the next event: Began, then blocks, then Ended or Failed; or Failed at once. Not called after those."""
 
 
 class Executor(Protocol):

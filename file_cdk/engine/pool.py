@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import itertools
+import logging
 import multiprocessing
 import multiprocessing.forkserver
 import multiprocessing.resource_tracker
@@ -29,7 +30,7 @@ from file_cdk.core.ports import SplitReport
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.worker import AtWork, BlockReady, Message, TaskOrder
+from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 
 PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
 """Modules that the fork server imports once, so that every worker starts with them."""
@@ -286,6 +287,9 @@ class ProcessPool:
             self._file_one(worker, message)
 
     def _file_one(self, worker: _Worker, message: Message) -> None:
+        if isinstance(message, Logged):
+            logging.getLogger(message.logger).log(message.level, "%s", message.text)
+            return
         attempt = worker.queue[0]
         match message:
             case Began():

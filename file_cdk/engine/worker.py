@@ -8,6 +8,7 @@ to its end. Which attempt is at work stands in a file in memory that both have o
 
 import contextlib
 import ctypes
+import logging
 import os
 import select
 import signal
@@ -39,6 +40,8 @@ the file."""
 
 _TOLD_AT_LAST_S = 0.02
 """So long they wait at most while the next file has this process wait, for its store or for the processor."""
+
+_PACKAGE = __name__.partition(".")[0]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _MALLOC_KEEPS_BYTES = 512 << 20
@@ -113,7 +116,15 @@ class _Spill:
         return Output(memoryview(data), spilled.rows)
 
 
-Message = Began | BlockReady | Ended | Failed
+class Logged(NamedTuple):
+    """A record of the package's log, to be shown where the parent shows its own."""
+
+    logger: str
+    level: int
+    text: str
+
+
+Message = Began | BlockReady | Ended | Failed | Logged
 
 
 @dataclass(slots=True)
@@ -164,6 +175,11 @@ class _Outbox:
             self.tell()
         elif self.untold and not self.something_untold.is_set():
             self.something_untold.set()
+
+    def log(self, record: Logged) -> None:
+        """From any thread."""
+        self._leave_untold(record)
+        self.something_untold.set()
 
     def _leave_untold(self, message: Message) -> None:
         with self.telling:
@@ -217,6 +233,15 @@ def _wait_writable(fd: int) -> None:
     poll.poll()
 
 
+class _LogHandler(logging.Handler):
+    def __init__(self, outbox: _Outbox) -> None:
+        super().__init__()
+        self._outbox = outbox
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._outbox.log(Logged(record.name, record.levelno, record.getMessage()))
+
+
 @dataclass(frozen=True, slots=True)
 class AtWork:
     """The key of the attempt at work, where it outlives the process. fd: of a file in memory; the copy that a process is
@@ -259,6 +284,10 @@ def main(control: Connection, data: Connection, pipe_bytes: int, at_work: AtWork
     data_fd = data.fileno()
     os.set_blocking(data_fd, False)
     outbox = _Outbox(control, data_fd, pipe_bytes)
+    package = logging.getLogger(_PACKAGE)
+    package.addHandler(_LogHandler(outbox))
+    package.setLevel(logging.INFO)
+    package.propagate = False
     threading.Thread(target=outbox.tell_at_last, name="file_cdk-tell", daemon=True).start()
     # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -69,6 +69,8 @@ class SourceStream:
     format: FormatConfig | None
     origin: str | None
     finds_dialect: bool = False
+    file: str | None = None
+    """The one file that SOURCE names, if it does."""
 
 
 def streams_of(
@@ -84,7 +86,7 @@ def streams_of(
         raise ConfigError("SOURCE is empty")
     if name == "":
         raise ConfigError("the table's name is empty")
-    if connector_name is not None or _is_configuration(source):
+    if connector_name is not None or _is_configuration(source, is_data=filetype is not None):
         if filetype or name:
             raise ConfigError("the format and table of a configuration's streams are set in that file")
         return _streams_of_file(source, connector_name)
@@ -98,7 +100,8 @@ def streams_of(
         )
     stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
-    return [replace(_source_stream(connector, config, config.streams[0], chosen), finds_dialect=True)]
+    stream_of_one = _source_stream(connector, config, config.streams[0], chosen)
+    return [replace(stream_of_one, finds_dialect=True, file=_named_file(location.globs))]
 
 
 def connector_for(scheme: str) -> SourceConnector:
@@ -113,8 +116,11 @@ def connector_for(scheme: str) -> SourceConnector:
     return cast(SourceConnector, found.load())
 
 
-def _is_configuration(source: str) -> bool:
-    """By its ending a YAML file; or a JSON file that has `source` and `streams`, which is no data to be loaded."""
+def _is_configuration(source: str, *, is_data: bool) -> bool:
+    """By its ending a YAML file; or a JSON file that has `source` and `streams`, which is no data to be loaded.
+
+    Raises ConfigError for the configuration of a connector that it does not name, unless somebody says that it is data.
+    """
     ending = source[source.rfind(".") :].lower()
     if ending not in (*_YAML, _JSON) or not os.path.isfile(source):  # noqa: PTH113 - Path.is_file raises where it may not look
         return False
@@ -126,7 +132,23 @@ def _is_configuration(source: str) -> bool:
         document = json.loads(Path(source).read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and isinstance(document.get("source"), str) and "streams" in document
+    if not isinstance(document, dict) or "streams" not in document:
+        return False
+    if isinstance(document.get("source"), str):
+        return True
+    streams = document["streams"]
+    if (
+        not is_data
+        and isinstance(streams, list)
+        and streams
+        and all(isinstance(each, dict) and "format" in each for each in streams)
+    ):
+        # Loaded as data, the secrets in it would stand in a table.
+        raise ConfigError(
+            f"{source} looks like a connector's configuration",
+            remedy="Say whose with --connector, such as --connector s3; or with --format jsonl that it is data",
+        )
+    return False
 
 
 def _named_file(globs: Sequence[str]) -> str | None:
@@ -139,12 +161,17 @@ def _streams_of_file(path: str, connector_name: str | None) -> list[SourceStream
     connector = None if connector_name is None else connector_for(connector_name)
     shown = redacted(path)  # with a connector's name, it may also be a URL by mistake
     raw = _load_yaml(path, shown)
-    named = str(raw.pop("source", "file"))
-    connector = connector or connector_for(named)
+    named = raw.pop("source", None)
+    if connector is None and named is None and "path" not in raw:
+        raise ConfigError(
+            f"{shown} does not say which source it is for",
+            remedy="Write `source: s3` (or gs, az, sftp …) or `path: …` into it",
+        )
+    connector = connector or connector_for("file" if named is None else str(named))
     config = parse_config(connector.config_class, raw)
     if unknown := list(unknown_keys(config, raw)):
         fault = f"{shown} has keys that mean nothing here: {', '.join(unknown)}"
-        if connector_name is None and not path.lower().endswith(_JSON):
+        if not path.lower().endswith(_JSON):
             raise ConfigError(fault, remedy="Correct or remove them")
         _log.warning("%s", fault)  # a connector's own configuration may have keys of another implementation
     require_supported(config, loads_tables=True)

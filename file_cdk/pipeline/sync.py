@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config import FormatConfig
-from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, TypeMismatchError
+from file_cdk.core.errors import AccessError, ConfigError, FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
@@ -189,6 +189,8 @@ class _StreamSync:
             opened.callback(selection.close)
             chosen = self.source.format or format_of(kinds)
             if not selection.files and not selection.skipped:
+                if self.source.file is not None:
+                    raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
                 globs = ", ".join(map(repr, self.source.stream.globs))
                 self.observer.warned(f"{name}: no file matches {globs}")
             self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)

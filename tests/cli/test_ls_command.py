@@ -176,7 +176,10 @@ def test_a_connectors_configuration_in_json(run: Run) -> None:
         ran = run("ls", "config.json", "--connector", name, "--json")
         assert [document["uri"] for document in ran.documents] == ["2024-01.csv"]
         assert ran.err[0] == "warning: config.json has keys that mean nothing here: other"
-    assert run("ls", "config.json").out[2].endswith("config.json"), "a file of data"
+    ran = run("ls", "config.json")
+    assert (ran.code, ran.err[0].partition(".")[0]) == (2, "error: config")
+    assert "looks like a connector's configuration" in ran.err[0]
+    assert run("ls", "config.json", "--format", "jsonl").out[2].endswith("config.json"), "a file of data"
     Path("config.json").write_text(json.dumps({**config, "source": "file"}))
     assert [document["uri"] for document in run("ls", "config.json", "--json").documents] == ["2024-01.csv"]
     assert (
@@ -285,3 +288,17 @@ def test_a_long_listing_counts_on_a_terminal_and_is_interrupted_quietly(
     shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode()
     assert "Traceback" not in shown
     assert "error" not in shown
+
+
+def test_a_configuration_in_yaml_says_whose_it_is_and_nothing_else(run: Run) -> None:
+    Path("store.yaml").write_text("bucket: b\nstreams: [{name: s, format: {filetype: csv}}]\n")
+    ran = run("ls", "store.yaml")
+    assert ran.code == 2
+    assert ran.err == [
+        "error: store.yaml does not say which source it is for. Write `source: s3` (or gs, az, sftp …) or `path: …` into it"
+    ]
+    Path("orders.yaml").write_text("path: orders\nstreams: [{name: s, globz: [a], format: {filetype: csv}}]\n")
+    for more in ([], ["--connector", "file"]):
+        ran = run("ls", "orders.yaml", *more)
+        assert (ran.code, ran.err[0].partition(":")[0]) == (2, "error")
+        assert "streams[0].globz" in ran.err[0]

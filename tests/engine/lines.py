@@ -1,5 +1,6 @@
 """A small real format and encoder for the engine's tests: one line is one record, and lines may order strange things."""
 
+import logging
 import os
 import random
 import signal
@@ -157,12 +158,13 @@ class Gated(Folder):
 
 @dataclass(frozen=True, slots=True)
 class Nowhere:
-    """Files that are listed and gone."""
+    """Files that are listed and gone, which it logs."""
 
     def list_files(self, prefix: str) -> Iterator[RemoteFile]:
         raise NotImplementedError
 
     def open(self, file: RemoteFile) -> IO[bytes]:
+        logging.getLogger("file_cdk.lines").warning("%s is gone", file.uri[:3])
         raise FileNotFoundError
 
 

@@ -1,6 +1,7 @@
 """Real worker processes, really killed."""
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -311,3 +312,12 @@ def test_names_of_any_length_never_have_both_sides_wait_for_one_another(pool: Pr
         if len(failures) == 20:
             time.sleep(0.3)  # for the workers to have more to say than their sockets hold
     assert failures == files
+
+
+def test_what_workers_log_is_logged_by_the_parent(pool: ProcessPool, caplog: pytest.LogCaptureFixture) -> None:
+    files = [RemoteFile(f"{number:03}", 8, datetime(2024, 1, 1, tzinfo=UTC)) for number in range(20)]
+    for _ in OrderedRun(pool, Job(Nowhere(), Lines(200), LineEncoder(), RecordShape(None)), files):
+        pass
+    assert sorted(caplog.record_tuples) == [
+        ("file_cdk.lines", logging.WARNING, f"{number:03} is gone") for number in range(20)
+    ]

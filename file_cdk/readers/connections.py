@@ -1,0 +1,63 @@
+"""Why a connection failed, from what a vendor's library raised: its own words may show a URL, and a signature in it."""
+
+import socket
+from collections.abc import Iterator
+from http.client import HTTPException
+from urllib.parse import urlsplit
+
+_MAX_DEPTH = 10
+
+
+def connection_fault(exc: BaseException) -> str:
+    """Such as `the connection to minio.internal:9000 failed: it was refused`, without the address where it is not told."""
+    chain = list(_chain(exc))
+    address = next(filter(None, map(_address, chain)), "")
+    reason = next(filter(None, map(_reason, reversed(chain))), type(exc).__name__)
+    return f"the connection{' to ' if address else ''}{address} failed: {reason}"
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised for, from the outside in; libraries put that in more than one place."""
+    waiting, seen = [exc], set[int]()
+    while waiting and len(seen) < _MAX_DEPTH:
+        error = waiting.pop(0)
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        yield error
+        kwargs = getattr(error, "kwargs", None)
+        inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+        inner.append(kwargs.get("error") if isinstance(kwargs, dict) else None)
+        waiting += [each for each in inner if isinstance(each, BaseException)]
+
+
+def _reason(error: BaseException) -> str | None:
+    match error:
+        case socket.gaierror():
+            return "its host name is not known"
+        case ConnectionRefusedError():
+            return "it was refused"
+        case TimeoutError():
+            return "nothing came in time"
+        case ConnectionError() | HTTPException():
+            return "it broke off"
+        case OSError() if error.errno is not None and error.strerror:
+            return error.strerror
+    return "nothing came in time" if "Timeout" in type(error).__name__ else None
+
+
+def _address(error: BaseException) -> str | None:
+    """Host and port, as urllib3 (`conn` or `pool`) and botocore (`endpoint_url`) tell them."""
+    told = vars(error)
+    line = told.get("conn") or told.get("pool")
+    host, port = getattr(line, "host", None), getattr(line, "port", None)
+    kwargs = getattr(error, "kwargs", None)
+    if isinstance(kwargs, dict) and isinstance(url := kwargs.get("endpoint_url"), str):
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            return None
+    if not isinstance(host, str):
+        return None
+    return host if port is None else f"{host}:{port}"
