@@ -220,14 +220,14 @@ def test_faults_may_pass(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bo
 
 def test_nobody_there_may_pass(store: GcsStore) -> None:
     proxy = FaultProxy("127.0.0.1", 1)
-    with pytest.raises(TransientError, match="connection .*failed"):
+    with pytest.raises(TransientError, match=r"connection .*failed"):
         GcsStore("bucket", Access("anonymous"), proxy.endpoint).list_page("", None)
 
 
 @both_ways
 def test_nobody_there_while_reading_may_pass(by_obstore: bool) -> None:
     nobody = GcsStore("bucket", Access("anonymous"), FaultProxy("127.0.0.1", 1).endpoint, by_obstore)
-    with pytest.raises(TransientError, match="connection .*failed"):
+    with pytest.raises(TransientError, match=r"connection .*failed"):
         read(nobody, RemoteFile("k", 9, datetime.now(UTC), "7"), 0, 4)
 
 
