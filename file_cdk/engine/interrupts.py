@@ -34,9 +34,8 @@ class HeldSignals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            if (
-                signal.getsignal(number) == self._came
-            ):  # the previous one may have set another, for the signals after it
+            # The previous one may have set another, for the signals after it.
+            if signal.getsignal(number) == self._came:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextmanager

@@ -170,9 +170,8 @@ class RangeReads:
     def _release(self, window: Window) -> None:
         self._held_bytes -= window.held_bytes
         window.held_bytes = 0
-        window.wanted = (
-            False  # nothing comes of that once a thread has begun; who takes it otherwise fetches it at once
-        )
+        # Nothing comes of that once a thread has begun; who takes it otherwise fetches it at once.
+        window.wanted = False
 
     def _work(self) -> None:
         while True:

@@ -17,6 +17,7 @@ import paramiko
 import pytest
 from botocore.exceptions import ClientError
 
+from file_cdk.testing.odd_keys import PROVERBIAL_KEYS
 from file_cdk.testing.servers.azurite import Azurite
 from file_cdk.testing.servers.bulk import PutRefusedError
 from file_cdk.testing.servers.fake_gcs import FakeGCS
@@ -31,19 +32,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["file_cdk.testing.plugin"]
 
-ODD_KEYS = frozenset(
-    {
-        "a//b.csv",
-        "/lead.csv",
-        "a/../c.csv",
-        "./dot.csv",
-        "new\nline.csv",
-        "sp ace/ü.csv",
-        "pct%20x.csv",
-        "q?x=1.csv",
-        "emoji😀.csv",
-    }
-)
+ODD_KEYS = frozenset(PROVERBIAL_KEYS)
 DOTS = {"a/../c.csv", "./dot.csv"}
 EMPTY_SEGMENTS = {"a//b.csv", "/lead.csv"}
 
