@@ -13,6 +13,9 @@ _log = logging.getLogger("file_cdk.readers")
 
 _Result = TypeVar("_Result")
 
+_jitter = random.Random()  # noqa: S311 - no secret
+"""Of its own: what a program seeds or draws from the module's generator is not disturbed by requests in other threads."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -57,7 +60,7 @@ class RetryPolicy:
         waited = 0.0
         for number in range(self.tries - 1):
             longest = min(self.first_wait_s * 2**number, self.longest_wait_s)
-            wait_s = random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+            wait_s = _jitter.uniform(longest / 2, longest)
             waited += wait_s
             if waited > self.total_wait_s:
                 return
