@@ -252,14 +252,11 @@ class _StreamSync:
                         self._take_back(tally.file)
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
-                        elif (newer := self.store.newer_version(tally.file, error)) is not None:
-                            self._warn(
-                                f"file {tally.file.uri!r} changed while it was read; its new version is read instead"
-                            )
-                            run.retry(newer, job)
+                        elif isinstance(then := self.store.newer_version(tally.file, error, self._warn), RemoteFile):
+                            run.retry(then, job)
                         else:
-                            self._failed(table, tally, error)
-                            if (given_up := self.store.gives_up(error)) is not None:
+                            self._failed(table, tally, then)
+                            if (given_up := self.store.gives_up(then)) is not None:
                                 raise given_up
         finally:
             if load is not None:
