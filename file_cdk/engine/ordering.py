@@ -77,80 +77,126 @@ class FileFailed:
 FileEvent = FileBegan | FileBlock | SplitDone | FileDone | FileFailed
 
 
+@dataclass(slots=True, eq=False)
+class _Plan:
+    """What is left to do of one file version: splits that were put back, then those never given out. Whoever drops it drops
+    nothing of another version, whatever their files have in common."""
+
+    file: RemoteFile
+    rest: Iterator[Split]
+    put_back: deque[Split] = field(default_factory=deque)
+
+    def next_split(self) -> Split | None:
+        return self.put_back.popleft() if self.put_back else next(self.rest, None)
+
+    def drop(self) -> None:
+        self.put_back.clear()
+        self.rest = iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    plan: _Plan
+    attempt: Attempt
+
+    @property
+    def split(self) -> Split:
+        return self.attempt.task.split
+
+
 class OrderedRun:
     """Iterates over the events of all files, one file after the other, in the order given.
 
-    Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped.
+    Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped. Each file ends in
+    one FileDone or FileFailed, and once more after each `retry`.
     """
 
     def __init__(self, executor: Executor, job: Job, files: Iterable[RemoteFile]) -> None:
         self._executor = executor
         self._job = job
-        self._planned = (split for file in files for split in self._plan(file))
-        self._first: deque[Split] = deque()  # splits that come before those planned
-        self._abandoned: RemoteFile | None = None  # whose planned splits are passed over
-        self._window: deque[Attempt] = deque()
+        self._files = iter(files)
+        self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
+        self._window: deque[_UnderWay] = deque()
 
     def __iter__(self) -> Iterator[FileEvent]:
-        while (attempt := self._next_attempt()) is not None:
-            yield from self._read_file(attempt)
+        while (first := self._next_under_way()) is not None:
+            yield from self._read_file(first.plan, first.attempt)
 
     @property
     def job(self) -> Job:
         return self._job
 
     def retry(self, file: RemoteFile, job: Job) -> None:
-        """After FileFailed: the same file comes again, under another job, which all later files get too."""
+        """After FileFailed: the same file, or another version of it, comes next, under another job, which all later files
+        get too."""
         self._job = job
-        self._rewind(self._plan(file))
+        self._rewind()
+        self._plans.appendleft(self._plan(file))
 
-    def _plan(self, file: RemoteFile) -> Iterator[Split]:
-        return splits_of(file, self._job.format, self._job.reader)
+    def go_on(self, job: Job) -> None:
+        """After FileDone or FileFailed: all later files come under another job."""
+        self._job = job
+        self._rewind()
 
-    def _next_attempt(self) -> Attempt | None:
+    def _plan(self, file: RemoteFile) -> _Plan:
+        return _Plan(file, splits_of(file, self._job.format, self._job.reader))
+
+    def _next_under_way(self) -> _UnderWay | None:
         self._fill()
         return self._window.popleft() if self._window else None
 
     def _fill(self) -> None:
         while self._executor.has_room():
-            split = self._next_split()
-            if split is None:
+            following = self._next_split()
+            if following is None:
                 return
-            self._window.append(self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000)))
+            plan, split = following
+            attempt = self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000))
+            self._window.append(_UnderWay(plan, attempt))
 
-    def _next_split(self) -> Split | None:
-        if self._first:
-            return self._first.popleft()
-        return next((split for split in self._planned if split.file is not self._abandoned), None)
+    def _next_split(self) -> tuple[_Plan, Split] | None:
+        while True:
+            if not self._plans:
+                if (file := next(self._files, None)) is None:
+                    return None
+                self._plans.append(self._plan(file))
+            if (split := self._plans[0].next_split()) is not None:
+                return self._plans[0], split
+            self._plans.popleft()
 
-    def _rewind(self, first: Iterable[Split]) -> None:
-        """Puts splits in front of everything that is under way, which starts again after them.
+    def _rewind(self) -> None:
+        """Takes back everything that is under way, each split to its plan.
 
         Rare by design, hence simple: busy workers are replaced rather than told.
         """
-        under_way = [attempt.task.split for attempt in self._window]
-        self._window.clear()
+        under_way, self._window = self._window, deque()
         self._executor.reset()
-        self._first = deque([*first, *under_way, *self._first])
+        for each in reversed(under_way):
+            self._put_back(each.plan, each.split)
 
-    def _drop_rest_of(self, file: RemoteFile) -> None:
-        if any(attempt.task.split.file is file for attempt in self._window):
-            self._rewind(())
-        self._first = deque(split for split in self._first if split.file is not file)
-        self._abandoned = file
+    def _put_back(self, plan: _Plan, split: Split) -> None:
+        plan.put_back.appendleft(split)
+        if not self._plans or self._plans[0] is not plan:
+            self._plans.appendleft(plan)
 
-    def _again(self, split: Split) -> Attempt:
-        self._rewind((split,))
-        return self._following(split.file)
+    def _drop_rest(self, plan: _Plan) -> None:
+        if self._window and self._window[0].plan is plan:
+            self._rewind()
+        plan.drop()
 
-    def _following(self, file: RemoteFile) -> Attempt:
-        attempt = self._next_attempt()
-        if attempt is None or attempt.task.split.file is not file:
-            raise InternalError("the splits of a file do not reach its end", uri=file.uri)
-        return attempt
+    def _again(self, plan: _Plan, split: Split) -> Attempt:
+        self._rewind()
+        self._put_back(plan, split)
+        return self._following(plan)
 
-    def _read_file(self, attempt: Attempt) -> Iterator[FileEvent]:
-        file = attempt.task.split.file
+    def _following(self, plan: _Plan) -> Attempt:
+        following = self._next_under_way()
+        if following is None or following.plan is not plan:
+            raise InternalError("the splits of a file do not reach its end", uri=plan.file.uri)
+        return following.attempt
+
+    def _read_file(self, plan: _Plan, attempt: Attempt) -> Iterator[FileEvent]:
+        file = plan.file
         tally = FileTally(file)
         emitted = 0  # records of the split that came out so far
         yield FileBegan(file)
@@ -163,25 +209,25 @@ class OrderedRun:
                 case Began():
                     emitted = 0
                     if event.start != tally.position:
-                        attempt = self._from_right_start(split, tally)
+                        attempt = self._from_right_start(plan, split, tally)
                 case Ended():
                     yield _close_split(tally, event.report)
                     if emitted != event.report.rows:
-                        self._drop_rest_of(file)
+                        self._drop_rest(plan)
                         yield FileFailed(tally, _lost(file, event.report.rows, emitted))
                         return
                     if split.is_last:
                         yield _finish(tally)
                         return
-                    attempt = self._following(file)
+                    attempt = self._following(plan)
                 case Failed(error=SequentialOnlyError(), report=report) if not split.sequential:
                     yield _close_split(tally, report)
-                    self._drop_rest_of(file)
-                    attempt = self._again(split.rest_of_file(tally.position))
+                    self._drop_rest(plan)
+                    attempt = self._again(plan, split.rest_of_file(tally.position))
                 case Failed():
                     error = event.error.shifted(tally.rows_present)
                     yield _close_split(tally, event.report)
-                    self._drop_rest_of(file)
+                    self._drop_rest(plan)
                     yield FileFailed(tally, error)
                     return
                 case block:
@@ -189,15 +235,15 @@ class OrderedRun:
                     yield FileBlock(file, block, tally.rows)
                     block.drop()
 
-    def _from_right_start(self, split: Split, tally: FileTally) -> Attempt:
+    def _from_right_start(self, plan: _Plan, split: Split, tally: FileTally) -> Attempt:
         if split.at_record or split.is_first:
             raise InternalError("a split did not begin where it was told to", uri=split.file.uri, byte=tally.position)
         tally.wrong_guesses += 1
         redo = split.restarted_at(tally.position)
         if tally.wrong_guesses >= MAX_WRONG_GUESSES:
-            self._drop_rest_of(split.file)
+            self._drop_rest(plan)
             redo = replace(redo, end=split.file.size_bytes)
-        return self._again(redo)
+        return self._again(plan, redo)
 
 
 def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:

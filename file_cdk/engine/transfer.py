@@ -43,8 +43,8 @@ class TransferFailed:
 
 Outcome = Transferred | TransferFailed
 
-NewerVersion = Callable[[RemoteFile, FileCdkError], RemoteFile | None]
-"""What to copy in place of a file that failed so: its version of now, or nothing."""
+NewerVersion = Callable[[RemoteFile, FileCdkError], RemoteFile | FileCdkError]
+"""What to copy in place of a file that failed so: its version of now, or the error to tell."""
 
 
 def transfer(
@@ -53,7 +53,7 @@ def transfer(
     staging: Staging,
     relative_path: Callable[[RemoteFile], str],
     threads: int = THREADS,
-    newer_version: NewerVersion = lambda _file, _error: None,
+    newer_version: NewerVersion = lambda _file, error: error,
 ) -> Generator[Outcome, None, None]:
     """One outcome a file, in the order of `files`, which is read no further than FILES_PER_THREAD * threads ahead.
 
@@ -77,10 +77,12 @@ def transfer(
             assert outcome is not None
             if isinstance(outcome, Transferred):
                 staging.release(copy.name)
-            elif (newer := newer_version(outcome.file, outcome.error)) is not None:
+            elif isinstance(then := newer_version(outcome.file, outcome.error), RemoteFile):
                 # Under another name, so that nothing of the older version can be in its way.
-                copies.appendleft(crew.begin(_Copy(f"{copy.name}+", newer, relative_path(newer))))
+                copies.appendleft(crew.begin(_Copy(f"{copy.name}+", then, relative_path(then))))
                 continue
+            else:
+                outcome = TransferFailed(outcome.file, then)
             yield outcome
             if isinstance(outcome, TransferFailed) and isinstance(outcome.error, DestinationError):
                 return

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
@@ -144,7 +145,7 @@ class _StreamRead:
         self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
         if self.raw_files is None:  # an archive is one file otherwise
             self.reader = with_archives(self.reader, self.matcher, self.stream)
-        self.store = StoreFailures(self.reader)
+        self.store = StoreFailures(self.reader, "read" if self.raw_files is None else "copied")
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
             self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
@@ -274,23 +275,18 @@ class _StreamRead:
                     return False
                 case FileFailed(tally, error):
                     self._warn(tally)
-                    if (newer := self._newer_version(tally.file, error)) is not None:
+                    if isinstance(then := self._newer_version(tally.file, error), RemoteFile):
                         # What was emitted of the older one stays: a destination that keeps one record per key has the newer.
-                        run.retry(newer, run.job)
+                        run.retry(then, run.job)
                         continue
-                    self._fail(tally.file, error)
-                    if (given_up := self.store.gives_up(error)) is not None:
+                    self._fail(tally.file, then)
+                    if (given_up := self.store.gives_up(then)) is not None:
                         self.first_error = given_up
                         return False
         return True
 
-    def _newer_version(self, file: RemoteFile, error: FileCdkError) -> RemoteFile | None:
-        newer = self.store.newer_version(file, error)
-        if newer is not None:
-            verb = "read" if self.raw_files is None else "copied"
-            text = f"file {newer.uri!r} changed while it was {verb}; its new version is {verb} from the beginning"
-            self.output.log(logging.WARNING, text)
-        return newer
+    def _newer_version(self, file: RemoteFile, error: FileCdkError) -> RemoteFile | FileCdkError:
+        return self.store.newer_version(file, error, partial(self.output.log, logging.WARNING))
 
     def _emit_block(self, block: Block) -> None:
         self._say_running()

@@ -61,7 +61,7 @@ class Lines:
             while line.startswith(b"{") and not record.rstrip().endswith(b"}"):
                 record += stream.readline()
             try:
-                self._obey(record, split, position, rows + 1)
+                self._obey(record, split, position, rows + report.rejects.total() + 1)
             except (MalformedRecordError, SequentialOnlyError):
                 report.rows = rows
                 yield JsonLines(batch)

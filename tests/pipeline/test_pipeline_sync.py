@@ -1,5 +1,6 @@
 """The library's `sync`, with an observer that changes the world between listing and reading."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,7 +21,7 @@ from file_cdk import (
     TransientError,
     sync,
 )
-from file_cdk.pipeline.failures import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, StoreFailures
+from file_cdk.pipeline.failures import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, REST_S, StoreFailures
 
 GOOD = "id,name\n1,a\n2,b\n"
 
@@ -89,7 +90,7 @@ def test_a_file_deleted_between_listing_and_opening(folder: Path) -> None:
 def test_a_file_replaced_between_listing_and_opening_is_read_in_its_new_version(folder: Path) -> None:
     watcher = Watcher(on_listed=lambda: (folder / "b.csv").write_text("id,name\n7,z\n"))
     assert run(folder, watcher) == [("a.csv", 1), ("a.csv", 2), ("b.csv", 7), ("c.csv", 1), ("c.csv", 2)]
-    assert watcher.warnings == ["file 'b.csv' changed while it was read; its new version is read instead"]
+    assert watcher.warnings == ["file 'b.csv' changed while it was read; its new version is read from the beginning"]
     again = Watcher()
     run(folder, again)
     assert again.loaded == []
@@ -111,17 +112,28 @@ class _NeverTheSame:
         return self.inner.open(file)
 
 
-def test_a_file_that_keeps_changing_fails_and_the_others_go_on(folder: Path) -> None:
+def test_a_file_that_keeps_changing_fails_after_the_second_try(folder: Path) -> None:
     store = StoreFailures(_NeverTheSame(LocalReader(folder)))
     file = next(store.reader.list_files("b.csv"))
-    for _ in range(MAX_NEWER_VERSIONS):
-        with pytest.raises(FileChangedError) as changed:
-            store.reader.open(file)
-        newer = store.newer_version(file, changed.value)
-        assert newer is not None
-        assert newer.size_bytes > file.size_bytes
-        file = newer
-    assert store.newer_version(file, FileChangedError("changed", uri="b.csv")) is None
+    warnings: list[str] = []
+    with pytest.raises(FileChangedError) as changed:
+        store.reader.open(file)
+    newer = store.newer_version(file, changed.value, warnings.append)
+    assert isinstance(newer, RemoteFile)
+    assert newer.size_bytes > file.size_bytes
+    begun = time.monotonic()
+    with pytest.raises(FileChangedError) as changed:
+        store.reader.open(newer)
+    last = store.newer_version(newer, changed.value, warnings.append)
+    # Nobody writes while it is looked at: it comes once more, and not again.
+    assert last == next(store.reader.list_files("b.csv"))
+    assert time.monotonic() - begun >= REST_S
+    told = store.newer_version(newer, FileChangedError("changed", uri="b.csv"), warnings.append)
+    assert isinstance(told, FileChangedError)
+    assert "still being written" in str(told)
+    assert len(warnings) == MAX_NEWER_VERSIONS
+    other = FileCdkError("something else")
+    assert store.newer_version(file, other, warnings.append) is other
 
 
 def test_a_store_that_is_gone_ends_the_stream() -> None:
