@@ -21,7 +21,8 @@ from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.transfer import without_files
+from file_cdk.pipeline.first_file import first_file, hasty
+from file_cdk.pipeline.transfer import open_first_files
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
     SCHEMALESS_PROPERTIES,
@@ -58,6 +59,11 @@ class _Stream:
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
         return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
 
+    def first_file(self) -> RemoteFile:
+        """In the store's order. Raises AccessError when there is none to read."""
+        matching = list_matching(self.reader, self.matcher, in_order=True)
+        return first_file(matching, self.source, self.config.globs, f"stream {self.config.name!r}: ")
+
     def files(self, *, in_order: bool = False) -> Iterator[RemoteFile]:
         """Those that were not modified before start_date, as the store lists them; see list_matching."""
         old = newer_than(self.source.start_at)
@@ -69,12 +75,11 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
     try:
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
-        reader = connector.reader(config)
+        reader = hasty(connector.reader(config))
         if isinstance(config.delivery_method, FileTransfer):
-            empty = without_files(config, reader)
+            open_first_files(config, reader)
         else:
-            empty = _without_records(config, reader, executors)
-        yield from (warning(_no_files(stream)) for stream in empty)
+            _read_beginnings(config, reader, executors)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
@@ -83,14 +88,10 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         executors.close()
 
 
-def _without_records(config: SourceConfig, reader: StreamReader, executors: Executors) -> Iterator[StreamConfig]:
-    """The streams that match no file; of the others, the first records are read."""
+def _read_beginnings(config: SourceConfig, reader: StreamReader, executors: Executors) -> None:
+    """Reads the first records of each stream. Raises what listing and reading raise, AccessError where no file is read."""
     for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
-        file = next(stream.files(in_order=True), None)
-        if file is None:
-            yield stream.config
-        else:
-            _read_beginning(executors, stream, file)
+        _read_beginning(executors, stream, stream.first_file())
 
 
 def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
