@@ -15,7 +15,7 @@ from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
-from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
+from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
@@ -95,7 +95,7 @@ def _read_beginnings(config: SourceConfig, reader: StreamReader, executors: Exec
 
 
 def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
-    """Raises what reading the first records of the file raises."""
+    """Raises what reading the first records of the file raises, MalformedFileError where every one of them is rejected."""
     first = next(plan_file(file, stream.decoder.split_size_bytes(file)))
     executor = executors.for_work(first.size_bytes, stream.decoder)
     job = Job(stream.reader, stream.decoder, RecordEncoder(stream.config.name), RecordShape(None))
@@ -104,6 +104,15 @@ def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> 
         event = _first_output(executor, Task(job, first.rest_of_file(0), 0))
     if isinstance(event, Failed):
         raise event.error
+    if isinstance(event, Ended) and event.report.rejects.first and not event.report.rows:
+        reject = event.report.rejects.first[0]
+        raise MalformedFileError(
+            f"none of the first {event.report.rejects.total():,} records can be read; the first: {reject.reason}",
+            uri=file.uri,
+            row=reject.row,
+            byte=reject.byte,
+            remedy="Check that the stream's format is that of its files",
+        )
 
 
 def _first_output(executor: Executor, task: Task) -> Event:
@@ -153,7 +162,14 @@ def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any
             f"stream {config.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",
             remedy="Check that the stream's format is that of its files",
         )
-    return inferred_properties(merge_properties(samples)), [f"left out of the schema: {error}" for error in errors]
+    found_properties = merge_properties(samples)
+    if not found_properties:
+        raise MalformedFileError(
+            f"stream {config.name!r}: the {len(samples)} files sampled, such as {files[-1].uri!r}, hold no records to find a "
+            "schema in",
+            remedy="Give the stream an input_schema, or leave out empty files with the globs",
+        )
+    return inferred_properties(found_properties), [f"left out of the schema: {error}" for error in errors]
 
 
 def _path_properties(stream: _Stream) -> Mapping[str, Any]:
