@@ -18,7 +18,8 @@ class Connector:
     `file_cdk.connectors` for the command to find it. name_origin names the root of a config (a bucket, a folder) in one
     spelling: a destination then notices when a table is given files of another root. describe_credentials says which
     credentials a config leads to, redacted, for `file-cdk check`. adopt_state turns the state of a stream as another
-    connector of the same store wrote it into ours, and leaves ours as it is: see file_cdk.renamed_state.
+    connector of the same store wrote it into ours, and leaves ours as it is: see file_cdk.renamed_state. history_limit is how
+    many files the state of a stream remembers, 10,000 unless it is given; FILE_CDK_HISTORY_LIMIT in the environment overrides it.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Connector:
     name_origin: Callable[[Any], str] | None = None
     describe_credentials: Callable[[Any], str] | None = None
     adopt_state: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    history_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.history_limit is not None and self.history_limit < 1:
+            raise ValueError("history_limit must be at least 1")
 
     def reader(self, config: SourceConfig) -> StreamReader:
         return self.make_reader(config)

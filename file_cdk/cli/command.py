@@ -111,7 +111,7 @@ examples:
 exit codes (of the first step that failed):
   0    all is well
   2    wrong usage or configuration
-  3    the source or the destination cannot be reached, opened or written
+  3    the source or the destination cannot be reached, opened or written, or no file would be read
   5    the file cannot be read
   130  interrupted (SIGINT);  143  terminated (SIGTERM)
 """

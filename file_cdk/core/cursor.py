@@ -68,6 +68,7 @@ class Cursor:
         self._uri_bytes = sum(len(uri.encode("utf-8", "replace")) for uri in self._history)
 
         earliest = min(self._oldest_first, default=_START_OF_TIME)
+        self._remembers_since = earliest
         stored = _parse_cursor(state or {})
         self._synced_before = _parse_synced_before(state or {})
         self._was_full = len(self._history) >= history_limit
@@ -110,6 +111,16 @@ class Cursor:
             # The file at the cursor itself is in the history, unless the cursor was held back because it failed.
             return None if file.uri >= uri else SkipReason.BEFORE_WINDOW
         return None if file.modified_at > after or file.modified_at >= self._read_since else SkipReason.BEFORE_WINDOW
+
+    def can_tell(self, file: RemoteFile) -> bool:
+        """Whether the state knows if this file was synced before; not when it is older than all of a full history.
+
+        Files that it cannot tell are read when they are inside the window, perhaps again, or not at all.
+        """
+        if not self._was_full or file.sort_key > self._remembers_since:
+            return True
+        synced_before = self._synced_before is not None and file.modified_at < self._synced_before
+        return synced_before or self._synced_at(file.uri) is not None
 
     def add(self, file: RemoteFile) -> None:
         """Records that every record of this version was acknowledged. Call in (modified_at, uri) order. O(log n)."""

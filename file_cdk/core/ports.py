@@ -335,6 +335,10 @@ class SourceConnector(Protocol):
     @property
     def documentation_url(self) -> str | None: ...
 
+    @property
+    def history_limit(self) -> int | None:
+        """How many files a stream's state remembers; None: as many as by default."""
+
     def reader(self, config: "SourceConfig") -> StreamReader:
         """Reader over the root that the configuration names. Does no I/O."""
 

@@ -104,3 +104,11 @@ def _without_password(url: str) -> str:
     # Over HTTP a user without a password is a token as a rule.
     shown = f"{user}:***" if colon else "***" if scheme[0].lower().startswith("http") else user
     return url[: scheme.end()] + shown + rest[len(user_info) :]
+
+
+def shortened(uri: str, longest: int = 200) -> str:
+    """The uri as a message has room for it: of a longer one the beginning and the end, which tells the kind of file."""
+    if len(uri) <= longest:
+        return uri
+    end = longest // 3
+    return f"{uri[: longest - end - 1]}…{uri[-end:]}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from file_cdk.core.config import CsvConfig, InferenceType
+from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.file_cache import FileCache, Latest
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
@@ -79,12 +80,14 @@ class CsvFormat:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
 
         Raises MalformedFileError for an empty file or a bad header, MalformedRecordError for a bad record in the sample that
-        reading would not reject.
+        reading would not reject; where every column is a string, for the first record alone.
         """
         split = self._sampled(stream, file, FaultPolicy.for_records(self.config))
         names = split.header.stripped_names
         kinds = ["string"] * len(names)
-        if self.config.inference_type is not InferenceType.NONE:
+        if self.config.inference_type is InferenceType.NONE:
+            _require_first_record(split)
+        else:
             from file_cdk.formats.csv_infer import json_types
 
             nulls = self.config.null_values | {_MISSING}
@@ -165,6 +168,15 @@ class CsvFormat:
 
     def _rest_columns(self, split: CsvSplit) -> list[str]:
         return [split.header.rest_name] if self.config.ragged == "pad" else []
+
+
+def _require_first_record(split: "CsvSplit") -> None:
+    """Raises what is wrong with it: the names of a file of which no record can be read are probably none either."""
+    try:
+        next(split.sample(1), None)
+    except MalformedRecordError as exc:
+        if exc.row is None or exc.row <= 1:
+            raise
 
 
 def _filled(row: Row) -> list[str]:

@@ -4,24 +4,25 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
-from file_cdk.core.errors import FileAccessError, FileCdkError
+from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.listing import list_matching, newer_than
+from file_cdk.engine.listing import BEFORE_START_DATE, list_matching, newer_than
 from file_cdk.engine.sampling import sample
 from file_cdk.pipeline.decoding import decoder_of
 from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.first_file import hasty, nothing_to_read
 from file_cdk.pipeline.inspection import Everything
-from file_cdk.pipeline.sources import NOT_RECOGNISED, SourceStream, format_of, kind_of, may_be_read
+from file_cdk.pipeline.sources import NOT_RECOGNISED, SourceStream, extension_hint, format_of, kind_of, may_be_read
 
 MAX_MATCHES = 1000
 MAX_LISTED = 100_000
-"""Listing ends after so many files that match, or so many in all."""
+"""Listing ends after so many files that match, if one of them would be read, or so many in all."""
 
 _SAMPLE_BYTES = 1 << 20
 """About what a format reads to find a schema."""
@@ -60,12 +61,18 @@ class StreamCheck:
     _wanted: list[RemoteFile] = field(default_factory=list, repr=False)
     _kinds: set[str] = field(default_factory=set, repr=False)
 
+    def __post_init__(self) -> None:
+        self.source = replace(self.source, reader=hasty(self.source.reader))
+
     @property
     def name(self) -> str:
         return self.source.name
 
     def steps(self, executors: Executors) -> Iterator[Step]:
-        """Each when it was tried, up to the first that fails. Where no file would be read, none is opened."""
+        """Each when it was tried, up to the first that fails; that no file would be read is a failure of the listing.
+
+        Where so many files were listed that no more is looked at, and none of them would be read, none is opened.
+        """
         for name, attempt in (
             ("credentials", self._identify),
             ("reach", self._reach),
@@ -97,11 +104,23 @@ class StreamCheck:
             self.listed += 1
             if self.source.matcher.matches(file.uri):
                 self._count(file)
-            if self.matched >= MAX_MATCHES or self.listed >= MAX_LISTED:
+            if (self.matched >= MAX_MATCHES and self._wanted) or self.listed >= MAX_LISTED:
                 break
         else:
             self.complete = True
         self.file = max(self._wanted, key=lambda file: (file.size_bytes > 0, file.sort_key), default=None)
+        if self.file is None and self.complete:
+            raise self._nothing_to_read()
+
+    def _nothing_to_read(self) -> AccessError:
+        globs, too_old = self.source.stream.globs, self.skipped[BEFORE_START_DATE]
+        if too_old == self.matched:
+            return nothing_to_read("", globs, too_old, self.source.source.start_date)
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
+        return AccessError(
+            f"no file would be read of the {self.matched:,} that match {', '.join(map(repr, globs))}: {left_out}",
+            remedy=extension_hint(),
+        )
 
     def _count(self, file: RemoteFile) -> None:
         self.matched += 1

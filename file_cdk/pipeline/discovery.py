@@ -15,13 +15,14 @@ from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
-from file_cdk.engine.work import Began, Failed, Job, RecordShape, Task
+from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.transfer import without_files
+from file_cdk.pipeline.first_file import first_file, hasty
+from file_cdk.pipeline.transfer import open_first_files
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
     SCHEMALESS_PROPERTIES,
@@ -58,6 +59,11 @@ class _Stream:
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
         return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
 
+    def first_file(self) -> RemoteFile:
+        """In the store's order. Raises AccessError when there is none to read."""
+        matching = list_matching(self.reader, self.matcher, in_order=True)
+        return first_file(matching, self.source, self.config.globs, f"stream {self.config.name!r}: ")
+
     def files(self, *, in_order: bool = False) -> Iterator[RemoteFile]:
         """Those that were not modified before start_date, as the store lists them; see list_matching."""
         old = newer_than(self.source.start_at)
@@ -69,12 +75,11 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
     try:
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
-        reader = connector.reader(config)
+        reader = hasty(connector.reader(config))
         if isinstance(config.delivery_method, FileTransfer):
-            empty = without_files(config, reader)
+            open_first_files(config, reader)
         else:
-            empty = _without_records(config, reader, executors)
-        yield from (warning(_no_files(stream)) for stream in empty)
+            _read_beginnings(config, reader, executors)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
@@ -83,18 +88,14 @@ def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]
         executors.close()
 
 
-def _without_records(config: SourceConfig, reader: StreamReader, executors: Executors) -> Iterator[StreamConfig]:
-    """The streams that match no file; of the others, the first records are read."""
+def _read_beginnings(config: SourceConfig, reader: StreamReader, executors: Executors) -> None:
+    """Reads the first records of each stream. Raises what listing and reading raise, AccessError where no file is read."""
     for stream in [_Stream.of(config, stream, reader) for stream in config.streams]:
-        file = next(stream.files(in_order=True), None)
-        if file is None:
-            yield stream.config
-        else:
-            _read_beginning(executors, stream, file)
+        _read_beginning(executors, stream, stream.first_file())
 
 
 def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
-    """Raises what reading the first records of the file raises."""
+    """Raises what reading the first records of the file raises, MalformedFileError where every one of them is rejected."""
     first = next(plan_file(file, stream.decoder.split_size_bytes(file)))
     executor = executors.for_work(first.size_bytes, stream.decoder)
     job = Job(stream.reader, stream.decoder, RecordEncoder(stream.config.name), RecordShape(None))
@@ -103,6 +104,15 @@ def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> 
         event = _first_output(executor, Task(job, first.rest_of_file(0), 0))
     if isinstance(event, Failed):
         raise event.error
+    if isinstance(event, Ended) and event.report.rejects.first and not event.report.rows:
+        reject = event.report.rejects.first[0]
+        raise MalformedFileError(
+            f"none of the first {event.report.rejects.total():,} records can be read; the first: {reject.reason}",
+            uri=file.uri,
+            row=reject.row,
+            byte=reject.byte,
+            remedy="Check that the stream's format is that of its files",
+        )
 
 
 def _first_output(executor: Executor, task: Task) -> Event:
@@ -152,7 +162,14 @@ def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any
             f"stream {config.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",
             remedy="Check that the stream's format is that of its files",
         )
-    return inferred_properties(merge_properties(samples)), [f"left out of the schema: {error}" for error in errors]
+    found_properties = merge_properties(samples)
+    if not found_properties:
+        raise MalformedFileError(
+            f"stream {config.name!r}: the {len(samples)} files sampled, such as {files[-1].uri!r}, hold no records to find a "
+            "schema in",
+            remedy="Give the stream an input_schema, or leave out empty files with the globs",
+        )
+    return inferred_properties(found_properties), [f"left out of the schema: {error}" for error in errors]
 
 
 def _path_properties(stream: _Stream) -> Mapping[str, Any]:

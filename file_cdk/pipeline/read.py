@@ -4,6 +4,7 @@ import contextlib
 import copy
 import fcntl
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
 from file_cdk.core.config import CsvConfig, SourceConfig, StreamConfig, ValidationPolicy
-from file_cdk.core.cursor import Cursor, StateThrottle
+from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor, StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
@@ -32,6 +33,7 @@ from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
+from file_cdk.pipeline.history import Untold, history_limit
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
@@ -62,8 +64,11 @@ def read_streams(
     executors = Executors(workers)
     raw_files = RawFiles.wanted(connector, config, workers)
     # All before the first, so that what is wrong in the last stream's state or globs is said before any I/O.
+    limit = history_limit(connector, os.environ)
     reads = [
-        _StreamRead(config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output, raw_files)
+        _StreamRead(
+            config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output, raw_files, limit
+        )
         for stream in chosen
     ]
     complete = True
@@ -132,7 +137,9 @@ class _StreamRead:
     executors: Executors
     output: _Output
     raw_files: RawFiles | None = None
+    history_limit: int = DEFAULT_HISTORY_LIMIT
     cursor: Cursor | None = field(init=False, default=None)
+    untold: Untold = field(default_factory=Untold)
     matcher: GlobPatterns = field(init=False)
     store: StoreFailures = field(init=False)
     throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
@@ -148,7 +155,12 @@ class _StreamRead:
         self.store = StoreFailures(self.reader, "read" if self.raw_files is None else "copied")
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full
-            self.cursor = Cursor(self.state, now=datetime.now(UTC), days_to_sync_if_history_is_full=days)
+            self.cursor = Cursor(
+                self.state,
+                now=datetime.now(UTC),
+                history_limit=self.history_limit,
+                days_to_sync_if_history_is_full=days,
+            )
 
     def run(self) -> bool:
         """Reads the stream; whether all of it could be read."""
@@ -182,6 +194,8 @@ class _StreamRead:
             self.output.log(
                 logging.INFO, f"stream {self.stream.name!r}: {_counted(selection.files, 'file')} to read{skipped}"
             )
+            if (text := self.untold.warning(self.stream, self.history_limit)) is not None:
+                self.output.log(logging.WARNING, text)
             complete = (
                 self._read_records(selection) if self.raw_files is None else self._copy(selection, self.raw_files)
             )
@@ -253,7 +267,11 @@ class _StreamRead:
         )
 
     def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
-        return [None if self.cursor is None else self.cursor.decide(file) for file in files]
+        if self.cursor is None:
+            return [None] * len(files)
+        reasons = [self.cursor.decide(file) for file in files]
+        self.untold.look(self.cursor, files, reasons)
+        return reasons
 
     def _emit(self, run: OrderedRun) -> bool:
         """Whether all files were gone through: a record that does not fit the schema may end the stream before."""

@@ -3,7 +3,7 @@
 import os
 import posixpath
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,15 +12,16 @@ from typing import Any
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage
 
-from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig
+from file_cdk.core.config import FileTransfer, SourceConfig
 from file_cdk.core.cursor import format_instant
 from file_cdk.core.errors import ConfigError, DestinationError, FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
-from file_cdk.engine.listing import Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
 from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
+from file_cdk.pipeline.first_file import first_file
 from file_cdk.protocol.messages import file_record
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -125,16 +126,11 @@ def _refuse_equal_names(selection: Selection) -> None:
                 )
 
 
-def without_files(config: SourceConfig, reader: StreamReader) -> Iterator[StreamConfig]:
-    """The streams that match no file; of the others, one file is opened. Raises what listing and opening raise."""
-    old = newer_than(config.start_at)
+def open_first_files(config: SourceConfig, reader: StreamReader) -> None:
+    """Opens one file of each stream. Raises what listing and opening raise, AccessError where there is none."""
     for stream in config.streams:
         files = list_matching(reader, GlobPatterns(stream.globs, stream.legacy_prefix))
-        file = next((file for file in files if old([file]) == [None]), None)
-        if file is None:
-            yield stream
-        else:
-            _open(reader, file)
+        _open(reader, first_file(files, config, stream.globs, f"stream {stream.name!r}: "))
 
 
 def _open(reader: StreamReader, file: RemoteFile) -> None:

@@ -24,12 +24,15 @@ class RetryPolicy:
     The n-th wait is drawn from the upper half of `first_wait_s * 2**n`, at most `longest_wait_s`; a server that says when
     to come back (TransientError.retry_after_s) is heeded up to that. Waits add up to at most `total_wait_s`. With the
     defaults a server that is gone for good is given up after less than half a minute of waiting.
+
+    last_try_after_s: once so many seconds have passed, with waiting and with requests, there is no further try.
     """
 
     tries: int = 8
     first_wait_s: float = 0.2
     longest_wait_s: float = 8.0
     total_wait_s: float = 30.0
+    last_try_after_s: float | None = None
 
     def run(self, request: Callable[[], _Result], what: str) -> _Result:
         """What `request` returns. Raises its last TransientError; any other error at once.
@@ -56,12 +59,20 @@ class RetryPolicy:
         time.sleep(wait_s)
 
     def waits(self) -> Iterator[float]:
-        """Seconds to wait before each further try."""
+        """Seconds to wait before each further try of a request that begins now."""
+        return self._waits(time.monotonic())
+
+    def _waits(self, began_s: float) -> Iterator[float]:
         waited = 0.0
         for number in range(self.tries - 1):
             longest = min(self.first_wait_s * 2**number, self.longest_wait_s)
             wait_s = _jitter.uniform(longest / 2, longest)
             waited += wait_s
-            if waited > self.total_wait_s:
+            late = self.last_try_after_s is not None and time.monotonic() - began_s + wait_s > self.last_try_after_s
+            if late or waited > self.total_wait_s:
                 return
             yield wait_s
+
+
+HASTY = RetryPolicy(tries=4, first_wait_s=0.2, longest_wait_s=1.0, total_wait_s=3.0, last_try_after_s=3.0)
+"""Where a person waits for whether a store is there: waits of 3 s at most, whatever the server asks for."""

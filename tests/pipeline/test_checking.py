@@ -10,12 +10,16 @@ from typing import IO
 
 import pytest
 
-from file_cdk.core.errors import AccessError, DestinationError, FileCdkError
+from file_cdk.core.errors import AccessError, DestinationError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.pipeline.checking import MAX_LISTED, MAX_MATCHES, StreamCheck, check_destination
 from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.first_file import hasty
 from file_cdk.pipeline.sources import SourceStream, connector_for, streams_of
+from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.objects import ObjectReader, Page
+from file_cdk.readers.retries import HASTY, RetryPolicy
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 Outcome = tuple[str, FileCdkError | None]
@@ -72,9 +76,65 @@ def test_one_file_is_read_the_last_modified_that_is_not_empty(tmp_path: Path) ->
 
 
 def test_where_nothing_would_be_read_nothing_is_opened(tmp_path: Path) -> None:
-    check, outcomes = checked(source_of(f"{tmp_path}/*.csv"))
-    assert passed(outcomes) == ["reach", "list"]
+    check, [reach, (name, error)] = checked(source_of(f"{tmp_path}/*.csv"))
+    assert passed([reach]) == ["reach"]
+    assert (name, type(error)) == ("list", AccessError)
+    assert str(error).startswith("no file matches '*.csv'. Check that the files are there and that the patterns")
     assert (check.matched, check.complete, check.file) == (0, True, None)
+
+
+def test_where_all_are_older_than_start_date_that_is_what_to_look_at(tmp_path: Path) -> None:
+    source = in_bucket(tmp_path, Bucket(lambda: (f"{n}.csv" for n in range(MAX_MATCHES + 5))))
+    later = source.source.model_copy(update={"start_date": "2024-01-02"})
+    check, [reach, (name, error)] = checked(replace(source, source=later))
+    assert passed([reach]) == ["reach"]
+    assert name == "list"
+    assert str(error) == (
+        "no file would be read: all 1,005 that match '*.csv' were modified before start_date, 2024-01-02. "
+        "Set an earlier start_date, or check that newer files are where the patterns look"
+    )
+    assert (check.matched, check.complete) == (MAX_MATCHES + 5, True)
+    earlier = source.source.model_copy(update={"start_date": "2024-01-01"})
+    assert passed(checked(replace(source, source=earlier))[1])[-1] == "read"
+
+
+def test_where_no_file_has_a_known_extension_the_formats_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.dat").write_text("id\n1\n")
+    _, [reach, (name, error)] = checked(source_of(tmp_path))
+    assert passed([reach]) == ["reach"]
+    assert name == "list"
+    assert str(error).startswith(
+        "no file would be read of the 1 that match '**': 1 unknown extension. Say what they are with --format: "
+    )
+
+
+def test_a_store_that_is_not_there_is_tried_hastily(tmp_path: Path) -> None:
+    """Also inside the reader that opens archives; other commands keep their patience."""
+
+    @dataclass(frozen=True)
+    class Absent:
+        origin: str = "absent"
+
+        def list_page(self, prefix: str, token: str | None) -> Page:
+            raise TransientError("the connection failed: it was refused", retry_after_s=60)
+
+        def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
+            raise AssertionError
+
+    reader = ObjectReader(Absent())
+    plain = source_of(f"{tmp_path}/*.csv")
+    assert isinstance(plain.reader, ArchiveReader)
+    for wrapped in (reader, replace(plain.reader, inner=reader)):
+        source = replace(plain, reader=wrapped)
+        check = StreamCheck(source)
+        used = check.source.reader
+        inner = used.inner if isinstance(used, ArchiveReader) else used
+        assert isinstance(inner, ObjectReader)
+        assert inner.retries == HASTY
+        assert source.reader is wrapped
+    assert reader.retries == RetryPolicy()
+    other = Bucket(lambda: iter([]))
+    assert hasty(other) is other
 
 
 def test_no_more_is_listed_than_tells_something(tmp_path: Path) -> None:

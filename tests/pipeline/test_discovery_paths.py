@@ -54,6 +54,40 @@ def test_a_path_column_is_text_whatever_is_declared(folder: Path) -> None:
 def test_patterns_that_match_nothing_are_named(tmp_path: Path) -> None:
     streams = [{"name": "s", "globs": ["*.csv", "!old*"], "format": {"filetype": "csv"}}]
     config = {"path": str(tmp_path), "streams": streams}
-    for lines in (check_lines(connector, config), discover_lines(connector, config)):
-        first = json.loads(next(iter(lines)))
-        assert first["log"]["message"].startswith("stream 's': no file matches '*.csv', '!old*'")
+    first = json.loads(next(iter(discover_lines(connector, config))))
+    assert first["log"]["message"].startswith("stream 's': no file matches '*.csv', '!old*'")
+
+
+def check_of(folder: Path, streams: list[dict[str, object]], **config: object) -> tuple[str, str]:
+    """Status and message of the one message that a check gives."""
+    [line] = check_lines(connector, {"path": str(folder), "streams": streams, **config})
+    status = json.loads(line)["connectionStatus"]
+    return status["status"], status.get("message", "")
+
+
+CSV_STREAM: dict[str, object] = {"name": "s", "globs": ["*.csv"], "format": {"filetype": "csv"}}
+TRANSFER = {"delivery_type": "use_file_transfer", "preserve_directory_structure": True}
+
+
+@pytest.mark.parametrize("config", [{}, {"delivery_method": TRANSFER}])
+def test_a_check_fails_where_no_file_matches_or_all_are_too_old(tmp_path: Path, config: dict[str, object]) -> None:
+    (tmp_path / "a.txt").write_text("id\n1\n")
+    status, message = check_of(tmp_path, [CSV_STREAM], **config)
+    assert status == "FAILED"
+    assert message.startswith(
+        "stream 's': no file matches '*.csv'. Check that the files are there and that the patterns"
+    )
+
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    assert check_of(tmp_path, [CSV_STREAM], **config) == ("SUCCEEDED", "")
+    status, message = check_of(tmp_path, [CSV_STREAM], start_date="2999-01-01", **config)
+    assert status == "FAILED"
+    assert message.startswith(
+        "stream 's': no file would be read: the one file that matches '*.csv' was modified before start_date, 2999-01-01. "
+    )
+    assert check_of(tmp_path, [CSV_STREAM], start_date="2000-01-01", **config) == ("SUCCEEDED", "")
+
+    other = {**CSV_STREAM, "name": "other", "globs": ["*.tsv"]}
+    status, message = check_of(tmp_path, [CSV_STREAM, other], **config)
+    assert status == "FAILED"
+    assert message.startswith("stream 'other': no file matches '*.tsv'")

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from file_cdk.core.errors import AccessError, TransientError
-from file_cdk.readers.retries import RetryPolicy
+from file_cdk.readers.retries import HASTY, RetryPolicy
 
 
 @pytest.fixture
@@ -80,3 +80,33 @@ def test_what_is_tried_again_is_named_once(waited: list[float], caplog: pytest.L
         RetryPolicy(first_wait_s=1).run(_Failing(TransientError(message)), "listing s3://b")
     assert [text.partition(";")[0] for text in caplog.messages] == ["listing s3://b: busy"] * 2
     assert len(waited) == 2
+
+
+def test_no_try_begins_after_the_last_moment_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few the waits are: requests that take long count as well."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr("file_cdk.readers.retries.time.sleep", sleep)
+    monkeypatch.setattr("file_cdk.readers.retries.time.monotonic", lambda: now[0])
+    begun: list[float] = []
+
+    def times_out() -> str:
+        begun.append(now[0])
+        now[0] += 2
+        raise TransientError("nothing came in time")
+
+    with pytest.raises(TransientError):
+        RetryPolicy(tries=100, first_wait_s=0.5, longest_wait_s=0.5, last_try_after_s=6).run(times_out, "listing")
+    assert begun[-1] <= 6
+    assert len(begun) == 3
+
+
+def test_the_hasty_policy_waits_no_longer_than_three_seconds(waited: list[float]) -> None:
+    request = _Failing(*[TransientError("busy", retry_after_s=60)] * 10)
+    with pytest.raises(TransientError, match="busy"):
+        HASTY.run(request, "listing")
+    assert 1 <= len(waited) <= 3
+    assert sum(waited) <= 3

@@ -1,0 +1,50 @@
+"""What a check tries of a source: that there is a file to read, and that it does not take long to learn that there is none."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from file_cdk.core.config import SourceConfig
+from file_cdk.core.errors import AccessError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import StreamReader
+from file_cdk.engine.listing import newer_than
+from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.objects import ObjectReader
+from file_cdk.readers.retries import HASTY
+
+
+def hasty(reader: StreamReader) -> StreamReader:
+    """The same reader, but that it gives up soon on a store that does not answer, where it is one that tries again."""
+    match reader:
+        case ArchiveReader():
+            return replace(reader, inner=hasty(reader.inner))
+        case ObjectReader():
+            return replace(reader, retries=HASTY)
+    return reader
+
+
+def first_file(matching: Iterable[RemoteFile], source: SourceConfig, globs: Sequence[str], whose: str) -> RemoteFile:
+    """The first that start_date leaves. Raises AccessError when there is none. whose: the stream, as the message begins."""
+    decide = newer_than(source.start_at)
+    too_old = 0
+    for file in matching:
+        if decide([file]) == [None]:
+            return file
+        too_old += 1
+    raise nothing_to_read(whose, globs, too_old, source.start_date)
+
+
+def nothing_to_read(whose: str, globs: Sequence[str], too_old: int, start_date: str | None) -> AccessError:
+    patterns = ", ".join(map(repr, globs))
+    if not too_old:
+        return AccessError(
+            f"{whose}no file matches {patterns}",
+            remedy="Check that the files are there and that the patterns, which are relative to the root, are theirs",
+        )
+    matching = (
+        f"the one file that matches {patterns} was" if too_old == 1 else f"all {too_old:,} that match {patterns} were"
+    )
+    return AccessError(
+        f"{whose}no file would be read: {matching} modified before start_date, {start_date}",
+        remedy="Set an earlier start_date, or check that newer files are where the patterns look",
+    )

@@ -1,0 +1,78 @@
+"""How many files a state remembers, and what is said of files that it has no room for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from file_cdk.core.config import StreamConfig
+from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import SourceConnector
+from file_cdk.core.uris import shortened
+
+LIMIT_VARIABLE = "FILE_CDK_HISTORY_LIMIT"
+MAX_EXAMPLES = 3
+
+
+def history_limit(connector: SourceConnector, environment: Mapping[str, str]) -> int:
+    """As the environment has it, else the connector, else the default. Raises ConfigError."""
+    text = environment.get(LIMIT_VARIABLE)
+    if not text:
+        return DEFAULT_HISTORY_LIMIT if connector.history_limit is None else connector.history_limit
+    # int() would take "1_0" and digits of other scripts as well.
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise ConfigError(
+            f"environment variable {LIMIT_VARIABLE} must be a whole number of files, at least 1",
+            remedy="Give a number such as 10000, or unset it",
+        )
+    return int(text)
+
+
+@dataclass(slots=True)
+class Group:
+    """Files that share a fate: how many, and a few of them as the listing came to them."""
+
+    files: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, uri: str) -> None:
+        self.files += 1
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(uri)
+
+    def __str__(self) -> str:
+        shown = [repr(shortened(uri)) for uri in self.examples]
+        return f"{self.files:,} ({', '.join(shown)}{', …' if self.files > len(shown) else ''})"
+
+
+@dataclass(slots=True)
+class Untold:
+    """Files of one listing of which the state cannot tell whether they were synced."""
+
+    passed_over: Group = field(default_factory=Group)
+    taken: Group = field(default_factory=Group)
+
+    def look(self, cursor: Cursor, files: Sequence[RemoteFile], reasons: Sequence[str | None]) -> None:
+        """reasons: what the cursor decided for each."""
+        if not cursor.is_full:
+            return
+        for file, reason in zip(files, reasons, strict=True):
+            if not cursor.can_tell(file):
+                (self.taken if reason is None else self.passed_over).add(file.uri)
+
+    def warning(self, stream: StreamConfig, limit: int) -> str | None:
+        """None when the state could tell of every file."""
+        fates = []
+        if self.passed_over.files:
+            fates.append(f"not read, though they may be new: {self.passed_over}")
+        if self.taken.files:
+            fates.append(f"read, though they may have been before: {self.taken}")
+        if not fates:
+            return None
+        days = stream.days_to_sync_if_history_is_full
+        return (
+            f"stream {stream.name!r}: the state remembers {limit:,} files and cannot tell whether "
+            f"{self.passed_over.files + self.taken.files:,} older ones were synced before; {'; '.join(fates)}. To read more "
+            f"late files, raise days_to_sync_if_history_is_full (now {days}); to read fewer twice, lower it; to have every "
+            f"file remembered, raise the history limit ({LIMIT_VARIABLE}) above the number of files and do a full refresh"
+        )
