@@ -140,17 +140,19 @@ class HeaderReader:
         return Header(unique_names(names), len(row) - len(names), lines.offset, lines.count, line_end, _renamed(names))
 
     def _header_rows(self, lines: Lines, dialect: Dialect, uri: str) -> list[list[str]]:
-        reader = filter(None, dialect.reader(iter(lines)))
+        reader = dialect.reader(iter(lines))
         rows: list[list[str]] = []
         while len(rows) < self._config.header_rows:
             lines.begin_record()
             row = next(reader, None)
+            if row is not None and not row:
+                continue  # a blank line, or a comment
             if row is None:
                 raise MalformedFileError(
                     "ends before its last header row" if rows else "is empty: there is no header row", uri=uri
                 )
             rows.append(row)
-        if lines.exhausted and dialect.quoting("".join(lines.record).lstrip("\r\n")).unclosed:
+        if lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
             raise MalformedFileError("a quote opened in the header row is never closed", uri=uri)
         return rows
 

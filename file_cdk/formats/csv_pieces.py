@@ -118,7 +118,7 @@ class PieceReader:
             if at_file_end or inside is not None:
                 break
             # The line end was inside quotes: look for one at which they are even.
-            inside = bool(buffer.count(self._boundaries.quote, 0, cut) & 1)
+            inside = bool(self._boundaries.quotes(buffer, 0, cut) & 1)
             searched = cut
         self._reader.push_back(buffer)
         return end

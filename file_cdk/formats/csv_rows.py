@@ -9,6 +9,8 @@ from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
 from file_cdk.formats.csv_shape import OddRowError, OddRows, Rows, Shape
 
+COMMENT = "comment"
+
 _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
 
@@ -96,8 +98,11 @@ class RowReader:
                 raise self._unreadable(exc, start) from None
             if values is None:
                 return
-            if not values:  # a blank line
-                self._number -= 1
+            if not values:
+                if dialect.comment is not None and lines.record[0].startswith(dialect.comment):
+                    self._report.skipped[COMMENT] += 1
+                else:  # a blank line
+                    self._number -= 1
                 continue
             if lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
                 raise self._error("a quote opened in this record is never closed", start)
@@ -113,10 +118,14 @@ class RowReader:
                 return self._error(self._not_text, self._lines.offset + exc.start)
             case UnicodeError():
                 return self._error(self._not_text, self._lines.offset)
-            case RecordTooLargeError() if self._shape.dialect.quote in "".join(self._lines.record[:1]):
+            case RecordTooLargeError() if self._opens_quote("".join(self._lines.record[:1])):
                 return self._error("record is too large: a quote opened in it is probably never closed", start)
             case _:
                 return self._error("record is too large", start)
+
+    def _opens_quote(self, text: str) -> bool:
+        quote = self._shape.dialect.quote
+        return quote is not None and quote in text
 
     def _reject(self, start: int, reason: str) -> None:
         # Rows of the same chunk are counted only when it is decoded, so the number is not the report's to tell.

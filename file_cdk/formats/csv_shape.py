@@ -14,6 +14,9 @@ from file_cdk.formats.csv_header import Header
 TOO_MANY = "record has too many values"
 TOO_FEW = "record has too few values"
 
+MARKS = '",\r\n'
+"""A value with one of them is written in quotes."""
+
 Row = list[str | None]
 
 
@@ -109,7 +112,7 @@ class Rows:
 def _written(value: str | None, quoted: bool) -> str:
     if value is None:
         return ""
-    if quoted or any(mark in value for mark in '",\r\n'):
+    if quoted or any(mark in value for mark in MARKS):
         return '"' + value.replace('"', '""') + '"'
     return value
 
@@ -135,11 +138,20 @@ class Shape:
             if len(values) < width:
                 rows.has_missing = True
         if self.unquoted_nulls and not self.unquoted_nulls.isdisjoint(values):
-            text = "".join(record)
-            if self.dialect.quote in text:
-                quoted = self.dialect.quoting(text).quoted[:width]
-                rows.quoted[len(rows.values)] = quoted + [False] * (width - len(quoted))
+            self._keep_quotes(rows, fitted, "".join(record))
         rows.values.append(fitted)
+
+    def _keep_quotes(self, rows: Rows, fitted: Row, record: str) -> None:
+        """Notes which values are not null for their quotes. A null one that could not be written anew without is left out."""
+        quoted = [False] * len(fitted)
+        if self.dialect.quote is not None and self.dialect.quote in record:
+            found = self.dialect.quoting(record).quoted[: len(fitted)]
+            quoted[: len(found)] = found
+            rows.quoted[len(rows.values)] = quoted
+        for index, value in enumerate(fitted):
+            if value and not quoted[index] and value in self.unquoted_nulls and any(mark in value for mark in MARKS):
+                fitted[index] = None
+                rows.has_missing = True
 
     def _fit(self, values: list[str]) -> tuple[Row, list[str]]:
         """The values under a name, and those over; the ones of columns without a name may be missing or blank."""
