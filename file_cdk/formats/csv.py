@@ -81,8 +81,8 @@ class CsvFormat:
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
 
-        An empty file has no columns. Raises MalformedFileError for a bad header, MalformedRecordError for a bad record in the sample that
-        reading would not reject.
+        An empty file has no columns. Raises MalformedFileError for a bad header, MalformedRecordError for a bad record in the
+        sample that reading would not reject.
         """
         split = self._sampled(stream, file, FaultPolicy.for_records(self.config))
         names = split.header.stripped_names

@@ -28,7 +28,8 @@ class Header:
     renamed: duplicate name -> how many times it was given another name.
     encoding: what the file's byte order mark says, where that is not the encoding configured.
     unnamed: those of `names` that the file does not have, for columns with a blank name.
-    A file without any row has no names. blanks_over: how many of the trailing blanks are not of the header itself, but of rows that end with a delimiter.
+    blanks_over: how many of the trailing blanks are not of the header itself, but of rows that end with a delimiter.
+    A file without any row has no names.
     """
 
     names: tuple[str, ...]

@@ -14,7 +14,6 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import (
     ConfigError,
     FileCdkError,
-    MalformedFileError,
     MalformedRecordError,
     SequentialOnlyError,
     TypeMismatchError,
