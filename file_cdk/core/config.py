@@ -78,7 +78,9 @@ class CsvConfig(_Model):
         ",", title="Delimiter", description="Text between the values of a row, mostly one character; `\\t` means a tab."
     )
     quote_char: str = Field(
-        '"', title="Quote Character", description="Character around a value that contains delimiters."
+        '"',
+        title="Quote Character",
+        description="Character around a value that contains delimiters; empty where the files have no quotes.",
     )
     escape_char: str | None = Field(
         None, title="Escape Character", description="Character that makes the next one literal; none by default."
@@ -144,6 +146,19 @@ class CsvConfig(_Model):
     skip_rows_at_end: int = Field(
         0, ge=0, le=1000, title="Skip Rows At End", description="Lines at the end of each file that are not data."
     )
+    comment_char: str | None = Field(
+        None,
+        title="Comment Character",
+        description="Lines that begin with this character are comments, above the header too; none by default.",
+    )
+    skip_initial_space: bool = Field(
+        False,
+        title="Skip Initial Space",
+        description="Whether blanks between a delimiter, or the beginning of a line, and a value do not belong to the value.",
+    )
+    decimal_mark: Literal[".", ","] = Field(
+        ".", title="Decimal Mark", description="Character before the fraction of a number: `.` or `,`."
+    )
 
     @field_validator("delimiter")
     @classmethod
@@ -155,11 +170,25 @@ class CsvConfig(_Model):
             raise ValueError("cannot have a line end in it")
         return value
 
-    @field_validator("quote_char", "escape_char")
+    @field_validator("quote_char")
+    @classmethod
+    def _one_character_or_empty(cls, value: str) -> str:
+        if len(value) > 1:
+            raise ValueError("must be one character, or empty for no quotes")
+        return value
+
+    @field_validator("escape_char", "comment_char")
     @classmethod
     def _one_character_or_none(cls, value: str | None) -> str | None:
         if value is not None and len(value) != 1:
             raise ValueError("must be one character")
+        return value
+
+    @field_validator("comment_char")
+    @classmethod
+    def _no_line_end(cls, value: str | None) -> str | None:
+        if value in ("\r", "\n"):
+            raise ValueError("cannot be a line end")
         return value
 
     @field_validator("encoding")
@@ -184,6 +213,12 @@ class CsvConfig(_Model):
         used = [c for c in (self.delimiter, self.quote_char, self.escape_char) if c]
         if len(used) != len(set(used)):
             raise ValueError("delimiter, quote_char and escape_char must differ")
+        if self.comment_char and (self.comment_char in used or self.delimiter.startswith(self.comment_char)):
+            raise ValueError("comment_char must differ from delimiter, quote_char and escape_char")
+        if self.skip_initial_space and " " in (*used, self.comment_char):
+            raise ValueError("with skip_initial_space no mark can be a blank")
+        if self.decimal_mark == self.delimiter and not (self.quote_char or self.escape_char):
+            raise ValueError("decimal_mark and delimiter must differ where there are no quotes")
         if self.ragged is not None and self.ignore_errors_on_fields_mismatch:
             raise ValueError("ragged and ignore_errors_on_fields_mismatch exclude each other: set at most one")
         return self

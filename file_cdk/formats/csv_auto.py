@@ -40,7 +40,7 @@ class DetectingCsvFormat:
 
     usual: the dialect of most files, and header: the names that they begin with. A file that begins so is read so, without
     looking further; any other is looked at closely, and a dialect that is not the usual one is a warning.
-    Raises MalformedFileError for a file that is not text.
+    Raises MalformedFileError for a file that is not text, and for markup.
     """
 
     extensions: ClassVar[tuple[str, ...]] = ()
@@ -102,13 +102,13 @@ class DetectingCsvFormat:
         proves_encoding = self.usual.encoding == "utf8" or sample.isascii()
         if self.header and proves_encoding and header_of(sample, self.usual) == self.header:
             return Found(CsvFormat(self.usual))
-        sniffed = detect(sample, complete=len(sample) < SAMPLE_BYTES)
-        if not sniffed.is_text and sample:
-            raise MalformedFileError(
-                f"is not text: {what_it_seems(sample)}",
-                uri=file.uri,
-                remedy="If it is of another format, say so with --format",
-            )
+        complete = len(sample) < SAMPLE_BYTES
+        sniffed = detect(sample, complete=complete)
+        if not sniffed.is_text and b"\0" in sample and sample.strip(b"\0"):
+            # Text with a few NULs in it is text all the same; what else is no text has other bytes besides.
+            sniffed = detect(sample.replace(b"\0", b""), complete=complete)
+        if sample:
+            _require_table(sniffed, sample, file)
         if sniffed.confidence < MIN_CONFIDENCE or sniffed.config == self.usual:
             return Found(CsvFormat(self.usual))
         if is_headless(self.usual) and without_header(sniffed.config) == self.usual:
@@ -122,6 +122,22 @@ class DetectingCsvFormat:
         names = HeaderUserProvided(header_definition_type="User Provided", column_names=list(self.header))
         config = sniffed.config.model_copy(update={"header_definition": names})
         return Found(CsvFormat(config), f"{note}; its columns are named as theirs, by position")
+
+
+def _require_table(sniffed: Sniffed, sample: bytes, file: RemoteFile) -> None:
+    """Raises MalformedFileError for what is no text, and for markup, such as the page that came instead of a file."""
+    if not sniffed.is_text:
+        raise MalformedFileError(
+            f"is not text: {what_it_seems(sample)}",
+            uri=file.uri,
+            remedy="Leave it out, or load it by itself, as what it is",
+        )
+    if sniffed.markup is not None:
+        raise MalformedFileError(
+            f"is no table: it seems to be {sniffed.markup}",
+            uri=file.uri,
+            remedy="Look at what it says: it may be the message of an error. If it is CSV after all, say so with --dialect default",
+        )
 
 
 def is_headless(config: CsvConfig) -> bool:

@@ -19,10 +19,10 @@ _TRIED_RECORDS = 12
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """The search for boundaries in files of one dialect."""
+    """The search for boundaries in files of one dialect. quote: None where it has none."""
 
     line_end: bytes
-    quote: bytes
+    quote: bytes | None
 
     def last(self, buffer: bytes, *, count_first: bool) -> Iterator[int]:
         """Ends of the longest run of whole records at the beginning of `buffer`, which begins with a record.
@@ -33,6 +33,9 @@ class Boundaries:
         latest = buffer.rfind(self.line_end) + 1
         if not latest:
             return
+        if self.quote is None:
+            yield latest
+            return
         if count_first:
             counted = self._last_by_parity(buffer)
             yield from dict.fromkeys(position for position in (counted, latest) if position)
@@ -42,7 +45,11 @@ class Boundaries:
         if counted and counted != latest:
             yield counted
 
+    def quotes(self, buffer: bytes, start: int, end: int) -> int:
+        return 0 if self.quote is None else buffer.count(self.quote, start, end)
+
     def _last_by_parity(self, buffer: bytes) -> int:
+        assert self.quote is not None
         quotes, end = buffer.count(self.quote), len(buffer)
         while True:
             quote = buffer.rfind(self.quote, 0, end)
@@ -56,7 +63,7 @@ class Boundaries:
     def first(self, buffer: bytes, start: int, *, inside: bool) -> int:
         """The first boundary after a line end at or after `start`, by parity; 0 when there is none."""
         while (found := buffer.find(self.line_end, start)) >= 0:
-            inside ^= bool(buffer.count(self.quote, start, found) & 1)
+            inside ^= bool(self.quotes(buffer, start, found) & 1)
             if not inside:
                 return found + 1
             start = found + 1
@@ -74,10 +81,11 @@ def guess_start(reader: ForwardReader, start: int, dialect: Dialect, header: Hea
     boundaries = Boundaries(header.line_end, dialect.quote_bytes)
     reader.seek(start - 1)
     window = reader.read_exactly(_WINDOW_BYTES)
-    if window[:1] == header.line_end and dialect.quote_bytes not in window:
+    has_quotes = dialect.quote_bytes is not None and dialect.quote_bytes in window
+    if window[:1] == header.line_end and not has_quotes:
         return start
     by_parity = start_of(boundaries, window)
-    if dialect.quote_bytes in window:
+    if has_quotes:
         candidates = sorted({by_parity, boundaries.first(window, 1, inside=True)} - {0})
         doubts = {found: _doubt(window[found:], dialect, header) for found in candidates}
         fitting = [found for found in candidates if doubts[found] < 2]
@@ -105,4 +113,4 @@ def _doubt(text: bytes, dialect: Dialect, header: Header) -> int:
         rows = rows[:-1]  # the window may cut the last record
     if not rows or not all(len(header.names) <= len(row) <= header.width for row in rows):
         return 2
-    return int(any(dialect.quote in value for row in rows for value in row))
+    return int(any(dialect.quote is not None and dialect.quote in value for row in rows for value in row))

@@ -70,6 +70,12 @@ def _empty(text: str) -> None:
         raise ValueError("not empty")
 
 
+def _float_with_comma(text: str) -> float:
+    if "." in text:
+        raise ValueError("a point is no decimal mark here")
+    return float(text.replace(",", "."))
+
+
 def casts(config: CsvConfig) -> dict[str, Cast]:
     """By JSON type, what turns text into a value; each raises ValueError for text that is none of that type."""
     booleans = dict.fromkeys(config.false_values, False) | dict.fromkeys(config.true_values, True)
@@ -84,7 +90,7 @@ def casts(config: CsvConfig) -> dict[str, Cast]:
         "null": _empty,
         "boolean": boolean,
         "integer": int,
-        "number": float,
+        "number": float if config.decimal_mark == "." else _float_with_comma,
         "object": parse_json,
         "array": _parse_array,
         "string": str,
@@ -168,6 +174,7 @@ class RecordConversion:
             true_values=sorted(config.true_values),
             false_values=sorted(config.false_values - config.true_values),
             check_utf8=False,  # see Lexer.prepare
+            decimal_point=config.decimal_mark,
         )
 
     def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:

@@ -1,5 +1,6 @@
 """From the bytes of a piece to its batches, by way of one conversion: for the protocol, or for a table."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pyarrow.csv as pc
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
-from file_cdk.formats.csv_dialect import CANONICAL
+from file_cdk.formats.csv_dialect import CANONICAL, Dialect
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
 from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
@@ -55,12 +56,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """bad_at: of an irregular piece, where its first bytes are that are no text, if that is why."""
+    """cut: rows that lost blank values which were over. bad_at: of an irregular piece, where its first bytes are that are no
+    text, or a comment, if that is why."""
 
     outcome: Outcome
     batches: Sequence[Batch] = ()
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: Sequence[RejectedRow] = ()
+    cut: int = 0
     bad_at: int | None = None
 
 
@@ -76,9 +79,12 @@ class PieceDecoder:
         self._rows = rows
         self._from_rows = None if shape.header.trailing_blanks else self._conversion.from_rows
         self._small_piece_bytes = small_piece_bytes
+        self._comment = _line_beginning(shape.dialect)
 
     def decode(self, piece: bytes, *, at_file_end: bool = False) -> Decoded:
         """The piece begins at a record. Raises what the conversion raises."""
+        if self._comment is not None and (found := self._comment.search(piece)) is not None:
+            return Decoded(Outcome.IRREGULAR, bad_at=found.end() - 1)
         if len(piece) <= self._small_piece_bytes and self._from_rows is not None:
             rows = regular_rows(piece, self._dialect, self._header.width, at_file_end=at_file_end)
             if rows is not None:
@@ -102,7 +108,7 @@ class PieceDecoder:
         batches = self._converted(lexed.table, prepared, typed) if lexed.table.num_rows else ()
         if apart.inserted:
             batches = list(_interleaved(batches, [(at, self._rows.decode(rows)) for at, rows in apart.inserted]))
-        return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected)
+        return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected, apart.cut)
 
     def _lex(self, prepared: bytes) -> tuple[Lexed | None, bool]:
         """The rows, and whether they are typed already; None when not even strings come of them."""
@@ -133,6 +139,13 @@ class PieceDecoder:
                 return batches
             table = self._lexer.read(prepared, self._lexer.strings).table
         return conversion.from_strings(table, prepared, self._lexer)
+
+
+def _line_beginning(dialect: Dialect) -> re.Pattern[bytes] | None:
+    """What finds a line that begins as a comment does, be it one or inside quotes."""
+    if dialect.comment is None or not dialect.is_line_safe:
+        return None
+    return re.compile(rb"(?:\A|[\r\n])" + re.escape(dialect.comment.encode(dialect.encoding)))
 
 
 def _interleaved(batches: Sequence[Batch], inserted: Sequence[tuple[int, Sequence[Batch]]]) -> Iterator[Batch]:

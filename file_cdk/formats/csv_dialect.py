@@ -33,13 +33,18 @@ _NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined"
 class Dialect:
     """The reference semantics are those of Python's `csv.reader` with these settings, not strict: a quote inside an
     unquoted value is text, and text after a closing quote belongs to the value. A delimiter of several characters is one
-    wherever it stands outside quotes, found from the left; an escape character before it makes all of it text."""
+    wherever it stands outside quotes, found from the left; an escape character before it makes all of it text.
+
+    quote: None where files have none. comment: a line that begins with it, where a record might begin, is none.
+    skips_blanks: those before a value, of which the quote after them is the first character."""
 
     delimiter: str = ","
-    quote: str = '"'
+    quote: str | None = '"'
     escape: str | None = None
     double_quote: bool = True
     encoding: str = "utf-8"
+    comment: str | None = None
+    skips_blanks: bool = False
 
     @classmethod
     def of(cls, config: CsvConfig) -> "Dialect":
@@ -48,19 +53,23 @@ class Dialect:
             raise ConfigError("delimiter must not contain quote_char or escape_char")
         return cls(
             config.delimiter,
-            config.quote_char,
+            config.quote_char or None,
             config.escape_char,
             config.double_quote,
             _encoding_name(config.encoding or "utf-8"),
+            config.comment_char,
+            config.skip_initial_space,
         )
 
     @property
     def is_columnar(self) -> bool:
         """Whether Arrow's CSV reader, which takes a one-byte quote and reads an escape character its own way, can read it.
 
-        Delimiters of several bytes get a stand-in.
+        Delimiters of several bytes get a stand-in. Pieces with comments are cut around them.
         """
-        return self.escape is None and self.quote.isascii() and self.quote not in "\r\n" and self.is_line_safe
+        if self.escape is not None or self.skips_blanks or not self.is_line_safe:
+            return False
+        return self.quote is None or (self.quote.isascii() and self.quote not in "\r\n")
 
     @property
     def has_plain_delimiter(self) -> bool:
@@ -76,13 +85,16 @@ class Dialect:
         return self.encoding == "utf-8" or _is_single_byte(self.encoding)
 
     @property
-    def quote_bytes(self) -> bytes:
-        return self.quote.encode(self.encoding)
+    def quote_bytes(self) -> bytes | None:
+        return None if self.quote is None else self.quote.encode(self.encoding)
 
     def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Rows as lists of values; lines keep their ends, a blank line gives an empty list."""
+        """Rows as lists of values; lines keep their ends, a blank line gives an empty list, and so does a comment."""
         if csv.field_size_limit() < FIELD_SIZE_LIMIT:
             csv.field_size_limit(FIELD_SIZE_LIMIT)
+        if self.comment is not None:
+            blanked = _CommentsBlanked(lines, self.comment)
+            return blanked.between(replace(self, comment=None).reader(blanked))
         if len(self.delimiter) > 1:
             stand_in = StandIn.of(self.delimiter)
             return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines)))
@@ -92,6 +104,8 @@ class Dialect:
             quotechar=self.quote,
             escapechar=self.escape,
             doublequote=self.double_quote,
+            skipinitialspace=self.skips_blanks,
+            quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
         )
 
     def _marked(self, stand_in: StandIn) -> "Dialect":
@@ -107,6 +121,8 @@ class Dialect:
         while position < len(record):
             char = record[position]
             position += 1
+            if char == " " and at_start and self.skips_blanks:
+                continue
             if char == self.escape:
                 position += 1
             elif inside:
@@ -125,6 +141,27 @@ class Dialect:
                 break
             at_start = False
         return Quoting(quoted, inside)
+
+
+class _CommentsBlanked:
+    """Lines, with a blank one in place of a comment; whether a record begins at a line is known from the rows read so far,
+    for the reader takes no line before it needs it."""
+
+    def __init__(self, lines: Iterable[str], comment: str) -> None:
+        self._lines = iter(lines)
+        self._comment = comment
+        self._at_record = True
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            at_record, self._at_record = self._at_record, False
+            yield "\n" if at_record and line.startswith(self._comment) else line
+
+    def between(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+        """The rows that are read of these lines."""
+        for row in rows:
+            self._at_record = True
+            yield row
 
 
 @dataclass(frozen=True, slots=True)

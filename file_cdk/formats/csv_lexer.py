@@ -70,7 +70,7 @@ class Lexer:
             piece = self._as_utf8(piece)
         delimiter = self._dialect.delimiter.encode("utf-8")
         if not self._plain:
-            mark = free_byte(piece, self._dialect.quote.encode("ascii"))
+            mark = free_byte(piece, (self._dialect.quote or "").encode("ascii"))
             if mark is None:
                 raise UnlexableError(None)
             piece, delimiter = piece.replace(delimiter, mark), mark
@@ -126,7 +126,7 @@ class Lexer:
         if delimiter not in self._options:
             self._options[delimiter] = pc.ParseOptions(
                 delimiter=delimiter.decode(),
-                quote_char=self._dialect.quote,
+                quote_char=self._dialect.quote or False,
                 double_quote=self._dialect.double_quote,
                 newlines_in_values=True,
                 ignore_empty_lines=True,

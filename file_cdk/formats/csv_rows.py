@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_shape import OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
+
+COMMENT = "comment"
 
 _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
@@ -73,12 +75,13 @@ class RowReader:
             self._reject(start, self._not_text)
             return
         try:
-            self._shape.add(rows, values, lines.record)
+            if not self._shape.add(rows, values, lines.record):
+                self._report.warnings[BLANKS_LEFT_OUT] += 1
         except OddRowError as odd:
             if policy.odd_rows is OddRows.SKIP:
                 self._report.skipped[odd.reason] += 1
             elif policy.odd_rows is OddRows.FAIL:
-                raise self._error(str(odd), start) from None
+                raise self._error(str(odd), start, odd.remedy) from None
             else:
                 self._reject(start, odd.reason)
 
@@ -96,8 +99,11 @@ class RowReader:
                 raise self._unreadable(exc, start) from None
             if values is None:
                 return
-            if not values:  # a blank line
-                self._number -= 1
+            if not values:
+                if dialect.comment is not None and lines.record[0].startswith(dialect.comment):
+                    self._report.skipped[COMMENT] += 1
+                else:  # a blank line
+                    self._number -= 1
                 continue
             if lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
                 raise self._error("a quote opened in this record is never closed", start)
@@ -113,15 +119,20 @@ class RowReader:
                 return self._error(self._not_text, self._lines.offset + exc.start)
             case UnicodeError():
                 return self._error(self._not_text, self._lines.offset)
-            case RecordTooLargeError() if self._shape.dialect.quote in "".join(self._lines.record[:1]):
+            case RecordTooLargeError() if self._opens_quote("".join(self._lines.record[:1])):
                 return self._error("record is too large: a quote opened in it is probably never closed", start)
             case _:
                 return self._error("record is too large", start)
+
+    def _opens_quote(self, text: str) -> bool:
+        quote = self._shape.dialect.quote
+        return quote is not None and quote in text
 
     def _reject(self, start: int, reason: str) -> None:
         # Rows of the same chunk are counted only when it is decoded, so the number is not the report's to tell.
         number = self._rows_before + self._number
         self._report.rejects.add(Reject(number, start, reason, self._lines.raw_record()))
 
-    def _error(self, message: str, byte: int) -> MalformedRecordError:
-        return MalformedRecordError(message, uri=self._rules.uri, row=self._rows_before + self._number, byte=byte)
+    def _error(self, message: str, byte: int, remedy: str | None = None) -> MalformedRecordError:
+        row = self._rows_before + self._number
+        return MalformedRecordError(message, uri=self._rules.uri, row=row, byte=byte, remedy=remedy)

@@ -58,6 +58,8 @@ def cleanness(cell: str) -> float:
         return 0.0
     if _WHOLE.fullmatch(bare):
         return 1.0
+    if "'" in (bare[0], bare[-1]) and bare.count("'") == 1:
+        return 0.5
     if _SEPARATORS.search(bare):
         return 0.1
     if bare[0] == '"' or (bare[-1] == '"' and bare.count('"') % 2):

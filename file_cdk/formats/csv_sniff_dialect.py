@@ -2,16 +2,19 @@
 
 The idea, that the right dialect is the one under which rows have a pattern and cells have types, is that of van den Burg,
 Nazábal and Sutton, Wrangling messy CSV files by detecting row and type patterns (2019); the measures are our own.
+Whether a quote, an escape, a comment or blanks mean anything is not a matter of scores: each needs a proof of its own, for
+a wrong one changes values that nobody will look at.
 """
 
 import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from file_cdk.formats.csv_dialect import FIELD_SIZE_LIMIT
 from file_cdk.formats.csv_sniff_cells import Kind, cleanness, kind_of
+from file_cdk.formats.csv_sniff_reading import Marks, Rows
+from file_cdk.formats.csv_sniff_table import evenness, first_of_table, usual_width
 
 _DELIMITERS = {
     ",": 1.0,
@@ -28,63 +31,34 @@ _DELIMITERS = {
 """With how likely each is before looking."""
 _WEAK_DELIMITERS = {":": 0.75, " ": 0.7}
 """Ones that stand inside values more often than between them."""
+_HINTED = 1.15
+"""What the file itself names in a line `sep=`."""
+_RARE = 0.88
+_RARE_DELIMITER = re.compile(r"[^\w\s\"'.,;\\/()\[\]{}<>=?!%&$€£@*+-]{1,4}|[#<>|~^;]{2,4}")
 
-_STAND_IN = "\ue000"
-"""For a delimiter of two characters, which Python's csv module does not take."""
-_UNUSED_QUOTES = "\x02\x1c\x1d\x1e\x10"
 _CLOCK = re.compile(r"(?:^|[ T])[0-9]{1,2}:[0-9]{2}")
-_ESCAPED_QUOTE = re.compile(r"\\[\"']")
+_LONE_BACKSLASH = re.compile(r"\\[^\\\"'ntrN0\r\n]")
+_DOUBLED_BACKSLASH = re.compile(r"[\w:.]\\\\")
+"""Not at the beginning of a value, where `\\server` has two of its own."""
+_DOUBLED_THAT_PROVE = 3
 _ONE_COLUMN = 0.3
 _WITH_LINES_ABOVE = 0.7
 """Lines that no table explains: a dialect that needs none is likelier."""
+_WITH_COMMENTS = 0.97
 _MAX_CELLS = 2000
 _MIN_ROWS_JUDGED = 5
-_MAX_PREAMBLE_ROWS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """quote: None where the file has none."""
-
-    delimiter: str = ","
-    quote: str | None = '"'
-    escape: str | None = None
-
-    def rows(self, lines: Sequence[str]) -> "Rows":
-        """Raises csv.Error for what Python's reader does not take."""
-        delimiter = self.delimiter
-        if len(delimiter) > 1:
-            lines, delimiter = [line.replace(delimiter, _STAND_IN) for line in lines], _STAND_IN
-        if csv.field_size_limit() < FIELD_SIZE_LIMIT:
-            csv.field_size_limit(FIELD_SIZE_LIMIT)
-        reader = csv.reader(
-            lines,
-            delimiter=delimiter,
-            quotechar=self.quote,
-            escapechar=self.escape,
-            quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
-        )
-        values, starts, before = [], [], 0
-        for row in reader:
-            if row:
-                values.append(row)
-                starts.append(before)
-            before = reader.line_num
-        return Rows(values, starts)
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows that are not blank, and how many physical lines are before each."""
-
-    values: list[list[str]]
-    starts: list[int]
+_LINES_OF_RARE = 50
+_WRAPPED = 0.5
+"""Share of the filled cells that stand in quotes: from there on quotes are how the file is written."""
+_FAULTS_FORGIVEN = 0.1
+"""Per cell in quotes, so many that are not used well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One way to read the sample. width: values of most rows. first: index of the first row of the table, its header or data.
-    evenness: share of the rows from there on of that width. score: how good it is, 0 to 1."""
+    evenness: share of the rows from there on of that width. score: how good it is, 0 to 1.
+    faults: quotes that make no sense as quotes, and rows that they join."""
 
     marks: Marks
     rows: Rows
@@ -92,6 +66,7 @@ class Shape:
     first: int
     evenness: float
     score: float
+    faults: int
 
     @property
     def table(self) -> list[list[str]]:
@@ -103,20 +78,24 @@ class Shape:
         return self.rows.starts[self.first] if self.first else 0
 
 
-def best_shape(lines: Sequence[str], *, cut: bool) -> Shape | None:
+def best_shape(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> Shape | None:
     """The most likely reading; the default one where none is better. cut: the sample ends before the file does.
+    hint: the delimiter that the file says it has.
 
     None when there are no rows.
     """
-    text = "".join(lines)
-    best = default = _judged(Marks(), lines, 1.0, cut=cut)
-    for marks, prior in _candidates(text):
-        shape = _judged(marks, lines, prior, cut=cut)
-        if shape is None or (best is not None and shape.score <= best.score):
-            continue
-        if shape.first and default is not None and _is_even_from_the_start(default):
-            continue
-        best = shape
+    trial = _Trial(lines, cut)
+    best = default = trial.best(Marks(), _HINTED if hint == "," else 1.0)
+    for delimiter, prior in _candidates(trial.text, lines, hint):
+        for quote in ('"', "'"):
+            if (delimiter, quote) == (",", '"') or (quote == "'" and not _may_quote(delimiter, trial.text)):
+                continue
+            shape = trial.best(Marks(delimiter, quote), prior)
+            if shape is None or (best is not None and shape.score <= best.score):
+                continue
+            if shape.first and default is not None and _is_even_from_the_start(default):
+                continue
+            best = shape
     return best
 
 
@@ -125,24 +104,31 @@ def _is_even_from_the_start(shape: Shape) -> bool:
     return not shape.first and shape.width > 1 and shape.evenness == 1 and len(shape.table) > 2
 
 
-def unused_quote(text: str) -> str:
-    """A quote character for a file without any."""
-    return next((char for char in _UNUSED_QUOTES if char not in text), _UNUSED_QUOTES[0])
+def _candidates(text: str, lines: Sequence[str], hint: str | None) -> Iterator[tuple[str, float]]:
+    known = _DELIMITERS | _WEAK_DELIMITERS
+    for delimiter, prior in known.items():
+        if delimiter == hint:
+            yield delimiter, _HINTED
+        elif delimiter == "," or (delimiter in text and _is_whole_mark(delimiter, text)):
+            yield delimiter, prior
+    if hint is not None and hint not in known and hint in text:
+        yield hint, _HINTED
+    for delimiter in _rare_delimiters(lines):
+        if delimiter not in known and delimiter != hint:
+            yield delimiter, _RARE
 
 
-def _candidates(text: str) -> Iterator[tuple[Marks, float]]:
-    """All but the default, which wins where none is better."""
-    has_escapes = _ESCAPED_QUOTE.search(text) is not None or ("\\" in text and "\\" not in text.replace("\\\\", ""))
-    for delimiter, prior in (_DELIMITERS | _WEAK_DELIMITERS).items():
-        if delimiter != "," and (delimiter not in text or not _is_whole_mark(delimiter, text)):
-            continue
-        for quote, quote_prior in _quotes(text, delimiter):
-            if (delimiter, quote) != (",", '"'):
-                yield Marks(delimiter, quote), prior * quote_prior
-            if quote is not None and has_escapes:
-                yield Marks(delimiter, quote, "\\"), prior * quote_prior * 1.02
-            elif "\\" + delimiter in text:
-                yield Marks(delimiter, quote, "\\"), prior * quote_prior * 0.99
+def _rare_delimiters(lines: Sequence[str]) -> list[str]:
+    """Marks of one to four odd characters that stand in nearly every line, as often in each."""
+    counts = [Counter(_RARE_DELIMITER.findall(line)) for line in lines[:_LINES_OF_RARE] if line.strip()]
+    if len(counts) < 2:
+        return []
+    found = []
+    for mark in set().union(*counts[-3:]):
+        times, lines_alike = Counter(count[mark] for count in counts).most_common(1)[0]
+        if times and lines_alike >= 0.9 * len(counts):
+            found.append(mark)
+    return sorted(found, key=lambda mark: (-len(mark), mark))[:3]
 
 
 def _is_whole_mark(delimiter: str, text: str) -> bool:
@@ -152,68 +138,133 @@ def _is_whole_mark(delimiter: str, text: str) -> bool:
     return delimiter not in "|:" or delimiter in text.replace(2 * delimiter, "")
 
 
-def _quotes(text: str, delimiter: str) -> Iterator[tuple[str | None, float]]:
-    yield '"', 1.0
+def _may_quote(delimiter: str, text: str) -> bool:
+    """Whether single quotes stand around a value."""
     mark = re.escape(delimiter)
-    if re.search(rf"(?:^|{mark})'(?:[^'\\]|''|\\.)*'(?:{mark}|\r?$)", text, re.MULTILINE):
-        yield "'", 0.98
-    if re.search(rf'(?:^|{mark})"', text, re.MULTILINE):
-        yield None, 0.85
+    return re.search(rf"(?:^|{mark})'(?:[^'\\]|''|\\.)*'(?:{mark}|\r?$)", text, re.MULTILINE) is not None
 
 
-def _judged(marks: Marks, lines: Sequence[str], prior: float, *, cut: bool) -> Shape | None:
-    try:
-        rows = marks.rows(lines)
-    except csv.Error:
-        return None
-    values = rows.values
-    if cut and len(values) > 2:
-        values.pop()  # may go on beyond the sample
-    if not values:
-        return None
-    width = _usual_width([len(row) for row in values])
-    first = _first_of_table(values, width)
-    table = values[first:]
-    evenness = sum(len(row) == width for row in table) / len(table)
-    clean = _clean_share(table)
-    breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
-    if marks.delimiter in _WEAK_DELIMITERS and (first or not _is_plain_table(marks, table, width, evenness, lines)):
-        prior *= 0.1
-    penalty = _WITH_LINES_ABOVE if first else 1.0
-    score = prior * penalty * breadth * evenness**2 * clean**2
-    return Shape(marks, rows, width, first, evenness, score)
+class _Trial:
+    """Reads the sample with one choice of marks after the other."""
+
+    def __init__(self, lines: Sequence[str], cut: bool) -> None:
+        self.lines = lines
+        self.text = "".join(lines)
+        self._cut = cut
+        self._comment = "#" if _comments_below_the_top(lines) else None
+
+    def best(self, marks: Marks, prior: float) -> Shape | None:
+        """With this delimiter and quote, and what else the lines prove."""
+        shape = self._without_comments(marks, prior)
+        if self._comment is not None and not marks.delimiter.startswith(self._comment):
+            without = self._without_comments(replace(marks, comment=self._comment), prior * _WITH_COMMENTS)
+            if without is not None and (shape is None or without.score > shape.score) and without.width > 1:
+                return without
+        return shape
+
+    def _without_comments(self, marks: Marks, prior: float) -> Shape | None:
+        shape = self.read(marks, prior)
+        if marks.quote is None or marks.quote not in self.text:
+            return self._escaped(shape, marks, prior)
+        padded = replace(marks, blanks=True)
+        if marks.delimiter != " " and re.search(rf"{re.escape(marks.delimiter)} +{marks.quote}", self.text):
+            shape = _better(shape, self.read(padded, prior), equal=_has_quotes_after_blanks(shape, marks.quote))
+        shape = self._escaped(shape, shape.marks if shape else marks, prior)
+        if marks.quote == "'":
+            return None if shape is None or shape.faults else shape
+        if shape is None or shape.faults:
+            bare = self.read(replace(marks, quote=None), prior)
+            if bare is not None and (shape is None or _quotes_are_text(shape, bare)):
+                return bare
+        return shape
+
+    def _escaped(self, shape: Shape | None, marks: Marks, prior: float) -> Shape | None:
+        """With a backslash for an escape, where without one quotes make no sense or rows are less even, or where all that
+        there are in the midst of values are doubled."""
+        if "\\" not in self.text:
+            return shape
+        quote = marks.quote is not None and "\\" + marks.quote in self.text
+        doubled = self._doubles_backslashes(marks.quote)
+        if not (quote or doubled) and (
+            "\\" + marks.delimiter not in self.text
+            or len(_LONE_BACKSLASH.findall(self.text)) > 2 * self.text.count("\\" + marks.delimiter)
+        ):
+            return shape
+        return _better(shape, self.read(replace(marks, escape="\\"), prior), equal=doubled)
+
+    def _doubles_backslashes(self, quote: str | None) -> bool:
+        if len(_DOUBLED_BACKSLASH.findall(self.text)) < _DOUBLED_THAT_PROVE:
+            return False
+        bare = self.text.replace("\\\\", "")
+        return "\\" not in (bare if quote is None else bare.replace("\\" + quote, ""))
+
+    def read(self, marks: Marks, prior: float) -> Shape | None:
+        try:
+            rows = marks.rows(self.lines, cut=self._cut)
+        except csv.Error:
+            return None
+        if self._cut and len(rows.values) > 2:
+            rows.pop()  # may go on beyond the sample
+        values = rows.values
+        if not values:
+            return None
+        width = usual_width(values)
+        first = first_of_table(values, width)
+        table = values[first:]
+        even = evenness(table, width)
+        clean = _clean_share(table, quotes_are_text=marks.quote is None)
+        breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
+        if marks.delimiter in _WEAK_DELIMITERS and (
+            first or not _is_plain_table(marks, table, width, even, self.lines)
+        ):
+            prior *= 0.1
+        penalty = _WITH_LINES_ABOVE if first else 1.0
+        faults = rows.faults
+        if marks.quote is not None:
+            faults += rows.joined(self.lines, marks.delimiter, width)
+        score = prior * penalty * breadth * even**2 * clean**2
+        return Shape(marks, rows, width, first, even, score, faults)
 
 
-def _usual_width(widths: list[int]) -> int:
-    """The most frequent one; of two as frequent, the first row's or the larger."""
-    counts = Counter(widths)
-    most = max(counts.values())
-    return max((width for width in counts if counts[width] == most), key=lambda width: (width == widths[0], width))
+def _better(shape: Shape | None, other: Shape | None, *, equal: bool) -> Shape | None:
+    """The other reading where it makes more sense of quotes, or rows more even; equal: also where it is as good."""
+    if shape is None or other is None:
+        return shape or other
+    if other.faults > shape.faults or other.evenness < shape.evenness or other.width < shape.width == 1:
+        return shape
+    return other if equal or other.faults < shape.faults or other.evenness > shape.evenness else shape
 
 
-def _first_of_table(values: list[list[str]], width: int) -> int:
-    """Rows above it are titles and comments: fewer than half as wide, or beginning with `#` and of another width."""
-    for index, row in enumerate(values[: _MAX_PREAMBLE_ROWS + 1]):
-        if width == 1:
-            is_above = row[0].startswith("#")
-        else:
-            filled = sum(bool(cell.strip()) for cell in row)
-            is_above = len(row) < width and (row[0].startswith("#") or 2 * len(row) <= width or len(row) == 1)
-            is_above |= (
-                len(row) == width > 2 and filled == 1 and bool(row[0].strip()) and _is_title(values, index, width)
-            )
-        if not is_above:
-            return index
-    return 0
+def _quotes_are_text(quoted: Shape, bare: Shape) -> bool:
+    """Of a reading with quotes that has faults, and one without. The latter changes no character: it is right unless the
+    other is clearly more even, or many values stand in quotes as they should."""
+    if bare.width < 2 or bare.evenness < quoted.evenness - 0.02 or bare.width < quoted.width:
+        return False
+    cells = [cell for row in bare.table for cell in row if cell]
+    wrapped = sum(len(cell) > 1 and cell[0] == '"' == cell[-1] for cell in cells)
+    return wrapped < _WRAPPED * len(cells) and quoted.faults > _FAULTS_FORGIVEN * wrapped
 
 
-def _is_title(values: list[list[str]], index: int, width: int) -> bool:
-    """A title as a spreadsheet writes it: one cell filled, and the row of names after it has all of them."""
-    following = next((row for row in values[index + 1 : index + 4] if sum(map(bool, row)) > 1), None)
-    return index == 0 and following is not None and len(following) == width and all(c.strip() for c in following)
+def _has_quotes_after_blanks(shape: Shape | None, quote: str) -> bool:
+    if shape is None:
+        return True
+    cells = [cell.strip() for row in shape.table for cell in row if cell.startswith(" ")]
+    begun = [cell for cell in cells if cell.startswith(quote)]
+    return bool(begun) and all(len(cell) > 1 and cell.endswith(quote) for cell in begun)
 
 
-def _clean_share(table: list[list[str]]) -> float:
+def _comments_below_the_top(lines: Sequence[str]) -> bool:
+    """Whether a line begins with `#` that has lines of data above it; those at the top are lines above a header."""
+    data_met, comments = False, 0
+    for line in lines:
+        if line.startswith("#"):
+            comments += data_met
+        elif line.strip():
+            data_met = True
+    return 0 < comments < len(lines) / 2
+
+
+def _clean_share(table: list[list[str]], *, quotes_are_text: bool) -> float:
     cells = judged = 0
     total = 0.0
     for number, row in enumerate(table):
@@ -221,20 +272,23 @@ def _clean_share(table: list[list[str]]) -> float:
             break
         cells += len(row)
         for cell in row:
+            if quotes_are_text:
+                cell = cell.replace('"', "")
             if cell:
                 total += cleanness(cell)
                 judged += 1
     return total / judged if judged else 1.0
 
 
-def _is_plain_table(marks: Marks, table: list[list[str]], width: int, evenness: float, lines: Sequence[str]) -> bool:
+def _is_plain_table(marks: Marks, table: list[list[str]], width: int, even: float, lines: Sequence[str]) -> bool:
     """Whether a weak delimiter is one after all: even rows, no more blanks around, and a column of numbers or dates."""
-    if width < 2 or evenness < 1 or len(table) < 3:
+    if width < 2 or len(table) < 3 or even < (0.97 if width > 3 and len(table) > 30 else 1):
         return False
     if marks.delimiter == ":" and all(map(_CLOCK.search, lines[1:51])):
         return False
-    body = table[1:51]
-    cells = [cell for row in body for cell in row]
+    body = [row for row in table[1:51] if len(row) == width]
+    quoted = marks.quote is not None and width > 3 and any(marks.quote in line for line in lines)
+    cells = [] if quoted else [cell for row in body for cell in row]
     if any(cell != cell.strip() or cell.endswith((",", ";", "|")) or (not cell and width > 2) for cell in cells):
         return False
     if all(kind_of(line) is not Kind.TEXT for line in lines[1:51]):

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import json
 import re
 from dataclasses import dataclass
 
@@ -24,21 +25,30 @@ _OTHER_FORMATS = (
     b"\xd0\xcf\x11\xe0",
 )
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-_NOT_TEXT = re.compile("[\x00\x03-\x08\x0e-\x1a\x7f\ufffd]")
+_NOT_TEXT = re.compile("[\x00\x03-\x08\x0e-\x1a\x7f]")
 
+_HTML = re.compile(r"\s*<(?:!doctype\s+html|html|head|body|table|script|meta|div)\b", re.I)
+_XML = re.compile(r"\s*<(?:\?xml\b|!doctype\b|!--)", re.I)
+_ELEMENT = re.compile(r"\s*<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?>")
+
+_SEARCHED_CHARS = 4096
 _MAX_NOT_TEXT = 0.02
-_FEW_BAD = 0.1
 _ZEROS_OF_UTF16 = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all."""
+    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all.
+    markup: what it is instead of a table, for a person."""
 
     text: str
     encoding: str = "utf8"
     guessed: bool = False
     readable: bool = True
+
+    @property
+    def markup(self) -> str | None:
+        return markup_of(self.text)
 
 
 def decode(sample: bytes) -> Text:
@@ -52,7 +62,8 @@ def decode(sample: bytes) -> Text:
         return _checked(_decoded(sample, utf16), utf16)
     text = _decoded(sample, "utf8")
     bad = text.count("\ufffd")
-    if bad <= _FEW_BAD * sum(char > "\x7f" for char in text):
+    # Hardly two characters of a single-byte encoding happen to be one in UTF-8.
+    if bad <= sum(char > "\x7f" for char in text) - bad:
         return _checked(text, "utf8", guessed=bad > 0)
     encoding = "latin-1" if _UNDEFINED_IN_CP1252.search(sample) else "cp1252"
     return _checked(_decoded(sample, encoding), encoding, guessed=True)
@@ -86,3 +97,32 @@ def whole_lines(text: str, *, complete: bool, limit: int, max_chars: int) -> lis
     if len(lines) > 1 and (not complete or len(text) > max_chars) and not lines[-1].endswith(("\n", "\r")):
         lines.pop()
     return lines[:limit]
+
+
+def markup_of(text: str) -> str | None:
+    """`an HTML page`, `an XML document`, `a JSON document`; None for what may be a table."""
+    if _HTML.match(text):
+        return "an HTML page"
+    if _XML.match(text):
+        return "an HTML page" if re.search("<html", text[:_SEARCHED_CHARS], re.I) else "an XML document"
+    if (element := _ELEMENT.match(text)) is not None and f"</{element[1]}" in text:
+        return "an XML document"
+    return "a JSON document" if _is_json(text) else None
+
+
+def _is_json(text: str) -> bool:
+    """An object or a list of such over all of the text, or objects line by line."""
+    bare = text.strip()
+    if bare[:1] not in ("{", "["):
+        return False
+    lines = [line for line in bare.splitlines() if line.strip()]
+    if bare.startswith("{") and all(_loads(line) is dict for line in lines[: max(1, min(len(lines) - 1, 5))]):
+        return True
+    return _loads(bare) in (dict, list) and ("{" in bare or bare.startswith("{"))
+
+
+def _loads(text: str) -> type | None:
+    try:
+        return type(json.loads(text))
+    except (ValueError, RecursionError):
+        return None

@@ -6,6 +6,7 @@ null where the column is not text.
 
 from collections.abc import Collection, Sequence
 from functools import partial
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as cp
@@ -17,7 +18,7 @@ from file_cdk.core.errors import TypeMismatchError
 from file_cdk.formats.csv_decode import Batch
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexer
-from file_cdk.formats.csv_table_numbers import BLANKS, is_number, number_type, to_numbers
+from file_cdk.formats.csv_table_numbers import BLANKS, is_number, number_type, to_numbers, with_points
 
 _BELOW_A_MICROSECOND = r"\.[0-9]{7}"
 _ONLY_BLANKS = rf"^[{BLANKS}]+$"
@@ -50,6 +51,7 @@ def _options(config: CsvConfig, types: dict[str, pa.DataType]) -> pc.ConvertOpti
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         check_utf8=False,
+        decimal_point=config.decimal_mark,
     )
 
 
@@ -57,18 +59,18 @@ def inferred_types(prepared: bytes, lexer: Lexer, config: CsvConfig) -> list[pa.
     """The narrowest type of each column that loses nothing of its values; null for a column without any."""
     typed = lexer.read(prepared, _options(config, {})).table
     return [
-        _inferred(column.type, texts)
+        _inferred(column.type, texts, config)
         for column, texts in zip(typed.columns, _texts(prepared, lexer, config), strict=True)
     ]
 
 
-def _inferred(kind: pa.DataType, texts: pa.Array) -> pa.DataType:
+def _inferred(kind: pa.DataType, texts: pa.Array, config: CsvConfig) -> pa.DataType:
     if pa.types.is_string(kind):
         filled = _without_blanks(texts)
         if filled is not texts:
-            texts, kind = filled, _read_again(filled, None).type
+            texts, kind = filled, _read_again(filled, None, config.decimal_mark).type
     if is_number(kind):
-        return number_type(cp.ascii_trim(texts.drop_null(), BLANKS))
+        return number_type(with_points(cp.ascii_trim(texts.drop_null(), BLANKS), config.decimal_mark))
     if pa.types.is_timestamp(kind) and kind.unit == "ns" and not _any_match(texts, _BELOW_A_MICROSECOND):
         return pa.timestamp("us", normal(kind).tz)  # the reader takes nanoseconds for any fraction
     if pa.types.is_string(kind):
@@ -107,7 +109,7 @@ def _converts(texts: pa.Array, kind: pa.DataType) -> bool:
     return True
 
 
-def _read_again(texts: pa.Array, kind: pa.DataType | None) -> pa.Array:
+def _read_again(texts: pa.Array, kind: pa.DataType | None, decimal_mark: Literal[".", ","] = ".") -> pa.Array:
     """The texts as Arrow's CSV reader converts them to `kind`, or to what it takes them for.
 
     Raises ArrowInvalid or ArrowNotImplementedError.
@@ -116,7 +118,7 @@ def _read_again(texts: pa.Array, kind: pa.DataType | None) -> pa.Array:
     data = "".join(lines).encode()
     if not data:
         return pa.array([], pa.null())
-    options = _options(CsvConfig(), {"0": kind} if kind is not None else {})
+    options = _options(CsvConfig(decimal_mark=decimal_mark), {"0": kind} if kind is not None else {})
     table = pc.read_csv(
         pa.py_buffer(data),
         read_options=pc.ReadOptions(use_threads=False, block_size=len(data), column_names=["0", "1"]),
@@ -154,7 +156,7 @@ class TableConversion:
             for name, column in zip(self._names, batch.columns, strict=False):
                 kind = self._types[name]
                 if is_number(kind):
-                    column = to_numbers(column.view(pa.string()), kind)
+                    column = to_numbers(with_points(column.view(pa.string()), self._config.decimal_mark), kind)
                     if column is None:
                         return None
                 columns.append(column)
@@ -167,7 +169,7 @@ class TableConversion:
         columns = {}
         for name, text in zip(self._names, texts, strict=False):
             kind = self._types.get(name)
-            column = None if kind is None else _converted(text, kind)
+            column = None if kind is None else _converted(text, kind, self._config)
             if column is not None:
                 columns[name] = column
         if len(columns) < len(self._names):
@@ -186,13 +188,13 @@ class TableConversion:
         return needed
 
 
-def _converted(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
+def _converted(texts: pa.Array, kind: pa.DataType, config: CsvConfig) -> pa.Array | None:
     """None when some value is not one of `kind`."""
     if pa.types.is_string(kind):
         return texts
     texts = _without_blanks(texts)
     if is_number(kind):
-        return to_numbers(texts, kind)
+        return to_numbers(with_points(texts, config.decimal_mark), kind)
     try:
         return _read_again(texts, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

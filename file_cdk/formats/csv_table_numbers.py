@@ -40,6 +40,17 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
 
 
+_NO_NUMBER = "_"
+"""What stands for a point where the fraction comes after a comma: `1.234` is no number there, nor `1.234,5`."""
+
+
+def with_points(texts: pa.Array, decimal_mark: str) -> pa.Array:
+    """Strings as the functions here know numbers: with a point before the fraction. What was no number is none then."""
+    if decimal_mark == ".":
+        return texts
+    return cp.replace_substring(cp.replace_substring(texts, ".", _NO_NUMBER), decimal_mark, ".")
+
+
 def number_type(texts: pa.Array) -> pa.DataType:
     """The type for texts that all are numbers to Arrow, without blanks around and without nulls.
 

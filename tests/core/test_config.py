@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -85,3 +86,35 @@ def test_the_format_of_another_package_keeps_all_its_keys() -> None:
 
 def test_filetypes() -> None:
     assert filetypes() == ("csv", "jsonl", "parquet", "avro", "excel", "unstructured")
+
+
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        ({"quote_char": "ab"}, "quote_char: must be one character, or empty for no quotes"),
+        ({"comment_char": ""}, "comment_char: must be one character"),
+        ({"comment_char": "\n"}, "comment_char: cannot be a line end"),
+        ({"comment_char": ","}, "comment_char must differ"),
+        ({"comment_char": "#", "delimiter": "#;"}, "comment_char must differ"),
+        ({"comment_char": '"'}, "comment_char must differ"),
+        ({"skip_initial_space": True, "delimiter": " "}, "no mark can be a blank"),
+        ({"decimal_mark": ",", "quote_char": ""}, "decimal_mark and delimiter must differ"),
+        ({"decimal_mark": ";"}, "decimal_mark"),
+    ],
+)
+def test_marks_of_csv_that_exclude_each_other(keys: dict[str, object], fault: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(fault)):
+        parse_config(CsvConfig, keys)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"quote_char": ""},
+        {"comment_char": None},
+        {"decimal_mark": ","},
+        {"decimal_mark": ",", "quote_char": "", "delimiter": ";", "comment_char": "#", "skip_initial_space": True},
+    ],
+)
+def test_marks_of_csv_that_go_together(keys: dict[str, object]) -> None:
+    assert parse_config(CsvConfig, keys).model_dump(include=set(keys)) == keys

@@ -39,6 +39,9 @@ def test_which_encodings_can_be_cut_as_bytes(encoding: str, line_safe: bool) -> 
         ({"delimiter": "||"}, True),
         ({"quote_char": "“"}, False),
         ({"encoding": "utf-16"}, False),
+        ({"quote_char": ""}, True),
+        ({"comment_char": "#"}, True),
+        ({"skip_initial_space": True}, False),
     ],
 )
 def test_which_dialects_arrow_reads(config: dict[str, object], columnar: bool) -> None:
@@ -95,3 +98,21 @@ def test_quoting_of_a_record(record: str, quoted: list[bool], unclosed: bool) ->
 
 def test_quoting_with_an_escape_character() -> None:
     assert Dialect(escape="\\", double_quote=False).quoting('"a\\"",\\"b\n') == Quoting([True, False], False)
+
+
+def test_without_quotes_a_quote_is_text() -> None:
+    dialect = Dialect.of(CsvConfig(quote_char=""))
+    assert list(dialect.reader(['"a,b"\n', '"\n'])) == [['"a', 'b"'], ['"']]
+    assert dialect.quoting('"a","b\n') == Quoting([False, False], False)
+
+
+def test_a_comment_begins_where_a_record_might() -> None:
+    dialect = Dialect.of(CsvConfig(comment_char="#"))
+    lines = ['# it"s\n', "a,#b\n", '"x\n', '# y"\n', " #z\n", "#\n", "#"]
+    assert list(filter(None, dialect.reader(lines))) == [["a", "#b"], ["x\n# y"], [" #z"]]
+
+
+def test_blanks_before_a_value_are_left_out() -> None:
+    dialect = Dialect.of(CsvConfig(skip_initial_space=True))
+    assert list(dialect.reader(['  "Smith, J",  x y , "\n'])) == [["Smith, J", "x y ", "\n"]]
+    assert dialect.quoting('  "Smith, J",  x y , "\n') == Quoting([True, False, True], True)

@@ -29,14 +29,14 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("a b c\n1 2 x\n3 4 y\n5 6 z\n", {"delimiter": " "}),
         ("root:x:0:/root\nbin:x:1:/bin\nsys:x:2:/dev\n", {"delimiter": ":"} | NO_HEADER),
         ("Datum;Betrag;Text\n01.02.2024;1.234,56;x, y\n02.02.2024;7,5;z\n03.02.2024;8,5;\n", {"delimiter": ";"}),
-        ("a;b\n1,5;2,5\n3,5;4,5\n6,5;7,5\n", {"delimiter": ";"}),
+        ("a;b\n1,5;2,5\n3,5;4,5\n6,5;7,5\n", {"delimiter": ";", "decimal_mark": ","}),
         ('"id";"name"\n"1";"a;b"\n"2";"c,d"\n', {"delimiter": ";"}),
         ("a,b\n'x, 1','y'\n'z','it, is'\n", {"quote_char": "'"}),
         ("a,b\n1,'tis\n2,O'Brien\n3,rock 'n' roll\n", {}),
         ('a,b\n"x \\"q\\", y","z"\n"p, q","r \\"s\\""\n', {"escape_char": "\\"}),
         ("a,b\nx\\,y,1\nz,2\nw\\,v,3\n", {"escape_char": "\\"}),
         ("a,b\nC:\\x,1\nC:\\new,2\n", {}),
-        ('id\tsize\n1\t"5 pipe\n2\t6 inch\n3\t7\n4\t8\n' + MORE_ROWS, {"delimiter": "\t", "quote_char": "\x02"}),
+        ('id\tsize\n1\t"5 pipe\n2\t6 inch\n3\t7\n4\t8\n' + MORE_ROWS, {"delimiter": "\t", "quote_char": ""}),
         ('id,doc\n1,"{""a"":1,""b"":[1,2]}"\n2,"{""a"":2,""b"":[3]}"\n', {}),
         ("u,t\nhttp://x.y/a?b=1;c=2,10:20\nhttps://z,11:30\n", {}),
         ('id,t\n1,"a\nb, c\nd"\n2,"e, f\n\ng"\n', {}),
@@ -55,7 +55,7 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("Report\nof 2024\n\nid,amount,who\n1,2.5,x\n2,3.5,y\n", {"skip_rows_before_header": 3}),
         ("# made by x, y\n# z\na;b;c\n1;2;3\n4;5;6\n", {"delimiter": ";", "skip_rows_before_header": 2}),
         ("\n\na,b\n1,2\n", {}),
-        ("My report,,,\n,,,\na,b,c,d\n1,2,3,4\n5,6,7,8\n", {"skip_rows_before_header": 1}),
+        ("My report,,,\n,,,\na,b,c,d\n1,2,3,4\n5,6,7,8\n", {"skip_rows_before_header": 2}),
         ("#chrom\tstart\tend\nchr1\t1\t2\nchr2\t3\t4\n", {"delimiter": "\t"}),
         # Header
         ("1,2.5,x\n2,3.5,y\n3,4.5,z\n", NO_HEADER),
@@ -196,7 +196,8 @@ def _table(rng: random.Random) -> tuple[list[list[str]], bool]:
 
 def _read(text: str, config: CsvConfig) -> list[list[str]]:
     lines = list(io.StringIO(text, newline=""))[config.skip_rows_before_header :]
-    marks = {"delimiter": config.delimiter, "quotechar": config.quote_char, "escapechar": config.escape_char}
+    marks = {"delimiter": config.delimiter, "quotechar": config.quote_char or None, "escapechar": config.escape_char}
+    marks |= {} if config.quote_char else {"quoting": csv.QUOTE_NONE}
     return [row for row in csv.reader(lines, **marks) if row]  # type: ignore[arg-type]
 
 

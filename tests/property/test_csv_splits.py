@@ -117,11 +117,18 @@ class Record:
     closed: bool
 
 
-def records_of(text: str, delimiter: str, quote: str) -> Iterator[Record]:
-    """Records by the csv module's rules for quotes, whatever the length of the delimiter; blank lines left out."""
-    position = 0
+def records_of(text: str, delimiter: str, config: CsvConfig) -> Iterator[Record]:
+    """Records by the csv module's rules for quotes, whatever the length of the delimiter; blank lines left out.
+
+    A comment has no values.
+    """
+    position, quote = 0, config.quote_char
     while position < len(text):
         start, values, value, state = position, list[str](), "", "start"
+        if config.comment_char is not None and text.startswith(config.comment_char, start):
+            while position < len(text) and text[position] not in "\r\n":
+                position += 1
+            yield Record(start, position, [], True)
         while position < len(text):
             char = text[position]
             if state == "quoted":
@@ -138,6 +145,8 @@ def records_of(text: str, delimiter: str, quote: str) -> Iterator[Record]:
                 position += len(delimiter) - 1
             elif char in "\r\n":
                 break
+            elif char == " " and state == "start" and config.skip_initial_space:
+                pass
             elif char == quote and state == "start":
                 state = "quoted"
             else:
@@ -146,7 +155,7 @@ def records_of(text: str, delimiter: str, quote: str) -> Iterator[Record]:
             position += 1
         end = position
         position += 2 if text.startswith("\r\n", position) else 1
-        if end > start:
+        if end > start and not (config.comment_char and text.startswith(config.comment_char, start)):
             yield Record(start, end, [*values, value], state != "quoted")
 
 
@@ -159,7 +168,7 @@ def reference(data: bytes, config: CsvConfig, width: int, header_lines: int = 1)
         names = [f"{name}_{unit}" for name, unit in zip(names, "xyz", strict=False)]
     outcome = Outcome()
     delimiter = config.delimiter.encode().decode("latin-1")
-    for number, record in enumerate(records_of(text[header_end:], delimiter, config.quote_char), 1):
+    for number, record in enumerate(records_of(text[header_end:], delimiter, config), 1):
         start, raw = header_end + record.start, data[header_end + record.start : header_end + record.end]
         lenient = config.ragged in ("reject", "pad")
         try:
@@ -168,9 +177,12 @@ def reference(data: bytes, config: CsvConfig, width: int, header_lines: int = 1)
             if not lenient:
                 outcome.error = ("not valid utf8", number, start + exc.start)
                 return outcome
-            if record.closed:
+            if record.closed and record.values:
                 outcome.rejects.append(Reject(number, start, "not valid utf8", raw))
                 continue
+        if not record.values:
+            outcome.skipped["comment"] += 1
+            continue
         if not record.closed:
             outcome.error = ("a quote opened in this record is never closed", number, start)
             return outcome
@@ -195,17 +207,19 @@ def reference(data: bytes, config: CsvConfig, width: int, header_lines: int = 1)
 def by_csv_module(data: bytes, config: CsvConfig, header_lines: int = 1) -> list[list[str]]:
     options: dict[str, Any] = {
         "delimiter": config.delimiter,
-        "quotechar": config.quote_char,
+        "quotechar": config.quote_char or None,
         "escapechar": config.escape_char,
         "doublequote": config.double_quote,
+        "skipinitialspace": config.skip_initial_space,
+        "quoting": csv.QUOTE_MINIMAL if config.quote_char else csv.QUOTE_NONE,
     }
     lines = list(io.StringIO(data.decode(), newline=""))[header_lines:]
     return [row for row in csv.reader(lines, **options) if row]
 
 
 line_ends = st.sampled_from(["\n", "\r\n", "\r"])
-dirty_text = st.text(alphabet='ab1,,,"""\n\n\r ;é\ufeff\x00', max_size=60)
-cell = st.text(alphabet="a1 ,;|\"'\n\ré\x00\x1f\ufdd0", max_size=6)
+dirty_text = st.text(alphabet='ab1,,,"""\n\n\r ;#é\ufeff\x00', max_size=60)
+cell = st.text(alphabet="a1 ,;|#\"'\n\ré\x00\x1f\ufdd0", max_size=6)
 ragged = st.sampled_from([None, "skip", "fail", "reject", "pad"])
 
 
@@ -213,6 +227,16 @@ def configured(mode: str | None, **options: Any) -> CsvConfig:
     if mode == "skip":
         return CsvConfig(ignore_errors_on_fields_mismatch=True, **options)
     return CsvConfig.model_validate({"ragged": mode} | options)
+
+
+marks = st.fixed_dictionaries(
+    {},
+    optional={
+        "quote_char": st.sampled_from(["", "'"]),
+        "comment_char": st.sampled_from(["#", "b"]),
+        "skip_initial_space": st.booleans(),
+    },
+)
 
 
 @st.composite
@@ -226,26 +250,35 @@ def dirty_files(draw: st.DrawFn) -> bytes:
     return ("a,b" + draw(line_ends)).encode() + body
 
 
+blanks = st.sampled_from(["", " ", "  "])
+
+
 @st.composite
 def clean_files(draw: st.DrawFn) -> tuple[bytes, CsvConfig]:
     """Rows of three columns in some dialect; a few have another width, and some values have quotes of their own."""
     delimiter = draw(st.sampled_from([",", ";", "\t", "|", "§", "¦", "||", "::", "\t|\t", "a1", "é;"]))
     quote = draw(st.sampled_from(['"', "'"]))
+    comment = draw(st.sampled_from([None, "#"]))
+    skips_blanks = draw(st.booleans())
     line_end = draw(st.sampled_from(["\n", "\r\n"]))
     header_rows = draw(st.sampled_from([1, 1, 2]))
     always = draw(st.booleans())
 
     def written(value: str) -> str:
-        if always or any(mark in value for mark in [*delimiter, quote, "\r", "\n"]):
-            return quote + value.replace(quote, quote * 2) + quote
+        marks = [*delimiter, quote, comment or quote, "\r", "\n", " " if skips_blanks else quote]
+        if always or any(mark in value for mark in marks):
+            return draw(blanks if skips_blanks else st.just("")) + quote + value.replace(quote, quote * 2) + quote
         return value
 
     rows = draw(st.lists(st.lists(cell, min_size=3, max_size=3) | st.lists(cell, max_size=5), max_size=12))
     header = [["a", "b", "c"], ["x", "y", "z"]][:header_rows]
     text = "".join(delimiter.join(names) + line_end for names in header)
-    text += "".join(delimiter.join(map(written, row)) + line_end for row in rows)
+    comments = st.lists(st.just(f"#{quote} a{delimiter}{line_end}"), max_size=1)
+    for row in rows:
+        text += "".join(draw(comments) if comment else []) + delimiter.join(map(written, row)) + line_end
     mode = draw(st.sampled_from(["skip", "reject", "pad"]))
-    return text.encode(), configured(mode, delimiter=delimiter, quote_char=quote, header_rows=header_rows)
+    marks = {"delimiter": delimiter, "quote_char": quote, "comment_char": comment, "skip_initial_space": skips_blanks}
+    return text.encode(), configured(mode, header_rows=header_rows, **marks)
 
 
 def formats(config: CsvConfig, piece_bytes: int) -> list[CsvFormat]:
@@ -257,12 +290,12 @@ piece_sizes = st.sampled_from([1, 2, 7, 64, 256 << 10])
 
 
 @unhurried
-@given(data=dirty_files())
-def test_the_reference_reads_as_the_csv_module_does(data: bytes) -> None:
+@given(data=dirty_files(), quote=st.sampled_from(['"', ""]), skips_blanks=st.booleans())
+def test_the_reference_reads_as_the_csv_module_does(data: bytes, quote: str, skips_blanks: bool) -> None:
     text = data.decode("utf-8", "replace").encode()
-    config = CsvConfig(ragged="pad")
+    config = CsvConfig(ragged="pad", quote_char=quote, skip_initial_space=skips_blanks)
     names = ["a", "b"]
-    found = list(records_of(text.decode(), ",", '"'))[1:]
+    found = list(records_of(text.decode(), ",", config))[1:]
     assert [record.values for record in found] == by_csv_module(text, config)
     expected = [dict(zip(names, record.values, strict=False)) for record in found if record.closed]
     rows = reference(text, config, 2).rows
@@ -270,14 +303,18 @@ def test_the_reference_reads_as_the_csv_module_does(data: bytes) -> None:
 
 
 @unhurried
-@given(data=dirty_files(), mode=ragged, piece_bytes=piece_sizes)
-@example(data=b'a,b\n1,"x\n2,y\n', mode="fail", piece_bytes=64)
-@example(data=b'a,b\n1,5" pipe\n"q"r,"\n",x\n', mode=None, piece_bytes=7)
-@example(data="a,b\n\ufeffx,1\n\ufeffy,2\n".encode(), mode=None, piece_bytes=1)
-@example(data=b'a,b\n1,"\n3\n"\n3\n1,2\n3\n', mode="reject", piece_bytes=64)
-@example(data=b"a,b\n1\xff,2\n1\xff\n3,4\n1\n", mode="reject", piece_bytes=64)
-def test_both_paths_read_as_the_csv_module_does(data: bytes, mode: str | None, piece_bytes: int) -> None:
-    config = configured(mode)
+@given(data=dirty_files(), mode=ragged, others=marks, piece_bytes=piece_sizes)
+@example(data=b'a,b\n1,"x\n2,y\n', mode="fail", others={}, piece_bytes=64)
+@example(data=b'a,b\n1,5" pipe\n"q"r,"\n",x\n', mode=None, others={}, piece_bytes=7)
+@example(data="a,b\n\ufeffx,1\n\ufeffy,2\n".encode(), mode=None, others={}, piece_bytes=1)
+@example(data=b'a,b\n1,"\n3\n"\n3\n1,2\n3\n', mode="reject", others={}, piece_bytes=64)
+@example(data=b"a,b\n1\xff,2\n1\xff\n3,4\n1\n", mode="reject", others={}, piece_bytes=64)
+@example(data=b'a,b\n#,"\n1,2\n#"\n3,"\n#4"\n#', mode="reject", others={"comment_char": "#"}, piece_bytes=7)
+@example(data=b'a,b\n1, "2\n,"\n', mode="reject", others={"skip_initial_space": True}, piece_bytes=7)
+def test_both_paths_read_as_the_csv_module_does(
+    data: bytes, mode: str | None, others: dict[str, Any], piece_bytes: int
+) -> None:
+    config = configured(mode, **others)
     expected = reference(data, config, 2)
     for csv_format in formats(config, piece_bytes):
         assert read_whole(csv_format, data, sequential=True) == expected
@@ -307,11 +344,17 @@ def test_escapes_and_single_quotes_read_as_the_csv_module_does(
 
 
 @unhurried
-@given(data=dirty_files(), fractions=st.lists(st.floats(0, 1), max_size=6), mode=ragged, piece_bytes=piece_sizes)
+@given(
+    data=dirty_files(),
+    fractions=st.lists(st.floats(0, 1), max_size=6),
+    mode=ragged,
+    others=marks,
+    piece_bytes=piece_sizes,
+)
 def test_a_dirty_file_cut_anywhere_reads_as_the_whole(
-    data: bytes, fractions: list[float], mode: str | None, piece_bytes: int
+    data: bytes, fractions: list[float], mode: str | None, others: dict[str, Any], piece_bytes: int
 ) -> None:
-    config = configured(mode)
+    config = configured(mode, **others)
     cuts = [int(fraction * len(data)) for fraction in fractions]
     expected = reference(data, config, 2)
     for csv_format in formats(config, piece_bytes):
@@ -344,7 +387,7 @@ def test_splits_of_one_byte(file: tuple[bytes, CsvConfig]) -> None:
 def test_every_record_is_read_skipped_or_rejected(file: tuple[bytes, CsvConfig], piece_bytes: int) -> None:
     data, config = file
     delimiter = config.delimiter.encode().decode("latin-1")
-    present = sum(1 for _ in records_of(data.decode("latin-1"), delimiter, config.quote_char)) - config.header_rows
+    present = sum(1 for _ in records_of(data.decode("latin-1"), delimiter, config)) - config.header_rows
     for csv_format in formats(config, piece_bytes):
         found = read_in_splits(csv_format, data, list(range(7, len(data), 7)))
         assert len(found.rows) + found.skipped.total() + len(found.rejects) == present

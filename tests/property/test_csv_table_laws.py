@@ -5,7 +5,7 @@ import math
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from hypothesis import example, given, settings
@@ -140,9 +140,11 @@ def _naive(instant: datetime) -> datetime:
     return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
-def read(data: bytes, schema: pa.Schema, *, sequential: bool, piece_bytes: int) -> tuple[pa.DataType, list[Any]]:
+def read(
+    data: bytes, schema: pa.Schema, config: CsvConfig, *, sequential: bool, piece_bytes: int
+) -> tuple[pa.DataType, list[Any]]:
     """Reads again with what is asked for, as often as a column can widen."""
-    csv_format = CsvFormat(CsvConfig(), piece_bytes=piece_bytes)
+    csv_format = CsvFormat(config, piece_bytes=piece_bytes)
     split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
     for _ in range(6):
         kind = schema.field("v").type
@@ -156,27 +158,40 @@ def read(data: bytes, schema: pa.Schema, *, sequential: bool, piece_bytes: int) 
     raise AssertionError("does not come to an end")
 
 
-def check(sample: list[str | None], values: list[str | None], *, quoted: bool, piece_bytes: int) -> None:
-    known, file = written(sample, quoted=quoted), written(values, quoted=quoted)
-    inferred = CsvFormat(CsvConfig()).infer_table_schema(
-        io.BytesIO(known), RemoteFile("a.csv", len(known), MODIFIED_AT)
-    )
+def with_commas(values: list[str | None]) -> list[str | None]:
+    """A point for a comma and a comma for a point."""
+    return [None if value is None else value.translate(str.maketrans(",.", ".,")) for value in values]
+
+
+def check(
+    sample: list[str | None],
+    values: list[str | None],
+    *,
+    quoted: bool,
+    piece_bytes: int,
+    decimal_mark: Literal[".", ","] = ".",
+) -> None:
+    config, changed = CsvConfig(decimal_mark=decimal_mark), with_commas if decimal_mark == "," else list
+    known, file = written(changed(sample), quoted=quoted), written(changed(values), quoted=quoted)
+    inferred = CsvFormat(config).infer_table_schema(io.BytesIO(known), RemoteFile("a.csv", len(known), MODIFIED_AT))
     schema = pa.schema([("v", without_nulls(inferred.field("v").type)), ("w", pa.string())])
-    kind, found = read(file, schema, sequential=False, piece_bytes=piece_bytes)
+    kind, found = read(file, schema, config, sequential=False, piece_bytes=piece_bytes)
     assert len(found) == len(values)
+    if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind)):
+        values = changed(values)
     for text, value in zip(values, found, strict=True):
         assert value is None if text is None else recovered(text, value, kind), (text, value, kind)
     schema = pa.schema([("v", kind), ("w", pa.string())])
-    assert repr(read(file, schema, sequential=True, piece_bytes=piece_bytes)) == repr((kind, found))
+    assert repr(read(file, schema, config, sequential=True, piece_bytes=piece_bytes)) == repr((kind, found))
 
 
 @settings(max_examples=200, deadline=None)
-@given(columns(), st.data(), st.booleans(), st.sampled_from([7, 40, 1 << 18]))
+@given(columns(), st.data(), st.booleans(), st.sampled_from([7, 40, 1 << 18]), st.sampled_from([".", ","]))
 def test_every_value_can_be_told_from_the_table(
-    values: list[str | None], data: st.DataObject, quoted: bool, piece_bytes: int
+    values: list[str | None], data: st.DataObject, quoted: bool, piece_bytes: int, mark: Literal[".", ","]
 ) -> None:
     sampled = data.draw(st.integers(0, len(values)), label="sampled")
-    check(values[:sampled], values, quoted=quoted, piece_bytes=piece_bytes)
+    check(values[:sampled], values, quoted=quoted, piece_bytes=piece_bytes, decimal_mark=mark)
 
 
 @settings(max_examples=300, deadline=None)

@@ -5,11 +5,11 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import arro3.io
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
@@ -47,6 +47,11 @@ def json_rows(
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
+def with_comma(text: str) -> str:
+    """A point for a comma and a comma for a point."""
+    return text.translate(str.maketrans(",.", ".,"))
+
+
 def as_python_casts(text: str, kind: str, config: CsvConfig) -> Any:
     """LEAVE for null."""
     value: Any = LEAVE
@@ -55,7 +60,7 @@ def as_python_casts(text: str, kind: str, config: CsvConfig) -> Any:
             case "integer":
                 value = int(text)
             case "number":
-                value = float(text)
+                value = float(text.translate(str.maketrans(",.", "._")) if config.decimal_mark == "," else text)
                 value = value if math.isfinite(value) else LEAVE
             case "boolean":
                 value = text in config.true_values
@@ -118,13 +123,23 @@ def quoted_csv(names: list[str], rows: list[list[str]]) -> bytes:
     table=columns(),
     nulls=st.sampled_from([(), ("",), ("NA",), ("", "0", "NA"), ("x\ny", "[1]")]),
     strings_can_be_null=st.booleans(),
+    decimal_mark=st.sampled_from([".", ","]),
     sequential=st.booleans(),
 )
 def test_records_are_cast_as_python_does(
-    table: tuple[list[str], list[list[str]]], nulls: tuple[str, ...], strings_can_be_null: bool, sequential: bool
+    table: tuple[list[str], list[list[str]]],
+    nulls: tuple[str, ...],
+    strings_can_be_null: bool,
+    decimal_mark: Literal[".", ","],
+    sequential: bool,
 ) -> None:
     chosen, rows = table
-    config = CsvConfig(null_values=frozenset(nulls), strings_can_be_null=strings_can_be_null)
+    if decimal_mark == ",":
+        rows = [
+            [with_comma(text) if kind == "number" else text for text, kind in zip(row, chosen, strict=True)]
+            for row in rows
+        ]
+    config = CsvConfig(null_values=frozenset(nulls), strings_can_be_null=strings_can_be_null, decimal_mark=decimal_mark)
     names = ["a", "b", "c"]
     schema = {name: {"type": ["null", kind]} for name, kind in zip(names, chosen, strict=True)}
     expected = []
@@ -226,10 +241,13 @@ def test_what_a_short_row_lacks_is_null_and_what_is_over_is_kept(
 dialects = st.fixed_dictionaries(
     {
         "delimiter": st.sampled_from([",", "|", "§", "||", "a;", "\t|\t"]),
-        "quote_char": st.sampled_from(['"', "'"]),
+        "quote_char": st.sampled_from(['"', "'", ""]),
+        "comment_char": st.sampled_from([None, None, "x"]),
+        "skip_initial_space": st.sampled_from([False, False, True]),
+        "decimal_mark": st.sampled_from([".", ","]),
         "double_quote": st.booleans(),
         "encoding": st.sampled_from(["utf8", "latin-1", "cp1252", "ascii", "iso8859_7", "shift_jis", "utf-16-le"]),
-        "null_values": st.sampled_from([[], [""], ["NA", "1"], ["a||b"]]),
+        "null_values": st.sampled_from([[], [""], ["NA", "1"], ["a||b"], ['"a"', "a,b"]]),
         "header_rows": st.sampled_from([1, 1, 2]),
         "skip_rows_at_end": st.sampled_from([0, 0, 1]),
     }
@@ -238,7 +256,9 @@ faults = st.sampled_from(
     [{"ragged": mode} for mode in (None, "fail", "reject", "pad")] + [{"ignore_errors_on_fields_mismatch": True}]
 )
 pieces_of_files = st.lists(
-    st.sampled_from(["a", "1", "NA", "é", "x", '"', '"', "'", "\n", "\n", "\r\n", "\r", "\x00", "\x1f", "", "ΰ"])
+    st.sampled_from(
+        ["a", "1", "NA", "é", "x", '"', '"', "'", "\n", "\n", "\r\n", "\r", "\x00", "\x1f", "", "ΰ", " ", '"a"']
+    )
     | st.just(None),
     max_size=40,
 )
@@ -289,6 +309,7 @@ def test_both_paths_agree_on_values_counts_and_rejects(
     as_table: bool,
     piece_bytes: int,
 ) -> None:
+    assume(not (options["quote_char"] == "" and options["decimal_mark"] == options["delimiter"]))
     config = CsvConfig.model_validate(options | fault)
     delimiter, encoding = options["delimiter"], options["encoding"]
     header = f"a{delimiter}b\n" if config.header_rows == 1 else f"a{delimiter}b\n{delimiter}\n"
