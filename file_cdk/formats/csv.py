@@ -64,6 +64,9 @@ class CsvFormat:
     _headers: FileCache[Header] = field(
         default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
     )
+    _table_headers: FileCache[Header] = field(
+        default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
+    )
     _known: KnownHeader = field(default_factory=KnownHeader, init=False, compare=False, repr=False)
     _conversions: "Latest[RecordConversion]" = field(default_factory=Latest, init=False, compare=False, repr=False)
 
@@ -78,8 +81,8 @@ class CsvFormat:
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
 
-        Raises MalformedFileError for an empty file or a bad header, MalformedRecordError for a bad record in the sample that
-        reading would not reject.
+        An empty file has no columns. Raises MalformedFileError for a bad header, MalformedRecordError for a bad record in the
+        sample that reading would not reject.
         """
         split = self._sampled(stream, file, FaultPolicy.for_records(self.config))
         names = split.header.stripped_names
@@ -154,7 +157,8 @@ class CsvFormat:
 
     def _reading(self, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()) -> Reading:
         sizes = self.max_record_bytes, self.piece_bytes, self.small_piece_bytes
-        return Reading(self.config, policy, unquoted_nulls, *sizes, self._headers, self._known)
+        headers = self._table_headers if policy.of_table else self._headers
+        return Reading(self.config, policy, unquoted_nulls, *sizes, headers, self._known)
 
     def _sampled(
         self, stream: IO[bytes], file: RemoteFile, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()
@@ -164,7 +168,7 @@ class CsvFormat:
         )
 
     def _rest_columns(self, split: CsvSplit) -> list[str]:
-        return [split.header.rest_name] if self.config.ragged == "pad" else []
+        return [split.header.rest_name] if self.config.ragged == "pad" and split.header.names else []
 
 
 def _filled(row: Row) -> list[str]:

@@ -138,15 +138,18 @@ class DetectingCsvFormat:
         proves_encoding = self.usual.encoding == "utf8" or sample.isascii()
         if self.header and proves_encoding and header_of(sample, self.usual) == self.header:
             return Found(CsvFormat(self.usual), self.seen)
-        sniffed = detect(sample, complete=len(sample) < SAMPLE_BYTES)
+        complete = len(sample) < SAMPLE_BYTES
+        sniffed = detect(sample, complete=complete)
+        if not sniffed.is_text and b"\0" in sample and sample.strip(b"\0"):
+            # Text with a few NULs in it is text all the same; what else is no text has other bytes besides.
+            sniffed = detect(sample.replace(b"\0", b""), complete=complete)
         if sample:
             _require_table(sniffed, sample, file)
         if sniffed.confidence < MIN_CONFIDENCE or sniffed.config == self.usual:
             return Found(CsvFormat(self.usual), sniffed.seen)
         if is_headless(self.usual) and without_header(sniffed.config) == self.usual:
-            return Found(
-                CsvFormat(self.usual), sniffed.seen
-            )  # text in its first row is more likely a value than the only header
+            # Text in its first row is more likely a value than the only header.
+            return Found(CsvFormat(self.usual), sniffed.seen)
         return self._unlike_most(sample, sniffed)
 
     def _unlike_most(self, sample: bytes, sniffed: Sniffed) -> Found:
@@ -164,7 +167,7 @@ def _require_table(sniffed: Sniffed, sample: bytes, file: RemoteFile) -> None:
         raise MalformedFileError(
             f"is not text: {what_it_seems(sample)}",
             uri=file.uri,
-            remedy="If it is of another format, say so with --format",
+            remedy="Leave it out, or load it by itself, as what it is",
         )
     if sniffed.markup is not None:
         raise MalformedFileError(

@@ -56,12 +56,14 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """bad_at: of an irregular piece, where its first bytes are that are no text, if that is why."""
+    """cut: rows that lost blank values which were over. bad_at: of an irregular piece, where its first bytes are that are no
+    text, or a comment, if that is why."""
 
     outcome: Outcome
     batches: Sequence[Batch] = ()
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: Sequence[RejectedRow] = ()
+    cut: int = 0
     bad_at: int | None = None
 
 
@@ -106,7 +108,7 @@ class PieceDecoder:
         batches = self._converted(lexed.table, prepared, typed) if lexed.table.num_rows else ()
         if apart.inserted:
             batches = list(_interleaved(batches, [(at, self._rows.decode(rows)) for at, rows in apart.inserted]))
-        return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected)
+        return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected, apart.cut)
 
     def _lex(self, prepared: bytes) -> tuple[Lexed | None, bool]:
         """The rows, and whether they are typed already; None when not even strings come of them."""

@@ -24,11 +24,13 @@ class RejectedRow:
 
 @dataclass(slots=True)
 class TakenApart:
-    """inserted: rows made to fit, and before which of the regular rows they stand, counted from 0."""
+    """inserted: rows made to fit, and before which of the regular rows they stand, counted from 0. cut: how many of these lost
+    blank values that were over."""
 
     inserted: list[tuple[int, Rows]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: list[RejectedRow] = field(default_factory=list)
+    cut: int = 0
 
 
 class OddRowReader:
@@ -46,7 +48,7 @@ class OddRowReader:
         if len(odd) > MAX_ODD_ROWS and policy is not OddRows.SKIP:
             return None
         apart = TakenApart()
-        if policy is OddRows.SKIP and not self._shape.header.trailing_blanks:
+        if policy is OddRows.SKIP and not (self._shape.header.trailing_blanks or self._shape.policy.drops_blanks_over):
             width = len(self._shape.header.names)
             apart.skipped.update(TOO_MANY if row.width > width else TOO_FEW for row in odd)
             return apart
@@ -72,10 +74,10 @@ class OddRowReader:
     def _insert(self, apart: TakenApart, at: int, text: str) -> None:
         values = next(self._shape.dialect.reader(io.StringIO(text, newline="")))
         if apart.inserted and apart.inserted[-1][0] == at:
-            self._shape.add(apart.inserted[-1][1], values, [text])
+            apart.cut += not self._shape.add(apart.inserted[-1][1], values, [text])
             return
         rows = Rows()
-        self._shape.add(rows, values, [text])
+        apart.cut += not self._shape.add(rows, values, [text])
         apart.inserted.append((at, rows))
 
 

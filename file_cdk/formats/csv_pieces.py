@@ -6,6 +6,7 @@ from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_boundaries import Boundaries
 from file_cdk.formats.csv_decode import Batch, Decoded, Outcome, PieceDecoder
 from file_cdk.formats.csv_lines import ForwardReader
+from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT
 
 MAX_PIECE_BYTES = 8 << 20
 """A piece in which no record is found to end grows up to this; a longer record is left to the row reader."""
@@ -151,6 +152,8 @@ class PieceReader:
         for row in decoded.rejected:
             report.rejects.add(Reject(before + row.number, report.end + row.at, row.reason, row.raw))
         report.skipped.update(decoded.skipped)
+        if decoded.cut:
+            report.warnings[BLANKS_LEFT_OUT] += decoded.cut
         for batch in decoded.batches:
             report.rows += batch.num_rows
             yield batch

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_shape import OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
 
@@ -75,12 +75,13 @@ class RowReader:
             self._reject(start, self._not_text)
             return
         try:
-            self._shape.add(rows, values, lines.record)
+            if not self._shape.add(rows, values, lines.record):
+                self._report.warnings[BLANKS_LEFT_OUT] += 1
         except OddRowError as odd:
             if policy.odd_rows is OddRows.SKIP:
                 self._report.skipped[odd.reason] += 1
             elif policy.odd_rows is OddRows.FAIL:
-                raise self._error(str(odd), start) from None
+                raise self._error(str(odd), start, odd.remedy) from None
             else:
                 self._reject(start, odd.reason)
 
@@ -132,5 +133,6 @@ class RowReader:
         number = self._rows_before + self._number
         self._report.rejects.add(Reject(number, start, reason, self._lines.raw_record()))
 
-    def _error(self, message: str, byte: int) -> MalformedRecordError:
-        return MalformedRecordError(message, uri=self._rules.uri, row=self._rows_before + self._number, byte=byte)
+    def _error(self, message: str, byte: int, remedy: str | None = None) -> MalformedRecordError:
+        row = self._rows_before + self._number
+        return MalformedRecordError(message, uri=self._rules.uri, row=row, byte=byte, remedy=remedy)

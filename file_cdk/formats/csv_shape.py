@@ -32,10 +32,17 @@ class OddRows(Enum):
 @dataclass(frozen=True, slots=True)
 class FaultPolicy:
     """What becomes of records that are not as they should be. rejects_bad_text: those whose bytes are no text are rejected;
-    otherwise the first one ends the file."""
+    otherwise the first one ends the file. of_table: what the protocol's users rely on need not be kept where it loses
+    something, or refuses what can be read."""
 
     odd_rows: OddRows
     rejects_bad_text: bool
+    of_table: bool = False
+
+    @property
+    def drops_blanks_over(self) -> bool:
+        """Whether values beyond the header's that are all blank are left out, which loses nothing."""
+        return self.of_table and self.odd_rows in (OddRows.REJECT, OddRows.SKIP)
 
     @classmethod
     def for_records(cls, config: CsvConfig) -> "FaultPolicy":
@@ -44,7 +51,8 @@ class FaultPolicy:
     @classmethod
     def for_table(cls, config: CsvConfig) -> "FaultPolicy":
         """Whatever can be rejected is, unless the file is to fail."""
-        return cls(cls._of(config, OddRows.REJECT).odd_rows, rejects_bad_text=config.ragged != "fail")
+        odd_rows = cls._of(config, OddRows.REJECT).odd_rows
+        return cls(odd_rows, rejects_bad_text=config.ragged != "fail", of_table=True)
 
     @classmethod
     def _of(cls, config: CsvConfig, unless_told: OddRows) -> "FaultPolicy":
@@ -61,8 +69,17 @@ class FaultPolicy:
                 return cls(unless_told, rejects_bad_text=False)
 
 
+BLANKS_LEFT_OUT = "blank values beyond the columns of the header are left out"
+BLANKS_OVER = (
+    "What is over is blank, as where every row ends with the delimiter: `ragged: pad` reads it, and so does a delimiter at the "
+    "end of the header"
+)
+
+
 class OddRowError(Exception):
     """A row that cannot be made to fit. reason: fixed words; its own text has the numbers."""
+
+    remedy: str | None = None
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -127,8 +144,11 @@ class Shape:
     policy: FaultPolicy
     unquoted_nulls: frozenset[str] = frozenset()
 
-    def add(self, rows: Rows, values: list[str], record: Sequence[str]) -> None:
-        """Adds one record. record: its text in parts, read only when it matters what stands in quotes. Raises OddRowError."""
+    def add(self, rows: Rows, values: list[str], record: Sequence[str]) -> bool:
+        """Adds one record; False where blank values that are over have been left out.
+
+        record: its text in parts, read only when it matters what stands in quotes. Raises OddRowError.
+        """
         width = len(self.header.names)
         fitted: Row = [*values]
         if len(values) != width or self.header.trailing_blanks:
@@ -140,6 +160,7 @@ class Shape:
         if self.unquoted_nulls and not self.unquoted_nulls.isdisjoint(values):
             self._keep_quotes(rows, fitted, "".join(record))
         rows.values.append(fitted)
+        return len(values) <= self.header.width or self.policy.odd_rows is OddRows.PAD
 
     def _keep_quotes(self, rows: Rows, fitted: Row, record: str) -> None:
         """Notes which values are not null for their quotes. A null one that could not be written anew without is left out."""
@@ -158,7 +179,8 @@ class Shape:
         names, columns = len(self.header.names), self.header.width
         under: Row = [*values[:names]]
         over = values[names:]
-        if len(values) >= names and len(values) <= columns and not any(value and not value.isspace() for value in over):
+        fits = names <= len(values) <= columns or (len(values) >= names and self.policy.drops_blanks_over)
+        if fits and not any(value and not value.isspace() for value in over):
             return under, []
         if self.policy.odd_rows is OddRows.PAD:
             return under + [None] * (names - len(under)), over
@@ -166,4 +188,7 @@ class Shape:
             raise OddRowError(TOO_MANY, "record has a value in a column that has no name in the header")
         noun = "value" if len(values) == 1 else "values"
         reason = TOO_FEW if len(values) < names else TOO_MANY
-        raise OddRowError(reason, f"record has {len(values)} {noun}, the header names {names}")
+        error = OddRowError(reason, f"record has {len(values)} {noun}, the header names {names}")
+        if not any(map(str.strip, over)) and over:
+            error.remedy = BLANKS_OVER
+        raise error

@@ -14,7 +14,7 @@ from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv_dialect import Dialect
 from file_cdk.formats.csv_header import Header, HeaderReader, KnownHeader
 from file_cdk.formats.csv_lines import ByteLines, Footless, ForwardReader, Lines, TextLines
-from file_cdk.formats.csv_shape import FaultPolicy, Rows, Shape
+from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, FaultPolicy, Rows, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,9 +65,15 @@ class CsvSplit:
             self._reader = ForwardReader(self._footless, reading.piece_bytes)
 
     def _read_header(self) -> Header:
-        reading = self._reading
+        reading, policy = self._reading, self._reading.policy
         reader = HeaderReader(reading.config, self._configured, reading.max_record_bytes, reading.known)
-        return reader.read(self._reader, self._split.file, at_beginning=self._split.is_first)
+        header = reader.read(self._reader, self._split.file, at_beginning=self._split.is_first)
+        if policy.of_table:
+            if header.is_of_empty_file:
+                return header
+            return header.for_table(reader.first_record(header), drops_blanks_over=policy.drops_blanks_over)
+        header.require_names(self._split.file.uri)
+        return header
 
     def read(self, converting: "Converting") -> Iterator["pa.RecordBatch | JsonLines"]:
         """All batches; fills in the report."""
@@ -75,6 +81,12 @@ class CsvSplit:
 
         report, split = self._report, self._split
         end = split.end
+        if self.header.is_of_empty_file:
+            report.start = 0 if split.is_first else split.file.size_bytes
+            report.end = self.header.data_start if split.is_first else split.file.size_bytes
+            if split.is_first:
+                report.warnings["is empty: it has neither a header nor records"] += 1
+            return
         if self._is_whole:
             if not split.is_first:
                 report.start = report.end = split.file.size_bytes  # the first split reads the whole file
@@ -99,6 +111,8 @@ class CsvSplit:
 
     def sample(self, size_bytes: int) -> Iterator[Rows]:
         """The rows that begin in so much of the data, read one by one."""
+        if self.header.is_of_empty_file:
+            return iter(())
         return self._row_chunks(self.header.data_start, self.header.data_start + size_bytes)
 
     @property
@@ -120,6 +134,10 @@ class CsvSplit:
         warnings = self._report.warnings
         for name, times in self.header.renamed:
             warnings[f"column name {name!r} is in the header more than once: the further ones got a number"] += times
+        if unnamed := self.header.unnamed:
+            warnings[f"columns without a name in the header are called {', '.join(map(repr, unnamed))}"] += 1
+        if self.header.blanks_over:
+            warnings[BLANKS_LEFT_OUT] += 1
         if marked := self.header.encoding:
             configured = self._reading.config.encoding or "utf8"
             warnings[f"begins with a byte order mark and is read as {marked}, not as {configured}"] += 1

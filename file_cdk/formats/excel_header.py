@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+from file_cdk.formats.column_names import unique, unnamed
 from file_cdk.formats.excel_values import duration_text
 from file_cdk.formats.excel_workbook import Cell
 
@@ -19,27 +20,10 @@ def header_names(cells: Sequence[Cell], columns: Sequence[int], *, reserved: boo
     reserved: the name `_sheet` is taken.
     """
     named = [_text(cell).strip() for cell in cells]
-    names = _unique([name for name in named if name], {SHEET_COLUMN} if reserved else set())
-    unnamed = _unique(
-        [f"Unnamed: {column}" for name, column in zip(named, columns, strict=True) if not name], set(names)
-    )
-    given, made = iter(names), iter(unnamed)
+    names = unique([name for name in named if name], {SHEET_COLUMN} if reserved else set())
+    blank = [column for name, column in zip(named, columns, strict=True) if not name]
+    given, made = iter(names), iter(unnamed(blank, names))
     return [next(given) if name else next(made) for name in named]
-
-
-def _unique(names: Sequence[str], taken: set[str]) -> list[str]:
-    """A name that is taken gets `.1`, `.2` … appended, passing over names that stand in the header themselves."""
-    own = set(names)
-    result: list[str] = []
-    used = set(taken)
-    for name in names:
-        candidate, number = name, 0
-        while candidate in used or (number and candidate in own):
-            number += 1
-            candidate = f"{name}.{number}"
-        used.add(candidate)
-        result.append(candidate)
-    return result
 
 
 def _text(cell: Cell) -> str:

@@ -14,7 +14,6 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import (
     ConfigError,
     FileCdkError,
-    MalformedFileError,
     MalformedRecordError,
     SequentialOnlyError,
     TypeMismatchError,
@@ -74,10 +73,64 @@ def test_a_header_alone_is_a_file_without_records(sequential: bool) -> None:
 
 
 @BOTH_PATHS
-def test_an_empty_file_is_malformed(sequential: bool) -> None:
-    error = Read(b"", configured(), sequential=sequential).error
-    assert isinstance(error, MalformedFileError)
-    assert str(error) == "is empty: there is no header row (file 'dir/a.csv')"
+@pytest.mark.parametrize("data", [b"", b"\n\r\n", b"\xef\xbb\xbf", b"\xff\xfe\n\0"])
+def test_an_empty_file_has_no_records_and_says_so(data: bytes, sequential: bool) -> None:
+    read = Read(data, configured(), sequential=sequential)
+    assert (read.error, read.records, read.report.start, read.report.end) == (None, [], 0, len(data))
+    assert list(read.report.warnings) == ["is empty: it has neither a header nor records"]
+    assert configured().infer_json_schema(io.BytesIO(data), whole(data).file) == {}
+    assert configured().infer_table_schema(io.BytesIO(data), whole(data).file) == pa.schema([])
+
+
+def test_an_empty_file_in_splits_is_read_by_the_first() -> None:
+    data = b"\n" * 40
+    file = whole(data).file
+    reports = [SplitReport() for _ in range(3)]
+    for ordinal, report in enumerate(reports):
+        split = Split(file, ordinal, ordinal * 15, min(ordinal * 15 + 15, 40))
+        assert list(configured().read_records(io.BytesIO(data), split, None, report)) == []
+    assert [(report.start, report.end) for report in reports] == [(0, 40), (40, 40), (40, 40)]
+    assert [report.warnings.total() for report in reports] == [1, 0, 0]
+
+
+def table_of(data: bytes, *, sequential: bool, **config: Any) -> tuple[list[Any], SplitReport]:
+    csv_format, report = configured(**config), SplitReport()
+    schema = pa.schema(
+        (field.name, pa.string()) for field in csv_format.infer_table_schema(io.BytesIO(data), whole(data).file)
+    )
+    batches = csv_format.read_table(io.BytesIO(data), whole(data, sequential=sequential), schema, report)
+    return [row for batch in batches for row in batch.to_pylist()], report
+
+
+@BOTH_PATHS
+def test_columns_without_a_name_get_one_in_a_table(sequential: bool) -> None:
+    rows, report = table_of(b",a,\n0,x,1\n1,y,\n", sequential=sequential)
+    assert rows == [{"Unnamed: 0": "0", "a": "x", "Unnamed: 2": "1"}, {"Unnamed: 0": "1", "a": "y", "Unnamed: 2": None}]
+    assert report.warnings == {"columns without a name in the header are called 'Unnamed: 0', 'Unnamed: 2'": 1}
+    error = Read(b",a\n0,x\n", configured(), sequential=sequential).error
+    assert error is not None
+    assert "header_definition" in str(error)
+
+
+@BOTH_PATHS
+@pytest.mark.parametrize("always", [True, False])
+def test_blank_values_beyond_the_header_are_left_out_of_a_table(always: bool, sequential: bool) -> None:
+    data = b"a,b\n1,2,\n3,4, \n5,6\n7,8,,\n9,10,x\n" if always else b"a,b\n1,2\n3,4, \n5,6\n7,8,,\n9,10,x\n"
+    rows, report = table_of(data, sequential=sequential)
+    assert [tuple(row.values()) for row in rows] == [("1", "2"), ("3", "4"), ("5", "6"), ("7", "8")]
+    assert report.rejects.counts == {"record has too many values": 1}
+    assert report.warnings == {"blank values beyond the columns of the header are left out": 2}
+
+
+@BOTH_PATHS
+def test_blank_values_beyond_the_header_are_told_apart_where_they_are_an_error(sequential: bool) -> None:
+    error = Read(b"a,b\n1,2,\n", configured(), sequential=sequential).error
+    assert error is not None
+    assert "`ragged: pad` reads it" in str(error)
+    error = Read(b"a,b\n1,2,3\n", configured(), sequential=sequential).error
+    assert "ragged" not in str(error)
+    rows, _ = table_of(b"a,b\n1,2,\n", sequential=sequential, ragged="pad")
+    assert rows == [{"a": "1", "b": "2", "_rest": '[""]'}]
 
 
 @BOTH_PATHS

@@ -87,7 +87,7 @@ def test_no_more_is_listed_than_tells_something(tmp_path: Path) -> None:
 
 
 def test_the_step_that_fails_is_the_last(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "a.csv").write_bytes(b",,\n")
     (tmp_path / "b.json").write_bytes(b'{"id": 1}\n')
     source = source_of(tmp_path)
     _, [*good, (name, error)] = checked(source)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.scenario
 GOOD = "id,name\n1,a\n2,b\n"
 
 BAD_CSV = {
-    "empty": (b"", "empty", 5),
+    "blank header": (b",,\n1,2,3\n", "no column name", 5),
     "too many fields": (b"id,name\n1,a\n2,b,c\n", "row 2", 4),
     "too few fields": (b"id,name\n1,a\n2\n", "row 2", 4),
     "quote never closed": (b'id,name\n1,a\n2,"b\n3,c\n', "never closed", 5),

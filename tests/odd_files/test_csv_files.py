@@ -1,0 +1,123 @@
+"""CSV files as strangers make them, through `sync` and into a table: loaded, or refused by the true reason."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from file_cdk import FileCdkError, SyncOptions, sync
+from file_cdk.pipeline.rejects import MaxRejects
+
+
+@dataclass
+class Loaded:
+    """What one sync of a folder left in the table, and what it said."""
+
+    rows: list[Any]
+    warnings: list[str] = field(default_factory=list)
+    failures: list[FileCdkError] = field(default_factory=list)
+    status: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+
+@dataclass
+class Said:
+    """An observer that keeps the warnings."""
+
+    warnings: list[str] = field(default_factory=list)
+
+    def listed(self, *_: Any) -> None: ...
+    def progressed(self, *_: Any) -> None: ...
+    def file_loaded(self, *_: Any) -> None: ...
+    def file_failed(self, *_: Any) -> None: ...
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def load(folder: Path, *, columns: str = "* exclude (_file_modified_at)", **options: Any) -> Loaded:
+    said, database = Said(), folder.parent / "x.duckdb"
+    settings = {"workers": 0, "stream": "t", "max_rejects": MaxRejects(100)} | options
+    result = sync(folder, database, SyncOptions(**settings), said)
+    with duckdb.connect(str(database)) as connection:
+
+        def rows(query: str) -> list[Any]:
+            return connection.sql(query).fetchall()
+
+        exists = rows("select 1 from duckdb_tables() where table_name = 't'")
+        return Loaded(
+            rows(f"select {columns} from t order by _file_url, _file_row") if exists else [],
+            said.warnings,
+            list(result.failures),
+            {url: tuple(rest) for url, *rest in rows("select url, status, rows, rejected from _file_cdk_files")},
+            rows("select row, reason, raw from _file_cdk_rejects order by url, row"),
+        )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "in"
+    made.mkdir()
+    return made
+
+
+def test_a_blank_name_as_pandas_writes_it(folder: Path) -> None:
+    lines = ["".join(f"{i},{i * 2.5},name {i}\n") for i in range(12)]
+    (folder / "a.csv").write_text(",price,name\n" + "".join(lines))
+    found = load(folder, columns='"Unnamed: 0", price, name')
+    assert [(n, float(p), name) for n, p, name in found.rows] == [(i, i * 2.5, f"name {i}") for i in range(12)]
+    assert [w for w in found.warnings if "Unnamed: 0" in w] == [
+        "file 'a.csv': columns without a name in the header are called 'Unnamed: 0'"
+    ]
+
+
+def test_names_met_twice_lose_nothing(folder: Path) -> None:
+    (folder / "a.csv").write_text("id,x,X,x,x_2\n" + "".join(f"{i},a{i},b{i},c{i},d{i}\n" for i in range(9)))
+    found = load(folder, columns="* exclude (_file_url, _file_modified_at, _file_row)")
+    assert found.rows == [(i, f"a{i}", f"b{i}", f"c{i}", f"d{i}") for i in range(9)]
+    assert any("more than once" in warning for warning in found.warnings)
+
+
+def test_a_delimiter_at_the_end_of_every_row(folder: Path) -> None:
+    (folder / "a.csv").write_text("day,open,close\n" + "".join(f"2024-01-{i:02},{i}.5,{i},\n" for i in range(1, 30)))
+    found = load(folder, columns="close")
+    assert found.rows == [(i,) for i in range(1, 30)]
+    assert not found.rejects
+    assert [w for w in found.warnings if "blank values" in w] == [
+        "file 'a.csv': blank values beyond the columns of the header are left out"
+    ]
+
+
+def test_files_without_rows_are_loaded_once(folder: Path) -> None:
+    for name, data in {"zero": b"", "blank": b"\n\r\n\n", "mark": b"\xef\xbb\xbf", "header": b"id,name\n"}.items():
+        (folder / f"{name}.csv").write_bytes(data)
+    (folder / "good.csv").write_bytes(b"id,name\n1,a\n2,b\n")
+    found = load(folder, columns="id, name")
+    assert found.rows == [(1, "a"), (2, "b")]
+    assert {status for status, _, _ in found.status.values()} == {"loaded"}
+    assert sum("is empty" in warning for warning in found.warnings) == 3
+    again = load(folder, columns="id, name")
+    assert (again.rows, again.warnings) == (found.rows, [])
+
+
+def test_nothing_but_a_file_without_bytes(folder: Path) -> None:
+    (folder / "a.csv").write_bytes(b"")
+    found = load(folder, columns="*")
+    assert (found.rows, found.failures, found.status) == ([], [], {"a.csv": ("loaded", 0, 0)})
+    (folder / "b.csv").write_bytes(b"id\n1\n")
+    assert load(folder, columns="id").rows == [(1,)]
+
+
+@pytest.mark.parametrize("filetype", [None, "csv"])
+def test_nul_bytes_are_values_as_any(folder: Path, filetype: str | None) -> None:
+    (folder / "a.csv").write_bytes(b"id,name\n1,ab\0\0\0\0c\n2,d\n")
+    assert load(folder, columns="id, name", filetype=filetype).rows == [(1, "ab\0\0\0\0c"), (2, "d")]
+
+
+@pytest.mark.parametrize("data", [bytes(3000), bytes(range(256)) * 20])
+def test_bytes_that_are_no_text_are_refused_without_naming_an_option_that_was_given(folder: Path, data: bytes) -> None:
+    (folder / "a.csv").write_bytes(data)
+    [error] = load(folder, filetype="csv").failures
+    assert "is not text" in str(error)
+    assert "--format" not in str(error)
