@@ -10,7 +10,14 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.config import FormatConfig
-from file_cdk.core.errors import AccessError, ConfigError, FileCdkError, InternalError, TypeMismatchError
+from file_cdk.core.errors import (
+    AccessError,
+    ConfigError,
+    DialectRefutedError,
+    FileCdkError,
+    InternalError,
+    TypeMismatchError,
+)
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
@@ -19,7 +26,7 @@ from file_cdk.engine.listing import ALREADY_LOADED, Decide, Selection, list_matc
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
-from file_cdk.formats.registry import module_of
+from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
@@ -258,6 +265,11 @@ class _StreamSync:
                         self._take_back(tally.file)
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
+                        elif isinstance(error, DialectRefutedError):
+                            self._warn(f"file {tally.file.uri!r} is read again: it {error.message}")
+                            job = self._as_accepted(run, job, table)
+                            job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
+                            run.retry(tally.file, job)
                         elif isinstance(then := self.store.newer_version(tally.file, error, self._warn), RemoteFile):
                             job = self._as_accepted(run, job, table)
                             run.retry(then, job)
