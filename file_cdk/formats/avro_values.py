@@ -5,14 +5,13 @@ whole columns.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from decimal import Context, Decimal
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from file_cdk.core.instants import clock_text, date_text
 from file_cdk.formats.avro_schema import (
     MAX_TABLE_DIGITS,
     Array,
@@ -39,8 +38,6 @@ class InexactError(Exception):
     """A value that the type asked for would change."""
 
 
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-_LAST_DAY = date.max.toordinal()
 _SECONDS_PER_DAY = 86_400
 _PER_SECOND = {"millis": 1_000, "micros": 1_000_000, "nanos": 1_000_000_000}
 _EXACT = Context(prec=MAX_TABLE_DIGITS)
@@ -50,24 +47,6 @@ _MAX_DECIMAL_BYTES = 1024
 def text_of(value: bytes) -> str:
     """Bytes that are not UTF-8 are written \\xNN."""
     return value.decode("utf-8", "backslashreplace")
-
-
-@lru_cache(maxsize=1 << 15)
-def date_text(days: int) -> str:
-    """Days since 1970 in ISO 8601; years before 1 and after 9999 with a sign."""
-    ordinal = days + _EPOCH_DAY
-    if 1 <= ordinal <= _LAST_DAY:
-        return date.fromordinal(ordinal).isoformat()
-    # The calendar repeats every 400 years, which are 146097 days.
-    cycles, rest = divmod(ordinal - 1, 146_097)
-    within = date.fromordinal(rest + 1)
-    return f"{cycles * 400 + within.year:+05d}-{within.month:02}-{within.day:02}"
-
-
-@lru_cache(maxsize=_SECONDS_PER_DAY)
-def _clock_text(second: int) -> str:
-    minutes, seconds = divmod(second, 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def _fraction_text(unit: str, *, own_precision: bool) -> Callable[[int], str]:
@@ -94,7 +73,7 @@ def _time_text(unit: str) -> Convert:
         second, rest = divmod(value, per_second)
         if not 0 <= second < _SECONDS_PER_DAY:
             raise BadValueError("a time is not within a day")
-        return _clock_text(second) + fraction(rest)
+        return clock_text(second) + fraction(rest)
 
     return convert
 
@@ -108,7 +87,7 @@ def _timestamp_text(logical: str, *, own_precision: bool) -> Convert:
     def convert(value: int) -> str:
         seconds, rest = divmod(value, per_second)
         day, second = divmod(seconds, _SECONDS_PER_DAY)
-        return f"{date_text(day)}T{_clock_text(second)}{fraction(rest)}{zone}"
+        return f"{date_text(day)}T{clock_text(second)}{fraction(rest)}{zone}"
 
     return convert
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
@@ -16,6 +15,7 @@ from file_cdk.formats.arrow_cast import Cast
 from file_cdk.formats.parquet_footer import Footer, read_footer
 from file_cdk.formats.parquet_rows import decode_row_group, open_parquet
 from file_cdk.formats.parquet_types import json_schema_type, record_type
+from file_cdk.formats.parquet_values import Column
 from file_cdk.formats.table_columns import AskedColumns
 
 _CACHED_FOOTERS = 8
@@ -46,12 +46,12 @@ class ParquetFormat:
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""
-        schema = open_parquet(stream, file, self._footer(stream, file)).schema_arrow
-        return {field.name: json_schema_type(field.type, self.config.decimal_as_float) for field in schema}
+        columns = self._footer(stream, file).columns
+        return {column.name: json_schema_type(column.kind, self.config.decimal_as_float) for column in columns}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the footer alone."""
-        return self._table_schema(open_parquet(stream, file, self._footer(stream, file)).schema_arrow)
+        return self._table_schema(self._footer(stream, file))
 
     def read_records(
         self, stream: IO[bytes], split: Split, json_schema: Mapping[str, Any] | None, report: SplitReport
@@ -59,27 +59,23 @@ class ParquetFormat:
         """Batches of the file's own types, but for UUIDs (strings) and decimals when they are to be doubles.
 
         Of a catalog, only its choice of columns matters: those it lacks are not read, with a warning each; a catalog that
-        names none, beside the two about the file, chooses all. Raises MalformedFileError, which names the row group, after
-        the batches that could be decoded.
+        names none, beside the two about the file, chooses all. A value that means nothing (see parquet_values) rejects its
+        record. Raises MalformedFileError, which names the row group, after the batches that could be decoded.
         """
         footer = self._footer(stream, split.file)
-        parquet = open_parquet(stream, split.file, footer)
-        names, left_out = _choose(parquet.schema_arrow.names, json_schema)
-        chosen = frozenset(names)
-        fields = [field for field in parquet.schema_arrow if field.name in chosen]
-        types = [record_type(field.type, self.config.decimal_as_float) for field in fields]
-        cast = self._cast
-        unchanged = all(field.type.equals(kind) for field, kind in zip(fields, types, strict=True))
+        columns, left_out = _choose(footer, json_schema)
+        cast, types_of = self._cast, _RecordTypes(self.config.decimal_as_float).of
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
             for message in left_out:
                 report.warnings[message] += batch.num_rows
-            if unchanged:
+            types = types_of(batch.schema)
+            if types is None:
                 return batch
-            columns = [cast(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
-            return pa.RecordBatch.from_arrays(columns, names=names)
+            arrays = [cast(array, kind) for array, kind in zip(batch.columns, types, strict=True)]
+            return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
-        yield from _read(stream, parquet, footer, names, split, report, convert)
+        yield from _read(stream, footer, columns, split, report, convert)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
@@ -91,16 +87,17 @@ class ParquetFormat:
         first batch, or at a batch with values that do not fit.
         """
         footer = self._footer(stream, split.file)
-        parquet = open_parquet(stream, split.file, footer)
         asked = AskedColumns({field.name: field.type for field in schema}, split.file.uri, self._cast)
-        asked.check(self._table_schema(parquet.schema_arrow))
-        names = [name for name in parquet.schema_arrow.names if name in asked.types]
+        asked.check(self._table_schema(footer))
+        columns = [column for column in footer.columns if column.name in asked.types]
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            return asked.batch(columns, batch.num_rows, report.rows + 1)
+            for message in map(_without_data, footer.left_out):
+                report.warnings[message] += batch.num_rows
+            arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+            return asked.batch(arrays, batch.num_rows, report.rows_present + 1)
 
-        yield from _read(stream, parquet, footer, names, split, report, convert)
+        yield from _read(stream, footer, columns, split, report, convert)
 
     def _footer(self, stream: IO[bytes], file: RemoteFile) -> Footer:
         return self._footers.get(file, lambda: read_footer(stream, file))
@@ -109,28 +106,51 @@ class ParquetFormat:
     def _cast(self) -> Cast:
         return Cast(rounds_decimals=self.config.decimal_as_float)
 
-    def _table_schema(self, schema: pa.Schema) -> pa.Schema:
-        return pa.schema([(f.name, normal(record_type(f.type, self.config.decimal_as_float))) for f in schema])
+    def _table_schema(self, footer: Footer) -> pa.Schema:
+        as_float = self.config.decimal_as_float
+        return pa.schema([(column.name, normal(record_type(column.kind, as_float))) for column in footer.columns])
 
 
-def _choose(names: Sequence[str], json_schema: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:
-    """Names of the columns to read, in the file's order, and what is to be said of the others."""
+@dataclass(slots=True)
+class _RecordTypes:
+    """What records need of batches, most of which are alike: an instant or a decimal may have another type in the next."""
+
+    decimal_as_float: bool
+    schema: pa.Schema | None = None
+    types: list[pa.DataType] | None = None
+
+    def of(self, schema: pa.Schema) -> list[pa.DataType] | None:
+        """None: they are right as they are."""
+        if self.schema is None or not schema.equals(self.schema):
+            types = [record_type(kind, self.decimal_as_float) for kind in schema.types]
+            self.schema, self.types = schema, None if all(map(pa.DataType.equals, types, schema.types)) else types
+        return self.types
+
+
+def _choose(footer: Footer, json_schema: Mapping[str, Any] | None) -> tuple[list[Column], list[str]]:
+    """The columns to read, in the file's order, and what is to be said of the others."""
+    left_out = list(map(_without_data, footer.left_out))
     if json_schema is None or json_schema.keys() <= FILE_COLUMNS:
-        return list(names), []
-    left_out = []
-    for name in names:
-        if name in FILE_COLUMNS:
-            left_out.append(f"column {name!r} gives way to the one that every record gets from its file")
-        elif name not in json_schema:
-            left_out.append(f"column {name!r} is not in the catalog's schema and is left out")
-    return [name for name in names if name in json_schema and name not in FILE_COLUMNS], left_out
+        return list(footer.columns), left_out
+    chosen = []
+    for column in footer.columns:
+        if column.name in FILE_COLUMNS:
+            left_out.append(f"column {column.name!r} gives way to the one that every record gets from its file")
+        elif column.name not in json_schema:
+            left_out.append(f"column {column.name!r} is not in the catalog's schema and is left out")
+        else:
+            chosen.append(column)
+    return chosen, left_out
+
+
+def _without_data(name: str) -> str:
+    return f"column {name!r} is a group without fields, which holds no data, and is left out"
 
 
 def _read(
     stream: IO[bytes],
-    parquet: pq.ParquetFile,
     footer: Footer,
-    names: Sequence[str],
+    columns: Sequence[Column],
     split: Split,
     report: SplitReport,
     convert: Convert,
@@ -138,8 +158,16 @@ def _read(
     groups = footer.row_groups(split.start, split.end)
     report.start = split.start if split.is_first else footer.start_of(groups.start)
     report.end = footer.start_of(groups.stop)
+    if not groups:
+        return
+    parquet = open_parquet(stream, split.file, footer)
     for group in groups:
-        for batch in decode_row_group(stream, parquet, group, names, split.file):
-            ready = convert(batch)
-            report.rows += ready.num_rows
-            yield ready
+        for found in decode_row_group(stream, parquet, group, columns, split.file, len(footer.columns)):
+            ready = convert(found.batch)
+            before = report.rows
+            for rejected, (row, reason) in enumerate(found.rejected.items()):
+                report.rows = before + row - rejected
+                report.reject(None, reason)
+            report.rows = before + ready.num_rows
+            if ready.num_rows:
+                yield ready

@@ -6,7 +6,8 @@ again here in words that hold none of the file's values.
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,16 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
+from file_cdk.formats.parquet_schema import (
+    MAX_DECIMAL_DIGITS,
+    FitSchema,
+    ThriftError,
+    fit_schema,
+    has_odd_name,
+    is_whole,
+    too_wide_decimal,
+)
+from file_cdk.formats.parquet_values import Column, columns_of
 
 _MAGIC = b"PAR1"
 _MAGIC_ENCRYPTED = b"PARE"
@@ -25,12 +36,16 @@ _TRAILER_BYTES = 8
 _SMALLEST_BYTES = len(_MAGIC) + _TRAILER_BYTES
 _SIGNATURE_BYTES = 28
 """Nonce and tag behind a footer that is not encrypted itself; it is signed only where columns are encrypted."""
+_DAMAGED = "is not a whole Parquet file: its footer is damaged or truncated"
+_UNFIT = "is whole, but the schema in its footer breaks the rules of Parquet"
+_SHORT_INTEGERS = frozenset({"INT_8", "INT_16", "UINT_8", "UINT_16"})
 _ENCRYPTED = "has encrypted columns, which this version cannot read"
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
     """Metadata of one file version. `starts`: where each row group begins, in the file's order of row groups.
+    left_out: names of columns that have no data.
 
     A row group begins with its first column chunk. Writers put row groups one after the other; should one lie elsewhere,
     it counts as beginning where the one before it does, so that the order of records stays that of the footer.
@@ -39,6 +54,8 @@ class Footer:
     metadata: pq.FileMetaData
     starts: tuple[int, ...]
     size_bytes: int
+    columns: tuple[Column, ...]
+    left_out: tuple[str, ...]
 
     @property
     def largest_row_group_bytes(self) -> int:
@@ -59,15 +76,81 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     size_bytes = stream.seek(0, os.SEEK_END)
     footer_bytes = _footer_bytes(stream, file, size_bytes)
     stream.seek(0)
-    with malformed(file, "is not a whole Parquet file: its footer is damaged or truncated"):
-        metadata = pq.ParquetFile(stream).metadata
-        if footer_bytes == metadata.serialized_size + _SIGNATURE_BYTES:
-            # pyarrow ends the process when it is asked about a column chunk that is encrypted.
-            raise MalformedFileError(_ENCRYPTED, uri=file.uri)
+    fit = None
+    try:
+        with malformed(file, _DAMAGED):
+            parquet = pq.ParquetFile(stream)
+    except MalformedFileError as exc:
+        parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, exc)
+    metadata = parquet.metadata
+    if footer_bytes == parquet.metadata.serialized_size + _SIGNATURE_BYTES:
+        # pyarrow ends the process when it is asked about a column chunk that is encrypted.
+        raise MalformedFileError(_ENCRYPTED, uri=file.uri)
+    with malformed(file, _DAMAGED):
+        if fit is None and _is_unfit(parquet):
+            parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, None)
+            metadata = parquet.metadata
         starts = _starts(metadata)
     if any(not 0 <= start < size_bytes for start in starts):
         raise MalformedFileError("is not a whole Parquet file: its footer names data that it lacks", uri=file.uri)
-    return Footer(metadata, starts, size_bytes)
+    with malformed(file, "the schema in its footer cannot be read"):
+        columns = columns_of(parquet.schema_arrow, metadata.schema, fit)
+    _check_names([column.name for column in columns], file)
+    return Footer(metadata, starts, size_bytes, columns, fit.left_out if fit else ())
+
+
+def _is_unfit(parquet: pq.ParquetFile) -> bool:
+    """Whether pyarrow opens the file and yet reads it wrongly."""
+    schema = parquet.metadata.schema
+    leaves = map(schema.column, range(len(schema)))
+    if any(leaf.physical_type == "INT96" or leaf.converted_type in _SHORT_INTEGERS for leaf in leaves):
+        return True
+    return any(
+        _has_empty_struct(field.type)
+        for field in parquet.schema_arrow
+        if field.type.num_fields or pa.types.is_struct(field.type)
+    )
+
+
+def _has_empty_struct(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return True
+    return any(_has_empty_struct(kind.field(index).type) for index in range(kind.num_fields))
+
+
+def _opened_fit(
+    stream: IO[bytes], file: RemoteFile, size_bytes: int, footer_bytes: int, fault: MalformedFileError | None
+) -> tuple[pq.ParquetFile, FitSchema]:
+    """The file with a schema that is fit for pyarrow. fault: what it said of the file's own, which is raised if the footer
+    is damaged; otherwise the reason is looked for."""
+    stream.seek(size_bytes - _TRAILER_BYTES - footer_bytes)
+    footer = b""
+    while len(footer) < footer_bytes and (block := stream.read(footer_bytes - len(footer))):
+        footer += block
+    try:
+        if fault is not None and not is_whole(footer):
+            raise fault
+        if has_odd_name(footer):
+            raise MalformedFileError("has a column whose name is not valid UTF-8", uri=file.uri)
+        wide = too_wide_decimal(footer)
+        fit = fit_schema(footer)
+    except ThriftError:
+        raise fault or MalformedFileError(_DAMAGED, uri=file.uri) from None
+    if wide is not None:
+        message = f"has decimals of {wide[1]} digits, and at most {MAX_DECIMAL_DIGITS} can be read"
+        raise MalformedFileError(message, uri=file.uri, column=wide[0])
+    whole = _MAGIC + fit.footer + len(fit.footer).to_bytes(4, "little") + _MAGIC
+    stream.seek(0)
+    with malformed(file, _DAMAGED if fault is None else _UNFIT):
+        metadata = pq.read_metadata(pa.BufferReader(whole))
+        return pq.ParquetFile(stream, metadata=metadata, pre_buffer=False), fit
+
+
+def _check_names(names: Sequence[str], file: RemoteFile) -> None:
+    if len(set(names)) < len(names):
+        counts = Counter(names)
+        twice = next(name for name in names if counts[name] > 1)
+        raise MalformedFileError("two columns have the same name", uri=file.uri, column=twice)
 
 
 def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:

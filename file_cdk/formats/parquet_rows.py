@@ -1,6 +1,7 @@
 """Row groups of a Parquet file decoded batch by batch: bounded, checked, and counted against the footer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.parquet_footer import Footer, malformed
+from file_cdk.formats.parquet_values import Column, NullKeyError, faults, null_keys, with_wider_decimals
 
 _BATCH_BYTES = 1024 * 1024
 """Estimated size of a batch as JSON data; with one column chunk per column open, about what stays in the CPU's cache."""
@@ -29,36 +31,37 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 def open_parquet(stream: IO[bytes], file: RemoteFile, footer: Footer) -> pq.ParquetFile:
-    """The file, to be decoded in bounded memory. Raises MalformedFileError when two of its columns have one name."""
+    """The file, to be decoded in bounded memory."""
     with malformed(file, "the schema in its footer cannot be read"):
-        parquet = pq.ParquetFile(
+        return pq.ParquetFile(
             stream,
             metadata=footer.metadata,
             pre_buffer=False,
             buffer_size=_BUFFER_BYTES if footer.largest_row_group_bytes > _BUFFERED_ABOVE_BYTES else 0,
-            # Nanoseconds end in 2262; the engines that write INT96 put 9999-12-31 into it, and nothing finer than these.
-            coerce_int96_timestamp_unit="us",
         )
-        names = parquet.schema_arrow.names
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedFileError("two columns have the same name", uri=file.uri, column=twice)
-    return parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """batch: of rows that can be read. rejected: the others, by their place among both, with the reason."""
+
+    batch: pa.RecordBatch
+    rejected: Mapping[int, str]
 
 
 def decode_row_group(
-    stream: IO[bytes], parquet: pq.ParquetFile, group: int, names: Sequence[str], file: RemoteFile
-) -> Iterator[pa.RecordBatch]:
-    """The named columns of one row group, in that order, which is the file's.
+    stream: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Sequence[Column], file: RemoteFile, every: int
+) -> Iterator[Rows]:
+    """These columns of one row group, in that order, which is the file's. every: how many columns the file has.
 
     Raises MalformedFileError, naming the row group and, where one column is at fault, that one, when its data cannot be
-    decoded, or has not as many rows as the footer says. Without names, one column is decoded all the same for its rows.
+    decoded, or has not as many rows as the footer says. Without columns, one is decoded all the same for its rows.
     """
     metadata = parquet.metadata
     place = f"row group {group + 1} of {metadata.num_row_groups}"
     expected = metadata.row_group(group).num_rows
-    everything = parquet.schema_arrow.names
-    decoded = list(names) or everything[:1]
+    names = [column.name for column in columns]
+    decoded = names or parquet.schema_arrow.names[:1]
     if not decoded:
         if expected:
             raise MalformedFileError(f"{place} has no columns where the footer says {expected} rows", uri=file.uri)
@@ -69,18 +72,64 @@ def decode_row_group(
             batches = parquet.iter_batches(
                 batch_size=_batch_rows(stream, metadata, group, decoded),
                 row_groups=[group],
-                columns=None if decoded == everything else decoded,
+                columns=None if len(decoded) == every else decoded,
                 use_threads=False,
             )
             for batch in batches:
-                batch.validate(full=True)  # text that is not UTF-8 is found here or not at all
                 rows += batch.num_rows
-                yield batch if batch.schema.names == names else batch.select(list(names))
+                yield _meant(batch, columns) if names else Rows(batch.select([]), {})
     except MalformedFileError as exc:
         exc.column = _column_at_fault(parquet, group, decoded, file)
         raise
     if rows != expected:
         raise MalformedFileError(f"{place} has {rows} rows where the footer says {expected}", uri=file.uri)
+
+
+def _meant(batch: pa.RecordBatch, columns: Sequence[Column]) -> Rows:
+    """Raises pa.ArrowInvalid."""
+    try:
+        meant = _converted(batch, columns)
+        meant.validate(full=True)  # text that is not UTF-8 is found here or not at all
+    except (pa.ArrowInvalid, NullKeyError):
+        return _readable(batch, columns)
+    return Rows(meant, {})
+
+
+def _converted(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBatch:
+    if not any(column.convert for column in columns):
+        return batch
+    arrays = [a if c.convert is None else c.convert(a) for c, a in zip(columns, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+
+
+def _readable(batch: pa.RecordBatch, columns: Sequence[Column]) -> Rows:
+    """Of a batch in which some values mean nothing, or have more digits than they should."""
+    rejected: dict[int, str] = {}
+    for column, array in zip(columns, batch.columns, strict=True):
+        if column.convert is not None:
+            rejected |= _said(column, null_keys(array, column.convert))
+    rows = [row for row in range(batch.num_rows) if row not in rejected]
+    meant = _converted(batch.take(pa.array(rows, pa.int64())) if rejected else batch, columns)
+    arrays = [with_wider_decimals(array) for array in meant.columns]
+    for column, array in zip(columns, arrays, strict=True):
+        rejected |= _said(column, {rows[at]: reason for at, reason in _faults(array).items()})
+    meant = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    if any(row in rejected for row in rows):
+        meant = meant.take(pa.array([at for at, row in enumerate(rows) if row not in rejected], pa.int64()))
+    meant.validate(full=True)
+    return Rows(meant, dict(sorted(rejected.items())))
+
+
+def _said(column: Column, found: Mapping[int, str]) -> dict[int, str]:
+    return {row: f"column {column.name!r} has {reason}" for row, reason in found.items()}
+
+
+def _faults(array: pa.Array) -> dict[int, str]:
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return faults(array)
+    return {}
 
 
 def _column_at_fault(parquet: pq.ParquetFile, group: int, names: Sequence[str], file: RemoteFile) -> str | None:
@@ -91,8 +140,8 @@ def _column_at_fault(parquet: pq.ParquetFile, group: int, names: Sequence[str], 
                 batches = parquet.iter_batches(
                     batch_size=_PROBED_ROWS, row_groups=[group], columns=[name], use_threads=False
                 )
-                for batch in batches:
-                    batch.validate(full=True)
+                for _ in batches:
+                    pass
         except MalformedFileError:
             return name
     return None

@@ -58,9 +58,17 @@ class AskedColumns:
             try:
                 cast[name] = self.cast(array, kind)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                needed[name] = pa.string() if kind.equals(normal(kind)) else normal(kind)
+                needed[name] = _wider(kind, array.type)
         if needed:
             raise TypeMismatchError(uri=self.uri, row=first_row, columns=needed)
         if not cast:
             return pa.RecordBatch.from_arrays([pa.nulls(rows)], names=[""]).select([])  # has rows all the same
         return pa.RecordBatch.from_arrays(list(cast.values()), names=list(cast))
+
+
+def _wider(kind: pa.DataType, found: pa.DataType) -> pa.DataType:
+    """What a column of type `kind` becomes for values that it does not hold exactly, though their type had it so."""
+    for wider in (normal(kind), merge(kind, found)):
+        if not wider.equals(kind):
+            return wider
+    return pa.string()

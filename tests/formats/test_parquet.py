@@ -365,11 +365,14 @@ def test_a_damaged_page_is_found_in_its_row_group_after_the_rows_before() -> Non
     assert PARQUET.infer_json_schema(io.BytesIO(data), file) == {"n": {"type": "integer"}, "s": {"type": "string"}}
 
 
-def test_text_that_is_not_utf8_is_refused() -> None:
-    bad = pa.array([b"good", b"\xff\xfe"]).view(pa.string())
-    error = refused(parquet_bytes(pa.table({"n": [1, 2], "a": bad})))
-    assert error.message == "row group 1 of 1 cannot be decoded: its data is damaged"
-    assert error.column == "a"
+def test_text_that_is_not_utf8_rejects_its_record() -> None:
+    bad = pa.array([b"good", b"\xff\xfe", b"better", b"\xff"]).view(pa.string())
+    found, report = read(parquet_bytes(pa.table({"n": [1, 2, 3, 4], "a": bad})))
+    assert found.to_pydict() == {"n": [1, 3], "a": ["good", "better"]}
+    assert [(reject.row, reject.reason) for reject in report.rejects.first] == [
+        (2, "column 'a' has text that is not valid UTF-8"),
+        (4, "column 'a' has text that is not valid UTF-8"),
+    ]
 
 
 def small() -> bytes:
@@ -440,9 +443,7 @@ def encrypted(columns: list[str], plaintext_footer: bool) -> bytes:
 
 def test_names_that_are_not_text_are_refused() -> None:
     data = parquet_bytes(pa.table({"abcdef": [1]}), store_schema=False)
-    assert refused(data.replace(b"abcdef", b"abc\xffef")).message == (
-        "is not a whole Parquet file: its footer is damaged or truncated"
-    )
+    assert refused(data.replace(b"abcdef", b"abc\xffef")).message == "has a column whose name is not valid UTF-8"
 
 
 class BrokenStream(io.BytesIO):

@@ -1,0 +1,39 @@
+"""Dates and instants of any year as text: those that `datetime` has spelled as it spells them, the others in the same manner.
+
+Years before 1 and after 9999 have a sign and at least four digits, as ISO 8601 asks of years beyond its own.
+"""
+
+from datetime import date
+from functools import lru_cache
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_LAST_DAY = date.max.toordinal()
+_SECONDS_PER_DAY = 86_400
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@lru_cache(maxsize=1 << 15)
+def date_text(days: int) -> str:
+    """Of days since 1970."""
+    ordinal = days + _EPOCH_DAY
+    if 1 <= ordinal <= _LAST_DAY:
+        return date.fromordinal(ordinal).isoformat()
+    # The calendar repeats every 400 years, which are 146097 days.
+    cycles, rest = divmod(ordinal - 1, 146_097)
+    within = date.fromordinal(rest + 1)
+    return f"{cycles * 400 + within.year:+05d}-{within.month:02}-{within.day:02}"
+
+
+@lru_cache(maxsize=_SECONDS_PER_DAY)
+def clock_text(second: int) -> str:
+    minutes, seconds = divmod(second, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def instant_text(ticks: int, unit: str) -> str:
+    """Of so many units since 1970, without a zone: no fraction if the second is whole, else six digits or nine."""
+    seconds, rest = divmod(ticks, _PER_SECOND[unit])
+    day, second = divmod(seconds, _SECONDS_PER_DAY)
+    nanoseconds = rest * (1_000_000_000 // _PER_SECOND[unit])
+    fraction = f".{nanoseconds:09}" if nanoseconds % 1000 else f".{nanoseconds // 1000:06}" if nanoseconds else ""
+    return f"{date_text(day)}T{clock_text(second)}{fraction}"
