@@ -291,7 +291,7 @@ def test_a_malformed_line_is_rejected_between_the_rows_around_it() -> None:
 
 
 def test_the_row_of_a_mismatch_counts_rejected_records() -> None:
-    assert needed({"a": pa.int64()}, "x", record("1"), "y", "[]", record("true"), "z") == ({"a": pa.string()}, 5)
+    assert needed({"a": pa.int64()}, "x", record("1"), "y", "[", record("true"), "z") == ({"a": pa.string()}, 5)
 
 
 def test_a_mismatch_names_what_does_not_fit_further_on() -> None:
