@@ -116,6 +116,8 @@ class JsonlFormat:
                 row = None if error.row is None else error.row + found.rejected_before(error.row - first_row)
                 raise TypeMismatchError(uri=split.file.uri, row=row, columns=columns) from None
             found.count(report)
+            report.warnings.update(reader.warnings)
+            reader.warnings.clear()
             if batch is not None:
                 yield batch
 

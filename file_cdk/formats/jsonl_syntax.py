@@ -5,6 +5,7 @@ look at the bytes inside strings, which are checked to be UTF-8 apart, and refus
 JSON allows: a value that has one is looked at with U+FFFD in its place.
 """
 
+import json
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ INCOMPLETE_VALUE = "line is not a complete JSON value"
 GOES_ON = "line goes on after its JSON object"
 NOT_JSON = "line is not valid JSON"
 TOO_LONG = "line is longer than the limit"
+REPEATED_KEY = "an object has a key twice: the last value counts"
 LONE_SURROGATE = "line escapes half of a surrogate pair"
 
 _BLANKS = re.compile(rb"[ \t\r\n]*")
@@ -101,6 +103,30 @@ def without_lone_surrogates(line: bytes) -> bytes:
     if b"\\u" not in line:
         return line
     return _ESCAPE.sub(lambda escape: _REPLACEMENT if escape["half"] else escape[0], line)
+
+
+def repeats_a_key(record: bytes) -> bool:
+    """Whether any object in a valid record has a key twice."""
+    try:
+        _decode_pairs(record.decode())
+    except _RepeatedKeyError:
+        return True
+    except RecursionError:  # so deep that it becomes text, with every key that it has
+        return False
+    return False
+
+
+class _RepeatedKeyError(Exception):
+    pass
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
+    if len(pairs) != len({name for name, _ in pairs}):
+        raise _RepeatedKeyError
+
+
+# Numbers stay text: Python refuses to make an integer of thousands of digits.
+_decode_pairs = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str).decode
 
 
 def on_one_line(record: bytes) -> bytes:

@@ -124,8 +124,22 @@ def output(decoder: Any, data: bytes) -> tuple[bytes, int, int]:
         (ParquetFormat(ParquetConfig()), parquet_bytes(), 0),
         (AvroFormat(AvroConfig()), avro_bytes(), 0),
     ],
-    ids=["csv", "jsonl", "pretty json", "pretty json without line ends", "json on one line", "the last one cut", "commas", "cr",
-         "json-seq", "utf-16", "utf-16-be", "utf-16 cut", "parquet", "avro"],
+    ids=[
+        "csv",
+        "jsonl",
+        "pretty json",
+        "pretty json without line ends",
+        "json on one line",
+        "the last one cut",
+        "commas",
+        "cr",
+        "json-seq",
+        "utf-16",
+        "utf-16-be",
+        "utf-16 cut",
+        "parquet",
+        "avro",
+    ],
 )
 def test_output_is_the_same_to_the_byte(decoder: Any, data: bytes, rejected: int, split_bytes: int) -> None:
     whole = output(replace(decoder, split_bytes=None), data)
