@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 
 from file_cdk.core.config import JsonlConfig
-from file_cdk.core.errors import FileError, MalformedRecordError, TypeMismatchError
+from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl_documents import ArrayReader, begins_array
+from file_cdk.formats.jsonl_encoding import MARK_BYTES, AsUtf8, wide_encoding
 from file_cdk.formats.jsonl_found import ONE_OBJECT_PER_LINE, Found
 from file_cdk.formats.jsonl_lines import LineSource
 from file_cdk.formats.jsonl_records import LineReader
@@ -27,6 +28,9 @@ SAMPLE_BYTES = 1_000_000
 _LOOK_ON_BYTES = 4 * 1024 * 1024
 """Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
 
+_UNKNOWN_SIZE = 1 << 62
+"""Of text that is read in another encoding than the file's."""
+
 _FILE_COLUMN = b'"_ab_source_file_'
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -34,8 +38,9 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class JsonlFormat:
-    """JSON Lines files (UTF-8, `\\n` between records); also objects over several lines, one after the other, and arrays of
-    objects, both of which take one worker per file. An empty file is a file without records.
+    """JSON Lines files (UTF-8, `\\n` between records); also objects over several lines, one after the other, arrays of
+    objects, files without line feeds, and text in UTF-16, all of which take one worker per file; several objects on a line. An
+    empty file is a file without records.
 
     Memory per split: one piece of 128 KiB, or one record where that is longer, a few times over; of a record longer than
     `max_record_bytes` no more than that is held.
@@ -61,10 +66,10 @@ class JsonlFormat:
         return merge_properties([{name: {"type": kind}} for name, kinds in seen.items() for kind in kinds])
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
-        """See jsonl_table.infer_schema; of rejected records as in `infer_json_schema`."""
+        """See jsonl_table.infer_schema; of rejected records as in `infer_json_schema`, of plain values as in `read_table`."""
         from file_cdk.formats.jsonl_table import infer_schema  # the protocol's path does without pyarrow
 
-        return infer_schema(self._sample(stream, file))
+        return infer_schema(self._sample(stream, file, plain=True))
 
     def read_records(
         self,
@@ -76,9 +81,9 @@ class JsonlFormat:
         """JsonLines in the file's own bytes, but for keys that name the columns every record gets about its file, and for line
         ends and indents of objects over several lines.
 
-        What is not one JSON object is rejected. Raises MalformedRecordError at a record that ends nowhere within the limits, or
-        in an array that breaks off, after the records before it; SequentialOnlyError at an object over several lines, or an
-        array, unless the split is the last of its file or sequential.
+        What is no JSON object is rejected. Raises MalformedRecordError at a record that ends nowhere within the limits, after
+        the records before it; SequentialOnlyError at an object over several lines, an array, or a long line of several
+        objects, unless the split is the last of its file or sequential.
         """
         for found in self._found(stream, split, report):
             records = found.records
@@ -93,14 +98,15 @@ class JsonlFormat:
     ) -> Iterator["pa.RecordBatch"]:
         """Batches of exactly `schema`'s columns, null where a record lacks a key.
 
-        A column of strings takes any value: what is not a string becomes its JSON text, as the file spells it.
+        A column of strings takes any value: what is not a string becomes its JSON text, as the file spells it. A record that is
+        no object, but another JSON value, is a row with that in the column `value`.
         Rejects and raises as `read_records`, and raises TypeMismatchError for the columns of the first piece that does not fit,
         and of those near it.
         """
         from file_cdk.formats.jsonl_table import TableReader
 
         reader = TableReader(schema, split.file.uri)
-        pieces = self._found(stream, split, report)
+        pieces = self._found(stream, split, report, plain=True)
         for found in pieces:
             first_row = report.rows_present + 1
             try:
@@ -110,31 +116,49 @@ class JsonlFormat:
                 row = None if error.row is None else error.row + found.rejected_before(error.row - first_row)
                 raise TypeMismatchError(uri=split.file.uri, row=row, columns=columns) from None
             found.count(report)
+            report.warnings.update(reader.warnings)
+            reader.warnings.clear()
             if batch is not None:
                 yield batch
 
-    def _found(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[Found]:
+    def _found(self, stream: IO[bytes], split: Split, report: SplitReport, *, plain: bool = False) -> Iterator[Found]:
         """The split piece by piece; each is to be counted before the next is asked for. Sets report.start and report.end."""
         source = LineSource(stream, self.max_record_bytes)
         lines_begin = source.seek_first_line(split)
         report.start = report.end = source.position
         if not lines_begin:  # inside a line longer than the limit: the split before says where it ends
             return
-        while split.is_first and source.position < split.end and (start := begins_array(source)):
-            for found in ArrayReader(source, split, report, self.max_record_bytes).read(start):
-                report.end = found.end
-                yield found
-        for found in LineReader(source, split, report, self.max_record_bytes).read():
+        part = split
+        if split.is_first and (encoding := wide_encoding(source.peek(MARK_BYTES))):
+            if not (split.sequential or split.is_last):
+                raise SequentialOnlyError(
+                    "text in UTF-16 or UTF-32 cannot be read in parts", uri=split.file.uri, byte=source.position
+                )
+            stream.seek(0)
+            source = LineSource(cast(IO[bytes], AsUtf8(stream, encoding)), self.max_record_bytes)
+            end = _UNKNOWN_SIZE if split.is_last else split.end
+            part = Split(replace(split.file, size_bytes=_UNKNOWN_SIZE), 0, 0, end, sequential=True)
+        for found in self._in_utf8(source, part, report, plain=plain):
             report.end = found.end
             yield found
+        if part is not split:
+            report.end = split.end
 
-    def _sample(self, stream: IO[bytes], file: RemoteFile) -> Iterator[bytes]:
+    def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
+        limit = self.max_record_bytes
+        while split.is_first and source.position < split.end and (start := begins_array(source, plain=plain)):
+            yield from ArrayReader(source, split, report, limit, plain=plain).read(start)
+        yield from LineReader(source, split, report, limit, plain=plain).read()
+
+    def _sample(self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False) -> Iterator[bytes]:
         report = SplitReport()
         sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes), sequential=True)
         try:
-            for found in self._found(stream, sample, report):
+            for found in self._found(stream, sample, report, plain=plain):
                 found.count(report)
                 yield from found.unicode_records()
+                if found.end >= sample.end:  # in a line that goes on
+                    break
         except MalformedRecordError:
             if not report.rows:
                 raise

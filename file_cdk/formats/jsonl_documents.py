@@ -1,4 +1,4 @@
-"""JSON documents: a file that is an array of objects, read element by element without holding more than one of them."""
+"""JSON documents: a file that is an array, read element by element without holding more than one of them."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import msgspec
 from file_cdk.core.errors import SequentialOnlyError
 from file_cdk.core.files import Split
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl_found import LOOK_GROWTH, Found, look_at, malformed
+from file_cdk.formats.jsonl_found import LOOK_GROWTH, Found, as_value, look_at, malformed
 from file_cdk.formats.jsonl_lines import PIECE_BYTES, LineSource, Window
 from file_cdk.formats.jsonl_syntax import (
     JSON_BLANKS,
@@ -17,6 +17,7 @@ from file_cdk.formats.jsonl_syntax import (
     end_of_blanks,
     is_utf8,
     on_one_line,
+    parse_value,
 )
 
 NOT_AN_OBJECT = "array element is not an object"
@@ -28,24 +29,41 @@ ENDLESS = "array element is not valid JSON, and where it ends is not known"
 BROKEN_OFF = "the file ends inside its JSON array"
 NO_COMMA = "two elements of the JSON array have no comma between them"
 
-WHOLE_ARRAY = "A JSON array of records has to be complete, up to its closing bracket"
+WHOLE_ARRAY = "What comes behind it cannot be told apart: mend the file, or have its writer write one object per line"
 
 ONLY_IN_SEQUENCE = "elements of a JSON array cannot be told from the middle of a file"
 
 _BEGINNING_BYTES = 64 * 1024
 _HEAD_BYTES = 256
-_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[(?=[ \t\r\n]*[{\]])")
+_WORD_BYTES = 256
+_WORD = re.compile(rb"[^\s,\[\]{}\"]+(?=[\s,\]])")
+"""A number or a word that JSON does not have, such as NaN: it ends where the next element may begin."""
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[(?=[ \t\r\n]*(?P<of_objects>[{\]])?)")
 
 
-def begins_array(source: LineSource) -> int:
-    """Length of what precedes the first element, if an array of objects begins where the source stands; else 0.
+def begins_array(source: LineSource, *, plain: bool) -> int:
+    """Length of what precedes the first element, if an array of records begins where the source stands; else 0.
 
-    A line such as `[1, 2]` begins none: it is a line that is no object. What comes after 64 KiB of blanks is not looked at.
+    Where plain values are no records, `[1, 2]` begins none, but is a line that is no object. Where they are, it begins one
+    unless it is on a line of its own and others follow: these are records then. What comes after 64 KiB is not looked at.
     """
     beginning = source.pull(_BEGINNING_BYTES)
     source.put_back(beginning)
     found = _ARRAY.match(beginning)
-    return found.end() if found else 0
+    if found is None or not (found["of_objects"] or (plain and _goes_on_below(beginning[found.end() - 1 :]))):
+        return 0
+    return found.end()
+
+
+def _goes_on_below(text: bytes) -> bool:
+    """Whether an array that begins the text, which may be cut, is more than the first of several lines."""
+    line, line_feed, rest = text.partition(b"\n")
+    line = line.strip(JSON_BLANKS)
+    if not line_feed and len(text) + _HEAD_BYTES > _BEGINNING_BYTES:
+        return True
+    if parse_value(memoryview(line), at_file_end=True).state is State.WHOLE:
+        return not rest.strip(JSON_BLANKS)
+    return line.endswith((b"[", b","))
 
 
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -60,23 +78,34 @@ class _BrokenError(Exception):
         self.message = message
 
 
+class _BrokenOffError(Exception):
+    """The file ends in the element at `byte`, or there, where another or the array's end should come."""
+
+    def __init__(self, byte: int) -> None:
+        super().__init__()
+        self.byte = byte
+
+
 class ArrayReader:
     """Reads one array, of which the source stands at the beginning, up to the first element behind the split's end.
 
-    `report` is only read.
+    `report` is only read. plain: see ValueReader.
     """
 
-    def __init__(self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int) -> None:
+    def __init__(
+        self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int, *, plain: bool
+    ) -> None:
         self._source = source
         self._split = split
         self._report = report
         self._max_bytes = max_record_bytes
+        self._plain = plain
 
     def read(self, start: int) -> Iterator[Found]:
-        """Leaves the source behind the array. start: see `begins_array`.
+        """Leaves the source behind the array. start: see `begins_array`. Where the file ends inside it, that is a reject.
 
         Raises SequentialOnlyError at once unless the split is the whole file or sequential. Raises MalformedRecordError, when
-        all before was yielded and counted, where the array breaks off or an element ends nowhere that is known.
+        all before was yielded and counted, where an element ends nowhere that is known.
         """
         if not (self._split.sequential or self._split.is_last):
             raise SequentialOnlyError(ONLY_IN_SEQUENCE, uri=self._split.file.uri, byte=self._source.position)
@@ -99,6 +128,9 @@ class ArrayReader:
                     found.end = piece_start
                     yield found
                     found = Found()
+        except _BrokenOffError as exc:
+            at = len(window.data)
+            found.reject(exc.byte, BROKEN_OFF, window.data[exc.byte - window.offset :])
         except _BrokenError as exc:
             broken = exc
         if broken is None:
@@ -126,7 +158,7 @@ class ArrayReader:
             elements = list(map(bytes, _decode_array(b"[" + text + b"]")))
         except (msgspec.DecodeError, RecursionError):
             return None
-        if not is_utf8(text) or any(map(self._what_is_wrong, elements)):
+        if not is_utf8(text) or any(map(self._is_unusual, elements)):
             return None
         found.records += map(on_one_line, elements) if b"\n" in text or b"\r" in text else elements
         return end
@@ -139,35 +171,53 @@ class ArrayReader:
             case State.WHOLE:
                 text = window.data[at : at + parsed.position].rstrip(JSON_BLANKS)
                 wrong = self._what_is_wrong(text) if is_utf8(text) else NOT_UTF8
+                word = _WORD.match(window.data, at, at + _WORD_BYTES)
+                if word and len(word[0]) > len(text):  # such as 0x1F
+                    text, wrong = word[0], NOT_JSON
                 if wrong:
                     found.reject(byte, wrong, text)
                 else:
-                    found.records.append(on_one_line(text))
+                    record = on_one_line(text)
+                    found.records.append(record if text.startswith(b"{") else as_value(record))
                     found.lone_surrogates += parsed.lone_surrogate
                 return at + len(text)
             case State.CUT:
-                raise _BrokenError(byte, BROKEN_OFF)
+                raise _BrokenOffError(byte)
             case State.TOO_LONG:
                 raise _BrokenError(byte, TOO_LONG)
         end = self._end_by_brackets(window, at)
         raw = window.data[at : min(end, at + MAX_RAW_BYTES)]
-        end = _skip_blanks(window, end)
+        wrong = NOT_JSON if parsed.state is State.FAULTY else TOO_DEEP
+        try:
+            end = _skip_blanks(window, end)
+        except _BrokenOffError:
+            found.reject(byte, wrong, raw)
+            raise
         if window.data[end] not in b",]":
             raise _BrokenError(byte, ENDLESS)
-        found.reject(byte, NOT_JSON if parsed.state is State.FAULTY else TOO_DEEP, raw)
+        found.reject(byte, wrong, raw)
         return end
 
+    def _is_unusual(self, element: bytes) -> bool:
+        return not element.startswith(b"{") or len(element) > self._max_bytes
+
     def _what_is_wrong(self, element: bytes) -> str | None:
-        if not element.startswith(b"{"):
+        if not (self._plain or element.startswith(b"{")):
             return NOT_AN_OBJECT
         return TOO_LONG if len(element) > self._max_bytes else None
 
     def _end_by_brackets(self, window: Window, at: int) -> int:
         byte = window.offset + at
         if window.data[at] not in b"{[":
-            raise _BrokenError(byte, ENDLESS)
+            window.reach(at + _WORD_BYTES)
+            word = _WORD.match(window.data, at, at + _WORD_BYTES)
+            if word is None:
+                raise _BrokenError(byte, ENDLESS)
+            return word.end()
         while (found := end_by_brackets(window.data, at, of_lines=False)) is None:
             size = len(window.data) - at
+            if window.at_file_end and self._is_cut_by_zeros(window, at):
+                raise _BrokenOffError(byte)
             if window.at_file_end or size > self._max_bytes:
                 raise _BrokenError(byte, ENDLESS)
             window.reach(at + min(LOOK_GROWTH * size, self._max_bytes + 1))
@@ -175,15 +225,26 @@ class ArrayReader:
             raise _BrokenError(byte, ENDLESS)
         return found.position
 
+    def _is_cut_by_zeros(self, window: Window, at: int) -> bool:
+        """Whether the file ends in zero bytes, as it does when a machine went down, and inside the element before them."""
+        text = window.data[at:].rstrip(b"\0")
+        if len(text) == len(window.data) - at:
+            return False
+        return parse_value(memoryview(text), at_file_end=True).state is State.CUT
+
 
 def _separator(window: Window, at: int) -> tuple[int, bool]:
     """Where the next element begins, or the index behind the array; and whether the array ended."""
     at = _skip_blanks(window, at)
     if window.data.startswith(b"]", at):
         return at + 1, True
-    if not window.data.startswith(b",", at):
-        raise _BrokenError(window.offset + at, NO_COMMA)
-    return _skip_blanks(window, at + 1), False
+    if window.data.startswith(b",", at):
+        at = _skip_blanks(window, at + 1)
+        ended = window.data.startswith(b"]", at)  # behind a comma too much
+        return at + ended, ended
+    if window.data.startswith(b"{", at):  # a comma is missing, but nothing else
+        return at, False
+    raise _BrokenError(window.offset + at, NO_COMMA)
 
 
 def _skip_blanks(window: Window, at: int) -> int:
@@ -192,5 +253,5 @@ def _skip_blanks(window: Window, at: int) -> int:
         window.drop(at)
         at = 0
         if not window.reach(1):
-            raise _BrokenError(window.offset, BROKEN_OFF)
+            raise _BrokenOffError(window.offset)
     return at

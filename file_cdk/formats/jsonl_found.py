@@ -11,6 +11,8 @@ from file_cdk.formats.jsonl_syntax import LONE_SURROGATE, Parsed, State, parse_v
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
 
+ZERO_BYTES = "zero bytes between records, as a writer leaves them that broke off, are passed over"
+
 ONE_OBJECT_PER_LINE = "JSON Lines is UTF-8 text with one JSON object per line; one array of objects is read too"
 
 _FIRST_LOOK_BYTES = 4096
@@ -32,6 +34,7 @@ class Found:
 
     end: position in the file behind the piece. text: the bytes examined, if they are at hand in one.
     lone_surrogates: how many records escape half of a surrogate pair. multi_line: how many were on several lines.
+    zero_gaps: how many times zero bytes came between records.
     """
 
     end: int = 0
@@ -40,6 +43,7 @@ class Found:
     rejected: list[Rejected] = field(default_factory=list)
     lone_surrogates: int = 0
     multi_line: int = 0
+    zero_gaps: int = 0
 
     def reject(self, byte: int, reason: str, raw: bytes) -> None:
         self.rejected.append(Rejected(len(self.records), byte, reason, raw[:MAX_RAW_BYTES]))
@@ -63,6 +67,8 @@ class Found:
             report.warnings[LONE_SURROGATE] += self.lone_surrogates
         if self.multi_line:
             report.warnings[MULTI_LINE] += self.multi_line
+        if self.zero_gaps:
+            report.warnings[ZERO_BYTES] += self.zero_gaps
 
 
 def malformed(
@@ -87,3 +93,24 @@ def look_at(window: Window, at: int, max_bytes: int) -> Parsed:
         if size > max_bytes:
             return Parsed(State.TOO_LONG)
         size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+
+
+def look_in_line(window: Window, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
+    """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
+    size = _FIRST_LOOK_BYTES
+    while True:
+        end = window.reach(at + size)
+        cut = window.data.find(b"\n", at, end)
+        line_ends = cut >= 0 or (window.at_file_end and end == len(window.data))
+        stop = cut if cut >= 0 else end
+        parsed = parse_value(memoryview(window.data)[at:stop], at_file_end=line_ends)
+        if parsed.state is not State.CUT or line_ends:
+            return parsed, stop if line_ends else None
+        if size > max_bytes:
+            return Parsed(State.TOO_LONG), None
+        size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+
+
+def as_value(text: bytes) -> bytes:
+    """The object that stands for a plain value in a table."""
+    return b'{"value":' + text + b"}"

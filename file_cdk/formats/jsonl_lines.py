@@ -11,17 +11,19 @@ PIECE_BYTES = 128 * 1024
 
 BOM = b"\xef\xbb\xbf"
 
+LONG_LINE_BYTES = 1024 * 1024
+"""A line longer than this is not held as a whole: it may be a file's only one, with all its records on it."""
+
 _TAIL_BYTES = 64 * 1024
 _MAX_SKIP = 16
-"""A line longer than the limit is passed over up to this many times the limit."""
+"""A line with a record longer than the limit is passed over up to this many times the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongLine:
-    """A line longer than the limit, its beginning kept. ends: whether its end was found, and the source stands after it."""
+    """A line longer than LONG_LINE_BYTES, or than a record may be: its beginning, behind which the source stands."""
 
     beginning: bytes
-    ends: bool
 
 
 class LineSource:
@@ -51,6 +53,12 @@ class LineSource:
             data = self._stream.read(size)
         self.position += len(data)
         return data
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, which come again; fewer than `size` at the file's end only."""
+        data = self.pull(max(size, _TAIL_BYTES))
+        self.put_back(data)
+        return data[:size]
 
     def put_back(self, data: bytes) -> None:
         """Has the bytes that were pulled last come again."""
@@ -89,33 +97,35 @@ class LineSource:
         return block if block.endswith(b"\n") else self._to_line_end(block)
 
     def _to_line_end(self, block: bytes) -> bytes | LongLine:
-        """The block, and what its last line lacks."""
+        """The block, and what its last line lacks; without its last line, if that is long and not alone in it."""
         line_start = block.rfind(b"\n") + 1
         while more := self.pull(max(_TAIL_BYTES, len(block))):
             if cut := more.find(b"\n") + 1:
                 self.put_back(more[cut:])
                 return block + more[:cut]
             block += more
-            limit = self._max_line_bytes
-            if self.position == len(block) and block.startswith(BOM):
-                limit += len(BOM)
-            if len(block) - line_start > limit:
+            if len(block) - line_start > min(LONG_LINE_BYTES, self._max_line_bytes):
                 if not line_start:
-                    return self._pass_over(block)
+                    return LongLine(block)
                 self.put_back(block[line_start:])
                 return block[:line_start]
         return block
 
-    def _pass_over(self, block: bytes) -> LongLine:
-        beginning, passed = block[:MAX_RAW_BYTES], len(block)
+    def pass_over_line(self) -> tuple[bytes, bool]:
+        """The beginning of what is left of the line; and whether it ends, and the source stands behind it."""
+        beginning = self.pull(MAX_RAW_BYTES)
+        if cut := beginning.find(b"\n") + 1:
+            self.put_back(beginning[cut:])
+            return beginning[: cut - 1], True
+        passed = len(beginning)
         while passed <= _MAX_SKIP * self._max_line_bytes:
             block = self.pull(PIECE_BYTES)
             cut = block.find(b"\n") + 1
             if cut or not block:
-                self.put_back(block[cut:])
-                return LongLine(beginning, ends=True)
+                self.put_back(block[cut:] if cut else b"")
+                return beginning, True
             passed += len(block)
-        return LongLine(beginning, ends=False)
+        return beginning, False
 
 
 class Window:
@@ -137,17 +147,6 @@ class Window:
             self.data += more
             self.at_file_end = not more
         return min(index, len(self.data))
-
-    def line_end(self, index: int, limit: int) -> int | None:
-        """Behind the line end at or after `index`, or where the file ends; None if neither is within `limit` bytes."""
-        searched = index
-        while not (cut := self.data.find(b"\n", searched, index + limit + 1) + 1):
-            searched = min(len(self.data), index + limit + 1)
-            if searched - index > limit:
-                return None
-            if self.reach(2 * searched - index + 1) == searched:
-                return searched
-        return cut
 
     def drop(self, index: int) -> None:
         """Forgets what is before `index`, which becomes 0."""

@@ -5,7 +5,9 @@ look at the bytes inside strings, which are checked to be UTF-8 apart, and refus
 JSON allows: a value that has one is looked at with U+FFFD in its place.
 """
 
+import json
 import re
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,9 +19,11 @@ NOT_UTF8 = "line is not valid UTF-8"
 TOO_DEEP = "line is nested too deeply"
 NOT_AN_OBJECT = "line is JSON, but not an object"
 INCOMPLETE = "line is not a complete JSON object"
+INCOMPLETE_VALUE = "line is not a complete JSON value"
 GOES_ON = "line goes on after its JSON object"
 NOT_JSON = "line is not valid JSON"
 TOO_LONG = "line is longer than the limit"
+REPEATED_KEY = "an object has a key twice: the last value counts"
 LONE_SURROGATE = "line escapes half of a surrogate pair"
 
 _BLANKS = re.compile(rb"[ \t\r\n]*")
@@ -30,11 +34,12 @@ _ESCAPE = re.compile(
 )
 _REPLACEMENT = rb"\ufffd"  # as long as what it replaces, so that positions stay
 
-_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*"?|\n[ \t\r\n]*\{|[{}\[\],:]|[^ \t\r\n"{}\[\],:]+')
+_TOKEN = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*"?|[\r\n][ \t\r\n\x1e]*\{|[{}\[\],:]|[^ \t\r\n"{}\[\],:]+')
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _END_MARKS = b'}]" \t\r\n'
 _OPENING, _CLOSING = b"{[", b"}]"
-_BRACE, _LINE_FEED = b"{"[0], b"\n"[0]
+_BRACE = b"{"[0]
+_LINE_ENDS = b"\r\n"
 
 
 class _AnyObject(msgspec.Struct):
@@ -98,6 +103,30 @@ def without_lone_surrogates(line: bytes) -> bytes:
     if b"\\u" not in line:
         return line
     return _ESCAPE.sub(lambda escape: _REPLACEMENT if escape["half"] else escape[0], line)
+
+
+def repeats_a_key(record: bytes) -> bool:
+    """Whether any object in a valid record has a key twice."""
+    try:
+        _decode_pairs(record.decode())
+    except _RepeatedKeyError:
+        return True
+    except RecursionError:  # so deep that it becomes text, with every key that it has
+        return False
+    return False
+
+
+class _RepeatedKeyError(Exception):
+    pass
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
+    if len(pairs) != len({name for name, _ in pairs}):
+        raise _RepeatedKeyError
+
+
+# Numbers stay text: Python refuses to make an integer of thousands of digits.
+_decode_pairs = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=str, parse_float=str).decode
 
 
 def on_one_line(record: bytes) -> bytes:
@@ -169,18 +198,19 @@ class BracketsEnd:
     by_next: bool
 
 
-def end_by_brackets(text: bytes, at: int, *, of_lines: bool) -> BracketsEnd | None:
-    """The end of the object or array that begins at `at`, which need not be valid; None if it is not within the text.
+def end_by_brackets(text: bytes, at: int, *, of_lines: bool, end: int | None = None) -> BracketsEnd | None:
+    """The end of the object or array that begins at `at`, which need not be valid; None if it is not before `end`.
 
-    of_lines: a line that begins with an object where none can be is the next record, and ends this one.
+    of_lines: a line that begins with an object where none can be is the next record, and ends this one; a line may also end
+    at a CR alone.
     """
     stack = bytearray()
     last = 0
-    for token in _TOKEN.finditer(text, at):
+    for token in _TOKEN.finditer(text, at, len(text) if end is None else end):
         kind = token[0][0]
-        if kind == _LINE_FEED:
+        if kind in _LINE_ENDS:
             if of_lines and not (last == ord(":") or (stack.endswith(b"[") and last in b"[,")):
-                return BracketsEnd(token.start() + 1, by_next=True)
+                return BracketsEnd(token.start() + (2 if token[0].startswith(b"\r\n") else 1), by_next=True)
             kind = _BRACE
         if kind in _OPENING:
             stack.append(kind)
@@ -190,3 +220,21 @@ def end_by_brackets(text: bytes, at: int, *, of_lines: bool) -> BracketsEnd | No
                 return BracketsEnd(token.end(), by_next=False)
         last = kind
     return None
+
+
+def check_lines(piece: bytes) -> list[bytes] | None:
+    """The records of a piece of whole lines, if every line is one object; blanks around them are no part of records."""
+    lines = piece.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    try:
+        # msgspec does not look into the strings that it skips.
+        if not piece.isascii():
+            piece.decode()
+        deque(map(check_object, lines), 0)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return None
+    records = list(map(bytes.strip, lines))
+    if b"\r" in piece and any(b"\r" in record for record in records):
+        return None
+    return records

@@ -6,6 +6,7 @@ value from its JSON text, where a column of strings takes everything, and where 
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,6 +21,7 @@ import pyarrow.json as pj
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.errors import TypeMismatchError
+from file_cdk.formats.jsonl_syntax import REPEATED_KEY, repeats_a_key
 
 MAX_STRUCT_FIELDS = 200
 """An object with more keys than this is a map with data in its keys, and becomes text: DuckDB's `map_inference_threshold`."""
@@ -307,6 +309,8 @@ class TableReader:
 
     schema: pa.Schema
     uri: str
+    warnings: Counter[str] = field(default_factory=Counter, init=False)
+    """Message -> how many of the records read it concerns; whoever reports them clears it."""
     _parsed: pa.Schema = field(init=False)
     """What pyarrow's JSON parser is asked for: dates and timestamps as strings, and no type it reads differently."""
 
@@ -363,6 +367,8 @@ class TableReader:
     def _convert_columns(self, records: Sequence[bytes], first_row: int) -> list[pa.Array]:
         columns = {f.name: _Column(_to_string if _is_time(f.type) else _converter(f.type), []) for f in self.schema}
         unknown: dict[str, int] = {}
+        if repeated := sum(map(repeats_a_key, records)):  # the parser takes no batch with any
+            self.warnings[REPEATED_KEY] += repeated
         for index, record in enumerate(records):
             members = _members(record)
             for name, column in columns.items():

@@ -88,19 +88,14 @@ def test_an_element_that_is_no_object_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("rest", "message", "byte"),
     [
-        (b"", "the file ends inside its JSON array", 18),
-        (b" ", "the file ends inside its JSON array", 19),
-        (b",", "the file ends inside its JSON array", 19),
-        (b',{"a":', "the file ends inside its JSON array", 19),
-        (b',{"a":"x', "the file ends inside its JSON array", 19),
         (b',{"a":N', "array element is not valid JSON, and where it ends is not known", 19),
         (b',{"a":"x},{"b":"y"}]', "array element is not valid JSON, and where it ends is not known", 19),
-        (b' {"a":3}]', "two elements of the JSON array have no comma between them", 19),
-        (b",]", "array element is not valid JSON, and where it ends is not known", 19),
-        (b",NaN]", "array element is not valid JSON, and where it ends is not known", 19),
+        (b' "x"]', "two elements of the JSON array have no comma between them", 19),
+        (b",'x\"]", "array element is not valid JSON, and where it ends is not known", 19),
+        (b",,]", "array element is not valid JSON, and where it ends is not known", 19),
     ],
 )
-def test_where_an_array_breaks_off_the_elements_before_are_kept(rest: bytes, message: str, byte: int) -> None:
+def test_where_an_array_cannot_be_read_on_the_elements_before_are_kept(rest: bytes, message: str, byte: int) -> None:
     report = SplitReport()
     lines: list[bytes] = []
     with pytest.raises(MalformedRecordError) as caught:
@@ -108,6 +103,44 @@ def test_where_an_array_breaks_off_the_elements_before_are_kept(rest: bytes, mes
     assert lines == [b'{"a":1}', b'{"a":2}']
     assert (report.rows, report.rejects.total()) == (2, 1)
     assert (caught.value.message, caught.value.row, caught.value.byte) == (message, 4, byte)
+
+
+@pytest.mark.parametrize(
+    ("rest", "byte", "raw"),
+    [
+        (b"", 17, b""),
+        (b" ", 18, b""),
+        (b",", 18, b""),
+        (b',{"a":', 18, b'{"a":'),
+        (b',{"a":"x', 18, b'{"a":"x'),
+        (b',{"a":"x' + b"\0" * 300, 18, b'{"a":"x' + b"\0" * 300),
+    ],
+)
+def test_the_element_that_the_file_ends_in_is_one_reject(rest: bytes, byte: int, raw: bytes) -> None:
+    assert read(b'[{"a":1}, {"c":3}' + rest) == (
+        [b'{"a":1}', b'{"c":3}'],
+        [(3, byte, "the file ends inside its JSON array", raw)],
+    )
+
+
+def test_a_faulty_element_before_the_file_ends_is_a_reject_of_its_own() -> None:
+    assert read(b'[{"a":1},{"a":NaN}\n') == (
+        [b'{"a":1}'],
+        [(2, 9, "array element is not valid JSON", b'{"a":NaN}'), (3, 19, "the file ends inside its JSON array", b"")],
+    )
+
+
+@pytest.mark.parametrize("data", [b'[{"a":1},{"a":2},]', b'[{"a":1}\n {"a":2} , ]\n', b'[{"a":1}{"a":2}]'])
+def test_a_comma_that_is_missing_or_too_much_loses_nothing(data: bytes) -> None:
+    assert read(data) == ([b'{"a":1}', b'{"a":2}'], [])
+
+
+@pytest.mark.parametrize("word", [b"NaN", b"-Infinity", b"undefined", b"01", b"0x1F"])
+def test_a_word_that_json_does_not_have_is_one_reject(word: bytes) -> None:
+    assert read(b'[{"a":1},' + word + b', {"a":2},' + word + b"]") == (
+        [b'{"a":1}', b'{"a":2}'],
+        [(2, 9, "array element is not valid JSON", word), (4, 19 + len(word), "array element is not valid JSON", word)],
+    )
 
 
 def test_an_element_longer_than_the_limit() -> None:
@@ -166,12 +199,12 @@ def test_inference_samples_the_beginning_of_an_array() -> None:
     data = json.dumps([{"a": 1}, 5, {"b": "x" * 2_000_000}, {"c": 1}], indent=1).encode()
     stream = Counted(data)
     assert JSONL.infer_json_schema(stream, remote(data)) == {"a": {"type": "integer"}, "b": {"type": "string"}}
-    assert JSONL.infer_table_schema(stream, remote(data)).names == ["a", "b"]
+    assert JSONL.infer_table_schema(stream, remote(data)).names == ["a", "value", "b"]
     data = b'[{"a":1},{"a":' + b"x" * 5_000_000
     stream = Counted(data)
     assert JSONL.infer_json_schema(stream, remote(data)) == {"a": {"type": "integer"}}
     assert stream.furthest == len(data)  # to see that the element has no end
-    with pytest.raises(MalformedRecordError, match="ends inside"):
+    with pytest.raises(MalformedRecordError, match="ends inside"):  # as of a file with nothing but rejects
         JSONL.infer_json_schema(io.BytesIO(b"[ {"), remote(b"[ {"))
     with pytest.raises(MalformedRecordError, match="not an object"):
         JSONL.infer_json_schema(io.BytesIO(b'[[{"a":1}],{'), remote(b'[[{"a":1}],{'))

@@ -126,7 +126,7 @@ def test_every_line_of_braces_is_a_reject_of_its_own() -> None:
         (b'{\n"a": "\xff"\n}', "object over several lines is not valid UTF-8"),
         (b'{"\xff":\n[{\n"a":1}]\n}', "object over several lines is not valid UTF-8"),
         (b'{\n"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "object over several lines is nested too deeply"),
-        (b'{\n"a": 1\n},', "line goes on after its JSON object"),
+        (b'{\n"a": 1\n}, x', "line goes on after its JSON object"),
         (b'{\n"a": {\n"b": 1\n}', "object over several lines is not complete"),
         (b'{\n"a": [\n{\n"b": 1\n},', "object over several lines is not complete"),
     ],
@@ -141,7 +141,7 @@ def test_an_object_with_a_fault_is_one_reject_and_none_of_its_objects_is_a_recor
     assert lines[-1] == b'{"z":2}'
     assert not any(b"x" in line or b"b" in line for line in lines)
     assert [(byte, why) for byte, why, _ in rejected] == [(8, reason)]
-    assert rejected[0][2] == (bad if not bad.endswith(b"},") or reason.startswith("line") else bad[:-1])
+    assert rejected[0][2] == (bad if not bad.endswith(b"},") else bad[:-1])
 
 
 def test_an_object_that_the_file_ends_in_is_one_reject() -> None:

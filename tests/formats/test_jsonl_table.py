@@ -291,7 +291,7 @@ def test_a_malformed_line_is_rejected_between_the_rows_around_it() -> None:
 
 
 def test_the_row_of_a_mismatch_counts_rejected_records() -> None:
-    assert needed({"a": pa.int64()}, "x", record("1"), "y", "[]", record("true"), "z") == ({"a": pa.string()}, 5)
+    assert needed({"a": pa.int64()}, "x", record("1"), "y", "[", record("true"), "z") == ({"a": pa.string()}, 5)
 
 
 def test_a_mismatch_names_what_does_not_fit_further_on() -> None:
@@ -320,3 +320,64 @@ def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
     assert found["a"].to_pylist() == ["x\ufffd\\ud800\U0001f600"]
     assert sum(report.warnings.values()) == 1
     assert JSONL.infer_table_schema(io.BytesIO(data), remote(data)).names == ["a"]
+
+
+# What is no object
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "rows"),
+    [
+        (b"1\n 2.5\nnull\n", pa.float64(), [1.0, 2.5, None]),
+        (b'"2024-01-02"\n', pa.date32(), [date(2024, 1, 2)]),
+        (b'1\n"x"\n[1]\n', pa.string(), ["1", "x", "[1]"]),
+        (b"1\r2\r\n3", pa.int64(), [1, 2, 3]),
+        (b"[1,2]\n[3]\n", pa.list_(pa.int64()), [[1, 2], [3]]),
+        (b"[1,2, 3]\n", pa.int64(), [1, 2, 3]),
+        (b"[\n 1,\n 2\n]", pa.int64(), [1, 2]),
+        (b"[1,\n2]", pa.int64(), [1, 2]),
+        (b"[[1,2],[3]]", pa.list_(pa.int64()), [[1, 2], [3]]),
+        (b"[" + b", ".join(b"%d" % n for n in range(50_000)) + b"]", pa.int64(), list(range(50_000))),
+        (b"null", pa.null(), [None]),
+    ],
+)
+def test_plain_values_are_rows_with_one_column(data: bytes, kind: pa.DataType, rows: list[Any]) -> None:
+    schema = JSONL.infer_table_schema(io.BytesIO(data), remote(data))
+    assert schema == pa.schema([("value", kind)])
+    found, report = table(data, schema)
+    assert found["value"].to_pylist() == rows
+    assert report.rejects.total() == 0
+    assert report.end == len(data)
+
+
+@pytest.mark.parametrize("data", [b'{"a":1}\n2\n{"value":3}\n', b'[{"a":1},2,{"value":3}]'])
+def test_plain_values_among_objects(data: bytes) -> None:
+    schema = JSONL.infer_table_schema(io.BytesIO(data), remote(data))
+    assert table(data, schema)[0].to_pylist() == [
+        {"a": 1, "value": None},
+        {"a": None, "value": 2},
+        {"a": None, "value": 3},
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1,2", '"cut', "tru", "[1 2]", "1,2", "NaN"])
+def test_a_plain_value_with_a_fault_is_rejected_as_no_json(text: str) -> None:
+    found, report = table(f"7\n{text}\n8\n".encode(), pa.schema([("value", pa.int64())]))
+    assert found["value"].to_pylist() == [7, 8]
+    (reject,) = report.rejects.first
+    assert (reject.row, reject.byte, reject.raw) == (2, 2, text.encode())
+    assert "not an object" not in reject.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (pa.int64(), '{"a":1,"a":2}', 2),
+        (pa.int64(), '{"a":1,"a":null}', None),
+        (pa.struct([("x", pa.int64())]), '{"a":{"x":1,"x":2}}', {"x": 2}),
+    ],
+)
+def test_a_key_that_comes_twice_is_said(kind: pa.DataType, text: str, value: Any) -> None:
+    found, report = table(f'{{"a":null}}\n{text}\n'.encode(), pa.schema([("a", kind)]))
+    assert found["a"].to_pylist() == [None, value]
+    assert report.warnings == {"an object has a key twice: the last value counts": 1}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.formats import jsonl_lines, jsonl_values
 from file_cdk.formats.jsonl import JsonlFormat
 
 JSONL = JsonlFormat(JsonlConfig())
@@ -115,12 +117,35 @@ def read_in_splits(fmt: JsonlFormat, data: bytes, cuts: list[int], run: Callable
 
 @dataclass(frozen=True)
 class Item:
-    """What one or more lines hold: a record, or a record that is rejected for a reason, or neither."""
+    """What one or more lines hold: records, and then a record that is rejected for a reason; or neither.
+
+    reject_at: where the rejected one begins. zeros: how many times zero bytes come between records.
+    """
 
     text: bytes
     record: bytes | None = None
     reason: str | None = None
     multi_line: bool = False
+    further: tuple[bytes, ...] = ()
+    reject_at: int = 0
+    zeros: int = 0
+    plain: bytes | None = None
+    """The record that a table has of it, where the protocol has none."""
+
+    @property
+    def records(self) -> tuple[bytes, ...]:
+        return self.further if self.record is None else (self.record, *self.further)
+
+
+def several(*texts: bytes, between: bytes = b"", reason: str | None = None) -> Item:
+    """Objects on one line; with a reason, the last one is rejected for it."""
+    data, places = b"", []
+    for text in texts:
+        data += between if places else b""
+        places.append(len(data))
+        data += text
+    good = texts[: len(texts) - (reason is not None)]
+    return Item(data, further=good, reason=reason, reject_at=places[-1], zeros=(len(texts) - 1) * (b"\0" in between))
 
 
 def line(text: bytes) -> Item:
@@ -162,19 +187,44 @@ good_lines = st.one_of(
 bad_lines = st.sampled_from(
     [
         Item(b"x", reason="line is not valid JSON"),
-        Item(b"[1,2]\r", reason="line is JSON, but not an object"),
-        Item(b"[3", reason="line is JSON, but not an object"),
-        Item(b" 3", reason="line is JSON, but not an object"),
+        Item(b"[1,2]\r", reason="line is JSON, but not an object", plain=b'{"value":[1,2]}'),
+        Item(b"[3 x", reason="line is JSON, but not an object"),
+        Item(b" 3", reason="line is JSON, but not an object", plain=b'{"value":3}'),
         Item(b'{"a":NaN}', reason="line is not valid JSON"),
         Item(b'{"a":1,}', reason="line is not valid JSON"),
         Item(b'{"a":"\xff"}', reason="line is not valid UTF-8"),
-        Item(b'{"a":1}{"b":2}', reason="line goes on after its JSON object"),
-        Item(b'{"a":1},', reason="line goes on after its JSON object"),
+        Item(b'{"a":1} "b":2}', reason="line goes on after its JSON object"),
+        Item(b'{"a":1},,', reason="line goes on after its JSON object"),
         Item(b'{"a":"cut', reason="line is not a complete JSON object"),
         Item(b'{"a":1,', reason="line is not a complete JSON object"),
         Item(b'{"a":[1', reason="line is not a complete JSON object"),
-        Item(b"\0\0", reason="line is not valid JSON"),
+        Item(b"\0\0", zeros=1),
     ]
+)
+full_lines = st.one_of(
+    st.builds(
+        lambda values, between: several(*(json.dumps(value).encode() for value in values), between=between),
+        st.lists(objects, min_size=1, max_size=5),
+        st.sampled_from(
+            [b"", b" ", b"\t\r", b"\r", b"\x1e", b" \x1e ", b",", b" , ", b"\0\0", b"\xef\xbb\xbf", b" " * 150]
+        ),
+    ),
+    st.sampled_from(
+        [
+            several(b'{"a":"b}{az"}', b'{"a":"}{"}', b"{}"),
+            several(b'{"a":"\\"}{"}', b'{"b":[{"c":{}},{}]}', between=b","),
+            several(b'{"a":1}', b'{"b":NaN}', reason="line is not valid JSON"),
+            several(b'{"a":1}', b'{"b":NaN,"c":[{"d":1}]}', between=b"\r", reason="line is not valid JSON"),
+            several(b'{"a":1}', b'{"b":"\xff"}', between=b" ", reason="line is not valid UTF-8"),
+            several(b'{"a":1}', b'{"b":2} x', between=b" ", reason="line goes on after its JSON object"),
+            several(b'{"a":1}', b"x", between=b"\r", reason="line is not valid JSON"),
+            several(b'{"a":1}', b'{"b":"cut', between=b"\r", reason="line is not a complete JSON object"),
+            several(b'{"a":1}', b'{"b"', reason="line is not a complete JSON object"),
+            Item(b'\x1e{"a":1}', b'{"a":1}'),
+            Item(b'\xef\xbb\xbf{"a":1}', b'{"a":1}'),
+            Item(b'{"a":1},\r', b'{"a":1}'),
+        ]
+    ),
 )
 blank_lines = st.sampled_from([b"", b" ", b"\r", b"\t\r"]).map(Item)
 multi_lines = st.builds(pretty, full_objects, st.sampled_from([0, 1, 3, "\t"]))
@@ -185,7 +235,7 @@ broken_multi_lines = st.sampled_from(
         broken({"a": [{"b": 1}, {"c": NAN}, {"d": {}}], "e": "]"}),
         Item(b'{\n"a":1\n"b":{\n"c":2\n}\n}', reason="object over several lines is not valid JSON"),
         Item(b'{\n"a":"\xff"\n}', reason="object over several lines is not valid UTF-8"),
-        Item(b'{\n"a":1\n},', reason="line goes on after its JSON object"),
+        Item(b'{\n"a":1\n}, x', reason="line goes on after its JSON object"),
         Item(b'{\n"a":' + b"[" * 3000 + b"]" * 3000 + b"\n}", reason="object over several lines is nested too deeply"),
     ]
 )
@@ -196,19 +246,22 @@ def files(draw: st.DrawFn, items: st.SearchStrategy[Item]) -> tuple[bytes, Outco
     data = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
     known = Outcome()
     for item in draw(st.lists(items, max_size=12)):
-        if item.record is not None:
-            known.lines.append(item.record)
-            known.warned += item.multi_line
-        elif item.reason is not None:
-            known.rejected.append((known.present + 1, len(data), item.reason))
+        known.lines += item.records
+        known.warned += item.multi_line + item.zeros
+        if item.reason is not None:
+            known.rejected.append((known.present + 1, len(data) + item.reject_at, item.reason))
         data += item.text + b"\n"
     if data.endswith(b"\n") and draw(st.booleans()):
         data = data[:-1]
     return data, known
 
 
-line_files = files(st.one_of(good_lines, bad_lines, blank_lines))
-mixed_files = files(st.one_of(good_lines, bad_lines, blank_lines, multi_lines, broken_multi_lines))
+plain_lines = bad_lines.filter(lambda item: item.plain is not None)
+object_lines = bad_lines.filter(lambda item: item.text[:1] not in b"[ ")
+line_files = files(st.one_of(good_lines, bad_lines, full_lines, blank_lines))
+mixed_files = files(st.one_of(good_lines, bad_lines, full_lines, blank_lines, multi_lines, broken_multi_lines))
+table_files = files(st.one_of(good_lines, object_lines, full_lines, blank_lines, multi_lines, broken_multi_lines))
+plain_files = st.lists(st.one_of(good_lines, plain_lines), min_size=2, max_size=9)
 fractions = st.lists(st.floats(0, 1), max_size=8)
 
 
@@ -238,7 +291,40 @@ def test_every_record_is_yielded_or_rejected_once_however_the_file_is_cut(
     assert read_in_splits(JSONL, data, list(range(7, len(data), 7))) == known
 
 
-@given(mixed_files, fractions)
+@given(mixed_files, fractions, st.sampled_from([8, 30, 100]))
+@settings(deadline=None)
+def test_a_line_that_is_too_long_to_be_held_is_read_alike(
+    file: tuple[bytes, Outcome], shares: list[float], limit: int
+) -> None:
+    """As long as what is not held: no record of it is over 64 MiB."""
+    data, known = file
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl_lines, "LONG_LINE_BYTES", limit)
+        patch.setattr(jsonl_values, "LONG_LINE_BYTES", limit)
+        patch.setattr(jsonl_values, "PIECE_BYTES", limit)
+        assert read_in_splits(JSONL, data, []) == known
+        assert read_in_splits(JSONL, data, cuts_at(data, shares)) == known
+        assert read_in_splits(JSONL, data, list(range(1, len(data)))) == known
+
+
+@given(plain_files, fractions)
+@settings(deadline=None)
+def test_a_table_has_plain_values_in_a_column(items: list[Item], shares: list[float]) -> None:
+    data = b"\n".join(item.text for item in items)
+    rows = [json.loads(item.plain or item.record or b"") for item in items]
+    schema = pa.schema(
+        [(name, pa.string()) for name in dict.fromkeys(["value", *(name for row in rows for name in row)])]
+    )
+    run = partial(run_table, schema=schema)
+    whole = read_in_splits(JSONL, data, [], run)
+    found = [literal_eval(text.decode())["value"] for text in whole.lines]
+    assert [text for text, item in zip(found, items, strict=True) if item.plain] == [
+        json.dumps(row["value"], separators=(",", ":")) for row, item in zip(rows, items, strict=True) if item.plain
+    ]
+    assert read_in_splits(JSONL, data, cuts_at(data, shares), run) == whole
+
+
+@given(table_files, fractions)
 @settings(deadline=None)
 def test_a_table_has_a_row_for_every_record(file: tuple[bytes, Outcome], shares: list[float]) -> None:
     data, known = file
@@ -278,7 +364,8 @@ def test_splits_of_64_kib_over_many_pieces() -> None:
 fragments = st.lists(
     st.sampled_from(
         [b"\n", b"\n", b"\n", b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b'"a"', b'"a":', b'{"a":1}', b'{"a":1',
-         b'{"a":', b'{"a":[', b"1", b"-", b"null", b" ", b"\r", b"\xff", b"\\ud800", b'"\\ud800"', b"\xef\xbb\xbf"]
+         b'{"a":', b'{"a":[', b"1", b"-", b"null", b" ", b"\r", b"\xff", b"\\ud800", b'"\\ud800"', b"\xef\xbb\xbf",
+         b"\x1e", b"\0"]
     ),
     max_size=40,
 ).map(b"".join)  # fmt: skip
@@ -342,5 +429,6 @@ def test_an_array_that_breaks_off_keeps_the_elements_before(file: tuple[bytes, O
     cut = data[: start + int(share * (len(data.rstrip()) - 1 - start))]
     found = read_in_splits(JSONL, cut, [])
     assert found.lines == known.lines[: len(found.lines)]
-    assert found.error is not None or cut.strip(b"\xef\xbb\xbf\r\n \t") == b"["
+    if found.error is None and cut.strip(b"\xef\xbb\xbf\r\n \t") != b"[":
+        assert found.rejected[-1][2] == "the file ends inside its JSON array"
     assert read_in_splits(JSONL, cut, list(range(1, len(cut)))) == found
