@@ -44,7 +44,7 @@ _DOUBLED_THAT_PROVE = 3
 _ONE_COLUMN = 0.3
 _WITH_LINES_ABOVE = 0.7
 """Lines that no table explains: a dialect that needs none is likelier."""
-_WITH_COMMENTS = 0.97
+_WITH_COMMENTS = 0.99
 _MAX_CELLS = 2000
 _MIN_ROWS_JUDGED = 5
 _LINES_OF_RARE = 50
@@ -109,7 +109,7 @@ def _candidates(text: str, lines: Sequence[str], hint: str | None) -> Iterator[t
     for delimiter, prior in known.items():
         if delimiter == hint:
             yield delimiter, _HINTED
-        elif delimiter == "," or (delimiter in text and _is_whole_mark(delimiter, text)):
+        elif delimiter == "," or (delimiter in text and _is_whole_mark(delimiter, text, lines)):
             yield delimiter, prior
     if hint is not None and hint not in known and hint in text:
         yield hint, _HINTED
@@ -131,10 +131,10 @@ def _rare_delimiters(lines: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda mark: (-len(mark), mark))[:3]
 
 
-def _is_whole_mark(delimiter: str, text: str) -> bool:
-    """Of two characters, they never stand alone; of one, it does."""
+def _is_whole_mark(delimiter: str, text: str, lines: Sequence[str]) -> bool:
+    """Of two characters, they hardly stand alone, or are as many in every line; of one, it does stand alone."""
     if len(delimiter) == 2:
-        return delimiter[0] not in text.replace(delimiter, "")
+        return delimiter[0] not in text.replace(delimiter, "") or len({line.count(delimiter) for line in lines}) == 1
     return delimiter not in "|:" or delimiter in text.replace(2 * delimiter, "")
 
 
@@ -158,7 +158,7 @@ class _Trial:
         shape = self._without_comments(marks, prior)
         if self._comment is not None and not marks.delimiter.startswith(self._comment):
             without = self._without_comments(replace(marks, comment=self._comment), prior * _WITH_COMMENTS)
-            if without is not None and (shape is None or without.score > shape.score) and without.width > 1:
+            if without is not None and without.width > 1 and (shape is None or without.evenness > shape.evenness):
                 return without
         return shape
 

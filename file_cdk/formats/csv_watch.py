@@ -146,8 +146,8 @@ class Watch:
             return
         self._settled.add(kind)
         text = Text("", self._config.encoding or "utf8", guessed=True)
-        head = self._lines(self._watched.again(0, _HEAD_BYTES), _HEAD_LINES)
-        lines = head + (self._lines(self._watched.again(at, _PLACE_BYTES), _PLACE_LINES) if at else [])
+        lines = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
+        lines += self._lines(self._watched.again(at, _PLACE_BYTES), _PLACE_LINES)
         found = detect_in(lines, text, cut=True)
         if found.confidence < MIN_CONFIDENCE or _marks(found.config) == _marks(self._config):
             return

@@ -180,7 +180,8 @@ def _of_rows() -> Iterator[Polluted]:
 
         for column, text in enumerate(cells):
             before, after, value = cells[:column], cells[column + 1 :], rows[number][column]
-            yield polluted("delimiter too many", [*before, text, "", *after], column)
+            # A blank value beyond the last one loses nothing.
+            yield polluted("delimiter too many", [*before, text, "", *after], column, *([] if after else [value]))
             if after:
                 glued = ",".join([*before, text + after[0], *after[1:]])
                 yield polluted("delimiter too few", [glued], column, joined=True)
