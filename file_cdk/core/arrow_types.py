@@ -34,11 +34,17 @@ def normal(kind: pa.DataType) -> pa.DataType:
     """The one spelling that tables use of types that differ in layout alone, so that merging sees few cases.
 
     Integers become int64 (uint64 stays, being wider), floats double, large and view strings string, timestamps micro- or
-    nanoseconds, times microseconds (nanoseconds stay), dictionaries their values.
+    nanoseconds, times microseconds (nanoseconds stay), dictionaries and runs their values, decimals of 38 digits or fewer
+    decimal128 without a negative scale, extension types what they stand for.
     """
     t = pa.types
-    if t.is_dictionary(kind):
+    if t.is_dictionary(kind) or t.is_run_end_encoded(kind):
         return normal(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _of_extension(kind)
+    if t.is_decimal(kind):
+        digits, scale = kind.precision - min(kind.scale, 0), max(kind.scale, 0)
+        return pa.decimal128(digits, scale) if digits <= 38 else kind
     if t.is_integer(kind):
         return kind if kind.equals(pa.uint64()) else pa.int64()
     if t.is_floating(kind):
@@ -56,13 +62,19 @@ def normal(kind: pa.DataType) -> pa.DataType:
     return _normal_nested(kind)
 
 
+def _of_extension(kind: pa.BaseExtensionType) -> pa.DataType:
+    if isinstance(kind, pa.UuidType):
+        return pa.string()
+    return pa.bool_() if isinstance(kind, pa.Bool8Type) else normal(kind.storage_type)
+
+
 def _normal_nested(kind: pa.DataType) -> pa.DataType:
     t = pa.types
     if t.is_struct(kind):
         return pa.struct([pa.field(f.name, normal(f.type)) for f in kind])
     if t.is_map(kind):
         return pa.map_(normal(kind.key_type), normal(kind.item_type))
-    if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
+    if any(is_one(kind) for is_one in (t.is_list, t.is_large_list, t.is_fixed_size_list, t.is_list_view, t.is_large_list_view)):
         return pa.list_(normal(kind.value_type))
     return kind
 

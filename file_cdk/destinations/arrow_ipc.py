@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import JsonLines
+from file_cdk.destinations.arrow_plain import plain
 
 ROW_COLUMN = "_file_row"
 
@@ -22,13 +23,14 @@ class ArrowIpcEncoder:
     def encode(
         self,
         batch: "pa.RecordBatch | JsonLines",
-        file: RemoteFile,  # noqa: ARG002 - the port's signature; the destination knows the file
+        file: RemoteFile,
         first_row: int,
         emitted_at_ms: int,  # noqa: ARG002 - the port's signature; rows do not say when they were read
     ) -> bytes:
-        """Raises TypeError for JsonLines: a table needs columns."""
+        """Raises TypeError for JsonLines: a table needs columns; FileError for a type that no column holds."""
         if isinstance(batch, JsonLines):
             raise TypeError("ArrowIpcEncoder takes record batches, not JSON lines")
+        batch = plain(batch, file.uri)
         numbered = pa.RecordBatch.from_arrays(
             [*batch.columns, _row_numbers(first_row, batch.num_rows)],
             schema=pa.schema([*batch.schema, pa.field(ROW_COLUMN, pa.int64())]),
