@@ -275,6 +275,12 @@ class StreamTable(Protocol):
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
 
+    def failed(self, limit: int) -> list[str]:
+        """Uris of files of which a version failed and was not loaded since, at most so many."""
+
+    def forget_failed(self, uris: Sequence[str]) -> None:
+        """Removes the notes of such failures: the files are gone. Rows of older versions stay as they are."""
+
 
 class Destination(Protocol):
     """Where rows land: a database or a folder."""
@@ -285,9 +291,10 @@ class Destination(Protocol):
     def open(self) -> None:
         """Raises DestinationError when it cannot be written, before any file is read."""
 
-    def table(self, stream: str, source: str | None = None) -> StreamTable:
+    def table(self, stream: str, source: str | None = None, folder: str = "") -> StreamTable:
         """source: the root that the stream's uris are relative to, if its connector names it; the same uri below another root
-        is another file, so ConfigError is raised when the table holds files of one."""
+        is another file, so ConfigError is raised when the table holds files of one. folder: what the uris of all its files
+        begin with, where the table's name was only derived from that; ConfigError is raised when it holds others."""
 
     def close(self) -> None: ...
 
@@ -303,7 +310,7 @@ class Known(Protocol):
 class Inspectable(Protocol):
     """A destination that can be asked while it is not open, and is the same afterwards: for commands that load nothing."""
 
-    def known(self, stream: str, source: str | None = None) -> AbstractContextManager[Known]:
+    def known(self, stream: str, source: str | None = None, folder: str = "") -> AbstractContextManager[Known]:
         """What is loaded: nothing, if the destination does not exist. Others may use it while the context is open.
 
         Raises DestinationError when it cannot be read, and ConfigError where `table` would.

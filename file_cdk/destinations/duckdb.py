@@ -90,9 +90,9 @@ class DuckDBDestination:
             raise
         self._session = session
 
-    def table(self, stream: str, source: str | None = None) -> DuckDBTable:
+    def table(self, stream: str, source: str | None = None, folder: str = "") -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
-        ConfigError when the table holds files of another source."""
+        ConfigError when the table holds files of another source, or from outside of the folder."""
         if self._session is None:
             raise InternalError("the destination is not open")
         if stream in self._tables:
@@ -106,8 +106,11 @@ class DuckDBDestination:
                 )
         missing = missing_types(self._session.connection)
         table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
+        ledger = Ledger(self._session, self._run)
         if source is not None:
-            Ledger(self._session, self._run).claim(stream, source)
+            ledger.claim(stream, source)
+        if folder:
+            ledger.require_folder(stream, folder)
         self._tables[stream] = table
         return table
 
@@ -134,9 +137,9 @@ class DuckDBDestination:
         """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
         return count_rejected(self._path, stream)
 
-    def known(self, stream: str, source: str | None = None) -> AbstractContextManager[KnownFiles]:
+    def known(self, stream: str, source: str | None = None, folder: str = "") -> AbstractContextManager[KnownFiles]:
         """See core.ports.Inspectable; for a destination that is not open. The database is locked while its ledger is copied."""
-        return known_files(self._path, stream, source)
+        return known_files(self._path, stream, source, folder)
 
     def check(self) -> bool:
         """See core.ports.Inspectable; for a destination that is not open."""

@@ -43,18 +43,19 @@ class KnownFiles:
 
 
 @contextmanager
-def known_files(path: str, stream: str, source: str | None) -> Iterator[KnownFiles]:
+def known_files(path: str, stream: str, source: str | None, folder: str = "") -> Iterator[KnownFiles]:
     """See core.ports.Inspectable. The copy takes 128 MiB of memory at most, and else room for temporary files."""
     if is_absent(path):
         yield KnownFiles(stream)
         return
-    with tempfile.TemporaryDirectory(prefix="file_cdk-ledger-") as folder:
-        settings: Settings = {**_SETTINGS, "temp_directory": folder, "autoinstall_known_extensions": False}
+    with tempfile.TemporaryDirectory(prefix="file_cdk-ledger-") as scratch:
+        settings: Settings = {**_SETTINGS, "temp_directory": scratch, "autoinstall_known_extensions": False}
         with closing(duckdb.connect(":memory:", config={**settings})) as connection:
-            yield _copied(path, stream, source, Session(path, connection, MemoryBudget(connection, NARROW_BYTES)))
+            target = Session(path, connection, MemoryBudget(connection, NARROW_BYTES))
+            yield _copied(path, stream, source, folder, target)
 
 
-def _copied(path: str, stream: str, source: str | None, target: Session) -> KnownFiles:
+def _copied(path: str, stream: str, source: str | None, folder: str, target: Session) -> KnownFiles:
     target.memory.provide(columns=0)
     with closing(open_to_read(path, _SETTINGS)) as connection:
         with translating(path, "opening"):
@@ -68,6 +69,8 @@ def _copied(path: str, stream: str, source: str | None, target: Session) -> Know
         try:
             if source is not None:
                 ledger.is_claimed(stream, source)
+            if folder:
+                ledger.require_folder(stream, folder)
             with translating(path, _DOING):
                 entries = connection.sql(
                     f"SELECT * FROM {FILES} WHERE stream = ? AND status = 'loaded'", params=[stream]

@@ -8,6 +8,7 @@ that were left out; duckdb_rejects has the first of them. Times are UTC.
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import pyarrow as pa
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects
+from file_cdk.core.uris import shortened
 from file_cdk.destinations.duckdb_input import integers, reader, texts
 from file_cdk.destinations.duckdb_names import folded, literal, quoted
 from file_cdk.destinations.duckdb_rejects import REJECTS, REJECTS_LAYOUT, RejectLog
@@ -154,6 +156,26 @@ class Ledger:
             else:
                 self._forget_rejects_without_entry(stream, urls([file.uri]))
 
+    def failed(self, stream: str, limit: int) -> list[str]:
+        """Urls of files of which some version failed, at most so many."""
+        found = self.session.run(
+            "reading the ledger",
+            f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?",
+            [stream, limit],
+        )
+        return [url for (url,) in found]
+
+    def forget_failed(self, stream: str, uris: Sequence[str]) -> None:
+        """Removes the entries of versions that failed, and their rejects; those of versions that are loaded stay."""
+        with self.session.transaction("updating the ledger"):
+            self.session.run(
+                "updating the ledger",
+                f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})",
+                [stream],
+                urls(uris),
+            )
+            self._forget_rejects_without_entry(stream, urls(uris))
+
     def _add(self, stream: str, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
         files = [entry[0] for entry in entries]
         rows = {
@@ -214,6 +236,22 @@ class Ledger:
             [stream],
         )
         return bool(found)
+
+    def require_folder(self, stream: str, folder: str) -> None:
+        """folder: what the uris of the stream's files begin with. Raises ConfigError when rows of other files are loaded."""
+        found = self.session.run(
+            "reading the ledger",
+            f"SELECT min(url) FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0 "
+            "AND NOT starts_with(url, ?)",
+            [stream, folder],
+        )
+        if found != [(None,)]:
+            [(other,)] = found
+            raise ConfigError(
+                f"table {stream!r} in DuckDB database {self.session.path!r} holds files from outside of the folder "
+                f"{folder!r}, such as {shortened(other)!r}",
+                remedy=f"Load them into another table (--table). If all belong into one, say so: --table {shlex.quote(stream)}",
+            )
 
     def claim(self, stream: str, source: str) -> None:
         """Notes where the stream's files come from. Raises ConfigError when files from elsewhere are loaded."""

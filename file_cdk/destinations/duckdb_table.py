@@ -101,6 +101,15 @@ class DuckDBTable:
             self.flush()
         self._ledger.set_failed(self._stream, file, error, rejects)
 
+    def failed(self, limit: int) -> list[str]:
+        """Uris of files of which the ledger says that a version failed, at most so many."""
+        return self._ledger.failed(self._stream, limit)
+
+    def forget_failed(self, uris: Sequence[str]) -> None:
+        """Durable when it returns."""
+        if uris:
+            self._ledger.forget_failed(self._stream, uris)
+
     def flush(self) -> None:
         """Makes every committed file durable. Raises DestinationError naming the first file that was refused."""
         self._group.flush()

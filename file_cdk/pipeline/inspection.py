@@ -111,7 +111,7 @@ class Inspection:
     def _known(self) -> AbstractContextManager[Known | None]:
         if self.destination is None:
             return nullcontext()
-        return self.destination.known(self.source.name, self.source.origin)
+        return self.destination.known(self.source.name, self.source.origin, self.source.folder)
 
     def _found(self, seen: Seen) -> Iterator[RemoteFile]:
         reader, matcher = self.source.reader, self.source.matcher

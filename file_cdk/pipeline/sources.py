@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,6 +72,8 @@ class SourceStream:
     finds_dialect: bool = False
     file: str | None = None
     """The one file that SOURCE names, if it does."""
+    folder: str = ""
+    """Where the stream is named after a folder or file below the root: what the uris of all its files begin with."""
 
 
 def streams_of(
@@ -101,7 +104,8 @@ def streams_of(
     stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
     stream_of_one = _source_stream(connector, config, config.streams[0], chosen)
-    return [replace(stream_of_one, finds_dialect=True, file=_named_file(location.globs))]
+    folder = "" if name else _folder_of(stream_of_one.matcher.prefixes)
+    return [replace(stream_of_one, finds_dialect=True, file=_named_file(location.globs), folder=folder)]
 
 
 def connector_for(scheme: str) -> SourceConnector:
@@ -155,6 +159,12 @@ def _named_file(globs: Sequence[str]) -> str | None:
     """The file's name, where the patterns name one literally."""
     names = [_ESCAPED.sub(r"\1", pattern) for pattern in globs]
     return names[0] if [GlobPatterns.escape(name) for name in names] == list(globs) and len(names) == 1 else None
+
+
+def _folder_of(prefixes: Sequence[str]) -> str:
+    """The last folder that is on the way to all files: `2024/orders/`; empty for the root."""
+    shared = commonprefix(list(prefixes))  # noqa: RUF071 - cut at a slash below
+    return shared[: shared.rfind("/") + 1]
 
 
 def _streams_of_file(path: str, connector_name: str | None) -> list[SourceStream]:

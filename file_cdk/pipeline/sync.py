@@ -28,6 +28,7 @@ from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.decoding import Dialect, decoder_of
+from file_cdk.pipeline.earlier_failures import EarlierFailures
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.guess import Sample, guess
@@ -185,7 +186,8 @@ class _StreamSync:
 
     def run(self) -> StreamResult:
         name = self.source.name
-        table = self.destination.table(name, self.source.origin)
+        table = self.destination.table(name, self.source.origin, self.source.folder)
+        failures = EarlierFailures.of(table)
         kinds: set[str] = set()
         rules: list[Decide] = [
             newer_than(self.source.source.start_at),
@@ -193,9 +195,11 @@ class _StreamSync:
         ]
         if self.source.format is None:
             rules.insert(0, recognised(kinds))
+        rules.insert(0, failures.look)
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
+            table.forget_failed(failures.gone(self.source.matcher))
             chosen = self.source.format or format_of(kinds)
             if not selection.files and not selection.skipped:
                 if self.source.file is not None:
