@@ -248,18 +248,17 @@ def load(data: bytes) -> Loaded | None:
     raise AssertionError("a file is read three times at most")
 
 
-def load_with_duckdb(data: bytes, path: Path) -> Loaded | None:
-    """As its own detection has it, and where that finds faults, without the lines at fault."""
+def load_with_duckdb(data: bytes, path: Path) -> Iterator[Loaded | None]:
+    """By its own detection, first strictly, then without the lines at fault."""
     path.write_bytes(data)
     for options in ("", ", ignore_errors = true"):
+        query = f"SELECT * FROM read_csv('{path}', all_varchar = true{options})"
         try:
-            found = (
-                duckdb.connect().execute(f"SELECT * FROM read_csv('{path}', all_varchar = true{options})").fetchall()
-            )
+            found = duckdb.connect().execute(query).fetchall()
         except duckdb.Error:
-            continue
-        return [[value or "" for value in row] for row in found], int(bool(options))
-    return None
+            yield None
+        else:
+            yield [[value or "" for value in row] for row in found], 0
 
 
 def verdict(polluted: Polluted, loaded: Loaded | None) -> str:
@@ -314,6 +313,8 @@ def test_a_delimiter_or_quote_too_many_or_too_few_costs_its_row_at_most() -> Non
 def test_more_files_load_right_than_with_duckdb(tmp_path: Path) -> None:
     chosen = WHOLE + SINGLE[::8]
     ours = Counter(verdict(polluted, load(polluted.data)) for polluted in chosen)
-    theirs = Counter(verdict(polluted, load_with_duckdb(polluted.data, tmp_path / "x.csv")) for polluted in chosen)
+    theirs: Counter[str] = Counter()
+    for polluted in chosen:
+        found = {verdict(polluted, loaded) for loaded in load_with_duckdb(polluted.data, tmp_path / "x.csv")}
+        theirs["right" if "right" in found else "wrong"] += 1  # the better of its two ways
     assert ours["right"] > theirs["right"]
-    assert ours["the malformed row is loaded wrongly"] < theirs["the malformed row is loaded wrongly"]
