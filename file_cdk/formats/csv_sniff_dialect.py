@@ -174,7 +174,7 @@ class _Trial:
             return None if shape is None or shape.faults else shape
         if shape is None or shape.faults:
             bare = self.read(replace(marks, quote=None), prior)
-            if bare is not None and (shape is None or _quotes_are_text(shape, bare)):
+            if bare is not None and (shape is None or _quotes_are_text(shape, bare, self.text)):
                 return bare
         return shape
 
@@ -235,14 +235,15 @@ def _better(shape: Shape | None, other: Shape | None, *, equal: bool) -> Shape |
     return other if equal or other.faults < shape.faults or other.evenness > shape.evenness else shape
 
 
-def _quotes_are_text(quoted: Shape, bare: Shape) -> bool:
+def _quotes_are_text(quoted: Shape, bare: Shape, text: str) -> bool:
     """Of a reading with quotes that has faults, and one without. The latter changes no character: it is right unless the
     other is clearly more even, or many values stand in quotes as they should."""
     if bare.width < 2 or bare.evenness < quoted.evenness - 0.02 or bare.width < quoted.width:
         return False
-    cells = [cell for row in bare.table for cell in row if cell]
-    wrapped = sum(len(cell) > 1 and cell[0] == '"' == cell[-1] for cell in cells)
-    return wrapped < _WRAPPED * len(cells) and quoted.faults > _FAULTS_FORGIVEN * wrapped
+    mark = re.escape(quoted.marks.delimiter)
+    wrapped = len(re.findall(rf'(?:^|(?<={mark}))"(?:[^"\r\n]|"")*"(?={mark}|[\r\n]|\Z)', text, re.MULTILINE))
+    cells = sum(bool(cell) for row in bare.table for cell in row)
+    return wrapped < _WRAPPED * cells and quoted.faults > _FAULTS_FORGIVEN * wrapped
 
 
 def _has_quotes_after_blanks(shape: Shape | None, quote: str) -> bool:
