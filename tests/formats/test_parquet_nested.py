@@ -25,11 +25,8 @@ PARQUET = ParquetFormat(ParquetConfig())
 WORDS = ["b", None, 'é"\n', "", "b"]
 BYTES = [b"x", None, b"\xff", b"", b"x"]
 INSTANTS = [
-    datetime(2024, 2, 29, 1, 2, 3, 4000),
-    None,
-    datetime(1, 1, 1),
-    datetime(9999, 12, 31, 23, 59, 59),
-    datetime(1970, 1, 1),
+    text and datetime.fromisoformat(text)
+    for text in ["2024-02-29T01:02:03.004", None, "0001-01-01", "9999-12-31T23:59:59", "1970-01-01"]
 ]
 TIMES = [time(1, 2, 3, 4000), None, time(0), time(23, 59, 59), time(12)]
 LEAVES: dict[str, pa.Array] = {
