@@ -1,6 +1,7 @@
 """Arrow arrays as text: nested values become JSON, other values the text they have in records."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from math import isfinite
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.instants import date_text, instant_text
 from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
 
 
@@ -29,10 +31,23 @@ def as_text(array: pa.Array) -> pa.Array:
     if t.is_timestamp(kind):
         if kind.tz:
             array = array.cast(pa.timestamp(kind.unit, "UTC"))
-        return pc.replace_substring(array.cast(pa.string()), " ", "T", max_replacements=1)
+        text = pc.replace_substring(array.cast(pa.string()), " ", "T", max_replacements=1)
+        return _with_odd_years(text, array, lambda ticks: instant_text(ticks, kind.unit) + ("Z" if kind.tz else ""))
+    if t.is_date(kind):
+        days = array.cast(pa.date32())
+        return _with_odd_years(days.cast(pa.string()), days.cast(pa.int32()), date_text)
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
         return _bytes_text(array)
     return array.cast(pa.string())
+
+
+def _with_odd_years(text: pa.Array, array: pa.Array, spell: Callable[[int], str]) -> pa.Array:
+    """Arrow writes years beyond four digits without a sign, and some values not at all."""
+    odd = pc.invert(pc.match_substring_regex(text, "^[0-9]{4}-"))
+    if pc.any(odd).as_py() is not True:
+        return text
+    texts = [spell(value) for value in array.filter(odd).cast(pa.int64()).to_pylist()]
+    return pc.replace_with_mask(text, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
 
 
 def _bytes_text(array: pa.Array) -> pa.Array:

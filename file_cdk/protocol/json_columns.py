@@ -6,7 +6,7 @@
 | float16, float32 | the number's exact value as a double, so `0.10000000149011612` and not `0.1` |
 | decimals | string, as Python's `str(Decimal)`: `"1.50"`, `"1.00E-8"` |
 | binary | string; bytes that are not UTF-8 are written `\\xNN`, so that neither the row nor the byte is lost |
-| timestamp | ISO 8601 string as Python's `isoformat`: no fraction if it is zero, else 6 digits (9 if below a microsecond) |
+| timestamp | ISO 8601 string as `isoformat`: no fraction if it is zero, else 6 digits (9 below a microsecond); odd years signed |
 | time | the same; date: `2024-01-02` |
 | duration | number in the column's unit; month-day-nano interval: `[months, days, nanoseconds]` |
 | dictionary, run-end encoded | its values |
@@ -24,6 +24,8 @@ from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from file_cdk.core.instants import date_text, instant_text
 
 Cast = Callable[[pa.Array], pa.Array]
 
@@ -89,7 +91,7 @@ _FRACTION_AT = {"timestamp": 19, "time": 8}  # length of 2024-01-02T03:04:05 and
 def _timestamp_text(array: pa.Array) -> pa.Array:
     unit, zone = array.type.unit, array.type.tz
     if not _within_four_digit_years(array):
-        return array  # the JSON writer has a spelling for those years; the positions below do not hold
+        return _spelled_apart(array, _instant_texts, _timestamp_text)
     if unit in ("s", "ms"):
         unit, array = "us", array.cast(pa.timestamp("us", zone))
     utc = array.cast(pa.timestamp(unit))
@@ -115,8 +117,28 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
 def _date_text(array: pa.Array) -> pa.Array:
     days = array.cast(pa.date32())
     if not _within_four_digit_years(days.cast(pa.timestamp("s"))):
-        return days  # as for timestamps
+        return _spelled_apart(days, _day_texts, _date_text)
     return days.cast(pa.string())
+
+
+def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], list[str]], others: Cast) -> pa.Array:
+    """Values of years beyond four digits one by one, and the others in a column: the JSON writer has texts for some of
+    them only, and a message about its own failure, or half a line, for the rest."""
+    ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
+    low, high = _four_digit_years(array.type)
+    odd = pc.or_(pc.less(ticks, _number(low)), pc.greater_equal(ticks, _number(high)))
+    plain = others(pc.if_else(odd, pa.nulls(len(array), array.type), array))
+    texts = spell(ticks.filter(odd).to_pylist(), array.type)
+    return pc.replace_with_mask(plain, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
+
+
+def _instant_texts(ticks: list[int], kind: pa.TimestampType) -> list[str]:
+    zone = "+00:00" if kind.tz else ""  # no zone has rules for those years
+    return [instant_text(value, kind.unit) + zone for value in ticks]
+
+
+def _day_texts(days: list[int], kind: pa.DataType) -> list[str]:  # noqa: ARG001 - as for timestamps
+    return list(map(date_text, days))
 
 
 def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:
@@ -133,11 +155,16 @@ def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:
 def _within_four_digit_years(array: pa.Array) -> bool:
     if array.type.unit == "ns":
         return True  # reaches from 1677 to 2262
-    ticks = {"s": 1, "ms": 1_000, "us": 1_000_000}[array.type.unit]
     bounds = pc.min_max(array.cast(pa.int64()))
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    # Years 1 to 9999, a day off both ends for the zones.
-    return low is None or (low >= -62_135_510_400 * ticks and high < 253_402_214_400 * ticks)
+    first, end = _four_digit_years(array.type)
+    return low is None or (low >= first and high < end)
+
+
+def _four_digit_years(kind: pa.DataType) -> tuple[int, int]:
+    """The first tick of years 1 to 9999, and the one after the last; a day off both ends for the zones."""
+    ticks_a_day = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}[kind.unit] if pa.types.is_timestamp(kind) else 1
+    return -719_161 * ticks_a_day, 2_932_895 * ticks_a_day
 
 
 def _time_text(array: pa.Array) -> pa.Array:

@@ -63,8 +63,31 @@ def test_nanoseconds_keep_all_nine_digits_or_as_many_as_python() -> None:
     ]
 
 
-def test_years_beyond_four_digits_are_left_to_the_json_writer() -> None:
-    assert printed(pa.array([253_402_300_800_000_000], pa.timestamp("us"))) == ["+10000-01-01T00:00:00"]
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    ("unit", "ticks", "text"),
+    [
+        ("us", 253_402_300_800_000_000, "+10000-01-01T00:00:00"),
+        ("us", 2**63 - 1, "+294247-01-10T04:00:54.775807"),
+        ("us", -(2**63), "-290308-12-21T19:59:05.224192"),
+        ("ms", 2**62, "+146140482-04-24T15:36:27.904000"),
+        ("ms", -62_135_683_200_001, "+0000-12-30T23:59:59.999000"),
+        ("s", -(2**63), "-292277022657-01-27T08:29:52"),
+    ],
+)
+def test_years_beyond_four_digits_have_a_sign(unit: str, ticks: int, text: str, zone: str | None) -> None:
+    """The JSON writer has messages for most of them, or half a line."""
+    others = printed(pa.array([0, None], pa.timestamp(unit, zone)))
+    found = printed(pa.array([0, ticks, None], pa.timestamp(unit, zone)))
+    assert found == [others[0], text + ("+00:00" if zone else ""), None]
+
+
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [(2**31 - 1, "+5881580-07-11"), (-(2**31), "-5877641-06-23"), (2_932_897, "+10000-01-01"), (-719_163, "+0000-12-31")],
+)
+def test_dates_beyond_four_digits_have_a_sign(day: int, text: str) -> None:
+    assert printed(pa.array([0, None, day], pa.date32())) == ["1970-01-01", None, text]
 
 
 @pytest.mark.parametrize("kind", [pa.time64("us"), pa.time64("ns"), pa.time32("ms"), pa.time32("s")])
