@@ -79,6 +79,13 @@ class Container:
             return None
         return b"".join(self.inflate(part))
 
+    def head(self, part: Part, size_bytes: int) -> bytes:
+        """The part's first bytes; none when they are damaged, which is told when the part is read."""
+        try:
+            return next(self._pieces(part, size_bytes), b"")[:size_bytes]
+        except (zlib.error, _inflating.error, struct.error):
+            return b""
+
     def check_size(self, part: Part) -> None:
         """Raises MalformedFileError when the part is larger than the directory says, as far as that could do harm."""
         if part.packed_bytes * _MAX_DEFLATE_RATIO > MIN_SUSPECT_BYTES:
@@ -113,7 +120,7 @@ def identify(data: bytes, uri: str, max_unpacked_bytes: int) -> Container:
     if data.startswith(_OLE):
         return Container(data, _ole_kind(data, uri), uri, {})
     if data.startswith(_ZIP):
-        parts = _parts(data, uri)
+        parts = parts_of(data, uri)
         _refuse_bombs(parts, len(data), uri, max_unpacked_bytes)
         return Container(data, _zip_kind(parts, uri), uri, parts)
     seems, remedy = _seems(data[:2048])
@@ -140,7 +147,7 @@ def _ole_name(name: str) -> bytes:
     return name.encode("utf-16-le") + b"\0\0"
 
 
-def _parts(data: bytes, uri: str) -> dict[str, Part]:
+def parts_of(data: bytes, uri: str) -> dict[str, Part]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()

@@ -24,8 +24,10 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel_biff import biff_sheets
+from file_cdk.formats.excel_census import cells_with_values
 from file_cdk.formats.excel_container import Container, encrypted
-from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of
+from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, sheet_part
+from file_cdk.formats.excel_xml import readable
 
 Cell = float | str | bool | date | datetime | time | timedelta
 """And int, which is a float to Python's typing."""
@@ -45,6 +47,9 @@ _OPENPYXL_ERRORS = (
 
 _ESCAPED_CONTROL = re.compile("_x00([01][0-9A-Fa-f])_")
 _LINE_END = re.compile("\r\n?")
+
+
+_SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
 class UnreadableError(Exception):
@@ -78,7 +83,7 @@ class Workbook:
     """An opened workbook. Memory: its bytes, and of the sheet that is being read 30 to 100 bytes a cell of its extent."""
 
     def __init__(self, container: Container) -> None:
-        self._container = container
+        self._container = container = readable(container)
         self._uri = container.uri
         for part in container.parts.values():
             if "worksheets/" not in part.name:  # those are looked through when they are read
@@ -105,11 +110,12 @@ class Workbook:
             raise self._damaged(sheet)
         with ThreadPoolExecutor(1) as thread:
             oddities = thread.submit(oddities_of, self._container, sheet.position)
-            rows = self._rows(sheet, extent)
-            return rows, oddities.result()
+            rows = self._rows(sheet, extent, openpyxl_only=False)
+            found = oddities.result()
+        return self._rows(sheet, extent, openpyxl_only=True) if found.misread else rows, found
 
-    def _rows(self, sheet: Sheet, extent: Extent | None) -> SheetRows:
-        if self._calamine is not None and not _too_sparse(extent):
+    def _rows(self, sheet: Sheet, extent: Extent | None, *, openpyxl_only: bool) -> SheetRows:
+        if self._calamine is not None and not openpyxl_only and not _too_sparse(extent):
             try:
                 with _calamine_errors(self._uri):
                     laid_out = self._calamine.get_sheet_by_name(sheet.name)
@@ -179,9 +185,17 @@ class Workbook:
             with _openpyxl_errors():
                 worksheet = self._openpyxl[sheet.name]
                 worksheet.reset_dimensions()
-                return [_openpyxl_values(row) if row else () for row in worksheet.iter_rows()]
+                rows = list(worksheet.iter_rows())
         except UnreadableError:
             raise self._damaged(sheet) from None
+        part = sheet_part(self._container, sheet.position)
+        there = None if part is None else cells_with_values(self._container, part)
+        given = sum(cell.value not in (None, "") for row in rows for cell in row)
+        if part is not None and there != given:
+            raise MalformedFileError(
+                f"sheet {sheet.name!r} has cells whose values cannot be told", uri=self._uri, remedy=_SAVE_ANEW
+            )
+        return [_openpyxl_values(row) if row else () for row in rows]
 
     def _damaged(self, sheet: Sheet | None = None) -> MalformedFileError:
         what = "the workbook" if sheet is None else f"sheet {sheet.name!r}"
