@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from file_cdk.core.errors import MalformedFileError
+from file_cdk.formats.excel_ole import holds_workbook
 
 _inflating: Any
 try:  # twice as fast, where it is installed
@@ -136,8 +137,8 @@ def _ole_kind(data: bytes, uri: str) -> Kind:
         raise MalformedFileError("the workbook is damaged: its container has no valid header", uri=uri)
     if _ole_name("EncryptedPackage") in data:
         raise encrypted(uri)
-    if _ole_name("Workbook") in data or _ole_name("Book") in data:
-        return "xls"
+    if holds_workbook(data) or _ole_name("Workbook") in data or _ole_name("Book") in data:
+        return "xls"  # in a damaged container it may be said so alone
     other = "a Word document" if _ole_name("WordDocument") in data else "another kind of Office document"
     raise MalformedFileError(f"is no Excel workbook: it seems to be {other}", uri=uri)
 
@@ -182,6 +183,8 @@ def _zip_kind(parts: Mapping[str, Part], uri: str) -> Kind:
         return "xlsx"
     if "content.xml" in parts and "[content_types].xml" not in parts:
         return "ods"
+    if "encryptedpackage" in parts or "encrypted-package" in parts:
+        raise encrypted(uri)
     if any(name.startswith("word/") for name in parts):
         raise MalformedFileError("is no Excel workbook: it seems to be a Word document", uri=uri)
     if "[content_types].xml" in parts:

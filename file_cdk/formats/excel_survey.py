@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import unescape
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.excel_biff import biff_sheets
+from file_cdk.formats.excel_biff import biff_book
 from file_cdk.formats.excel_container import Container, Part
 from file_cdk.formats.excel_xml import resolved
 
@@ -49,14 +49,21 @@ _TEXT_RESULT = re.compile(rb"""\st=["']str["']""")
 """The formula's value is an empty text, then."""
 
 _ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?(?<=\s)t\s*=\s*["']e["']""")
-_MISREAD_VALUE = re.compile(rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&#)""")
+_MISREAD_VALUE = re.compile(
+    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&#)"""
+)
 """A number or a shared text's number with blanks around it or a character reference in it."""
 _ODD_VALUE = re.compile(rb"<v>[\s&]")
 _ODD_PREFIXED_VALUE = re.compile(rb":v>[\s&]")
 """What may begin such a value; quick to search for, since these begin with plain bytes."""
 _ODD_INDEX = re.compile(rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|inlineStr"[^<>]*><v>)""")
 """A shared text's number that is none, or a text where calamine does not look for it."""
-_ODD_QUOTED_INDEX = re.compile(rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)""")
+_ODD_QUOTED_INDEX = re.compile(
+    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+)
+
+_ODS_FORMULA_ALONE = re.compile(rb"<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*:value-type=)[^>]*>")
+_ODS_NUMBERS = tuple(b' office:value-type="%b"' % kind for kind in (b"float", b"percentage", b"currency"))
 
 _ROW, _BLANK, _CELL_ERROR, _FORMULA_ERROR, _DIMENSION_RECORD, _BUNDLE_SHEET = 0, 1, 3, 11, 148, 156
 
@@ -93,7 +100,7 @@ def column_number(letters: str) -> int:
 def extent_of(container: Container, position: int) -> Extent | None:
     """position: of the sheet among all sheets of the workbook. As the sheet says itself, if that can be believed.
 
-    None where it is not told: of .ods files, and where parts are not where they usually are; biff_sheets tells that of .xls.
+    None where it is not told: of .ods files, and where parts are not where they usually are; biff_book tells that of .xls.
     Raises MalformedFileError as Container.inflate does.
     """
     part = sheet_part(container, position)
@@ -108,8 +115,10 @@ def extent_of(container: Container, position: int) -> Extent | None:
 def oddities_of(container: Container, position: int) -> Oddities:
     """position: as for extent_of. Raises MalformedFileError as Container.inflate does."""
     if container.kind == "xls":
-        sheets = biff_sheets(container.data)
-        return Oddities(errors=sheets[position].errors) if position < len(sheets) else Oddities()
+        sheets = biff_book(container.data).sheets
+        if position >= len(sheets):
+            return Oddities()
+        return Oddities(errors=sheets[position].errors, misread=sheets[position].lost > 0)
     if container.kind == "ods":
         return _ods_oddities(container, container.parts["content.xml"], position)
     part = sheet_part(container, position)
@@ -236,6 +245,9 @@ def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:
             table += number > 0
             if table == position:
                 found.errors += piece.count(b':value-type="error"')
+                if b"table:formula=" in piece:
+                    found.uncalculated += len(_ODS_FORMULA_ALONE.findall(piece))
+                found.misread = found.misread or piece.count(b' office:value="') < sum(map(piece.count, _ODS_NUMBERS))
     return found
 
 

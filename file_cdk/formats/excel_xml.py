@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.excel_container import Container, Part, parts_of
+from file_cdk.formats.excel_container import Container, Part, encrypted, parts_of
 
 _HEAD_BYTES = 4096
 _LONGEST_PROLOG_BYTES = 1 << 20
@@ -57,6 +57,10 @@ def readable(container: Container) -> Container:
 
     Raises MalformedFileError for a DTD, an encoding that is not known, or too much to be written anew.
     """
+    if container.kind == "ods" and b":encryption-data" in (
+        container.read("meta-inf/manifest.xml", _MAX_RELATIONS_BYTES) or b""
+    ):
+        raise encrypted(container.uri)
     encodings = {name: found for name, part in _read_parts(container) if (found := _encoding(container, part))}
     changed = {name: _decoded(container, name, encoding) for name, encoding in encodings.items()}
     moved = _moved(container)
@@ -64,7 +68,9 @@ def readable(container: Container) -> Container:
         text = changed.get("content.xml") or _decoded(container, "content.xml", "utf-8")
         changed["content.xml"] = _plain(text)
         if _TABLE_IN_TABLE.search(changed["content.xml"]):
-            raise _refusal(container, container.parts["content.xml"], "has a table in a cell, whose values would be lost")
+            raise _refusal(
+                container, container.parts["content.xml"], "has a table in a cell, whose values would be lost"
+            )
     if not changed and not moved:
         return container
     return _written_anew(container, {name: text.encode() for name, text in changed.items()}, moved)
@@ -76,7 +82,10 @@ def _moved(container: Container) -> dict[str, str]:
         return {}
     moved = {}
     for tag in _RELATION.findall(container.read("xl/_rels/workbook.xml.rels", _MAX_RELATIONS_BYTES) or b""):
-        found = {name.decode(): (double or single).decode("utf-8", "replace") for name, double, single in _ATTRIBUTE.findall(tag)}
+        found = {
+            name.decode(): (double or single).decode("utf-8", "replace")
+            for name, double, single in _ATTRIBUTE.findall(tag)
+        }
         usual = _USUAL.get(found.get("Type", "").rpartition("/")[2])
         real = resolved(found.get("Target", "")).lower()
         if usual is not None and real != usual and real in container.parts:
@@ -110,7 +119,7 @@ def _encoding(container: Container, part: Part) -> str | None:
         prolog = _BLANKS_AND_REMARKS.match(text)
         assert prolog is not None, "it matches nothing too"
         rest = text[prolog.end() : prolog.end() + 9]
-        if len(rest) == 9 and not rest.startswith(("<!--", "<?")) or len(head) < size:
+        if (len(rest) == 9 and not rest.startswith(("<!--", "<?"))) or len(head) < size:
             break
         if size >= _LONGEST_PROLOG_BYTES:
             raise _refusal(container, part, f"begins with over {size} bytes that are no element")
@@ -168,7 +177,8 @@ def _odd_content(container: Container) -> bool:
 def _plain(text: str) -> str:
     """Content of an .ods file as calamine reads it whole."""
     for pattern, instead in (
-        (_REMARK, ""), (_SHAPES, ""), (_TAB, "&#9;"), (_LINE_BREAK, "&#10;"), (_TEXT_OF_NO_TYPE, r'\1 office:value-type="string"'),
+        (_REMARK, ""), (_SHAPES, ""), (_TAB, "&#9;"), (_LINE_BREAK, "&#10;"),
+        (_TEXT_OF_NO_TYPE, r'\1 office:value-type="string"'),
     ):  # fmt: skip
         text = pattern.sub(instead, text)
     return _CDATA.sub(lambda found: escape(found[1]), text)
@@ -186,7 +196,7 @@ def _written_anew(container: Container, changed: Mapping[str, bytes], moved: Map
         )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for name, part in kept.items():
+        for part in kept.values():
             archive.writestr(part.name, b"".join(container.inflate(part)))
         for name, data in changed.items():
             archive.writestr(container.parts[name].name, data)
