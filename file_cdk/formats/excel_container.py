@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from file_cdk.core.errors import MalformedFileError
+from file_cdk.formats.excel_ole import holds_workbook
 
 _inflating: Any
 try:  # twice as fast, where it is installed
@@ -79,6 +80,13 @@ class Container:
             return None
         return b"".join(self.inflate(part))
 
+    def head(self, part: Part, size_bytes: int) -> bytes:
+        """The part's first bytes; none when they are damaged, which is told when the part is read."""
+        try:
+            return next(self._pieces(part, size_bytes), b"")[:size_bytes]
+        except (zlib.error, _inflating.error, struct.error):
+            return b""
+
     def check_size(self, part: Part) -> None:
         """Raises MalformedFileError when the part is larger than the directory says, as far as that could do harm."""
         if part.packed_bytes * _MAX_DEFLATE_RATIO > MIN_SUSPECT_BYTES:
@@ -113,7 +121,7 @@ def identify(data: bytes, uri: str, max_unpacked_bytes: int) -> Container:
     if data.startswith(_OLE):
         return Container(data, _ole_kind(data, uri), uri, {})
     if data.startswith(_ZIP):
-        parts = _parts(data, uri)
+        parts = parts_of(data, uri)
         _refuse_bombs(parts, len(data), uri, max_unpacked_bytes)
         return Container(data, _zip_kind(parts, uri), uri, parts)
     seems, remedy = _seems(data[:2048])
@@ -129,8 +137,8 @@ def _ole_kind(data: bytes, uri: str) -> Kind:
         raise MalformedFileError("the workbook is damaged: its container has no valid header", uri=uri)
     if _ole_name("EncryptedPackage") in data:
         raise encrypted(uri)
-    if _ole_name("Workbook") in data or _ole_name("Book") in data:
-        return "xls"
+    if holds_workbook(data) or _ole_name("Workbook") in data or _ole_name("Book") in data:
+        return "xls"  # in a damaged container it may be said so alone
     other = "a Word document" if _ole_name("WordDocument") in data else "another kind of Office document"
     raise MalformedFileError(f"is no Excel workbook: it seems to be {other}", uri=uri)
 
@@ -140,7 +148,7 @@ def _ole_name(name: str) -> bytes:
     return name.encode("utf-16-le") + b"\0\0"
 
 
-def _parts(data: bytes, uri: str) -> dict[str, Part]:
+def parts_of(data: bytes, uri: str) -> dict[str, Part]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
@@ -175,6 +183,8 @@ def _zip_kind(parts: Mapping[str, Part], uri: str) -> Kind:
         return "xlsx"
     if "content.xml" in parts and "[content_types].xml" not in parts:
         return "ods"
+    if "encryptedpackage" in parts or "encrypted-package" in parts:
+        raise encrypted(uri)
     if any(name.startswith("word/") for name in parts):
         raise MalformedFileError("is no Excel workbook: it seems to be a Word document", uri=uri)
     if "[content_types].xml" in parts:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import unescape
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.excel_biff import biff_sheets
+from file_cdk.formats.excel_biff import biff_book
 from file_cdk.formats.excel_container import Container, Part
+from file_cdk.formats.excel_xml import resolved
 
 _MAX_DIRECTORY_BYTES = 16 << 20
 """Of the parts that list sheets."""
@@ -47,6 +48,23 @@ _FORMULA_ALONE = re.compile(
 _TEXT_RESULT = re.compile(rb"""\st=["']str["']""")
 """The formula's value is an empty text, then."""
 
+_ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?(?<=\s)t\s*=\s*["']e["']""")
+_MISREAD_VALUE = re.compile(
+    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&#)"""
+)
+"""A number or a shared text's number with blanks around it or a character reference in it."""
+_ODD_VALUE = re.compile(rb"<v>[\s&]")
+_ODD_PREFIXED_VALUE = re.compile(rb":v>[\s&]")
+"""What may begin such a value; quick to search for, since these begin with plain bytes."""
+_ODD_INDEX = re.compile(rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|inlineStr"[^<>]*><v>)""")
+"""A shared text's number that is none, or a text where calamine does not look for it."""
+_ODD_QUOTED_INDEX = re.compile(
+    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+)
+
+_ODS_FORMULA_ALONE = re.compile(rb"<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*:value-type=)[^>]*>")
+_ODS_NUMBERS = tuple(b' office:value-type="%b"' % kind for kind in (b"float", b"percentage", b"currency"))
+
 _ROW, _BLANK, _CELL_ERROR, _FORMULA_ERROR, _DIMENSION_RECORD, _BUNDLE_SHEET = 0, 1, 3, 11, 148, 156
 
 
@@ -61,10 +79,14 @@ class Extent:
 
 @dataclass(slots=True)
 class Oddities:
-    """Cells that parsers give as empty: with an error value; with a formula that was never calculated."""
+    """Cells that parsers give as empty: with an error value; with a formula that was never calculated.
+
+    misread: there are cells whose values calamine would not give as they are.
+    """
 
     errors: int = 0
     uncalculated: int = 0
+    misread: bool = False
 
 
 def column_number(letters: str) -> int:
@@ -78,10 +100,10 @@ def column_number(letters: str) -> int:
 def extent_of(container: Container, position: int) -> Extent | None:
     """position: of the sheet among all sheets of the workbook. As the sheet says itself, if that can be believed.
 
-    None where it is not told: of .ods files, and where parts are not where they usually are; biff_sheets tells that of .xls.
+    None where it is not told: of .ods files, and where parts are not where they usually are; biff_book tells that of .xls.
     Raises MalformedFileError as Container.inflate does.
     """
-    part = _sheet_part(container, position)
+    part = sheet_part(container, position)
     if part is None:
         return None
     declared = _declared(container, part) if part.size_bytes > _SEEN_THROUGH_BYTES else None
@@ -93,17 +115,19 @@ def extent_of(container: Container, position: int) -> Extent | None:
 def oddities_of(container: Container, position: int) -> Oddities:
     """position: as for extent_of. Raises MalformedFileError as Container.inflate does."""
     if container.kind == "xls":
-        sheets = biff_sheets(container.data)
-        return Oddities(errors=sheets[position].errors) if position < len(sheets) else Oddities()
+        sheets = biff_book(container.data).sheets
+        if position >= len(sheets):
+            return Oddities()
+        return Oddities(errors=sheets[position].errors, misread=sheets[position].lost > 0)
     if container.kind == "ods":
         return _ods_oddities(container, container.parts["content.xml"], position)
-    part = _sheet_part(container, position)
+    part = sheet_part(container, position)
     if part is None:
         return Oddities()
     return _binary_oddities(container, part) if container.kind == "xlsb" else _xml_oddities(container, part)
 
 
-def _sheet_part(container: Container, position: int) -> Part | None:
+def sheet_part(container: Container, position: int) -> Part | None:
     if container.kind not in ("xlsx", "xlsb"):
         return None
     relations = _relations(container)
@@ -111,8 +135,7 @@ def _sheet_part(container: Container, position: int) -> Part | None:
     target = relations.get(ids[position]) if position < len(ids) else None
     if target is None:
         return None
-    path = target[1:] if target.startswith("/") else f"xl/{target}"
-    return container.parts.get(path.lower())
+    return container.parts.get(resolved(target).lower())
 
 
 def _relations(container: Container) -> dict[str, str]:
@@ -165,12 +188,40 @@ def _cells_extent(container: Container, part: Part) -> Extent:
 def _xml_oddities(container: Container, part: Part) -> Oddities:
     found = Oddities()
     formula = b""
+    plain = True
+    bodies = 0
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
-        formula = formula or (b"<f" if b"<worksheet" in text else b":f")
-        found.errors += text.count(b't="e"')
-        if formula in text:
+        if not formula and text:
+            plain = b"<worksheet" in text and b"='" not in text
+            formula = b"<f" if b"<worksheet" in text else b":f"
+        found.errors += _errors(text)
+        if b"f" in text and formula in text:
             found.uncalculated += sum(not _TEXT_RESULT.search(cell) for cell in _FORMULA_ALONE.findall(text))
+        bodies += text.count(b"sheetData>")
+        found.misread = found.misread or bodies > 2 or _is_misread(text, plain=plain)
     return found
+
+
+def _errors(text: bytes) -> int:
+    if b"#" not in text:
+        return 0
+    usual = text.count(b't="e"')
+    return usual if text.count(b'"e"') + text.count(b"'e'") == usual else len(_ERROR_CELL.findall(text))
+
+
+def _is_misread(text: bytes, *, plain: bool) -> bool:
+    """plain: cells are written as nearly every program writes them, without a prefix and with double quotation marks.
+
+    Single bytes are looked for first: that takes a tenth of the time of a search for two.
+    """
+    if b"!" in text and b"<!" in text:  # a comment or CDATA
+        return True
+    if b"?" in text and text.count(b"<?") > text.startswith((b"<?", b"\xef\xbb\xbf<?")):
+        return True
+    odd = b"\n" in text and (_ODD_VALUE if plain else _ODD_PREFIXED_VALUE).search(text)
+    if (odd or (b"&" in text and b"&#" in text)) and _MISREAD_VALUE.search(text):
+        return True
+    return (_ODD_INDEX if plain else _ODD_QUOTED_INDEX).search(text) is not None
 
 
 def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
@@ -194,6 +245,9 @@ def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:
             table += number > 0
             if table == position:
                 found.errors += piece.count(b':value-type="error"')
+                if b"table:formula=" in piece:
+                    found.uncalculated += len(_ODS_FORMULA_ALONE.findall(piece))
+                found.misread = found.misread or piece.count(b' office:value="') < sum(map(piece.count, _ODS_NUMBERS))
     return found
 
 

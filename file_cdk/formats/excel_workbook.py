@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from importlib import import_module
@@ -23,9 +23,12 @@ from typing import Any
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.excel_biff import biff_sheets
+from file_cdk.formats.excel_biff import biff_book, with_known_code_page
+from file_cdk.formats.excel_census import cells_with_values
 from file_cdk.formats.excel_container import Container, encrypted
-from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of
+from file_cdk.formats.excel_ole import with_usual_name
+from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, sheet_part
+from file_cdk.formats.excel_xml import readable
 
 Cell = float | str | bool | date | datetime | time | timedelta
 """And int, which is a float to Python's typing."""
@@ -43,8 +46,11 @@ _OPENPYXL_ERRORS = (
     ValueError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
-_ESCAPED_CONTROL = re.compile("_x00([01][0-9A-Fa-f])_")
+_ESCAPED_CHARACTER = re.compile("_x00([0-9A-Fa-f]{2})_")
 _LINE_END = re.compile("\r\n?")
+
+
+_SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
 class UnreadableError(Exception):
@@ -78,13 +84,15 @@ class Workbook:
     """An opened workbook. Memory: its bytes, and of the sheet that is being read 30 to 100 bytes a cell of its extent."""
 
     def __init__(self, container: Container) -> None:
-        self._container = container
+        self._container = container = readable(container)
         self._uri = container.uri
         for part in container.parts.values():
             if "worksheets/" not in part.name:  # those are looked through when they are read
                 container.check_size(part)
         if container.kind == "xls":
             self._check_xls()
+            data = with_known_code_page(with_usual_name(container.data))
+            self._container = container = replace(container, data=data)
         self._calamine: CalamineWorkbook | None
         try:
             self._calamine = _open_calamine(container)
@@ -105,11 +113,14 @@ class Workbook:
             raise self._damaged(sheet)
         with ThreadPoolExecutor(1) as thread:
             oddities = thread.submit(oddities_of, self._container, sheet.position)
-            rows = self._rows(sheet, extent)
-            return rows, oddities.result()
+            rows = self._rows(sheet, extent, openpyxl_only=False)
+            found = oddities.result()
+        if found.misread and self._container.kind != "xlsx":
+            raise self._untold(sheet)
+        return self._rows(sheet, extent, openpyxl_only=True) if found.misread else rows, found
 
-    def _rows(self, sheet: Sheet, extent: Extent | None) -> SheetRows:
-        if self._calamine is not None and not _too_sparse(extent):
+    def _rows(self, sheet: Sheet, extent: Extent | None, *, openpyxl_only: bool) -> SheetRows:
+        if self._calamine is not None and not openpyxl_only and not _too_sparse(extent):
             try:
                 with _calamine_errors(self._uri):
                     laid_out = self._calamine.get_sheet_by_name(sheet.name)
@@ -155,7 +166,15 @@ class Workbook:
     def _check_xls(self) -> None:
         """All sheets of an .xls are laid out when it is opened."""
         size_bytes = len(self._container.data)
-        for sheet in biff_sheets(self._container.data):
+        book = biff_book(self._container.data)
+        if book.encrypted:
+            raise encrypted(self._uri)
+        if book.code_page is not None:
+            declared = (
+                f"code page {book.code_page}, which is not read" if book.code_page else "no code page that is told"
+            )
+            raise MalformedFileError(f"the workbook's text is in {declared}", uri=self._uri, remedy=_SAVE_ANEW)
+        for sheet in book.sheets:
             extent = Extent(sheet.rows, sheet.columns, size_bytes)
             if sheet.rows > _MAX_XLS_ROWS or sheet.columns > _MAX_XLS_COLUMNS or _too_sparse(extent):
                 raise self._damaged()
@@ -179,13 +198,24 @@ class Workbook:
             with _openpyxl_errors():
                 worksheet = self._openpyxl[sheet.name]
                 worksheet.reset_dimensions()
-                return [_openpyxl_values(row) if row else () for row in worksheet.iter_rows()]
+                rows = list(worksheet.iter_rows())
         except UnreadableError:
             raise self._damaged(sheet) from None
+        part = sheet_part(self._container, sheet.position)
+        there = None if part is None else cells_with_values(self._container, part)
+        given = sum(cell.value not in (None, "") for row in rows for cell in row)
+        if part is not None and there != given:
+            raise self._untold(sheet)
+        return [_openpyxl_values(row) if row else () for row in rows]
 
     def _damaged(self, sheet: Sheet | None = None) -> MalformedFileError:
         what = "the workbook" if sheet is None else f"sheet {sheet.name!r}"
         return MalformedFileError(f"{what} cannot be read: it is damaged", uri=self._uri)
+
+    def _untold(self, sheet: Sheet) -> MalformedFileError:
+        return MalformedFileError(
+            f"sheet {sheet.name!r} has cells whose values cannot be told", uri=self._uri, remedy=_SAVE_ANEW
+        )
 
     def _sparse(self, sheet: Sheet) -> MalformedFileError:
         return MalformedFileError(
@@ -253,7 +283,7 @@ def _openpyxl_value(value: Any, data_type: str) -> Cell:
         case str():
             if data_type == "e":
                 return ""
-            text = _ESCAPED_CONTROL.sub(lambda found: chr(int(found[1], 16)), value)
+            text = _ESCAPED_CHARACTER.sub(lambda found: chr(int(found[1], 16)), value)
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case datetime() if value.time() == time():
             return value.date()
