@@ -126,6 +126,9 @@ class StreamCheck:
         self.matched += 1
         self.size_bytes += file.size_bytes
         kind = kind_of(file.uri)
+        if litter := self.source.matcher.litter(file.uri):
+            self.skipped[litter] += 1
+            return
         self._kinds.update([kind] if kind else [])
         if self.source.format is None and not may_be_read(file.uri, kind):
             self.skipped[NOT_RECOGNISED] += 1

@@ -22,6 +22,7 @@ from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import first_file, hasty
+from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.transfer import open_first_files
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
@@ -61,13 +62,15 @@ class _Stream:
 
     def first_file(self) -> RemoteFile:
         """In the store's order. Raises AccessError when there is none to read."""
-        matching = list_matching(self.reader, self.matcher, in_order=True)
+        litter = no_litter(self.matcher)
+        matching = (file for file in list_matching(self.reader, self.matcher, in_order=True) if litter([file]) == [None])
         return first_file(matching, self.source, self.config.globs, f"stream {self.config.name!r}: ")
 
     def files(self, *, in_order: bool = False) -> Iterator[RemoteFile]:
-        """Those that were not modified before start_date, as the store lists them; see list_matching."""
-        old = newer_than(self.source.start_at)
-        return (file for file in list_matching(self.reader, self.matcher, in_order=in_order) if old([file]) == [None])
+        """Those that were not modified before start_date and are no litter, as the store lists them; see list_matching."""
+        rules = [newer_than(self.source.start_at), no_litter(self.matcher)]
+        files = list_matching(self.reader, self.matcher, in_order=in_order)
+        return (file for file in files if all(rule([file]) == [None] for rule in rules))
 
 
 def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:

@@ -114,10 +114,10 @@ class Inspection:
         return self.destination.known(self.source.name, self.source.origin, self.source.folder)
 
     def _found(self, seen: Seen) -> Iterator[RemoteFile]:
-        reader, matcher = self.source.reader, self.source.matcher
+        reader, matcher = self.source.reader, cast(Matcher, self.source.matcher)
         if self.options.everything:
-            matcher = Everything(matcher)
-            reader = _with_all_members(reader, matcher)
+            matcher = everything = Everything(self.source.matcher)
+            reader = _with_all_members(reader, everything)
         for file in list_matching(reader, matcher):
             seen(file)
             yield file
@@ -146,6 +146,8 @@ class Inspection:
     def _unwanted(self, uri: str, kind: str | None) -> str | None:
         if self.options.everything and not self.source.matcher.matches(uri):
             return NO_PATTERN_MATCHES
+        if litter := self.source.matcher.litter(uri):
+            return litter
         if self.source.format is None:
             if not may_be_read(uri, kind):
                 return NOT_RECOGNISED

@@ -34,6 +34,7 @@ from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.history import Untold, history_limit
+from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
@@ -188,6 +189,8 @@ class _StreamRead:
     def _read_files(self) -> None:
         with ExitStack() as opened:
             rules: list[Decide] = [newer_than(self.config.start_at), self._not_synced]
+            if self.raw_files is None:
+                rules.insert(0, no_litter(self.matcher))
             selection = select(list_matching(self.reader, self.matcher), rules)
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())

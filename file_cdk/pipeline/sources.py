@@ -25,7 +25,7 @@ from file_cdk.core.config import (
 )
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Matcher, SourceConnector, StreamReader
+from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.engine.listing import CHUNK_FILES, Decide
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
@@ -64,7 +64,7 @@ class SourceStream:
     name: str
     connector: SourceConnector
     reader: StreamReader
-    matcher: Matcher
+    matcher: GlobPatterns
     source: SourceConfig
     stream: StreamConfig
     format: FormatConfig | None

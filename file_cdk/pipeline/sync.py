@@ -32,6 +32,7 @@ from file_cdk.pipeline.earlier_failures import EarlierFailures
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.guess import Sample, guess
+from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
@@ -196,6 +197,7 @@ class _StreamSync:
         if self.source.format is None:
             rules.insert(0, recognised(kinds))
         rules.insert(0, failures.look)
+        rules.insert(0, no_litter(self.source.matcher))
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)

@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 import tempfile
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -156,15 +157,14 @@ class UnpackedTar:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        # Before the file itself is found to be unreachable and open, in whatever order a cycle is taken apart.
+        weakref.finalize(self, file.close)
 
     def read_at(self, offset: int, size: int) -> bytes:
         return os.pread(self._file.fileno(), size, offset)
 
     def close(self) -> None:
         """Nothing: others may read it."""
-
-    def __del__(self) -> None:
-        self._file.close()
 
 
 def _unpack(plain: IO[bytes], uri: str) -> UnpackedTar:

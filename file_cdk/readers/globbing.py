@@ -4,17 +4,21 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import bracex
 from wcmatch import glob
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.litter import litter_in
 from file_cdk.core.uris import split_member
 
 # CASE and FORCEUNIX: a key means the same whatever machine the sync runs on.
 _FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
 _MAX_ALTERNATIVES = 1000
 _WILDCARD = re.compile(r"[*?\[]")
+_HIDDEN = re.compile(r"(?:^|/)\.(?!\.?(?:/|\Z))")
+"""A segment that begins with a dot, and is not `.` or `..`."""
 _SPECIAL = re.compile(r"[\\*?\[\]{}!]")
 
 
@@ -27,8 +31,8 @@ class GlobPatterns:
     not match a leading dot of a segment, except in a negated pattern. The text before the first wildcard is compared
     exactly; after it, repeated slashes count as one.
 
-    A pattern that matches an archive matches all its members. `outer!inner`, where `outer` ends as an archive's name does
-    (see core.uris), matches members alone: `outer` is compared with the archive's uri, `inner` with the path inside.
+    A pattern that matches an archive matches its members, as `**` would. `outer!inner`, where `outer` ends as an archive's
+    name does (see core.uris), matches members alone: `outer` is compared with the archive's uri, `inner` with the path inside.
 
     prefix: uris must also begin with this text.
     prefixes: listing prefixes that cover all matches, sorted; empty when nothing can match `prefix` and a glob at once.
@@ -80,6 +84,17 @@ class GlobPatterns:
             return self._matches_member(*member)
         return self._matches_whole(uri)
 
+    def litter(self, uri: str) -> str | None:
+        """Why a file that matches is passed over all the same; None for one that is read: it may be data, or a pattern that
+        matches it names what tells that it is none."""
+        found = litter_in(uri)
+        if found is None or found.sign in (self.prefix or "").lower():
+            return None
+        for pattern in self.globs:
+            if found.sign in pattern.lower() and not _is_negated(pattern) and _patterns(pattern).matches(uri):
+                return None
+        return found.reason
+
     def opens(self, archive_uri: str) -> bool:
         """Whether members of an archive of this uri may match."""
         is_near = archive_uri.startswith(self.prefix or "") or archive_uri == self._archive_of_prefix
@@ -98,7 +113,9 @@ class GlobPatterns:
     def _matches_member(self, archive: str, path: str) -> bool:
         if self._unwanted.fullmatch(archive) or _any_inside(self._unwanted_inside, archive, path):
             return False
-        return self._wanted.fullmatch(archive) is not None or _any_inside(self._wanted_inside, archive, path)
+        if self._wanted.fullmatch(archive) is not None and _HIDDEN.search(path) is None:
+            return True
+        return _any_inside(self._wanted_inside, archive, path)
 
     @staticmethod
     def escape(name: str) -> str:
@@ -107,6 +124,11 @@ class GlobPatterns:
 
     def __reduce__(self) -> tuple[type["GlobPatterns"], tuple[tuple[str, ...], str | None]]:
         return GlobPatterns, (self.globs, self.prefix)
+
+
+@lru_cache(maxsize=100)
+def _patterns(pattern: str) -> GlobPatterns:
+    return GlobPatterns([pattern])
 
 
 _Inside = tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]
