@@ -17,7 +17,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb_errors import concerns_rows, translated, translating
 from file_cdk.destinations.duckdb_exact import exact_type
-from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert
+from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb_layout import change, read_layout
 from file_cdk.destinations.duckdb_ledger import Ledger, urls
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
@@ -106,18 +106,21 @@ class TableWriter:
     def insert(self, pieces: Sequence[Piece]) -> None:
         """Gives the table the columns that the rows have. Raises duckdb.Error or DestinationError; then cancel."""
         for _, of_file in groupby(pieces, key=attrgetter("file")):
-            self._hold(self._new_among(of_file))
+            if (needed := self._needed_by(of_file)) or not self.layout.exists:
+                self._hold([pa.schema([]), *needed])
         if len(needed := exact_columns(self._session, self.layout, pieces)):
             self._hold([needed])
         insert(self._session, self._stream, self.layout, pieces)
 
-    def _new_among(self, pieces: Iterable[Piece]) -> list[pa.Schema]:
-        """What columns the pieces have, without those that the last piece held had."""
+    def _needed_by(self, pieces: Iterable[Piece]) -> list[pa.Schema]:
+        """Columns that the pieces have and the table does not hold, without those of the last piece that needed none."""
         found = []
         for piece in pieces:
             if piece.batch.schema != self._held:
-                self._held = piece.batch.schema
-                found.append(pa.schema(list(piece.batch.schema)[:-1]))
+                needed, is_all = needed_columns(self.layout, piece)
+                if len(needed):
+                    found.append(needed)
+                self._held = piece.batch.schema if is_all else self._held
         return found
 
     def _hold(self, schemas: Iterable[pa.Schema]) -> None:

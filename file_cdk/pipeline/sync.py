@@ -179,6 +179,8 @@ class _StreamSync:
     store: StoreFailures = field(init=False)
     accepted: "pa.Schema" = field(init=False)
     """What files are decoded for, as the guess and the files loaded so far have it."""
+    named: dict[RemoteFile, list[str]] = field(default_factory=dict)
+    """Columns that files are known to have: of those that were looked at, or were read in part."""
     refitted: bool = False
     """Whether the file at work is decoded for more than that."""
 
@@ -245,6 +247,8 @@ class _StreamSync:
                 match event:
                     case FileBegan(file):
                         load = table.begin(file)
+                        if (names := self._names_of(file, table)) is not None:
+                            load.write(names, 0)
                     case FileBlock(_, block, rows_before):
                         assert load is not None
                         load.write(block.read(), rows_before)
@@ -299,6 +303,7 @@ class _StreamSync:
 
         wanted = pa.schema(list(error.columns.items()))
         table.widen(self._asked_for(wanted) if self.options.all_text else wanted)
+        self.named[file] = list(dict.fromkeys([*self.named.get(file, ()), *wanted.names]))
         self.refitted = True
         job = _decoding_for(table, job)
         run.retry(file, job)
@@ -331,12 +336,23 @@ class _StreamSync:
             for file, schema in zip(files, found, strict=True)
             if not isinstance(schema, FileCdkError)
         ]
+        self.named = {each.file: each.schema.names for each in samples}
 
         def is_readable(sample: Sample) -> bool:
             tally = read_through(executor, self.source.reader, decoder, sample.file, sample.schema)
             return tally is not None and self.options.max_rejects.allow(tally)
 
-        return guess(samples, is_readable)
+        return guess(samples, is_readable, others=selection.files > len(samples))
+
+    def _names_of(self, file: RemoteFile, table: StreamTable) -> bytes | None:
+        """A block without rows, so that columns without values come into the table too, and in the file's order."""
+        if file not in self.named:
+            return None
+        import pyarrow as pa
+
+        schema = table.schema
+        columns = pa.schema([schema.field(name) for name in self.named[file] if schema.get_field_index(name) >= 0])
+        return self.destination.encoder.encode(pa.RecordBatch.from_pylist([], columns), file, 1, 0)
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
         """The schema with what the person said about types in place of what the values suggest."""
