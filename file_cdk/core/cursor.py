@@ -106,11 +106,12 @@ class Cursor:
             return SkipReason.ALREADY_SYNCED if file.modified_at == synced else SkipReason.OLDER_THAN_SYNCED
         if not self._was_full:
             return None
-        after, uri = self._read_after
-        if file.modified_at == after:
+        if file.sort_key >= self._read_after:
             # The file at the cursor itself is in the history, unless the cursor was held back because it failed.
-            return None if file.uri >= uri else SkipReason.BEFORE_WINDOW
-        return None if file.modified_at > after or file.modified_at >= self._read_since else SkipReason.BEFORE_WINDOW
+            return None
+        if file.modified_at == self._remembers_since[0]:
+            return SkipReason.BEFORE_WINDOW  # of equal times the names decide, also inside the window
+        return None if file.modified_at >= self._read_since else SkipReason.BEFORE_WINDOW
 
     def can_tell(self, file: RemoteFile) -> bool:
         """Whether the state knows if this file was synced before; not when it is older than all of a full history.

@@ -71,6 +71,20 @@ def test_a_full_history_reads_older_files_inside_the_window() -> None:
     assert cursor(state, limit=1, days=10).decide(at("late", "06-26")) is None
 
 
+def test_the_window_counts_for_files_of_the_time_at_which_the_cursor_is_held() -> None:
+    """Their names tell nothing: what is before the cursor may have come late, as it may at any other time of the window."""
+    held = {
+        "history": {"n": "2024-06-29T00:00:00.000000Z"},
+        "_ab_source_file_last_modified": "2024-06-28T00:00:00.000000Z_m",
+    }
+    c = cursor(held, limit=1, days=3)
+    assert c.decide(at("m", "06-28")) is None, "it failed"
+    assert c.decide(at("z", "06-28")) is None
+    assert c.decide(at("a", "06-28")) is None
+    assert c.decide(at("a", "06-29")) is None, "after the cursor"
+    assert c.decide(at("a", "06-26")) is SkipReason.BEFORE_WINDOW
+
+
 def test_an_older_file_is_read_while_the_history_is_not_full() -> None:
     assert cursor(FULL_STATE, limit=4).decide(at("late", "01-01")) is None
 

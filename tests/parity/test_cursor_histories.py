@@ -7,25 +7,27 @@ from what docs/differences.md says of a file that failed while the history is fu
 
 import copy
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the peer's own are not ours to mend
-    from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
-    from airbyte_cdk.sources.file_based.remote_file import RemoteFile as PeerFile
-    from airbyte_cdk.sources.file_based.stream.cursor import default_file_based_cursor as peer
+    from airbyte_cdk.sources.file_based.config.file_based_stream_config import (  # type: ignore[import-not-found, unused-ignore]
+        FileBasedStreamConfig,
+    )
+    from airbyte_cdk.sources.file_based.remote_file import (  # type: ignore[import-not-found, unused-ignore]
+        RemoteFile as PeerFile,
+    )
+    from airbyte_cdk.sources.file_based.stream.cursor import (  # type: ignore[import-not-found, unused-ignore]
+        default_file_based_cursor as peer,
+    )
 
 from file_cdk.core.cursor import CURSOR_FIELD, HISTORY_FIELD, Cursor
 from file_cdk.core.files import RemoteFile
@@ -66,7 +68,7 @@ steps = st.builds(
 )
 
 
-class PeerCursor(peer.DefaultFileBasedCursor):
+class PeerCursor(peer.DefaultFileBasedCursor):  # type: ignore[misc, unused-ignore] # not installed everywhere
     """With room for fewer files, as its users set it."""
 
     def __init__(self, limit: int) -> None:
