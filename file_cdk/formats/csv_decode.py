@@ -18,7 +18,7 @@ from file_cdk.formats.csv_dialect import CANONICAL, Dialect
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
 from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
-from file_cdk.formats.csv_quotes import are_right
+from file_cdk.formats.csv_quote_check import are_right
 from file_cdk.formats.csv_shape import Rows, Shape
 from file_cdk.formats.csv_small import regular_rows
 

@@ -6,13 +6,10 @@ rejected is its first line alone, and the lines after it are read anew, where th
 """
 
 import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from operator import itemgetter
 
-from file_cdk.formats.csv_dialect import Dialect
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
 from file_cdk.formats.csv_shape import OddRows, Shape
 
@@ -20,14 +17,12 @@ TEXT_AFTER_QUOTE = "text follows a closing quote"
 NEVER_CLOSED = "a quote opened in this record is never closed"
 JOINED = "a quote opened in this record joins it to lines that are records of their own"
 
-_MIN_JOINED_LINES = 4
+MIN_JOINED_LINES = 4
 _MIN_JOINED_DELIMITERS = 4
 """In the lines between a record's first and last one. With fewer, a text of several lines may well have them by chance."""
 
 _MAX_LINES_LOOKED_AT = 100
 _LINES_TRIED = 20
-
-_first, _last = itemgetter(slice(1)), itemgetter(slice(-1, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +41,7 @@ class Widths:
 
     def say(self, lines: int) -> bool:
         """Whether so many lines of this width are unlikely to have it by chance."""
-        return lines >= _MIN_JOINED_LINES and (self.least - 1) * (lines - 2) >= _MIN_JOINED_DELIMITERS
-
-
-def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
-    """Whether the quotes of a piece, prepared for Arrow's reader, may be taken as they are; if not, each record is looked at.
-
-    records: how many there are in it. Most pieces are told by splitting them at their quotes: parts outside and parts inside
-    alternate, and what is outside begins and ends with a delimiter or line end, or is the nothing between two quotes that
-    stand for one.
-    """
-    dialect, line_end = shape.dialect, shape.header.line_end
-    assert dialect.quote is not None
-    quote, delimiter = dialect.quote.encode("ascii"), prepared[-2:-1]
-    if quote not in prepared:
-        return True
-    parts = prepared.split(quote)
-    outside = parts[::2]
-    ends = {delimiter, b"\n", b"\r"}
-    around = set(map(_first, outside[1:])) | set(map(_last, outside[:-1]))
-    if not dialect.double_quote or len(parts) % 2 == 0 or not around <= ends | {b""}:
-        return dialect.double_quote and _are_right_by_row(prepared, dialect, delimiter)
-    if prepared.count(line_end) <= records + 1:
-        return True
-    widths = Widths.of(shape)
-    return not any(
-        inside.count(line_end) >= _MIN_JOINED_LINES - 1
-        and all(widths.fit(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
-        for inside in parts[1::2]
-    )
-
-
-def _are_right_by_row(prepared: bytes, dialect: Dialect, delimiter: bytes) -> bool:
-    """The same where quotes stand in values without quotes, as inch marks do."""
-    lines = io.StringIO(prepared.decode("utf-8"), newline="")
-    reader = csv.reader(lines, delimiter=delimiter.decode(), quotechar=dialect.quote, strict=True)
-    before = 0
-    try:
-        for _ in reader:
-            if reader.line_num - before >= _MIN_JOINED_LINES:
-                return False
-            before = reader.line_num
-    except csv.Error:
-        return False
-    return True
+        return lines >= MIN_JOINED_LINES and (self.least - 1) * (lines - 2) >= _MIN_JOINED_DELIMITERS
 
 
 class QuoteMender:
@@ -162,13 +114,13 @@ class QuoteMender:
         if not self._widths.fit(len(values)):
             return self._shape.policy.odd_rows is not OddRows.PAD and self._are_rows(record[1:])
         quote, line_end = self._dialect.quote, self._shape.header.line_end.decode("ascii")
-        if quote is None or len(record) < _MIN_JOINED_LINES:
+        if quote is None or len(record) < MIN_JOINED_LINES:
             return False
         text = "".join(record).rstrip("\r\n")
         lines = text.split(line_end)
         return (
             self._widths.say(len(lines))
-            and any(part.count(line_end) >= _MIN_JOINED_LINES - 1 for part in text.split(quote))
+            and any(part.count(line_end) >= MIN_JOINED_LINES - 1 for part in text.split(quote))
             and all(self._widths.fit(line.count(self._dialect.delimiter) + 1) for line in lines)
         )
 

@@ -198,3 +198,13 @@ def test_quotes_astray_where_a_file_is_read_in_parts(folder: Path) -> None:
     found = load(folder, columns="id", **AS_TOLD)
     assert [id for (id,) in found.rows] == [i for i in range(60_000) if i not in (100, near - 20)]
     assert [raw for _, _, raw in found.rejects] == [rows[100], rows[near - 20]]
+
+
+def test_a_million_columns_are_refused_by_a_stated_limit(folder: Path) -> None:
+    names = ",".join(f"c{i}" for i in range(1_000_000))
+    (folder / "a.csv").write_text(f"{names}\n{'1,' * 999_999}1\n")
+    (folder / "b.csv").write_text("id\n1\n")
+    found = load(folder, columns="id")
+    assert found.rows == [(1,)]
+    [error] = found.failures
+    assert str(error).startswith("has 1,000,000 columns, and the limit is 20,000 (file 'a.csv')")
