@@ -103,7 +103,7 @@ def detect_in(lines: Sequence[str], text: Text, *, cut: bool) -> Sniffed:
     found = _encoding(text) | _dialect(shape, above)
     hint = hint if hint not in (None, shape.marks.delimiter) and shape.width > 1 else None
     seen = Seen(
-        quotes=any('"' in line for line in lines),
+        quotes=any((shape.marks.quote or '"') in line for line in lines),
         joined=any("\n" in cell or "\r" in cell for row in shape.table for cell in row),
         proves_encoding=not (text.guessed or text.text.isascii()),
     )
