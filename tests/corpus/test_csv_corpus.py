@@ -74,7 +74,7 @@ def written(seed: int) -> Written:
     names = rng.sample(
         ["id", "name", "Total (€)", "größe", "when", "a b", "x_1", "note", "URL", "k"], rng.randint(2, 9)
     )
-    makers = [str, *(rng.choice(_makers(rng)) for _ in names[1:])]
+    makers = [rng.choice(_makers(rng)) for _ in names]
     rows = [[make() for make in makers] for _ in range(rng.choice([5, 12, 40, 300]))]
     for number, row in enumerate(rows):
         row[0] = str(number)
