@@ -76,7 +76,6 @@ class PieceDecoder:
         self._header = shape.header
         self._conversion = rows.conversion
         self._odd_rows = OddRowReader(shape)
-        self._rejects_bad_quotes = shape.policy.rejects_bad_quotes
         self._rows = rows
         self._from_rows = None if shape.header.trailing_blanks else self._conversion.from_rows
         self._small_piece_bytes = small_piece_bytes
@@ -101,8 +100,6 @@ class PieceDecoder:
             return Decoded(Outcome.OPEN)
         if lexed.delimiter_in_values and not typed:
             return Decoded(Outcome.IRREGULAR)  # who reads `prepared` once more would meet the stand-in
-        if self._rejects_bad_quotes and not self._lexer.closes_its_quotes(prepared):
-            return Decoded(Outcome.IRREGULAR)
         if not self._blanks_are_blank(lexed.table):
             return Decoded(Outcome.IRREGULAR)
         apart = self._odd_rows.take_apart(lexed.odd, piece) if lexed.odd else TakenApart()

@@ -36,8 +36,7 @@ class Dialect:
     wherever it stands outside quotes, found from the left; an escape character before it makes all of it text.
 
     quote: None where files have none. comment: a line that begins with it, where a record might begin, is none.
-    skips_blanks: those before a value, of which the quote after them is the first character.
-    `strict` readers raise csv.Error for text after a closing quote and for a quote that is never closed."""
+    skips_blanks: those before a value, of which the quote after them is the first character."""
 
     delimiter: str = ","
     quote: str | None = '"'
@@ -46,7 +45,6 @@ class Dialect:
     encoding: str = "utf-8"
     comment: str | None = None
     skips_blanks: bool = False
-    strict: bool = False
 
     @classmethod
     def of(cls, config: CsvConfig) -> "Dialect":
@@ -108,7 +106,6 @@ class Dialect:
             doublequote=self.double_quote,
             skipinitialspace=self.skips_blanks,
             quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
-            strict=self.strict,
         )
 
     def _marked(self, stand_in: StandIn) -> "Dialect":

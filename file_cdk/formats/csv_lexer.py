@@ -59,7 +59,6 @@ class Lexer:
         self._plain = dialect.has_plain_delimiter
         self._met: list[Any] = []
         self._options: dict[bytes, pc.ParseOptions] = {}
-        self._closed: dict[bytes, str] = {}
 
     def _note(self, row: Any) -> str:
         self._met.append(row)
@@ -123,22 +122,6 @@ class Lexer:
         odd = [OddRow(row.number, row.width, row.text.replace(mark, delimiter)) for row in lexed.odd]
         return Lexed(table, lexed.closed, odd, delimiter_in_values=True)
 
-    def closes_its_quotes(self, prepared: bytes) -> bool:
-        """Whether every quote that opens a value is closed right before a delimiter or a line end, in a piece that ends with a
-        record. About a third of the time that reading it takes; next to none for a piece without quotes."""
-        quote = self._dialect.quote
-        if quote is None or quote.encode() not in prepared:
-            return True
-        delimiter = prepared[-2:-1]
-        if delimiter not in self._closed:
-            self._closed[delimiter] = _closed_pattern(delimiter, quote.encode(), self._dialect.double_quote)
-        piece = pa.Array.from_buffers(
-            pa.large_binary(),
-            1,
-            [None, pa.py_buffer(len(prepared).to_bytes(8, "little").rjust(16, b"\0")), pa.py_buffer(prepared)],
-        )
-        return bool(cp.match_substring_regex(piece, self._closed[delimiter])[0].as_py())
-
     def _parse_options(self, delimiter: bytes) -> pc.ParseOptions:
         if delimiter not in self._options:
             self._options[delimiter] = pc.ParseOptions(
@@ -156,16 +139,6 @@ class Lexer:
         """Every value as it is. Prepared pieces are known to be UTF-8."""
         types = dict.fromkeys(self.columns, pa.string())
         return pc.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False)
-
-
-def _closed_pattern(delimiter: bytes, quote: bytes, double_quote: bool) -> str:
-    """Of a whole piece. The engine behind it goes through once, without looking back."""
-    mark, quote_mark = f"\\x{delimiter[0]:02x}", f"\\x{quote[0]:02x}"
-    inside = f"[^{quote_mark}]*"
-    doubled = f"(?:{quote_mark}{quote_mark}{inside})*" if double_quote else ""
-    quoted = f"{quote_mark}{inside}{doubled}{quote_mark}"
-    bare = rf"[^{quote_mark}{mark}\r\n][^{mark}\r\n]*"
-    return rf"\A(?:(?:{quoted}|{bare})?[{mark}\r\n])*\z"
 
 
 def _is_utf8(text: bytes) -> bool:

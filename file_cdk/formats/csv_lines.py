@@ -142,9 +142,6 @@ class Lines(Protocol):
     def raw_record(self) -> bytes:
         """The record's bytes as the file has them, without the line end after it."""
 
-    def take_back(self) -> int:
-        """Has only the first line of the record handed out: the others come once more, to who iterates anew. Their bytes."""
-
 
 class ByteLines:
     """Lines cut as bytes and decoded one by one: for encodings in which a line end's bytes mean nothing else.
@@ -174,8 +171,7 @@ class ByteLines:
         self.record: list[str] = []
         self.is_text = True
         self.exhausted = False
-        self._returned: deque[bytes] = deque()
-        self._source = self._iterator = self._lines()
+        self._iterator = self._lines()
         reader.seek(offset)
 
     def begin_record(self) -> None:
@@ -187,28 +183,6 @@ class ByteLines:
     def raw_record(self) -> bytes:
         raw = b"".join(self._raw)
         return raw[: len(raw) - _line_end_length(raw[-2:])]
-
-    def take_back(self) -> int:
-        again = self._raw[1:]
-        size = sum(map(len, again))
-        del self._raw[1:], self.record[1:]
-        self.offset -= size
-        self.count -= len(again)
-        self.is_text = not any("\udc80" <= character <= "\udcff" for character in self.record[0])
-        self._returned.extendleft(reversed(again))
-        self._iterator = self._returned_and_others(self.exhausted)
-        self.exhausted = False
-        return size
-
-    def _returned_and_others(self, ended: bool) -> Iterator[str]:
-        while True:
-            if self._returned:
-                yield from self._decoded([self._returned.popleft()])
-            elif (line := next(self._source, None)) is not None:
-                yield line
-            else:
-                break
-        self.exhausted |= ended
 
     def __iter__(self) -> Iterator[str]:
         return self._iterator
@@ -286,8 +260,7 @@ class TextLines:
         self.record: list[str] = []
         self.is_text = True
         self.exhausted = False
-        self._returned: deque[str] = deque()
-        self._source = self._iterator = self._lines()
+        self._iterator = self._lines()
         reader.seek(0)
 
     def begin_record(self) -> None:
@@ -298,31 +271,6 @@ class TextLines:
     def raw_record(self) -> bytes:
         text = "".join(self.record)
         return self._encoded(text[: len(text) - _line_end_length(text[-2:])])
-
-    def take_back(self) -> int:
-        again = self.record[1:]
-        del self.record[1:]
-        end, self.offset = self.offset, self._record_at
-        self.count -= len(again) + 1
-        first = self.record.pop()
-        self.is_text = True
-        self._handed_out(first)
-        self._returned.extendleft(reversed(again))
-        self._iterator = self._returned_and_others(self.exhausted)
-        self.exhausted = False
-        return end - self.offset
-
-    def _returned_and_others(self, ended: bool) -> Iterator[str]:
-        while True:
-            if self._returned:
-                yield self._handed_out(self._returned.popleft())
-            elif (line := next(self._source, None)) is not None:
-                yield line
-            else:
-                break
-        if ended:
-            self.exhausted = True
-            self.offset = self._reader.position
 
     def __iter__(self) -> Iterator[str]:
         return self._iterator

@@ -1,22 +1,18 @@
 """The row by row way through a split: Python's csv module, exact on any input, which names the record at fault."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_shape import AFTER_QUOTE, BLANKS_LEFT_OUT, NEVER_CLOSED, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
 
 _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
-_FAULTS_OF_QUOTES = ("expected after", "unexpected end of data")
-_LINES_TRIED = 10
-_MAX_TAKEN_BACK_BYTES = 256 << 20
-"""Lines read once more, after quotes that were never closed: a file full of them would take a time that grows as its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +31,6 @@ class RowReader:
         self._lines = lines
         self._rules = rules
         self._shape = rules.shape
-        dialect = rules.shape.dialect
-        self._dialect = replace(dialect, strict=rules.shape.policy.rejects_bad_quotes and dialect.quote is not None)
-        self._taken_back = 0
         self._report = report
         self._rows_before = report.rows_present
         self._number = 0
@@ -94,7 +87,7 @@ class RowReader:
 
     def _records(self, end: int) -> Iterator[tuple[int, list[str]]]:
         """Where each begins, and its values. Raises MalformedRecordError."""
-        lines, dialect = self._lines, self._dialect
+        lines, dialect = self._lines, self._shape.dialect
         reader = dialect.reader(iter(lines))
         while lines.offset < end:
             lines.begin_record()
@@ -102,13 +95,7 @@ class RowReader:
             self._number += 1
             try:
                 values = next(reader, None)
-            except csv.Error as exc:
-                if not dialect.strict or not any(words in str(exc) for words in _FAULTS_OF_QUOTES):
-                    raise self._unreadable(exc, start) from None
-                self._reject_bad_quotes(start)
-                reader = dialect.reader(iter(lines))
-                continue
-            except (UnicodeError, RecordTooLargeError) as exc:
+            except (csv.Error, UnicodeError, RecordTooLargeError) as exc:
                 raise self._unreadable(exc, start) from None
             if values is None:
                 return
@@ -118,37 +105,9 @@ class RowReader:
                 else:  # a blank line
                     self._number -= 1
                 continue
-            if lines.exhausted and not dialect.strict and dialect.quoting("".join(lines.record)).unclosed:
-                raise self._error(NEVER_CLOSED, start)
+            if lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
+                raise self._error("a quote opened in this record is never closed", start)
             yield start, values
-
-    def _reject_bad_quotes(self, start: int) -> None:
-        """Rejects the record; its first line alone where those after it are records by themselves, which a quote too many
-        took for its own."""
-        lines = self._lines
-        reason = NEVER_CLOSED if lines.exhausted and self._is_open("".join(lines.record)) else AFTER_QUOTE
-        if len(lines.record) > 1 and self._are_records(lines.record[1:]):
-            self._taken_back += lines.take_back()
-            if self._taken_back > _MAX_TAKEN_BACK_BYTES:
-                raise self._error(NEVER_CLOSED, start)
-        self._reject(start, reason)
-
-    def _is_open(self, record: str) -> bool:
-        return self._dialect.quoting(record).unclosed
-
-    def _are_records(self, lines: Sequence[str]) -> bool:
-        """Whether most of the first lines are as wide as the header each; with one column nothing could be told from that."""
-        width = self._shape.header.width
-        if width < 2:
-            return False
-        right = 0
-        tried = lines[:_LINES_TRIED]
-        for line in tried:
-            try:
-                right += len(next(self._dialect.reader([line]), ())) == width
-            except csv.Error:  # the one in which the quote closed
-                continue
-        return 2 * right >= len(tried) or (len(lines) == 1 and self._number > 0)
 
     @property
     def _not_text(self) -> str:

@@ -13,8 +13,6 @@ from file_cdk.formats.csv_header import Header
 
 TOO_MANY = "record has too many values"
 TOO_FEW = "record has too few values"
-AFTER_QUOTE = "text after a closing quote"
-NEVER_CLOSED = "a quote opened in this record is never closed"
 
 MARKS = '",\r\n'
 """A value with one of them is written in quotes."""
@@ -45,12 +43,6 @@ class FaultPolicy:
     def drops_blanks_over(self) -> bool:
         """Whether values beyond the header's that are all blank are left out, which loses nothing."""
         return self.of_table and self.odd_rows in (OddRows.REJECT, OddRows.SKIP)
-
-    @property
-    def rejects_bad_quotes(self) -> bool:
-        """Whether a record is rejected where text follows a closing quote, or a quote is never closed, so that its values, and
-        maybe its end, cannot be told. The protocol's users get what Python's csv module makes of it."""
-        return self.of_table and self.odd_rows is not OddRows.FAIL
 
     @classmethod
     def for_records(cls, config: CsvConfig) -> "FaultPolicy":
