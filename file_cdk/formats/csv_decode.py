@@ -18,6 +18,7 @@ from file_cdk.formats.csv_dialect import CANONICAL, Dialect
 from file_cdk.formats.csv_header import Header
 from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
 from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
+from file_cdk.formats.csv_quote_check import are_right
 from file_cdk.formats.csv_shape import Rows, Shape
 from file_cdk.formats.csv_small import regular_rows
 
@@ -72,7 +73,9 @@ class PieceDecoder:
 
     def __init__(self, shape: Shape, rows: "RowsDecoder", small_piece_bytes: int = 0) -> None:
         self._lexer = Lexer(shape.dialect, shape.header.width)
+        self._shape = shape
         self._dialect = shape.dialect
+        self._judges_quotes = shape.policy.of_table and shape.dialect.quote is not None
         self._header = shape.header
         self._conversion = rows.conversion
         self._odd_rows = OddRowReader(shape)
@@ -101,6 +104,8 @@ class PieceDecoder:
         if lexed.delimiter_in_values and not typed:
             return Decoded(Outcome.IRREGULAR)  # who reads `prepared` once more would meet the stand-in
         if not self._blanks_are_blank(lexed.table):
+            return Decoded(Outcome.IRREGULAR)
+        if self._judges_quotes and not are_right(prepared, lexed.table.num_rows + len(lexed.odd), self._shape):
             return Decoded(Outcome.IRREGULAR)
         apart = self._odd_rows.take_apart(lexed.odd, piece) if lexed.odd else TakenApart()
         if apart is None:

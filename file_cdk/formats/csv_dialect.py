@@ -88,16 +88,19 @@ class Dialect:
     def quote_bytes(self) -> bytes | None:
         return None if self.quote is None else self.quote.encode(self.encoding)
 
-    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Rows as lists of values; lines keep their ends, a blank line gives an empty list, and so does a comment."""
+    def reader(self, lines: Iterable[str], *, strict: bool = False) -> Iterator[list[str]]:
+        """Rows as lists of values; lines keep their ends, a blank line gives an empty list, and so does a comment.
+
+        strict: raises csv.Error for text after a closing quote (where quotes can be doubled) and for one that never closes.
+        """
         if csv.field_size_limit() < FIELD_SIZE_LIMIT:
             csv.field_size_limit(FIELD_SIZE_LIMIT)
         if self.comment is not None:
             blanked = _CommentsBlanked(lines, self.comment)
-            return blanked.between(replace(self, comment=None).reader(blanked))
+            return blanked.between(replace(self, comment=None).reader(blanked, strict=strict))
         if len(self.delimiter) > 1:
             stand_in = StandIn.of(self.delimiter)
-            return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines)))
+            return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -106,6 +109,7 @@ class Dialect:
             doublequote=self.double_quote,
             skipinitialspace=self.skips_blanks,
             quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
+            strict=strict,
         )
 
     def _marked(self, stand_in: StandIn) -> "Dialect":
@@ -117,7 +121,7 @@ class Dialect:
             stand_in = StandIn.of(self.delimiter)
             return self._marked(stand_in).quoting(stand_in.into(record))
         quoted = [False]
-        at_start, inside, position = True, False, 0
+        at_start, inside, closed, text_after, position = True, False, False, False, 0
         while position < len(record):
             char = record[position]
             position += 1
@@ -125,22 +129,25 @@ class Dialect:
                 continue
             if char == self.escape:
                 position += 1
+                text_after |= closed
             elif inside:
                 if char == self.quote:
                     if self.double_quote and record[position : position + 1] == self.quote:
                         position += 1
                     else:
-                        inside = False
+                        inside, closed = False, True
             elif char == self.quote and at_start:
                 quoted[-1] = inside = True
             elif char == self.delimiter:
                 quoted.append(False)
-                at_start = True
+                at_start, closed = True, False
                 continue
             elif char in "\r\n":
                 break
+            else:
+                text_after |= closed and char != " "
             at_start = False
-        return Quoting(quoted, inside)
+        return Quoting(quoted, inside, text_after)
 
 
 class _CommentsBlanked:
@@ -166,10 +173,12 @@ class _CommentsBlanked:
 
 @dataclass(frozen=True, slots=True)
 class Quoting:
-    """quoted: per value. unclosed: the text ends inside quotes."""
+    """quoted: per value. unclosed: the text ends inside quotes. text_after: more than blanks stand between a closing quote and
+    the delimiter after it."""
 
     quoted: list[bool]
     unclosed: bool
+    text_after: bool = False
 
 
 CANONICAL = Dialect()

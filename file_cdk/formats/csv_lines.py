@@ -5,7 +5,7 @@ import io
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv_dialect import Dialect
@@ -127,7 +127,10 @@ class Lines(Protocol):
     offset: where the next line begins. count: lines handed out. record: the lines since `begin_record`.
     is_text: whether all their bytes are text; those that are not are escaped as surrogates.
     exhausted: whether the end of the file was met; `offset` then is where it lies.
+    goes_on: whether lines can be had after RecordTooLargeError.
     """
+
+    goes_on: ClassVar[bool]
 
     offset: int
     count: int
@@ -139,6 +142,9 @@ class Lines(Protocol):
 
     def begin_record(self) -> None: ...
 
+    def back_to(self, count: int) -> None:
+        """Puts back all but the first `count` lines of the record: who iterates anew gets them again."""
+
     def raw_record(self) -> bytes:
         """The record's bytes as the file has them, without the line end after it."""
 
@@ -148,6 +154,8 @@ class ByteLines:
 
     Raises UnicodeDecodeError at the line in question, whose beginning `offset` then is; `lenient`, goes on instead.
     """
+
+    goes_on: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -171,7 +179,8 @@ class ByteLines:
         self.record: list[str] = []
         self.is_text = True
         self.exhausted = False
-        self._iterator = self._lines()
+        self._waiting: deque[bytes] = deque()
+        self._pending = b""
         reader.seek(offset)
 
     def begin_record(self) -> None:
@@ -184,38 +193,48 @@ class ByteLines:
         raw = b"".join(self._raw)
         return raw[: len(raw) - _line_end_length(raw[-2:])]
 
-    def __iter__(self) -> Iterator[str]:
-        return self._iterator
+    def back_to(self, count: int) -> None:
+        rest = self._raw[count:]
+        self._waiting.extendleft(reversed(rest))
+        del self._raw[count:], self.record[count:]
+        self.offset = self._record_at + sum(map(len, self._raw))
+        self.count -= len(rest)
+        self.exhausted = False
 
-    def _lines(self) -> Iterator[str]:
-        pending = b""
-        while chunk := self._reader.read(max(self._chunk_bytes, len(pending))):
-            lines = (pending + chunk).splitlines(keepends=True)
-            # A line may go on in the next chunk, and a CR may turn out to be a CRLF.
-            pending = b"" if lines[-1].endswith(b"\n") else lines.pop()
-            yield from self._decoded(lines)
-            if self.offset + len(pending) - self._record_at > self._limit:
-                raise RecordTooLargeError
-        if pending:
-            yield from self._decoded([pending])
+    def __iter__(self) -> Iterator[str]:
+        waiting = self._waiting
+        while waiting or self._fetch():
+            while waiting:
+                line = waiting.popleft()
+                if self.offset + len(line) - self._record_at > self._limit:
+                    waiting.appendleft(line)
+                    raise RecordTooLargeError
+                yield self._handed_out(line)
         self.exhausted = True
 
-    def _decoded(self, lines: list[bytes]) -> Iterator[str]:
-        for line in lines:
-            if self.offset + len(line) - self._record_at > self._limit:
-                raise RecordTooLargeError
-            try:
-                text = line.decode(self._encoding)
-            except UnicodeDecodeError:
-                if not self._lenient:
-                    raise
-                text = line.decode(self._encoding, "surrogateescape")
-                self.is_text = False
-            self.offset += len(line)
-            self.count += 1
-            self.record.append(text)
-            self._raw.append(line)
-            yield text
+    def _fetch(self) -> bool:
+        if self.offset + len(self._pending) - self._record_at > self._limit:
+            raise RecordTooLargeError
+        chunk = self._reader.read(max(self._chunk_bytes, len(self._pending)))
+        lines = (self._pending + chunk).splitlines(keepends=True)
+        # A line may go on in the next chunk, and a CR may turn out to be a CRLF.
+        self._pending = b"" if not chunk or lines[-1].endswith(b"\n") else lines.pop()
+        self._waiting.extend(lines)
+        return bool(chunk or lines)
+
+    def _handed_out(self, line: bytes) -> str:
+        try:
+            text = line.decode(self._encoding)
+        except UnicodeDecodeError:
+            if not self._lenient:
+                raise
+            text = line.decode(self._encoding, "surrogateescape")
+            self.is_text = False
+        self.offset += len(line)
+        self.count += 1
+        self.record.append(text)
+        self._raw.append(line)
+        return text
 
 
 def _line_end_length(end: bytes | str) -> int:
@@ -235,6 +254,8 @@ class TextLines:
     footer_lines: so many lines at the end, blank ones not counted, are left out, unless they are among the first
     `header_lines`.
     """
+
+    goes_on: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -260,6 +281,7 @@ class TextLines:
         self.record: list[str] = []
         self.is_text = True
         self.exhausted = False
+        self._waiting: deque[str] = deque()
         self._iterator = self._lines()
         reader.seek(0)
 
@@ -272,17 +294,24 @@ class TextLines:
         text = "".join(self.record)
         return self._encoded(text[: len(text) - _line_end_length(text[-2:])])
 
-    def __iter__(self) -> Iterator[str]:
-        return self._iterator
+    def back_to(self, count: int) -> None:
+        rest = self.record[count:]
+        self._waiting.extendleft(reversed(rest))
+        del self.record[count:]
+        self.offset = self._record_at + sum(map(self._size, self.record))
+        self.count -= len(rest)
+        self.exhausted = False
 
-    def _lines(self) -> Iterator[str]:
-        lines = self._all_lines()
-        for line in itertools.islice(lines, self._header_lines):
-            yield self._handed_out(line)
-        for line in self._but_the_last(lines) if self._footer_lines else lines:
+    def __iter__(self) -> Iterator[str]:
+        while (line := self._waiting.popleft() if self._waiting else next(self._iterator, None)) is not None:
             yield self._handed_out(line)
         self.exhausted = True
         self.offset = self._reader.position
+
+    def _lines(self) -> Iterator[str]:
+        lines = self._all_lines()
+        yield from itertools.islice(lines, self._header_lines)
+        yield from self._but_the_last(lines) if self._footer_lines else lines
 
     def _all_lines(self) -> Iterator[str]:
         pending = ""

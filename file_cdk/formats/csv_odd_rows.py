@@ -45,6 +45,8 @@ class OddRowReader:
         policy = self._shape.policy.odd_rows
         if policy is OddRows.FAIL and not self._shape.header.trailing_blanks:
             return None
+        if self._shape.policy.of_table and any("\n" in row.text or "\r" in row.text for row in odd):
+            return None  # its lines may be rows of their own
         if len(odd) > MAX_ODD_ROWS and policy is not OddRows.SKIP:
             return None
         apart = TakenApart()

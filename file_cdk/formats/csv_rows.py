@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
+from file_cdk.formats.csv_quotes import QuoteMender
 from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
@@ -88,24 +89,41 @@ class RowReader:
     def _records(self, end: int) -> Iterator[tuple[int, list[str]]]:
         """Where each begins, and its values. Raises MalformedRecordError."""
         lines, dialect = self._lines, self._shape.dialect
-        reader = dialect.reader(iter(lines))
+        mender = QuoteMender(lines, self._shape) if self._shape.policy.of_table and dialect.quote is not None else None
+        strict = mender is not None
+        reader = dialect.reader(iter(lines), strict=strict)
         while lines.offset < end:
             lines.begin_record()
             start = lines.offset
             self._number += 1
             try:
                 values = next(reader, None)
-            except (csv.Error, UnicodeError, RecordTooLargeError) as exc:
-                raise self._unreadable(exc, start) from None
-            if values is None:
-                return
+            except (UnicodeError, RecordTooLargeError, csv.Error) as exc:
+                if mender is None or isinstance(exc, UnicodeError):
+                    raise self._unreadable(exc, start) from None
+                try:
+                    values = mender.values_after(exc)
+                except (csv.Error, RecordTooLargeError):
+                    raise self._unreadable(exc, start) from None
+                if values is None:
+                    self._reject_or_fail(start, mender.reason)
+                reader = dialect.reader(iter(lines), strict=strict)
+                if values is None:
+                    continue
+            else:
+                if values is None:
+                    return
+                if mender is not None and values and not mender.accepts(values):
+                    self._reject_or_fail(start, mender.reason)
+                    reader = dialect.reader(iter(lines), strict=strict)
+                    continue
             if not values:
                 if dialect.comment is not None and lines.record[0].startswith(dialect.comment):
                     self._report.skipped[COMMENT] += 1
                 else:  # a blank line
                     self._number -= 1
                 continue
-            if lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
+            if mender is None and lines.exhausted and dialect.quoting("".join(lines.record)).unclosed:
                 raise self._error("a quote opened in this record is never closed", start)
             yield start, values
 
@@ -123,6 +141,12 @@ class RowReader:
                 return self._error("record is too large: a quote opened in it is probably never closed", start)
             case _:
                 return self._error("record is too large", start)
+
+    def _reject_or_fail(self, start: int, reason: str) -> None:
+        """Raises MalformedRecordError where a bad record is to end the file."""
+        if self._shape.policy.odd_rows is OddRows.FAIL:
+            raise self._error(reason, start)
+        self._reject(start, reason)
 
     def _opens_quote(self, text: str) -> bool:
         quote = self._shape.dialect.quote

@@ -83,17 +83,19 @@ def test_an_escape_character_before_a_long_delimiter_makes_all_of_it_text() -> N
 
 
 @pytest.mark.parametrize(
-    ("record", "quoted", "unclosed"),
+    ("record", "quoted", "unclosed", "text_after"),
     [
-        ('a,"b",""\r\n', [False, True, True], False),
-        ('"a""b",c"d",e', [True, False, False], False),
-        ('"a"b,"c\nd"\n', [True, True], False),
-        ('a,"b""', [False, True], True),
-        (",,", [False, False, False], False),
+        ('a,"b",""\r\n', [False, True, True], False, False),
+        ('"a""b",c"d",e', [True, False, False], False, False),
+        ('"a"b,"c\nd"\n', [True, True], False, True),
+        ('"a","c""\nd" "\n', [True, True], False, True),
+        ('"a" ,"b"  \r\n', [True, True], False, False),
+        ('a,"b""', [False, True], True, False),
+        (",,", [False, False, False], False, False),
     ],
 )
-def test_quoting_of_a_record(record: str, quoted: list[bool], unclosed: bool) -> None:
-    assert Dialect().quoting(record) == Quoting(quoted, unclosed)
+def test_quoting_of_a_record(record: str, quoted: list[bool], unclosed: bool, text_after: bool) -> None:
+    assert Dialect().quoting(record) == Quoting(quoted, unclosed, text_after)
 
 
 def test_quoting_with_an_escape_character() -> None:

@@ -1,6 +1,7 @@
 """CSV files as strangers make them, through `sync` and into a table: loaded, or refused by the true reason."""
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ class Loaded:
     warnings: list[str] = field(default_factory=list)
     failures: list[FileCdkError] = field(default_factory=list)
     status: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
+    rejects: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Said:
 
 def load(folder: Path, *, columns: str = "* exclude (_file_modified_at)", **options: Any) -> Loaded:
     said, database = Said(), folder.parent / "x.duckdb"
-    settings = {"workers": 0, "stream": "t", "max_rejects": MaxRejects(100)} | options
+    settings: dict[str, Any] = {"workers": 0, "stream": "t", "max_rejects": MaxRejects(100)} | options
     result = sync(folder, database, SyncOptions(**settings), said)
     with duckdb.connect(str(database)) as connection:
 
@@ -121,3 +122,79 @@ def test_bytes_that_are_no_text_are_refused_without_naming_an_option_that_was_gi
     [error] = load(folder, filetype="csv").failures
     assert "is not text" in str(error)
     assert "--format" not in str(error)
+
+
+AS_TOLD = {"filetype": "csv", "dialect": "default"}
+"""The dialect is not detected: quotes are quotes, whatever they do."""
+
+ROWS = "".join(f"{i},name {i},{i * 3}\n" for i in range(1, 31))
+
+
+def with_line(number: int, line: str) -> str:
+    """A header and thirty rows, of which one is another."""
+    lines = ROWS.splitlines(keepends=True)
+    lines[number - 1] = line + "\n"
+    return "id,name,amount\n" + "".join(lines)
+
+
+def test_text_after_a_closing_quote_is_never_dropped(folder: Path) -> None:
+    (folder / "a.csv").write_text(with_line(7, '7,"Pipe "2in" long",21'))
+    found = load(folder, columns="id", **AS_TOLD)
+    assert [id for (id,) in found.rows] == [i for i in range(1, 31) if i != 7]
+    assert found.rejects == [(7, "text follows a closing quote", '7,"Pipe "2in" long",21')]
+    (folder / "a.csv").write_text(with_line(7, '7,2in" pipe,21').replace("name 8", '"8" '))
+    found = load(folder, columns="id, name", **AS_TOLD)
+    assert (found.rows[6:8], found.rejects) == ([(7, '2in" pipe'), (8, "8 ")], [])
+
+
+@pytest.mark.parametrize("line", ['30,"name,90', '30,name,"90', '"30,name,90'])
+@pytest.mark.parametrize("number", [30, 10])
+def test_a_quote_that_never_closes_costs_one_record(folder: Path, number: int, line: str) -> None:
+    (folder / "a.csv").write_text(with_line(number, line))
+    found = load(folder, columns="id", **AS_TOLD)
+    assert [id for (id,) in found.rows] == [i for i in range(1, 31) if i != number]
+    assert found.rejects == [(number, "a quote opened in this record is never closed", line)]
+    assert found.status == {"a.csv": ("loaded", 29, 1)}
+
+
+def test_a_record_that_a_file_breaks_off_in_is_one_reject(folder: Path) -> None:
+    (folder / "a.csv").write_text(f'id,name,amount\n{ROWS}31,"a text\nof several\nlines that')
+    found = load(folder, columns="id", **AS_TOLD)
+    assert len(found.rows) == 30
+    assert [raw for _, _, raw in found.rejects] == ['31,"a text\nof several\nlines that']
+
+
+def test_a_quote_that_another_one_closes_lines_later_swallows_none(folder: Path) -> None:
+    text = with_line(3, '3,"stray,9').replace("29,name 29", '29,name"29').replace("27,name 27,", '27,"name, 27",')
+    (folder / "a.csv").write_text(text)
+    found = load(folder, columns="id, name", **AS_TOLD)
+    assert [id for id, _ in found.rows] == [i for i in range(1, 31) if i != 3]
+    assert dict(found.rows)[27] == "name, 27"
+    assert [(row, raw) for row, _, raw in found.rejects] == [(3, '3,"stray,9')]
+
+    (folder / "a.csv").write_text(with_line(3, '3,"stray,9').replace("20,name 20,60", '20,name 20,60"'))
+    found = load(folder, columns="id", **AS_TOLD)
+    assert [id for (id,) in found.rows] == [i for i in range(1, 31) if i != 3]
+    assert [reason for _, reason, _ in found.rejects] == [
+        "a quote opened in this record joins it to lines that are records of their own"
+    ]
+
+
+def test_a_text_of_many_lines_is_one_value(folder: Path) -> None:
+    text = "Dear Sir, or Madam,\nplease find enclosed:\n- one, two\n- three\n\nYours, truly"
+    (folder / "a.csv").write_text(with_line(4, f'4,"{text}",12'))
+    found = load(folder, columns="id, name", **AS_TOLD)
+    assert (found.rows[3], len(found.rows), found.rejects) == ((4, text), 30, [])
+
+
+def test_quotes_astray_where_a_file_is_read_in_parts(folder: Path) -> None:
+    """Over 4 MB: the quote that never closes is in the first part, and one that swallows lines where two of them meet."""
+    rows = [f"{i},name {i},{'x' * 80}" for i in range(60_000)]
+    rows[100] = '100,"stray,x'
+    near = next(i for i, end in enumerate(accumulate(len(row) + 1 for row in rows)) if end > (4 << 20))
+    rows[near - 20] = f'{near - 20},"stray,x'
+    rows[near + 20] = f'{near + 20},x,"closes"'
+    (folder / "a.csv").write_text("id,name,text\n" + "\n".join(rows) + "\n")
+    found = load(folder, columns="id", **AS_TOLD)
+    assert [id for (id,) in found.rows] == [i for i in range(60_000) if i not in (100, near - 20)]
+    assert [raw for _, _, raw in found.rejects] == [rows[100], rows[near - 20]]
