@@ -55,7 +55,7 @@ class DetectingCsvFormat:
     looking further; any other is looked at closely, and a dialect that is not the usual one is a warning. seen: in the files
     that `usual` was told from.
     While a table is read the rest of the file is held against the dialect (see csv_watch): DialectRefutedError asks for the
-    file to be read again `with_dialect`, from its beginning.
+    file to be read again `with_dialect`, from its beginning. Not so in an encoding whose bytes depend on their neighbours.
     Raises MalformedFileError for a file that is not text, and for markup.
     """
 
@@ -101,7 +101,7 @@ class DetectingCsvFormat:
         found = self._prepare(stream, split, report)
         if found is None:
             return
-        if found.is_certain:
+        if found.is_certain or not Dialect.of(found.format.config).is_line_safe:
             yield from found.format.read_table(stream, split, schema, report)
             return
         config = found.format.config

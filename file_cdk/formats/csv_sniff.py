@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.formats.csv_sniff_dialect import Shape, best_shape
 from file_cdk.formats.csv_sniff_header import has_header
 from file_cdk.formats.csv_sniff_table import has_decimal_commas
-from file_cdk.formats.csv_sniff_text import Text, decode, whole_lines
+from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
 
 SAMPLE_BYTES = 256 << 10
 """More of a file's beginning than this is not looked at."""
@@ -103,9 +103,9 @@ def detect_in(lines: Sequence[str], text: Text, *, cut: bool) -> Sniffed:
     found = _encoding(text) | _dialect(shape, above)
     hint = hint if hint not in (None, shape.marks.delimiter) and shape.width > 1 else None
     seen = Seen(
-        quotes=any('"' in line for line in lines),
+        quotes=any((shape.marks.quote or '"') in line for line in lines),
         joined=any("\n" in cell or "\r" in cell for row in shape.table for cell in row),
-        proves_encoding=not (text.guessed or text.text.isascii()),
+        proves_encoding=not text.text.isascii() and not (text.guessed and text.encoding in SINGLE_BYTE_GUESSES),
     )
     return replace(_sniffed(found, _confidence(shape, text), _reason(shape, text)), hint=hint, seen=seen)
 

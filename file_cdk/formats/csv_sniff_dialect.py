@@ -48,6 +48,8 @@ _WITH_COMMENTS = 0.99
 _MAX_CELLS = 2000
 _MIN_ROWS_JUDGED = 5
 _LINES_OF_RARE = 50
+_LINES_OF_OPEN_QUOTE = 10
+"""A record of so many lines that the sample ends in tells as much as one that ends."""
 _WRAPPED = 0.5
 """Share of the filled cells that stand in quotes: from there on quotes are how the file is written."""
 _FAULTS_FORGIVEN = 0.1
@@ -203,8 +205,7 @@ class _Trial:
             rows = marks.rows(self.lines, cut=self._cut)
         except csv.Error:
             return None
-        if self._cut and len(rows.values) > 2:
-            rows.pop()  # may go on beyond the sample
+        begun = rows.pop() if self._cut and len(rows.values) > 2 else None  # may go on beyond the sample
         values = rows.values
         if not values:
             return None
@@ -222,6 +223,8 @@ class _Trial:
         faults = rows.faults
         if marks.quote is not None:
             faults += rows.joined(self.lines, marks.delimiter, width)
+            if begun is not None and begun.lines >= _LINES_OF_OPEN_QUOTE:
+                faults += begun.joined(self.lines, marks.delimiter, width)
         score = prior * penalty * breadth * even**2 * clean**2
         return Shape(marks, rows, width, first, even, score, faults)
 

@@ -66,13 +66,21 @@ class Watched:
         data = self._stream.read(size)
         if self.quote_at is None and self._quote and (found := data.find(self._quote)) >= 0:
             self.quote_at = self._at + found
-        self._kept = [*self._kept[1 - _KEPT_CHUNKS :], (self._at, data)]
+        if data:
+            self._kept = [*self._kept[1 - _KEPT_CHUNKS :], (self._at, data)]
         self._at += len(data)
         return data
 
     def latest(self) -> tuple[int, bytes]:
         """What was read last, and where it begins."""
         return self._kept[-1] if self._kept else (0, b"")
+
+    def around(self, at: int, size: int) -> bytes:
+        """What was read lately, if `at` is in it; otherwise up to `size` bytes from there on."""
+        first, last = self._kept[0][0], self.latest()
+        if first <= at < last[0] + len(last[1]):
+            return b"".join(data for start, data in self._kept if start + len(data) <= last[0] or start == last[0])
+        return self.again(at, size)
 
     def again(self, start: int, size: int) -> bytes:
         """Bytes from `start` on, up to `size`; the next read goes on where the last one ended."""
@@ -134,7 +142,7 @@ class Watch:
         if self._seen.proves_encoding or _NOT_TEXT in self._settled:
             return
         self._settled.add(_NOT_TEXT)
-        encoding = decode(self._watched.again(at, _PLACE_BYTES)).encoding
+        encoding = decode(self._watched.around(at, _PLACE_BYTES)).encoding
         if encoding != (self._config.encoding or "utf8"):
             config = self._config.model_copy(update={"encoding": encoding})
             described = Sniffed(config, 1, "").describe()
@@ -147,8 +155,10 @@ class Watch:
         self._settled.add(kind)
         text = Text("", self._config.encoding or "utf8", guessed=True)
         lines = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
-        lines += self._lines(self._watched.again(at, _PLACE_BYTES), _PLACE_LINES)
-        found = detect_in(lines, text, cut=True)
+        place = self._watched.again(at, _PLACE_BYTES)
+        there = self._lines(place, _PLACE_LINES)
+        cut = len(place) == _PLACE_BYTES or len(there) == _PLACE_LINES
+        found = detect_in(lines + there, text, cut=cut)
         if found.confidence < MIN_CONFIDENCE or _marks(found.config) == _marks(self._config):
             return
         config = found.config

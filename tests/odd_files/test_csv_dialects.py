@@ -110,7 +110,7 @@ def test_text_after_a_closing_quote_is_rejected_where_quotes_are_used(tmp_path: 
     lines[20] = '20,"pipe "2in", steel",20'
     loaded = load_one(tmp_path, "id,name,qty\n" + "\n".join(lines) + "\n", max_rejects=5)
     assert [row[0] for row in loaded.rows] == [n for n in range(40) if n != 20]
-    assert loaded.rejects == [(21, "text after a closing quote")]
+    assert loaded.rejects == [(21, "text follows a closing quote")]
 
 
 @pytest.mark.parametrize("place", [0, 20, 38, 39])
