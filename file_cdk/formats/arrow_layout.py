@@ -1,5 +1,6 @@
 """Arrow types and arrays whichever way they are laid out: wrapped as extensions, as views, as slices of larger ones."""
 
+from itertools import pairwise
 from uuid import UUID
 
 import pyarrow as pa
@@ -44,3 +45,72 @@ def list_offsets(lists: pa.ListArray) -> pa.Array:
     """Where each list begins in `flatten()`, which leaves out whatever lies under a null."""
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
     return pa.concat_arrays([pa.array([0], pa.int32()), ends])
+
+
+def has_key_twice(maps: pa.MapArray) -> bool:
+    """Whether some map has the same key more than once. Keys of nested types are not looked at."""
+    entries = map_entries(maps)
+    if (pc.max(pc.list_value_length(entries)).as_py() or 0) < 2 or pa.types.is_nested(maps.type.key_type):
+        return False
+    offsets = list_offsets(entries)
+    ids = _key_numbers(entries.flatten().field(0)).cast(pa.int64())
+    suspects = _suspects(ids, offsets)
+    return any(
+        len(set(numbers)) < len(numbers)
+        for start, end in suspects
+        if (numbers := ids.slice(start, end - start).to_pylist())
+    )
+
+
+def _key_numbers(keys: pa.Array) -> pa.Array:
+    encoded = keys if pa.types.is_dictionary(keys.type) else unwrapped(keys).dictionary_encode()
+    return encoded.indices
+
+
+def _suspects(ids: pa.Array, offsets: pa.Array) -> list[tuple[int, int]]:
+    """Where maps begin and end that may have a key twice, all those that have among them.
+
+    Each key has one of 62 bits. The sum of a map's bits has as many as there are keys if no two have the same.
+    """
+    count = pa.array([_BITS], pa.int64())[0]
+    bits = pc.shift_left(
+        pc.cast(pc.equal(ids, ids), pa.int64()), pc.subtract(ids, pc.multiply(pc.divide(ids, count), count))
+    )
+    sums = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(bits)]).take(offsets)
+    starts, ends = offsets.slice(0, len(offsets) - 1), offsets.slice(1)
+    found = _ones(pc.subtract(sums.slice(1), sums.slice(0, len(sums) - 1)))
+    odd = pc.not_equal(found, pc.subtract(ends, starts).cast(pa.uint64()))
+    return list(zip(starts.filter(odd).to_pylist(), ends.filter(odd).to_pylist(), strict=True))
+
+
+_BITS = 62
+
+
+def _ones(numbers: pa.Array) -> pa.Array:
+    """How many bits are set: counted in pairs, fours, bytes, and these added by a multiplication."""
+
+    def number(value: int) -> pa.Scalar:
+        return pa.array([value], pa.uint64())[0]
+
+    x = numbers.view(pa.uint64())
+    x = pc.subtract(x, pc.bit_wise_and(pc.shift_right(x, number(1)), number(0x5555555555555555)))
+    pairs = number(0x3333333333333333)
+    x = pc.add(pc.bit_wise_and(x, pairs), pc.bit_wise_and(pc.shift_right(x, number(2)), pairs))
+    x = pc.bit_wise_and(pc.add(x, pc.shift_right(x, number(4))), number(0x0F0F0F0F0F0F0F0F))
+    return pc.shift_right(pc.multiply(x, number(0x0101010101010101)), number(56))
+
+
+def last_of_each_key(maps: pa.MapArray) -> pa.MapArray:
+    """The same maps with one value for each key, in the place of its last one."""
+    entries = map_entries(maps)
+    flat, offsets, kept = entries.flatten(), list_offsets(entries).to_pylist(), []
+    numbers = _key_numbers(flat.field(0)).to_pylist()
+    ends = [0]
+    for start, end in pairwise(offsets):
+        last = {numbers[at]: at for at in range(start, end)}
+        kept += sorted(last.values())
+        ends.append(len(kept))
+    rows = pa.array(kept, pa.int64())
+    keys, items = flat.field(0).take(rows), flat.field(1).take(rows)
+    mask = maps.is_null() if maps.null_count else None
+    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items, mask=mask)

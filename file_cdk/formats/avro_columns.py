@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.formats.arrow_layout import has_key_twice
 from file_cdk.formats.avro_schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro_types import arrow_type
 from file_cdk.formats.avro_values import duration_text, uuid_text
@@ -112,11 +113,17 @@ class _Columns:
         step = self.of(node.items)
         return step and (lambda array: pa.ListArray.from_arrays(array.offsets, step(array.values), mask=_mask(array)))
 
-    def _map(self, node: Map) -> Convert | None:
+    def _map(self, node: Map) -> Convert:
         step = self.of(node.values)
-        return step and (
-            lambda array: pa.MapArray.from_arrays(array.offsets, array.keys, step(array.items), mask=_mask(array))
-        )
+
+        def convert(array: pa.MapArray) -> pa.Array:
+            if has_key_twice(array):
+                raise NotColumnarError
+            if step is None:
+                return array
+            return pa.MapArray.from_arrays(array.offsets, array.keys, step(array.items), mask=_mask(array))
+
+        return convert
 
 
 def _mask(array: pa.Array) -> pa.Array | None:

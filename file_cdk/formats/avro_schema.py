@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 MAX_DEPTH = 64
-MAX_NODES = 20_000
+MAX_NODES = 50_000
 """Types after each use of a named type was written out in full: those of a few lines may stand for billions."""
 
 MAX_TABLE_DIGITS = 38

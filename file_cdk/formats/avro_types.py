@@ -173,7 +173,9 @@ def tabular(node: Node) -> Node:
 
 @dataclass(slots=True)
 class PlainSchema:
-    """Makes plain schemas. text_as_bytes: strings are bytes. decimals: decimals of up to 38 digits stay decimals.
+    """Makes plain schemas. text_as_bytes: strings are bytes. decimals: decimals of up to 38 digits stay decimals, and maps
+    maps; otherwise a map is an array of records with a key `k` and a value `v`, which is how it is encoded: decoders make
+    objects of maps, in which a key that comes again replaces what it had.
 
     A branch of a union of several types is a record with one field, whose name is the branch's number.
     """
@@ -193,8 +195,12 @@ class PlainSchema:
                 return self._record(node)
             case Array():
                 return {"type": "array", "items": self.of(node.items)}
-            case Map():
+            case Map() if self.decimals:
                 return {"type": "map", "values": self.of(node.values)}
+            case Map():
+                key = "bytes" if self.text_as_bytes else "string"
+                pair = [{"name": "k", "type": key}, {"name": "v", "type": self.of(node.values)}]
+                return {"type": "array", "items": {"type": "record", "name": self._name(), "fields": pair}}
             case Union() if len(node.choices) < 2:
                 return [self.of(branch) for branch in node.branches]
             case Union():

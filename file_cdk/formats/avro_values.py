@@ -6,6 +6,7 @@ whole columns.
 
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -178,7 +179,7 @@ class Converters:
             case Array():
                 return _each(self._json(node.items), optional(node.items)[1])
             case Map():
-                return _each_member(self._json(node.values), optional(node.values)[1])
+                return _object(self._json(node.values))
             case Union() if len(node.choices) < 2:
                 return self._json(optional(node)[0])
             case Union():
@@ -210,6 +211,8 @@ class Converters:
                 return _decimal_text(node) if node.precision > MAX_TABLE_DIGITS else _to_decimal(node)
             case Scalar(logical="time-millis" | "time-micros"):
                 return _checked(_scalar_text(node, top=False, double_as_string=False))
+            case Scalar(kind="int"):
+                return _int32
             case Enum():
                 return _checked(_enum_text(node.symbols))
             case Record():
@@ -217,7 +220,7 @@ class Converters:
             case Array():
                 return _each(self.table(node.items), optional(node.items)[1])
             case Map():
-                return _pairs(_each_member(self.table(node.values), optional(node.values)[1]))
+                return _pairs(self.table(node.values))
             case Union() if len(node.choices) < 2:
                 return self.table(optional(node)[0])
             case Union():
@@ -255,13 +258,24 @@ def _each(step: Convert | None, nullable: bool) -> Convert | None:
     return lambda values: list(map(step, values))
 
 
-def _each_member(step: Convert | None, nullable: bool) -> Convert | None:
-    each = _each(step, nullable)
-    return each and (lambda members: dict(zip(members, each(members.values()), strict=True)))
+def _object(step: Convert | None) -> Convert:
+    pairs = _pairs(step)
+    return lambda found: dict(pairs(found))
 
 
-def _pairs(members: Convert | None) -> Convert:
-    return lambda value: list((members(value) if members else value).items())
+def _pairs(step: Convert | None) -> Convert:
+    """Keys and values of a map, from the records that PlainSchema makes of them."""
+
+    def convert(found: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+        if step is None:
+            pairs = [(pair["k"], pair["v"]) for pair in found]
+        else:
+            pairs = [(pair["k"], None if pair["v"] is None else step(pair["v"])) for pair in found]
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise BadValueError("a map has a key twice")
+        return pairs
+
+    return convert
 
 
 def _branch(steps: Mapping[str, Convert | None]) -> Convert:
@@ -282,6 +296,12 @@ def _checked(step: Convert | None) -> Convert:
         return value
 
     return convert
+
+
+def _int32(value: int) -> int:
+    if not -(1 << 31) <= value < 1 << 31:
+        raise BadValueError("an int has more than 32 bits")
+    return value
 
 
 def _unwrapped(wrapped: dict[str, Any]) -> Any:
@@ -312,6 +332,8 @@ def _json_text(convert: Convert | None) -> Convert:
     def text(value: Any) -> str:
         if convert is not None:
             value = convert(value)
+        if isinstance(value, float) and not isfinite(value):
+            return str(value)  # at the top; below it is null, as JSON has no other way
         return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
     return text

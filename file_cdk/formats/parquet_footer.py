@@ -188,17 +188,24 @@ def _starts(metadata: pq.FileMetaData) -> tuple[int, ...]:
     return tuple(starts)
 
 
+_ARROW_ERRORS = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowCapacityError)
+
+
 @contextmanager
 def malformed(file: RemoteFile, message: str) -> Iterator[None]:
     """Turns what pyarrow raises about a file's bytes into MalformedFileError; what the stream raises passes unchanged."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError, OSError) as exc:
+    except (*_ARROW_ERRORS, UnicodeDecodeError, OSError) as exc:
         if isinstance(exc, OSError) and exc.errno is not None:  # the operating system's, not pyarrow's
             raise
         reason = str(exc).lower()
         if "encrypt" in reason:
             message = _ENCRYPTED
+        elif isinstance(exc, pa.ArrowCapacityError) or "chunked array" in reason:
+            message = f"{message.partition(':')[0]}: one of its rows has more than 2 GiB in one column"
+        elif "byte_array length for decimal" in reason or "frombigendian" in reason:
+            message = f"{message.partition(':')[0]}: one of its decimals has no bytes, or more than its digits can fill"
         elif isinstance(exc, pa.ArrowNotImplementedError) or "support" in reason:
             message = f"{message.partition(':')[0]}: it uses an encoding or a compression that is not supported"
         raise MalformedFileError(message, uri=file.uri) from None

@@ -9,6 +9,7 @@
 | a time of day in UTC a little beyond the day: DuckDB writes 00:30+01:00 as -00:30 | that time of day |
 | a decimal with more digits than its type says | a decimal of more digits |
 | a map whose keys may be null, made a list by parquet_schema | a map |
+| a map with the same key more than once | a map with its last value |
 
 Text that is not UTF-8, another time beyond the day, and a map's key that is null reject their record.
 """
@@ -23,7 +24,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from file_cdk.core.instants import instant_text
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.formats.arrow_layout import (
+    has_key_twice,
+    is_list,
+    last_of_each_key,
+    list_offsets,
+    map_entries,
+    plain_lists,
+    unwrapped,
+)
 from file_cdk.formats.avro_values import duration_text
 from file_cdk.formats.parquet_schema import INT96_BYTES, FitSchema
 
@@ -121,7 +130,7 @@ class _Meanings:
         key, key_step = self.of(kind.key_type, (*entries, "key"))
         item, item_step = self.of(kind.item_type, (*entries, "value"))
         if key_step is None and item_step is None:
-            return kind, None
+            return kind, _with_keys_once
 
         def convert(array: pa.MapArray) -> pa.Array:
             lists = map_entries(array)
@@ -129,7 +138,7 @@ class _Meanings:
             keys, items = flat.field(0), flat.field(1)
             keys = keys if key_step is None else key_step(keys)
             items = items if item_step is None else item_step(items)
-            return pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array))
+            return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array)))
 
         return pa.map_(key, item), convert
 
@@ -144,6 +153,11 @@ class _Meanings:
 
 def _after(unwrap: Convert, convert: Convert) -> Convert:
     return lambda array: convert(unwrap(array))
+
+
+def _with_keys_once(array: pa.MapArray) -> pa.MapArray:
+    """Of a key that a map has more than once the last value counts, says the specification of Parquet."""
+    return last_of_each_key(array) if has_key_twice(array) else array
 
 
 def _mask(array: pa.Array) -> pa.Array | None:
@@ -164,7 +178,7 @@ def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataTy
         keys, items = flat.flatten()
         if keys.null_count:
             raise NullKeyError
-        return pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(lists))
+        return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(lists)))
 
     return pa.map_(pairs.field(0).type, pairs.field(1).type), convert
 
