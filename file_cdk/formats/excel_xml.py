@@ -101,12 +101,12 @@ def resolved(target: str) -> str:
 
 def _read_parts(container: Container) -> Iterator[tuple[str, Part]]:
     for name, part in container.parts.items():
-        if container.kind == "ods":
-            read = name in _ODS_READ
-        else:
-            read = name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
-        if read:
+        if name in _ODS_READ if container.kind == "ods" else _is_read_of_xlsx(name):
             yield name, part
+
+
+def _is_read_of_xlsx(name: str) -> bool:
+    return name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
 
 
 def _encoding(container: Container, part: Part) -> str | None:
