@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from file_cdk.cli.display import Display
 from file_cdk.cli.tally import Tally
 from file_cdk.cli.wording import plural, reasons, size
-from file_cdk.core.errors import FileCdkError, TooManyRejectsError
+from file_cdk.core.errors import FileCdkError, RowsRefusedError, TooManyRejectsError
 
 
 class ProgressObserver:
@@ -39,6 +39,7 @@ class ProgressObserver:
     def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
         # The summary names the failed files; said here as well, each would stand twice in a log.
         self.tally.files_failed += 1
+        self.tally.files_loaded -= isinstance(error, RowsRefusedError) and error.was_committed
         self.tally.files_over_limit += isinstance(error, TooManyRejectsError)
         if self._verbose:
             self._display.line(f"{stream}: failed {uri!r}: {error}")

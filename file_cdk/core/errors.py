@@ -146,6 +146,14 @@ class TooManyRejectsError(FileError):
         self.rejected = rejected
 
 
+class RowsRefusedError(FileError):
+    """The destination does not take rows of this file, and may well take those of others.
+
+    was_committed: whether the file counted as loaded before."""
+
+    was_committed = False
+
+
 class WorkerCrashedError(FileError):
     """A split killed its worker twice (out of memory, a crash in native code)."""
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
+from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
 
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
@@ -234,8 +235,18 @@ class LoadedFile:
     rejects: Rejects = field(default_factory=Rejects)
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """A file version that was committed, as `loaded`, and whose rows the destination did not take when it wrote them."""
+
+    file: RemoteFile
+    loaded: LoadedFile
+    error: RowsRefusedError
+
+
 class FileLoad(Protocol):
-    """The load of one file version: all of it, or nothing."""
+    """The load of one file version: all of it, or nothing. `write` and `commit` raise RowsRefusedError for rows that the
+    destination does not take; then abort it, and go on with the next file."""
 
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
         """One block as the destination's encoder made it. rows_before: rows of this file in earlier splits."""
@@ -270,7 +281,10 @@ class StreamTable(Protocol):
     def begin(self, file: RemoteFile) -> FileLoad: ...
 
     def flush(self) -> None:
-        """Makes every committed file durable."""
+        """Makes every committed file durable, but for those that `take_refused` then answers."""
+
+    def take_refused(self) -> Sequence[RefusedFile]:
+        """Files that were committed and then refused, each once; the ledger says that they failed."""
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""

@@ -11,7 +11,16 @@ from file_cdk.core.errors import FileError
 _PLAIN = frozenset(
     kind.id
     for kind in (
-        *(pa.string(), pa.large_string(), pa.binary(), pa.large_binary(), pa.bool_(), pa.null(), pa.date32(), pa.date64()),
+        *(
+            pa.string(),
+            pa.large_string(),
+            pa.binary(),
+            pa.large_binary(),
+            pa.bool_(),
+            pa.null(),
+            pa.date32(),
+            pa.date64(),
+        ),
         *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
         *(pa.float32(), pa.float64(), pa.timestamp("us"), pa.time32("ms"), pa.time64("us"), pa.duration("us")),
     )

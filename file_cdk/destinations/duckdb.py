@@ -17,9 +17,10 @@ from file_cdk.destinations.duckdb_file import open_to_write, remove
 from file_cdk.destinations.duckdb_known import KnownFiles, check_database, known_files
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import WriteLimits
+from file_cdk.destinations.duckdb_memory import MemoryBudget
 from file_cdk.destinations.duckdb_names import folded
 from file_cdk.destinations.duckdb_rejected import RejectedRecord, count_rejected, rejected_records
-from file_cdk.destinations.duckdb_session import MemoryBudget, Session
+from file_cdk.destinations.duckdb_session import Session
 from file_cdk.destinations.duckdb_table import DuckDBTable
 from file_cdk.destinations.duckdb_types import missing_types
 
@@ -34,7 +35,8 @@ class DuckDBDestination:
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 
     run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 128
-    MiB, and for tables of more than 64 columns 64 MiB and 1 MiB per column.
+    MiB, for tables of more than 64 columns 64 MiB and 1 MiB per column, and where values are long twice what 2,048 rows in a
+    row hold besides; a file whose rows need more than DuckDB would take by itself (80 % of the memory) is refused.
     """
 
     def __init__(

@@ -5,17 +5,17 @@ from contextlib import contextmanager
 
 import duckdb
 
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import DestinationError, RowsRefusedError
 
 _WHOLE_DATABASE = (
     duckdb.IOException,
-    duckdb.OutOfMemoryException,
     duckdb.FatalException,
     duckdb.InternalException,
     duckdb.SerializationException,
     duckdb.ConnectionException,
     duckdb.TransactionException,
 )
+_OUT_OF_MEMORY = ("could not allocate block", "failed to pin block", "could not allocate", "Allocation failure")
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "max_temp_directory_size")
 
 
@@ -34,8 +34,22 @@ def translated(cause: duckdb.Error, path: str, doing: str, uri: str | None = Non
 
 
 def concerns_rows(cause: duckdb.Error) -> bool:
-    """Whether other rows may well be taken: the fault is not the disk's, the memory's or the database's."""
+    """Whether other rows may well be taken: the fault is not the disk's or the database's."""
+    if _is_of_memory(cause):
+        return not isinstance(cause, duckdb.FatalException)
     return not isinstance(cause, _WHOLE_DATABASE)
+
+
+def refused(cause: duckdb.Error, path: str, doing: str, uri: str) -> RowsRefusedError | DestinationError:
+    """The first when other files may well be loaded."""
+    error = translated(cause, path, doing, uri)
+    if not concerns_rows(cause):
+        return error
+    return RowsRefusedError(error.message, uri=uri, remedy=error.remedy)
+
+
+def _is_of_memory(cause: duckdb.Error) -> bool:
+    return isinstance(cause, duckdb.OutOfMemoryException) or any(sign in str(cause) for sign in _OUT_OF_MEMORY)
 
 
 def _reason_and_remedy(cause: duckdb.Error) -> tuple[str, str]:
@@ -43,7 +57,9 @@ def _reason_and_remedy(cause: duckdb.Error) -> tuple[str, str]:
     if any(sign in str(cause) for sign in _DISK_FULL):
         return "the disk is full", "Free some space and run again: what was committed is kept"
     if isinstance(cause, duckdb.OutOfMemoryException) or "could not allocate" in str(cause):
-        return "not enough memory", "Give it more memory, or temporary space beside the database"
+        return "not enough memory", "Load it where there is more memory, or free some"
+    if "duplicate key" in str(cause) and isinstance(cause, duckdb.InvalidInputException):
+        return "a map has the same key twice, which DuckDB's maps do not hold", "Write the entries as a list of pairs"
     if isinstance(cause, (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)):
         return (
             f"the database cannot be used any further ({kind})",

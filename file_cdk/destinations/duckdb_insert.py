@@ -10,14 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.core.errors import InternalError
+from file_cdk.core.errors import InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.destinations.duckdb_exact import exact_type
 from file_cdk.destinations.duckdb_input import integers, repeated, texts
 from file_cdk.destinations.duckdb_layout import Layout
+from file_cdk.destinations.duckdb_memory import VECTOR_ROWS, NotEnoughMemory
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
 from file_cdk.destinations.duckdb_types import converted, fits
+
+_TOGETHER_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,38 @@ def _query(session: Session, run: Sequence[Piece], position: int, sql: str) -> l
 
 
 def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece]) -> None:
-    """One statement per run of pieces with equal columns. Raises duckdb.Error."""
+    """One statement per run of pieces with equal columns. Raises duckdb.Error, and RowsRefusedError for what is too much."""
+    _provide_memory(session, stream, pieces)
     for run in _runs(pieces):
         statement = _statement(stream, layout, run[0].batch.schema)
         session.execute(statement, rows=_rows(run))
 
 
+def _provide_memory(session: Session, stream: str, pieces: Sequence[Piece]) -> None:
+    for file, of_file in groupby(pieces, key=lambda piece: piece.file):
+        try:
+            session.memory.admit(stream, (piece.batch for piece in of_file))
+        except NotEnoughMemory as exc:
+            raise RowsRefusedError(
+                f"its values are too long for DuckDB, which holds {VECTOR_ROWS:,} rows at a time: that takes "
+                f"{exc.needed_bytes >> 20:,} MiB of memory, and it may have {exc.available_bytes >> 20:,} MiB",
+                uri=file.uri,
+                remedy="Load it where there is more memory, or leave the column with the long values out of the file",
+            ) from exc
+
+
 def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    for _, run in groupby((piece for piece in pieces if piece.batch.num_rows), key=lambda piece: piece.batch.schema):
-        yield list(run)
+    """Pieces with equal columns, at most _TOGETHER_BYTES of them at once: offsets in columns of text have 31 bits."""
+    for _, equal in groupby((piece for piece in pieces if piece.batch.num_rows), key=lambda piece: piece.batch.schema):
+        run: list[Piece] = []
+        size_bytes = 0
+        for piece in equal:
+            size_bytes += piece.batch.nbytes
+            if run and size_bytes > _TOGETHER_BYTES:
+                yield run
+                run, size_bytes = [], piece.batch.nbytes
+            run.append(piece)
+        yield run
 
 
 def _statement(stream: str, layout: Layout, schema: pa.Schema) -> str:

@@ -18,8 +18,9 @@ from file_cdk.destinations.duckdb_errors import translating
 from file_cdk.destinations.duckdb_file import Settings, is_absent, open_to_read, open_to_write, remove
 from file_cdk.destinations.duckdb_ledger import FILES, LAYOUTS, Ledger
 from file_cdk.destinations.duckdb_load import WriteLimits
+from file_cdk.destinations.duckdb_memory import NARROW_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb_rejects import REJECTS
-from file_cdk.destinations.duckdb_session import INPUT, NARROW_BYTES, MemoryBudget, Session
+from file_cdk.destinations.duckdb_session import INPUT, Session
 from file_cdk.destinations.duckdb_table import DuckDBTable
 from file_cdk.destinations.duckdb_types import missing_types
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.errors import DestinationError, FileCdkError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.arrow_ipc import decode
-from file_cdk.destinations.duckdb_errors import translated
+from file_cdk.destinations.duckdb_errors import refused
 from file_cdk.destinations.duckdb_insert import Piece, take_rows
 from file_cdk.destinations.duckdb_rejects import size_bytes
 from file_cdk.destinations.duckdb_writer import PreparedLoad, TableWriter
@@ -91,7 +91,7 @@ class DuckDBFileLoad:
         self._open = True
 
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
-        """Holds up to WriteLimits.rows and .size_bytes in memory; beyond that, writes. Raises DestinationError.
+        """Holds up to WriteLimits.rows and .size_bytes in memory; beyond that, writes. Raises RowsRefusedError, DestinationError.
 
         The block is kept as it is until it is written, which may be after `commit`: its memory must not be used again.
         """
@@ -113,8 +113,8 @@ class DuckDBFileLoad:
     def commit(self, loaded: LoadedFile) -> None:
         """Durable with the next group that is written, at the latest after `flush` or `close` of the destination.
 
-        Raises DestinationError, which may concern a file that was committed before and waited; its uri says which.
-        Raises InternalError when `loaded.rows` is not the number of rows written.
+        Raises RowsRefusedError, DestinationError; a file that was committed before, and waited, may be among those that
+        StreamTable.take_refused then answers, as may this one. Raises InternalError when `loaded.rows` is not the number of rows written.
         """
         if not self._open:
             raise InternalError("a load was committed after its end", uri=self._file.uri)
@@ -169,5 +169,5 @@ class DuckDBFileLoad:
         except duckdb.Error as exc:
             raise self._failed(exc) from exc
 
-    def _failed(self, cause: duckdb.Error) -> DestinationError:
-        return translated(cause, self._path, f"loading into table {self._stream!r}", self._file.uri)
+    def _failed(self, cause: duckdb.Error) -> FileCdkError:
+        return refused(cause, self._path, f"loading into table {self._stream!r}", self._file.uri)

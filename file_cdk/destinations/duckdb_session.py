@@ -9,33 +9,10 @@ import duckdb
 import pyarrow as pa
 
 from file_cdk.destinations.duckdb_errors import translating
+from file_cdk.destinations.duckdb_memory import MemoryBudget
 
 INPUT = "_file_cdk_input"
 """What a statement calls the Arrow rows handed to `Session.run`."""
-
-
-NARROW_BYTES = 128 << 20
-WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20
-"""Measured: appending and checkpoints pin a few blocks of 256 KB per column, and fail where the limit is below that.
-1000 columns fail with 512 MB and pass with 1 GB; a dozen pass with 64 MB. DuckDB fills whatever it is given with its cache,
-so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500 MB, with 512 MB 53 % more (in a fifth less time).
-"""
-
-
-@dataclass(slots=True)
-class MemoryBudget:
-    """DuckDB's memory limit: fixed_bytes, or what the widest table needs. It grows with columns, never with rows."""
-
-    connection: duckdb.DuckDBPyConnection
-    fixed_bytes: int | None = None
-    limit_bytes: int = 0
-
-    def provide(self, columns: int) -> None:
-        """Makes sure that a table with so many columns can be written. Raises duckdb.Error."""
-        needed = self.fixed_bytes or max(NARROW_BYTES, WIDE_BYTES + columns * BYTES_PER_COLUMN)
-        if needed > self.limit_bytes:
-            self.connection.execute(f"SET memory_limit = '{needed} B'")
-            self.limit_bytes = needed
 
 
 @dataclass(frozen=True, slots=True)

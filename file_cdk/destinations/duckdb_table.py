@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Rejects
+from file_cdk.core.ports import RefusedFile, Rejects
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import DuckDBFileLoad, LoadGroup, WriteLimits
 from file_cdk.destinations.duckdb_names import RESERVED_PREFIX, folded, quoted
@@ -111,8 +111,13 @@ class DuckDBTable:
             self._ledger.forget_failed(self._stream, uris)
 
     def flush(self) -> None:
-        """Makes every committed file durable. Raises DestinationError naming the first file that was refused."""
+        """Makes every committed file durable, but for those that are refused. Raises DestinationError."""
         self._group.flush()
+
+    def take_refused(self) -> Sequence[RefusedFile]:
+        """See core.ports.StreamTable. Files that nobody took are an error when the table is closed."""
+        refused, self._writer.refused = self._writer.refused, []
+        return refused
 
     def close(self) -> None:
         """Aborts the load that is open, and flushes."""
@@ -120,6 +125,9 @@ class DuckDBTable:
             if self._load is not None:
                 self._load.abort()
             self.flush()
+            for refused in self.take_refused():
+                error = refused.error
+                raise DestinationError(error.message, uri=error.uri, remedy=error.remedy) from error
         finally:
             self._writer.close()
 

@@ -12,10 +12,10 @@ from operator import attrgetter
 import duckdb
 import pyarrow as pa
 
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb_errors import concerns_rows, translated, translating
+from file_cdk.core.ports import LoadedFile, RefusedFile
+from file_cdk.destinations.duckdb_errors import concerns_rows, refused, translated, translating
 from file_cdk.destinations.duckdb_exact import exact_type
 from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb_layout import change, read_layout
@@ -50,7 +50,15 @@ class TableWriter:
         self._fitting: pa.Schema | None = None
         self._held: pa.Schema | None = None
         self.layout = self.promised = read_layout(session, self._ledger, stream)
+        self.refused: list[RefusedFile] = []
         self._provide_memory(len(self.layout.types))
+        self._remember_memory()
+
+    def _remember_memory(self) -> None:
+        if self.layout.exists:
+            with translating(self._session.path, "reading the statistics of a table"):
+                memory = self._session.memory
+                memory.remember(self._stream, memory.heaviest_stored(self._stream, self.layout.columns.values()))
 
     def retypes(self, schema: pa.Schema) -> bool:
         """Whether `widen` would change what is promised already."""
@@ -151,35 +159,36 @@ class TableWriter:
     def write(self, loads: Sequence[PreparedLoad]) -> None:
         """All in one transaction. If a file's rows are refused, the others are written one by one.
 
-        Raises DestinationError for the first that was refused; then only those that were refused are not loaded, and the
-        ledger says so. When it is the database that fails, nothing of `loads` is written.
+        Files that are refused are added to `refused`, and the ledger says so. Raises DestinationError when it is the database
+        that fails; then nothing of `loads` is written.
         """
         if not loads:
             return
         try:
             self._write_together(loads)
+        except RowsRefusedError:
+            self._write_one_by_one(loads)
         except duckdb.Error as exc:
             if not concerns_rows(exc):
                 raise translated(exc, self._session.path, f"loading into table {self._stream!r}") from exc
             self._write_one_by_one(loads)
 
     def _write_one_by_one(self, loads: Sequence[PreparedLoad]) -> None:
-        errors: list[DestinationError] = []
         for load in loads:
+            error: RowsRefusedError | DestinationError
             try:
                 self._write_together([load])
+                continue
+            except RowsRefusedError as exc:
+                error = exc
             except duckdb.Error as exc:
-                uri = load.file.uri
-                error = translated(exc, self._session.path, f"loading into table {self._stream!r}", uri)
+                error = refused(exc, self._session.path, f"loading into table {self._stream!r}", load.file.uri)
                 error.__cause__ = exc
-                if not concerns_rows(exc):
+                if isinstance(error, DestinationError):
                     raise error from exc
-                self._ledger.set_failed(self._stream, load.file, str(error), load.loaded.rejects)
-                errors.append(error)
-        if errors:
-            if len(errors) > 1:
-                errors[0].message += f", and the same goes for {len(errors) - 1} other files"
-            raise errors[0]
+            error.was_committed = True
+            self._ledger.set_failed(self._stream, load.file, str(error), load.loaded.rejects)
+            self.refused.append(RefusedFile(load.file, load.loaded, error))
 
     def _write_together(self, loads: Sequence[PreparedLoad]) -> None:
         self.start([load.file for load in loads])

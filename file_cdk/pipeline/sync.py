@@ -16,6 +16,7 @@ from file_cdk.core.errors import (
     DialectRefutedError,
     FileCdkError,
     InternalError,
+    RowsRefusedError,
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
@@ -238,36 +239,45 @@ class _StreamSync:
             raise
         finally:
             table.flush()
+            self._take_refused(table)
         self._tell_growth(table, known, guessed)
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None
+        refused: RowsRefusedError | None = None
+        """Why the destination does not take the file at work: the rest of it is read and dropped."""
         try:
             for event in run:
                 match event:
                     case FileBegan(file):
-                        load = table.begin(file)
+                        load, refused = table.begin(file), None
                         if (names := self._names_of(file, table)) is not None:
                             load.write(names, 0)
                     case FileBlock(_, block, rows_before):
                         assert load is not None
-                        load.write(block.read(), rows_before)
+                        if refused is not None:
+                            block.drop()
+                            continue
+                        try:
+                            load.write(block.read(), rows_before)
+                        except RowsRefusedError as exc:
+                            load.abort()
+                            refused = exc
                     case SplitDone(file, rows, size_bytes):
                         self._progress(file, rows, size_bytes)
                     case FileDone(tally):
                         assert load is not None
-                        if self.options.max_rejects.allow(tally):
-                            load.commit(LoadedFile(tally.rows, tally.rejects))
-                            load = None
-                            self.store.file_read()
+                        error = refused or self._commit(load, tally)
+                        load = None
+                        self.store.file_read()
+                        if error is None:
                             self._loaded(tally)
                             self._accept(table, tally.file)
                         else:
-                            load.abort()
-                            load = None
                             self._take_back(tally.file)
-                            self._failed(table, tally, too_many(tally, self.options.max_rejects))
+                            self._failed(table, tally, error)
                             job = self._as_accepted(run, job, table)
+                        self._take_refused(table)
                     case FileFailed(tally, error):
                         assert load is not None
                         load.abort()
@@ -291,6 +301,18 @@ class _StreamSync:
         finally:
             if load is not None:
                 load.abort()
+
+    def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
+        """Why the file is not loaded, if it is not."""
+        if not self.options.max_rejects.allow(tally):
+            load.abort()
+            return too_many(tally, self.options.max_rejects)
+        try:
+            load.commit(LoadedFile(tally.rows, tally.rejects))
+        except RowsRefusedError as exc:
+            load.abort()
+            return exc
+        return None
 
     def _refit(self, run: OrderedRun, job: Job, table: StreamTable, tally: FileTally, error: TypeMismatchError) -> Job:
         """Reads the file again, whole, for wider columns; files already under way may have asked for the same."""
@@ -408,14 +430,27 @@ class _StreamSync:
         self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
 
     def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
-        file = tally.file
+        table.record_failure(tally.file, str(error), tally.rejects)
+        self._count_failure(tally.file, error)
+
+    def _count_failure(self, file: RemoteFile, error: FileCdkError) -> None:
         self.files_failed += 1
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
-        table.record_failure(file, str(error), tally.rejects)
         if isinstance(error, InternalError):
             _log.debug("file %r: %s", file.uri, error.trace)
         self.observer.file_failed(self.source.name, file.uri, error)
+
+    def _take_refused(self, table: StreamTable) -> None:
+        """Files that were loaded, as far as was known, until the destination wrote them."""
+        for refused in table.take_refused():
+            file, loaded = refused.file, refused.loaded
+            self.files_read -= 1
+            self.rows -= loaded.rows
+            self.rejected -= loaded.rejects.total()
+            self.size_bytes -= file.size_bytes
+            self.observer.progressed(self.source.name, file.uri, -loaded.rows, -file.size_bytes)
+            self._count_failure(file, refused.error)
 
     def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
         for message, count in warnings.items():

@@ -2,9 +2,21 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from file_cdk.core.errors import RowsRefusedError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import LoadedFile
+from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb_memory import VECTOR_ROWS, Tail
 
 LOADING = """
 import resource, sys
@@ -44,3 +56,74 @@ def test_a_large_file_takes_no_more_memory_than_a_medium_one(tmp_path: Path) -> 
         )
         peaks.append(int(done.stdout))
     assert peaks[1] - peaks[0] < 64 << 20, f"peaks of {[peak >> 20 for peak in peaks]} MB"
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.integers(0, 100)), min_size=1, max_size=30))
+def test_the_heaviest_vector_is_never_underrated(pieces: list[tuple[int, int]]) -> None:
+    tail = Tail()
+    for rows, size_bytes in pieces:
+        tail.add(rows, size_bytes)
+    ends = list(accumulate(rows for rows, _ in pieces))
+    touched = [
+        sum(size for (rows, size), end in zip(pieces, ends, strict=True) if end - rows < at + VECTOR_ROWS and end > at)
+        for at in range(ends[-1])
+    ]
+    assert tail.heaviest_bytes >= max(touched)
+    assert len(tail.pieces) <= VECTOR_ROWS + 1
+
+
+def batch(*sizes: int) -> pa.RecordBatch:
+    return pa.record_batch({"v": ["x" * size for size in sizes]})
+
+
+def load(destination: DuckDBDestination, uri: str, rows: pa.RecordBatch) -> None:
+    table = destination.table("t")
+    table.widen(rows.schema)
+    file = RemoteFile(uri, 10, datetime(2024, 1, 1, tzinfo=UTC))
+    load = table.begin(file)
+    try:
+        load.write(destination.encoder.encode(rows, file, 1, 0), 0)
+        load.commit(LoadedFile(rows.num_rows))
+    except BaseException:
+        load.abort()
+        raise
+
+
+@pytest.mark.parametrize("value_bytes", [60 << 20, 30 << 20], ids=["as it comes", "in a group"])
+def test_rows_that_no_memory_suffices_for_cost_their_file(tmp_path: Path, value_bytes: int) -> None:
+    path = tmp_path / "x.duckdb"
+    destination = DuckDBDestination(path)
+    destination.open()
+    session = destination._session
+    assert session is not None
+    session.memory.available_bytes = 180 << 20
+    load(destination, "before", batch(1, 2))
+    try:
+        load(destination, "too large", batch(value_bytes, value_bytes // 8))
+        destination.flush()
+        [refused] = destination.table("t").take_refused()
+        error = refused.error
+    except RowsRefusedError as exc:
+        error = exc
+    assert error.uri == "too large"
+    assert "180 MiB" in str(error)
+    load(destination, "after", batch(3))
+    destination.close()
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT _file_url, sum(length(v)) FROM t GROUP BY 1 ORDER BY 1").fetchall() == [
+            ("after", 3),
+            ("before", 3),
+        ]
+
+
+def test_memory_is_asked_for_where_values_are_long_only(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    for expected_mib, sizes in ((128, [100] * 5000), (128 + 2 * 80, [80 << 20]), (128 + 2 * 80, [1])):
+        destination = DuckDBDestination(path)
+        destination.open()
+        load(destination, f"{sizes[0]}", batch(*sizes))
+        destination.flush()
+        session = destination._session
+        assert session is not None
+        assert expected_mib <= session.memory.limit_bytes >> 20 <= expected_mib * 1.1
+        destination.close()

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.errors import DestinationError, InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, LoadedFile, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
@@ -284,11 +284,13 @@ def test_a_refused_file_does_not_take_its_neighbours_along(path: Path) -> None:
     table = destination.table("t")
     load(table, version("one", 1), ints(1))
     load(table, version("two"), ints(73519, None))
-    with pytest.raises(DestinationError) as caught:
-        load(table, version("three"), ints(3))
-    assert caught.value.uri == "two"
-    assert str(path) in str(caught.value)
-    assert "73519" not in str(caught.value)
+    load(table, version("three"), ints(3))
+    [refused] = table.take_refused()
+    assert (refused.file.uri, refused.loaded.rows) == ("two", 2)
+    assert refused.error.uri == "two"
+    assert str(path) in str(refused.error)
+    assert "73519" not in str(refused.error)
+    assert not table.take_refused()
     load(table, version("four"), ints(4))
     destination.close()
     assert query(path, "SELECT a, _file_url FROM t") == [(1, "one"), (3, "three"), (4, "four")]
@@ -310,7 +312,7 @@ def test_a_refused_large_file_is_named_and_the_rest_goes_on(path: Path) -> None:
     table = destination.table("t")
     load(table, version("small", 1), ints(1))
     writer = table.begin(version("large"))
-    with pytest.raises(DestinationError) as caught:
+    with pytest.raises(RowsRefusedError) as caught:
         writer.write(ArrowIpcEncoder().encode(ints(2, 3, 4, 73519), version("large"), 1, 0), 0)
     assert caught.value.uri == "large"
     assert "73519" not in str(caught.value)
