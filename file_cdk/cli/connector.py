@@ -27,6 +27,9 @@ from file_cdk.core.uris import redacted
 
 _log = logging.getLogger(__name__)
 
+_MAX_CONFIGURATION_BYTES = 8 << 20
+"""Catalogs and states may be as large as they are; a configuration that is has something else in it."""
+
 Command = Callable[[Callable[[], SourceConnector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
 
@@ -156,20 +159,23 @@ def _write(lines: Iterable[bytes], out_fd: int) -> int:
 
 
 def _load_object(path: str, what: str) -> dict[str, Any]:
-    document = _load(path, what)
+    document = _load(path, what, max_bytes=_MAX_CONFIGURATION_BYTES)
     if not isinstance(document, dict):
         raise ConfigError(f"the {what} file {redacted(path)!r} does not hold a JSON object")
     return document
 
 
-def _load(path: str, what: str, *, lines: bool = False) -> Any:
+def _load(path: str, what: str, *, lines: bool = False, max_bytes: int | None = None) -> Any:
     """The file's JSON value; a list of them where it may hold, and does hold, one on each of several lines.
 
     Raises ConfigError, which shows nothing of what the file holds.
     """
     shown = f"the {what} file {redacted(path)!r}"  # it may be the source's URL by mistake
     try:
-        text = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            text = file.read(-1 if max_bytes is None else max_bytes + 1)
+        if max_bytes is not None and len(text) > max_bytes:
+            raise ConfigError(f"{shown} is larger than {max_bytes >> 20} MiB, which no {what} is")
         if lines and (values := _values_of_lines(text)) is not None:
             return values
         return json.loads(text)

@@ -26,6 +26,8 @@ from file_cdk.formats.jsonl_syntax import REPEATED_KEY, repeats_a_key
 MAX_STRUCT_FIELDS = 200
 """An object with more keys than this is a map with data in its keys, and becomes text: DuckDB's `map_inference_threshold`."""
 _MAX_DEPTH = 32
+_FEW_RECORDS = 16
+"""pyarrow's parser first starts a thread, which takes longer than to read so many value by value."""
 
 _INT64 = 2**63
 _BIG_INTEGER = pa.decimal128(38, 0)
@@ -320,7 +322,10 @@ class TableReader:
 
     def read(self, records: Sequence[bytes], first_row: int) -> pa.RecordBatch:
         """One batch of the records, each the JSON text of an object. Raises TypeMismatchError, its row in the split."""
-        columns = self._parse_columns(records) or self._convert_columns(records, first_row)
+        columns = None
+        if len(records) > _FEW_RECORDS:
+            columns = self._parse_columns(records)
+        columns = columns or self._convert_columns(records, first_row)
         if not columns:
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)

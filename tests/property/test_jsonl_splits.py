@@ -139,7 +139,8 @@ class Item:
 
 def several(*texts: bytes, between: bytes = b"", reason: str | None = None) -> Item:
     """Objects on one line; with a reason, the last one is rejected for it."""
-    data, places = b"", []
+    data = b""
+    places: list[int] = []
     for text in texts:
         data += between if places else b""
         places.append(len(data))
