@@ -255,10 +255,14 @@ class StreamTable(Protocol):
 
     @property
     def schema(self) -> "pa.Schema":
-        """Data columns and their types as they are now; empty when the table does not exist."""
+        """Data columns and types that files are to be decoded for: those that the table has, widened as was asked for."""
 
     def widen(self, schema: "pa.Schema") -> None:
-        """Creates the table, adds columns and widens types so that it holds `schema`; never narrows, never drops."""
+        """Promises to hold `schema` too; never narrows, never drops. The table itself is created and grows with the first
+        load that needs it, in its transaction: a file of which nothing is loaded changes no table."""
+
+    def withdraw(self, schema: "pa.Schema") -> None:
+        """Takes back what was promised, but for `schema` and what committed loads need."""
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """For each file, whether this version of it still has to be loaded; also those loaded `with_rejects`, if so asked."""

@@ -48,14 +48,35 @@ def take_rows(pieces: Sequence[Piece], count: int) -> tuple[list[Piece], list[Pi
 def check_fits(layout: Layout, piece: Piece) -> None:
     """Raises InternalError when the table was not widened to hold these columns: a cast could then lose digits."""
     for field in list(piece.batch.schema)[:-1]:
-        target = layout.types.get(field.name)
-        if target is None or not fits(field.type, target):
+        if not _holds(layout, field):
             raise InternalError(
-                f"a block's column is {field.type} and the table's {target or 'missing'}",
+                f"a block's column is {field.type} and the table's {layout.types.get(field.name, 'missing')}",
                 uri=piece.file.uri,
                 column=field.name,
                 remedy="This is a bug in file_cdk or in a plug-in: please report it",
             )
+
+
+def needed_columns(layout: Layout, piece: Piece) -> tuple[pa.Schema, bool]:
+    """Columns that the table has to get, or to widen, for these rows; and whether it then holds all columns of the piece.
+
+    A column that has rows and no value says nothing: formats give columns, too, that only other files have. Without rows,
+    a piece names its columns.
+    """
+    needed, is_all = [], True
+    for field, column in zip(list(piece.batch.schema)[:-1], piece.batch.columns, strict=False):
+        if _holds(layout, field):
+            continue
+        if column.null_count and column.null_count == len(column):
+            is_all = False
+        else:
+            needed.append(field)
+    return pa.schema(needed), is_all
+
+
+def _holds(layout: Layout, field: pa.Field) -> bool:
+    target = layout.types.get(field.name)
+    return target is not None and fits(field.type, target)
 
 
 def exact_columns(session: Session, layout: Layout, pieces: Sequence[Piece]) -> pa.Schema:
@@ -67,6 +88,8 @@ def exact_columns(session: Session, layout: Layout, pieces: Sequence[Piece]) -> 
     needed: dict[str, pa.DataType] = {}
     for run in _runs(pieces):
         for position, field in enumerate(list(run[0].batch.schema)[:-1]):
+            if not _holds(layout, field):
+                continue  # there are no values
             target = needed.get(field.name, layout.types[field.name])
             exact = exact_type(partial(_query, session, run, position), INPUT, "c", field.type, target)
             if not exact.equals(target):
@@ -95,6 +118,8 @@ def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 def _statement(stream: str, layout: Layout, schema: pa.Schema) -> str:
     columns, values = [], []
     for position, field in enumerate(list(schema)[:-1]):
+        if not _holds(layout, field):
+            continue
         columns.append(quoted(layout.columns[field.name]))
         values.append(converted(f"c{position}", field.type, layout.types[field.name]))
     columns += [quoted(name) for name in METADATA_COLUMNS]

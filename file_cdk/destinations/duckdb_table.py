@@ -55,22 +55,24 @@ class DuckDBTable:
 
     @property
     def schema(self) -> pa.Schema:
-        """Data columns by their names in the files, in table order; types normalised."""
-        return self._writer.layout.schema
+        """Data columns by their names in the files, in table order, then those promised; types normalised."""
+        return self._writer.promised.schema
 
     def widen(self, schema: pa.Schema) -> None:
-        """Committed when it returns, unless a load has begun to write; then with that load, and even if it is aborted.
+        """Nothing in the database changes: the table is created, and grows, with the files whose rows need it.
 
-        A column whose values DuckDB has no type for becomes VARCHAR, and so does one whose values would be rounded or out of
-        range in the wider type: `schema` then says so. Rows that are written later can do the same to a column, if they
-        were decoded before it grew. Nothing is created for an empty schema. Raises DestinationError, also for a file that
-        was committed and waited to be written.
+        A column whose values DuckDB has no type for is to become VARCHAR, and so is one whose stored values would be rounded
+        or out of range in the wider type: `schema` then says so. Rows that are written later can do the same to a column, if
+        they were decoded before it grew. Raises DestinationError, also for a file that was committed and waited to be written.
         """
-        if not len(schema):
-            return
         if self._group.loads and self._writer.retypes(schema):
             self.flush()  # so that the files that wait have their say in what the columns become
         self._writer.widen(schema)
+
+    def withdraw(self, schema: pa.Schema) -> None:
+        """Takes back what `widen` promised, but for `schema` and what files need that are committed."""
+        self.flush()
+        self._writer.withdraw(schema)
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """A version is loaded if url, time, size and etag are those of a `loaded` entry; failed ones are to be loaded.

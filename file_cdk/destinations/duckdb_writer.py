@@ -4,7 +4,10 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +16,8 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb_errors import concerns_rows, translated, translating
-from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert
+from file_cdk.destinations.duckdb_exact import exact_type
+from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb_layout import change, read_layout
 from file_cdk.destinations.duckdb_ledger import Ledger, urls
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
@@ -31,7 +35,11 @@ class PreparedLoad:
 
 
 class TableWriter:
-    """session: for this writer alone, since its transaction may stay open between calls."""
+    """session: for this writer alone, since its transaction may stay open between calls.
+
+    layout: the table as it is, or as the open transaction leaves it. promised: what files are decoded for. The table
+    gets of it what the rows of a file need that is written, in that file's transaction.
+    """
 
     def __init__(self, session: Session, run: str, stream: str, missing: frozenset[pa.DataType]) -> None:
         self._session = session
@@ -40,47 +48,50 @@ class TableWriter:
         self._missing = missing
         self._in_transaction = False
         self._fitting: pa.Schema | None = None
-        self.layout = read_layout(session, self._ledger, stream)
+        self._held: pa.Schema | None = None
+        self.layout = self.promised = read_layout(session, self._ledger, stream)
         self._provide_memory(len(self.layout.types))
 
     def retypes(self, schema: pa.Schema) -> bool:
-        """Whether `widen` would convert columns that are there."""
-        types = self.layout.widened(schema, self._missing).types
-        return any(not types[name].equals(kind) for name, kind in self.layout.types.items())
+        """Whether `widen` would change what is promised already."""
+        types = self.promised.widened(schema, self._missing).types
+        return any(not types[name].equals(kind) for name, kind in self.promised.types.items())
 
     def widen(self, schema: pa.Schema) -> None:
-        """Commits, or, while a load is being written, leaves that to the load's end, whether commit or abort."""
-        wanted = self.layout.widened(schema, self._missing)
-        if wanted.types == self.layout.types and self.layout.exists:
-            return
-        self._provide_memory(len(wanted.types))
-        if self._in_transaction:
-            self.layout = change(self._session, self._ledger, self._stream, self.layout, wanted)
-            return
-        with self._session.transaction(f"widening table {self._stream!r}"):
-            layout = change(self._session, self._ledger, self._stream, self.layout, wanted)
-        self.layout = layout
+        """Promises to hold `schema` too; where a stored value would change, as text."""
+        wanted = self.promised.widened(schema, self._missing)
+        types = dict(wanted.types)
+        for name, stored in self.layout.types.items():
+            if not types[name].equals(self.promised.types[name]):
+                query = partial(self._session.run, f"widening table {self._stream!r}")
+                column = quoted(self.layout.columns[name])
+                types[name] = exact_type(query, quoted(self._stream), column, stored, types[name])
+        self.promised = replace(wanted, types=types)
+        self._fitting = None
+
+    def withdraw(self, schema: pa.Schema) -> None:
+        """Promises no more than what is there and `schema`."""
+        self.promised = self.layout.widened(schema, self._missing)
+        self._fitting = None
 
     def _provide_memory(self, columns: int) -> None:
         with translating(self._session.path, "setting the memory limit"):
             self._session.memory.provide(columns + len(METADATA_COLUMNS))
 
     def check(self, piece: Piece) -> None:
-        """Raises InternalError when the table was not widened to hold the piece's columns."""
+        """Raises InternalError when the piece's columns were not promised."""
         if piece.batch.schema != self._fitting:  # mostly it is the last one again
-            check_fits(self.layout, piece)
+            check_fits(self.promised, piece)
             self._fitting = piece.batch.schema
 
     def start(self, files: Iterable[RemoteFile]) -> None:
         """Begins a transaction, and in it removes what is there of older versions of these files."""
         uris = [file.uri for file in files]
-        if not self.layout.exists:
-            self.widen(pa.schema([]))
         self._session.run("beginning a transaction", "BEGIN TRANSACTION")
         self._in_transaction = True
         try:
             with_rows, with_entry = self._ledger.known(self._stream, uris)
-            if with_rows:
+            if with_rows and self.layout.exists:
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
                     f"DELETE FROM {quoted(self._stream)} WHERE _file_url IN (SELECT url FROM {INPUT})",
@@ -93,28 +104,49 @@ class TableWriter:
             raise
 
     def insert(self, pieces: Sequence[Piece]) -> None:
-        """Widens columns to text where the rows need it. Raises duckdb.Error or DestinationError; then cancel."""
+        """Gives the table the columns that the rows have. Raises duckdb.Error or DestinationError; then cancel."""
+        for _, of_file in groupby(pieces, key=attrgetter("file")):
+            if (needed := self._needed_by(of_file)) or not self.layout.exists:
+                self._hold([pa.schema([]), *needed])
         if len(needed := exact_columns(self._session, self.layout, pieces)):
-            self.widen(needed)
+            self._hold([needed])
         insert(self._session, self._stream, self.layout, pieces)
+
+    def _needed_by(self, pieces: Iterable[Piece]) -> list[pa.Schema]:
+        """Columns that the pieces have and the table does not hold, without those of the last piece that needed none."""
+        found = []
+        for piece in pieces:
+            if piece.batch.schema != self._held:
+                needed, is_all = needed_columns(self.layout, piece)
+                if len(needed):
+                    found.append(needed)
+                self._held = piece.batch.schema if is_all else self._held
+        return found
+
+    def _hold(self, schemas: Iterable[pa.Schema]) -> None:
+        """Creates or alters the table. One file at a time: what stands before the metadata depends on the first alone."""
+        wanted = self.layout
+        for schema in schemas:
+            wanted = wanted.widened(schema, self._missing)
+        if wanted.exists and (not self.layout.exists or wanted.types != self.layout.types):
+            self._provide_memory(len(wanted.types))
+            self.layout = change(self._session, self._ledger, self._stream, self.layout, wanted)
 
     def finish(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Enters the files in the ledger and commits. Raises duckdb.Error or DestinationError; then cancel."""
         self._ledger.add_loaded(self._stream, loads)
         self._session.execute("COMMIT")
         self._in_transaction = False
+        self.promised = self.promised.widened(self.layout.schema, self._missing)
 
     def cancel(self) -> None:
-        """Rolls back, but keeps columns as wide as they became since: blocks that need them may be on their way."""
+        """Rolls back: the table is as it was before the load."""
         if not self._in_transaction:
             return
         self._in_transaction = False
         self._session.roll_back()
-        self._fitting = None
-        wanted = self.layout
+        self._held = None
         self.layout = read_layout(self._session, self._ledger, self._stream)
-        if wanted.types != self.layout.types:
-            self.widen(wanted.schema)
 
     def write(self, loads: Sequence[PreparedLoad]) -> None:
         """All in one transaction. If a file's rows are refused, the others are written one by one.

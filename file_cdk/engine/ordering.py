@@ -133,6 +133,11 @@ class OrderedRun:
         self._rewind()
         self._plans.appendleft(self._plan(file))
 
+    def go_on(self, job: Job) -> None:
+        """After FileDone or FileFailed: all later files come under another job."""
+        self._job = job
+        self._rewind()
+
     def _plan(self, file: RemoteFile) -> _Plan:
         return _Plan(file, splits_of(file, self._job.format, self._job.reader))
 

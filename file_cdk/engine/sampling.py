@@ -2,13 +2,19 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from file_cdk.core.arrow_types import merge_schemas, without_nulls
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Format, StreamReader
+from file_cdk.core.ports import Format, JsonLines, StreamReader
 from file_cdk.engine.executor import Attempt, Executor
-from file_cdk.engine.work import Ended, Failed, Job, SampleShape, Task
+from file_cdk.engine.ordering import FileDone, FileTally, OrderedRun
+from file_cdk.engine.work import Ended, Failed, Job, SampleShape, TableShape, Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SAMPLE_FILES = 10
 """How many of the latest files a schema is found from, unless a configuration says otherwise."""
@@ -38,3 +44,25 @@ def _outcome(attempt: Attempt) -> Any | FileCdkError:
                 return schema
             case Failed(error=error):
                 return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncopied:
+    """An Encoder that leaves nothing of a batch but that it came."""
+
+    line_oriented: bool = False
+
+    def encode(self, batch: "pa.RecordBatch | JsonLines", *_: object) -> bytes:  # noqa: ARG002
+        return b"."
+
+
+def read_through(
+    executor: Executor, reader: StreamReader, decoder: Format, file: RemoteFile, schema: "pa.Schema"
+) -> FileTally | None:
+    """Decodes the whole file for a table of these columns and keeps nothing; None when it cannot be read to its end."""
+    import pyarrow as pa
+
+    columns = pa.schema([(column.name, without_nulls(column.type)) for column in merge_schemas([schema])])
+    job = Job(reader, decoder, _Uncopied(), TableShape(columns))
+    outcomes = [event for event in OrderedRun(executor, job, [file]) if isinstance(event, FileDone)]
+    return outcomes[0].tally if outcomes else None

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Protocol
 
-from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import AccessError, ConfigError, FileCdkError, InternalError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
@@ -18,12 +17,13 @@ from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import ALREADY_LOADED, Decide, Selection, list_matching, newer_than, select
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
-from file_cdk.engine.sampling import SAMPLE_FILES, sample
+from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.registry import module_of
 from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
+from file_cdk.pipeline.guess import Sample, guess
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
@@ -168,8 +168,12 @@ class _StreamSync:
     several: bool = False
     """Whether the sync has more streams than this one, so that messages name theirs."""
     store: StoreFailures = field(init=False)
-    known: "pa.Schema | None" = None
-    """The table's columns as the person was last told of them."""
+    accepted: "pa.Schema" = field(init=False)
+    """What files are decoded for, as the guess and the files loaded so far have it."""
+    named: dict[RemoteFile, list[str]] = field(default_factory=dict)
+    """Columns that files are known to have: of those that were looked at, or were read in part."""
+    refitted: bool = False
+    """Whether the file at work is decoded for more than that."""
 
     def __post_init__(self) -> None:
         self.store = StoreFailures(self.source.reader)
@@ -210,7 +214,9 @@ class _StreamSync:
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
         executor = self.executors.for_work(selection.size_bytes, decoder)
-        self._widen(table, self._sample(executor, decoder, selection))
+        known = table.schema
+        table.widen(self._guess(executor, decoder, selection))
+        self.accepted = guessed = table.schema
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
         try:
             self._take(OrderedRun(executor, job, selection), job, table)
@@ -219,7 +225,7 @@ class _StreamSync:
             raise
         finally:
             table.flush()
-        self._tell_changes(table, "values that the narrower type would change")
+        self._tell_growth(table, known, guessed)
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None
@@ -228,6 +234,8 @@ class _StreamSync:
                 match event:
                     case FileBegan(file):
                         load = table.begin(file)
+                        if (names := self._names_of(file, table)) is not None:
+                            load.write(names, 0)
                     case FileBlock(_, block, rows_before):
                         assert load is not None
                         load.write(block.read(), rows_before)
@@ -240,11 +248,13 @@ class _StreamSync:
                             load = None
                             self.store.file_read()
                             self._loaded(tally)
+                            self._accept(table, tally.file)
                         else:
                             load.abort()
                             load = None
                             self._take_back(tally.file)
                             self._failed(table, tally, too_many(tally, self.options.max_rejects))
+                            job = self._as_accepted(run, job, table)
                     case FileFailed(tally, error):
                         assert load is not None
                         load.abort()
@@ -253,9 +263,11 @@ class _StreamSync:
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
                         elif isinstance(then := self.store.newer_version(tally.file, error, self._warn), RemoteFile):
+                            job = self._as_accepted(run, job, table)
                             run.retry(then, job)
                         else:
                             self._failed(table, tally, then)
+                            job = self._as_accepted(run, job, table)
                             if (given_up := self.store.gives_up(then)) is not None:
                                 raise given_up
         finally:
@@ -263,24 +275,67 @@ class _StreamSync:
                 load.abort()
 
     def _refit(self, run: OrderedRun, job: Job, table: StreamTable, tally: FileTally, error: TypeMismatchError) -> Job:
-        """Widens the table and reads the file again, whole; files already under way may have asked for the same."""
+        """Reads the file again, whole, for wider columns; files already under way may have asked for the same."""
         file = tally.file
         self.retries[file.uri] += 1
         if self.retries[file.uri] > _MAX_RETRIES_PER_FILE:
             self._failed(table, tally, InternalError("its columns fit no types", uri=file.uri))
-            return job
+            return self._as_accepted(run, job, table)
         import pyarrow as pa
 
-        self._widen(table, pa.schema(list(error.columns.items())), because=error)
-        job = Job(job.reader, job.format, job.encoder, TableShape(table.schema))
+        wanted = pa.schema(list(error.columns.items()))
+        table.widen(self._asked_for(wanted) if self.options.all_text else wanted)
+        self.named[file] = list(dict.fromkeys([*self.named.get(file, ()), *wanted.names]))
+        self.refitted = True
+        job = _decoding_for(table, job)
         run.retry(file, job)
         return job
 
-    def _sample(self, executor: Executor, decoder: Format, selection: Selection) -> "pa.Schema":
+    def _accept(self, table: StreamTable, file: RemoteFile) -> None:
+        """The file is loaded: what it needed, the table has."""
+        self.named.pop(file, None)
+        if self.refitted:
+            self.refitted = False
+            before, self.accepted = self.accepted, table.schema
+            for column in self.accepted if len(before) else ():
+                self._tell(column, _type_in(before, column.name), f"file {file.uri!r}")
+
+    def _as_accepted(self, run: OrderedRun, job: Job, table: StreamTable) -> Job:
+        """The file is not loaded: what it alone needed, no other is to be decoded for."""
+        if not self.refitted:
+            return job
+        self.refitted = False
+        table.withdraw(self.accepted)
+        job = _decoding_for(table, job)
+        run.go_on(job)
+        return job
+
+    def _guess(self, executor: Executor, decoder: Format, selection: Selection) -> "pa.Schema":
         """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
         files = selection.latest(SAMPLE_FILES)[::-1]
-        schemas = sample(executor, self.source.reader, decoder, files, "table")
-        return self._asked_for(merge_schemas(schema for schema in schemas if not isinstance(schema, FileCdkError)))
+        found = sample(executor, self.source.reader, decoder, files, "table")
+        samples = [
+            Sample(file, self._asked_for(schema))
+            for file, schema in zip(files, found, strict=True)
+            if not isinstance(schema, FileCdkError)
+        ]
+        self.named = {each.file: each.schema.names for each in samples}
+
+        def is_readable(sample: Sample) -> bool:
+            tally = read_through(executor, self.source.reader, decoder, sample.file, sample.schema)
+            return tally is not None and self.options.max_rejects.allow(tally)
+
+        return guess(samples, is_readable, others=selection.files > len(samples))
+
+    def _names_of(self, file: RemoteFile, table: StreamTable) -> bytes | None:
+        """A block without rows, so that columns without values come into the table too, and in the file's order."""
+        if file not in self.named:
+            return None
+        import pyarrow as pa
+
+        schema = table.schema
+        columns = pa.schema([schema.field(name) for name in self.named[file] if schema.get_field_index(name) >= 0])
+        return self.destination.encoder.encode(pa.RecordBatch.from_pylist([], columns), file, 1, 0)
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
         """The schema with what the person said about types in place of what the values suggest."""
@@ -292,23 +347,25 @@ class _StreamSync:
         types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
         return pa.schema(list(types.items()))
 
-    def _widen(self, table: StreamTable, wanted: "pa.Schema", because: TypeMismatchError | None = None) -> None:
-        if self.known is None:
-            self.known = table.schema
-        table.widen(wanted if because is None or not self.options.all_text else self._asked_for(wanted))
-        self._tell_changes(table, "newer files" if because is None else f"file {because.uri!r}")
+    def _tell_growth(self, table: StreamTable, known: "pa.Schema", guessed: "pa.Schema") -> None:
+        """What nobody was told of yet: columns of the guess, and types that were too narrow for what is there."""
+        import pyarrow as pa
 
-    def _tell_changes(self, table: StreamTable, place: str) -> None:
-        before, self.known = self.known, table.schema
-        if not before:
-            return  # the table is new: all its columns are
-        for column in self.known:
-            index = before.get_field_index(column.name)
-            if index < 0:
-                self._warn(f"column {column.name!r} ({column.type}) is new, from {place}")
-            elif not before.field(index).type.equals(column.type):
-                was = before.field(index).type
-                self._warn(f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}")
+        table.withdraw(pa.schema([]))
+        for column in table.schema:
+            was, accepted = _type_in(known, column.name), self.accepted.field(column.name).type
+            if column.type in (was, accepted) and accepted != _type_in(guessed, column.name):
+                continue  # told when the file was loaded
+            if column.type == accepted and len(known):
+                self._tell(column, was, "newer files")
+            elif column.type not in (was, accepted):
+                self._tell(column, accepted, "values that the narrower type would change")
+
+    def _tell(self, column: "pa.Field", was: "pa.DataType | None", place: str) -> None:
+        if was is None:
+            self._warn(f"column {column.name!r} ({column.type}) is new, from {place}")
+        elif was != column.type:
+            self._warn(f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}")
 
     def _warn(self, message: str) -> None:
         self.observer.warned(f"{self.source.name}: {message}" if self.several else message)
@@ -335,6 +392,7 @@ class _StreamSync:
 
     def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
         file = tally.file
+        self.named.pop(file, None)
         self.files_failed += 1
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
@@ -347,6 +405,15 @@ class _StreamSync:
         for message, count in warnings.items():
             times = f" ({count} records)" if count > 1 else ""
             self._warn(f"file {file.uri!r}: {message}{times}")
+
+
+def _decoding_for(table: StreamTable, job: Job) -> Job:
+    return Job(job.reader, job.format, job.encoder, TableShape(table.schema))
+
+
+def _type_in(schema: "pa.Schema", name: str) -> "pa.DataType | None":
+    index = schema.get_field_index(name)
+    return None if index < 0 else schema.field(index).type
 
 
 def _not_loaded(table: StreamTable, *, with_rejects: bool) -> Decide:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import FileLoad, LoadedFile
+from file_cdk.core.ports import FileLoad, LoadedFile, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb import DuckDBDestination
 from file_cdk.destinations.duckdb_load import WriteLimits
@@ -38,6 +38,16 @@ def opened(path: Path) -> Iterator[DuckDBDestination]:
 
 def write(load: FileLoad, values: pa.Array) -> None:
     load.write(ArrowIpcEncoder().encode(pa.record_batch({"c": values}), FILE, 1, 0), 0)
+
+
+def grow(table: StreamTable, schema: pa.Schema) -> None:
+    """A table gets columns with files that have them, be it without rows."""
+    table.widen(schema)
+    kinds = pa.schema([table.schema.field(name) for name in schema.names])
+    load = table.begin(RemoteFile("grown", 1, FILE.modified_at))
+    load.write(ArrowIpcEncoder().encode(pa.RecordBatch.from_pylist([], kinds), FILE, 1, 0), 0)
+    load.commit(LoadedFile(0))
+    table.flush()
 
 
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -120,15 +130,15 @@ def test_what_the_wider_type_would_change_becomes_text(
         first, then, text = (pa.list_(pa.struct([("x", kind)])) for kind in (first, then, text))
         values, expected = ([[{"x": one}] for one in side] for side in (values, expected))
     table = opened.table("t")
-    table.widen(pa.schema([("c", first)]))
-    load = table.begin(FILE)
+    grow(table, pa.schema([("c", first)]))
     if late:
-        table.widen(pa.schema([("c", then)]))
+        grow(table, pa.schema([("c", then)]))
         assert table.schema == pa.schema([("c", then)])
+    load = table.begin(FILE)
     write(load, pa.array([*values, None], first))
     load.commit(LoadedFile(len(values) + 1))
     table.flush()
-    table.widen(pa.schema([("c", then)]))
+    grow(table, pa.schema([("c", then)]))
     assert table.schema == pa.schema([("c", text)])
     opened.close()
     assert query(path, "SELECT c FROM t") == [*((value,) for value in expected), (None,)]
@@ -151,14 +161,15 @@ def test_values_survive_a_wider_type(
 ) -> None:
     """Whether the rows are in the table when it grows, or in blocks that were decoded before and are written after."""
     table = opened.table("t")
-    table.widen(pa.schema([("c", first)]))
-    load = table.begin(FILE)
+    grow(table, pa.schema([("c", first)]))
     if not late:
+        load = table.begin(FILE)
         write(load, pa.array([*values, None], first))
         load.commit(LoadedFile(len(values) + 1))
         table.flush()
-    table.widen(pa.schema([("c", then)]))
+    grow(table, pa.schema([("c", then)]))
     if late:
+        load = table.begin(FILE)
         write(load, pa.array([*values, None], first))
         load.commit(LoadedFile(len(values) + 1))
     wanted = then if result is None else result
@@ -188,14 +199,14 @@ def test_nested_values_become_json_text(
     opened: DuckDBDestination, path: Path, kind: pa.DataType, value: object, expected: object, late: bool
 ) -> None:
     table = opened.table("t")
-    table.widen(pa.schema([("c", kind)]))
-    load = table.begin(FILE)
+    grow(table, pa.schema([("c", kind)]))
     if late:
-        table.widen(pa.schema([("c", pa.string())]))
+        grow(table, pa.schema([("c", pa.string())]))
+    load = table.begin(FILE)
     write(load, pa.array([value, None], kind))
     load.commit(LoadedFile(2))
     table.flush()
-    table.widen(pa.schema([("c", pa.string())]))
+    grow(table, pa.schema([("c", pa.string())]))
     opened.close()
     [(text,), (none,)] = query(path, "SELECT c FROM t")
     assert json.loads(text) == expected
@@ -218,8 +229,8 @@ def test_columns_stand_in_order_of_appearance_and_metadata_after_the_first(
     opened: DuckDBDestination, path: Path
 ) -> None:
     table = opened.table("t")
-    table.widen(pa.schema([("b", pa.int8()), ("a", pa.null())]))
-    table.widen(pa.schema([("c", pa.date32()), ("a", pa.int64())]))
+    grow(table, pa.schema([("b", pa.int8()), ("a", pa.null())]))
+    grow(table, pa.schema([("c", pa.date32()), ("a", pa.int64())]))
     assert table.schema == pa.schema([("b", pa.int64()), ("a", pa.string()), ("c", pa.date32())])
     opened.close()
     assert query(path, "SELECT column_name, column_type FROM (DESCRIBE t)") == [
@@ -234,23 +245,25 @@ def test_columns_stand_in_order_of_appearance_and_metadata_after_the_first(
 
 @pytest.mark.parametrize("end", ["commit", "abort"])
 def test_a_table_can_grow_while_a_large_file_is_being_written(opened: DuckDBDestination, path: Path, end: str) -> None:
-    """Either way the columns stay as wide as they were promised: later blocks of other files rely on it."""
+    """By what the file has, if it is loaded; otherwise the table is as it was."""
     table = opened.table("t")
-    table.widen(pa.schema([("c", S)]))
+    grow(table, pa.schema([("c", S)]))
     load = table.begin(FILE)
     write(load, pa.array([{"x": i} for i in range(5)], S))
-    table.widen(pa.schema([("c", pa.string()), ("d", pa.int64())]))
+    table.widen(pa.schema([("c", pa.string()), ("d", pa.int64()), ("e", pa.int64())]))
     write(load, pa.array([{"x": i} for i in range(5, 9)], S))
-    wide = pa.schema([("c", pa.string()), ("d", pa.int64())])
-    assert table.schema == wide
+    batch = pa.record_batch({"c": ["text"], "d": [7]})
+    load.write(ArrowIpcEncoder().encode(batch, FILE, 10, 0), 0)
     if end == "commit":
-        load.commit(LoadedFile(9))
+        load.commit(LoadedFile(10))
     else:
         load.abort()
-    assert table.schema == wide
+    assert table.schema == pa.schema([("c", pa.string()), ("d", pa.int64()), ("e", pa.int64())])
     opened.close()
-    rows = [(f'{{"x":{i}}}', None) for i in range(9)]
-    assert query(path, "SELECT c, d FROM t") == (rows if end == "commit" else [])
+    found = query(path, "SELECT * EXCLUDE (_file_url, _file_modified_at, _file_row) FROM t")
+    assert found == ([*((f'{{"x":{i}}}', None) for i in range(9)), ("text", 7)] if end == "commit" else [])
+    columns = query(path, "SELECT column_name, column_type FROM (DESCRIBE t) WHERE column_name[1] <> '_'")
+    assert columns == ([("c", "VARCHAR"), ("d", "BIGINT")] if end == "commit" else [("c", "STRUCT(x BIGINT)")])
 
 
 def test_files_that_wait_were_decoded_before_the_table_grew(opened: DuckDBDestination, path: Path) -> None:
@@ -274,7 +287,7 @@ def test_whoever_widens_a_table_sees_what_files_that_wait_make_of_it(opened: Duc
     load = table.begin(FILE)
     load.write(ArrowIpcEncoder().encode(pa.record_batch({"c": [BIG, 5], "d": [1, 5]}), FILE, 1, 0), 0)
     load.commit(LoadedFile(2))
-    table.widen(pa.schema([("c", pa.float64()), ("d", pa.float64())]))
+    grow(table, pa.schema([("c", pa.float64()), ("d", pa.float64())]))
     assert table.schema == pa.schema([("c", pa.string()), ("d", pa.float64())])
     opened.close()
     assert query(path, "SELECT c, d FROM t") == [(str(BIG), 1.0), ("5", 5.0)]
@@ -287,9 +300,9 @@ def test_rows_decoded_before_make_a_column_text_when_they_are_written(
     """In the transaction that removes what is there of the file's older version."""
     table = opened.table("t")
     for modified_at, values in ((FILE.modified_at, [1, 2]), (datetime(2025, 1, 1, tzinfo=UTC), [BIG] * rows)):
-        table.widen(pa.schema([("c", pa.int64())]))
+        grow(table, pa.schema([("c", pa.int64())]))
+        grow(table, pa.schema([("c", pa.float64())]))
         load = table.begin(RemoteFile("a", 10, modified_at))
-        table.widen(pa.schema([("c", pa.float64())]))
         write(load, pa.array(values, pa.int64()))
         load.commit(LoadedFile(len(values)))
         table.flush()
@@ -298,20 +311,69 @@ def test_rows_decoded_before_make_a_column_text_when_they_are_written(
     assert query(path, "SELECT c FROM t") == [(str(BIG),)] * rows
 
 
-def test_an_aborted_load_leaves_the_column_as_text(opened: DuckDBDestination, path: Path) -> None:
-    """Blocks of other files may be on their way that were decoded for it."""
+def test_an_aborted_load_leaves_the_column_as_it_was(opened: DuckDBDestination, path: Path) -> None:
     table = opened.table("t")
-    table.widen(pa.schema([("c", pa.float64())]))
-    table.begin(FILE).commit(LoadedFile(0))
+    grow(table, pa.schema([("c", pa.float64())]))
     load = table.begin(RemoteFile("b", 1, FILE.modified_at))
     write(load, pa.array([BIG] * 9, pa.int64()))
-    assert table.schema == pa.schema([("c", pa.string())])
     load.abort()
-    assert table.schema == pa.schema([("c", pa.string())])
+    assert table.schema == pa.schema([("c", pa.float64())])
     opened.close()
-    assert query(path, "SELECT typeof(c) FROM t") == []
-    opened.open()
-    assert opened.table("t").schema == pa.schema([("c", pa.string())])
+    assert query(path, "SELECT column_type FROM (DESCRIBE t) WHERE column_name = 'c'") == [("DOUBLE",)]
+
+
+@pytest.mark.parametrize("rows", [1, 9], ids=["waits", "is written at once"])
+@pytest.mark.parametrize("there", [False, True], ids=["no table", "a table"])
+def test_what_is_promised_and_needed_by_no_loaded_file_changes_nothing(
+    opened: DuckDBDestination, path: Path, rows: int, there: bool
+) -> None:
+    table = opened.table("t")
+    if there:
+        grow(table, pa.schema([("c", pa.int64())]))
+    before = table.schema
+    table.widen(pa.schema([("c", pa.string()), ("sep=", pa.string())]))
+    load = table.begin(FILE)
+    load.write(ArrowIpcEncoder().encode(pa.record_batch({"c": ["x"] * rows, "sep=": ["y"] * rows}), FILE, 1, 0), 0)
+    load.abort()
+    table.record_failure(FILE, "bad")
+    assert table.schema == pa.schema([("c", pa.string()), ("sep=", pa.string())])
+    table.withdraw(before)
+    assert table.schema == before
+    opened.close()
+    columns = query(path, "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 't' LIMIT 2")
+    assert columns == ([("c", "BIGINT"), ("_file_url", "VARCHAR")] if there else [])
+    assert query(path, "SELECT url, status FROM _file_cdk_files WHERE url = 'a'") == [("a", "failed")]
+
+
+def test_a_withdrawal_leaves_what_files_need_that_wait(opened: DuckDBDestination, path: Path) -> None:
+    table = opened.table("t")
+    table.widen(pa.schema([("c", pa.int64())]))
+    accepted = table.schema
+    table.widen(pa.schema([("c", pa.float64()), ("d", pa.int64())]))
+    load = table.begin(FILE)
+    write(load, pa.array([1.5]))
+    load.commit(LoadedFile(1))
+    table.withdraw(accepted)
+    assert table.schema == pa.schema([("c", pa.float64())])
+    opened.close()
+    assert query(path, "SELECT c, _file_row FROM t") == [(1.5, 1)]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_order_of_columns_depends_on_the_files_alone(opened: DuckDBDestination, path: Path, together: bool) -> None:
+    table = opened.table("t")
+    table.widen(pa.schema([(name, pa.int64()) for name in "dcba"]))
+    for number, columns in enumerate(("ba", "ac", "d")):
+        file = RemoteFile(columns, 1, FILE.modified_at)
+        load = table.begin(file)
+        load.write(ArrowIpcEncoder().encode(pa.record_batch({name: [number] for name in columns}), file, 1, 0), 0)
+        load.commit(LoadedFile(1))
+        if not together:
+            table.flush()
+    opened.close()
+    names = [name for (name,) in query(path, "SELECT column_name FROM (DESCRIBE t)")]
+    assert names == ["b", "a", "_file_url", "_file_modified_at", "_file_row", "c", "d"]
+    assert query(path, "SELECT a, b, c, d FROM t") == [(0, 0, None, None), (1, None, 1, None), (None, None, None, 2)]
 
 
 def test_many_rows_are_converted_in_little_memory(path: Path) -> None:
