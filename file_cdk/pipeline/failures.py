@@ -38,7 +38,7 @@ class StoreFailures:
     def newer_version(
         self, file: RemoteFile, error: FileCdkError, warn: Callable[[str], None]
     ) -> RemoteFile | FileCdkError:
-        """The version to read instead, whole, if the file changed while it was read; otherwise what it failed for.
+        """The version to read instead, whole, if the file changed while it was read; otherwise the error to tell.
 
         A second change asks whether somebody goes on writing it, which takes `_LOOKS` times `REST_S`.
         """

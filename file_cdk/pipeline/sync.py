@@ -32,6 +32,7 @@ from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.earlier_failures import EarlierFailures
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
+from file_cdk.pipeline.growth import grown, grown_in_all
 from file_cdk.pipeline.guess import Sample, guess
 from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
@@ -180,10 +181,10 @@ class _StreamSync:
     store: StoreFailures = field(init=False)
     accepted: "pa.Schema" = field(init=False)
     """What files are decoded for, as the guess and the files loaded so far have it."""
-    named: dict[RemoteFile, list[str]] = field(default_factory=dict)
-    """Columns that files are known to have: of those that were looked at, or were read in part."""
-    refitted: bool = False
-    """Whether the file at work is decoded for more than that."""
+    sampled: Mapping[RemoteFile, Sequence[str]] = field(default_factory=dict)
+    """The columns of files that were looked at beforehand."""
+    asked: list[str] = field(default_factory=list)
+    """Columns that the file at work is decoded for and no other."""
 
     def __post_init__(self) -> None:
         self.store = StoreFailures(self.source.reader)
@@ -227,6 +228,8 @@ class _StreamSync:
         return decoder
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
+        import pyarrow as pa
+
         executor = self.executors.for_work(selection.size_bytes, decoder)
         known = table.schema
         table.widen(self._guess(executor, decoder, selection))
@@ -240,7 +243,9 @@ class _StreamSync:
         finally:
             table.flush()
             self._take_refused(table)
-        self._tell_growth(table, known, guessed)
+        table.withdraw(pa.schema([]))  # to see what it has become
+        for message in grown_in_all(known, guessed, self.accepted, table.schema):
+            self._warn(message)
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None
@@ -251,8 +256,7 @@ class _StreamSync:
                 match event:
                     case FileBegan(file):
                         load, refused = table.begin(file), None
-                        if (names := self._names_of(file, table)) is not None:
-                            load.write(names, 0)
+                        self._name_columns(load, self.sampled.get(file), file, table)
                     case FileBlock(_, block, rows_before):
                         assert load is not None
                         if refused is not None:
@@ -267,7 +271,7 @@ class _StreamSync:
                         self._progress(file, rows, size_bytes)
                     case FileDone(tally):
                         assert load is not None
-                        error = refused or self._commit(load, tally)
+                        error = refused or self._commit(load, tally, table)
                         load = None
                         self.store.file_read()
                         if error is None:
@@ -302,12 +306,13 @@ class _StreamSync:
             if load is not None:
                 load.abort()
 
-    def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
+    def _commit(self, load: FileLoad, tally: FileTally, table: StreamTable) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
         if not self.options.max_rejects.allow(tally):
             load.abort()
             return too_many(tally, self.options.max_rejects)
         try:
+            self._name_columns(load, self.asked, tally.file, table)
             load.commit(LoadedFile(tally.rows, tally.rejects))
         except RowsRefusedError as exc:
             load.abort()
@@ -325,25 +330,24 @@ class _StreamSync:
 
         wanted = pa.schema(list(error.columns.items()))
         table.widen(self._asked_for(wanted) if self.options.all_text else wanted)
-        self.named[file] = list(dict.fromkeys([*self.named.get(file, ()), *wanted.names]))
-        self.refitted = True
+        self.asked += wanted.names
         job = _decoding_for(table, job)
         run.retry(file, job)
         return job
 
     def _accept(self, table: StreamTable, file: RemoteFile) -> None:
         """The file is loaded: what it needed, the table has."""
-        if self.refitted:
-            self.refitted = False
+        if self.asked:
+            self.asked = []
             before, self.accepted = self.accepted, table.schema
-            for column in self.accepted if len(before) else ():
-                self._tell(column, _type_in(before, column.name), f"file {file.uri!r}")
+            for message in grown(before, self.accepted, f"file {file.uri!r}"):
+                self._warn(message)
 
     def _as_accepted(self, run: OrderedRun, job: Job, table: StreamTable) -> Job:
         """The file is not loaded: what it alone needed, no other is to be decoded for."""
-        if not self.refitted:
+        if not self.asked:
             return job
-        self.refitted = False
+        self.asked = []
         table.withdraw(self.accepted)
         job = _decoding_for(table, job)
         run.go_on(job)
@@ -358,7 +362,7 @@ class _StreamSync:
             for file, schema in zip(files, found, strict=True)
             if not isinstance(schema, FileCdkError)
         ]
-        self.named = {each.file: each.schema.names for each in samples}
+        self.sampled = {each.file: each.schema.names for each in samples}
 
         def is_readable(sample: Sample) -> bool:
             tally = read_through(executor, self.source.reader, decoder, sample.file, sample.schema)
@@ -366,15 +370,15 @@ class _StreamSync:
 
         return guess(samples, is_readable, others=selection.files > len(samples))
 
-    def _names_of(self, file: RemoteFile, table: StreamTable) -> bytes | None:
-        """A block without rows, so that columns without values come into the table too, and in the file's order."""
-        if file not in self.named:
-            return None
+    def _name_columns(self, load: FileLoad, names: Sequence[str] | None, file: RemoteFile, table: StreamTable) -> None:
+        """By a block without rows, so that columns without values come into the table too; first, in the file's order."""
+        if not names:
+            return
         import pyarrow as pa
 
         schema = table.schema
-        columns = pa.schema([schema.field(name) for name in self.named[file] if schema.get_field_index(name) >= 0])
-        return self.destination.encoder.encode(pa.RecordBatch.from_pylist([], columns), file, 1, 0)
+        columns = pa.schema([schema.field(name) for name in dict.fromkeys(names) if schema.get_field_index(name) >= 0])
+        load.write(self.destination.encoder.encode(pa.RecordBatch.from_pylist([], columns), file, 1, 0), 0)
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
         """The schema with what the person said about types in place of what the values suggest."""
@@ -385,26 +389,6 @@ class _StreamSync:
         types = {field.name: pa.string() if self.options.all_text else field.type for field in schema}
         types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
         return pa.schema(list(types.items()))
-
-    def _tell_growth(self, table: StreamTable, known: "pa.Schema", guessed: "pa.Schema") -> None:
-        """What nobody was told of yet: columns of the guess, and types that were too narrow for what is there."""
-        import pyarrow as pa
-
-        table.withdraw(pa.schema([]))
-        for column in table.schema:
-            was, accepted = _type_in(known, column.name), self.accepted.field(column.name).type
-            if column.type in (was, accepted) and accepted != _type_in(guessed, column.name):
-                continue  # told when the file was loaded
-            if column.type == accepted and len(known):
-                self._tell(column, was, "newer files")
-            elif column.type not in (was, accepted):
-                self._tell(column, accepted, "values that the narrower type would change")
-
-    def _tell(self, column: "pa.Field", was: "pa.DataType | None", place: str) -> None:
-        if was is None:
-            self._warn(f"column {column.name!r} ({column.type}) is new, from {place}")
-        elif was != column.type:
-            self._warn(f"column {column.name!r} was {was} and is now {column.type}, to hold values of {place}")
 
     def _warn(self, message: str) -> None:
         self.observer.warned(f"{self.source.name}: {message}" if self.several else message)
@@ -460,11 +444,6 @@ class _StreamSync:
 
 def _decoding_for(table: StreamTable, job: Job) -> Job:
     return Job(job.reader, job.format, job.encoder, TableShape(table.schema))
-
-
-def _type_in(schema: "pa.Schema", name: str) -> "pa.DataType | None":
-    index = schema.get_field_index(name)
-    return None if index < 0 else schema.field(index).type
 
 
 def _not_loaded(table: StreamTable, *, with_rejects: bool) -> Decide:

@@ -149,11 +149,11 @@ def test_a_file_that_is_not_as_long_as_it_was_listed_is_not_announced(tmp_path: 
 def test_a_file_that_changed_is_copied_as_it_is_now(tmp_path: Path, threads: int) -> None:
     asked: list[tuple[str, int]] = []
 
-    def newer(old: RemoteFile, error: FileCdkError) -> RemoteFile | None:
+    def newer(old: RemoteFile, error: FileCdkError) -> RemoteFile | FileCdkError:
         asked.append((old.uri, old.size_bytes))
         # Of `x`, the second version that is listed is not yet the one that is opened; `forbidden` has no other.
         changes = isinstance(error, FileChangedError) and len(asked) < 4
-        return file(old.uri, len(content("d/x")) - 3 + len(asked), minutes=len(asked)) if changes else None
+        return file(old.uri, len(content("d/x")) - 3 + len(asked), minutes=len(asked)) if changes else error
 
     files = [file("slow"), file("d/x", 1), file("forbidden"), file("b")]
     staging = Staging.below(str(tmp_path))
@@ -277,12 +277,12 @@ def test_equal_names_are_refused_where_folders_are_left_out(
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
     files = [file(f"{folder}/x.csv", minutes=folder % 3) for folder in range(5)] + [file("1/y.csv")]
     with closing(select(files, [], chunk_files)) as selection, pytest.raises(ConfigError) as caught:
-        RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: None)
+        RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: error)
     assert "'x.csv'" in str(caught.value)
     assert "'0/x.csv'" in str(caught.value)
     assert "y.csv" not in str(caught.value)
     assert opened == []
     assert list(tmp_path.iterdir()) == []
     with closing(select(files[4:], [], chunk_files)) as selection:
-        copied = list(RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: None))
+        copied = list(RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: error))
     assert [each.relative for each in copied if isinstance(each, Transferred)] == ["y.csv", "x.csv"]

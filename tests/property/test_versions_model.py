@@ -104,7 +104,7 @@ def is_true(store: ChangingStore, uri: str, error: FileCdkError) -> bool:
             return False
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     files=st.lists(st.tuples(st.sampled_from(URIS), texts), min_size=1, max_size=4),
     schedule=schedules(texts),
