@@ -240,7 +240,9 @@ class _Walk:
             if name in (".", "..") or not escape_name(name).startswith(start):
                 continue
             if "/" in name or not name or "\0" in name:
-                raise AccessError(f"the server lists what cannot be a name in {self._shown(folder.path)}: {name!r}")
+                uri = folder.below(name.replace("/", "%2F").replace("\0", "%00"))
+                found.files.append(self._unusable(uri, "no name that a file can have"))
+                continue
             self._inspect(folder, name, entry.attributes, found)
         return found
 
@@ -248,7 +250,12 @@ class _Walk:
         """Adds the entry to `found` if it is, or leads to, a file or a folder."""
         path, real = folder.below(name), None
         if attributes.kind == stat.S_IFLNK:
-            if (followed := self._follow(folder, path)) is None:
+            try:
+                followed = self._follow(folder, path)
+            except _UnusableLinkError as exc:
+                found.files.append(self._unusable(path, str(exc)))
+                return
+            if followed is None:
                 return
             real, attributes = followed
         elif not attributes.kind or (attributes.kind == stat.S_IFREG and None in _version(attributes)):
@@ -265,22 +272,19 @@ class _Walk:
             found.files.append(self._remote_file(path, attributes))
 
     def _follow(self, folder: _Folder, path: str) -> tuple[str, Attributes] | None:
-        """Where a link leads and what is there; None when it is not to be followed."""
+        """Where a link leads and what is there; None when it is not to be followed. Raises _UnusableLinkError."""
         shown = self._shown(path)
         try:
             real = decode(self.session.real_path(self.path(path)))
             attributes = self.session.lstat(encode(real))
         except StatusError as exc:
-            if exc.code == PERMISSION_DENIED:
-                raise self._listing_error(exc, path) from exc
-            _log.warning("left out %s: a link that leads nowhere", shown)
-            return None
+            fault = "a link that may not be followed" if exc.code == PERMISSION_DENIED else "a link that leads nowhere"
+            raise _UnusableLinkError(fault) from exc
         if not self.contains(real):
             _log.warning("left out %s: a link that leads out of the folder", shown)
             return None
         if attributes.kind == stat.S_IFLNK:
-            _log.warning("left out %s: a link, and the server does not tell where to", shown)
-            return None
+            raise _UnusableLinkError("a link, and the server does not tell where to")
         if attributes.kind == stat.S_IFDIR and real in folder.trail:
             _log.warning("left out %s: a link to a folder that it is in", shown)
             return None
@@ -289,9 +293,12 @@ class _Walk:
     def _remote_file(self, path: str, attributes: Attributes) -> RemoteFile:
         size, modified_s = _version(attributes)
         if size is None or modified_s is None:
-            raise AccessError(f"the server does not tell size and modification time of {self._shown(path)}")
-        uri = "/".join(map(escape_name, path.split("/")))
-        return RemoteFile(uri, size, datetime.fromtimestamp(modified_s, UTC), etag=f"{modified_s:x}-{size:x}")
+            return self._unusable(path, "the server does not tell its size and modification time")
+        return RemoteFile(_uri_of(path), size, datetime.fromtimestamp(modified_s, UTC), etag=f"{modified_s:x}-{size:x}")
+
+    def _unusable(self, path: str, fault: str) -> RemoteFile:
+        _log.warning("left out %s: %s", self._shown(path), fault)
+        return RemoteFile.unusable(_uri_of(path), fault)
 
     def _refuse_same_uris(self, folder: _Folder, entries: list[Entry]) -> None:
         escaped = [uri for entry in entries if (uri := escape_name(name := decode(entry.name))) != name]
@@ -321,6 +328,14 @@ class _Walk:
                 remedy=f"Let user {self.config.username!r} read and enter the folder (chmod +rx)",
             )
         return AccessError(f"{message}: the server answers with status {exc.code}")
+
+
+def _uri_of(path: str) -> str:
+    return "/".join(map(escape_name, path.split("/")))
+
+
+class _UnusableLinkError(Exception):
+    """Why a link is no file; of the one entry."""
 
 
 def _read(walk: _Walk, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:

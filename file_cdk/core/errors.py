@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
+from file_cdk.core.uris import shortened
+
 FailureType = Literal["config_error", "transient_error", "system_error"]
 
 
@@ -40,7 +42,7 @@ class FileCdkError(Exception):
     def where(self) -> str:
         """`file 'a.csv', row 3, column 'x', byte 120`, as far as known."""
         facts = [
-            ("file", None if self.uri is None else repr(self.uri)),
+            ("file", None if self.uri is None else repr(shortened(self.uri))),
             ("row", self.row),
             ("column", None if self.column is None else repr(self.column)),
             ("byte", self.byte),

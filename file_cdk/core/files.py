@@ -17,12 +17,15 @@ class RemoteFile:
 
     uri: key or path relative to the bucket, container or root, `/`-separated, never starting with the root itself.
     size_bytes: size at listing time. modified_at: aware UTC, microseconds. etag: the store's version tag, if it has one.
+    fault: why the listing could not say so of this one file, in words such as `a link that leads nowhere`; it is skipped for
+    that reason, and size and time mean nothing. Of a folder that cannot be looked into, the uri is the folder's.
     """
 
     uri: str
     size_bytes: int
     modified_at: datetime
     etag: str | None = None
+    fault: str | None = None
 
     def __post_init__(self) -> None:
         if self.modified_at.tzinfo is None:
@@ -30,7 +33,13 @@ class RemoteFile:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A few times faster than what dataclasses do by themselves, which matters where files are small and many.
-        return RemoteFile, (self.uri, self.size_bytes, self.modified_at, self.etag)
+        facts = (self.uri, self.size_bytes, self.modified_at, self.etag)
+        return RemoteFile, facts if self.fault is None else (*facts, self.fault)
+
+    @classmethod
+    def unusable(cls, uri: str, fault: str) -> "RemoteFile":
+        """An entry of a listing that is there and is no file to read."""
+        return cls(uri, 0, _EPOCH, None, fault)
 
     @property
     def sort_key(self) -> tuple[datetime, str]:

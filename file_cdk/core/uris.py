@@ -106,7 +106,7 @@ def _without_password(url: str) -> str:
     return url[: scheme.end()] + shown + rest[len(user_info) :]
 
 
-def shortened(uri: str, longest: int = 200) -> str:
+def shortened(uri: str, longest: int = 300) -> str:
     """The uri as a message has room for it: of a longer one the beginning and the end, which tells the kind of file."""
     if len(uri) <= longest:
         return uri

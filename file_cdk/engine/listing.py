@@ -113,8 +113,12 @@ def _hand_over(item: _Found, found: "queue.Queue[_Found]", stopped: threading.Ev
 
 
 def newer_than(start_at: datetime | None) -> Decide:
+    """Also skips entries that the listing found at fault."""
+
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        return [BEFORE_START_DATE if start_at and file.modified_at < start_at else None for file in files]
+        return [
+            file.fault or (BEFORE_START_DATE if start_at and file.modified_at < start_at else None) for file in files
+        ]
 
     return decide
 

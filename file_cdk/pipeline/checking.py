@@ -12,7 +12,7 @@ from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.listing import BEFORE_START_DATE, list_matching, newer_than
+from file_cdk.engine.listing import list_matching, newer_than
 from file_cdk.engine.sampling import sample
 from file_cdk.pipeline.decoding import decoder_of
 from file_cdk.pipeline.execution import Executors
@@ -113,21 +113,15 @@ class StreamCheck:
             raise self._nothing_to_read()
 
     def _nothing_to_read(self) -> AccessError:
-        globs, too_old = self.source.stream.globs, self.skipped[BEFORE_START_DATE]
-        if too_old == self.matched:
-            return nothing_to_read("", globs, too_old, self.source.source.start_date)
-        left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
-        return AccessError(
-            f"no file would be read of the {self.matched:,} that match {', '.join(map(repr, globs))}: {left_out}",
-            remedy=extension_hint(),
-        )
+        told = ("", self.source.stream.globs, self.skipped, self.source.source.start_date)
+        return nothing_to_read(*told, extension_hint()) if self.skipped[NOT_RECOGNISED] else nothing_to_read(*told)
 
     def _count(self, file: RemoteFile) -> None:
         self.matched += 1
         self.size_bytes += file.size_bytes
-        kind = kind_of(file.uri)
+        kind = None if file.fault else kind_of(file.uri)
         self._kinds.update([kind] if kind else [])
-        if self.source.format is None and not may_be_read(file.uri, kind):
+        if self.source.format is None and not (file.fault or may_be_read(file.uri, kind)):
             self.skipped[NOT_RECOGNISED] += 1
         elif reason := newer_than(self.source.source.start_at)([file])[0]:
             self.skipped[reason] += 1

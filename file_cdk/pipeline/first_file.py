@@ -1,13 +1,14 @@
 """What a check tries of a source: that there is a file to read, and that it does not take long to learn that there is none."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from file_cdk.core.config import SourceConfig
 from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import newer_than
+from file_cdk.engine.listing import BEFORE_START_DATE, newer_than
 from file_cdk.readers.archives import ArchiveReader
 from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
@@ -24,25 +25,39 @@ def hasty(reader: StreamReader) -> StreamReader:
 
 
 def first_file(matching: Iterable[RemoteFile], source: SourceConfig, globs: Sequence[str], whose: str) -> RemoteFile:
-    """The first that start_date leaves. Raises AccessError when there is none. whose: the stream, as the message begins."""
+    """The first that would be read. Raises AccessError when there is none. whose: the stream, as the message begins."""
     decide = newer_than(source.start_at)
-    too_old = 0
+    skipped = Counter[str]()
     for file in matching:
-        if decide([file]) == [None]:
+        [reason] = decide([file])
+        if reason is None:
             return file
-        too_old += 1
-    raise nothing_to_read(whose, globs, too_old, source.start_date)
+        skipped[reason] += 1
+    raise nothing_to_read(whose, globs, skipped, source.start_date)
 
 
-def nothing_to_read(whose: str, globs: Sequence[str], too_old: int, start_date: str | None) -> AccessError:
+def nothing_to_read(
+    whose: str,
+    globs: Sequence[str],
+    skipped: Mapping[str, int],
+    start_date: str | None,
+    remedy: str = "Check that these are the files that are meant",
+) -> AccessError:
+    """skipped: how many files match, by the reason why they would not be read. remedy: for reasons of several kinds."""
     patterns = ", ".join(map(repr, globs))
-    if not too_old:
+    matched = sum(skipped.values())
+    if not matched:
         return AccessError(
             f"{whose}no file matches {patterns}",
             remedy="Check that the files are there and that the patterns, which are relative to the root, are theirs",
         )
+    if skipped.get(BEFORE_START_DATE) != matched:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+        return AccessError(
+            f"{whose}no file would be read of the {matched:,} that match {patterns}: {reasons}", remedy=remedy
+        )
     matching = (
-        f"the one file that matches {patterns} was" if too_old == 1 else f"all {too_old:,} that match {patterns} were"
+        f"the one file that matches {patterns} was" if matched == 1 else f"all {matched:,} that match {patterns} were"
     )
     return AccessError(
         f"{whose}no file would be read: {matching} modified before start_date, {start_date}",

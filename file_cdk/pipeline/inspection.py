@@ -130,9 +130,9 @@ class Inspection:
     def _decided(self, files: Sequence[RemoteFile], known: Known | None) -> Iterator[InspectedFile]:
         """By the rules that a sync has, in its order: a file has the first reason that applies."""
         old = newer_than(self.source.source.start_at)(files)
-        formats = [self._format(file.uri) for file in files]
+        formats = [None if file.fault else self._format(file.uri) for file in files]
         reasons = [
-            self._unwanted(file.uri, kind) or too_old for file, kind, too_old in zip(files, formats, old, strict=True)
+            self._unwanted(file, kind) or too_old for file, kind, too_old in zip(files, formats, old, strict=True)
         ]
         asked = [file for file, reason in zip(files, reasons, strict=True) if reason is None]
         unloaded = iter([True] * len(asked) if known is None else known.unloaded(asked))
@@ -143,11 +143,11 @@ class Inspection:
     def _format(self, uri: str) -> str | None:
         return kind_of(uri) if self.source.format is None else self.source.format.filetype
 
-    def _unwanted(self, uri: str, kind: str | None) -> str | None:
-        if self.options.everything and not self.source.matcher.matches(uri):
+    def _unwanted(self, file: RemoteFile, kind: str | None) -> str | None:
+        if self.options.everything and not self.source.matcher.matches(file.uri):
             return NO_PATTERN_MATCHES
-        if self.source.format is None:
-            if not may_be_read(uri, kind):
+        if self.source.format is None and file.fault is None:
+            if not may_be_read(file.uri, kind):
                 return NOT_RECOGNISED
             if kind is not None:
                 self.kinds.add(kind)

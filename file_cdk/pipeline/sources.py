@@ -257,10 +257,11 @@ def recognised(kinds: set[str]) -> Decide:
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
         nonlocal others
-        found = [kind_of(file.uri) for file in files]
+        found = [None if file.fault else kind_of(file.uri) for file in files]
         kinds.update(kind for kind in found if kind)
         reasons = [
-            None if may_be_read(file.uri, kind) else NOT_RECOGNISED for file, kind in zip(files, found, strict=True)
+            None if file.fault or may_be_read(file.uri, kind) else NOT_RECOGNISED
+            for file, kind in zip(files, found, strict=True)
         ]
         unknown = [file.uri for file, reason in zip(files, reasons, strict=True) if reason]
         others += len(files) - len(unknown)

@@ -61,7 +61,7 @@ class ArchiveReader:
         assert self.matcher is not None
         member = split_member(prefix)
         for file in self.inner.list_files(prefix if member is None else member[0]):
-            if is_archive(file.uri) and self.matcher.opens(file.uri):
+            if file.fault is None and is_archive(file.uri) and self.matcher.opens(file.uri):
                 yield from self._access().list_members(file, self.matcher)
             else:
                 yield file

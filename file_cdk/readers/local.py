@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.uris import shortened
 
 _log = logging.getLogger("file_cdk.readers")
 
@@ -34,6 +35,8 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
 _ESCAPED = re.compile("%(25|[89A-F][0-9A-F])")
 
+_TOO_LONG = "its path is longer than the system allows"
+
 _Result = TypeVar("_Result")
 
 
@@ -47,8 +50,9 @@ class LocalReader:
     that keeps both is not noticed, as with rsync.
 
     Symbolic links are followed as long as they stay inside `root`: a file with two names is two files. Links that lead
-    out are left out with a warning, and refused by `open`, unless `follow_symlinks`; links that lead nowhere or back
-    to a folder they are in are left out with a warning.
+    out are left out with a warning, and refused by `open`, unless `follow_symlinks`; links back to a folder they are in are left
+    out with a warning. A link that leads nowhere, a path that is too long for the system, and what it cannot tell the size and
+    time of for a reason of their own are listed with their fault.
     """
 
     root: str
@@ -64,7 +68,7 @@ class LocalReader:
 
         Looks into no folder that `prefix` excludes. Holds one open folder and the names of folders still to visit.
         Raises AccessError when the root or any folder on the way cannot be listed: no file is passed over in silence;
-        TransientError when the machine or the file server is at its limits.
+        TransientError when the machine or the file server is at its limits. A single entry at fault raises nothing.
         """
         *parents, start = prefix.split("/")
         folder: _Folder | None = self._open_root()
@@ -123,7 +127,11 @@ class LocalReader:
             try:
                 status = self._status(path, folder, is_link=os.path.islink(path))
             except OSError as exc:
+                if exc.errno == errno.ENAMETOOLONG:
+                    continue  # of what nothing there can be called
                 raise _listing_error(exc, path) from exc
+            except _UnusableLinkError:
+                continue
             if status is not None:
                 _refuse_same_uri(folder, name)
                 return folder.child(name, status) if stat.S_ISDIR(status.st_mode) else None
@@ -136,6 +144,9 @@ class LocalReader:
         except OSError as exc:
             if exc.errno in _GONE and folder.uri:
                 return  # removed since its name was read
+            if exc.errno == errno.ENAMETOOLONG and folder.uri:
+                yield _unusable(folder.uri.rstrip("/"), _TOO_LONG)
+                return
             raise _listing_error(exc, folder.path) from exc
         with entries:
             for entry in _each(entries, folder.path):
@@ -145,10 +156,17 @@ class LocalReader:
                         yield found
 
     def _inspect(self, folder: "_Folder", entry: os.DirEntry[str]) -> "RemoteFile | _Folder | None":
+        is_link = entry.is_symlink()
         try:
-            status = self._status(entry.path, folder, is_link=entry.is_symlink())
+            status = self._status(entry.path, folder, is_link=is_link)
+        except _UnusableLinkError as exc:
+            return _unusable(folder.uri + _escape_name(entry.name), str(exc))
         except OSError as exc:
-            raise _listing_error(exc, entry.path) from exc
+            # Of what is no link, a refusal is of the folder and of all that is in it.
+            if exc.errno in _PASSING or (exc.errno in _FORBIDDEN and not is_link):
+                raise _listing_error(exc, entry.path) from exc
+            fault = _TOO_LONG if exc.errno == errno.ENAMETOOLONG else f"cannot be looked at: {exc.strerror}"
+            return _unusable(folder.uri + _escape_name(entry.name), fault)
         if status is None:
             return None
         _refuse_same_uri(folder, entry.name)
@@ -159,10 +177,11 @@ class LocalReader:
         return None
 
     def _status(self, path: str, folder: "_Folder", *, is_link: bool) -> os.stat_result | None:
-        """Of what `path` stands for; None when that is gone, or is a link not to be followed."""
+        """Of what `path` stands for; None when that is gone, or is a link not to be followed. Raises _UnusableLinkError."""
         real = os.path.realpath(path) if is_link else path
         if is_link and not self.follow_symlinks and not self._contains(real):
-            _log.warning("left out %r: a link that leads out of the root (`follow_symlinks: true` allows it)", path)
+            shown = shortened(path)
+            _log.warning("left out %r: a link that leads out of the root (`follow_symlinks: true` allows it)", shown)
             return None
         try:
             status = os.lstat(real)
@@ -170,13 +189,12 @@ class LocalReader:
             if exc.errno not in _GONE:
                 raise
             if is_link:
-                _log.warning("left out %r: a link that leads nowhere", path)
+                raise _UnusableLinkError("a link that leads nowhere") from exc
             return None
         if stat.S_ISLNK(status.st_mode):
-            _log.warning("left out %r: a link that leads back to itself", path)
-            return None
+            raise _UnusableLinkError("a link that leads back to itself")
         if stat.S_ISDIR(status.st_mode) and _identity(status) in folder.trail:
-            _log.warning("left out %r: a link to a folder that it is in", path)
+            _log.warning("left out %r: a link to a folder that it is in", shortened(path))
             return None
         return status
 
@@ -214,6 +232,10 @@ class _Folder:
     def child(self, name: str, status: os.stat_result) -> "_Folder":
         uri = f"{self.uri}{_escape_name(name)}/"
         return _Folder(os.path.join(self.path, name), uri, (*self.trail, _identity(status)))
+
+
+class _UnusableLinkError(Exception):
+    """Why a link is no file; of the one entry."""
 
 
 class _VersionedFile(io.FileIO):
@@ -264,6 +286,11 @@ def _instant(nanoseconds: int) -> datetime:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:
         return _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
+
+
+def _unusable(uri: str, fault: str) -> RemoteFile:
+    _log.warning("left out %r: %s", shortened(uri), fault)
+    return RemoteFile.unusable(uri, fault)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -319,7 +346,7 @@ def _real_path(descriptor: int, path: str) -> str:
 
 
 def _listing_error(exc: OSError, path: str) -> FileCdkError:
-    message = f"{path!r} cannot be listed: {exc.strerror}"
+    message = f"{shortened(path)!r} cannot be listed: {exc.strerror}"
     if exc.errno in _PASSING:
         return TransientError(message)
     if exc.errno in _FORBIDDEN:

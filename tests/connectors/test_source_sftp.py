@@ -128,7 +128,10 @@ def test_links_are_followed_inside_and_loops_left_out(
     (root / "dead").symlink_to("nothing")
     (root / "self").symlink_to("self")
     (root / "out").symlink_to("../..")
-    assert _uris(store) == ["d/x", "to_d/x", "y"]
+    found = _listed(store)
+    assert [file.uri for file in found if file.fault is None] == ["d/x", "to_d/x", "y"]
+    assert {file.uri for file in found if file.fault} == {"dead", "self", "out"}
+    assert {file.fault for file in found if file.uri == "dead"} == {"a link that leads nowhere"}
     assert caplog.text.count("left out") >= 4
     assert _uris(store, "to_d/") == ["to_d/x"]
 
