@@ -55,9 +55,12 @@ def _files(entries: list[str]) -> list[RemoteFile]:
             name = _unescaped(name)
         if not name or name[-1] == "/":
             continue
-        if (modified_at := times.get(modified)) is None:
-            modified_at = times[modified] = _time(modified)
-        files.append(RemoteFile(name, int(size), modified_at, plain_etag(etag)))
+        try:
+            if (modified_at := times.get(modified)) is None:
+                modified_at = times[modified] = _time(modified)
+            files.append(RemoteFile(name, int(size), modified_at, plain_etag(etag)))
+        except (ValueError, LookupError, OverflowError):
+            files.append(RemoteFile.unusable(name, "the server does not tell its size and modification time"))
     return files
 
 
@@ -80,9 +83,9 @@ def _parsed(entry: str) -> tuple[str, str, str, str]:
     text = name.text or ""
     if name.get("Encoded") == "true":
         text = unquote(text, errors="strict")
-    modified, etag, size = (blob.findtext(f"Properties/{each}") for each in ("Last-Modified", "Etag", "Content-Length"))
-    if modified is None or etag is None or size is None:
-        raise ValueError("an entry without time, tag or size")
+    modified, etag, size = (
+        blob.findtext(f"Properties/{each}") or "" for each in ("Last-Modified", "Etag", "Content-Length")
+    )
     return text, modified, etag, size
 
 

@@ -21,6 +21,7 @@ _ETAG = re.compile(rf"<ETag>\s*{_QUOTE}([^<&\"]*){_QUOTE}\s*</ETag>")
 _SIZE = re.compile(r"<Size>\s*(\d+)\s*</Size>")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]+)|([0-9]+));")
 _NAMED = {"&quot;": '"', "&apos;": "'"}
+_UNTOLD = "the server does not tell its size and modification time"
 _Entry = tuple[str, str, str | None, str]
 
 
@@ -126,9 +127,9 @@ def _tree_entries(root: ElementTree.Element) -> Iterator[_Entry]:
     for contents in root:
         if _local(contents) == "Contents":
             entry = {_local(child): child.text or "" for child in contents}
-            if "Key" not in entry or "LastModified" not in entry or not entry.get("Size", "").strip().isdigit():
-                raise NotAListingError("the listing has an entry without key, size or time")
-            yield entry["Key"], entry["LastModified"].strip(), entry.get("ETag"), entry["Size"]
+            if "Key" not in entry:
+                raise NotAListingError("the listing has an entry without a key")
+            yield entry["Key"], entry.get("LastModified", "").strip(), entry.get("ETag"), entry.get("Size", "")
 
 
 def _page(
@@ -137,14 +138,14 @@ def _page(
     encoded = encoding.strip() == "url"
     files: list[RemoteFile] = []
     key = None
-    try:
-        for key, modified, etag, size in entries:
-            if encoded and ("%" in key or "+" in key):
-                key = unquote_plus(key)
-            if key and not key.endswith("/"):
+    for key, modified, etag, size in entries:
+        if encoded and ("%" in key or "+" in key):
+            key = unquote_plus(key)
+        if key and not key.endswith("/"):
+            try:
                 files.append(RemoteFile(key, int(size), _instant(modified), plain_etag(etag)))
-    except ValueError:
-        raise NotAListingError("the listing has a time or size that is none") from None
+            except (ValueError, OverflowError):
+                files.append(RemoteFile.unusable(key, _UNTOLD))
     if next_marker is not None:
         key = unquote_plus(next_marker) if encoded else next_marker
     return ListedPage(files, truncated.strip().lower() == "true", next_token, key)

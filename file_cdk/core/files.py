@@ -18,7 +18,8 @@ class RemoteFile:
     uri: key or path relative to the bucket, container or root, `/`-separated, never starting with the root itself.
     size_bytes: size at listing time. modified_at: aware UTC, microseconds. etag: the store's version tag, if it has one.
     fault: why the listing could not say so of this one file, in words such as `a link that leads nowhere`; it is skipped for
-    that reason, and size and time mean nothing. Of a folder that cannot be looked into, the uri is the folder's.
+    that reason, and size and time mean nothing. Of a folder that cannot be looked into, the uri is the folder's, with a slash
+    at its end.
     """
 
     uri: str
@@ -40,6 +41,11 @@ class RemoteFile:
     def unusable(cls, uri: str, fault: str) -> "RemoteFile":
         """An entry of a listing that is there and is no file to read."""
         return cls(uri, 0, _EPOCH, None, fault)
+
+    @property
+    def is_closed_folder(self) -> bool:
+        """A folder that cannot be looked into: any file may be below."""
+        return self.fault is not None and self.uri.endswith("/")
 
     @property
     def sort_key(self) -> tuple[datetime, str]:

@@ -47,7 +47,7 @@ def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = Fa
     listed = _listed if in_order or len(prefixes) < 2 else _listed_together
     try:
         for prefix, file in listed(reader, prefixes):
-            if file.uri.startswith(prefix) and matcher.matches(file.uri):
+            if file.uri.startswith(prefix) and (matcher.matches(file.uri) or file.is_closed_folder):
                 yield file
     except OSError as exc:
         raise AccessError(f"the files cannot be listed: {exc.strerror or type(exc).__name__}") from exc

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
 from file_cdk.core.ports import Format, SourceConnector, StreamReader
 from file_cdk.engine.executor import Event, Executor
-from file_cdk.engine.listing import list_matching, newer_than, select
+from file_cdk.engine.listing import Decide, list_matching, newer_than, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
@@ -60,15 +60,19 @@ class _Stream:
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
         return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
 
+    @property
+    def rules(self) -> Sequence[Decide]:
+        """By which files that match are skipped."""
+        return [newer_than(self.source.start_at), no_litter(self.matcher)]
+
     def first_file(self) -> RemoteFile:
         """In the store's order. Raises AccessError when there is none to read."""
-        litter = no_litter(self.matcher)
-        matching = (file for file in list_matching(self.reader, self.matcher, in_order=True) if litter([file]) == [None])
-        return first_file(matching, self.source, self.config.globs, f"stream {self.config.name!r}: ")
+        matching = list_matching(self.reader, self.matcher, in_order=True)
+        return first_file(matching, self.rules, self.config, self.source.start_date)
 
     def files(self, *, in_order: bool = False) -> Iterator[RemoteFile]:
-        """Those that were not modified before start_date and are no litter, as the store lists them; see list_matching."""
-        rules = [newer_than(self.source.start_at), no_litter(self.matcher)]
+        """Those that no rule skips, as the store lists them; see list_matching."""
+        rules = self.rules
         files = list_matching(self.reader, self.matcher, in_order=in_order)
         return (file for file in files if all(rule([file]) == [None] for rule in rules))
 

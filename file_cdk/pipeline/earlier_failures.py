@@ -33,6 +33,8 @@ class EarlierFailures:
             self.unseen -= uris
             if closed := self.archives & uris:
                 self.unseen = {uri for uri in self.unseen if (split_member(uri) or ("",))[0] not in closed}
+            for folder in (file.uri for file in files if file.is_closed_folder):
+                self.unseen = {uri for uri in self.unseen if not uri.startswith(folder)}
         return [None] * len(files)
 
     def gone(self, matcher: Matcher) -> list[str]:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from file_cdk.core.config import SourceConfig
+from file_cdk.core.config import StreamConfig
 from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import BEFORE_START_DATE, newer_than
+from file_cdk.engine.listing import BEFORE_START_DATE, Decide
 from file_cdk.readers.archives import ArchiveReader
 from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
@@ -24,16 +24,17 @@ def hasty(reader: StreamReader) -> StreamReader:
     return reader
 
 
-def first_file(matching: Iterable[RemoteFile], source: SourceConfig, globs: Sequence[str], whose: str) -> RemoteFile:
-    """The first that would be read. Raises AccessError when there is none. whose: the stream, as the message begins."""
-    decide = newer_than(source.start_at)
+def first_file(
+    matching: Iterable[RemoteFile], rules: Sequence[Decide], stream: StreamConfig, start_date: str | None
+) -> RemoteFile:
+    """The first that no rule skips. Raises AccessError, which says what to look at, when there is none."""
     skipped = Counter[str]()
     for file in matching:
-        [reason] = decide([file])
+        reason = next((reason for rule in rules for reason in rule([file]) if reason is not None), None)
         if reason is None:
             return file
         skipped[reason] += 1
-    raise nothing_to_read(whose, globs, skipped, source.start_date)
+    raise nothing_to_read(f"stream {stream.name!r}: ", stream.globs, skipped, start_date)
 
 
 def nothing_to_read(
@@ -43,7 +44,8 @@ def nothing_to_read(
     start_date: str | None,
     remedy: str = "Check that these are the files that are meant",
 ) -> AccessError:
-    """skipped: how many files match, by the reason why they would not be read. remedy: for reasons of several kinds."""
+    """whose: the stream, as the message begins. skipped: how many files match, by the reason why they would not be read.
+    remedy: for reasons of several kinds."""
     patterns = ", ".join(map(repr, globs))
     matched = sum(skipped.values())
     if not matched:

@@ -1,5 +1,6 @@
 """How many files a state remembers, and what is said of files that it has no room for."""
 
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,15 +31,16 @@ def history_limit(connector: SourceConnector, environment: Mapping[str, str]) ->
 
 @dataclass(slots=True)
 class Group:
-    """Files that share a fate: how many, and a few of them as the listing came to them."""
+    """Files that share a fate: how many, and the first of them by name, in whatever order they were listed."""
 
     files: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, uri: str) -> None:
         self.files += 1
-        if len(self.examples) < MAX_EXAMPLES:
-            self.examples.append(uri)
+        if len(self.examples) < MAX_EXAMPLES or uri < self.examples[-1]:
+            insort(self.examples, uri)
+            del self.examples[MAX_EXAMPLES:]
 
     def __str__(self) -> str:
         shown = [repr(shortened(uri)) for uri in self.examples]

@@ -144,7 +144,7 @@ class Inspection:
         return kind_of(uri) if self.source.format is None else self.source.format.filetype
 
     def _unwanted(self, file: RemoteFile, kind: str | None) -> str | None:
-        if self.options.everything and not self.source.matcher.matches(file.uri):
+        if self.options.everything and not (self.source.matcher.matches(file.uri) or file.is_closed_folder):
             return NO_PATTERN_MATCHES
         if litter := self.source.matcher.litter(file.uri):
             return litter

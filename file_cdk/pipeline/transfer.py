@@ -17,7 +17,7 @@ from file_cdk.core.cursor import format_instant
 from file_cdk.core.errors import ConfigError, DestinationError, FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
-from file_cdk.engine.listing import Selection, list_matching, select
+from file_cdk.engine.listing import Selection, list_matching, newer_than, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
 from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
@@ -130,7 +130,7 @@ def open_first_files(config: SourceConfig, reader: StreamReader) -> None:
     """Opens one file of each stream. Raises what listing and opening raise, AccessError where there is none."""
     for stream in config.streams:
         files = list_matching(reader, GlobPatterns(stream.globs, stream.legacy_prefix))
-        _open(reader, first_file(files, config, stream.globs, f"stream {stream.name!r}: "))
+        _open(reader, first_file(files, [newer_than(config.start_at)], stream, config.start_date))
 
 
 def _open(reader: StreamReader, file: RemoteFile) -> None:

@@ -145,7 +145,7 @@ class LocalReader:
             if exc.errno in _GONE and folder.uri:
                 return  # removed since its name was read
             if exc.errno == errno.ENAMETOOLONG and folder.uri:
-                yield _unusable(folder.uri.rstrip("/"), _TOO_LONG)
+                yield _unusable(folder.uri, _TOO_LONG)
                 return
             raise _listing_error(exc, folder.path) from exc
         with entries:
@@ -166,7 +166,8 @@ class LocalReader:
             if exc.errno in _PASSING or (exc.errno in _FORBIDDEN and not is_link):
                 raise _listing_error(exc, entry.path) from exc
             fault = _TOO_LONG if exc.errno == errno.ENAMETOOLONG else f"cannot be looked at: {exc.strerror}"
-            return _unusable(folder.uri + _escape_name(entry.name), fault)
+            end = "/" if entry.is_dir(follow_symlinks=False) else ""
+            return _unusable(folder.uri + _escape_name(entry.name) + end, fault)
         if status is None:
             return None
         _refuse_same_uri(folder, entry.name)

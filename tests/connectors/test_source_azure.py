@@ -185,6 +185,23 @@ def test_a_damaged_page_is_none(name: str) -> None:
         page_of(page(entry(name)))
 
 
+@pytest.mark.parametrize(
+    ("element", "instead"),
+    [
+        ("Mon, 01 Jun 2026 12:30:59 GMT", "soon"),
+        ("<Last-Modified>Mon, 01 Jun 2026 12:30:59 GMT</Last-Modified>", ""),
+        ("<Content-Length>3</Content-Length>", ""),
+    ],
+)
+def test_an_entry_without_size_or_time_is_listed_with_its_fault(element: str, instead: str) -> None:
+    a, b, c = (entry(f"<Name>{name}</Name>") for name in "abc")
+    assert [(file.uri, file.fault) for file in page_of(page(a, b.replace(element, instead), c)).files] == [
+        ("a", None),
+        ("b", "the server does not tell its size and modification time"),
+        ("c", None),
+    ]
+
+
 # Reading
 
 

@@ -119,10 +119,22 @@ def test_a_missing_bucket_is_said_to_be_missing(fake_gcs: FakeGCS) -> None:
         GcsStore("no-such-bucket", Access("anonymous"), fake_gcs.endpoint).list_page("", None)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"items":[{"name":1}]}', b'{"items":[{"name":"a"}]}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"items":[{"name":1}]}', b'{"items":[{}]}', b'{"items":[1]}'])
 def test_a_damaged_page_may_be_asked_for_again(body: bytes) -> None:
     with pytest.raises(TransientError, match="listing is damaged"):
         page_of(body)
+
+
+@pytest.mark.parametrize("facts", ["", ',"updated":"soon"', ',"updated":"2024-05-06T07:08:09"'])
+def test_an_entry_without_size_or_time_is_listed_with_its_fault(facts: str) -> None:
+    good = '{"name":"%s","size":"3","updated":"2024-05-06T07:08:09.12Z","generation":"7"}'
+    page = page_of(f'{{"items":[{good % "a"},{{"name":"b"{facts}}},{good % "c"}],"nextPageToken":"t"}}'.encode())
+    assert [(file.uri, file.fault) for file in page.files] == [
+        ("a", None),
+        ("b", "the server does not tell its size and modification time"),
+        ("c", None),
+    ]
+    assert (page.files[2].size_bytes, page.files[2].etag, page.next_token) == (3, "7", "t")
 
 
 def test_an_empty_page_is_no_end() -> None:

@@ -85,8 +85,7 @@ def test_a_plus_is_a_plus_when_keys_are_not_encoded() -> None:
         b"",
         b"<html>hello</html>",
         page(ENTRY.format("a"))[:-30],
-        page(ENTRY.format("a")).replace(b"<Size>5</Size>", b""),
-        page(ENTRY.format("a")).replace(b"2024-05-06T", b"yesterday"),
+        page(ENTRY.format("a")).replace(b"<Key>a</Key>", b""),
         page(ENTRY.format("a")).replace(b"<Contents>", b"<Contents x>"),
         b"\xff" + page(""),
         b'<!DOCTYPE x [<!ENTITY e "e">]>' + page(ENTRY.format("&e;")),
@@ -95,6 +94,19 @@ def test_a_plus_is_a_plus_when_keys_are_not_encoded() -> None:
 def test_what_is_no_listing(body: bytes) -> None:
     with pytest.raises(NotAListingError):
         parse_page(body)
+
+
+@pytest.mark.parametrize(
+    ("element", "instead"), [("<Size>5</Size>", ""), ("<Size>5</Size>", "<Size>-</Size>"), ("2024-05-06T", "yesterday")]
+)
+def test_an_entry_without_size_or_time_is_listed_with_its_fault(element: str, instead: str) -> None:
+    found = parse_page(page(ENTRY.format("a") + ENTRY.format("b").replace(element, instead) + ENTRY.format("c")))
+    assert [(file.uri, file.fault) for file in found.files] == [
+        ("a", None),
+        ("b", "the server does not tell its size and modification time"),
+        ("c", None),
+    ]
+    assert found.last_key == "c"
 
 
 def test_errors() -> None:

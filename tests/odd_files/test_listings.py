@@ -18,6 +18,8 @@ from file_cdk.core.errors import AccessError, FileAccessError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import shortened
 from file_cdk.pipeline.connector import read
+from file_cdk.pipeline.earlier_failures import EarlierFailures
+from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 
 TOO_LONG = "its path is longer than the system allows"
@@ -75,6 +77,20 @@ def test_a_path_that_is_too_long_is_skipped_and_told_shortly(
     [[uri, reason]] = [[each["uri"], each["reason"]] for each in decisions if each["decision"] == "skip"]
     assert uri.startswith(f"{NAME}/{NAME}/")
     assert reason == TOO_LONG
+
+
+@pytest.mark.parametrize("pattern", ["orders", "orders/*.csv", "orders/**/*.csv"])
+def test_a_folder_that_cannot_be_looked_into_is_counted_whatever_the_pattern(folder: Path, pattern: str) -> None:
+    """As far as the listing knows, files of the pattern may be below it."""
+    put_deep(folder)
+    assert skipped(pattern) == (1, {TOO_LONG: 1})
+    assert main(["ls", pattern, "--all"]) == 0
+
+
+def test_a_file_that_failed_in_a_folder_that_is_closed_by_now_is_not_gone() -> None:
+    failures = EarlierFailures({"a/b/bad.csv", "a/gone.csv"})
+    assert failures.look([RemoteFile.unusable("a/b/", TOO_LONG)]) == [None]
+    assert failures.gone(GlobPatterns(["**"])) == ["a/gone.csv"]
 
 
 def test_the_protocol_counts_it_and_reads_the_others(folder: Path) -> None:
