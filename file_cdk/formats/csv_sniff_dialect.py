@@ -76,6 +76,10 @@ class Shape:
         return self.rows.values[self.first :]
 
     @property
+    def share_right(self) -> float:
+        return self.evenness * max(0.0, 1 - self.faults / len(self.table))
+
+    @property
     def lines_above(self) -> int:
         """Physical lines before the table, when rows of text are among them: blank ones alone are no matter."""
         return self.rows.starts[self.first] if self.first else 0
@@ -100,6 +104,15 @@ def best_shape(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> S
                 continue
             best = shape
     return best
+
+
+def fits_as_well(lines: Sequence[str], marks: Marks, others: Marks, *, cut: bool) -> bool:
+    """Whether lines make about as good a table with `marks` as with the others."""
+    trial = _Trial(lines, cut)
+    shape, other = trial.read(marks, _HINTED), trial.read(others, _HINTED)
+    if shape is None or other is None:
+        return other is None
+    return (shape.width > 1 or other.width == 1) and shape.share_right >= other.share_right - 0.02
 
 
 def _is_even_from_the_start(shape: Shape) -> bool:
@@ -217,7 +230,7 @@ class _Trial:
         clean = _clean_share(table, quotes_are_text=marks.quote is None)
         breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
         weak = marks.delimiter in _WEAK_DELIMITERS or (len(marks.delimiter) == 1 and marks.delimiter not in _DELIMITERS)
-        if weak and (first or not _is_plain_table(marks, table, width, even, self.lines)):
+        if weak and prior < _HINTED and (first or not _is_plain_table(marks, table, width, even, self.lines)):
             prior *= 0.1
         penalty = _WITH_LINES_ABOVE if first else 1.0
         faults = rows.faults
