@@ -169,6 +169,16 @@ class TypeMismatchError(FileError):
         self.columns = dict(columns)
 
 
+class DialectRefutedError(FileError):
+    """A CSV file is not written as its beginning looked, as what stands at `byte` shows. dialect: the configuration (a
+    core.config.CsvConfig) that fits both; described: the same for a person."""
+
+    def __init__(self, *, uri: str, byte: int, dialect: Any, described: str) -> None:
+        super().__init__(f"is not written as its beginning looks, but with {described}", uri=uri, byte=byte)
+        self.dialect = dialect
+        self.described = described
+
+
 # Stop
 
 

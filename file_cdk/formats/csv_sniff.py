@@ -3,17 +3,20 @@ above it."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.formats.csv_sniff_dialect import Shape, best_shape
 from file_cdk.formats.csv_sniff_header import has_header
 from file_cdk.formats.csv_sniff_table import has_decimal_commas
-from file_cdk.formats.csv_sniff_text import Text, decode, whole_lines
+from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
 
 SAMPLE_BYTES = 256 << 10
 """More of a file's beginning than this is not looked at."""
+
+MIN_CONFIDENCE = 0.5
+"""With less, what most files are is the better guess."""
 
 _SEP = re.compile(r"""(?P<quote>"?)sep=(?P<delimiter>[^"\r\n])(?P=quote)(?P<padding>[,;\t|]*)[\r\n]*""", re.I)
 """The line in which Excel is told the delimiter; a program that does not know it pads it like a row."""
@@ -24,10 +27,20 @@ _NAMES = {"\t": "tab", " ": "blank", "\x01": r"'\x01'", "\x1f": r"'\x1f'"}
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a dialect was told from, and what may yet come that speaks against it. quotes: there were any. joined: values
+    went over line ends. proves_encoding: its bytes could not be of another."""
+
+    quotes: bool = False
+    joined: bool = False
+    proves_encoding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sniffed:
     """config: the default but for what was found to differ. confidence: 0 (nothing to go by) to 1. reason: why, in words.
     is_text: it does not look like the bytes of another format. markup: what it looks like instead of a table, such as
-    `an HTML page`. hint: the delimiter that the file says it has, and has not."""
+    `an HTML page`. hint: the delimiter that the file says it has, and has not. seen: what is known of the lines looked at."""
 
     config: CsvConfig
     confidence: float
@@ -35,6 +48,7 @@ class Sniffed:
     is_text: bool = True
     markup: str | None = None
     hint: str | None = None
+    seen: Seen = field(default_factory=lambda: Seen())
 
     def as_config(self) -> dict[str, Any]:
         """What differs from the default, as JSON values, fit to be merged into a stream's `format`."""
@@ -88,7 +102,12 @@ def detect_in(lines: Sequence[str], text: Text, *, cut: bool) -> Sniffed:
         return _sniffed(_encoding(text), 0.0, "no rows")
     found = _encoding(text) | _dialect(shape, above)
     hint = hint if hint not in (None, shape.marks.delimiter) and shape.width > 1 else None
-    return replace(_sniffed(found, _confidence(shape, text), _reason(shape, text)), hint=hint)
+    seen = Seen(
+        quotes=any((shape.marks.quote or '"') in line for line in lines),
+        joined=any("\n" in cell or "\r" in cell for row in shape.table for cell in row),
+        proves_encoding=not text.text.isascii() and not (text.guessed and text.encoding in SINGLE_BYTE_GUESSES),
+    )
+    return replace(_sniffed(found, _confidence(shape, text), _reason(shape, text)), hint=hint, seen=seen)
 
 
 def _hint(lines: Sequence[str]) -> tuple[int, str | None]:

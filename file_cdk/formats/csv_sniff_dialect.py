@@ -34,6 +34,7 @@ _WEAK_DELIMITERS = {":": 0.75, " ": 0.7}
 _HINTED = 1.15
 """What the file itself names in a line `sep=`."""
 _RARE = 0.88
+"""A mark that no convention knows."""
 _RARE_DELIMITER = re.compile(r"[^\w\s\"'.,;\\/()\[\]{}<>=?!%&$€£@*+-]{1,4}|[#<>|~^;]{2,4}")
 
 _CLOCK = re.compile(r"(?:^|[ T])[0-9]{1,2}:[0-9]{2}")
@@ -44,10 +45,12 @@ _DOUBLED_THAT_PROVE = 3
 _ONE_COLUMN = 0.3
 _WITH_LINES_ABOVE = 0.7
 """Lines that no table explains: a dialect that needs none is likelier."""
-_WITH_COMMENTS = 0.97
+_WITH_COMMENTS = 0.99
 _MAX_CELLS = 2000
 _MIN_ROWS_JUDGED = 5
 _LINES_OF_RARE = 50
+_LINES_OF_OPEN_QUOTE = 10
+"""A record of so many lines that the sample ends in tells as much as one that ends."""
 _WRAPPED = 0.5
 """Share of the filled cells that stand in quotes: from there on quotes are how the file is written."""
 _FAULTS_FORGIVEN = 0.1
@@ -71,6 +74,10 @@ class Shape:
     @property
     def table(self) -> list[list[str]]:
         return self.rows.values[self.first :]
+
+    @property
+    def share_right(self) -> float:
+        return self.evenness * max(0.0, 1 - self.faults / len(self.table))
 
     @property
     def lines_above(self) -> int:
@@ -99,6 +106,15 @@ def best_shape(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> S
     return best
 
 
+def fits_as_well(lines: Sequence[str], marks: Marks, others: Marks, *, cut: bool) -> bool:
+    """Whether lines make about as good a table with `marks` as with the others."""
+    trial = _Trial(lines, cut)
+    shape, other = trial.read(marks, _HINTED), trial.read(others, _HINTED)
+    if shape is None or other is None:
+        return other is None
+    return (shape.width > 1 or other.width == 1) and shape.share_right >= other.share_right - 0.02
+
+
 def _is_even_from_the_start(shape: Shape) -> bool:
     """A table, header and all: then no row of it is a title above one in another dialect."""
     return not shape.first and shape.width > 1 and shape.evenness == 1 and len(shape.table) > 2
@@ -109,7 +125,7 @@ def _candidates(text: str, lines: Sequence[str], hint: str | None) -> Iterator[t
     for delimiter, prior in known.items():
         if delimiter == hint:
             yield delimiter, _HINTED
-        elif delimiter == "," or (delimiter in text and _is_whole_mark(delimiter, text)):
+        elif delimiter == "," or (delimiter in text and _is_whole_mark(delimiter, text, lines)):
             yield delimiter, prior
     if hint is not None and hint not in known and hint in text:
         yield hint, _HINTED
@@ -131,10 +147,10 @@ def _rare_delimiters(lines: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda mark: (-len(mark), mark))[:3]
 
 
-def _is_whole_mark(delimiter: str, text: str) -> bool:
-    """Of two characters, they never stand alone; of one, it does."""
+def _is_whole_mark(delimiter: str, text: str, lines: Sequence[str]) -> bool:
+    """Of two characters, they hardly stand alone, or are as many in every line; of one, it does stand alone."""
     if len(delimiter) == 2:
-        return delimiter[0] not in text.replace(delimiter, "")
+        return delimiter[0] not in text.replace(delimiter, "") or len({line.count(delimiter) for line in lines}) == 1
     return delimiter not in "|:" or delimiter in text.replace(2 * delimiter, "")
 
 
@@ -158,7 +174,7 @@ class _Trial:
         shape = self._without_comments(marks, prior)
         if self._comment is not None and not marks.delimiter.startswith(self._comment):
             without = self._without_comments(replace(marks, comment=self._comment), prior * _WITH_COMMENTS)
-            if without is not None and (shape is None or without.score > shape.score) and without.width > 1:
+            if without is not None and without.width > 1 and (shape is None or without.evenness > shape.evenness):
                 return without
         return shape
 
@@ -174,7 +190,7 @@ class _Trial:
             return None if shape is None or shape.faults else shape
         if shape is None or shape.faults:
             bare = self.read(replace(marks, quote=None), prior)
-            if bare is not None and (shape is None or _quotes_are_text(shape, bare)):
+            if bare is not None and (shape is None or _quotes_are_text(shape, bare, self.text)):
                 return bare
         return shape
 
@@ -203,8 +219,7 @@ class _Trial:
             rows = marks.rows(self.lines, cut=self._cut)
         except csv.Error:
             return None
-        if self._cut and len(rows.values) > 2:
-            rows.pop()  # may go on beyond the sample
+        begun = rows.pop() if self._cut and len(rows.values) > 2 else None  # may go on beyond the sample
         values = rows.values
         if not values:
             return None
@@ -214,14 +229,15 @@ class _Trial:
         even = evenness(table, width)
         clean = _clean_share(table, quotes_are_text=marks.quote is None)
         breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
-        if marks.delimiter in _WEAK_DELIMITERS and (
-            first or not _is_plain_table(marks, table, width, even, self.lines)
-        ):
+        weak = marks.delimiter in _WEAK_DELIMITERS or (len(marks.delimiter) == 1 and marks.delimiter not in _DELIMITERS)
+        if weak and prior < _HINTED and (first or not _is_plain_table(marks, table, width, even, self.lines)):
             prior *= 0.1
         penalty = _WITH_LINES_ABOVE if first else 1.0
         faults = rows.faults
         if marks.quote is not None:
             faults += rows.joined(self.lines, marks.delimiter, width)
+            if begun is not None and begun.lines >= _LINES_OF_OPEN_QUOTE:
+                faults += begun.joined(self.lines, marks.delimiter, width)
         score = prior * penalty * breadth * even**2 * clean**2
         return Shape(marks, rows, width, first, even, score, faults)
 
@@ -235,14 +251,15 @@ def _better(shape: Shape | None, other: Shape | None, *, equal: bool) -> Shape |
     return other if equal or other.faults < shape.faults or other.evenness > shape.evenness else shape
 
 
-def _quotes_are_text(quoted: Shape, bare: Shape) -> bool:
+def _quotes_are_text(quoted: Shape, bare: Shape, text: str) -> bool:
     """Of a reading with quotes that has faults, and one without. The latter changes no character: it is right unless the
     other is clearly more even, or many values stand in quotes as they should."""
     if bare.width < 2 or bare.evenness < quoted.evenness - 0.02 or bare.width < quoted.width:
         return False
-    cells = [cell for row in bare.table for cell in row if cell]
-    wrapped = sum(len(cell) > 1 and cell[0] == '"' == cell[-1] for cell in cells)
-    return wrapped < _WRAPPED * len(cells) and quoted.faults > _FAULTS_FORGIVEN * wrapped
+    mark = re.escape(quoted.marks.delimiter)
+    wrapped = len(re.findall(rf'(?:^|(?<={mark}))"(?:[^"\r\n]|"")*"(?={mark}|[\r\n]|\Z)', text, re.MULTILINE))
+    cells = sum(bool(cell) for row in bare.table for cell in row)
+    return wrapped < _WRAPPED * cells and quoted.faults > _FAULTS_FORGIVEN * wrapped
 
 
 def _has_quotes_after_blanks(shape: Shape | None, quote: str) -> bool:
@@ -289,7 +306,7 @@ def _is_plain_table(marks: Marks, table: list[list[str]], width: int, even: floa
     body = [row for row in table[1:51] if len(row) == width]
     quoted = marks.quote is not None and width > 3 and any(marks.quote in line for line in lines)
     cells = [] if quoted else [cell for row in body for cell in row]
-    if any(cell != cell.strip() or cell.endswith((",", ";", "|")) or (not cell and width > 2) for cell in cells):
+    if any(cell != cell.strip() or cell.endswith((",", ";", "|", ":")) or (not cell and width > 2) for cell in cells):
         return False
     if all(kind_of(line) is not Kind.TEXT for line in lines[1:51]):
         return False  # a column of instants, say

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from file_cdk.formats.csv_sniff_cells import Kind, kind_of
 
-_MOST = 0.9
+_MOST = 0.75
 _BODY_ROWS = 100
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _TRUTH = frozenset({"true", "false"})

@@ -26,7 +26,9 @@ class Marks:
             return self._read(lines, strict=False, cut=cut)
         rows = self._read(lines, strict=True, cut=cut)
         # After a fault the strict reader begins anew with the next line, which is not how files are read.
-        return Rows(*self._read(lines, strict=False, cut=cut).as_read, rows.faults) if rows.faults else rows
+        if rows.faults or rows.is_open:
+            return Rows(*self._read(lines, strict=False, cut=cut).as_read, rows.faults)
+        return rows
 
     def _read(self, lines: Sequence[str], *, strict: bool, cut: bool) -> "Rows":
         delimiter = self.delimiter
@@ -52,7 +54,8 @@ class Marks:
             except csv.Error:
                 if not strict:
                     raise
-                rows.faults += not (cut and source.exhausted)
+                rows.is_open = cut and source.exhausted
+                rows.faults += not rows.is_open
                 continue
             if row is None:
                 return rows
@@ -94,21 +97,25 @@ class _Source:
 @dataclass(slots=True)
 class Rows:
     """Rows that are not blank, how many physical lines are before each and to its end, and how many quotes are not used as
-    such: text follows a closing one, or one is never closed."""
+    such: text follows a closing one, or one is never closed. is_open: the lines end inside quotes, and go on."""
 
     values: list[list[str]]
     starts: list[int]
     ends: list[int]
     faults: int = 0
+    is_open: bool = False
 
     @property
     def as_read(self) -> tuple[list[list[str]], list[int], list[int]]:
         return self.values, self.starts, self.ends
 
-    def pop(self) -> None:
-        self.values.pop()
-        self.starts.pop()
-        self.ends.pop()
+    def pop(self) -> "Rows":
+        """Takes out the last row."""
+        return Rows([self.values.pop()], [self.starts.pop()], [self.ends.pop()])
+
+    @property
+    def lines(self) -> int:
+        return self.ends[-1] - self.starts[0]
 
     def joined(self, lines: Sequence[str], delimiter: str, width: int) -> int:
         """Rows of several lines each of which has as many values as a row by itself, quotes being text."""

@@ -24,6 +24,7 @@ _OTHER_FORMATS = (
     b"\x28\xb5\x2f\xfd",
     b"\xd0\xcf\x11\xe0",
 )
+SINGLE_BYTE_GUESSES = ("cp1252", "latin-1")
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _NOT_TEXT = re.compile("[\x00\x03-\x08\x0e-\x1a\x7f]")
 
@@ -62,10 +63,11 @@ def decode(sample: bytes) -> Text:
         return _checked(_decoded(sample, utf16), utf16)
     text = _decoded(sample, "utf8")
     bad = text.count("\ufffd")
+    others = len(text) - bad - len(text.encode("ascii", "ignore"))
     # Hardly two characters of a single-byte encoding happen to be one in UTF-8.
-    if bad <= sum(char > "\x7f" for char in text) - bad:
+    if bad <= others:
         return _checked(text, "utf8", guessed=bad > 0)
-    encoding = "latin-1" if _UNDEFINED_IN_CP1252.search(sample) else "cp1252"
+    encoding = SINGLE_BYTE_GUESSES[bool(_UNDEFINED_IN_CP1252.search(sample))]
     return _checked(_decoded(sample, encoding), encoding, guessed=True)
 
 
@@ -87,7 +89,7 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 
 
 def _checked(text: str, encoding: str, *, guessed: bool = False) -> Text:
-    odd = len(_NOT_TEXT.findall(text))
+    odd = len(_NOT_TEXT.findall(text.rstrip("\x1a")))  # what ends a file of old
     return Text(text, encoding, guessed, readable=odd <= _MAX_NOT_TEXT * len(text))
 
 
@@ -105,7 +107,7 @@ def markup_of(text: str) -> str | None:
         return "an HTML page"
     if _XML.match(text):
         return "an HTML page" if re.search("<html", text[:_SEARCHED_CHARS], re.I) else "an XML document"
-    if (element := _ELEMENT.match(text)) is not None and f"</{element[1]}" in text:
+    if (element := _ELEMENT.match(text)) is not None and text.rstrip().endswith(f"</{element[1]}>"):
         return "an XML document"
     return "a JSON document" if _is_json(text) else None
 

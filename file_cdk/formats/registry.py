@@ -1,10 +1,11 @@
 """Which class reads which filetype and which file ending. Importing this module imports no format."""
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, DialectRefutedError
 from file_cdk.core.ports import Format
 from file_cdk.core.uris import without_compression
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
+    from file_cdk.formats.csv_sniff import Seen
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
@@ -53,11 +55,21 @@ def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
     return _wrapped(cast(Format, _class_for(config.filetype)(config)), config.filetype, stream)
 
 
-def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], stream: "StreamConfig") -> Format:
+def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], seen: "Seen", stream: "StreamConfig") -> Format:
     """As `format_for`, but of CSV files each in the dialect that it shows; see DetectingCsvFormat."""
     from file_cdk.formats.csv_auto import DetectingCsvFormat
 
-    return _wrapped(DetectingCsvFormat(usual, header), "csv", stream)
+    return _wrapped(DetectingCsvFormat(usual, header, seen), "csv", stream)
+
+
+def with_dialect(decoder: Format, refuted: DialectRefutedError) -> Format:
+    """The same format, as `detecting_csv` gave it, but for the file that was not written as it looked."""
+    from file_cdk.formats.csv_auto import DetectingCsvFormat
+
+    if isinstance(decoder, DetectingCsvFormat):
+        return decoder.with_dialect(refuted)
+    wrapper: Any = decoder
+    return cast(Format, replace(wrapper, inner=with_dialect(wrapper.inner, refuted)))
 
 
 def _wrapped(decoder: Format, filetype: str, stream: "StreamConfig") -> Format:

@@ -30,4 +30,4 @@ def decoder_of(
     from file_cdk.pipeline.dialects import FILES, usual_dialect
 
     usual = usual_dialect(source.reader, latest(FILES), stream.max_expansion_ratio, chosen, columns)
-    return detecting_csv(usual.config, usual.header, stream), usual.note
+    return detecting_csv(usual.config, usual.header, usual.seen, stream), usual.note

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
@@ -11,8 +11,8 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.reading import WholeReads
-from file_cdk.formats.csv_auto import MIN_CONFIDENCE, header_of, without_header
-from file_cdk.formats.csv_sniff import SAMPLE_BYTES, Sniffed, detect
+from file_cdk.formats.csv_auto import header_of, without_header
+from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
 from file_cdk.formats.unpacking import plain_beginning
 
 FIRST_COLUMN = "f0"
@@ -24,11 +24,13 @@ FILES = 5
 
 @dataclass(frozen=True, slots=True)
 class UsualDialect:
-    """header: the names of most files' columns. note: what a person should know of it, where it is not the default."""
+    """header: the names of most files' columns. note: what a person should know of it, where it is not the default.
+    seen: what the files showed of it."""
 
     config: CsvConfig
     header: tuple[str, ...] = ()
     note: str | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 def usual_dialect(
@@ -54,10 +56,10 @@ def usual_dialect(
         chosen, header = without_header(chosen), ()
         sniffed = replace(sniffed, config=chosen)
     if chosen == default:
-        return UsualDialect(default, header)
+        return UsualDialect(default, header, seen=sniffed.seen)
     options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)
     note = f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
-    return UsualDialect(chosen, header, note)
+    return UsualDialect(chosen, header, note, sniffed.seen)
 
 
 def _sniffed(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config import FormatConfig
-from file_cdk.core.errors import AccessError, ConfigError, FileCdkError, InternalError, TypeMismatchError
+from file_cdk.core.errors import (
+    AccessError,
+    ConfigError,
+    DialectRefutedError,
+    FileCdkError,
+    InternalError,
+    TypeMismatchError,
+)
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
@@ -21,7 +28,7 @@ from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed,
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
-from file_cdk.formats.registry import module_of
+from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
@@ -262,6 +269,10 @@ class _StreamSync:
                         self._take_back(tally.file)
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
+                        elif isinstance(error, DialectRefutedError):
+                            self._warn(f"file {tally.file.uri!r} is read again: it {error.message}")
+                            job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
+                            run.retry(tally.file, job)
                         elif (newer := self.store.newer_version(tally.file, error)) is not None:
                             self._warn(
                                 f"file {tally.file.uri!r} changed while it was read; its new version is read instead"

@@ -1,0 +1,213 @@
+"""A file's dialect, guessed from its beginning, held against all of it while it is read.
+
+What may refute the guess is cheap to notice: quotes where the beginning had none, a value that goes over line ends for the
+first time, records that are rejected, bytes of another encoding. Only then is the dialect looked for anew, in the lines at
+the beginning together with those at the place; where that gives another one the reading ends with DialectRefutedError, and the
+file is read again. The hazard is a wrong alarm: it costs some milliseconds, so each kind is raised once per file and process.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import IO, TYPE_CHECKING
+
+from file_cdk.core.config import CsvConfig
+from file_cdk.core.errors import DialectRefutedError
+from file_cdk.core.ports import SplitReport
+from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, Seen, Sniffed, detect_in
+from file_cdk.formats.csv_sniff_dialect import fits_as_well
+from file_cdk.formats.csv_sniff_reading import Marks
+from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_HEAD_BYTES = 16 << 10
+_PLACE_BYTES = 48 << 10
+_HEAD_LINES = 100
+_PLACE_LINES = 200
+_KEPT_CHUNKS = 2
+_FEW_REJECTS = 5
+_NOT_TEXT = "not valid "
+_MAYBE_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+
+
+@dataclass(slots=True)
+class Settled:
+    """Kinds of alarm of one file that were looked into and found to be none."""
+
+    kinds: set[str] = field(default_factory=set)
+
+
+class Watched:
+    """A stream that notices at which byte the first quote is read, and can show again what was read last."""
+
+    def __init__(self, stream: IO[bytes], quote: bytes) -> None:
+        self.quote_at: int | None = None
+        self._stream = stream
+        self._quote = quote
+        self._at = 0
+        self._moved = True
+        self._kept: list[tuple[int, bytes]] = []
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence != io.SEEK_SET:
+            offset = self._stream.seek(offset, whence)
+        self._at, self._moved = offset, True
+        return offset
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._moved:
+            self._stream.seek(self._at)
+            self._moved = False
+        data = self._stream.read(size)
+        if self.quote_at is None and self._quote and (found := data.find(self._quote)) >= 0:
+            self.quote_at = self._at + found
+        if data:
+            self._kept = [*self._kept[1 - _KEPT_CHUNKS :], (self._at, data)]
+        self._at += len(data)
+        return data
+
+    def latest(self) -> tuple[int, bytes]:
+        """What was read last, and where it begins."""
+        return self._kept[-1] if self._kept else (0, b"")
+
+    def around(self, at: int, size: int) -> bytes:
+        """What was read lately, if `at` is in it; otherwise up to `size` bytes from there on."""
+        first, last = self._kept[0][0], self.latest()
+        if first <= at < last[0] + len(last[1]):
+            return b"".join(data for start, data in self._kept if start + len(data) <= last[0] or start == last[0])
+        return self.again(at, size)
+
+    def again(self, start: int, size: int) -> bytes:
+        """Bytes from `start` on, up to `size`; the next read goes on where the last one ended."""
+        for at, data in self._kept:
+            if at <= start and start + size <= at + len(data):
+                return data[start - at : start - at + size]
+        self._stream.seek(start)
+        self._moved = True
+        return self._stream.read(size)
+
+
+class Watch:
+    """Over the reading of one split. Raises DialectRefutedError from `look`."""
+
+    def __init__(self, watched: Watched, config: CsvConfig, seen: Seen, uri: str, settled: Settled) -> None:
+        self._watched = watched
+        self._config = config
+        self._seen = seen
+        self._uri = uri
+        self._settled = settled.kinds
+        self._rejects_looked_at = 0
+        self._guesses_bytes = config.encoding in SINGLE_BYTE_GUESSES and not seen.proves_encoding
+
+    def over(self, batches: "Iterator[pa.RecordBatch]", report: SplitReport) -> "Iterator[pa.RecordBatch]":
+        """The batches, as long as they do not refute the guess."""
+        for batch in batches:
+            self._look(batch, report)
+            yield batch
+        self._look(None, report)
+
+    def _look(self, batch: "pa.RecordBatch | None", report: SplitReport) -> None:
+        if self._watched.quote_at is not None:
+            if not self._seen.quotes:
+                self._alarm("quotes", self._line_start(self._watched.quote_at))
+            if not self._seen.joined and "joined" not in self._settled and batch is not None and _has_line_end(batch):
+                self._alarm("joined", self._first_joined())
+        if len(report.rejects.first) > self._rejects_looked_at:
+            self._look_at_rejects(report)
+
+        if self._guesses_bytes and _NOT_TEXT not in self._settled:
+            start, data = self._watched.latest()
+            if (found := _MAYBE_UTF8.search(data)) is not None:
+                self._look_at_bytes(start + found.start())
+
+    def _look_at_rejects(self, report: SplitReport) -> None:
+        new = report.rejects.first[self._rejects_looked_at :]
+        self._rejects_looked_at = len(report.rejects.first)
+        for reject in new:
+            if reject.byte is None:
+                continue
+            if reject.reason.startswith(_NOT_TEXT):
+                self._look_at_bytes(reject.byte)
+            elif not reject.reason.startswith("record has") or len(report.rejects.first) >= _FEW_REJECTS:
+                self._alarm(reject.reason, reject.byte)
+
+    def _look_at_bytes(self, at: int) -> None:
+        """Where the beginning did not tell, bytes that are not UTF-8 may be of another encoding rather than damage, and
+        ones that are prove it against a guess."""
+        if self._seen.proves_encoding or _NOT_TEXT in self._settled:
+            return
+        self._settled.add(_NOT_TEXT)
+        encoding = decode(self._watched.around(at, _PLACE_BYTES)).encoding
+        if encoding != (self._config.encoding or "utf8"):
+            config = self._config.model_copy(update={"encoding": encoding})
+            described = Sniffed(config, 1, "").describe()
+            raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
+
+    def _alarm(self, kind: str, at: int) -> None:
+        """at: where a record begins in the reading that is in doubt."""
+        if kind in self._settled:
+            return
+        self._settled.add(kind)
+        text = Text("", self._config.encoding or "utf8", guessed=True)
+        head = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
+        place = self._watched.again(at, _PLACE_BYTES)
+        there = self._lines(place, _PLACE_LINES)
+        cut = len(place) == _PLACE_BYTES or len(there) == _PLACE_LINES
+        found = detect_in(head + there, text, cut=cut)
+        marks, before = _marks(found.config), _marks(self._config)
+        if found.confidence < MIN_CONFIDENCE or marks == before:
+            return
+        # Another table below the first, say, is no reason to read the first as it is written.
+        if not (fits_as_well(head, marks, before, cut=True) and fits_as_well(there, marks, before, cut=cut)):
+            return
+        config = found.config
+        if config.delimiter == self._config.delimiter:
+            kept = {
+                "header_definition": self._config.header_definition,
+                "skip_rows_before_header": self._config.skip_rows_before_header,
+            }
+            config = config.model_copy(update=kept)
+        described = replace(found, config=config).describe()
+        raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
+
+    def _lines(self, data: bytes, limit: int) -> list[str]:
+        """Whole ones."""
+        text = data.decode(self._config.encoding or "utf8", "replace").removeprefix("\ufeff")
+        lines = list(io.StringIO(text, newline=""))
+        if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
+            lines.pop()
+        return lines[:limit]
+
+    def _line_start(self, at: int) -> int:
+        start = max(0, at - _HEAD_BYTES)
+        return start + self._watched.again(start, at - start).rfind(b"\n") + 1
+
+    def _first_joined(self) -> int:
+        """The beginning of the first line with an odd number of quotes in what was read last."""
+        start, data = self._watched.latest()
+        quote = self._config.quote_char.encode(self._config.encoding or "utf8")
+        at = data.find(b"\n") + 1 if start else 0
+        for line in data[at:].splitlines(keepends=True):
+            if line.count(quote) & 1:
+                return start + at
+            at += len(line)
+        return self._line_start(start + max(data.find(quote), 0))
+
+
+def _has_line_end(batch: "pa.RecordBatch") -> bool:
+    """Whether any text in it has a line end."""
+    import pyarrow as pa
+
+    buffers = (column.buffers()[2] for column in batch.columns if pa.types.is_string(column.type))
+    return any(buffer is not None and b"\n" in buffer.to_pybytes() for buffer in buffers)
+
+
+def _marks(config: CsvConfig) -> Marks:
+    quote = config.quote_char or None
+    return Marks(config.delimiter, quote, config.escape_char, config.comment_char, config.skip_initial_space)
