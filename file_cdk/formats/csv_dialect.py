@@ -65,9 +65,9 @@ class Dialect:
     def is_columnar(self) -> bool:
         """Whether Arrow's CSV reader, which takes a one-byte quote and reads an escape character its own way, can read it.
 
-        Delimiters of several bytes get a stand-in. Pieces with comments are cut around them.
+        Delimiters of several bytes get a stand-in, blanks before values are taken out, and pieces with comments cut around them.
         """
-        if self.escape is not None or self.skips_blanks or not self.is_line_safe:
+        if self.escape is not None or not self.is_line_safe:
             return False
         return self.quote is None or (self.quote.isascii() and self.quote not in "\r\n")
 

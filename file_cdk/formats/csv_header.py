@@ -232,7 +232,7 @@ def _limit_columns(count: int, uri: str) -> None:
         raise MalformedFileError(
             f"has {count:,} columns, and the limit is {MAX_COLUMNS:,}",
             uri=uri,
-            remedy="Are its line ends or its delimiter others than those it is read with? Else write it as rows of name and value",
+            remedy="Are its line ends or its delimiter others than those it is read with? Else make rows of name and value of it",
         )
 
 

@@ -34,6 +34,7 @@ _WEAK_DELIMITERS = {":": 0.75, " ": 0.7}
 _HINTED = 1.15
 """What the file itself names in a line `sep=`."""
 _RARE = 0.88
+"""A mark that no convention knows."""
 _RARE_DELIMITER = re.compile(r"[^\w\s\"'.,;\\/()\[\]{}<>=?!%&$€£@*+-]{1,4}|[#<>|~^;]{2,4}")
 
 _CLOCK = re.compile(r"(?:^|[ T])[0-9]{1,2}:[0-9]{2}")
@@ -75,6 +76,10 @@ class Shape:
         return self.rows.values[self.first :]
 
     @property
+    def share_right(self) -> float:
+        return self.evenness * max(0.0, 1 - self.faults / len(self.table))
+
+    @property
     def lines_above(self) -> int:
         """Physical lines before the table, when rows of text are among them: blank ones alone are no matter."""
         return self.rows.starts[self.first] if self.first else 0
@@ -99,6 +104,15 @@ def best_shape(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> S
                 continue
             best = shape
     return best
+
+
+def fits_as_well(lines: Sequence[str], marks: Marks, others: Marks, *, cut: bool) -> bool:
+    """Whether lines make about as good a table with `marks` as with the others."""
+    trial = _Trial(lines, cut)
+    shape, other = trial.read(marks, _HINTED), trial.read(others, _HINTED)
+    if shape is None or other is None:
+        return other is None
+    return (shape.width > 1 or other.width == 1) and shape.share_right >= other.share_right - 0.02
 
 
 def _is_even_from_the_start(shape: Shape) -> bool:
@@ -215,9 +229,8 @@ class _Trial:
         even = evenness(table, width)
         clean = _clean_share(table, quotes_are_text=marks.quote is None)
         breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
-        if marks.delimiter in _WEAK_DELIMITERS and (
-            first or not _is_plain_table(marks, table, width, even, self.lines)
-        ):
+        weak = marks.delimiter in _WEAK_DELIMITERS or (len(marks.delimiter) == 1 and marks.delimiter not in _DELIMITERS)
+        if weak and prior < _HINTED and (first or not _is_plain_table(marks, table, width, even, self.lines)):
             prior *= 0.1
         penalty = _WITH_LINES_ABOVE if first else 1.0
         faults = rows.faults
@@ -293,7 +306,7 @@ def _is_plain_table(marks: Marks, table: list[list[str]], width: int, even: floa
     body = [row for row in table[1:51] if len(row) == width]
     quoted = marks.quote is not None and width > 3 and any(marks.quote in line for line in lines)
     cells = [] if quoted else [cell for row in body for cell in row]
-    if any(cell != cell.strip() or cell.endswith((",", ";", "|")) or (not cell and width > 2) for cell in cells):
+    if any(cell != cell.strip() or cell.endswith((",", ";", "|", ":")) or (not cell and width > 2) for cell in cells):
         return False
     if all(kind_of(line) is not Kind.TEXT for line in lines[1:51]):
         return False  # a column of instants, say

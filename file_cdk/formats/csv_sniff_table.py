@@ -21,8 +21,10 @@ def filled(row: Sequence[str]) -> int:
 
 
 def usual_width(values: Sequence[list[str]]) -> int:
-    """The most frequent one; of two as frequent, the first row's or the larger. Rows of blanks alone do not count."""
-    widths = [len(row) for row in values if any(map(str.strip, row))] or [len(row) for row in values]
+    """The most frequent one; of two as frequent, the first row's or the larger. Rows of blanks alone do not count, nor do what
+    may be comments."""
+    widths = [len(row) for row in values if any(map(str.strip, row)) and not row[0].startswith("#")]
+    widths = widths or [len(row) for row in values]
     counts = Counter(widths)
     most = max(counts.values())
     return max((width for width in counts if counts[width] == most), key=lambda width: (width == widths[0], width))

@@ -89,7 +89,7 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 
 
 def _checked(text: str, encoding: str, *, guessed: bool = False) -> Text:
-    odd = len(_NOT_TEXT.findall(text))
+    odd = len(_NOT_TEXT.findall(text.rstrip("\x1a")))  # what ends a file of old
     return Text(text, encoding, guessed, readable=odd <= _MAX_NOT_TEXT * len(text))
 
 
@@ -107,7 +107,7 @@ def markup_of(text: str) -> str | None:
         return "an HTML page"
     if _XML.match(text):
         return "an HTML page" if re.search("<html", text[:_SEARCHED_CHARS], re.I) else "an XML document"
-    if (element := _ELEMENT.match(text)) is not None and f"</{element[1]}" in text:
+    if (element := _ELEMENT.match(text)) is not None and text.rstrip().endswith(f"</{element[1]}>"):
         return "an XML document"
     return "a JSON document" if _is_json(text) else None
 

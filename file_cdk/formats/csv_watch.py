@@ -8,7 +8,7 @@ file is read again. The hazard is a wrong alarm: it costs some milliseconds, so 
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, Seen, Sniffed, detect_in
+from file_cdk.formats.csv_sniff_dialect import fits_as_well
+from file_cdk.formats.csv_sniff_reading import Marks
 from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ _KEPT_CHUNKS = 2
 _FEW_REJECTS = 5
 _NOT_TEXT = "not valid "
 _MAYBE_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
-_MARKS = ("delimiter", "quote_char", "escape_char", "comment_char", "skip_initial_space", "encoding")
 
 
 @dataclass(slots=True)
@@ -154,12 +155,16 @@ class Watch:
             return
         self._settled.add(kind)
         text = Text("", self._config.encoding or "utf8", guessed=True)
-        lines = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
+        head = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
         place = self._watched.again(at, _PLACE_BYTES)
         there = self._lines(place, _PLACE_LINES)
         cut = len(place) == _PLACE_BYTES or len(there) == _PLACE_LINES
-        found = detect_in(lines + there, text, cut=cut)
-        if found.confidence < MIN_CONFIDENCE or _marks(found.config) == _marks(self._config):
+        found = detect_in(head + there, text, cut=cut)
+        marks, before = _marks(found.config), _marks(self._config)
+        if found.confidence < MIN_CONFIDENCE or marks == before:
+            return
+        # Another table below the first, say, is no reason to read the first as it is written.
+        if not (fits_as_well(head, marks, before, cut=True) and fits_as_well(there, marks, before, cut=cut)):
             return
         config = found.config
         if config.delimiter == self._config.delimiter:
@@ -203,5 +208,6 @@ def _has_line_end(batch: "pa.RecordBatch") -> bool:
     return any(buffer is not None and b"\n" in buffer.to_pybytes() for buffer in buffers)
 
 
-def _marks(config: CsvConfig) -> Sequence[object]:
-    return [getattr(config, name) for name in _MARKS]
+def _marks(config: CsvConfig) -> Marks:
+    quote = config.quote_char or None
+    return Marks(config.delimiter, quote, config.escape_char, config.comment_char, config.skip_initial_space)

@@ -127,6 +127,8 @@ def test_blank_values_beyond_the_header_are_told_apart_where_they_are_an_error(s
     error = Read(b"a,b\n1,2,\n", configured(), sequential=sequential).error
     assert error is not None
     assert "`ragged: pad` reads it" in str(error)
+    with pytest.raises(MalformedRecordError, match="`ragged: pad` reads it"):
+        configured().infer_json_schema(io.BytesIO(b"a,b\n1,2,\n"), whole(b"a,b\n1,2,\n").file)
     error = Read(b"a,b\n1,2,3\n", configured(), sequential=sequential).error
     assert "ragged" not in str(error)
     rows, _ = table_of(b"a,b\n1,2,\n", sequential=sequential, ragged="pad")

@@ -41,7 +41,7 @@ def test_which_encodings_can_be_cut_as_bytes(encoding: str, line_safe: bool) -> 
         ({"encoding": "utf-16"}, False),
         ({"quote_char": ""}, True),
         ({"comment_char": "#"}, True),
-        ({"skip_initial_space": True}, False),
+        ({"skip_initial_space": True}, True),
     ],
 )
 def test_which_dialects_arrow_reads(config: dict[str, object], columnar: bool) -> None:

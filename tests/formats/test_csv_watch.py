@@ -53,6 +53,8 @@ def refuted(data: bytes, fmt: DetectingCsvFormat | None = None) -> DialectRefute
         (b'1,6" pipe\n', None),
         (b"1,C:\\x\n2,O\\'Hara\n", None),
         (b"1,a,b\n2\n3,c,d\n", None),
+        (b"another;table;below\n" + b"1;2;3\n" * 400, None),
+        (b"\nThese are notes.\nThey have text, commas, and\n'quotes' of \"sorts\"\n" * 9, None),
     ],
 )
 def test_what_refutes_a_dialect(tail: bytes, changed: dict[str, object] | None) -> None:

@@ -373,3 +373,16 @@ def test_shapes_of_files_of_public_bodies(tmp_path: Path, data: str, columns: li
     filled = [row for row in loaded.rows if any(value not in (None, "") for value in row)]
     assert len(filled) + len(loaded.rejects) >= min(rows, 1) * (rows - 2)
     assert len(loaded.rows) + len(loaded.rejects) >= rows
+
+
+def test_each_file_of_a_folder_is_corrected_by_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tails = ['1,"\n2,x\n3,"\n4,"?" y\n', "", '1,"x \\"y\\", z"\n2,"p \\"q\\" r"\n', '1,"a, b"\n']
+    for number, tail in enumerate(tails):
+        (folder / f"{number}.csv").write_text("id,t\n" + FILLER + tail)
+    loaded = load(folder)
+    assert len(loaded.rows) == 4 * 30_000 + 4 + 2 + 1
+    assert [message.split("'")[1] for message in loaded.warnings if "is read again" in message] == ["0.csv", "2.csv"]
+    late = [row[1] for row in loaded.rows if not str(row[1]).startswith("plain")]
+    assert late == ['"', "x", '"', '"?" y', 'x "y", z', 'p "q" r', "a, b"]

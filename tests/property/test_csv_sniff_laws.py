@@ -29,6 +29,12 @@ CELLS = [
     st.just(""),
     st.tuples(WORD, WORD).map("\n".join),
     st.uuids().map(str),
+    WORD.map('say \\"{}\\"'.format),
+    WORD.map("\\\\{}\\new".format),
+    WORD.map("#{} 5".format),
+    WORD.map("{} 5\" wide, 3' long".format),
+    WORD.map('"{}"'.format),
+    st.lists(st.integers(0, 10**6).map("{:,}".format), min_size=1, max_size=2).map(" ".join),
 ]
 NAMES = st.lists(st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True), min_size=2, max_size=8, unique=True)
 
