@@ -282,9 +282,13 @@ def _table(rng: random.Random) -> tuple[list[list[str]], bool]:
 
 def _read(text: str, config: CsvConfig) -> list[list[str]]:
     lines = list(io.StringIO(text, newline=""))[config.skip_rows_before_header :]
-    marks = {"delimiter": config.delimiter, "quotechar": config.quote_char or None, "escapechar": config.escape_char}
+    marks: dict[str, Any] = {
+        "delimiter": config.delimiter,
+        "quotechar": config.quote_char or None,
+        "escapechar": config.escape_char,
+    }
     marks |= {} if config.quote_char else {"quoting": csv.QUOTE_NONE}
-    return [row for row in csv.reader(lines, **marks) if row]  # type: ignore[arg-type]
+    return [row for row in csv.reader(lines, **marks) if row]
 
 
 @pytest.mark.parametrize("above", ["", "Sales report\n", "Company Ltd\nReport of 2024\n\n", "# comment of one\n"])
