@@ -155,6 +155,18 @@ def test_padded_titles_are_above_the_header(tmp_path: Path, data: str, columns: 
     assert not loaded.failures
 
 
+def test_values_that_come_late_in_columns_without_a_name(tmp_path: Path) -> None:
+    """Two tables in one file: the first has fewer columns, and both are as wide as a spreadsheet made them."""
+    data = (
+        "Meetings,,,,,,\nMinister,Day,Who,,,,\nAnn,Oct-14,Fish Ltd,,,,\n,,Boats Ltd,,,,\n,,,,,,\nTravel,,,,,,\n"
+        "Minister,Day,Place,How,Cost,,\nAnn,12 Oct,Rome,Air,32.5,,\n"
+    )
+    loaded = load_one(tmp_path, data)
+    assert loaded.columns == ["Minister", "Day", "Who", "Unnamed: 3", "Unnamed: 4"]
+    assert len(loaded.rows) == 6
+    assert loaded.rows[-1] == ("Ann", "12 Oct", "Rome", "Air", "32.5")
+
+
 def test_files_of_one_reading_each_lose_none(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
