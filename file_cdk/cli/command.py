@@ -159,6 +159,7 @@ def _sync(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode
         retry_rejects=arguments.retry_rejects,
         dialect=arguments.dialect,
         connector=arguments.connector,
+        partitions=arguments.partitions,
         quiet=arguments.quiet,
         verbose=arguments.verbose,
         summary_json=arguments.summary_json,
@@ -266,6 +267,12 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto: detect the delimiter, quotes, encoding and header of CSV files, and print what was found; "
         "default: comma, double quotes, UTF-8, a header row (default: auto)",
+    )
+    parser.add_argument(
+        "--no-partitions",
+        action="store_false",
+        dest="partitions",
+        help="do not make columns of folders such as year=2024, which they are where every file has them",
     )
     parser.add_argument(
         "--max-rejects",

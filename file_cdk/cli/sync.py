@@ -42,6 +42,7 @@ class SyncRequest:
     retry_rejects: bool = False
     dialect: Literal["auto", "default"] = "auto"
     connector: str | None = None
+    partitions: bool = True
     quiet: bool = False
     verbose: bool = False
     summary_json: str | None = None
@@ -86,6 +87,7 @@ def _sync(request: SyncRequest, display: Display, interruption: Interruption) ->
             retry_rejects=request.retry_rejects,
             dialect=request.dialect,
             connector=request.connector,
+            partitions=request.partitions,
         )
         result = sync(request.source, request.destination, options, observer)
     except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may

@@ -5,6 +5,7 @@ value that does not cast is null when it is one of the null values, and stays a 
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -97,6 +98,18 @@ def casts(config: CsvConfig) -> dict[str, Cast]:
     }
 
 
+def _finite(cast: Cast) -> Cast:
+    """JSON has no numbers for `nan`, `inf` and what is too large: they would become null, and so stay text instead."""
+
+    def finite(text: str) -> float:
+        value = cast(text)
+        if not math.isfinite(value):
+            raise ValueError("not a number of JSON")
+        return float(value)
+
+    return finite
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     position: int
@@ -118,6 +131,7 @@ class RecordConversion:
         self._width = header.width
         self._nulls = config.null_values
         self._casts = casts(config)
+        self._casts["number"] = _finite(self._casts["number"])
         self._left_out: list[str] = []
         self._columns = self._choose(header, json_schema)
         # Without a schema no column is declared a string, so that null values are null in all of them.
@@ -185,8 +199,8 @@ class RecordConversion:
             chosen = []
             for column in self._columns:
                 values = batch.column(column.position)
-                if column.kind == "number" and cp.any(cp.is_nan(values)).as_py():
-                    return None  # Arrow takes `nan(1)`, Python does not
+                if column.kind == "number" and not cp.all(cp.is_finite(values)).as_py():
+                    return None  # see _finite; and Arrow takes `nan(1)`, which Python does not
                 if column.kind == "null":
                     if cp.any(cp.not_equal(values, "")).as_py():
                         return None

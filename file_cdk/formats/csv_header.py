@@ -16,6 +16,10 @@ from file_cdk.formats.csv_lines import ForwardReader, Lines, RecordTooLargeError
 _PREFIX_BYTES = 64 << 10
 """What is fetched of a file's beginning for the splits that do not begin there."""
 
+MAX_COLUMNS = 20_000
+"""A table of so many takes seconds, most of them in the database, whose time grows faster than their number; one of twice as
+many takes three times as long."""
+
 REST = "_rest"
 
 
@@ -183,6 +187,7 @@ class HeaderReader:
                     if skipped:
                         raise MalformedFileError("ends before the first row that would be data", uri=uri)
                     return _of_empty_file(lines, line_end)
+                _limit_columns(len(first), uri)
                 raw = [f"f{i}" for i in range(len(first))]
             return Header(unique_names(raw), 0, data_start, count, line_end, _renamed(raw), unnamed=made)
         skipped = _skip(text, before)
@@ -191,6 +196,7 @@ class HeaderReader:
             if skipped:
                 raise MalformedFileError("ends before its header row", uri=uri)
             return _of_empty_file(lines, line_end)
+        _limit_columns(max(map(len, rows)), uri)
         _skip(text, after)
         row = rows[0] if len(rows) == 1 else joined(rows)
         names, made = filled(named_columns(row, uri))
@@ -219,6 +225,15 @@ class HeaderReader:
 def _skip(lines: Iterator[str], count: int) -> int:
     """Passes over so many lines, as far as there are; how many of them were not blank."""
     return sum(not line.isspace() for line in islice(lines, count))
+
+
+def _limit_columns(count: int, uri: str) -> None:
+    if count > MAX_COLUMNS:
+        raise MalformedFileError(
+            f"has {count:,} columns, and the limit is {MAX_COLUMNS:,}",
+            uri=uri,
+            remedy="Are its line ends or its delimiter others than those it is read with? Else make rows of name and value of it",
+        )
 
 
 def _of_empty_file(lines: Lines, line_end: bytes) -> Header:

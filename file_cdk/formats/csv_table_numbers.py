@@ -20,6 +20,7 @@ _CODE = r"^[+-]?0[0-9xX]|^\+[0-9]+$"
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
 _MANY_DIGITS = r"^[+-]?[0-9]{16,}(?:\.[0-9]*)?$"
 _INFINITE = r"^[+-]?inf"
+_NOT_ZERO = r"^[+-]?[0.]*[1-9]"
 
 _MAX_DIGITS = 38
 _PRECISIONS = (18, 28, _MAX_DIGITS)
@@ -162,9 +163,11 @@ def _decimals_are_right(texts: pa.Array, numbers: pa.Array) -> bool:
 
 
 def _doubles_are_exact(texts: pa.Array, numbers: pa.Array) -> bool:
-    """Whether integers kept all digits, and nothing but infinity became infinite."""
+    """Whether integers kept all digits, nothing but infinity became infinite, and nothing but zero zero."""
     extremes = cp.min_max(numbers)
     lowest, highest = extremes["min"].as_py(), extremes["max"].as_py()
+    if lowest is not None and lowest <= 0 <= highest and _any_became_zero(texts, numbers):
+        return False
     if lowest is None or (lowest > -_EXACT_IN_DOUBLE and highest < _EXACT_IN_DOUBLE):
         return True
     spelled_infinite = cp.match_substring_regex(texts, _INFINITE, ignore_case=True)
@@ -172,6 +175,11 @@ def _doubles_are_exact(texts: pa.Array, numbers: pa.Array) -> bool:
         return False
     many = cp.fill_null(cp.match_substring_regex(texts, _MANY_DIGITS), False)
     return all(_is_kept_by_double(text) for text in texts.filter(many).to_pylist())
+
+
+def _any_became_zero(texts: pa.Array, numbers: pa.Array) -> bool:
+    """Whether a number is too small for a double: `1e-400`."""
+    return _any_match(texts.filter(cp.fill_null(cp.equal(numbers, 0.0), False)), _NOT_ZERO)
 
 
 def _is_kept_by_double(text: str) -> bool:

@@ -38,6 +38,7 @@ class WithPathColumns:
 
     partitions: whether `key=value` segments of the path, its last one included, are columns; percent-escapes are resolved.
     pattern: regular expression searched for in the uri; its named groups are columns.
+    folders: of the segments, those of folders that have one of these names, and no others.
     """
 
     extensions: ClassVar[tuple[str, ...]] = ()  # which files are of a format is asked of the format's own class
@@ -45,6 +46,7 @@ class WithPathColumns:
     inner: Format
     partitions: bool
     pattern: str | None
+    folders: frozenset[str] | None = None
 
     @property
     def may_crash(self) -> bool:
@@ -113,7 +115,9 @@ class WithPathColumns:
 
     def _values(self, uri: str) -> tuple[PathValues, bool]:
         """Column -> value, and whether the pattern matches."""
-        values = partition_values(uri) if self.partitions else {}
+        values = partition_values(uri) if self.partitions and self.folders is None else {}
+        if self.folders is not None:
+            values = {name: value for name, value in folder_values(uri).items() if name in self.folders}
         if self.pattern is None:
             return values, True
         match = re.search(self.pattern, uri)
@@ -132,6 +136,15 @@ def partition_values(uri: str) -> PathValues:
     """Column -> value of the `key=value` segments of a uri, percent-escapes resolved."""
     pairs = (segment.partition("=") for segment in _segments(uri) if "=" in segment)
     return {_text(name): None if value == _HIVE_NULL else _text(value) for name, _, value in pairs}
+
+
+def folder_values(uri: str) -> PathValues:
+    """The same without the last segment, which names the file, of an archive and of what is in it."""
+    archive = split_member(uri)
+    if archive is not None:
+        return folder_values(archive[0]) | folder_values(archive[1])
+    folder = uri.rpartition("/")[0]
+    return partition_values(folder) if "=" in folder else {}
 
 
 def _segments(uri: str) -> list[str]:

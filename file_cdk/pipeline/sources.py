@@ -69,14 +69,17 @@ class SourceStream:
     format: FormatConfig | None
     origin: str | None
     finds_dialect: bool = False
+    finds_partitions: bool = False
+    """Whether `key=value` folders become columns though no configuration says so."""
     file: str | None = None
     """The one file that SOURCE names, if it does."""
 
 
 def streams_of(
-    source: str, filetype: str | None, name: str | None, connector_name: str | None = None
+    source: str, filetype: str | None, name: str | None, connector_name: str | None = None, partitions: bool = True
 ) -> list[SourceStream]:
-    """The streams that SOURCE stands for. filetype and name override what a path or URL would give.
+    """The streams that SOURCE stands for. filetype and name override what a path or URL would give, and partitions that
+    `key=value` folders are columns.
 
     connector_name: SOURCE is a configuration of this connector, in YAML or JSON, whatever the file is called.
 
@@ -89,6 +92,8 @@ def streams_of(
     if connector_name is not None or _is_configuration(source, is_data=filetype is not None):
         if filetype or name:
             raise ConfigError("the format and table of a configuration's streams are set in that file")
+        if not partitions:
+            raise ConfigError("whether paths give columns is set in that file, as path_partitions")
         return _streams_of_file(source, connector_name)
     scheme = _SCHEME.match(source)
     connector = connector_for(scheme[1].lower() if scheme else "file")
@@ -98,10 +103,16 @@ def streams_of(
         raise ConfigError(
             f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_FORMATS}"
         )
-    stream = {"name": name or location.name, "globs": list(location.globs), "format": chosen or CsvConfig()}
+    stream: dict[str, Any] = {
+        "name": name or location.name,
+        "globs": list(location.globs),
+        "format": chosen or CsvConfig(),
+        "path_partitions": None if partitions else False,
+    }
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
     stream_of_one = _source_stream(connector, config, config.streams[0], chosen)
-    return [replace(stream_of_one, finds_dialect=True, file=_named_file(location.globs))]
+    file = _named_file(location.globs)
+    return [replace(stream_of_one, finds_dialect=True, finds_partitions=partitions, file=file)]
 
 
 def connector_for(scheme: str) -> SourceConnector:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from os import PathLike, fspath
@@ -27,10 +27,12 @@ from file_cdk.engine.listing import ALREADY_LOADED, Decide, Selection, list_matc
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Job, TableShape
+from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.decoding import Dialect, decoder_of
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
+from file_cdk.pipeline.partitions import FolderKeys, note
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
 from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
 
@@ -50,7 +52,8 @@ class SyncOptions:
     max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
     files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
     their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
-    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called.
+    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
+    of the files that a path or URL names are columns, where all files have them.
     """
 
     workers: int | None = None
@@ -61,6 +64,7 @@ class SyncOptions:
     retry_rejects: bool = False
     dialect: Dialect = "auto"
     connector: str | None = None
+    partitions: bool = True
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -141,7 +145,7 @@ def sync(
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or _Silence()
-    streams = streams_of(fspath(source), options.filetype, options.stream, options.connector)
+    streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
@@ -175,6 +179,7 @@ class _StreamSync:
     several: bool = False
     """Whether the sync has more streams than this one, so that messages name theirs."""
     store: StoreFailures = field(init=False)
+    folder_keys: FolderKeys = field(default_factory=FolderKeys)
     known: "pa.Schema | None" = None
     """The table's columns as the person was last told of them."""
 
@@ -191,6 +196,8 @@ class _StreamSync:
         ]
         if self.source.format is None:
             rules.insert(0, recognised(kinds))
+        if self.source.finds_partitions:
+            rules.append(self.folder_keys)
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
@@ -217,7 +224,10 @@ class _StreamSync:
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
         executor = self.executors.for_work(selection.size_bytes, decoder)
-        self._widen(table, self._sample(executor, decoder, selection))
+        found = self._sample(executor, decoder, selection)
+        if keys := self.folder_keys.besides(found.names):
+            decoder, found = self._with_partitions(decoder, found, keys, table.schema.names)
+        self._widen(table, found)
         job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
         try:
             self._take(OrderedRun(executor, job, selection), job, table)
@@ -295,6 +305,17 @@ class _StreamSync:
         files = selection.latest(SAMPLE_FILES)[::-1]
         schemas = sample(executor, self.source.reader, decoder, files, "table")
         return self._asked_for(merge_schemas(schema for schema in schemas if not isinstance(schema, FileCdkError)))
+
+    def _with_partitions(
+        self, decoder: Format, schema: "pa.Schema", keys: frozenset[str], known: Collection[str]
+    ) -> "tuple[Format, pa.Schema]":
+        """The decoder with the columns of folders, and the schema with those columns. Told where the table has not all yet."""
+        import pyarrow as pa
+
+        if not keys <= set(known):
+            self._warn(note(keys))
+        columns = [pa.field(key, pa.string()) for key in sorted(keys)]
+        return WithPathColumns(decoder, partitions=True, pattern=None, folders=keys), pa.schema([*schema, *columns])
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
         """The schema with what the person said about types in place of what the values suggest."""

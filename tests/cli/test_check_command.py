@@ -103,7 +103,7 @@ def test_json(run: Run, tmp_path: Path) -> None:
 
 
 def test_each_stream_and_the_destination_are_tried_whatever_failed_before(run: Run) -> None:
-    Path("orders/bad.csv").write_bytes(b"")
+    Path("orders/bad.csv").write_bytes(b",,\n")
     Path("both.yaml").write_text(
         "path: orders\nstreams:\n"
         "- {name: none, globs: ['z*'], format: {filetype: csv}}\n"

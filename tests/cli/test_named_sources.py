@@ -253,7 +253,7 @@ def test_an_extension_that_stands_for_none(sync: Sync, tmp_path: Path, name: str
 def test_failures_of_several_streams_name_theirs(tmp_path: Path, sync: Sync) -> None:
     for name in ("a", "b"):
         put(tmp_path / name / "1.csv", 1)
-        (tmp_path / name / "2.csv").write_bytes(b"")
+        (tmp_path / name / "2.csv").write_bytes(b",,\n")
     streams = [f"- {{name: {name}, globs: ['{name}/*'], format: {{filetype: csv}}}}" for name in ("b", "a")]
     (tmp_path / "all.yaml").write_text("path: .\nstreams:\n" + "\n".join(streams) + "\n")
     ran = sync("all.yaml")

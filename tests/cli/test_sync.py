@@ -100,15 +100,15 @@ def test_options_reach_the_pipeline(folder: Path, sync: Sync) -> None:
 
 
 def test_failed_files_exit_5_and_are_named(folder: Path, sync: Sync) -> None:
-    (folder / "people" / "broken.csv").write_text('id,name\n1,x\n2,"y\n')
+    (folder / "people" / "broken.csv").write_text(",,\n1,x\n")
     ran = sync("--summary-json", "outcome.json")
     assert ran.returncode == 5
     (complaint,) = [line for line in ran.stderr.splitlines() if line.startswith("error:")]
-    assert "file 'broken.csv', row 2" in complaint
+    assert "file 'broken.csv'" in complaint
     assert rows(folder, "select count(*) from people") == [(3,)]
     outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["exit_code"] == 5
-    assert [(failure["uri"], failure["row"]) for failure in outcome["failures"]] == [("broken.csv", 2)]
+    assert [(failure["uri"], failure["row"]) for failure in outcome["failures"]] == [("broken.csv", None)]
 
     quiet = sync("--quiet")
     assert (quiet.returncode, quiet.stderr) == (5, complaint + "\n")

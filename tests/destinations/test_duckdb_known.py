@@ -34,7 +34,7 @@ def orders(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(tmp_path: Path, orders: Path) -> Path:
-    (orders / "bad.csv").write_bytes(b"")
+    (orders / "bad.csv").write_bytes(b",,\n")
     path = tmp_path / "shop.duckdb"
     sync(orders, path)
     return path

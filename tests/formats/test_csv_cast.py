@@ -56,6 +56,15 @@ def test_a_value_that_does_not_cast_stays_a_string_and_is_counted() -> None:
     assert report.rows == 3
 
 
+@pytest.mark.parametrize("small_piece_bytes", [0, 1 << 14])
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999"])
+def test_a_number_that_json_has_not_stays_text_and_is_counted(value: str, small_piece_bytes: int) -> None:
+    (batch,), report = read(f"i,n\n1,2\n3,{value}\n", {"i": "integer", "n": "number"}, small_piece_bytes)
+    lines = [b'{"i":1,"n":2.0}', b'{"i":3,"n":"%s"}' % value.encode()]
+    assert batch == JsonLines(lines, checked=True)
+    assert report.warnings == {"value of column 'n' does not cast to number and stays a string": 1}
+
+
 def test_booleans_are_compared_as_they_are_written() -> None:
     (batch,), _ = read("b\nTrue\ntrue\n", {"b": "boolean"})
     assert batch == JsonLines([b'{"b":"True"}', b'{"b":true}'], checked=True)

@@ -246,6 +246,8 @@ def test_a_column_of_a_nested_type_becomes_text() -> None:
         (pa.float64(), "9007199254740993", pa.string()),
         (pa.float64(), "-12345678901234567890", pa.string()),
         (pa.float64(), "1e400", pa.string()),
+        (pa.float64(), "1e-400", pa.string()),
+        (pa.float64(), "-0.001e-330", pa.string()),
         (pa.decimal128(18, 2), "007", pa.string()),
         (pa.decimal128(18, 2), "-007.5", pa.string()),
         (pa.decimal128(18, 2), "+49123", pa.string()),

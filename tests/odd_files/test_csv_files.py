@@ -198,3 +198,43 @@ def test_quotes_astray_where_a_file_is_read_in_parts(folder: Path) -> None:
     found = load(folder, columns="id", **AS_TOLD)
     assert [id for (id,) in found.rows] == [i for i in range(60_000) if i not in (100, near - 20)]
     assert [raw for _, _, raw in found.rejects] == [rows[100], rows[near - 20]]
+
+
+def test_a_million_columns_are_refused_by_a_stated_limit(folder: Path) -> None:
+    names = ",".join(f"c{i}" for i in range(1_000_000))
+    (folder / "a.csv").write_text(f"{names}\n{'1,' * 999_999}1\n")
+    (folder / "b.csv").write_text("id\n1\n")
+    found = load(folder, columns="id")
+    assert found.rows == [(1,)]
+    [error] = found.failures
+    assert str(error).startswith("has 1,000,000 columns, and the limit is 20,000 (file 'a.csv')")
+
+
+def test_no_value_that_a_type_cannot_hold_becomes_null(folder: Path) -> None:
+    """Each stands far below rows that settle the column's type."""
+    odd = [
+        "9223372036854775808",
+        "1" * 60,
+        "1e400",
+        "1e-400",
+        "nan",
+        "2024-02-30",
+        "10000-01-01",
+        "25:00",
+        "tru",
+        "a\0b",
+        "0x1f",
+    ]
+    names = ["i", "f", "d", "t", "b"]
+    lines = [f"{n},{n}.5e3,2024-01-0{1 + n % 9},10:0{n % 6},{'true' if n % 2 else 'false'}" for n in range(3000)]
+    lines += [",".join([value] * len(names)) for value in odd]
+    (folder / "a.csv").write_text(",".join(names) + "\n" + "\n".join(lines) + "\n")
+    found = load(folder, columns=", ".join(f"{name}::varchar" for name in names), **AS_TOLD)
+    assert len(found.rows) == 3000 + len(odd)
+    assert found.rows[3000:] == [(value,) * len(names) for value in odd]
+
+
+def test_bytes_that_are_no_text_are_rejects(folder: Path) -> None:
+    (folder / "a.csv").write_bytes(with_line(5, "5,\xff,15").encode("latin-1"))
+    found = load(folder, columns="id", **AS_TOLD)
+    assert (len(found.rows), [(row, reason) for row, reason, _ in found.rejects]) == (29, [(5, "not valid utf8")])

@@ -61,7 +61,8 @@ def as_python_casts(text: str, kind: str, config: CsvConfig) -> Any:
                 value = int(text)
             case "number":
                 value = float(text.translate(str.maketrans(",.", "._")) if config.decimal_mark == "," else text)
-                value = value if math.isfinite(value) else LEAVE
+                if not math.isfinite(value):
+                    raise ValueError  # JSON has no such number
             case "boolean":
                 value = text in config.true_values
                 if not value and text not in config.false_values:
