@@ -89,6 +89,14 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("Sum,,,\n,,,\na,b,c,\nx,1,2,\ny,3,4,\n", {"skip_rows_before_header": 2}),
         ("Sum,\n,\na,b\nx,1\ny,2\n", {"skip_rows_before_header": 2}),
         (",a\n0,1\n1,2\n2,3\n", {}),
+        ("a,b,,\nx,1,,\ny,2,z,\nw,3,,\n", {}),
+        (
+            "a,b,,\nx,1,,\ny,2,z,\nw,3,v,\n",
+            {
+                "skip_rows_before_header": 1,
+                "header_definition": {"header_definition_type": "User Provided", "column_names": ["a", "b", ""]},
+            },
+        ),
         # Header
         ("2024-01-01T00:00:00,20.5,0\n", NO_HEADER),
         ("day,101,102\n2024-01-01,TRUE,FALSE\n2024-01-02,TRUE,TRUE\n", {}),
@@ -282,9 +290,13 @@ def _table(rng: random.Random) -> tuple[list[list[str]], bool]:
 
 def _read(text: str, config: CsvConfig) -> list[list[str]]:
     lines = list(io.StringIO(text, newline=""))[config.skip_rows_before_header :]
-    marks = {"delimiter": config.delimiter, "quotechar": config.quote_char or None, "escapechar": config.escape_char}
+    marks: dict[str, Any] = {
+        "delimiter": config.delimiter,
+        "quotechar": config.quote_char or None,
+        "escapechar": config.escape_char,
+    }
     marks |= {} if config.quote_char else {"quoting": csv.QUOTE_NONE}
-    return [row for row in csv.reader(lines, **marks) if row]  # type: ignore[arg-type]
+    return [row for row in csv.reader(lines, **marks) if row]
 
 
 @pytest.mark.parametrize("above", ["", "Sales report\n", "Company Ltd\nReport of 2024\n\n", "# comment of one\n"])
