@@ -83,7 +83,7 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     except MalformedFileError as exc:
         parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, exc)
     metadata = parquet.metadata
-    if footer_bytes == parquet.metadata.serialized_size + _SIGNATURE_BYTES:
+    if fit is None and footer_bytes == metadata.serialized_size + _SIGNATURE_BYTES:
         # pyarrow ends the process when it is asked about a column chunk that is encrypted.
         raise MalformedFileError(_ENCRYPTED, uri=file.uri)
     with malformed(file, _DAMAGED):
