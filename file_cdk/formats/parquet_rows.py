@@ -38,6 +38,7 @@ def open_parquet(stream: IO[bytes], file: RemoteFile, footer: Footer) -> pq.Parq
             metadata=footer.metadata,
             pre_buffer=False,
             buffer_size=_BUFFER_BYTES if footer.largest_row_group_bytes > _BUFFERED_ABOVE_BYTES else 0,
+            page_checksum_verification=True,  # of pages that have one
         )
 
 

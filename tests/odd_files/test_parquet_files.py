@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "corpus"))
@@ -215,6 +217,19 @@ def test_an_index_beyond_the_dictionary_is_damage(tmp_path: Path) -> None:
     (failure,) = loaded.failures
     assert "row group 1 of 1 cannot be decoded" in failure
     assert "column 'd'" in failure
+
+
+def test_a_page_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> None:
+    """A changed number is as good a number as it was; nothing else tells."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"n": pa.array(range(1000, 1100))})
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    data = path.read_bytes()
+    where = data.index((1050).to_bytes(8, "little"))
+    assert both(tmp_path, data)[1].rows == [(n,) for n in range(1000, 1100)]
+    path.write_bytes(data[:where] + (1051).to_bytes(8, "little") + data[where + 8 :])
+    (failure,) = table_of(path, tmp_path).failures
+    assert "row group 1 of 1 cannot be decoded: its data is damaged (file 'a.parquet', column 'n')" in failure
 
 
 # Groups and maps
