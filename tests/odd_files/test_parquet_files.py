@@ -312,6 +312,19 @@ def test_refusals_say_why(node: Node, reason: str, tmp_path: Path) -> None:
     assert table_of(path, tmp_path).failures == [reason]
 
 
+def test_a_summary_of_other_files_is_said_to_be_one(tmp_path: Path) -> None:
+    """`_metadata`, as Spark and Dask write it beside the files."""
+    part = tmp_path / "part.parquet"
+    summary: list[pq.FileMetaData] = []
+    pq.write_table(pa.table({"n": [1]}), part, metadata_collector=summary)
+    summary[0].set_file_path("part.parquet")
+    path = tmp_path / "all.parquet"
+    summary[0].write_metadata_file(str(path))
+    assert table_of(path, tmp_path).failures == [
+        "is a summary of other Parquet files, which hold its rows (file 'all.parquet')"
+    ]
+
+
 def test_a_file_that_is_refused_leaves_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
