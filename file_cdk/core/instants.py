@@ -1,4 +1,4 @@
-"""Dates and instants of any year as text: those that `datetime` has spelled as it spells them, the others in the same manner.
+"""Dates, instants and durations as text; dates and instants of any year, those that `datetime` has as it spells them.
 
 Years before 1 and after 9999 have a sign and at least four digits, as ISO 8601 asks of years beyond its own.
 """
@@ -37,3 +37,10 @@ def instant_text(ticks: int, unit: str) -> str:
     nanoseconds = rest * (1_000_000_000 // _PER_SECOND[unit])
     fraction = f".{nanoseconds:09}" if nanoseconds % 1000 else f".{nanoseconds // 1000:06}" if nanoseconds else ""
     return f"{date_text(day)}T{clock_text(second)}{fraction}"
+
+
+def duration_text(value: bytes) -> str:
+    """Of months, days and milliseconds, four bytes each, as Avro and Parquet have them: counted apart in ISO 8601, too."""
+    months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"P{months}M{days}DT{seconds}.{rest:03}S"

@@ -1,5 +1,6 @@
 """Arrow types and arrays whichever way they are laid out: wrapped as extensions, as views, as slices of larger ones."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
@@ -110,7 +111,16 @@ def last_of_each_key(maps: pa.MapArray) -> pa.MapArray:
         last = {numbers[at]: at for at in range(start, end)}
         kept += sorted(last.values())
         ends.append(len(kept))
-    rows = pa.array(kept, pa.int64())
-    keys, items = flat.field(0).take(rows), flat.field(1).take(rows)
+    keys, items = taken(flat.field(0), kept), taken(flat.field(1), kept)
     mask = maps.is_null() if maps.null_count else None
     return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items, mask=mask)
+
+
+def taken(array: pa.Array, rows: Sequence[int]) -> pa.Array:
+    """The values at these places, which ascend. Arrow's own `take` has no kernel for views."""
+    try:
+        return array.take(pa.array(rows, pa.int64()))
+    except pa.ArrowNotImplementedError:
+        starts = [at for at, row in enumerate(rows) if not at or rows[at - 1] + 1 != row]
+        runs = [array.slice(rows[start], end - start) for start, end in pairwise([*starts, len(rows)])]
+        return pa.concat_arrays(runs) if runs else array.slice(0, 0)

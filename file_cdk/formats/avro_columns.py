@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.instants import duration_text
 from file_cdk.formats.arrow_layout import has_key_twice
 from file_cdk.formats.avro_schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro_types import arrow_type
-from file_cdk.formats.avro_values import duration_text, uuid_text
+from file_cdk.formats.avro_values import uuid_text
 
 Convert = Callable[[pa.Array], pa.Array]
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from file_cdk.core.instants import clock_text, date_text
+from file_cdk.core.instants import clock_text, date_text, duration_text
 from file_cdk.formats.avro_schema import (
     MAX_TABLE_DIGITS,
     Array,
@@ -96,13 +96,6 @@ def _timestamp_text(logical: str, *, own_precision: bool) -> Convert:
 def decimal_of(unscaled: bytes, scale: int) -> Decimal:
     number = int.from_bytes(unscaled, "big", signed=True)
     return Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
-
-
-def duration_text(value: bytes) -> str:
-    """ISO 8601: months, days and milliseconds are counted apart, as in the file."""
-    months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"P{months}M{days}DT{seconds}.{rest:03}S"
 
 
 def uuid_text(value: str) -> str:

@@ -83,13 +83,15 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     except MalformedFileError as exc:
         parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, exc)
     metadata = parquet.metadata
-    if footer_bytes == parquet.metadata.serialized_size + _SIGNATURE_BYTES:
+    if fit is None and footer_bytes == metadata.serialized_size + _SIGNATURE_BYTES:
         # pyarrow ends the process when it is asked about a column chunk that is encrypted.
         raise MalformedFileError(_ENCRYPTED, uri=file.uri)
     with malformed(file, _DAMAGED):
         if fit is None and _is_unfit(parquet):
             parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, None)
             metadata = parquet.metadata
+        if metadata.num_row_groups and metadata.num_columns and metadata.row_group(0).column(0).file_path:
+            raise MalformedFileError("is a summary of other Parquet files, which hold its rows", uri=file.uri)
         starts = _starts(metadata)
     if any(not 0 <= start < size_bytes for start in starts):
         raise MalformedFileError("is not a whole Parquet file: its footer names data that it lacks", uri=file.uri)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
+from file_cdk.formats.arrow_layout import taken
 from file_cdk.formats.parquet_footer import Footer, malformed
 from file_cdk.formats.parquet_values import Column, NullKeyError, faults, null_keys, with_wider_decimals
 
@@ -38,6 +39,7 @@ def open_parquet(stream: IO[bytes], file: RemoteFile, footer: Footer) -> pq.Parq
             metadata=footer.metadata,
             pre_buffer=False,
             buffer_size=_BUFFER_BYTES if footer.largest_row_group_bytes > _BUFFERED_ABOVE_BYTES else 0,
+            page_checksum_verification=True,  # of pages that have one
         )
 
 
@@ -109,15 +111,19 @@ def _readable(batch: pa.RecordBatch, columns: Sequence[Column]) -> Rows:
         if column.convert is not None:
             rejected |= _said(column, null_keys(array, column.convert))
     rows = [row for row in range(batch.num_rows) if row not in rejected]
-    meant = _converted(batch.take(pa.array(rows, pa.int64())) if rejected else batch, columns)
+    meant = _converted(_only(batch, rows) if rejected else batch, columns)
     arrays = [with_wider_decimals(array) for array in meant.columns]
     for column, array in zip(columns, arrays, strict=True):
         rejected |= _said(column, {rows[at]: reason for at, reason in _faults(array).items()})
     meant = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
     if any(row in rejected for row in rows):
-        meant = meant.take(pa.array([at for at, row in enumerate(rows) if row not in rejected], pa.int64()))
+        meant = _only(meant, [at for at, row in enumerate(rows) if row not in rejected])
     meant.validate(full=True)
     return Rows(meant, dict(sorted(rejected.items())))
+
+
+def _only(batch: pa.RecordBatch, rows: Sequence[int]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([taken(array, rows) for array in batch.columns], names=batch.schema.names)
 
 
 def _said(column: Column, found: Mapping[int, str]) -> dict[int, str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _SCHEMA_FIELD = 2
-_LIST, _STRUCT, _I32 = 9, 12, 5
+_TRUE, _I8, _I32, _LIST, _STRUCT = 1, 3, 5, 9, 12
 _MAX_NESTING = 64
 
 # Fields of a schema's element
@@ -26,6 +26,9 @@ _INT32, _INT96, _FIXED_LEN_BYTE_ARRAY = 1, 3, 7
 _OPTIONAL, _REPEATED = 1, 2
 _MAP, _MAP_KEY_VALUE, _LIST_CONVERTED, _DECIMAL_CONVERTED = 1, 2, 3, 5
 _LOGICAL_MAP, _LOGICAL_DECIMAL, _LOGICAL_INTEGER = 2, 5, 10
+
+_SIGNED = 2
+"""In a logical integer."""
 
 SHORT_INTEGERS = {11: "uint8", 12: "uint16", 15: "int8", 16: "int16"}
 """By the number of their converted type."""
@@ -117,12 +120,11 @@ def _short_integer(leaf: Element) -> str:
     integer = _Reader(leaf.fields[_LOGICAL][1])
     bits, signed = 32, True
     for _, union in integer.fields():
-        assert union == _STRUCT
-        for number, kind in integer.fields():
-            if number == 1:
+        for number, kind in integer.fields() if union == _STRUCT else ():
+            if kind == _I8:
                 bits = integer.byte()
-            else:
-                signed = kind == 1
+            elif number == _SIGNED:
+                signed = kind == _TRUE
     return f"{'' if signed else 'u'}int{bits}" if bits in (8, 16) else ""
 
 
@@ -254,6 +256,8 @@ class _Reader:
         number = 0
         while head := self.byte():
             number = number + (head >> 4) if head >> 4 else self.zigzag()
+            if number < 0:
+                raise ThriftError
             yield number, head & 0x0F
 
     def list_head(self) -> tuple[int, int]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from file_cdk.core.instants import instant_text
+from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
     has_key_twice,
     is_list,
@@ -33,7 +33,6 @@ from file_cdk.formats.arrow_layout import (
     plain_lists,
     unwrapped,
 )
-from file_cdk.formats.avro_values import duration_text
 from file_cdk.formats.parquet_schema import INT96_BYTES, FitSchema
 
 Convert = Callable[[pa.Array], pa.Array]
@@ -266,9 +265,12 @@ def _scalar_of(number: int) -> pa.Scalar:
 
 
 def with_wider_decimals(array: pa.Array) -> pa.Array:
-    """Decimals that have more digits than their type says get a type that says so; anything else stays."""
+    """Decimals that have more digits than their type says get a type that says so. Dictionaries are decoded, since a value
+    that no row has any more may be wrong in them. Anything else stays."""
     t = pa.types
     kind = array.type
+    if t.is_dictionary(kind):
+        return with_wider_decimals(array.dictionary_decode())
     if t.is_decimal(kind):
         return _wider_decimals(array)
     if t.is_struct(kind) and kind.num_fields:

@@ -13,6 +13,7 @@ from operator import itemgetter
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from arro3.io import write_ndjson
 
 from file_cdk.core.cursor import format_instant
@@ -162,11 +163,17 @@ def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: boo
         whole = pa.StructArray.from_arrays(columns, names=names) if columns else pa.array([{}] * rows, pa.struct([]))
         data = pa.StructArray.from_arrays([whole, *envelope.metadata(rows)], names=["data", *METADATA_COLUMNS])
         return _json_lines(envelope.around(data), explicit_nulls=True)
-    nullable = [i for i, column in enumerate(columns) if column.null_count]
-    if plan.has_objects and nullable:
+    nullable = [i for i, column in enumerate(columns) if _prints_null(column)] if plan.has_objects else []
+    if nullable:
         return _encode_without_column_nulls(columns, names, nullable, envelope, rows)
     data = pa.StructArray.from_arrays([*columns, *envelope.metadata(rows)], names=[*names, *METADATA_COLUMNS])
     return _json_lines(envelope.around(data), explicit_nulls=plan.has_objects)
+
+
+def _prints_null(column: pa.Array) -> bool:
+    if column.null_count:
+        return True
+    return pa.types.is_floating(column.type) and pc.all(pc.is_finite(column)).as_py() is False
 
 
 def _encode_without_column_nulls(

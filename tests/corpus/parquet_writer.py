@@ -100,9 +100,16 @@ def structure(fields: Fields) -> bytes:
 
 # Logical types
 
-STRING, MAP, LIST, ENUM, DATE, UNKNOWN, JSON, BSON, UUID, FLOAT16 = (
-    {n: {}} for n in (1, 2, 3, 4, 6, 11, 12, 13, 14, 15)
-)
+STRING: Fields = {1: {}}
+MAP: Fields = {2: {}}
+LIST: Fields = {3: {}}
+ENUM: Fields = {4: {}}
+DATE: Fields = {6: {}}
+UNKNOWN: Fields = {11: {}}
+JSON: Fields = {12: {}}
+BSON: Fields = {13: {}}
+UUID: Fields = {14: {}}
+FLOAT16: Fields = {15: {}}
 
 
 def DECIMAL(precision: int, scale: int) -> Fields:

@@ -306,6 +306,32 @@ def test_unions_of_numbers_are_numbers_in_tables_and_others_are_text() -> None:
     ]
 
 
+def test_what_is_no_number_keeps_its_name_in_a_union_that_is_text() -> None:
+    data = of(row(["float", "string"]), {"a": float("nan")}, {"a": "x"}, {"a": float("-inf")})
+    assert table(COLUMNS, data).to_pydict() == {"a": ["nan", "x", "-inf"]}
+
+
+@both
+def test_an_int_of_more_than_32_bits_is_no_value_of_a_table(fmt: AvroFormat) -> None:
+    schema = row("int", {"type": "array", "items": "int"})
+    right = long(1) + long(1) + long(2) + long(0)
+    wrong = long(2**31) + long(0), long(3) + long(1) + long(-(2**31) - 1) + long(0)
+    report = SplitReport()
+    found = table(fmt, header(schema) + block(4, b"".join((right, *wrong, right))), None, report)
+    assert found.to_pylist() == [{"a": 1, "b": [2]}] * 2
+    assert dict(report.rejects.counts) == {"an int has more than 32 bits": 2}
+
+
+def test_ten_thousand_columns_that_may_be_null() -> None:
+    schema = {
+        "type": "record",
+        "name": "R",
+        "fields": [{"name": f"c{n}", "type": ["null", "int"]} for n in range(10_000)],
+    }
+    [record] = read(COLUMNS, header(schema) + block(1, (long(1) + long(5)) * 10_000))
+    assert record == {f"c{n}": 5 for n in range(10_000)}
+
+
 def test_a_long_that_is_no_double_makes_its_union_text() -> None:
     schema = row(["long", "double"])
     small, large = long(0) + long(1), long(0) + long(2**53 + 1)
@@ -369,6 +395,13 @@ REJECTED = [
     ({"type": "array", "items": "string"}, long(1) + long(2) + b"\xc3(" + long(0), "a string is not valid UTF-8"),
     ({"type": "enum", "name": "E", "symbols": ["x"]}, long(1), "an enum has no symbol of that number"),
     ({"type": "enum", "name": "E", "symbols": ["x"]}, long(-1), "an enum has no symbol of that number"),
+    ({"type": "map", "values": "int"}, long(1) + long(1) + b"\xff" + long(7) + long(0), "a string is not valid UTF-8"),
+    ({"type": "map", "values": "int"}, long(2) + 2 * (long(1) + b"k" + long(7)) + long(0), "a map has a key twice"),
+    (
+        {"type": "array", "items": {"type": "map", "values": ["null", "string"]}},
+        long(1) + long(-2) + long(6) + 2 * (long(1) + b"k" + long(0)) + long(0) + long(0),
+        "a map has a key twice",
+    ),
     ({"type": "int", "logicalType": "time-millis"}, long(86_400_000), "a time is not within a day"),
     ({"type": "long", "logicalType": "time-micros"}, long(-1), "a time is not within a day"),
 ]

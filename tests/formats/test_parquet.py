@@ -365,8 +365,12 @@ def test_a_damaged_page_is_found_in_its_row_group_after_the_rows_before() -> Non
     assert PARQUET.infer_json_schema(io.BytesIO(data), file) == {"n": {"type": "integer"}, "s": {"type": "string"}}
 
 
-def test_text_that_is_not_utf8_rejects_its_record() -> None:
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_text_that_is_not_utf8_rejects_its_record(kind: pa.DataType) -> None:
     bad = pa.array([b"good", b"\xff\xfe", b"better", b"\xff"]).view(pa.string())
+    bad = bad.dictionary_encode() if pa.types.is_dictionary(kind) else bad.cast(kind)
     found, report = read(parquet_bytes(pa.table({"n": [1, 2, 3, 4], "a": bad})))
     assert found.to_pydict() == {"n": [1, 3], "a": ["good", "better"]}
     assert [(reject.row, reject.reason) for reject in report.rejects.first] == [
@@ -378,6 +382,24 @@ def test_text_that_is_not_utf8_rejects_its_record() -> None:
 def small() -> bytes:
     """One column `n` of 20 rows in one row group, the footer as short as can be."""
     return parquet_bytes(pa.table({"n": pa.array(range(20))}), use_dictionary=False, store_schema=False)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_text_below_nested_types_rejects_its_record(kind: pa.DataType) -> None:
+    leaf = pa.array([b"a", b"b", b"\xff", b"d"]).view(pa.string()).cast(kind)
+    offsets = pa.array([0, 1, 2, 3, 4], pa.int32())
+    nested = {
+        "list": pa.ListArray.from_arrays(offsets, leaf),
+        "struct": pa.StructArray.from_arrays([leaf], names=["x"]),
+        "map": pa.MapArray.from_arrays(offsets, pa.array(list("abcd")), leaf),
+        "key": pa.MapArray.from_arrays(offsets, leaf.cast(pa.binary()).view(pa.string()), leaf),
+        "dictionary": pa.ListArray.from_arrays(offsets, leaf.dictionary_encode()),
+        "deep": pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays([leaf], names=["x"])),
+    }
+    for array in nested.values():
+        found, report = read(parquet_bytes(pa.table({"n": [1, 2, 3, 4], "a": array})))
+        assert found["n"].to_pylist() == [1, 2, 4]
+        assert dict(report.rejects.counts) == {"column 'a' has text that is not valid UTF-8": 1}
 
 
 # Footers are Thrift compact: a field is a byte of (id delta, type) and its value, an integer zigzag-encoded.

@@ -84,7 +84,12 @@ def test_years_beyond_four_digits_have_a_sign(unit: str, ticks: int, text: str, 
 
 @pytest.mark.parametrize(
     ("day", "text"),
-    [(2**31 - 1, "+5881580-07-11"), (-(2**31), "-5877641-06-23"), (2_932_897, "+10000-01-01"), (-719_163, "+0000-12-31")],
+    [
+        (2**31 - 1, "+5881580-07-11"),
+        (-(2**31), "-5877641-06-23"),
+        (2_932_897, "+10000-01-01"),
+        (-719_163, "+0000-12-31"),
+    ],
 )
 def test_dates_beyond_four_digits_have_a_sign(day: int, text: str) -> None:
     assert printed(pa.array([0, None, day], pa.date32())) == ["1970-01-01", None, text]

@@ -58,6 +58,14 @@ def test_columns_that_are_null_are_left_out() -> None:
     assert data_of(rows(a=pa.nulls(2))) == with_metadata({}, {})
 
 
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_columns_without_a_number_are_left_out_beside_objects(kind: pa.DataType) -> None:
+    """NaN and infinities print as null; what else the batch holds must make no difference."""
+    numbers = pa.array([float("nan"), 1.5, float("-inf")], kind)
+    records = data_of(rows(f=numbers, s=pa.array([{"a": None}] * 3, pa.struct([("a", pa.int64())]))))
+    assert records == with_metadata({"s": {"a": None}}, {"f": 1.5, "s": {"a": None}}, {"s": {"a": None}})
+
+
 def test_nulls_inside_values_stay() -> None:
     struct = pa.struct([("x", pa.int64()), ("y", pa.string())])
     batch = rows(

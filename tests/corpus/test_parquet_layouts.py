@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from math import inf, isfinite, nan
+from math import inf, nan
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from both_faces import rendered
 
 from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
@@ -90,39 +91,6 @@ def nestings(leaf: pa.Array) -> Iterator[tuple[str, pa.Array]]:
     )
     yield "struct of lists", pa.StructArray.from_arrays([lists], names=["l"], mask=pa.array([False, False, True]))
     yield "list of lists", pa.ListArray.from_arrays(pa.array([0, 2, 3], pa.int32()), lists)
-
-
-def plain(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.BaseExtensionType):
-        return plain(kind.storage_type)
-    return plain(kind.value_type) if pa.types.is_dictionary(kind) else kind
-
-
-def rendered(value: Any, kind: pa.DataType) -> Any:
-    """As docs and protocol/json_columns have it, but by Python."""
-    t = pa.types
-    if value is None:
-        return None
-    if isinstance(kind, pa.UuidType):
-        return str(value)
-    kind = plain(kind)
-    if t.is_struct(kind):
-        return {field.name: rendered(value[field.name], field.type) for field in kind}
-    if t.is_map(kind):
-        return {key: rendered(item, kind.item_type) for key, item in value}
-    if hasattr(kind, "value_type"):
-        return [rendered(item, kind.value_type) for item in value]
-    if t.is_decimal(kind):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value // timedelta(milliseconds=1)
-    return value
 
 
 def written(array: pa.Array, **options: Any) -> tuple[RemoteFile, bytes]:
