@@ -62,6 +62,8 @@ _ODD_QUOTED_INDEX = re.compile(
     rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
 )
 
+_REPEATED = re.compile(rb"""-repeated=["']([0-9]{1,18})["']""")
+_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell([^>]*)>")
 _ODS_FORMULA_ALONE = re.compile(rb"<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*:value-type=)[^>]*>")
 _ODS_NUMBERS = tuple(b' office:value-type="%b"' % kind for kind in (b"float", b"percentage", b"currency"))
 
@@ -100,7 +102,8 @@ def column_number(letters: str) -> int:
 def extent_of(container: Container, position: int) -> Extent | None:
     """position: of the sheet among all sheets of the workbook. As the sheet says itself, if that can be believed.
 
-    None where it is not told: of .ods files, and where parts are not where they usually are; biff_book tells that of .xls.
+    None where it is not told: of .ods files (ods_extents tells it), of .xls (biff_book does), and where parts are not where
+    they usually are.
     Raises MalformedFileError as Container.inflate does.
     """
     part = sheet_part(container, position)
@@ -235,6 +238,43 @@ def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
         carry = text[cut:]
         yield text[:cut]
     yield carry
+
+
+def ods_extents(container: Container) -> list[Extent]:
+    """Of the tables in an .ods file's content, in their order, with repeated rows and cells as often as they are repeated.
+
+    A few bytes may repeat one value in all cells that there can be.
+    """
+    part = container.parts["content.xml"]
+    extents: list[Extent] = []
+    rows = columns = height = 0
+    for text in _whole_tags(container.inflate(part), b"</table:table-row>"):
+        for number, row in enumerate(text.split(b"<table:table-row")):
+            if number and not row.startswith((b"s", b"-")):  # those are groups of rows
+                repeated = _REPEATED.search(row, 0, row.find(b">"))
+                times = 1 if repeated is None else int(repeated[1])
+                if width := _ods_width(row):
+                    rows, columns = height + times, max(columns, width)
+                height += times
+            if b"<table:table " in row:
+                extents.append(Extent(rows, columns, part.size_bytes))
+                rows = columns = height = 0
+    return [*extents[1:], Extent(rows, columns, part.size_bytes)]
+
+
+def _ods_width(row: bytes) -> int:
+    """Columns up to the last cell with a value."""
+    if b"value-type" not in row:
+        return 0
+    if b"columns-repeated" not in row:
+        return row.count(b"table-cell")
+    width = column = 0
+    for cell in _ODS_CELL.finditer(row):
+        repeated = _REPEATED.search(cell[1])
+        column += 1 if repeated is None else int(repeated[1])
+        if b"value-type" in cell[1]:
+            width = column
+    return width
 
 
 def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:

@@ -27,7 +27,7 @@ from file_cdk.formats.excel_biff import biff_book, with_known_code_page
 from file_cdk.formats.excel_census import cells_with_values
 from file_cdk.formats.excel_container import Container, encrypted
 from file_cdk.formats.excel_ole import with_usual_name
-from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, sheet_part
+from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, ods_extents, sheet_part
 from file_cdk.formats.excel_xml import readable
 
 Cell = float | str | bool | date | datetime | time | timedelta
@@ -50,6 +50,8 @@ _ESCAPED_CHARACTER = re.compile("_x00([0-9A-Fa-f]{2})_")
 _LINE_END = re.compile("\r\n?")
 
 
+_SPARSE = "{} has few cells in too large an area"
+_DELETE_FAR_CELLS = "Delete the cells that stand far from the table"
 _SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
@@ -93,6 +95,8 @@ class Workbook:
             self._check_xls()
             data = with_known_code_page(with_usual_name(container.data))
             self._container = container = replace(container, data=data)
+        if container.kind == "ods" and any(map(_too_sparse, ods_extents(container))):
+            raise MalformedFileError(_SPARSE.format("a sheet"), uri=self._uri, remedy=_DELETE_FAR_CELLS)
         self._calamine: CalamineWorkbook | None
         try:
             self._calamine = _open_calamine(container)
@@ -218,11 +222,7 @@ class Workbook:
         )
 
     def _sparse(self, sheet: Sheet) -> MalformedFileError:
-        return MalformedFileError(
-            f"sheet {sheet.name!r} has few cells in too large an area",
-            uri=self._uri,
-            remedy="Delete the cells that stand far from the table",
-        )
+        return MalformedFileError(_SPARSE.format(f"sheet {sheet.name!r}"), uri=self._uri, remedy=_DELETE_FAR_CELLS)
 
 
 def _open_calamine(container: Container) -> CalamineWorkbook:

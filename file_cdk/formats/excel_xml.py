@@ -10,6 +10,7 @@ import codecs
 import io
 import posixpath
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -49,6 +50,9 @@ _TABLE_IN_TABLE = re.compile(r"<table:table[ >](?:(?!</table:table>).)*?<table:t
 _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _ATTRIBUTE = re.compile(rb"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _USUAL = {"styles": "xl/styles.xml", "sharedStrings": "xl/sharedstrings.xml"}
+_TEXTS = re.compile(r"""\suniqueCount\s*=\s*["'](\d{1,30})["']""")
+_BEGIN_TEXTS = b"\x9f\x01\x08"
+"""The record that begins the shared texts of an .xlsb file; the number of all, and of different ones, follow."""
 _MAX_RELATIONS_BYTES = 16 << 20
 
 
@@ -63,6 +67,9 @@ def readable(container: Container) -> Container:
         raise encrypted(container.uri)
     encodings = {name: found for name, part in _read_parts(container) if (found := _encoding(container, part))}
     changed = {name: _decoded(container, name, encoding) for name, encoding in encodings.items()}
+    if _declares_too_many_texts(container):
+        text = changed.get(_USUAL["sharedStrings"]) or _decoded(container, _USUAL["sharedStrings"], "utf-8")
+        changed[_USUAL["sharedStrings"]] = _TEXTS.sub("", text, count=1)
     moved = _moved(container)
     if container.kind == "ods" and ("content.xml" in changed or _odd_content(container)):
         text = changed.get("content.xml") or _decoded(container, "content.xml", "utf-8")
@@ -97,6 +104,20 @@ def resolved(target: str) -> str:
     """Name of the part that a relation of `xl/workbook.xml` leads to."""
     path = unquote(target).replace("\\", "/")
     return posixpath.normpath(path[1:] if path.startswith("/") else f"xl/{path}")
+
+
+def _declares_too_many_texts(container: Container) -> bool:
+    """Whether calamine would make room for more shared texts than there can be, and end the process for lack of memory."""
+    part = container.parts.get("xl/sharedstrings.bin" if container.kind == "xlsb" else _USUAL["sharedStrings"])
+    if part is None:
+        return False
+    head = container.head(part, _HEAD_BYTES)
+    if container.kind != "xlsb":
+        declared = _TEXTS.search(head.replace(b"\0", b"").decode("latin-1"))
+        return declared is not None and int(declared[1]) > part.size_bytes
+    if head.startswith(_BEGIN_TEXTS) and len(head) >= 11 and struct.unpack_from("<4xI", head, 3)[0] > part.size_bytes:
+        raise _refusal(container, part, "declares more texts than it can hold")
+    return False
 
 
 def _read_parts(container: Container) -> Iterator[tuple[str, Part]]:
