@@ -50,11 +50,11 @@ _TEXT_RESULT = re.compile(rb"""\st=["']str["']""")
 
 _ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?(?<=\s)t\s*=\s*["']e["']""")
 _MISREAD_VALUE = re.compile(
-    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&#)"""
+    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&)"""
 )
-"""A number or a shared text's number with blanks around it or a character reference in it."""
-_ODD_VALUE = re.compile(rb"<v>[\s&]")
-_ODD_PREFIXED_VALUE = re.compile(rb":v>[\s&]")
+"""A number or a shared text's number with blanks around it or a reference in it."""
+_ODD_VALUE = re.compile(rb"<v>(?:\s|[^<&]*&)")
+_ODD_PREFIXED_VALUE = re.compile(rb":v>(?:\s|[^<&]*&)")
 """What may begin such a value; quick to search for, since these begin with plain bytes."""
 _ODD_INDEX = re.compile(rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|inlineStr"[^<>]*><v>)""")
 """A shared text's number that is none, or a text where calamine does not look for it."""
@@ -221,8 +221,8 @@ def _is_misread(text: bytes, *, plain: bool) -> bool:
         return True
     if b"?" in text and text.count(b"<?") > text.startswith((b"<?", b"\xef\xbb\xbf<?")):
         return True
-    odd = b"\n" in text and (_ODD_VALUE if plain else _ODD_PREFIXED_VALUE).search(text)
-    if (odd or (b"&" in text and b"&#" in text)) and _MISREAD_VALUE.search(text):
+    odd = (b"\n" in text or b"&" in text) and (_ODD_VALUE if plain else _ODD_PREFIXED_VALUE).search(text)
+    if odd and _MISREAD_VALUE.search(text):
         return True
     return (_ODD_INDEX if plain else _ODD_QUOTED_INDEX).search(text) is not None
 
