@@ -56,12 +56,14 @@ _MISREAD_VALUE = re.compile(
 _ODD_VALUE = re.compile(rb"<v>(?:\s|[^<&]*&)")
 _ODD_PREFIXED_VALUE = re.compile(rb":v>(?:\s|[^<&]*&)")
 """What may begin such a value; quick to search for, since these begin with plain bytes."""
-_ODD_INDEX = re.compile(rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|inlineStr"[^<>]*><v>)""")
-"""A shared text's number that is none, or a text where calamine does not look for it."""
-_ODD_QUOTED_INDEX = re.compile(
-    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+_ODD_INDEX = re.compile(
+    rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|b"[^<>]*><v>(?!(?:[01]|true|false)</v>)(?!</v>)|inlineStr"[^<>]*><v>)"""
 )
-
+"""A shared text's number that is none, a boolean that is none, or a text where calamine does not look for it."""
+_ODD_QUOTED_INDEX = re.compile(
+    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)"""
+    rb"""|b["'][^<>]*>\s*<(?:\w+:)?v>(?!(?:[01]|true|false)</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+)
 _REPEATED = re.compile(rb"""-repeated=["']([0-9]{1,18})["']""")
 _ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell([^>]*)>")
 _ODS_FORMULA_ALONE = re.compile(rb"<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*:value-type=)[^>]*>")

@@ -183,6 +183,7 @@ def test_values_that_are_written_in_odd_ways(cells: str, expected: Any) -> None:
         "<c r='A2' t='s'><v>-1</v></c>",
         '<c r="A2" t="inlineStr"><v>text</v></c>',
         '<c r="A2" t="b"><v>maybe</v></c>',
+        '<c r="A2" t="b"><v>2</v></c>',
         '<c r="A2"><v>&undeclared;</v></c>',
         '<c r="B2"><v>2</v></c><c r="A2"><v>1</v></c><!-- openpyxl reads these in order alone -->',
     ],
