@@ -8,7 +8,6 @@ from xml.parsers import expat
 
 from file_cdk.formats.excel_container import Container, Part
 
-
 _BOOLEANS = ("0", "1", "true", "false")
 
 
@@ -49,7 +48,7 @@ def _local(name: str) -> str:
 
 
 def cells_with_values(container: Container, part: Part) -> int | None:
-    """None when a cell names a shared text by what is no number, has a boolean that is none, or the part is no well-formed XML."""
+    """None when a cell has a boolean or a shared text's number that is none, or the part is no well-formed XML."""
     counter = _Counter()
     parser = expat.ParserCreate()
     parser.buffer_text = True

@@ -13,6 +13,7 @@ from html import unescape
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel_biff import biff_book
 from file_cdk.formats.excel_container import Container, Part
+from file_cdk.formats.excel_dates import date_styles, negative_styles
 from file_cdk.formats.excel_xml import resolved
 
 _MAX_DIRECTORY_BYTES = 16 << 20
@@ -195,6 +196,7 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
     formula = b""
     plain = True
     bodies = 0
+    negative: set[int] = set()
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
         if not formula and text:
             plain = b"<worksheet" in text and b"='" not in text
@@ -203,7 +205,9 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
         if b"f" in text and formula in text:
             found.uncalculated += sum(not _TEXT_RESULT.search(cell) for cell in _FORMULA_ALONE.findall(text))
         bodies += text.count(b"sheetData>")
+        negative |= negative_styles(text)
         found.misread = found.misread or bodies > 2 or _is_misread(text, plain=plain)
+    found.misread = found.misread or (bool(negative) and not negative.isdisjoint(date_styles(container)))
     return found
 
 
