@@ -18,8 +18,10 @@ _CELL_FORMATS = re.compile(rb"<(?:\w+:)?cellXfs[\s>].*?</(?:\w+:)?cellXfs>", re.
 _CELL_FORMAT = re.compile(rb"<(?:\w+:)?xf[\s/>][^>]*>?")
 _NUMBER = re.compile(rb"""\snumFmtId=["']([0-9]{1,9})["']""")
 _CODE = re.compile(rb"""\sformatCode=(?:"([^"]*)"|'([^']*)')""")
-_DAYS_AND_TIMES = frozenset({*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)})
+DAYS_AND_TIMES = frozenset({*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)})
 """Numbers of formats that need no code."""
+ELAPSED = frozenset({46})
+"""As DAYS_AND_TIMES, of durations."""
 
 
 def negative_styles(text: bytes) -> set[int]:
@@ -30,7 +32,7 @@ def negative_styles(text: bytes) -> set[int]:
 def date_styles(container: Container) -> frozenset[int]:
     """Numbers of the cell formats that show a number as a date or a time of day."""
     styles = container.read("xl/styles.xml", _MAX_STYLES_BYTES) or b""
-    numbers = set(_DAYS_AND_TIMES)
+    numbers = set(DAYS_AND_TIMES)
     for tag in _FORMATS.findall(styles):
         number, code = _NUMBER.search(tag), _CODE.search(tag)
         if number is not None and code is not None:
@@ -41,6 +43,12 @@ def date_styles(container: Container) -> frozenset[int]:
         return frozenset()
     used = [_NUMBER.search(tag) for tag in _CELL_FORMAT.findall(cells[0])]
     return frozenset(i for i, number in enumerate(used) if number is not None and int(number[1]) in numbers)
+
+
+@cache
+def is_date(code: str) -> bool:
+    """Whether a format shows a number as a date, a time or a duration."""
+    return bool(import_module("openpyxl.styles.numbers").is_date_format(code))
 
 
 @cache

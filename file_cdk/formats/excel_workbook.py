@@ -28,7 +28,8 @@ from file_cdk.formats.excel_census import cells_with_values
 from file_cdk.formats.excel_container import Container, encrypted
 from file_cdk.formats.excel_ole import with_usual_name
 from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, ods_extents, sheet_part
-from file_cdk.formats.excel_xml import readable
+from file_cdk.formats.excel_xlsb import as_read
+from file_cdk.formats.excel_xml import MAX_MENDED_BYTES, readable, written_anew
 
 Cell = float | str | bool | date | datetime | time | timedelta
 """And int, which is a float to Python's typing."""
@@ -119,6 +120,8 @@ class Workbook:
             oddities = thread.submit(oddities_of, self._container, sheet.position)
             rows = self._rows(sheet, extent, openpyxl_only=False)
             found = oddities.result()
+        if found.misread and self._container.kind == "xlsb":
+            return self._mended_xlsb(sheet), found
         if found.misread and self._container.kind != "xlsx":
             raise self._untold(sheet)
         return self._rows(sheet, extent, openpyxl_only=True) if found.misread else rows, found
@@ -136,6 +139,19 @@ class Workbook:
             raise self._sparse(sheet)
         rows = self._openpyxl_rows(sheet)
         return SheetRows(*_laid_out(rows, lambda: self._sparse(sheet)))
+
+    def _mended_xlsb(self, sheet: Sheet) -> SheetRows:
+        part = sheet_part(self._container, sheet.position)
+        assert part is not None, "that it is misread was told by its part"
+        if part.size_bytes > MAX_MENDED_BYTES:
+            raise self._untold(sheet)
+        name = part.name.replace("\\", "/").lower()
+        container = written_anew(self._container, {name: as_read(self._container, part)}, {})
+        try:
+            with _calamine_errors(self._uri):
+                return self._calamine_rows(_open_calamine(container).get_sheet_by_name(sheet.name), sheet)
+        except UnreadableError:
+            raise self._damaged(sheet) from None
 
     def _calamine_rows(self, laid_out: CalamineSheet, sheet: Sheet) -> SheetRows:
         if laid_out.start is None or laid_out.end is None:

@@ -23,7 +23,7 @@ from file_cdk.formats.excel_container import Container, Part, encrypted, parts_o
 _HEAD_BYTES = 4096
 _LONGEST_PROLOG_BYTES = 1 << 20
 _LONGEST_TAGS_BYTES = 64 << 10
-_MAX_MENDED_BYTES = 512 << 20
+MAX_MENDED_BYTES = 512 << 20
 """Of a workbook's parts together, unpacked: more is not written anew."""
 
 _UNREAD = ("customxml/", "docprops/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/embeddings/", "xl/theme/")
@@ -80,7 +80,7 @@ def readable(container: Container) -> Container:
             )
     if not changed and not moved:
         return container
-    return _written_anew(container, {name: text.encode() for name, text in changed.items()}, moved)
+    return written_anew(container, {name: text.encode() for name, text in changed.items()}, moved)
 
 
 def _moved(container: Container) -> dict[str, str]:
@@ -167,7 +167,7 @@ def _utf_16_text(head: bytes) -> str:
 
 def _decoded(container: Container, name: str, encoding: str) -> str:
     part = container.parts[name]
-    if part.size_bytes > _MAX_MENDED_BYTES:
+    if part.size_bytes > MAX_MENDED_BYTES:
         raise _refusal(container, part, "is too large to be put into a form that can be read")
     try:
         text = b"".join(container.inflate(part)).decode(encoding)
@@ -205,13 +205,14 @@ def _plain(text: str) -> str:
     return _CDATA.sub(lambda found: escape(found[1]), text)
 
 
-def _written_anew(container: Container, changed: Mapping[str, bytes], moved: Mapping[str, str]) -> Container:
+def written_anew(container: Container, changed: Mapping[str, bytes], moved: Mapping[str, str]) -> Container:
+    """The workbook with other content for some parts, and parts under other names."""
     kept = {
         name: part
         for name, part in container.parts.items()
         if name not in changed and name not in moved and not name.startswith(_UNREAD) and not name.endswith("/")
     }
-    if sum(part.size_bytes for part in kept.values()) + sum(map(len, changed.values())) > _MAX_MENDED_BYTES:
+    if sum(part.size_bytes for part in kept.values()) + sum(map(len, changed.values())) > MAX_MENDED_BYTES:
         raise MalformedFileError(
             "the workbook is too large to be put into a form that can be read", uri=container.uri, remedy=_SAVE_ANEW
         )
