@@ -13,11 +13,13 @@ def unique(names: Sequence[str], taken: set[str]) -> list[str]:
     own = set(names)
     result: list[str] = []
     used = set(taken)
+    last: dict[str, int] = {}  # 16,384 columns may all have one name
     for name in names:
-        candidate, number = name, 0
+        candidate, number = name, last.get(name, 0)
         while candidate in used or (number and candidate in own):
             number += 1
             candidate = f"{name}.{number}"
+        last[name] = number
         used.add(candidate)
         result.append(candidate)
     return result

@@ -97,8 +97,6 @@ class CsvFormat:
             config = self.config.model_copy(update={"null_values": nulls})
             rows = (row for chunk in split.sample(SAMPLE_BYTES) for row in chunk.values)
             kinds = json_types(len(names), map(_filled, rows), config)
-        else:
-            next(split.sample(1), None)  # where the first record ends the file, there is nothing else to be had of it
         properties = {name: {"type": kind} for name, kind in zip(names, kinds, strict=True)}
         return properties | {name: {"type": "string"} for name in self._rest_columns(split)}
 

@@ -8,11 +8,13 @@ from xml.parsers import expat
 
 from file_cdk.formats.excel_container import Container, Part
 
+_BOOLEANS = ("0", "1", "true", "false")
+
 
 class _Counter:
     def __init__(self) -> None:
         self.values = 0
-        self.wrong_numbers = 0
+        self.wrong = 0
         self._kind = ""
         self._text = ""
         self._listens = False
@@ -32,8 +34,9 @@ class _Counter:
                 self._listens = False
             case "c":
                 self.values += bool(self._text)
-                if self._kind == "s" and self._text and not self._text.strip().isdecimal():
-                    self.wrong_numbers += 1
+                wrong = self._kind == "s" and not self._text.strip().isdecimal()
+                wrong = wrong or (self._kind == "b" and self._text.strip() not in _BOOLEANS)
+                self.wrong += wrong and bool(self._text)
 
     def text(self, text: str) -> None:
         if self._listens:
@@ -45,7 +48,7 @@ def _local(name: str) -> str:
 
 
 def cells_with_values(container: Container, part: Part) -> int | None:
-    """None when a cell names a shared text by what is no number, or the part is no well-formed XML."""
+    """None when a cell has a boolean or a shared text's number that is none, or the part is no well-formed XML."""
     counter = _Counter()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -57,4 +60,4 @@ def cells_with_values(container: Container, part: Part) -> int | None:
         parser.Parse(b"", True)
     except expat.ExpatError:
         return None
-    return None if counter.wrong_numbers else counter.values
+    return None if counter.wrong else counter.values

@@ -5,14 +5,14 @@ rectangle, so that two cells in opposite corners would take all the memory there
 """
 
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 
-from file_cdk.core.errors import MalformedFileError
+from file_cdk.formats import excel_xlsb
 from file_cdk.formats.excel_biff import biff_book
 from file_cdk.formats.excel_container import Container, Part
+from file_cdk.formats.excel_dates import date_styles, negative_styles
 from file_cdk.formats.excel_xml import resolved
 
 _MAX_DIRECTORY_BYTES = 16 << 20
@@ -50,22 +50,24 @@ _TEXT_RESULT = re.compile(rb"""\st=["']str["']""")
 
 _ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^<>]*?(?<=\s)t\s*=\s*["']e["']""")
 _MISREAD_VALUE = re.compile(
-    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&#)"""
+    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])(?:\s[^<>]*)?>(?:\s|<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f[^<>]*>[^<]*</(?:\w+:)?f>)*<(?:\w+:)?v(?:\s[^<>]*)?>(?:\s|[^<]*&)"""
 )
-"""A number or a shared text's number with blanks around it or a character reference in it."""
-_ODD_VALUE = re.compile(rb"<v>[\s&]")
-_ODD_PREFIXED_VALUE = re.compile(rb":v>[\s&]")
+"""A number or a shared text's number with blanks around it or a reference in it."""
+_ODD_VALUE = re.compile(rb"<v>(?:\s|[^<&]*&)")
+_ODD_PREFIXED_VALUE = re.compile(rb":v>(?:\s|[^<&]*&)")
 """What may begin such a value; quick to search for, since these begin with plain bytes."""
-_ODD_INDEX = re.compile(rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|inlineStr"[^<>]*><v>)""")
-"""A shared text's number that is none, or a text where calamine does not look for it."""
-_ODD_QUOTED_INDEX = re.compile(
-    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+_ODD_INDEX = re.compile(
+    rb"""t="(?:s"[^<>]*><v>(?![0-9]+</v>)(?!</v>)|b"[^<>]*><v>(?!(?:[01]|true|false)</v>)(?!</v>)|inlineStr"[^<>]*><v>)"""
 )
-
+"""A shared text's number that is none, a boolean that is none, or a text where calamine does not look for it."""
+_ODD_QUOTED_INDEX = re.compile(
+    rb"""\st\s*=\s*["'](?:s["'][^<>]*>\s*<(?:\w+:)?v>(?![0-9]+</)(?!</)"""
+    rb"""|b["'][^<>]*>\s*<(?:\w+:)?v>(?!(?:[01]|true|false)</)(?!</)|inlineStr["'][^<>]*>\s*<(?:\w+:)?v>)"""
+)
+_REPEATED = re.compile(rb"""-repeated=["']([0-9]{1,18})["']""")
+_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell([^>]*)>")
 _ODS_FORMULA_ALONE = re.compile(rb"<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*:value-type=)[^>]*>")
 _ODS_NUMBERS = tuple(b' office:value-type="%b"' % kind for kind in (b"float", b"percentage", b"currency"))
-
-_ROW, _BLANK, _CELL_ERROR, _FORMULA_ERROR, _DIMENSION_RECORD, _BUNDLE_SHEET = 0, 1, 3, 11, 148, 156
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def column_number(letters: str) -> int:
 def extent_of(container: Container, position: int) -> Extent | None:
     """position: of the sheet among all sheets of the workbook. As the sheet says itself, if that can be believed.
 
-    None where it is not told: of .ods files, and where parts are not where they usually are; biff_book tells that of .xls.
+    None where it is not told: of .ods files (ods_extents tells it), of .xls (biff_book does), and where parts are not where
+    they usually are.
     Raises MalformedFileError as Container.inflate does.
     """
     part = sheet_part(container, position)
@@ -124,14 +127,17 @@ def oddities_of(container: Container, position: int) -> Oddities:
     part = sheet_part(container, position)
     if part is None:
         return Oddities()
-    return _binary_oddities(container, part) if container.kind == "xlsb" else _xml_oddities(container, part)
+    if container.kind == "xlsb":
+        errors, misread = excel_xlsb.errors_and_misread(container, part)
+        return Oddities(errors=errors, misread=misread)
+    return _xml_oddities(container, part)
 
 
 def sheet_part(container: Container, position: int) -> Part | None:
     if container.kind not in ("xlsx", "xlsb"):
         return None
     relations = _relations(container)
-    ids = list(_binary_sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
+    ids = list(excel_xlsb.sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
     target = relations.get(ids[position]) if position < len(ids) else None
     if target is None:
         return None
@@ -164,7 +170,7 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
     """Rows and columns, as the sheet's part says at its beginning."""
     head = next(container.inflate(part), b"")[:_HEAD_BYTES]
     if container.kind == "xlsb":
-        return _binary_dimension(head)
+        return excel_xlsb.dimension(head)
     match = _DIMENSION.search(head)
     return None if match is None else (int(match[2]), column_number(match[1].decode()))
 
@@ -172,7 +178,7 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
 def _cells_extent(container: Container, part: Part) -> Extent:
     """At least that of all cells; never less than 26 columns."""
     if container.kind == "xlsb":
-        return _binary_extent(container, part)
+        return Extent(*excel_xlsb.extent(container, part), part.size_bytes)
     rows, columns = 1, _NARROW
     seen: set[bytes] = set()
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
@@ -190,6 +196,7 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
     formula = b""
     plain = True
     bodies = 0
+    negative: set[int] = set()
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
         if not formula and text:
             plain = b"<worksheet" in text and b"='" not in text
@@ -198,7 +205,9 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
         if b"f" in text and formula in text:
             found.uncalculated += sum(not _TEXT_RESULT.search(cell) for cell in _FORMULA_ALONE.findall(text))
         bodies += text.count(b"sheetData>")
+        negative |= negative_styles(text)
         found.misread = found.misread or bodies > 2 or _is_misread(text, plain=plain)
+    found.misread = found.misread or (bool(negative) and not negative.isdisjoint(date_styles(container)))
     return found
 
 
@@ -218,8 +227,8 @@ def _is_misread(text: bytes, *, plain: bool) -> bool:
         return True
     if b"?" in text and text.count(b"<?") > text.startswith((b"<?", b"\xef\xbb\xbf<?")):
         return True
-    odd = b"\n" in text and (_ODD_VALUE if plain else _ODD_PREFIXED_VALUE).search(text)
-    if (odd or (b"&" in text and b"&#" in text)) and _MISREAD_VALUE.search(text):
+    odd = (b"\n" in text or b"&" in text) and (_ODD_VALUE if plain else _ODD_PREFIXED_VALUE).search(text)
+    if odd and _MISREAD_VALUE.search(text):
         return True
     return (_ODD_INDEX if plain else _ODD_QUOTED_INDEX).search(text) is not None
 
@@ -237,6 +246,43 @@ def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
     yield carry
 
 
+def ods_extents(container: Container) -> list[Extent]:
+    """Of the tables in an .ods file's content, in their order, with repeated rows and cells as often as they are repeated.
+
+    A few bytes may repeat one value in all cells that there can be.
+    """
+    part = container.parts["content.xml"]
+    extents: list[Extent] = []
+    rows = columns = height = 0
+    for text in _whole_tags(container.inflate(part), b"</table:table-row>"):
+        for number, row in enumerate(text.split(b"<table:table-row")):
+            if number and not row.startswith((b"s", b"-")):  # those are groups of rows
+                repeated = _REPEATED.search(row, 0, row.find(b">"))
+                times = 1 if repeated is None else int(repeated[1])
+                if width := _ods_width(row):
+                    rows, columns = height + times, max(columns, width)
+                height += times
+            if b"<table:table " in row:
+                extents.append(Extent(rows, columns, part.size_bytes))
+                rows = columns = height = 0
+    return [*extents[1:], Extent(rows, columns, part.size_bytes)]
+
+
+def _ods_width(row: bytes) -> int:
+    """Columns up to the last cell with a value."""
+    if b"value-type" not in row:
+        return 0
+    if b"columns-repeated" not in row:
+        return row.count(b"table-cell")
+    width = column = 0
+    for cell in _ODS_CELL.finditer(row):
+        repeated = _REPEATED.search(cell[1])
+        column += 1 if repeated is None else int(repeated[1])
+        if b"value-type" in cell[1]:
+            width = column
+    return width
+
+
 def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:
     found = Oddities()
     table = -1
@@ -249,81 +295,3 @@ def _ods_oddities(container: Container, part: Part, position: int) -> Oddities:
                     found.uncalculated += len(_ODS_FORMULA_ALONE.findall(piece))
                 found.misread = found.misread or piece.count(b' office:value="') < sum(map(piece.count, _ODS_NUMBERS))
     return found
-
-
-# .xlsb: records of a type and a size, both of variable length ([MS-XLSB] 2.1.4)
-
-
-def _binary_dimension(head: bytes) -> tuple[int, int] | None:
-    position = 0
-    while (record := _record_at(head, position)) is not None:
-        kind, start, position = record
-        if kind == _DIMENSION_RECORD and position - start >= 16:
-            _, last_row, _, last_column = struct.unpack_from("<4I", head, start)
-            return last_row + 1, last_column + 1
-    return None
-
-
-def _binary_extent(container: Container, part: Part) -> Extent:
-    rows = columns = 1
-    for kind, content in _records(container, part):
-        if kind == _DIMENSION_RECORD and len(content) >= 16:  # the parser makes room for what it says
-            _, last_row, _, last_column = struct.unpack_from("<4I", content)
-            rows, columns = max(rows, last_row + 1), max(columns, last_column + 1)
-        elif kind == _ROW:
-            rows = max(rows, int.from_bytes(content[:4], "little") + 1)
-        elif _BLANK < kind <= _FORMULA_ERROR:
-            columns = max(columns, int.from_bytes(content[:4], "little") + 1)
-    return Extent(rows, columns, part.size_bytes)
-
-
-def _binary_oddities(container: Container, part: Part) -> Oddities:
-    return Oddities(errors=sum(kind in (_CELL_ERROR, _FORMULA_ERROR) for kind, _ in _records(container, part)))
-
-
-def _binary_sheet_ids(container: Container) -> Iterator[str]:
-    part = container.parts["xl/workbook.bin"]
-    if part.size_bytes > _MAX_DIRECTORY_BYTES:
-        return
-    for kind, content in _records(container, part):
-        if kind == _BUNDLE_SHEET:
-            length = int.from_bytes(content[8:12], "little")
-            yield content[12 : 12 + 2 * length].decode("utf-16-le", "replace")
-
-
-def _records(container: Container, part: Part) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each record. Raises MalformedFileError when the last one is cut off."""
-    left = b""
-    for piece in container.inflate(part):
-        data = left + piece
-        position = 0
-        while (record := _record_at(data, position)) is not None:
-            kind, start, end = record
-            yield kind, data[start:end]
-            position = end
-        left = data[position:]
-    if left:
-        raise MalformedFileError(f"part {part.name!r} of the workbook is cut off", uri=container.uri)
-
-
-def _record_at(data: bytes, position: int) -> tuple[int, int, int] | None:
-    """Type, and where the content begins and ends; None when it is not whole."""
-    if position >= len(data):
-        return None
-    kind = data[position]
-    position += 1
-    if kind & 0x80:
-        if position >= len(data):
-            return None
-        kind = (kind & 0x7F) | (data[position] & 0x7F) << 7
-        position += 1
-    size = 0
-    for shift in (0, 7, 14, 21):
-        if position >= len(data):
-            return None
-        byte = data[position]
-        position += 1
-        size |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            break
-    return (kind, position, position + size) if position + size <= len(data) else None

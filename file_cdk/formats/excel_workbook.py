@@ -27,8 +27,9 @@ from file_cdk.formats.excel_biff import biff_book, with_known_code_page
 from file_cdk.formats.excel_census import cells_with_values
 from file_cdk.formats.excel_container import Container, encrypted
 from file_cdk.formats.excel_ole import with_usual_name
-from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, sheet_part
-from file_cdk.formats.excel_xml import readable
+from file_cdk.formats.excel_survey import Extent, Oddities, extent_of, oddities_of, ods_extents, sheet_part
+from file_cdk.formats.excel_xlsb import as_read
+from file_cdk.formats.excel_xml import MAX_MENDED_BYTES, readable, written_anew
 
 Cell = float | str | bool | date | datetime | time | timedelta
 """And int, which is a float to Python's typing."""
@@ -50,6 +51,8 @@ _ESCAPED_CHARACTER = re.compile("_x00([0-9A-Fa-f]{2})_")
 _LINE_END = re.compile("\r\n?")
 
 
+_SPARSE = "{} has few cells in too large an area"
+_DELETE_FAR_CELLS = "Delete the cells that stand far from the table"
 _SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
@@ -93,6 +96,8 @@ class Workbook:
             self._check_xls()
             data = with_known_code_page(with_usual_name(container.data))
             self._container = container = replace(container, data=data)
+        if container.kind == "ods" and any(map(_too_sparse, ods_extents(container))):
+            raise MalformedFileError(_SPARSE.format("a sheet"), uri=self._uri, remedy=_DELETE_FAR_CELLS)
         self._calamine: CalamineWorkbook | None
         try:
             self._calamine = _open_calamine(container)
@@ -115,6 +120,8 @@ class Workbook:
             oddities = thread.submit(oddities_of, self._container, sheet.position)
             rows = self._rows(sheet, extent, openpyxl_only=False)
             found = oddities.result()
+        if found.misread and self._container.kind == "xlsb":
+            return self._mended_xlsb(sheet), found
         if found.misread and self._container.kind != "xlsx":
             raise self._untold(sheet)
         return self._rows(sheet, extent, openpyxl_only=True) if found.misread else rows, found
@@ -132,6 +139,19 @@ class Workbook:
             raise self._sparse(sheet)
         rows = self._openpyxl_rows(sheet)
         return SheetRows(*_laid_out(rows, lambda: self._sparse(sheet)))
+
+    def _mended_xlsb(self, sheet: Sheet) -> SheetRows:
+        part = sheet_part(self._container, sheet.position)
+        assert part is not None, "that it is misread was told by its part"
+        if part.size_bytes > MAX_MENDED_BYTES:
+            raise self._untold(sheet)
+        name = part.name.replace("\\", "/").lower()
+        container = written_anew(self._container, {name: as_read(self._container, part)}, {})
+        try:
+            with _calamine_errors(self._uri):
+                return self._calamine_rows(_open_calamine(container).get_sheet_by_name(sheet.name), sheet)
+        except UnreadableError:
+            raise self._damaged(sheet) from None
 
     def _calamine_rows(self, laid_out: CalamineSheet, sheet: Sheet) -> SheetRows:
         if laid_out.start is None or laid_out.end is None:
@@ -218,11 +238,7 @@ class Workbook:
         )
 
     def _sparse(self, sheet: Sheet) -> MalformedFileError:
-        return MalformedFileError(
-            f"sheet {sheet.name!r} has few cells in too large an area",
-            uri=self._uri,
-            remedy="Delete the cells that stand far from the table",
-        )
+        return MalformedFileError(_SPARSE.format(f"sheet {sheet.name!r}"), uri=self._uri, remedy=_DELETE_FAR_CELLS)
 
 
 def _open_calamine(container: Container) -> CalamineWorkbook:

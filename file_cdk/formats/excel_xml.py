@@ -10,6 +10,7 @@ import codecs
 import io
 import posixpath
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from file_cdk.formats.excel_container import Container, Part, encrypted, parts_o
 _HEAD_BYTES = 4096
 _LONGEST_PROLOG_BYTES = 1 << 20
 _LONGEST_TAGS_BYTES = 64 << 10
-_MAX_MENDED_BYTES = 512 << 20
+MAX_MENDED_BYTES = 512 << 20
 """Of a workbook's parts together, unpacked: more is not written anew."""
 
 _UNREAD = ("customxml/", "docprops/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/embeddings/", "xl/theme/")
@@ -49,6 +50,9 @@ _TABLE_IN_TABLE = re.compile(r"<table:table[ >](?:(?!</table:table>).)*?<table:t
 _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
 _ATTRIBUTE = re.compile(rb"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _USUAL = {"styles": "xl/styles.xml", "sharedStrings": "xl/sharedstrings.xml"}
+_TEXTS = re.compile(r"""\suniqueCount\s*=\s*["'](\d{1,30})["']""")
+_BEGIN_TEXTS = b"\x9f\x01\x08"
+"""The record that begins the shared texts of an .xlsb file; the number of all, and of different ones, follow."""
 _MAX_RELATIONS_BYTES = 16 << 20
 
 
@@ -63,6 +67,9 @@ def readable(container: Container) -> Container:
         raise encrypted(container.uri)
     encodings = {name: found for name, part in _read_parts(container) if (found := _encoding(container, part))}
     changed = {name: _decoded(container, name, encoding) for name, encoding in encodings.items()}
+    if _declares_too_many_texts(container):
+        text = changed.get(_USUAL["sharedStrings"]) or _decoded(container, _USUAL["sharedStrings"], "utf-8")
+        changed[_USUAL["sharedStrings"]] = _TEXTS.sub("", text, count=1)
     moved = _moved(container)
     if container.kind == "ods" and ("content.xml" in changed or _odd_content(container)):
         text = changed.get("content.xml") or _decoded(container, "content.xml", "utf-8")
@@ -73,7 +80,7 @@ def readable(container: Container) -> Container:
             )
     if not changed and not moved:
         return container
-    return _written_anew(container, {name: text.encode() for name, text in changed.items()}, moved)
+    return written_anew(container, {name: text.encode() for name, text in changed.items()}, moved)
 
 
 def _moved(container: Container) -> dict[str, str]:
@@ -97,6 +104,20 @@ def resolved(target: str) -> str:
     """Name of the part that a relation of `xl/workbook.xml` leads to."""
     path = unquote(target).replace("\\", "/")
     return posixpath.normpath(path[1:] if path.startswith("/") else f"xl/{path}")
+
+
+def _declares_too_many_texts(container: Container) -> bool:
+    """Whether calamine would make room for more shared texts than there can be, and end the process for lack of memory."""
+    part = container.parts.get("xl/sharedstrings.bin" if container.kind == "xlsb" else _USUAL["sharedStrings"])
+    if part is None:
+        return False
+    head = container.head(part, _HEAD_BYTES)
+    if container.kind != "xlsb":
+        declared = _TEXTS.search(head.replace(b"\0", b"").decode("latin-1"))
+        return declared is not None and int(declared[1]) > part.size_bytes
+    if head.startswith(_BEGIN_TEXTS) and len(head) >= 11 and struct.unpack_from("<4xI", head, 3)[0] > part.size_bytes:
+        raise _refusal(container, part, "declares more texts than it can hold")
+    return False
 
 
 def _read_parts(container: Container) -> Iterator[tuple[str, Part]]:
@@ -146,7 +167,7 @@ def _utf_16_text(head: bytes) -> str:
 
 def _decoded(container: Container, name: str, encoding: str) -> str:
     part = container.parts[name]
-    if part.size_bytes > _MAX_MENDED_BYTES:
+    if part.size_bytes > MAX_MENDED_BYTES:
         raise _refusal(container, part, "is too large to be put into a form that can be read")
     try:
         text = b"".join(container.inflate(part)).decode(encoding)
@@ -184,13 +205,14 @@ def _plain(text: str) -> str:
     return _CDATA.sub(lambda found: escape(found[1]), text)
 
 
-def _written_anew(container: Container, changed: Mapping[str, bytes], moved: Mapping[str, str]) -> Container:
+def written_anew(container: Container, changed: Mapping[str, bytes], moved: Mapping[str, str]) -> Container:
+    """The workbook with other content for some parts, and parts under other names."""
     kept = {
         name: part
         for name, part in container.parts.items()
         if name not in changed and name not in moved and not name.startswith(_UNREAD) and not name.endswith("/")
     }
-    if sum(part.size_bytes for part in kept.values()) + sum(map(len, changed.values())) > _MAX_MENDED_BYTES:
+    if sum(part.size_bytes for part in kept.values()) + sum(map(len, changed.values())) > MAX_MENDED_BYTES:
         raise MalformedFileError(
             "the workbook is too large to be put into a form that can be read", uri=container.uri, remedy=_SAVE_ANEW
         )

@@ -158,7 +158,7 @@ def is_same(ours: Any, theirs: str | None) -> bool:
     if isinstance(ours, bool):
         return theirs == str(ours).upper() or theirs == str(int(ours))
     if ours in (0, 1) and theirs in ("FALSE", "TRUE"):
-        return ours == (theirs == "TRUE")  # LibreOffice writes booleans of .xlsx as numbers that look so
+        return bool(ours) == (theirs == "TRUE")  # LibreOffice writes booleans of .xlsx as numbers that look so
     if isinstance(ours, int | float):
         return math.isclose(ours, _number(theirs) or 0, rel_tol=1e-14)
     if isinstance(ours, str) and ours == theirs:

@@ -264,6 +264,24 @@ def test_days_before_march_1900_are_those_that_excel_shows() -> None:
     assert table(content.getvalue()) == [{"d": date(1900, 1, 1)}, {"d": date(1900, 2, 28)}, {"d": date(1900, 3, 1)}]
 
 
+def test_dates_and_times_before_the_first_day() -> None:
+    """A time of day of such a number would be another value; a negative duration is one."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["day", "time", "for", "number"])
+        for column, shown in enumerate(("yyyy-mm-dd", "hh:mm", "[h]:mm", "0.00")):
+            sheet.write_number(1, column, -1.25, workbook.add_format({"num_format": shown}))
+    assert records(content.getvalue()) == [
+        {
+            "day": "1899-12-28T18:00:00.000000",
+            "time": "1899-12-28T18:00:00.000000",
+            "for": "P-2DT18H0M0S",
+            "number": -1.25,
+        }
+    ]
+
+
 def test_a_column_of_several_kinds() -> None:
     data = one(["a"], [1], ["two"], [2.5], [True], [date(2020, 1, 2)], [None, "x"])
     assert [record.get("a") for record in records(data)] == [1, "two", 2.5, True, "2020-01-02T00:00:00.000000", None]
