@@ -4,8 +4,8 @@ A defect is reported as a defect only when it is none of these.
 """
 
 import errno
-import os
 import re
+from pathlib import Path
 
 from file_cdk.core.errors import SystemLimitError
 
@@ -102,7 +102,7 @@ def _limit(name: str, command: str) -> str:
 
 def _folder_is_gone() -> bool:
     try:
-        os.getcwd()
+        Path.cwd()
     except FileNotFoundError:
         return True
     return False

@@ -23,11 +23,13 @@ def test_a_signal_during_a_destructor_ends_the_work_all_the_same() -> None:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGTERM)
 
-    interruption = Interruption()
-    with interruption, pytest.raises(KeyboardInterrupt):
+    def work() -> None:
         Closing()
         time.sleep(5)
-        pytest.fail("it went on")
+
+    interruption = Interruption()
+    with interruption, pytest.raises(KeyboardInterrupt):
+        work()
     assert interruption.exit_code == 143
 
 

@@ -1,5 +1,4 @@
 import errno
-import os
 import pickle
 from pathlib import Path
 
@@ -58,5 +57,5 @@ def test_the_working_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(gone)
     gone.rmdir()
     with pytest.raises(FileNotFoundError) as caught:
-        os.getcwd()
+        Path.cwd()
     assert "is gone" in str(limit_reached(caught.value))
