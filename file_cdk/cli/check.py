@@ -56,7 +56,7 @@ def run_check(request: CheckRequest, interruption: Interruption) -> ExitCode:
                 write_lines([json.dumps(check.document(), indent=2)])
     except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
         failure = failure_of(exc, interruption)
-        if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
             say(failure.line())
         check.failures.insert(0, failure)
     finally:

@@ -17,10 +17,10 @@ exit codes:
   0    everything selected was loaded (or had been already)
   1    internal error: a bug in file_cdk or in a plug-in
   2    wrong usage or configuration; nothing was read
-  3    the source or the destination cannot be reached, opened or written
+  3    the source or the destination cannot be reached, opened or written, or the system lacks memory, open files or processes
   4    some files have more rejected records than --max-rejects allows; all others are loaded
   5    some files failed otherwise; all others are loaded, and the next run tries the failed ones again
-  130  interrupted (SIGINT);  143  terminated (SIGTERM): files already committed stay
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP): files already committed stay
 """
 
 _EXAMPLES = """\
@@ -93,7 +93,7 @@ exit codes:
   0    listed, or nothing matches
   2    wrong usage or configuration
   3    the source cannot be reached or listed, or the database cannot be read
-  130  interrupted (SIGINT);  143  terminated (SIGTERM)
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
 """
 
 _CHECK_DESCRIPTION = f"""\
@@ -113,7 +113,7 @@ exit codes (of the first step that failed):
   2    wrong usage or configuration
   3    the source or the destination cannot be reached, opened or written, or no file would be read
   5    the file cannot be read
-  130  interrupted (SIGINT);  143  terminated (SIGTERM)
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
 """
 
 _SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
@@ -121,15 +121,25 @@ _SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; usage errors, `--help` and `--version` leave through SystemExit."""
-    arguments, unknown = _parser().parse_known_args(argv)
-    if unknown:
-        _refuse(arguments, unknown)
-    with Interruption() as interruption:
+    with Interruption(process_ends=argv is None) as interruption:
         try:
+            arguments, unknown = _parser().parse_known_args(argv)
+            if unknown:
+                _refuse(arguments, unknown)
             return _COMMANDS[arguments.command](arguments, interruption)
         except KeyboardInterrupt:
             # Before the pipeline began or after it ended: nothing to tell.
             return interruption.exit_code or ExitCode.INTERRUPTED
+        except Exception as exc:  # noqa: BLE001 - the command's boundary, for what a command could not even begin with
+            return _tell(exc, interruption)
+
+
+def _tell(error: Exception, interruption: Interruption) -> ExitCode:
+    from file_cdk.cli.failure import failure_of
+
+    failure = failure_of(error, interruption)
+    sys.stderr.write(f"{failure.line()}\n")
+    return failure.code
 
 
 def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:

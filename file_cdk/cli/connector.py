@@ -23,6 +23,7 @@ from file_cdk.cli.interruption import Interruption
 from file_cdk.cli.logs import logs_to
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, OutputClosedError
 from file_cdk.core.ports import SourceConnector
+from file_cdk.core.system_limits import limit_reached
 from file_cdk.core.uris import redacted
 
 _log = logging.getLogger(__name__)
@@ -35,15 +36,15 @@ Command = Callable[[Callable[[], SourceConnector], argparse.Namespace, int], int
 
 
 def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130 or 143 for
-    SIGINT or SIGTERM.
+    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
+    for SIGINT, SIGTERM or SIGHUP.
 
     connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
     """
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
     logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)
-    with Interruption() as interruption, logs, _stdout_for_messages() as out_fd:
+    with Interruption(process_ends=argv is None) as interruption, logs, _stdout_for_messages() as out_fd:
         sys.exit(_run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption))
 
 
@@ -77,6 +78,8 @@ def _report(cause: BaseException, out_fd: int) -> int:
     from file_cdk.protocol.messages import error_trace, to_line
 
     error, places = cause, None
+    if not isinstance(error, FileCdkError):
+        error = limit_reached(error) or error
     if not isinstance(error, FileCdkError):
         # Places only: the text of an unforeseen exception may show values of records.
         error, places = InternalError.wrap(cause), "".join(traceback.format_tb(cause.__traceback__))

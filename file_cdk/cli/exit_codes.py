@@ -8,6 +8,7 @@ from file_cdk.core.errors import (
     DestinationError,
     FileCdkError,
     FileError,
+    SystemLimitError,
     TooManyRejectsError,
     TransientError,
 )
@@ -20,6 +21,7 @@ class ExitCode(IntEnum):
     ACCESS = 3
     REJECTS = 4
     FILES_FAILED = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -29,7 +31,7 @@ def of_error(error: FileCdkError) -> ExitCode:
     match error:
         case ConfigError():
             return ExitCode.USAGE
-        case AccessError() | TransientError() | DestinationError():
+        case AccessError() | TransientError() | DestinationError() | SystemLimitError():
             return ExitCode.ACCESS
         case TooManyRejectsError():
             return ExitCode.REJECTS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from file_cdk.cli.exit_codes import ExitCode, of_error
 from file_cdk.cli.interruption import Interruption
 from file_cdk.core.errors import FileCdkError, InternalError
+from file_cdk.core.system_limits import limit_reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ def failure_of(error: BaseException, interruption: Interruption) -> Failure:
     trace = "".join(traceback.format_exception(error))
     if interruption.exit_code is not None or isinstance(error, KeyboardInterrupt):
         return Failure(interruption.exit_code or ExitCode.INTERRUPTED, "interrupted", trace)
+    if not isinstance(error, FileCdkError):
+        error = limit_reached(error) or error
     if isinstance(error, InternalError) or not isinstance(error, FileCdkError):
         bug = error if isinstance(error, InternalError) else InternalError.wrap(error)
         return Failure(ExitCode.INTERNAL_ERROR, str(bug), trace)

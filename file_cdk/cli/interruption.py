@@ -1,29 +1,42 @@
-"""SIGINT and SIGTERM as one clean way out: an exception in the main thread, so that every `with` and `finally` runs."""
+"""SIGINT, SIGTERM and SIGHUP as one clean way out: an exception in the main thread, so that every `with` and `finally` runs."""
 
 import os
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from file_cdk.cli.exit_codes import ExitCode
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_EXIT_CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+
+_AGAIN_AFTER_S = 0.01
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM raises KeyboardInterrupt; the second ends the process as by default.
+    """While entered, the first such signal raises KeyboardInterrupt; the second ends the process as by default.
+
+    process_ends: the process does, after this: signals that come while the interpreter is taken down change its exit code no
+    more.
 
     The signal is remembered in `received`, because native code may turn the exception into one of its own (DuckDB makes
     a RuntimeError of it): whoever ends the command asks here before it believes any other cause.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, process_ends: bool = False) -> None:
+        self._process_ends = process_ends
         self.received: signal.Signals | None = None
         self._pid = os.getpid()
         self._previous: dict[signal.Signals, Any] = {}
+        self._previous_hook: Any = None
 
     def __enter__(self) -> Self:
-        for signum in _SIGNALS:
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
+        for signum in _EXIT_CODES:
             # A process started with the signal ignored (nohup, a background job of a script) goes on ignoring it.
             if signal.getsignal(signum) is not signal.SIG_IGN:
                 self._previous[signum] = signal.signal(signum, self._interrupt)
@@ -32,16 +45,15 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        sys.unraisablehook = self._previous_hook
         for signum, handler in self._previous.items():
-            signal.signal(signum, handler)
+            signal.signal(signum, signal.SIG_IGN if self._process_ends else handler)
         self._previous.clear()
 
     @property
     def exit_code(self) -> ExitCode | None:
-        """130 or 143 once a signal came, else None."""
-        if self.received is None:
-            return None
-        return ExitCode.INTERRUPTED if self.received is signal.SIGINT else ExitCode.TERMINATED
+        """130, 143 or 129 once a signal came, else None."""
+        return None if self.received is None else _EXIT_CODES[self.received]
 
     def _interrupt(self, signum: int, _frame: FrameType | None) -> None:
         for other in self._previous:
@@ -51,4 +63,15 @@ class Interruption:
             os.kill(os.getpid(), signum)
             return
         self.received = signal.Signals(signum)
+        raise KeyboardInterrupt
+
+    def _swallowed(self, unraisable: Any) -> None:
+        """An exception that Python cannot raise: the signal came during a destructor or the like, which swallows it."""
+        if self.received is None or unraisable.exc_type is not KeyboardInterrupt:
+            self._previous_hook(unraisable)
+            return
+        signal.signal(signal.SIGALRM, self._again)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_AFTER_S)
+
+    def _again(self, _signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -48,7 +48,7 @@ def run_ls(request: LsRequest, interruption: Interruption) -> ExitCode:
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
             failure = failure_of(exc, interruption)
             screen.stop_progress()
-            if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+            if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
                 screen.line(failure.line())
             if request.verbose:
                 for line in failure.trace.splitlines():

@@ -111,7 +111,7 @@ def _closing_lines(request: SyncRequest, outcome: _Outcome) -> Iterator[str]:
         yield from failure_lines(outcome.result) if request.quiet else summary_lines(outcome.result)
         if not request.quiet and has_rejects(outcome.result) and (line := hint(request.destination)):
             yield line
-    if outcome.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+    if outcome.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
         # No count: of the files reported as loaded, the last group may not have been committed.
         yield "interrupted: what is committed stays, and the next run goes on with the rest"
     elif outcome.error is not None:

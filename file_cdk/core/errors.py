@@ -196,6 +196,10 @@ class DestinationError(FileCdkError):
     """The destination cannot be opened or written."""
 
 
+class SystemLimitError(FileCdkError):
+    """The machine, or a limit set for the process, does not let the program go on: memory, open files, processes, space."""
+
+
 class OutputClosedError(FileCdkError):
     """Whoever reads stdout has gone away."""
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import duckdb
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb_errors import translated, translating
-from file_cdk.destinations.duckdb_file import open_to_write, remove
+from file_cdk.destinations.duckdb_file import Settings, open_to_write, remove
 from file_cdk.destinations.duckdb_known import KnownFiles, check_database, known_files
 from file_cdk.destinations.duckdb_ledger import Ledger
 from file_cdk.destinations.duckdb_load import WriteLimits
@@ -21,6 +21,7 @@ from file_cdk.destinations.duckdb_memory import MemoryBudget
 from file_cdk.destinations.duckdb_names import folded
 from file_cdk.destinations.duckdb_rejected import RejectedRecord, count_rejected, rejected_records
 from file_cdk.destinations.duckdb_session import Session
+from file_cdk.destinations.duckdb_space import give_back, is_tight
 from file_cdk.destinations.duckdb_table import DuckDBTable
 from file_cdk.destinations.duckdb_types import missing_types
 
@@ -70,15 +71,17 @@ class DuckDBDestination:
 
     def open(self) -> None:
         """Creates the file if it is missing or empty. Raises DestinationError."""
-        connection, self._created = open_to_write(
-            self._path,
-            {
-                "temp_directory": f"{self._path}.tmp",
-                "preserve_insertion_order": True,
-                # What is inserted at once has work for two; each more takes its own memory for every column.
-                "threads": min(_MAX_THREADS, os.cpu_count() or 1),
-            },
-        )
+        settings: Settings = {
+            "temp_directory": f"{self._path}.tmp",
+            "preserve_insertion_order": True,
+            # What is inserted at once has work for two; each more takes its own memory for every column.
+            "threads": min(_MAX_THREADS, os.cpu_count() or 1),
+        }
+        connection, self._created = open_to_write(self._path, settings)
+        if not self._created and is_tight(self._path):
+            with closing(connection):
+                give_back(connection, self._path)  # what an earlier run had no room to give
+            connection, _ = open_to_write(self._path, settings)
         try:
             with translating(self._path, "opening"):
                 # The limit comes after the connection, which may have to replay what a crash left behind.
@@ -168,6 +171,8 @@ class DuckDBDestination:
                 self._remove_if_unused(session)
         except DestinationError as exc:
             first = exc
+        if first is not None or sys.exc_info()[0] is not None or is_tight(self._path):
+            give_back(session.connection, self._path)
         try:
             session.close()
         except duckdb.Error as exc:

@@ -1,5 +1,6 @@
 """The file of a DuckDB database: what may be opened, how it is, and why it cannot be."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -95,7 +96,7 @@ def _remove_empty(path: str) -> int | None:
     except BlockingIOError as exc:
         raise _in_use(path) from exc
     except OSError as exc:
-        raise _not_writable(path) from exc
+        raise _not_writable(path, exc.strerror or type(exc).__name__) from exc
 
 
 def remove(path: str) -> None:
@@ -103,7 +104,7 @@ def remove(path: str) -> None:
     try:
         Path(path).resolve().unlink(missing_ok=True)
     except OSError as exc:
-        raise _not_writable(path) from exc
+        raise _not_writable(path, exc.strerror or type(exc).__name__) from exc
 
 
 def _not_a_database(path: str) -> DestinationError:
@@ -119,9 +120,15 @@ def _in_use(path: str) -> DestinationError:
     )
 
 
-def _not_writable(path: str) -> DestinationError:
+def _not_writable(path: str, words: str) -> DestinationError:
+    if os.strerror(errno.EROFS) in words:
+        return DestinationError(
+            f"DuckDB database {path!r} cannot be written: it is on a file system that is mounted to be read only",
+            remedy="Mount it to be written, or name a database elsewhere",
+        )
+    reason = "no permission" if os.strerror(errno.EACCES) in words else words
     return DestinationError(
-        f"DuckDB database {path!r} cannot be written: no permission",
+        f"DuckDB database {path!r} cannot be written: {reason}",
         remedy="Check the permissions of the file and its folder",
     )
 
@@ -136,7 +143,7 @@ def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
             f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
         )
     if "Permission denied" in text or "Read-only file system" in text:
-        return _not_writable(path)
+        return _not_writable(path, text)
     if "version number" in text:
         return DestinationError(
             f"DuckDB database {path!r} was written by a DuckDB that version {duckdb.__version__} cannot read",

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.run_folder import run_folder
 from file_cdk.destinations.duckdb_errors import translating
 from file_cdk.destinations.duckdb_file import Settings, is_absent, open_to_read, open_to_write, remove
 from file_cdk.destinations.duckdb_ledger import FILES, LAYOUTS, Ledger
@@ -49,7 +50,7 @@ def known_files(path: str, stream: str, source: str | None, folder: str = "") ->
     if is_absent(path):
         yield KnownFiles(stream)
         return
-    with tempfile.TemporaryDirectory(prefix="file_cdk-ledger-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
         settings: Settings = {**_SETTINGS, "temp_directory": scratch, "autoinstall_known_extensions": False}
         with closing(duckdb.connect(":memory:", config={**settings})) as connection:
             target = Session(path, connection, MemoryBudget(connection, NARROW_BYTES))

@@ -114,7 +114,8 @@ class DuckDBFileLoad:
         """Durable with the next group that is written, at the latest after `flush` or `close` of the destination.
 
         Raises RowsRefusedError, DestinationError; a file that was committed before, and waited, may be among those that
-        StreamTable.take_refused then answers, as may this one. Raises InternalError when `loaded.rows` is not the number of rows written.
+        StreamTable.take_refused then answers, as may this one. Raises InternalError when `loaded.rows` is not the number of
+        rows written.
         """
         if not self._open:
             raise InternalError("a load was committed after its end", uri=self._file.uri)

@@ -38,13 +38,16 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 _LONGEST = r"(?i)max.string.length\W{1,4}(\d+)"
 _HEAVIEST = f"""
-    WITH segments AS (
-        SELECT row_group_id,
-            CAST(regexp_extract(CAST(stats AS VARCHAR), '(?i)max.string.length\\W{{1,4}}(\\d+)', 1) AS BIGINT) * {VECTOR_ROWS} AS bound,
-            TRY_CAST(regexp_extract(CAST(stats AS VARCHAR), '(?i)total.string.length\\W{{1,4}}(\\d+)', 1) AS BIGINT) AS total,
-        FROM pragma_storage_info(?) WHERE CAST(stats AS VARCHAR) ILIKE '%max_string_length%'
-    ), row_groups AS (SELECT sum(least(bound, coalesce(total, bound))) AS bytes FROM segments GROUP BY row_group_id)
-    SELECT CAST(max(bytes) AS BIGINT) FROM row_groups
+    WITH notes AS (
+        SELECT row_group_id, CAST(stats AS VARCHAR) AS note FROM pragma_storage_info(?)
+    ), segments AS (
+        SELECT row_group_id, {VECTOR_ROWS} * CAST(regexp_extract(note, '{_LONGEST}', 1) AS BIGINT) AS bound,
+            TRY_CAST(regexp_extract(note, '{_LONGEST.replace("max", "total")}', 1) AS BIGINT) AS total
+        FROM notes WHERE regexp_matches(note, '{_LONGEST}')
+    ), row_groups AS (
+        SELECT sum(least(bound, coalesce(total, bound))) AS size_bytes FROM segments GROUP BY row_group_id
+    )
+    SELECT CAST(max(size_bytes) AS BIGINT) FROM row_groups
 """
 
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class HeldSignals:
-    """While it is entered, SIGINT and SIGTERM come through here, and wait where they are held.
+    """While it is entered, SIGINT, SIGTERM and SIGHUP come through here, and wait where they are held.
 
     Setting handlers costs more than writing a small block, hence once and not for each. Does nothing outside the main
     thread, where no signal handler runs.

@@ -17,6 +17,8 @@ import pickle
 import select
 import signal
 import sys
+import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +27,9 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
+from file_cdk.core.errors import InternalError, OutputClosedError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
+from file_cdk.core.run_folder import run_folder
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
@@ -44,6 +47,10 @@ _QUEUE_NAMES_BYTES = 48 << 10
 """So many orders, with names of so many bytes and one more, fit the worker's socket: giving one never waits, since a worker
 that itself waits for the parent to hear it would not read it."""
 _MAX_IDLE_DEATHS = 2
+_FORK_SERVER_ENDS_S = 0.2
+_LONGEST_TEMPDIR = 53
+"""In bytes: the path of a socket has 107 at most, and the names of the two folders and of the socket take 54. In a longer one
+its sockets stay where multiprocessing puts them."""
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
@@ -231,7 +238,7 @@ class ProcessPool:
         """Starts the fork server in the background, so that its imports overlap with listing."""
         self._context()
         multiprocessing.resource_tracker.ensure_running()  # first: it unblocks SIGINT once it runs
-        with _sigint_blocked():
+        with _sigint_blocked(), _sockets_in_run_folder():
             multiprocessing.forkserver.ensure_running()
 
     def _context(self) -> ForkServerContext:
@@ -364,10 +371,25 @@ class ProcessPool:
             daemon=True,
         )
         with contextlib.nullcontext() if with_main else _no_main():
-            process.start()
+            _start_surely(process)
         its_control.close()
         its_data.close()
         return _Worker(process, control, data, pipe_bytes, at_work)
+
+
+def _start_surely(process: BaseProcess) -> None:
+    """Starts the process; if the fork server has died, with a new one, once. Raises SystemLimitError."""
+    try:
+        process.start()
+    except (EOFError, ConnectionError):
+        time.sleep(_FORK_SERVER_ENDS_S)  # until the old one counts as ended, by which multiprocessing starts another
+        try:
+            process.start()
+        except (EOFError, ConnectionError) as exc:
+            raise SystemLimitError(
+                "worker processes cannot be started: the process that they are forked from was killed, and so was the next",
+                remedy="There may be too little memory, or a limit on processes (ulimit -u); or run without them (--workers 0)",
+            ) from exc
 
 
 def _name_bytes(task: Task) -> int:
@@ -392,6 +414,19 @@ def _no_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _sockets_in_run_folder() -> Iterator[None]:
+    """multiprocessing keeps its sockets in a folder that it makes once, with a name of its own, in that for temporary files:
+    when this process is killed it stays. In the run's folder the next run finds and removes it."""
+    before = tempfile.gettempdir()
+    if len(os.fsencode(before)) <= _LONGEST_TEMPDIR:
+        tempfile.tempdir = str(run_folder())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -8,9 +8,17 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from file_cdk.core.errors import DestinationError, FileAccessError, FileCdkError, FileChangedError, InternalError
+from file_cdk.core.errors import (
+    DestinationError,
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    FileError,
+    InternalError,
+)
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
+from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.staging import StagedFile, Staging, StagingClosedError
 
 PIECE_BYTES = 1 << 20
@@ -172,5 +180,7 @@ def _as_error(cause: Exception, uri: str) -> FileCdkError:
             return cause
         case OSError():
             return FileAccessError(f"cannot be read: {cause.strerror or type(cause).__name__}", uri=uri)
+        case _ if (limit := limit_reached(cause)) is not None:
+            return FileError(f"cannot be copied: {limit.message}", uri=uri, remedy=limit.remedy)
         case _:
             return InternalError.wrap(cause, uri=uri)

@@ -16,6 +16,7 @@ from file_cdk.core.errors import (
 )
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
+from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 from file_cdk.engine.reading import WholeReads
 
@@ -260,7 +261,7 @@ def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
             return exc
         case OSError():
             return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
-        case MemoryError():
-            return FileError("does not fit into memory", uri=uri, remedy="Read it with fewer workers")
+        case _ if (limit := limit_reached(exc)) is not None:
+            return FileError(f"cannot be read: {limit.message}", uri=uri, remedy=limit.remedy)
         case _:
             return InternalError.wrap(exc, uri=uri)

@@ -9,13 +9,28 @@ import pytest
 from file_cdk.cli.interruption import Interruption
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_raises_and_is_remembered(signum: signal.Signals, code: int) -> None:
     interruption = Interruption()
     with interruption, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signum)
     assert interruption.received is signum
     assert interruption.exit_code == code
+
+
+def test_a_signal_during_a_destructor_ends_the_work_all_the_same() -> None:
+    class Closing:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        Closing()
+        time.sleep(5)
+
+    interruption = Interruption()
+    with interruption, pytest.raises(KeyboardInterrupt):
+        work()
+    assert interruption.exit_code == 143
 
 
 def test_handlers_are_put_back() -> None:

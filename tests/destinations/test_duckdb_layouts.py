@@ -27,7 +27,7 @@ LISTS: Mapping[str, Callable[[pa.DataType], pa.DataType]] = {
     "list_view": pa.list_view,
     "large_list_view": pa.large_list_view,
 }
-MOMENT = dt.datetime(2024, 1, 2, 3, 4, 5)
+MOMENT, EARLIER = (dt.datetime.fromisoformat(text) for text in ("2024-01-02T03:04:05", "1960-01-01"))
 
 
 class Own(pa.ExtensionType):
@@ -65,7 +65,7 @@ def scalars() -> dict[str, pa.Array]:
     for unit in ("s", "ms", "us", "ns"):
         for zone in (None, "UTC", "Europe/Zurich", "+02:00"):
             kind = pa.timestamp(unit, zone)
-            found[str(kind)] = pa.array([MOMENT, None, dt.datetime(1960, 1, 1)], kind)
+            found[str(kind)] = pa.array([MOMENT, None, EARLIER], kind)
         kind = pa.duration(unit)
         found[str(kind)] = pa.array([dt.timedelta(days=3, seconds=5), None, dt.timedelta(seconds=-7)], kind)
     for kind in (pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")):

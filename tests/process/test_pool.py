@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from lines import Folder, Gated, LineEncoder, Lines, Nowhere
 
 from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
-from file_cdk.core.errors import WorkerCrashedError
+from file_cdk.core.errors import SystemLimitError, WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
@@ -321,3 +321,29 @@ def test_what_workers_log_is_logged_by_the_parent(pool: ProcessPool, caplog: pyt
     assert sorted(caplog.record_tuples) == [
         ("file_cdk.lines", logging.WARNING, f"{number:03} is gone") for number in range(20)
     ]
+
+
+def test_a_fork_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    file = write(tmp_path, "a", numbered(1000))
+    pool = ProcessPool(1)
+    try:
+        pool.prestart()
+        [server] = [
+            process
+            for process in psutil.Process().children()
+            if any("multiprocessing.forkserver" in argument for argument in process.cmdline())
+        ]
+        server.kill()  # it is not waited for: the next worker is asked of a server that may not count as ended yet
+        data, done, failed = output(OrderedRun(pool, job_of(tmp_path), [file]))
+        assert (len(data.splitlines()), done, failed) == (1000, ["a"], [])
+    finally:
+        pool.close()
+
+
+def test_fork_servers_that_are_killed_one_after_another_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", killed)
+    with pytest.raises(SystemLimitError, match="cannot be started"):
+        ProcessPool(1)._start(with_main=False)

@@ -1,0 +1,82 @@
+"""A folder for temporary files that have names, one per process, and the removal of those that killed processes left.
+
+A process that is killed removes nothing. Its lock on a file in the folder ends with it, though, whatever ended it: a folder
+whose lock can be had belongs to nobody. Files without a name need none of this.
+"""
+
+import atexit
+import fcntl
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+PREFIX = "file_cdk-run-"
+_LOCK = "lock"
+_AFTER_MULTIPROCESSING = -200
+"""Priority among what runs at exit: its own folder, which may be in this one, has -100."""
+
+_own: tuple[int, Path, int] | None = None
+"""Process, folder, and the descriptor that holds the lock."""
+
+
+def run_folder() -> Path:
+    """This process's own, made when it is first asked for and removed when the process ends. Raises OSError."""
+    global _own
+    if _own is None or _own[0] != os.getpid() or not _own[1].is_dir():
+        root = Path(tempfile.gettempdir())
+        remove_abandoned(root)
+        folder, lock = _made(root)
+        _own = (os.getpid(), folder, lock)
+        _at_exit(folder)
+    return _own[1]
+
+
+def remove_abandoned(root: Path) -> None:
+    """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays."""
+    with suppress(OSError):
+        for folder in root.glob(f"{PREFIX}*"):
+            _remove_if_abandoned(folder)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    try:
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return  # its process is just making it, or another is removing it
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return  # its process lives
+    finally:
+        os.close(lock)
+
+
+def _made(root: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # one that removes what is abandoned was faster
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (folder / _LOCK).exists():
+                return folder, lock
+        os.close(lock)
+
+
+def _at_exit(folder: Path) -> None:
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _remove_own, (os.getpid(), folder), exitpriority=_AFTER_MULTIPROCESSING)
+    else:
+        atexit.register(_remove_own, os.getpid(), folder)  # comes after what multiprocessing is to register
+
+
+def _remove_own(pid: int, folder: Path) -> None:
+    if pid == os.getpid():  # not in a process forked from it
+        shutil.rmtree(folder, ignore_errors=True)
