@@ -128,21 +128,22 @@ class JsonlFormat:
         report.start = report.end = source.position
         if not lines_begin:  # inside a line longer than the limit: the split before says where it ends
             return
-        part = split
+        part, text = split, None
         if split.is_first and (encoding := wide_encoding(source.peek(MARK_BYTES))):
             if not (split.sequential or split.is_last):
                 raise SequentialOnlyError(
                     "text in UTF-16 or UTF-32 cannot be read in parts", uri=split.file.uri, byte=source.position
                 )
             stream.seek(0)
-            source = LineSource(cast(IO[bytes], AsUtf8(stream, encoding)), self.max_record_bytes)
+            text = AsUtf8(stream, encoding)
+            source = LineSource(cast(IO[bytes], text), self.max_record_bytes)
             end = _UNKNOWN_SIZE if split.is_last else split.end
             part = Split(replace(split.file, size_bytes=_UNKNOWN_SIZE), 0, 0, end, sequential=True)
         for found in self._in_utf8(source, part, report, plain=plain):
             report.end = found.end
             yield found
-        if part is not split:
-            report.end = split.end
+        if text is not None:
+            report.end = text.consumed
 
     def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
         limit = self.max_record_bytes

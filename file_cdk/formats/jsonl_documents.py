@@ -216,7 +216,7 @@ class ArrayReader:
             return word.end()
         while (found := end_by_brackets(window.data, at, of_lines=False)) is None:
             size = len(window.data) - at
-            if window.at_file_end and self._is_cut_by_zeros(window, at):
+            if window.at_file_end and _is_cut_off(window.data[at:]):
                 raise _BrokenOffError(byte)
             if window.at_file_end or size > self._max_bytes:
                 raise _BrokenError(byte, ENDLESS)
@@ -225,12 +225,10 @@ class ArrayReader:
             raise _BrokenError(byte, ENDLESS)
         return found.position
 
-    def _is_cut_by_zeros(self, window: Window, at: int) -> bool:
-        """Whether the file ends in zero bytes, as it does when a machine went down, and inside the element before them."""
-        text = window.data[at:].rstrip(b"\0")
-        if len(text) == len(window.data) - at:
-            return False
-        return parse_value(memoryview(text), at_file_end=True).state is State.CUT
+
+def _is_cut_off(text: bytes) -> bool:
+    """Whether a file ends inside the element that it ends with, or, as when a machine went down, in zero bytes after that."""
+    return parse_value(memoryview(text.rstrip(b"\0")), at_file_end=False).state is State.CUT
 
 
 def _separator(window: Window, at: int) -> tuple[int, bool]:

@@ -4,8 +4,6 @@ import codecs
 import io
 from typing import IO
 
-from file_cdk.formats.jsonl_syntax import JSON_BLANKS
-
 _PIECE_BYTES = 128 * 1024
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -25,8 +23,7 @@ def wide_encoding(head: bytes) -> str | None:
             return name
     if len(head) < MARK_BYTES:
         return None
-    first = head.strip(b"\0")[:1]
-    if not first or first not in b"{[" + JSON_BLANKS:
+    if not head.isascii():
         return None
     match [bool(byte) for byte in head[:MARK_BYTES]]:
         case [True, False, True, False]:
@@ -41,7 +38,10 @@ codecs.register_error(_UNDECODABLE, lambda error: ("\udcff", getattr(error, "end
 
 
 class AsUtf8(io.RawIOBase):
-    """What a stream in another encoding is in UTF-8, read forwards only. What is no text comes as bytes that are no UTF-8."""
+    """What a stream in another encoding is in UTF-8, read forwards only. What is no text comes as bytes that are no UTF-8.
+
+    consumed: bytes read of the stream.
+    """
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         super().__init__()
@@ -49,6 +49,7 @@ class AsUtf8(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder(encoding)(_UNDECODABLE)
         self._pending = b""
         self._at_end = False
+        self.consumed = 0
 
     def readable(self) -> bool:
         return True
@@ -63,4 +64,5 @@ class AsUtf8(io.RawIOBase):
     def _next(self) -> bytes:
         data = self._stream.read(_PIECE_BYTES)
         self._at_end = not data
+        self.consumed += len(data)
         return self._decoder.decode(data, final=self._at_end).encode("utf-8", "surrogatepass")

@@ -31,6 +31,7 @@ from file_cdk.engine.listing import CHUNK_FILES, Decide
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
+from file_cdk.readers.archives import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,12 @@ class SourceStream:
     """The one file that SOURCE names, if it does."""
     folder: str = ""
     """Where the stream is named after a folder or file below the root: what the uris of all its files begin with."""
+
+    def has_archive(self) -> bool:
+        """Whether that is an archive, and is there: none of its members may be wanted."""
+        if self.file is None or not is_archive(self.file) or not isinstance(self.reader, ArchiveReader):
+            return False
+        return any(found.uri == self.file for found in self.reader.inner.list_files(self.file))
 
 
 def streams_of(

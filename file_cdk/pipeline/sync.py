@@ -215,7 +215,7 @@ class _StreamSync:
             table.forget_failed(failures.gone(self.source.matcher))
             chosen = self.source.format or format_of(kinds)
             if not selection.files and not selection.skipped:
-                if self.source.file is not None:
+                if self.source.file is not None and not self.source.has_archive():
                     raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
                 globs = ", ".join(map(repr, self.source.stream.globs))
                 self.observer.warned(f"{name}: no file matches {globs}")

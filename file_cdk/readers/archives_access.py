@@ -11,6 +11,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 from file_cdk.core.uris import is_archive, tar_compression
 from file_cdk.readers.archives import Unpacker
+from file_cdk.readers.archives_kinds import HEAD_BYTES, other_kind
 from file_cdk.readers.archives_members import (
     Limits,
     Member,
@@ -74,15 +75,16 @@ class Archives:
 
     def _members(self, archive: RemoteFile) -> list[Member]:
         """All regular members, in the archive's order, each name once."""
-        limits = Limits(self.max_members, self.unpacker.max_expansion_ratio)
         with naming(archive.uri), closing(self.inner.open(archive)) as stream:
-            if archive.uri.lower().endswith(".zip"):
-                members = list(list_zip(stream, archive, limits))
-            elif codec := tar_compression(archive.uri):
-                with self.unpacker.open_compressed(stream, codec, archive.uri) as plain:
-                    members = list(list_tar(plain, archive, limits))
-            else:
-                members = list(list_tar(stream, archive, limits))
+            try:
+                members = self._list(stream, archive)
+            except MalformedFileError as exc:
+                stream.seek(0)
+                if (found := other_kind(stream.read(HEAD_BYTES), archive.uri)) is None:
+                    raise
+                raise MalformedFileError(
+                    f"is not what its name says, but {found}", uri=archive.uri, remedy="Name it as what it is"
+                ) from exc
         if members and all(is_archive(member.name) for member in members):
             raise MalformedFileError(
                 "holds nothing but archives, which are not opened inside another",
@@ -93,6 +95,15 @@ class Archives:
         if replaced := len(members) - len(latest):
             _log.warning("%d members of %r are replaced by later ones of the same name", replaced, archive.uri)
         return list(latest.values())
+
+    def _list(self, stream: IO[bytes], archive: RemoteFile) -> list[Member]:
+        limits = Limits(self.max_members, self.unpacker.max_expansion_ratio)
+        if archive.uri.lower().endswith(".zip"):
+            return list(list_zip(stream, archive, limits))
+        if (codec := tar_compression(archive.uri)) is None:
+            return list(list_tar(stream, archive, limits))
+        with self.unpacker.open_compressed(stream, codec, archive.uri) as plain:
+            return list(list_tar(plain, archive, limits))
 
     def _open_zip_member(self, file: RemoteFile, archive: RemoteFile, place: ZipPlace) -> IO[bytes]:
         if place.flags & _ENCRYPTED:

@@ -88,7 +88,7 @@ def test_an_element_that_is_no_object_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("rest", "message", "byte"),
     [
-        (b',{"a":N', "array element is not valid JSON, and where it ends is not known", 19),
+        (b',{"a":N ', "array element is not valid JSON, and where it ends is not known", 19),
         (b',{"a":"x},{"b":"y"}]', "array element is not valid JSON, and where it ends is not known", 19),
         (b' "x"]', "two elements of the JSON array have no comma between them", 19),
         (b",'x\"]", "array element is not valid JSON, and where it ends is not known", 19),
@@ -113,6 +113,8 @@ def test_where_an_array_cannot_be_read_on_the_elements_before_are_kept(rest: byt
         (b",", 18, b""),
         (b',{"a":', 18, b'{"a":'),
         (b',{"a":"x', 18, b'{"a":"x'),
+        (b',{"a":tr', 18, b'{"a":tr'),
+        (b',{"a":1.', 18, b'{"a":1.'),
         (b',{"a":"x' + b"\0" * 300, 18, b'{"a":"x' + b"\0" * 300),
     ],
 )
