@@ -22,7 +22,7 @@ BAD = {
     "text for numbers": "id,price\nx,y\nz\n",
     "other columns": "sep=;\nOne;Two;Three\n1,2\n",
     "a page": "<!DOCTYPE html>\n<html>\n<a,b>\n",
-    "too many values": "id,price\n1,2,\n3,4,\n",
+    "too many values": "id,price\n1,2,x\n3,4,y\n",
     "other types": "id,price,when\n2024-01-01,true,5\n1\n",
     "numbers for dates": "id,price,when\n1.5,1.5,1\n1\n",
 }
