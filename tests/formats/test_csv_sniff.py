@@ -59,6 +59,7 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("#chrom\tstart\tend\nchr1\t1\t2\nchr2\t3\t4\n", {"delimiter": "\t"}),
         # Quotes that are text, escapes that are none
         ('id\ttitle\n1\tA\n2\t"\n3\tB\n4\t!\n5\t"?"\n6\t""\n7\tC\n', {"delimiter": "\t", "quote_char": ""}),
+        ('id,item,price\n5,"sloe,3\n', {}),
         ('id,t\n1,"Blue" hour\n2,x\n3,y\n4,z\n', {"quote_char": ""}),
         ('id,t\n1,"a, b"\n2,"c"d"\n3,"e, f"\n' + '4,"g, h"\n' * 9, {}),
         ('id,p\n1,O\\\'Hara\n2,"C:\\x, y"\n3,z\n', {}),
