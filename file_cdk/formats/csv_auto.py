@@ -145,7 +145,8 @@ class DetectingCsvFormat:
             sniffed = detect(sample.replace(b"\0", b""), complete=complete)
         if sample:
             _require_table(sniffed, sample, file)
-        if sniffed.confidence < MIN_CONFIDENCE or sniffed.config == self.usual:
+        names_are_its_own = isinstance(self.usual.header_definition, HeaderUserProvided)
+        if (sniffed.confidence < MIN_CONFIDENCE and not names_are_its_own) or sniffed.config == self.usual:
             return Found(CsvFormat(self.usual), sniffed.seen)
         if is_headless(self.usual) and without_header(sniffed.config) == self.usual:
             # Text in its first row is more likely a value than the only header.

@@ -69,6 +69,8 @@ class QuoteMender:
             self._reject(NEVER_CLOSED, first_only=True)
             return None
         if self._ends_inside(fault):
+            if (values := self._with_blank_end()) is not None:
+                return values
             self._reject(NEVER_CLOSED, first_only=self._looks_like_rows(lines.record[1:]))
             return None
         lines.back_to(0)
@@ -77,6 +79,18 @@ class QuoteMender:
             self._reject(TEXT_AFTER_QUOTE, first_only=True)
             return None
         return values if self._is_right() else None
+
+    def _with_blank_end(self) -> list[str] | None:
+        """The values of the file's last record where nothing but blanks follow its open quote, as some programs end a file:
+        nothing is lost with it. None of them for a record without any."""
+        lines = self._lines
+        if self._dialect.quote is None or not "".join(lines.record[-2:]).rstrip().endswith(self._dialect.quote):
+            return None
+        lines.back_to(0)
+        values = next(self._dialect.reader(iter(lines)))
+        if values[-1].strip():
+            return None
+        return values if any(map(str.strip, values)) else []
 
     def _ends_inside(self, fault: csv.Error) -> bool:
         """Whether the file ends inside quotes. A character that is to escape another may be its last one, too."""

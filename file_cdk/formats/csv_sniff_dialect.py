@@ -53,6 +53,8 @@ _LINES_OF_OPEN_QUOTE = 10
 """A record of so many lines that the sample ends in tells as much as one that ends."""
 _WRAPPED = 0.5
 """Share of the filled cells that stand in quotes: from there on quotes are how the file is written."""
+_ROWS_THAT_SHOW_NO_QUOTES = 10
+"""In fewer rows, a quote that is never closed is a mistake, more likely than a file in which quotes are text."""
 _FAULTS_FORGIVEN = 0.1
 """Per cell in quotes, so many that are not used well."""
 
@@ -255,6 +257,8 @@ def _quotes_are_text(quoted: Shape, bare: Shape, text: str) -> bool:
     """Of a reading with quotes that has faults, and one without. The latter changes no character: it is right unless the
     other is clearly more even, or many values stand in quotes as they should."""
     if bare.width < 2 or bare.evenness < quoted.evenness - 0.02 or bare.width < quoted.width:
+        return False
+    if quoted.faults == quoted.rows.never_closed and len(bare.table) < _ROWS_THAT_SHOW_NO_QUOTES:
         return False
     mark = re.escape(quoted.marks.delimiter)
     wrapped = len(re.findall(rf'(?:^|(?<={mark}))"(?:[^"\r\n]|"")*"(?={mark}|[\r\n]|\Z)', text, re.MULTILINE))

@@ -33,7 +33,7 @@ def has_header(table: Sequence[list[str]], width: int, *, evidence: bool = False
         speaking_for += 1
     if speaking_for or against:
         return speaking_for > against or (speaking_for == against and all(name.strip() for name in names))
-    return not evidence and all(name.strip() for name in _without_blank_end(names))
+    return not evidence and all(name.strip() for name in without_blank_end(names))
 
 
 def _verdict(name: str, values: list[str]) -> bool | None:
@@ -79,8 +79,17 @@ def _kind_of_most(values: list[str]) -> Kind:
     return most if kinds.count(most) >= _MOST * len(kinds) else Kind.TEXT
 
 
-def _without_blank_end(names: list[str]) -> list[str]:
+def without_blank_end(names: list[str]) -> list[str]:
     end = len(names)
     while end and not names[end - 1].strip():
         end -= 1
     return names[:end]
+
+
+def columns_used(table: Sequence[list[str]]) -> int:
+    """Columns up to the last one that has a name, or a value in any row as wide as the names; those over have to be said
+    by more than a row, or they are its fault."""
+    width = len(table[0]) if table else 0
+    rows = [without_blank_end(row) for row in table[1:] if len(row) == width]
+    lengths = sorted((len(row) for row in rows), reverse=True)
+    return max(len(without_blank_end(table[0])) if table else 0, lengths[1] if len(lengths) > 1 else 0)

@@ -27,7 +27,7 @@ class Marks:
         rows = self._read(lines, strict=True, cut=cut)
         # After a fault the strict reader begins anew with the next line, which is not how files are read.
         if rows.faults or rows.is_open:
-            return Rows(*self._read(lines, strict=False, cut=cut).as_read, rows.faults)
+            return Rows(*self._read(lines, strict=False, cut=cut).as_read, rows.faults, rows.never_closed)
         return rows
 
     def _read(self, lines: Sequence[str], *, strict: bool, cut: bool) -> "Rows":
@@ -56,6 +56,7 @@ class Marks:
                     raise
                 rows.is_open = cut and source.exhausted
                 rows.faults += not rows.is_open
+                rows.never_closed += source.exhausted and not cut
                 continue
             if row is None:
                 return rows
@@ -97,12 +98,14 @@ class _Source:
 @dataclass(slots=True)
 class Rows:
     """Rows that are not blank, how many physical lines are before each and to its end, and how many quotes are not used as
-    such: text follows a closing one, or one is never closed. is_open: the lines end inside quotes, and go on."""
+    such: text follows a closing one, or one is never closed. never_closed: how
+    many of the latter. is_open: the lines end inside quotes, and go on."""
 
     values: list[list[str]]
     starts: list[int]
     ends: list[int]
     faults: int = 0
+    never_closed: int = 0
     is_open: bool = False
 
     @property

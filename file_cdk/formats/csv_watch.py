@@ -3,11 +3,13 @@
 What may refute the guess is cheap to notice: quotes where the beginning had none, a value that goes over line ends for the
 first time, records that are rejected, bytes of another encoding. Only then is the dialect looked for anew, in the lines at
 the beginning together with those at the place; where that gives another one the reading ends with DialectRefutedError, and the
-file is read again. The hazard is a wrong alarm: it costs some milliseconds, so each kind is raised once per file and process.
+file is read again. The hazard is a wrong alarm: it costs some milliseconds, so each kind is raised once per file and process,
+and the ones about rejected records a few times, for these come from different places.
 """
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING
@@ -29,6 +31,7 @@ _HEAD_LINES = 100
 _PLACE_LINES = 200
 _KEPT_CHUNKS = 2
 _FEW_REJECTS = 5
+_PLACES_OF_REJECTS = 3
 _NOT_TEXT = "not valid "
 _MAYBE_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 
@@ -37,7 +40,7 @@ _MAYBE_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 class Settled:
     """Kinds of alarm of one file that were looked into and found to be none."""
 
-    kinds: set[str] = field(default_factory=set)
+    kinds: Counter[str] = field(default_factory=Counter)
 
 
 class Watched:
@@ -78,10 +81,8 @@ class Watched:
 
     def around(self, at: int, size: int) -> bytes:
         """What was read lately, if `at` is in it; otherwise up to `size` bytes from there on."""
-        first, last = self._kept[0][0], self.latest()
-        if first <= at < last[0] + len(last[1]):
-            return b"".join(data for start, data in self._kept if start + len(data) <= last[0] or start == last[0])
-        return self.again(at, size)
+        kept = next((data for start, data in self._kept if start <= at < start + len(data)), None)
+        return self.again(at, size) if kept is None else kept
 
     def again(self, start: int, size: int) -> bytes:
         """Bytes from `start` on, up to `size`; the next read goes on where the last one ended."""
@@ -94,7 +95,7 @@ class Watched:
 
 
 class Watch:
-    """Over the reading of one split. Raises DialectRefutedError from `look`."""
+    """Over the reading of one split."""
 
     def __init__(self, watched: Watched, config: CsvConfig, seen: Seen, uri: str, settled: Settled) -> None:
         self._watched = watched
@@ -106,7 +107,7 @@ class Watch:
         self._guesses_bytes = config.encoding in SINGLE_BYTE_GUESSES and not seen.proves_encoding
 
     def over(self, batches: "Iterator[pa.RecordBatch]", report: SplitReport) -> "Iterator[pa.RecordBatch]":
-        """The batches, as long as they do not refute the guess."""
+        """The batches, as long as they do not refute the guess; DialectRefutedError then."""
         for batch in batches:
             self._look(batch, report)
             yield batch
@@ -120,7 +121,6 @@ class Watch:
                 self._alarm("joined", self._first_joined())
         if len(report.rejects.first) > self._rejects_looked_at:
             self._look_at_rejects(report)
-
         if self._guesses_bytes and _NOT_TEXT not in self._settled:
             start, data = self._watched.latest()
             if (found := _MAYBE_UTF8.search(data)) is not None:
@@ -135,25 +135,25 @@ class Watch:
             if reject.reason.startswith(_NOT_TEXT):
                 self._look_at_bytes(reject.byte)
             elif not reject.reason.startswith("record has") or len(report.rejects.first) >= _FEW_REJECTS:
-                self._alarm(reject.reason, reject.byte)
+                self._alarm(reject.reason, reject.byte, times=_PLACES_OF_REJECTS)
 
     def _look_at_bytes(self, at: int) -> None:
         """Where the beginning did not tell, bytes that are not UTF-8 may be of another encoding rather than damage, and
         ones that are prove it against a guess."""
         if self._seen.proves_encoding or _NOT_TEXT in self._settled:
             return
-        self._settled.add(_NOT_TEXT)
+        self._settled[_NOT_TEXT] += 1
         encoding = decode(self._watched.around(at, _PLACE_BYTES)).encoding
         if encoding != (self._config.encoding or "utf8"):
             config = self._config.model_copy(update={"encoding": encoding})
             described = Sniffed(config, 1, "").describe()
             raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
 
-    def _alarm(self, kind: str, at: int) -> None:
+    def _alarm(self, kind: str, at: int, *, times: int = 1) -> None:
         """at: where a record begins in the reading that is in doubt."""
-        if kind in self._settled:
+        if self._settled[kind] >= times:
             return
-        self._settled.add(kind)
+        self._settled[kind] += 1
         text = Text("", self._config.encoding or "utf8", guessed=True)
         head = self._lines(self._watched.again(0, min(at, _HEAD_BYTES)), _HEAD_LINES)
         place = self._watched.again(at, _PLACE_BYTES)

@@ -46,11 +46,12 @@ def usual_dialect(
     are those that files without a header get, and none that the new files seem to have, these have no header either.
     """
     found = list(_sniffed(reader, files, max_expansion_ratio))
-    votes = Counter(sniffed.config for sniffed, _ in found)
+    votes = Counter(_key(sniffed) for sniffed, _ in found)
     if not votes:
         return UsualDialect(default)
-    [(chosen, _)] = votes.most_common(1)
-    sniffed, beginning = next((item, text) for item, text in found if item.config == chosen)
+    [(most, _)] = votes.most_common(1)
+    sniffed, beginning = next((item, text) for item, text in found if _key(item) == most)
+    chosen = sniffed.config
     header = header_of(beginning, chosen)
     if FIRST_COLUMN in table and set(header).isdisjoint(table):
         chosen, header = without_header(chosen), ()
@@ -60,6 +61,10 @@ def usual_dialect(
     options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)
     note = f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
     return UsualDialect(chosen, header, note, sniffed.seen)
+
+
+def _key(sniffed: Sniffed) -> str:
+    return json.dumps(sniffed.as_config(), sort_keys=True)
 
 
 def _sniffed(

@@ -4,12 +4,18 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core import errors
-from file_cdk.core.errors import FileCdkError, InternalError, MalformedRecordError, TypeMismatchError
+from file_cdk.core.errors import (
+    DialectRefutedError,
+    FileCdkError,
+    InternalError,
+    MalformedRecordError,
+    TypeMismatchError,
+)
 
 ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, FileCdkError)]
 
 
-@pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls is not TypeMismatchError])
+@pytest.mark.parametrize("cls", [cls for cls in ERRORS if cls not in (TypeMismatchError, DialectRefutedError)])
 def test_errors_survive_pickling_with_their_facts(cls: type[FileCdkError]) -> None:
     error = cls("is wrong", uri="a.csv", row=3, byte=120, column="x", remedy="Mend it")
     copy = pickle.loads(pickle.dumps(error))
@@ -22,6 +28,13 @@ def test_a_type_mismatch_keeps_its_columns() -> None:
     copy = pickle.loads(pickle.dumps(TypeMismatchError(uri="a", row=2, columns={"x": pa.string()})))
     assert copy.columns == {"x": pa.string()}
     assert "'x'" in str(copy)
+
+
+def test_a_refuted_dialect_is_kept_and_described() -> None:
+    error = DialectRefutedError(uri="a", byte=5, dialect={"delimiter": ";"}, described="delimiter ';'")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.dialect, copy.described, copy.byte) == ({"delimiter": ";"}, "delimiter ';'", 5)
+    assert "but with delimiter ';'" in str(copy)
 
 
 def test_rows_are_counted_from_the_file_after_shifting() -> None:

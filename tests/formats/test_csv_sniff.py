@@ -59,6 +59,7 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("#chrom\tstart\tend\nchr1\t1\t2\nchr2\t3\t4\n", {"delimiter": "\t"}),
         # Quotes that are text, escapes that are none
         ('id\ttitle\n1\tA\n2\t"\n3\tB\n4\t!\n5\t"?"\n6\t""\n7\tC\n', {"delimiter": "\t", "quote_char": ""}),
+        ('id,item,price\n5,"sloe,3\n', {}),
         ('id,t\n1,"Blue" hour\n2,x\n3,y\n4,z\n', {"quote_char": ""}),
         ('id,t\n1,"a, b"\n2,"c"d"\n3,"e, f"\n' + '4,"g, h"\n' * 9, {}),
         ('id,p\n1,O\\\'Hara\n2,"C:\\x, y"\n3,z\n', {}),
@@ -89,6 +90,14 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
         ("Sum,,,\n,,,\na,b,c,\nx,1,2,\ny,3,4,\n", {"skip_rows_before_header": 2}),
         ("Sum,\n,\na,b\nx,1\ny,2\n", {"skip_rows_before_header": 2}),
         (",a\n0,1\n1,2\n2,3\n", {}),
+        ("a,b,,\nx,1,,\ny,2,z,\nw,3,,\n", {}),
+        (
+            "a,b,,\nx,1,,\ny,2,z,\nw,3,v,\n",
+            {
+                "skip_rows_before_header": 1,
+                "header_definition": {"header_definition_type": "User Provided", "column_names": ["a", "b", ""]},
+            },
+        ),
         # Header
         ("2024-01-01T00:00:00,20.5,0\n", NO_HEADER),
         ("day,101,102\n2024-01-01,TRUE,FALSE\n2024-01-02,TRUE,TRUE\n", {}),
@@ -282,9 +291,13 @@ def _table(rng: random.Random) -> tuple[list[list[str]], bool]:
 
 def _read(text: str, config: CsvConfig) -> list[list[str]]:
     lines = list(io.StringIO(text, newline=""))[config.skip_rows_before_header :]
-    marks = {"delimiter": config.delimiter, "quotechar": config.quote_char or None, "escapechar": config.escape_char}
+    marks: dict[str, Any] = {
+        "delimiter": config.delimiter,
+        "quotechar": config.quote_char or None,
+        "escapechar": config.escape_char,
+    }
     marks |= {} if config.quote_char else {"quoting": csv.QUOTE_NONE}
-    return [row for row in csv.reader(lines, **marks) if row]  # type: ignore[arg-type]
+    return [row for row in csv.reader(lines, **marks) if row]
 
 
 @pytest.mark.parametrize("above", ["", "Sales report\n", "Company Ltd\nReport of 2024\n\n", "# comment of one\n"])

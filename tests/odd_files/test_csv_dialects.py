@@ -113,6 +113,16 @@ def test_text_after_a_closing_quote_is_rejected_where_quotes_are_used(tmp_path: 
     assert loaded.rejects == [(21, "text follows a closing quote")]
 
 
+@pytest.mark.parametrize("end", ['"\n', '"', ';"\n', ';"\n\n', ';"\n"\n'])
+def test_a_quote_open_at_the_end_with_nothing_in_it_costs_nothing(tmp_path: Path, end: str) -> None:
+    rows = "".join(f'"a{n}";"{n}";"x, {n}"\n' for n in range(9))
+    loaded = load_one(
+        tmp_path, '"Name";"N";"Text"\n' + (rows + end if end.startswith('"') else rows.rstrip("\n") + end)
+    )
+    assert [row[:3] for row in loaded.rows] == [(f"a{n}", n, f"x, {n}") for n in range(9)]
+    assert not loaded.rejects
+
+
 @pytest.mark.parametrize("place", [0, 20, 38, 39])
 def test_a_quote_too_many_costs_its_own_row(tmp_path: Path, place: int) -> None:
     lines = [f'{n},"part, {n}",{n}' for n in range(40)]
@@ -153,6 +163,18 @@ def test_padded_titles_are_above_the_header(tmp_path: Path, data: str, columns: 
     assert len(loaded.rows) == rows
     assert "above the header" in loaded.said
     assert not loaded.failures
+
+
+def test_values_that_come_late_in_columns_without_a_name(tmp_path: Path) -> None:
+    """Two tables in one file: the first has fewer columns, and both are as wide as a spreadsheet made them."""
+    data = (
+        "Meetings,,,,,,\nMinister,Day,Who,,,,\nAnn,Oct-14,Fish Ltd,,,,\n,,Boats Ltd,,,,\n,,,,,,\nTravel,,,,,,\n"
+        "Minister,Day,Place,How,Cost,,\nAnn,12 Oct,Rome,Air,32.5,,\n"
+    )
+    loaded = load_one(tmp_path, data)
+    assert loaded.columns == ["Minister", "Day", "Who", "Unnamed: 3", "Unnamed: 4"]
+    assert len(loaded.rows) == 6
+    assert loaded.rows[-1] == ("Ann", "12 Oct", "Rome", "Air", "32.5")
 
 
 def test_files_of_one_reading_each_lose_none(tmp_path: Path) -> None:
