@@ -69,8 +69,11 @@ class Header:
     def for_table(self, first: Sequence[str], *, drops_blanks_over: bool) -> "Header":
         """The same with room for what the first record has that the header names not, as all records of a file tend to: names
         for columns at the end that lack one, and columns without for blank values that are over."""
+        if len(first) <= len(self.names):
+            return self
         filled = [index + 1 for index, value in enumerate(first[: self.width]) if value.strip()]
-        made = unnamed(range(len(self.names), max(filled, default=0)), {*self.names, *self.stripped_names})
+        more = range(len(self.names), max(filled, default=0))
+        made = unnamed(more, {*self.names, *self.stripped_names}) if more else []
         over = first[self.width :] if drops_blanks_over and not any(map(str.strip, first[self.width :])) else ()
         if not made and not over:
             return self
@@ -158,9 +161,16 @@ class HeaderReader:
         return header
 
     def first_record(self, header: Header) -> list[str]:
-        """Of the file read last; nothing where it is not all in what was fetched, or no text."""
+        """Of the file read last; nothing where it is not all in what was fetched, or no text, or where its line shows at once
+        that it has no more values than there are names."""
         dialect = replace(self._dialect, encoding=header.encoding) if header.encoding else self._dialect
         if not dialect.is_line_safe:
+            return []
+        line_end = self._prefix.find(header.line_end, header.data_start)
+        delimiters = self._prefix.count(
+            dialect.delimiter.encode(dialect.encoding, "replace"), header.data_start, line_end
+        )
+        if line_end >= 0 and not header.trailing_blanks and delimiters < len(header.names):
             return []
         end = len(self._prefix)
         if end == _PREFIX_BYTES:

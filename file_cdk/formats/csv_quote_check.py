@@ -14,6 +14,8 @@ _LOW_HALF = pa.scalar(0xFFFFFFFF, pa.int64())
 _HALF_BITS = pa.scalar(32, pa.int64())
 _ONE = pa.scalar(1, pa.int64())
 
+_SMALL_BYTES = 32 << 10
+
 
 def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
     """Whether QuoteMender would take all records of a piece that is prepared for Arrow's reader; if not, it has to be asked.
@@ -25,8 +27,14 @@ def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
     quote, delimiter = dialect.quote.encode("ascii"), prepared[-2:-1]
     if quote not in prepared:
         return True
-    parts = cp.split_pattern(pa.array([prepared], pa.binary()), pattern=dialect.quote).values
-    if not _alternate(parts, delimiter, doubled=dialect.double_quote):
+    parts: pa.Array | list[bytes]
+    if len(prepared) <= _SMALL_BYTES:
+        parts = prepared.split(quote)
+        right = _alternate_in_few(parts, delimiter, doubled=dialect.double_quote)
+    else:
+        parts = cp.split_pattern(pa.array([prepared], pa.binary()), pattern=dialect.quote).values
+        right = _alternate(parts, delimiter, doubled=dialect.double_quote)
+    if not right:
         return dialect.double_quote and _are_right_by_row(prepared, dialect, delimiter)
     if prepared.count(line_end) <= records + 1:
         return True
@@ -34,8 +42,17 @@ def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
     return not any(
         inside.count(line_end) >= MIN_JOINED_LINES - 1
         and all(widths.fit(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
-        for inside in parts.to_pylist()[1::2]
+        for inside in (parts if isinstance(parts, list) else parts.to_pylist())[1::2]
     )
+
+
+def _alternate_in_few(parts: list[bytes], delimiter: bytes, *, doubled: bool) -> bool:
+    """As `_alternate`, where calling kernels takes longer than looking."""
+    outside = parts[::2]
+    if len(parts) % 2 == 0 or not (doubled or all(outside[1:])):
+        return False
+    around = {part[:1] for part in outside[1:]} | {part[-1:] for part in outside[:-1]}
+    return around <= {delimiter, b"\r", b"\n", b""}
 
 
 def _alternate(parts: pa.Array, delimiter: bytes, *, doubled: bool) -> bool:
