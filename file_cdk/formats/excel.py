@@ -32,7 +32,7 @@ class ExcelFormat:
 
     The first sheet is read unless `sheets` names others; a hidden one is like any other. The first row of the area that is
     not blank is the header. Blank rows are no records. An empty cell is null, and so are, with a warning that counts
-    them, an error value and a formula that was never calculated (of formulas, in .xlsx and .xlsm alone).
+    them, an error value and a formula that was never calculated (of formulas, not in .xls and .xlsb).
 
     Memory: the file, and 30 to 100 bytes for each cell of the rectangle that a sheet's cells lie in; one sheet at a time.
     max_unpacked_bytes: a workbook that unpacks to more is refused.
