@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from file_cdk.cli.arguments import count, worker_count
+from file_cdk.cli.descriptors import fill_standard_descriptors
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.interruption import Interruption
 from file_cdk.core.uris import redacted
@@ -121,6 +122,7 @@ _SYNC_EPILOG = _EXAMPLES + "\n" + _EXIT_CODES
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code; usage errors, `--help` and `--version` leave through SystemExit."""
+    fill_standard_descriptors()
     with Interruption(process_ends=argv is None) as interruption:
         try:
             arguments, unknown = _parser().parse_known_args(argv)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from file_cdk.cli.arguments import worker_count
+from file_cdk.cli.descriptors import fill_standard_descriptors
 from file_cdk.cli.display import PlainDisplay
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.interruption import Interruption
@@ -41,6 +42,7 @@ def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None =
 
     connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
     """
+    fill_standard_descriptors()
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
     logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)

@@ -168,7 +168,8 @@ def _fill(staged: StagedFile, reader: StreamReader, file: RemoteFile) -> None:
     if copied != file.size_bytes:
         amount = f"{copied}" if copied < file.size_bytes else "more"
         raise FileChangedError(
-            f"the file had {file.size_bytes} bytes when it was listed, and {amount} when it was copied", uri=file.uri
+            f"the file's size was {file.size_bytes} when it was listed, and {amount} when it was copied, in bytes",
+            uri=file.uri,
         )
 
 

@@ -165,8 +165,9 @@ def _properties(executors: Executors, stream: _Stream) -> tuple[Mapping[str, Any
     errors = [item for item in found if isinstance(item, FileCdkError)]
     samples = [item for item in found if not isinstance(item, FileCdkError)]
     if not samples:
+        which = "its only file cannot" if len(files) == 1 else f"none of the {len(files)} files sampled can"
         raise MalformedFileError(
-            f"stream {config.name!r}: none of the {len(files)} files sampled can be read; the first fails with: {errors[0]}",
+            f"stream {config.name!r}: {which} be read; the first fails with: {errors[0]}",
             remedy="Check that the stream's format is that of its files",
         )
     found_properties = merge_properties(samples)

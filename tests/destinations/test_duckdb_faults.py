@@ -1,21 +1,42 @@
 """What is said of each fault of a database's file, as the fault itself has DuckDB or the system say it."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
-from test_duckdb_disk import file, fill_with_one
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import LoadedFile, StreamTable
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb import DuckDBDestination
 
 COLUMNS = pa.schema([("secret", pa.string())])
+BLOCK_ROWS = 20_000
+
+
+def file(uri: str) -> RemoteFile:
+    return RemoteFile(uri, 10, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def fill_with_one(table: StreamTable, blocks: int) -> None:
+    """A file of about 1.3 MB for each block, which do not compress."""
+    load = table.begin(file("large"))
+    try:
+        for number in range(blocks):
+            text = random.Random(number).randbytes(BLOCK_ROWS * 32).hex()
+            rows = pa.record_batch({"secret": [text[at : at + 64] for at in range(0, len(text), 64)]})
+            load.write(ArrowIpcEncoder().encode(rows, file("large"), 1, 0), number * BLOCK_ROWS)
+        load.commit(LoadedFile(blocks * BLOCK_ROWS))
+    finally:
+        load.abort()
 
 
 def load(path: Path, uri: str, blocks: int = 1) -> None:

@@ -30,7 +30,7 @@ LISTS: Mapping[str, Callable[[pa.DataType], pa.DataType]] = {
 MOMENT, EARLIER = (dt.datetime.fromisoformat(text) for text in ("2024-01-02T03:04:05", "1960-01-01"))
 
 
-class Own(pa.ExtensionType):
+class Own(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no types
     def __init__(self) -> None:
         super().__init__(pa.int64(), "file_cdk_tests.own")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 
 pytestmark = pytest.mark.process
@@ -153,3 +154,13 @@ def test_without_a_folder_for_temporary_files(folder: Path, tmp_path: Path) -> N
     )
     assert done.returncode == 3
     assert "TMPDIR" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_get_nothing_of_a_database(folder: Path, tmp_path: Path, closed: str) -> None:
+    database = tmp_path / "x.duckdb"
+    command = [*COMMAND, "sync", str(folder), "--to", str(database), "--workers", "0"]
+    done = subprocess.run(["bash", "-c", f'exec "$@" {closed}', "-", *command], check=False, timeout=60)
+    assert done.returncode == 0
+    with duckdb.connect(str(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM files").fetchall() == [(60_000,)]
