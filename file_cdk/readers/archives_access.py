@@ -13,6 +13,7 @@ from file_cdk.core.uris import is_archive, tar_compression
 from file_cdk.readers.archives import Unpacker
 from file_cdk.readers.archives_kinds import HEAD_BYTES, other_kind
 from file_cdk.readers.archives_members import (
+    SPARSE_AT,
     Limits,
     Member,
     TarPlace,
@@ -129,6 +130,12 @@ class Archives:
         return cast(IO[bytes], ClosingBoth(plain, window))
 
     def _open_tar_member(self, file: RemoteFile, archive: RemoteFile, place: TarPlace) -> IO[bytes]:
+        if place.offset == SPARSE_AT:
+            raise MalformedFileError(
+                "is a sparse file in a tar archive, which cannot be read",
+                uri=file.uri,
+                remedy="Pack it without --sparse",
+            )
         codec = tar_compression(archive.uri)
         if codec is None:
             return cast(

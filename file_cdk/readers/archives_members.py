@@ -35,9 +35,13 @@ class ZipPlace:
     crc32: int
 
 
+SPARSE_AT = (1 << 64) - 1
+"""In place of an offset: the member's data does not lie in one piece."""
+
+
 @dataclass(frozen=True, slots=True)
 class TarPlace:
-    """offset: of the member's data in the unpacked archive."""
+    """offset: of the member's data in the unpacked archive, or SPARSE_AT."""
 
     offset: int
 

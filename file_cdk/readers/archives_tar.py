@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from file_cdk.core.errors import MalformedFileError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile
-from file_cdk.readers.archives_members import Left, Limits, Member, TarPlace, clean_name, counted
+from file_cdk.readers.archives_members import SPARSE_AT, Left, Limits, Member, TarPlace, clean_name, counted
 
 _BLOCK_BYTES = tarfile.BLOCKSIZE
 _READ_AHEAD_BYTES = 64 << 10
@@ -41,7 +41,7 @@ def _members(headers: "_Headers", archive: RemoteFile) -> Iterator[Member | Left
         with tarfile.TarFile(fileobj=cast(IO[bytes], headers), encoding="utf-8", errors="surrogateescape") as tar:
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined] # it would keep them all; typeshed does not know it
-                yield _member(info, places, archive)
+                yield _member(info, places)
     except tarfile.TarError as exc:
         raise _damaged(headers, archive) from exc
     except (
@@ -55,13 +55,12 @@ def _members(headers: "_Headers", archive: RemoteFile) -> Iterator[Member | Left
         raise _damaged(headers, archive)
 
 
-def _member(info: tarfile.TarInfo, places: dict[str, Member], archive: RemoteFile) -> Member | Left:
+def _member(info: tarfile.TarInfo, places: dict[str, Member]) -> Member | Left:
     """places: regular members so far, by the name that a hard link would give them."""
-    if info.issparse():
-        raise MalformedFileError("has a sparse file among its members, which cannot be read", uri=archive.uri)
     name = clean_name(info.name)
-    if info.isreg():
-        member = places[info.name] = Member(name, info.size, TarPlace(info.offset_data))
+    if info.isreg() or info.issparse():
+        place = TarPlace(SPARSE_AT if info.issparse() else info.offset_data)
+        member = places[info.name] = Member(name, info.size, place)
         return member
     if info.islnk() and (target := places.get(info.linkname)):
         return replace(target, name=name)

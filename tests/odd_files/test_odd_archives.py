@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from file_cdk import AccessError, FileCdkError, SyncOptions, sync
@@ -85,3 +86,21 @@ def test_an_archive_without_a_wanted_member_is_there_all_the_same(tmp_path: Path
 def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match=r"no such archive|no file 'a\.zip'|no such file"):
         sync(tmp_path / "a.zip", tmp_path / "x.duckdb", SyncOptions(workers=0, stream="t", filetype="csv"))
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz"])
+def test_a_sparse_member_fails_by_itself(tmp_path: Path, name: str) -> None:
+    """Written by hand as GNU tar does: a map of the pieces, four of which have room in the header."""
+    info = tarfile.TarInfo("holes.csv")
+    info.size = 512
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = b"S"
+    header[386:398], header[398:410] = b"00004000000\0", b"00000001000\0"  # the piece's offset and size
+    header[482:483], header[483:495] = b"\0", b"00004001000\0"  # no further map; the size with the holes
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    data = bytes(header) + b"x" * 512 + tarred({"a.csv": GOOD})
+    listening = told(tmp_path, name, data if name == "a.tar" else gzip.compress(data))
+    assert listening.failed == ["is a sparse file in a tar archive, which cannot be read"]
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        assert connection.execute("select id, name, _file_url from t").fetchall() == [(1, "a", f"{name}!a.csv")]

@@ -11,7 +11,7 @@ from functools import partial
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import JsonlConfig
@@ -20,6 +20,7 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats import jsonl_lines, jsonl_values
 from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl_encoding import wide_encoding
 
 JSONL = JsonlFormat(JsonlConfig())
 NAN = float("nan")
@@ -385,6 +386,30 @@ def test_garbage_cut_anywhere_reads_as_the_whole(data: bytes, shares: list[float
         assert isinstance(json.loads(text), dict)
         assert b"\n" not in text
         assert b"\r" not in text
+
+
+_BETWEEN = b" \t\r\n\0\x1e,[]\xef\xbb\xbf"
+"""What may be between records, or around them. Within them it is left out of the comparison as well."""
+
+
+@given(st.lists(fragments, max_size=3), st.sampled_from([8, 20, 64 << 20]))
+@settings(deadline=None, max_examples=300)
+def test_every_byte_of_garbage_is_in_a_record_or_a_reject_once_and_in_order(parts: list[bytes], limit: int) -> None:
+    data = b'{"x":2}'.join(parts)
+    assume(wide_encoding(data[:4]) is None)
+    lines, report, error = run_records(JsonlFormat(JsonlConfig(), max_record_bytes=limit), data, whole_of(data))
+    rejected = {reject.row: reject.raw or b"" for reject in report.rejects.first}
+    records = iter(lines)
+    found = b"".join(
+        rejected[row] if row in rejected else next(records) for row in range(1, len(lines) + len(rejected) + 1)
+    )
+    plain = data.translate(None, _BETWEEN)
+    assert plain.startswith(found.translate(None, _BETWEEN))
+    assert error is not None or found.translate(None, _BETWEEN) == plain
+
+
+def whole_of(data: bytes) -> Split:
+    return Split(RemoteFile("a.jsonl", len(data), datetime(2024, 1, 1, tzinfo=UTC)), 0, 0, len(data))
 
 
 # Arrays
