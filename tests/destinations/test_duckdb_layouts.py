@@ -187,7 +187,7 @@ def load(destination: DuckDBDestination, name: str, slices: list[pa.Array]) -> N
     table.widen(pa.schema([("c", slices[0].type)]))
     load = table.begin(FILE)
     rows = 0
-    for column in slices:
+    for column in [slices[0].slice(0, 0), *slices]:  # the first names the column, which may have no value
         load.write(destination.encoder.encode(pa.record_batch([column], ["c"]), FILE, 1, 0), rows)
         rows += len(column)
     load.commit(LoadedFile(rows))

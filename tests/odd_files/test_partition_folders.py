@@ -43,7 +43,7 @@ def test_folders_that_all_files_have_become_columns_and_are_said_once(tmp_path: 
     for n in (1, 2):
         put(tmp_path / f"in/year=202{n}/month=0{n}/part=9.csv", csv_of(n))
     rows, said = load(tmp_path / "in", tmp_path / "x.duckdb", "* exclude (_file_modified_at)")
-    assert rows == [(n, "a", f"0{n}", f"202{n}", f"year=202{n}/month=0{n}/part=9.csv", 1) for n in (1, 2)]
+    assert rows == [(n, "a", f"202{n}", f"0{n}", f"year=202{n}/month=0{n}/part=9.csv", 1) for n in (1, 2)]
     note = "folders named key=value give every file the columns 'month', 'year'; --no-partitions leaves them out"
     assert said == [note]
     put(tmp_path / "in/year=2023/month=03/x.csv", csv_of(3))
