@@ -30,7 +30,7 @@ _PLAIN = frozenset(
 
 def plain(batch: pa.RecordBatch, uri: str) -> pa.RecordBatch:
     """The batch itself where its columns are plain. Raises FileError for a type whose values no column holds."""
-    if all(field.type.id in _PLAIN for field in batch.schema):
+    if all(map(_is_plain, batch.schema.types)):
         return batch
     target = pa.schema([pa.field(field.name, plain_type(field.type)) for field in batch.schema])
     for field in target:
@@ -43,6 +43,10 @@ def plain(batch: pa.RecordBatch, uri: str) -> pa.RecordBatch:
             )
     columns = [_converted(column, field.type) for column, field in zip(batch.columns, target, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=target)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return kind.id in _PLAIN or (isinstance(kind, pa.Decimal128Type) and kind.scale >= 0)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

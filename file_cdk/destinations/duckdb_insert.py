@@ -25,14 +25,20 @@ _TOGETHER_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some rows of a file. batch: its last column numbers the rows within a split; rows_before: rows of earlier splits."""
+    """Some rows of a file. batch: its last column numbers the rows within a split; rows_before: rows of earlier splits.
+    size_bytes: of the batch, which takes a while to tell."""
 
     file: RemoteFile
     batch: pa.RecordBatch
     rows_before: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, file: RemoteFile, batch: pa.RecordBatch, rows_before: int) -> "Piece":
+        return cls(file, batch, rows_before, batch.nbytes)
 
     def sliced(self, start: int, count: int) -> "Piece":
-        return Piece(self.file, self.batch.slice(start, count), self.rows_before)
+        return Piece.of(self.file, self.batch.slice(start, count), self.rows_before)
 
 
 def take_rows(pieces: Sequence[Piece], count: int) -> tuple[list[Piece], list[Piece]]:
@@ -117,7 +123,7 @@ def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece
 def _provide_memory(session: Session, stream: str, pieces: Sequence[Piece]) -> None:
     for file, of_file in groupby(pieces, key=lambda piece: piece.file):
         try:
-            session.memory.admit(stream, (piece.batch for piece in of_file))
+            session.memory.admit(stream, ((piece.batch, piece.size_bytes) for piece in of_file))
         except NotEnoughMemory as exc:
             raise RowsRefusedError(
                 f"its values are too long for DuckDB, which holds {VECTOR_ROWS:,} rows at a time: that takes "
@@ -133,10 +139,10 @@ def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
         run: list[Piece] = []
         size_bytes = 0
         for piece in equal:
-            size_bytes += piece.batch.nbytes
+            size_bytes += piece.size_bytes
             if run and size_bytes > _TOGETHER_BYTES:
                 yield run
-                run, size_bytes = [], piece.batch.nbytes
+                run, size_bytes = [], piece.size_bytes
             run.append(piece)
         yield run
 

@@ -98,12 +98,12 @@ class DuckDBFileLoad:
         if not self._open:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
         for batch in decode(block):
-            piece = Piece(self._file, batch, rows_before)
+            piece = Piece.of(self._file, batch, rows_before)
             self._writer.check(piece)
             self._pieces.append(piece)
             self._rows += batch.num_rows
             self._held_rows += batch.num_rows
-            self._held_bytes += batch.nbytes
+            self._held_bytes += piece.size_bytes
         limits = self._group.limits
         if self._held_rows >= limits.rows:
             self._write_out(self._held_rows - self._held_rows % limits.rows)
@@ -155,7 +155,7 @@ class DuckDBFileLoad:
             self._streaming = True
         now, self._pieces = take_rows(self._pieces, rows)
         self._held_rows -= rows
-        self._held_bytes = sum(piece.batch.nbytes for piece in self._pieces)
+        self._held_bytes = sum(piece.size_bytes for piece in self._pieces)
         self._insert(now)
 
     def _insert(self, pieces: list[Piece]) -> None:

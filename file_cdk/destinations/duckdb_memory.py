@@ -84,11 +84,11 @@ class Tail:
         self.heaviest_bytes = max(self.heaviest_bytes, self.size_bytes)
 
 
-def weights(batch: pa.RecordBatch) -> Iterable[tuple[int, int]]:
-    """Rows and bytes of the batch, by vectors where it is worth it."""
+def weights(batch: pa.RecordBatch, size_bytes: int) -> Iterable[tuple[int, int]]:
+    """Rows and bytes of a batch of `size_bytes`, by vectors where it is worth it."""
     rows = batch.num_rows
-    if rows <= VECTOR_ROWS or batch.nbytes <= _LIGHT_BYTES // 8:
-        yield rows, batch.nbytes
+    if rows <= VECTOR_ROWS or size_bytes <= _LIGHT_BYTES // 8:
+        yield rows, size_bytes
         return
     for start in range(0, rows, VECTOR_ROWS):
         part = batch.slice(start, VECTOR_ROWS)
@@ -121,12 +121,13 @@ class MemoryBudget:
         self.tails[table] = Tail(heaviest_bytes=heaviest_bytes)
         self._raise_to(min(self._needed_bytes(), self.available_bytes))
 
-    def admit(self, table: str, batches: Iterable[pa.RecordBatch]) -> None:
-        """Makes sure that these rows can be added to the table. Raises NotEnoughMemory, duckdb.Error."""
+    def admit(self, table: str, batches: Iterable[tuple[pa.RecordBatch, int]]) -> None:
+        """Makes sure that these rows, in batches of so many bytes, can be added to the table. Raises NotEnoughMemory and
+        duckdb.Error."""
         tail = self.tails.setdefault(table, Tail())
         before = tail.copy()
-        for batch in batches:
-            for rows, size_bytes in weights(batch):
+        for batch, batch_bytes in batches:
+            for rows, size_bytes in weights(batch, batch_bytes):
                 tail.add(rows, size_bytes)
         needed = self._needed_bytes()
         if needed > self.available_bytes and tail.heaviest_bytes > before.heaviest_bytes and not self.fixed_bytes:
