@@ -147,7 +147,7 @@ class JsonlFormat:
 
     def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
         limit = self.max_record_bytes
-        while split.is_first and source.position < split.end and (start := begins_array(source, plain=plain)):
+        while split.is_first and source.position < split.end and (start := begins_array(source)):
             yield from ArrayReader(source, split, report, limit, plain=plain).read(start)
         yield from LineReader(source, split, report, limit, plain=plain).read()
 

@@ -41,16 +41,16 @@ _WORD = re.compile(rb"[^\s,\[\]{}\"]+(?=[\s,\]])")
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[(?=[ \t\r\n]*(?P<of_objects>[{\]])?)")
 
 
-def begins_array(source: LineSource, *, plain: bool) -> int:
+def begins_array(source: LineSource) -> int:
     """Length of what precedes the first element, if an array of records begins where the source stands; else 0.
 
-    Where plain values are no records, `[1, 2]` begins none, but is a line that is no object. Where they are, it begins one
-    unless it is on a line of its own and others follow: these are records then. What comes after 64 KiB is not looked at.
+    `[1, 2]` begins none if it is on a line of its own and others follow: these lines are records then, of whatever kind. What
+    comes after 64 KiB is not looked at.
     """
     beginning = source.pull(_BEGINNING_BYTES)
     source.put_back(beginning)
     found = _ARRAY.match(beginning)
-    if found is None or not (found["of_objects"] or (plain and _goes_on_below(beginning[found.end() - 1 :]))):
+    if found is None or not (found["of_objects"] or _goes_on_below(beginning[found.end() - 1 :])):
         return 0
     return found.end()
 

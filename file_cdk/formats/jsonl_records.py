@@ -11,8 +11,8 @@ from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.jsonl_found import Found
 from file_cdk.formats.jsonl_lines import BOM, LineSource, LongLine, Window
-from file_cdk.formats.jsonl_syntax import check_lines
-from file_cdk.formats.jsonl_values import ValueReader, check_values
+from file_cdk.formats.jsonl_syntax import check_lines, check_values
+from file_cdk.formats.jsonl_values import ValueReader
 
 
 class LineReader:

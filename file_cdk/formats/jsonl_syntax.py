@@ -35,6 +35,9 @@ _ESCAPE = re.compile(
 _REPLACEMENT = rb"\ufffd"  # as long as what it replaces, so that positions stay
 
 _TOKEN = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*"?|[\r\n][ \t\r\n\x1e]*\{|[{}\[\],:]|[^ \t\r\n"{}\[\],:]+')
+_NEXT_ON_LINE = re.compile(rb"\}[ \t\r\x1e]*\{")
+_SEPARATOR_FIRST = re.compile(rb"^[ \t]*\x1e[ \t\x1e]*", re.MULTILINE)
+_COMMA_LAST = re.compile(rb"\},(?=[ \t\r]*$)", re.MULTILINE)
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _END_MARKS = b'}]" \t\r\n'
 _OPENING, _CLOSING = b"{[", b"}]"
@@ -238,3 +241,16 @@ def check_lines(piece: bytes) -> list[bytes] | None:
     if b"\r" in piece and any(b"\r" in record for record in records):
         return None
     return records
+
+
+def check_values(piece: bytes) -> list[bytes] | None:
+    """The records of whole lines that hold nothing but objects, some of them several; None for anything else.
+
+    Cuts where one object seems to end and the next to begin. That may be inside a string; but then what is cut is not valid.
+    """
+    text = _NEXT_ON_LINE.sub(b"}\n{", piece)
+    if b"\x1e" in text:
+        text = _SEPARATOR_FIRST.sub(b"", text)
+    if b"},\n" in text or b"},\r" in text or text.endswith(b"},"):
+        text = _COMMA_LAST.sub(b"}", text)
+    return None if len(text) == len(piece) and text == piece else check_lines(text)

@@ -26,7 +26,7 @@ from file_cdk.formats.jsonl_syntax import (
     TOO_LONG,
     Parsed,
     State,
-    check_lines,
+    check_values,
     end_by_brackets,
     end_of_blanks,
     is_utf8,
@@ -47,23 +47,7 @@ _GAP_BYTES = b" \t\r\x1e\0"
 _TELLING_APART = re.compile(rb"[\r\x1e\0]")
 _SEGMENT_END = re.compile(rb"[\x1e\0\n]|\r(?!\n)")
 _GAP_HELD_BYTES = 64 * 1024
-_NEXT_ON_LINE = re.compile(rb"\}[ \t\r\x1e]*\{")
-_SEPARATOR_FIRST = re.compile(rb"^[ \t]*\x1e[ \t\x1e]*", re.MULTILINE)
-_COMMA_LAST = re.compile(rb"\},(?=[ \t\r]*$)", re.MULTILINE)
 _BRACE, _COMMA, _LINE_FEED = b"{"[0], b","[0], b"\n"[0]
-
-
-def check_values(piece: bytes) -> list[bytes] | None:
-    """The records of whole lines that hold nothing but objects, some of them several; None for anything else.
-
-    Cuts where one object seems to end and the next to begin. That may be inside a string; but then what is cut is not valid.
-    """
-    text = _NEXT_ON_LINE.sub(b"}\n{", piece)
-    if b"\x1e" in text:
-        text = _SEPARATOR_FIRST.sub(b"", text)
-    if b"},\n" in text or b"},\r" in text or text.endswith(b"},"):
-        text = _COMMA_LAST.sub(b"}", text)
-    return None if len(text) == len(piece) and text == piece else check_lines(text)
 
 
 class _StopError(Exception):
