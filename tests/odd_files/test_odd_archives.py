@@ -67,6 +67,7 @@ def told(folder: Path, name: str, data: bytes) -> Listening:
         ("a.zip", b"7z\xbc\xaf\x27\x1c" + b"x" * 100, "a 7z archive, which cannot be read"),
         ("a.zip", b"Rar!\x1a\x07\x01\x00" + b"x" * 100, "a rar archive, which cannot be read"),
     ],
+    ids=lambda value: "data" if isinstance(value, bytes) else value,
 )
 def test_an_archive_that_is_another_one_says_so(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     (message,) = told(tmp_path, name, data).failed

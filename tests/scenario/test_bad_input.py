@@ -22,8 +22,8 @@ BAD_CSV = {
     "blank header": (b",,\n1,2,3\n", "no column name", 5),
     "too many fields": (b"id,name\n1,a\n2,b,c\n", "row 2", 4),
     "too few fields": (b"id,name\n1,a\n2\n", "row 2", 4),
-    "quote never closed": (b'id,name\n1,a\n2,"b\n3,c\n', "never closed", 4),
-    "invalid utf-8": (b"id,name\n1,a\n2,b\xff\n", "row 2", 4),
+    "quote never closed": (b'id,name\n1,a\n2,"b\n', "never closed", 4),
+    "invalid utf-8": ("id,name\n1,Zoë Müller\n".encode() + b"2,b\xff\n", "row 2", 4),
     "cut gzip": (gzip.compress(GOOD.encode() * 9, mtime=0)[:-9], "bad.csv", 5),
     "noise": (random.Random(1).randbytes(5000), "bad.csv", 5),
 }
