@@ -11,6 +11,7 @@ from file_cdk.formats.csv_quotes import QuoteMender
 from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
+LONE_QUOTE = "a quote at the end of the file, and nothing in it"
 
 _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
@@ -120,6 +121,8 @@ class RowReader:
             if not values:
                 if dialect.comment is not None and lines.record[0].startswith(dialect.comment):
                     self._report.skipped[COMMENT] += 1
+                elif lines.record[0].strip("\r\n"):  # the mender made it none
+                    self._report.skipped[LONE_QUOTE] += 1
                 else:  # a blank line
                     self._number -= 1
                 continue

@@ -121,6 +121,8 @@ def test_a_quote_open_at_the_end_with_nothing_in_it_costs_nothing(tmp_path: Path
     )
     assert [row[:3] for row in loaded.rows] == [(f"a{n}", n, f"x, {n}") for n in range(9)]
     assert not loaded.rejects
+    of_its_own = end.startswith('"')
+    assert any("skipped: a quote at the end of the file" in said for said in loaded.warnings) == of_its_own
 
 
 @pytest.mark.parametrize("place", [0, 20, 38, 39])
