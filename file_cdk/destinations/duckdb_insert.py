@@ -15,7 +15,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.destinations.duckdb_exact import exact_type
 from file_cdk.destinations.duckdb_input import integers, repeated, texts
 from file_cdk.destinations.duckdb_layout import Layout
-from file_cdk.destinations.duckdb_memory import VECTOR_ROWS, NotEnoughMemory
+from file_cdk.destinations.duckdb_memory import VECTOR_ROWS, NotEnoughMemory, size_bytes_of
 from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb_session import INPUT, Session
 from file_cdk.destinations.duckdb_types import converted, fits
@@ -35,7 +35,7 @@ class Piece:
 
     @classmethod
     def of(cls, file: RemoteFile, batch: pa.RecordBatch, rows_before: int) -> "Piece":
-        return cls(file, batch, rows_before, batch.nbytes)
+        return cls(file, batch, rows_before, size_bytes_of(batch))
 
     def sliced(self, start: int, count: int) -> "Piece":
         return Piece.of(self.file, self.batch.slice(start, count), self.rows_before)

@@ -92,7 +92,16 @@ def weights(batch: pa.RecordBatch, size_bytes: int) -> Iterable[tuple[int, int]]
         return
     for start in range(0, rows, VECTOR_ROWS):
         part = batch.slice(start, VECTOR_ROWS)
-        yield part.num_rows, part.nbytes
+        yield part.num_rows, size_bytes_of(part)
+
+
+def size_bytes_of(batch: pa.RecordBatch) -> int:
+    """Bytes of the batch's rows; of views, for which pyarrow 23 cannot tell, all that they may point into."""
+    try:
+        size_bytes: int = batch.nbytes
+    except pa.ArrowTypeError:
+        size_bytes = batch.get_total_buffer_size()
+    return size_bytes
 
 
 @dataclass(slots=True)
