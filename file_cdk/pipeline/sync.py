@@ -186,7 +186,7 @@ class _StreamSync:
     folder_keys: FolderKeys = field(default_factory=FolderKeys)
     accepted: "pa.Schema" = field(init=False)
     """What files are decoded for, as the guess and the files loaded so far have it."""
-    sampled: Mapping[RemoteFile, Sequence[str]] = field(default_factory=dict)
+    sampled: dict[RemoteFile, Sequence[str]] = field(default_factory=dict)
     """The columns of files that were looked at beforehand."""
     asked: list[str] = field(default_factory=list)
     """Columns that the file at work is decoded for and no other."""
@@ -301,6 +301,7 @@ class _StreamSync:
                             job = self._refit(run, job, table, tally, error)
                         elif isinstance(error, DialectRefutedError):
                             self._warn(f"file {tally.file.uri!r} is read again: it {error.message}")
+                            self.sampled.pop(tally.file, None)  # its columns may have had other names there
                             job = self._as_accepted(run, job, table)
                             job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
                             run.retry(tally.file, job)
