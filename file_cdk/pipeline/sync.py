@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Protocol
 
@@ -183,7 +184,7 @@ class _StreamSync:
     several: bool = False
     """Whether the sync has more streams than this one, so that messages name theirs."""
     store: StoreFailures = field(init=False)
-    folder_keys: FolderKeys = field(default_factory=FolderKeys)
+    folder_keys: FolderKeys = field(default_factory=partial(FolderKeys, ()))
     accepted: "pa.Schema" = field(init=False)
     """What files are decoded for, as the guess and the files loaded so far have it."""
     sampled: dict[RemoteFile, Sequence[str]] = field(default_factory=dict)
@@ -199,16 +200,14 @@ class _StreamSync:
         table = self.destination.table(name, self.source.origin, self.source.folder)
         failures = EarlierFailures.of(table)
         kinds: set[str] = set()
-        rules: list[Decide] = [
-            newer_than(self.source.source.start_at),
-            _not_loaded(table, with_rejects=self.options.retry_rejects),
-        ]
+        rules: list[Decide] = [no_litter(self.source.matcher), failures.look]
         if self.source.format is None:
-            rules.insert(0, recognised(kinds))
-        rules.insert(0, failures.look)
-        rules.insert(0, no_litter(self.source.matcher))
+            rules.append(recognised(kinds))
+        rules.append(newer_than(self.source.source.start_at))
         if self.source.finds_partitions:
+            self.folder_keys = FolderKeys(table.schema.names)
             rules.append(self.folder_keys)
+        rules.append(_not_loaded(table, with_rejects=self.options.retry_rejects))
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
@@ -394,12 +393,12 @@ class _StreamSync:
     def _with_partitions(
         self, decoder: Format, schema: "pa.Schema", keys: frozenset[str], known: Collection[str]
     ) -> "tuple[Format, pa.Schema]":
-        """The decoder with the columns of folders, and the schema with those columns. Told where the table has not all yet."""
+        """The decoder with the columns of folders, and the schema with those that the table has not yet, of which is told."""
         import pyarrow as pa
 
         if not keys <= set(known):
             self._warn(note(keys))
-        columns = [pa.field(key, pa.string()) for key in sorted(keys)]
+        columns = [pa.field(key, pa.string()) for key in sorted(keys.difference(known))]
         return WithPathColumns(decoder, partitions=True, pattern=None, folders=keys), pa.schema([*schema, *columns])
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
