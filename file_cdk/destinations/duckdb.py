@@ -113,8 +113,8 @@ class DuckDBDestination:
         table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
         ledger = Ledger(self._session, self._run)
         if source is not None:
-            ledger.claim(stream, source)
-        if folder:
+            ledger.claim(stream, source, has_table=table.exists)
+        if folder and table.exists:
             ledger.require_folder(stream, folder)
         self._tables[stream] = table
         return table
