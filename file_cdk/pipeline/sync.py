@@ -39,7 +39,7 @@ from file_cdk.pipeline.guess import Sample, guess
 from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.partitions import FolderKeys, note
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
-from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
+from file_cdk.pipeline.sources import Recognised, SourceStream, format_of, streams_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,10 +199,10 @@ class _StreamSync:
         name = self.source.name
         table = self.destination.table(name, self.source.origin, self.source.folder)
         failures = EarlierFailures.of(table)
-        kinds: set[str] = set()
+        recognised = Recognised()
         rules: list[Decide] = [no_litter(self.source.matcher), failures.look]
         if self.source.format is None:
-            rules.append(recognised(kinds))
+            rules.append(recognised)
         rules.append(newer_than(self.source.source.start_at))
         if self.source.finds_partitions:
             self.folder_keys = FolderKeys(table.schema.names)
@@ -211,8 +211,9 @@ class _StreamSync:
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
+            recognised.warn_if_none()
             table.forget_failed(failures.gone(self.source.matcher))
-            chosen = self.source.format or format_of(kinds)
+            chosen = self.source.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 if self.source.file is not None and not self.source.has_archive():
                     raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
