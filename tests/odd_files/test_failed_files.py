@@ -102,6 +102,13 @@ def test_a_file_that_fails_later_marks_no_table_that_is_there(tmp_path: Path, ba
     assert table(tmp_path / "x.duckdb") == before
 
 
+def test_a_column_that_only_failed_files_of_the_latest_have_gets_no_type_of_them(tmp_path: Path) -> None:
+    older = {"a.csv": "id,price\n1,1.5\n"}
+    latest = {f"{n}.csv": f"id\n{n}\n" for n in range(9)} | {"bad.csv": "id,price\n1,none\n2\n"}
+    assert load(write(tmp_path / "in", older | latest), tmp_path / "x.duckdb") == (10, 1)
+    assert ("price", "DECIMAL(18,1)") in columns(tmp_path / "x.duckdb")
+
+
 def test_files_that_are_loaded_have_their_say_all_the_same(tmp_path: Path) -> None:
     """Text that looks like numbers in one file and not in another stays as it is written."""
     files = {"a.csv": "id,price\n1,1.50\n", "b.csv": "id,price\n2,none\n", "bad.csv": "id,price\nx,1\ny\n"}
