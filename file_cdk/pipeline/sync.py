@@ -286,12 +286,15 @@ class _StreamSync:
                         self.store.file_read()
                         if error is None:
                             self._loaded(tally)
-                            self._accept(table, tally.file)
+                            if self.asked:
+                                table.flush()  # a file that the destination refuses is to widen the table for no other
                         else:
                             self._take_back(tally.file)
                             self._failed(table, tally, error)
+                        if tally.file in self._take_refused(table) or error is not None:
                             job = self._as_accepted(run, job, table)
-                        self._take_refused(table)
+                        else:
+                            self._accept(table, tally.file)
                     case FileFailed(tally, error):
                         assert load is not None
                         load.abort()
@@ -447,9 +450,10 @@ class _StreamSync:
             _log.debug("file %r: %s", file.uri, error.trace)
         self.observer.file_failed(self.source.name, file.uri, error)
 
-    def _take_refused(self, table: StreamTable) -> None:
+    def _take_refused(self, table: StreamTable) -> list[RemoteFile]:
         """Files that were loaded, as far as was known, until the destination wrote them."""
-        for refused in table.take_refused():
+        taken = table.take_refused()
+        for refused in taken:
             file, loaded = refused.file, refused.loaded
             self.files_read -= 1
             self.rows -= loaded.rows
@@ -457,6 +461,7 @@ class _StreamSync:
             self.size_bytes -= file.size_bytes
             self.observer.progressed(self.source.name, file.uri, -loaded.rows, -file.size_bytes)
             self._count_failure(file, refused.error)
+        return [refused.file for refused in taken]
 
     def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
         for message, count in warnings.items():

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from file_cdk import SyncOptions, sync
+from file_cdk.destinations.duckdb_memory import MemoryBudget, NotEnoughMemory
 from file_cdk.pipeline import guess
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects
@@ -139,6 +141,36 @@ def test_lines_of_json_that_fail_leave_no_column(tmp_path: Path) -> None:
     files = {"a.jsonl": '{"a":1}\n', "b.jsonl": '{"a":"x","b":[1]}\n{"a":\n', "c.jsonl": '{"a":2}\n'}
     assert load(write(tmp_path / "in", files), tmp_path / "x.duckdb") == (2, 1)
     assert columns(tmp_path / "x.duckdb")[:2] == [("a", "BIGINT"), ("_file_url", "VARCHAR")]
+
+
+def test_a_file_that_the_destination_refuses_when_it_is_written_leaves_no_column_and_no_type(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was read to its end and waited for others to share a transaction."""
+    admit = MemoryBudget.admit
+
+    def refuse(self: MemoryBudget, table: str, batches: Iterable[tuple[pa.RecordBatch, int]]) -> None:
+        batches = list(batches)
+        if any("huge" in batch.column("name").to_pylist() for batch, _ in batches if "name" in batch.schema.names):
+            raise NotEnoughMemory(1 << 40, 1 << 20)
+        admit(self, table, batches)
+
+    monkeypatch.setattr(MemoryBudget, "admit", refuse)
+    monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
+    files = {"a.csv": "id\n1\n", "b.csv": "id,name\n1.5,huge\n", "c.csv": "id\n2\n"}
+    warned: list[str] = []
+
+    class Observer(pipeline_sync._Silence):
+        def warned(self, message: str) -> None:
+            warned.append(message)
+
+    options = SyncOptions(workers=0, stream="t", dialect="default")
+    folder = write(tmp_path / "in", files)
+    [result] = sync(folder, tmp_path / "x.duckdb", options, Observer()).streams
+    assert (result.files_read, result.files_failed, result.rows) == (2, 1, 2)
+    assert columns(tmp_path / "x.duckdb")[:2] == [("id", "BIGINT"), ("_file_url", "VARCHAR")]
+    assert query(tmp_path / "x.duckdb", "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+    assert warned == []
 
 
 def test_a_file_gone_since_it_was_sampled_leaves_nothing(tmp_path: Path) -> None:
