@@ -137,6 +137,16 @@ def test_rejects_decide_who_has_a_say(tmp_path: Path, limit: str, expected: str)
     assert read == (3 if expected == "VARCHAR" else 2)
 
 
+def test_a_table_that_was_dropped_is_in_no_ledger_though_nothing_is_loaded_after(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.csv": "id\n1\n"})
+    load(folder, tmp_path / "x.duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        connection.execute("DROP TABLE t")
+    write(folder, {"a.csv": "id\n1,2\n"})
+    assert load(folder, tmp_path / "x.duckdb") == (0, 1)
+    assert query(tmp_path / "x.duckdb", "SELECT url, status FROM _file_cdk_files") == [("a.csv", "failed")]
+
+
 def test_lines_of_json_that_fail_leave_no_column(tmp_path: Path) -> None:
     files = {"a.jsonl": '{"a":1}\n', "b.jsonl": '{"a":"x","b":[1]}\n{"a":\n', "c.jsonl": '{"a":2}\n'}
     assert load(write(tmp_path / "in", files), tmp_path / "x.duckdb") == (2, 1)
