@@ -61,10 +61,15 @@ def _made(root: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with suppress(OSError):  # one that removes what is abandoned was faster
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if (folder / _LOCK).exists():
-                return folder, lock
+        except BlockingIOError:  # one that removes what is abandoned was faster
+            os.close(lock)
+            continue
+        except OSError:  # a file system without locks: nobody can tell that it is abandoned, so nobody removes it
+            return folder, lock
+        if (folder / _LOCK).exists():
+            return folder, lock
         os.close(lock)
 
 

@@ -112,9 +112,12 @@ class DuckDBDestination:
         missing = missing_types(self._session.connection)
         table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
         ledger = Ledger(self._session, self._run)
+        if not table.exists and ledger.has_rows(stream):  # somebody dropped it
+            with self._session.transaction("updating the ledger"):
+                ledger.forget_rows(stream)
         if source is not None:
-            ledger.claim(stream, source)
-        if folder:
+            ledger.claim(stream, source, has_table=table.exists)
+        if folder and table.exists:
             ledger.require_folder(stream, folder)
         self._tables[stream] = table
         return table

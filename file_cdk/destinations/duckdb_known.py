@@ -70,8 +70,8 @@ def _copied(path: str, stream: str, source: str | None, folder: str, target: Ses
         table = DuckDBTable(session, "", stream, WriteLimits(), missing_types(connection), lambda _: None)
         try:
             if source is not None:
-                ledger.is_claimed(stream, source)
-            if folder:
+                ledger.is_claimed(stream, source, has_table=table.exists)
+            if folder and table.exists:
                 ledger.require_folder(stream, folder)
             with translating(path, _DOING):
                 entries = connection.sql(

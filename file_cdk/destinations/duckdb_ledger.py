@@ -253,21 +253,22 @@ class Ledger:
                 remedy=f"Load them into another table (--table). If all belong into one, say so: --table {shlex.quote(stream)}",
             )
 
-    def claim(self, stream: str, source: str) -> None:
+    def claim(self, stream: str, source: str, *, has_table: bool) -> None:
         """Notes where the stream's files come from. Raises ConfigError when files from elsewhere are loaded."""
-        if self.is_claimed(stream, source):
+        if self.is_claimed(stream, source, has_table=has_table):
             return
         doing = "updating the ledger"
         with self.session.transaction(doing):
             self.session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [stream])
             self.session.run(doing, f"INSERT INTO {STREAMS} VALUES (?, ?)", [stream, source])
 
-    def is_claimed(self, stream: str, source: str) -> bool:
-        """Whether the stream's files are noted to come from there. Raises ConfigError when files from elsewhere are loaded."""
+    def is_claimed(self, stream: str, source: str, *, has_table: bool) -> bool:
+        """Whether the stream's files are noted to come from there. Raises ConfigError when files from elsewhere are loaded, and
+        their rows are there still: somebody may have dropped the table."""
         found = self.session.run("reading the ledger", f"SELECT source FROM {STREAMS} WHERE stream = ?", [stream])
         if found == [(source,)]:
             return True
-        if found and self.has_rows(stream):
+        if found and has_table and self.has_rows(stream):
             [(other,)] = found
             update = f"UPDATE {STREAMS} SET source = {literal(source)} WHERE stream = {literal(stream)}"
             raise ConfigError(

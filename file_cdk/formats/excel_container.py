@@ -35,7 +35,6 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _READ_BYTES = 128 << 10
 _MAX_DEFLATE_RATIO = 1032
-_TRIVIAL_BYTES = 64 << 10
 
 _SAVE_AS_XLSX = "Open it in a spreadsheet program and save it as .xlsx"
 _SAVE_UNLOCKED = "Save it without one"

@@ -96,11 +96,6 @@ def end_of_blanks(text: bytes, index: int) -> int:
     return found.end() if found else index
 
 
-def is_cut(line: bytes) -> bool:
-    """Whether a line is the beginning of a value whose end is not on it."""
-    return parse_value(memoryview(line), at_file_end=True).state is State.CUT
-
-
 def without_lone_surrogates(line: bytes) -> bytes:
     """The same JSON, with U+FFFD in place of each escape of half a surrogate pair."""
     if b"\\u" not in line:

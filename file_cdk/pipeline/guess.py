@@ -33,34 +33,30 @@ def guess(samples: Sequence[Sample], is_readable: Callable[[Sample], bool], *, o
 
     is_readable: reads the whole file. Asked, smallest file first, only of files that are at odds with others, and only
     where it makes a difference. others: whether files are to be loaded that there is no sample of, and that have no say;
-    then one of those that agree is asked.
+    then also of files with columns that none has that is known to be readable.
     """
     merged = merge_schemas(sample.schema for sample in samples)
     disputed = {name for sample in samples for name in _narrower(sample.schema, merged)}
-    if not disputed:
-        return merged if not others or _is_any_readable(samples, is_readable) else merge_schemas([])
     believed: set[RemoteFile] = set()
-    guessed = _believing(samples, disputed, believed)
+    refuted: set[RemoteFile] = set()
+    proved: set[str] = set() if others else set(merged.names)
+    guessed = _believing(samples, disputed, believed, refuted)
     left_bytes = TRIED_BYTES
     for sample in sorted(samples, key=lambda sample: sample.file.size_bytes):
-        wider = _believing(samples, disputed, believed | {sample.file})
-        left_bytes -= 0 if wider.equals(guessed) else sample.file.size_bytes
+        wider = _believing(samples, disputed, believed | {sample.file}, refuted)
+        if wider.equals(guessed) and proved.issuperset(sample.schema.names):
+            continue
+        left_bytes -= sample.file.size_bytes
         if left_bytes < 0:
             break
-        if not wider.equals(guessed) and is_readable(sample):
+        if is_readable(sample):
             believed.add(sample.file)
+            proved.update(sample.schema.names)
             guessed = wider
+        else:
+            refuted.add(sample.file)
+            guessed = _believing(samples, disputed, believed, refuted)
     return guessed
-
-
-def _is_any_readable(samples: Sequence[Sample], is_readable: Callable[[Sample], bool]) -> bool:
-    """Or may be, where all are too large to find out."""
-    left_bytes = TRIED_BYTES
-    for sample in sorted(samples, key=lambda sample: sample.file.size_bytes):
-        left_bytes -= sample.file.size_bytes
-        if left_bytes < 0 or is_readable(sample):
-            return True
-    return False
 
 
 def _narrower(schema: "pa.Schema", merged: "pa.Schema") -> list[str]:
@@ -68,10 +64,13 @@ def _narrower(schema: "pa.Schema", merged: "pa.Schema") -> list[str]:
     return [column.name for column in merge_schemas([schema]) if column.type != merged.field(column.name).type]
 
 
-def _believing(samples: Sequence[Sample], disputed: set[str], believed: set[RemoteFile]) -> "pa.Schema":
+def _believing(
+    samples: Sequence[Sample], disputed: set[str], believed: set[RemoteFile], refuted: set[RemoteFile]
+) -> "pa.Schema":
     import pyarrow as pa
 
     return merge_schemas(
         pa.schema([column for column in sample.schema if column.name not in disputed or sample.file in believed])
         for sample in samples
+        if sample.file not in refuted
     )

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from os.path import commonprefix
 from pathlib import Path
@@ -27,7 +27,6 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import SourceConnector, StreamReader
 from file_cdk.core.uris import is_archive, redacted, without_compression
-from file_cdk.engine.listing import CHUNK_FILES, Decide
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
@@ -273,30 +272,30 @@ def may_be_read(uri: str, kind: str | None) -> bool:
     return kind is not None or is_archive(uri)
 
 
-def recognised(kinds: set[str]) -> Decide:
-    """Skips files of no known extension, and notes the formats of the others in `kinds`. Warns when none is left.
+@dataclass(slots=True)
+class Recognised:
+    """A rule of a selection that skips files of no known extension. kinds: the formats of the others."""
 
-    To be the first rule of a selection.
-    """
-    skipped: list[str] = []
-    others = 0
+    kinds: set[str] = field(default_factory=set)
+    _skipped: list[str] = field(default_factory=list)
+    _others: int = 0
 
-    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        nonlocal others
+    def __call__(self, files: Sequence[RemoteFile]) -> list[str | None]:
         found = [None if file.fault else kind_of(file.uri) for file in files]
-        kinds.update(kind for kind in found if kind)
+        self.kinds.update(kind for kind in found if kind)
         reasons = [
             None if file.fault or may_be_read(file.uri, kind) else NOT_RECOGNISED
             for file, kind in zip(files, found, strict=True)
         ]
         unknown = [file.uri for file, reason in zip(files, reasons, strict=True) if reason]
-        others += len(files) - len(unknown)
-        skipped[:] = sorted([*skipped, *unknown])[: _NAMES_SHOWN + 1]
-        if skipped and not others and len(files) < CHUNK_FILES:  # a chunk that is not full is the last one
-            _log.warning("no file has a known extension: %s. %s", _listed(skipped), extension_hint())
+        self._others += len(files) - len(unknown)
+        self._skipped = sorted([*self._skipped, *unknown])[: _NAMES_SHOWN + 1]
         return reasons
 
-    return decide
+    def warn_if_none(self) -> None:
+        """After the listing: says so when there are files and all of them are skipped."""
+        if self._skipped and not self._others:
+            _log.warning("no file has a known extension: %s. %s", _listed(self._skipped), extension_hint())
 
 
 def extension_hint() -> str:

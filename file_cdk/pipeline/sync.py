@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,7 +39,7 @@ from file_cdk.pipeline.guess import Sample, guess
 from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.partitions import FolderKeys, note
 from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
-from file_cdk.pipeline.sources import SourceStream, format_of, recognised, streams_of
+from file_cdk.pipeline.sources import Recognised, SourceStream, format_of, streams_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -183,10 +184,10 @@ class _StreamSync:
     several: bool = False
     """Whether the sync has more streams than this one, so that messages name theirs."""
     store: StoreFailures = field(init=False)
-    folder_keys: FolderKeys = field(default_factory=FolderKeys)
+    folder_keys: FolderKeys = field(default_factory=partial(FolderKeys, ()))
     accepted: "pa.Schema" = field(init=False)
     """What files are decoded for, as the guess and the files loaded so far have it."""
-    sampled: Mapping[RemoteFile, Sequence[str]] = field(default_factory=dict)
+    sampled: dict[RemoteFile, Sequence[str]] = field(default_factory=dict)
     """The columns of files that were looked at beforehand."""
     asked: list[str] = field(default_factory=list)
     """Columns that the file at work is decoded for and no other."""
@@ -198,22 +199,21 @@ class _StreamSync:
         name = self.source.name
         table = self.destination.table(name, self.source.origin, self.source.folder)
         failures = EarlierFailures.of(table)
-        kinds: set[str] = set()
-        rules: list[Decide] = [
-            newer_than(self.source.source.start_at),
-            _not_loaded(table, with_rejects=self.options.retry_rejects),
-        ]
+        recognised = Recognised()
+        rules: list[Decide] = [no_litter(self.source.matcher), failures.look]
         if self.source.format is None:
-            rules.insert(0, recognised(kinds))
-        rules.insert(0, failures.look)
-        rules.insert(0, no_litter(self.source.matcher))
+            rules.append(recognised)
+        rules.append(newer_than(self.source.source.start_at))
         if self.source.finds_partitions:
+            self.folder_keys = FolderKeys(table.schema.names)
             rules.append(self.folder_keys)
+        rules.append(_not_loaded(table, with_rejects=self.options.retry_rejects))
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
+            recognised.warn_if_none()
             table.forget_failed(failures.gone(self.source.matcher))
-            chosen = self.source.format or format_of(kinds)
+            chosen = self.source.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 if self.source.file is not None and not self.source.has_archive():
                     raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
@@ -286,12 +286,15 @@ class _StreamSync:
                         self.store.file_read()
                         if error is None:
                             self._loaded(tally)
-                            self._accept(table, tally.file)
+                            if self.asked:
+                                table.flush()  # a file that the destination refuses is to widen the table for no other
                         else:
                             self._take_back(tally.file)
                             self._failed(table, tally, error)
+                        if tally.file in self._take_refused(table) or error is not None:
                             job = self._as_accepted(run, job, table)
-                        self._take_refused(table)
+                        else:
+                            self._accept(table, tally.file)
                     case FileFailed(tally, error):
                         assert load is not None
                         load.abort()
@@ -301,6 +304,7 @@ class _StreamSync:
                             job = self._refit(run, job, table, tally, error)
                         elif isinstance(error, DialectRefutedError):
                             self._warn(f"file {tally.file.uri!r} is read again: it {error.message}")
+                            self.sampled.pop(tally.file, None)  # its columns may have had other names there
                             job = self._as_accepted(run, job, table)
                             job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
                             run.retry(tally.file, job)
@@ -393,12 +397,12 @@ class _StreamSync:
     def _with_partitions(
         self, decoder: Format, schema: "pa.Schema", keys: frozenset[str], known: Collection[str]
     ) -> "tuple[Format, pa.Schema]":
-        """The decoder with the columns of folders, and the schema with those columns. Told where the table has not all yet."""
+        """The decoder with the columns of folders, and the schema with those that the table has not yet, of which is told."""
         import pyarrow as pa
 
         if not keys <= set(known):
             self._warn(note(keys))
-        columns = [pa.field(key, pa.string()) for key in sorted(keys)]
+        columns = [pa.field(key, pa.string()) for key in sorted(keys.difference(known))]
         return WithPathColumns(decoder, partitions=True, pattern=None, folders=keys), pa.schema([*schema, *columns])
 
     def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
@@ -446,9 +450,10 @@ class _StreamSync:
             _log.debug("file %r: %s", file.uri, error.trace)
         self.observer.file_failed(self.source.name, file.uri, error)
 
-    def _take_refused(self, table: StreamTable) -> None:
+    def _take_refused(self, table: StreamTable) -> list[RemoteFile]:
         """Files that were loaded, as far as was known, until the destination wrote them."""
-        for refused in table.take_refused():
+        taken = table.take_refused()
+        for refused in taken:
             file, loaded = refused.file, refused.loaded
             self.files_read -= 1
             self.rows -= loaded.rows
@@ -456,6 +461,7 @@ class _StreamSync:
             self.size_bytes -= file.size_bytes
             self.observer.progressed(self.source.name, file.uri, -loaded.rows, -file.size_bytes)
             self._count_failure(file, refused.error)
+        return [refused.file for refused in taken]
 
     def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
         for message, count in warnings.items():

@@ -334,6 +334,15 @@ def test_what_comes_late_in_a_file_is_read_as_it_is(
     assert said is None or said in loaded.said
 
 
+def test_names_that_the_beginning_showed_wrongly_become_no_columns(tmp_path: Path) -> None:
+    damaged = b"1,J\xf6rg\n2,\xfcber\n3,Gr\xe4fin\n4,\xdcbung\n"
+    tail = "1,Jörg\n2,Chloé\n".encode() * 3000
+    loaded = load_one(tmp_path, "größe,t\n".encode() + damaged + FILLER.encode() + tail, max_rejects=4)
+    assert "is read again" in loaded.said
+    assert (len(loaded.rejects), len(loaded.rows)) == (4, 36_000)
+    assert [name for name in loaded.columns if not name.startswith("_file")] == ["größe", "t"]
+
+
 def test_a_file_is_read_three_times_at_most(tmp_path: Path) -> None:
     """Each part of it is written in another way: nothing is lost without a word."""
     parts = [

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from file_cdk import SyncOptions, sync
+from file_cdk.destinations.duckdb_memory import MemoryBudget, NotEnoughMemory
 from file_cdk.pipeline import guess
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects
@@ -102,6 +104,13 @@ def test_a_file_that_fails_later_marks_no_table_that_is_there(tmp_path: Path, ba
     assert table(tmp_path / "x.duckdb") == before
 
 
+def test_a_column_that_only_failed_files_of_the_latest_have_gets_no_type_of_them(tmp_path: Path) -> None:
+    older = {"a.csv": "id,price\n1,1.5\n"}
+    latest = {f"{n}.csv": f"id\n{n}\n" for n in range(9)} | {"bad.csv": "id,price\n1,none\n2\n"}
+    assert load(write(tmp_path / "in", older | latest), tmp_path / "x.duckdb") == (10, 1)
+    assert ("price", "DECIMAL(18,1)") in columns(tmp_path / "x.duckdb")
+
+
 def test_files_that_are_loaded_have_their_say_all_the_same(tmp_path: Path) -> None:
     """Text that looks like numbers in one file and not in another stays as it is written."""
     files = {"a.csv": "id,price\n1,1.50\n", "b.csv": "id,price\n2,none\n", "bad.csv": "id,price\nx,1\ny\n"}
@@ -128,10 +137,50 @@ def test_rejects_decide_who_has_a_say(tmp_path: Path, limit: str, expected: str)
     assert read == (3 if expected == "VARCHAR" else 2)
 
 
+def test_a_table_that_was_dropped_is_in_no_ledger_though_nothing_is_loaded_after(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", {"a.csv": "id\n1\n"})
+    load(folder, tmp_path / "x.duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        connection.execute("DROP TABLE t")
+    write(folder, {"a.csv": "id\n1,2\n"})
+    assert load(folder, tmp_path / "x.duckdb") == (0, 1)
+    assert query(tmp_path / "x.duckdb", "SELECT url, status FROM _file_cdk_files") == [("a.csv", "failed")]
+
+
 def test_lines_of_json_that_fail_leave_no_column(tmp_path: Path) -> None:
     files = {"a.jsonl": '{"a":1}\n', "b.jsonl": '{"a":"x","b":[1]}\n{"a":\n', "c.jsonl": '{"a":2}\n'}
     assert load(write(tmp_path / "in", files), tmp_path / "x.duckdb") == (2, 1)
     assert columns(tmp_path / "x.duckdb")[:2] == [("a", "BIGINT"), ("_file_url", "VARCHAR")]
+
+
+def test_a_file_that_the_destination_refuses_when_it_is_written_leaves_no_column_and_no_type(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was read to its end and waited for others to share a transaction."""
+    admit = MemoryBudget.admit
+
+    def refuse(self: MemoryBudget, table: str, batches: Iterable[tuple[pa.RecordBatch, int]]) -> None:
+        batches = list(batches)
+        if any("huge" in batch.column("name").to_pylist() for batch, _ in batches if "name" in batch.schema.names):
+            raise NotEnoughMemory(1 << 40, 1 << 20)
+        admit(self, table, batches)
+
+    monkeypatch.setattr(MemoryBudget, "admit", refuse)
+    monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
+    files = {"a.csv": "id\n1\n", "b.csv": "id,name\n1.5,huge\n", "c.csv": "id\n2\n"}
+    warned: list[str] = []
+
+    class Observer(pipeline_sync._Silence):
+        def warned(self, message: str) -> None:
+            warned.append(message)
+
+    options = SyncOptions(workers=0, stream="t", dialect="default")
+    folder = write(tmp_path / "in", files)
+    [result] = sync(folder, tmp_path / "x.duckdb", options, Observer()).streams
+    assert (result.files_read, result.files_failed, result.rows) == (2, 1, 2)
+    assert columns(tmp_path / "x.duckdb")[:2] == [("id", "BIGINT"), ("_file_url", "VARCHAR")]
+    assert query(tmp_path / "x.duckdb", "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+    assert warned == []
 
 
 def test_a_file_gone_since_it_was_sampled_leaves_nothing(tmp_path: Path) -> None:

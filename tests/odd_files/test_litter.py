@@ -6,6 +6,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import duckdb
 import pytest
 from source_local.source import connector
 
-from file_cdk import SyncOptions, SyncResult, sync
+from file_cdk import RemoteFile, SyncOptions, SyncResult, sync
 from file_cdk.core.litter import litter_in
+from file_cdk.engine.listing import select
 from file_cdk.pipeline.discovery import discover
 from file_cdk.pipeline.inspection import InspectionOptions, inspections_of
+from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.read import read_streams
+from file_cdk.pipeline.sources import Recognised
+from file_cdk.readers.globbing import GlobPatterns
 
 LITTER = {
     "~$book.csv": "the lock of a document that somebody has open",
@@ -153,3 +158,26 @@ def test_members_whose_names_lead_out_are_no_hidden_ones(tmp_path: Path) -> None
     in_zip({"../jan.csv": b"id,name\n1,a\n", "./feb.csv": b"id,name\n2,b\n", "/mar.csv": b"id,name\n3,c\n"}, tmp_path)
     assert loaded(tmp_path / "all.zip", tmp_path / "x.duckdb")[1] == [(1, "a"), (2, "b"), (3, "c")]
     assert not os.path.lexists(tmp_path.parent / "jan.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        (["a.log", "~$b.xlsx", "c.csv"], False),
+        (["a.log", "b.log", "~$c.xlsx", "d.log"], True),
+        (["a.log", "b.log"], True),
+        (["~$a.xlsx"], False),
+        ([], False),
+    ],
+)
+def test_that_no_file_has_a_known_extension_is_said_of_a_whole_listing(
+    caplog: pytest.LogCaptureFixture, names: list[str], warned: bool
+) -> None:
+    files = [RemoteFile(name, 1, datetime(2024, 1, 1, tzinfo=UTC)) for name in names]
+    recognised = Recognised()
+    select(iter(files), [no_litter(GlobPatterns(["**"])), recognised], chunk_files=2).close()
+    assert not caplog.messages
+    recognised.warn_if_none()
+    assert [message.startswith("no file has a known extension: 'a.log'") for message in caplog.messages] == [
+        True
+    ] * warned

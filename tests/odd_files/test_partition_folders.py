@@ -102,3 +102,32 @@ def test_a_configuration_says_itself_whether_paths_give_columns(tmp_path: Path) 
         assert "year" not in connection.sql("select * from t").columns
     with pytest.raises(ConfigError, match="path_partitions"):
         sync(tmp_path / "c.yaml", tmp_path / "x.duckdb", SyncOptions(workers=0, partitions=False))
+
+
+def test_a_file_elsewhere_takes_the_values_of_no_other_away(tmp_path: Path) -> None:
+    put(tmp_path / "in/year=2021/a.csv", csv_of(1))
+    put(tmp_path / "in/year=2022/b.csv", csv_of(2))
+    assert load(tmp_path / "in", tmp_path / "x.duckdb", "id, year")[0] == [(1, "2021"), (2, "2022")]
+    put(tmp_path / "in/c.csv", csv_of(3))
+    put(tmp_path / "in/year=2021/a.csv", "id,name\n1,another\n")
+    assert load(tmp_path / "in", tmp_path / "x.duckdb", "id, year")[0] == [(1, "2021"), (2, "2022"), (3, None)]
+
+
+def test_all_files_are_those_that_are_loaded_as_well(tmp_path: Path) -> None:
+    """Which files come first makes no difference."""
+    put(tmp_path / "in/c.csv", csv_of(3))
+    load(tmp_path / "in", tmp_path / "x.duckdb", "id")
+    put(tmp_path / "in/year=2021/a.csv", csv_of(1))
+    rows, said = load(tmp_path / "in", tmp_path / "x.duckdb", "* exclude (_file_url, _file_modified_at, _file_row)")
+    assert (rows, said) == ([(1, "a"), (3, "a")], [])
+
+
+def test_a_column_that_the_table_has_keeps_its_type_where_it_holds_what_folders_say(tmp_path: Path) -> None:
+    put(tmp_path / "in/year=2021/a.csv", "id,name,year\n1,a,2021\n")
+    load(tmp_path / "in", tmp_path / "x.duckdb", "id")
+    put(tmp_path / "in/year=2022/b.csv", csv_of(2))
+    assert load(tmp_path / "in", tmp_path / "x.duckdb", "id, year") == ([(1, 2021), (2, 2022)], [])
+    put(tmp_path / "in/year=late/b.csv", csv_of(3))
+    rows, said = load(tmp_path / "in", tmp_path / "x.duckdb", "id, year")
+    assert rows == [(1, "2021"), (2, "2022"), (3, "late")]
+    assert "column 'year' was int64 and is now string" in said[0]

@@ -40,12 +40,19 @@ def test_of_many_files_one_that_agrees_is_read() -> None:
     assert guessed(samples, "", others=True) == ({}, "cba")
 
 
+def test_of_many_files_each_is_read_whose_columns_none_has_that_was() -> None:
+    samples = [sample("a", 1, x=INT), sample("b", 2, x=INT, y=TEXT), sample("c", 3, y=TEXT), sample("d", 4)]
+    assert guessed(samples, "ab", others=True) == ({"x": INT, "y": TEXT}, "ab")
+    assert guessed(samples, "ac", others=True) == ({"x": INT, "y": TEXT}, "abc")
+    assert guessed(samples, "a", others=True) == ({"x": INT}, "abc")
+
+
 def test_who_is_at_odds_has_a_say_once_it_was_read() -> None:
     samples = [sample("a", 1, x=INT), sample("b", 3, x=TEXT), sample("c", 2, x=INT, y=INT)]
     assert guessed(samples, "abc") == ({"x": TEXT, "y": INT}, "ab")
     assert guessed(samples, "ac") == ({"x": INT, "y": INT}, "ab")
-    assert guessed(samples, "b") == ({"x": TEXT, "y": INT}, "acb")
-    assert guessed(samples, "") == ({"y": INT}, "acb")
+    assert guessed(samples, "b") == ({"x": TEXT}, "acb")
+    assert guessed(samples, "") == ({}, "acb")
 
 
 def test_types_that_only_text_holds_are_both_in_doubt() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from source_local.source import connector
 
@@ -59,6 +60,20 @@ def test_folders_and_files_of_one_name_do_not_share_a_table_by_chance(first: str
     with pytest.raises(ConfigError, match="holds files from outside"):
         load(second)
     assert load(first, table="orders") == 0
+
+
+@pytest.mark.parametrize("root", ["bucket", "another"])
+def test_a_table_that_was_dropped_holds_nobodys_files(root: str) -> None:
+    """Neither another folder's nor another root's."""
+    assert load("2024/orders") == 1
+    with duckdb.connect("shop.duckdb") as connection:
+        connection.execute("DROP TABLE orders")
+        connection.execute("UPDATE _file_cdk_streams SET source = replace(source, 'bucket', ?)", [root])
+    check_destination("shop.duckdb", streams_of("bucket:2025/orders", None, None))
+    assert load("2025/orders") == 1
+    with duckdb.connect("shop.duckdb") as connection:
+        assert connection.execute("SELECT _file_url FROM orders").fetchall() == [("2025/orders/feb.csv",)]
+        assert connection.execute("SELECT url FROM _file_cdk_files").fetchall() == [("2025/orders/feb.csv",)]
 
 
 def test_a_pattern_below_the_same_folder_is_of_it() -> None:
