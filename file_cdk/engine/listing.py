@@ -38,6 +38,11 @@ Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
 """For each file of a chunk: why it is skipped, or None to read it."""
 
 
+def reason_to_skip(file: RemoteFile, rules: Sequence[Decide]) -> str | None:
+    """The first reason that one of the rules has, of one file; of many, see `select`."""
+    return next((reason for rule in rules for reason in rule([file]) if reason is not None), None)
+
+
 def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = False) -> Iterator[RemoteFile]:
     """Every file that the stream wants, each once, prefix by prefix in the order the store lists them.
 

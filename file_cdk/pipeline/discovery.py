@@ -12,7 +12,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
 from file_cdk.core.ports import Format, SourceConnector, StreamReader
 from file_cdk.engine.executor import Event, Executor
-from file_cdk.engine.listing import Decide, list_matching, newer_than, select
+from file_cdk.engine.listing import Decide, list_matching, newer_than, reason_to_skip, select
 from file_cdk.engine.planning import plan_file
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
@@ -74,7 +74,7 @@ class _Stream:
         """Those that no rule skips, as the store lists them; see list_matching."""
         rules = self.rules
         files = list_matching(self.reader, self.matcher, in_order=in_order)
-        return (file for file in files if all(rule([file]) == [None] for rule in rules))
+        return (file for file in files if reason_to_skip(file, rules) is None)
 
 
 def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from file_cdk.core.config import StreamConfig
 from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import BEFORE_START_DATE, Decide
+from file_cdk.engine.listing import BEFORE_START_DATE, Decide, reason_to_skip
 from file_cdk.readers.archives import ArchiveReader
 from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
@@ -30,7 +30,7 @@ def first_file(
     """The first that no rule skips. Raises AccessError, which says what to look at, when there is none."""
     skipped = Counter[str]()
     for file in matching:
-        reason = next((reason for rule in rules for reason in rule([file]) if reason is not None), None)
+        reason = reason_to_skip(file, rules)
         if reason is None:
             return file
         skipped[reason] += 1
