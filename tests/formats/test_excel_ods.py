@@ -1,19 +1,14 @@
 """Excel: .ods content that one parser would lose is mended, refused or counted, and what repeats is bounded."""
 
 import io
-import json
 import time
 import zipfile
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from workbook_records import records_of, refusal_of
 
-from file_cdk.core.config import ExcelConfig
-from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.core.ports import SplitReport
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 OASIS = "urn:oasis:names:tc:opendocument:xmlns"
@@ -57,20 +52,11 @@ def ods(rows: str, *, before: str = "", manifest: str = "", **change: Any) -> by
 
 
 def records(data: bytes, report: SplitReport | None = None) -> list[dict[str, Any]]:
-    file = RemoteFile("in/a.ods", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(
-        io.BytesIO(data), Split(file, 0, 0, len(data)), {}, report or SplitReport()
-    ):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+    return records_of(data, "in/a.ods", report)
 
 
 def refused(data: bytes) -> str:
-    with pytest.raises(MalformedFileError) as caught:
-        records(data)
-    return str(caught.value)
+    return refusal_of(data, "in/a.ods")
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,15 @@
 """Excel: .xls by its streams and records: names in any spelling, code pages, passwords, and cells that a parser loses."""
 
 import io
-import json
 import struct
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import xlwt
+from workbook_records import records_of, refusal_of
 from xlwt.CompoundDoc import XlsDoc
 
-from file_cdk.core.config import ExcelConfig
-from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.core.ports import SplitReport
 
 EXCEL_95, EXCEL_97 = 0x0500, 0x0600
 
@@ -62,20 +57,11 @@ def container(**streams: bytes) -> bytes:
 
 
 def records(data: bytes, report: SplitReport | None = None) -> list[dict[str, Any]]:
-    file = RemoteFile("in/a.xls", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(
-        io.BytesIO(data), Split(file, 0, 0, len(data)), {}, report or SplitReport()
-    ):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+    return records_of(data, "in/a.xls", report)
 
 
 def refused(data: bytes) -> str:
-    with pytest.raises(MalformedFileError) as caught:
-        records(data)
-    return str(caught.value)
+    return refusal_of(data, "in/a.xls")
 
 
 def by_xlwt() -> bytes:

@@ -1,20 +1,15 @@
 """Excel: .xlsb by its records: dates that are stored as whole numbers, texts of several fonts, counts that cannot be."""
 
 import io
-import json
 import struct
 import zipfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from workbook_records import records_of
 
-from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "excel" / "flights.xlsb"
 """Its cell formats are general, a day, a time stamp and a time, by their numbers from 0."""
@@ -65,14 +60,7 @@ def xlsb(*rows: list[bytes], properties: bytes = b"", texts: bytes | None = None
 
 
 def records(data: bytes) -> list[dict[str, Any]]:
-    file = RemoteFile("in/a.xlsb", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(
-        io.BytesIO(data), Split(file, 0, 0, len(data)), {}, SplitReport()
-    ):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+    return records_of(data, "in/a.xlsb")
 
 
 def test_dates_that_are_stored_as_whole_numbers() -> None:

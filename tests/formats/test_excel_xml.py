@@ -1,18 +1,13 @@
 """Excel: XML that one parser misreads is read by the other, mended or refused; nothing becomes null or another value."""
 
 import io
-import json
 import zipfile
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from workbook_records import records_of, refusal_of
 
-from file_cdk.core.config import ExcelConfig
-from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.core.ports import SplitReport
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -93,21 +88,11 @@ def with_cells(cells: str, items: tuple[str, ...] = ("zero", "one")) -> bytes:
 
 
 def records(data: bytes, report: SplitReport | None = None) -> list[dict[str, Any]]:
-    file = RemoteFile("in/a.xlsx", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(
-        io.BytesIO(data), Split(file, 0, 0, len(data)), {}, report or SplitReport()
-    ):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+    return records_of(data, "in/a.xlsx", report)
 
 
 def refused(data: bytes) -> str:
-    with pytest.raises(MalformedFileError) as caught:
-        records(data)
-    assert caught.value.uri == "in/a.xlsx"
-    return str(caught.value)
+    return refusal_of(data, "in/a.xlsx")
 
 
 def test_the_workbook_that_the_others_are_made_of_is_read() -> None:

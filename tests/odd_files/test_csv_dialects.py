@@ -1,28 +1,15 @@
 """CSV files of which nobody said how they are written, through `sync` and into a table: each value as the file has it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from said import Said
 
 from file_cdk import FileCdkError, SyncOptions, sync
 from file_cdk.pipeline.rejects import MaxRejects
-
-
-@dataclass
-class Said:
-    """An observer that keeps the warnings."""
-
-    warnings: list[str] = field(default_factory=list)
-
-    def listed(self, *_: Any) -> None: ...
-    def progressed(self, *_: Any) -> None: ...
-    def file_loaded(self, *_: Any) -> None: ...
-    def file_failed(self, *_: Any) -> None: ...
-    def warned(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @dataclass

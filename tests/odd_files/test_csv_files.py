@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from said import Said
 
 from file_cdk import FileCdkError, SyncOptions, sync
 from file_cdk.pipeline.rejects import MaxRejects
@@ -21,20 +22,6 @@ class Loaded:
     failures: list[FileCdkError] = field(default_factory=list)
     status: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
-
-
-@dataclass
-class Said:
-    """An observer that keeps the warnings."""
-
-    warnings: list[str] = field(default_factory=list)
-
-    def listed(self, *_: Any) -> None: ...
-    def progressed(self, *_: Any) -> None: ...
-    def file_loaded(self, *_: Any) -> None: ...
-    def file_failed(self, *_: Any) -> None: ...
-    def warned(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def load(folder: Path, *, columns: str = "* exclude (_file_modified_at)", **options: Any) -> Loaded:

@@ -6,20 +6,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from said import Said
 
 from file_cdk import ConfigError, SyncOptions, sync
-
-
-class Said:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def listed(self, *_: Any) -> None: ...
-    def progressed(self, *_: Any) -> None: ...
-    def file_loaded(self, *_: Any) -> None: ...
-    def file_failed(self, *_: Any) -> None: ...
-    def warned(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 def put(path: Path, text: str) -> None:
