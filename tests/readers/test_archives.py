@@ -488,7 +488,7 @@ def within_limits(act: Callable[[], FileError]) -> FileError:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()
     error = act()
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 15  # milliseconds; were the work quadratic, minutes
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
     return error
 
