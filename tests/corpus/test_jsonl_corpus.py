@@ -25,7 +25,7 @@ from file_cdk.core.ports import Format
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
-from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.unpacking import Unpacking
 from file_cdk.protocol.record_encoding import RecordEncoder
 

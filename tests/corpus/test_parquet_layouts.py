@@ -18,7 +18,7 @@ from file_cdk.core.config import ParquetConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder, decode
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 PARQUET = ParquetFormat(ParquetConfig())

@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig, ParquetConfig
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.planning import plan_file, splits_of
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.readers.ranges import ANNOUNCED_BYTES
 
 

@@ -26,8 +26,8 @@ from file_cdk.core.errors import (
 )
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats import avro_container
-from file_cdk.formats.avro import AvroFormat
+from file_cdk.formats.avro import container as avro_container
+from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 COLUMNS = AvroFormat(AvroConfig())

@@ -11,7 +11,7 @@ import pytest
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.avro import AvroFormat
+from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "avro"

@@ -25,7 +25,7 @@ from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.formats.excel.format import ExcelFormat
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FLIGHTS = sorted((FIXTURES / "excel").iterdir())

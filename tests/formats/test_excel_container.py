@@ -14,7 +14,7 @@ from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.formats.excel.format import ExcelFormat
 
 FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "excel").iterdir())
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(22) + b"\x09\0\x06\0" + bytes(1000)

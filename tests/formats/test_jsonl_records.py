@@ -11,7 +11,7 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
 
 JSONL = JsonlFormat(JsonlConfig())
 SLOW = "JSON objects over several lines are read slowly: one object per line is faster"

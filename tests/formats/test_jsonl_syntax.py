@@ -2,7 +2,7 @@
 
 import pytest
 
-from file_cdk.formats.jsonl_syntax import BracketsEnd, Parsed, State, end_by_brackets, on_one_line, parse_value
+from file_cdk.formats.jsonl.syntax import BracketsEnd, Parsed, State, end_by_brackets, on_one_line, parse_value
 
 
 @pytest.mark.parametrize(

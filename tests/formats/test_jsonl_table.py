@@ -13,7 +13,7 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
 
 JSONL = JsonlFormat(JsonlConfig())
 US, NS = pa.timestamp("us"), pa.timestamp("ns")

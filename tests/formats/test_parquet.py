@@ -20,7 +20,7 @@ from file_cdk.core.config import ParquetConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 
 PARQUET = ParquetFormat(ParquetConfig(decimal_as_float=False))
 AS_FLOAT = ParquetFormat(ParquetConfig(decimal_as_float=True))

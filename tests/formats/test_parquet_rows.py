@@ -15,7 +15,7 @@ import pytest
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 
 PARQUET = ParquetFormat(ParquetConfig())
 
@@ -95,7 +95,7 @@ import pyarrow as pa
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 
 def peak_kib():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

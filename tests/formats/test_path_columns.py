@@ -17,8 +17,8 @@ from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import with_path_columns
 

@@ -19,8 +19,8 @@ from file_cdk.core.config import JsonlConfig, ParquetConfig
 from file_cdk.core.errors import MalformedFileError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.formats.unpacking import Unpacking
 
 RECORDS = [{"id": number, "name": f"name {number}"} for number in range(50_000)]

@@ -11,7 +11,7 @@ from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.excel import ExcelFormat
+from file_cdk.formats.excel.format import ExcelFormat
 
 
 def records_of(data: bytes, uri: str, report: SplitReport | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from file_cdk.formats import parquet_values
+from file_cdk.formats.parquet import values as parquet_values
 from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
 
 MEGABYTE = 1 << 20

@@ -15,7 +15,7 @@ from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedFileError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.avro import AvroFormat
+from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 COLUMNS = AvroFormat(AvroConfig())

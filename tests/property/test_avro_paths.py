@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.avro import AvroFormat
+from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 COLUMNS = AvroFormat(AvroConfig())

@@ -10,8 +10,8 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from file_cdk.formats.excel_container import identify
-from file_cdk.formats.excel_workbook import Workbook
+from file_cdk.formats.excel.container import identify
+from file_cdk.formats.excel.workbook import Workbook
 
 MILLISECONDS = st.integers(0, 86_399_999)
 DAYS = st.dates(date(1900, 3, 1), date(9999, 12, 30))

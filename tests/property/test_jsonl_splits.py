@@ -18,9 +18,10 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats import jsonl_lines, jsonl_values
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.jsonl_encoding import wide_encoding
+from file_cdk.formats.jsonl import jsonl_values
+from file_cdk.formats.jsonl import lines as jsonl_lines
+from file_cdk.formats.jsonl.encoding import wide_encoding
+from file_cdk.formats.jsonl.format import JsonlFormat
 
 JSONL = JsonlFormat(JsonlConfig())
 NAN = float("nan")

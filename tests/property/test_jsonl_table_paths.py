@@ -15,8 +15,9 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.jsonl_table import TableReader, infer_schema
+from file_cdk.formats.jsonl.format import JsonlFormat
+from file_cdk.formats.jsonl.kinds import infer_schema
+from file_cdk.formats.jsonl.table import TableReader
 
 JSONL = JsonlFormat(JsonlConfig())
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from file_cdk.formats.parquet_schema import ThriftError, fit_schema, has_odd_name, is_whole, too_wide_decimal
+from file_cdk.formats.parquet.schema import ThriftError, fit_schema, has_odd_name, is_whole, too_wide_decimal
 
 LEAVES = [pa.int32(), pa.int64(), pa.string(), pa.binary(3), pa.decimal128(9, 2), pa.timestamp("us", "UTC"), pa.bool_()]
 types = st.recursive(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from file_cdk.core.config import JsonlConfig, ParquetConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -18,10 +18,10 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
-from file_cdk.formats.avro import AvroFormat
+from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.jsonl import JsonlFormat
-from file_cdk.formats.parquet import ParquetFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
+from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 RECORDS: list[dict[str, Any]] = [

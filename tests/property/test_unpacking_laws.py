@@ -23,7 +23,7 @@ from file_cdk.core.errors import FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.compression import PlainStream, open_plain
-from file_cdk.formats.jsonl import JsonlFormat
+from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.unpacker import Unpacker
 from file_cdk.formats.unpacking import Unpacking
 from file_cdk.readers.archives import ArchiveReader

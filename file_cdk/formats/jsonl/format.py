@@ -1,0 +1,205 @@
+"""JSON Lines and arrays of JSON objects: records passed on in their own bytes, or read into typed columns for a table."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+
+import msgspec
+
+from file_cdk.core.config import JsonlConfig
+from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
+from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
+from file_cdk.core.json_schema import merge_properties
+from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
+from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
+from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found
+from file_cdk.formats.jsonl.lines import LineSource
+from file_cdk.formats.jsonl.records import LineReader
+from file_cdk.formats.jsonl.syntax import without_lone_surrogates
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE_BYTES = 1_000_000
+"""Inference reads the records that begin in this much of a file."""
+
+_LOOK_ON_BYTES = 4 * 1024 * 1024
+"""Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
+
+_UNKNOWN_SIZE = 1 << 62
+"""Of text that is read in another encoding than the file's."""
+
+_FILE_COLUMN = b'"_ab_source_file_'
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlFormat:
+    """JSON Lines files (UTF-8, `\\n` between records); also objects over several lines, one after the other, arrays of
+    objects, files without line feeds, and text in UTF-16, all of which take one worker per file; several objects on a line. An
+    empty file is a file without records.
+
+    Memory per split: one piece of 128 KiB, or one record where that is longer, a few times over; of a record longer than
+    `max_record_bytes` no more than that is held.
+    """
+
+    extensions: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+    may_crash: ClassVar[bool] = False
+    reads_forward: ClassVar[bool] = True
+
+    config: JsonlConfig
+    split_bytes: int | None = 4 * 1024 * 1024
+    max_record_bytes: int = 64 * 1024 * 1024
+
+    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
+        return self.split_bytes
+
+    def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
+        """Types of the top level only. Rejected records are passed over, and are an error when there are no others."""
+        seen: dict[str, dict[str, None]] = {}
+        for record in self._sample(stream, file):
+            for name, value in _members(record).items():
+                seen.setdefault(name, {})[_json_type(bytes(value))] = None
+        return merge_properties([{name: {"type": kind}} for name, kinds in seen.items() for kind in kinds])
+
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
+        """See kinds.infer_schema; of rejected records as in `infer_json_schema`, of plain values as in `read_table`."""
+        from file_cdk.formats.jsonl.kinds import infer_schema  # the protocol's path does without pyarrow
+
+        return infer_schema(self._sample(stream, file, plain=True))
+
+    def read_records(
+        self,
+        stream: IO[bytes],
+        split: Split,
+        json_schema: Mapping[str, Any] | None,  # noqa: ARG002 - records go out as they are
+        report: SplitReport,
+    ) -> Iterator["pa.RecordBatch | JsonLines"]:
+        """JsonLines in the file's own bytes, but for keys that name the columns every record gets about its file, and for line
+        ends and indents of objects over several lines.
+
+        What is no JSON object is rejected. Raises MalformedRecordError at a record that ends nowhere within the limits, after
+        the records before it; SequentialOnlyError at an object over several lines, an array, or a long line of several
+        objects, unless the split is the last of its file or sequential.
+        """
+        for found in self._found(stream, split, report):
+            records = found.records
+            if found.text is None or _FILE_COLUMN in found.text:
+                records = [_without_file_columns(record) if _FILE_COLUMN in record else record for record in records]
+            found.count(report)
+            if records:
+                yield JsonLines(records, checked=True)
+
+    def read_table(
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
+    ) -> Iterator["pa.RecordBatch"]:
+        """Batches of exactly `schema`'s columns, null where a record lacks a key.
+
+        A column of strings takes any value: what is not a string becomes its JSON text, as the file spells it. A record that is
+        no object, but another JSON value, is a row with that in the column `value`.
+        Rejects and raises as `read_records`, and raises TypeMismatchError for the columns of the first piece that does not fit,
+        and of those near it.
+        """
+        from file_cdk.formats.jsonl.table import TableReader
+
+        reader = TableReader(schema, split.file.uri)
+        pieces = self._found(stream, split, report, plain=True)
+        for found in pieces:
+            first_row = report.rows_present + 1
+            try:
+                batch = reader.read(found.unicode_records(), first_row) if found.records else None
+            except TypeMismatchError as error:
+                columns = reader.widened_further(error.columns, _what_follows(pieces, found.end))
+                row = None if error.row is None else error.row + found.rejected_before(error.row - first_row)
+                raise TypeMismatchError(uri=split.file.uri, row=row, columns=columns) from None
+            found.count(report)
+            report.warnings.update(reader.warnings)
+            reader.warnings.clear()
+            if batch is not None:
+                yield batch
+
+    def _found(self, stream: IO[bytes], split: Split, report: SplitReport, *, plain: bool = False) -> Iterator[Found]:
+        """The split piece by piece; each is to be counted before the next is asked for. Sets report.start and report.end."""
+        source = LineSource(stream, self.max_record_bytes)
+        lines_begin = source.seek_first_line(split)
+        report.start = report.end = source.position
+        if not lines_begin:  # inside a line longer than the limit: the split before says where it ends
+            return
+        part, text = split, None
+        if split.is_first and (encoding := wide_encoding(source.peek(MARK_BYTES))):
+            if not (split.sequential or split.is_last):
+                raise SequentialOnlyError(
+                    "text in UTF-16 or UTF-32 cannot be read in parts", uri=split.file.uri, byte=source.position
+                )
+            stream.seek(0)
+            text = AsUtf8(stream, encoding)
+            source = LineSource(cast(IO[bytes], text), self.max_record_bytes)
+            end = _UNKNOWN_SIZE if split.is_last else split.end
+            part = Split(replace(split.file, size_bytes=_UNKNOWN_SIZE), 0, 0, end, sequential=True)
+        for found in self._in_utf8(source, part, report, plain=plain):
+            report.end = found.end
+            yield found
+        if text is not None:
+            report.end = text.consumed
+
+    def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
+        limit = self.max_record_bytes
+        while split.is_first and source.position < split.end and (start := begins_array(source)):
+            yield from ArrayReader(source, split, report, limit, plain=plain).read(start)
+        yield from LineReader(source, split, report, limit, plain=plain).read()
+
+    def _sample(self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False) -> Iterator[bytes]:
+        report = SplitReport()
+        sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes), sequential=True)
+        try:
+            for found in self._found(stream, sample, report, plain=plain):
+                found.count(report)
+                yield from found.unicode_records()
+                if found.end >= sample.end:  # in a line that goes on
+                    break
+        except MalformedRecordError:
+            if not report.rows:
+                raise
+        if report.rejects.first and not report.rows:
+            first = report.rejects.first[0]
+            raise MalformedRecordError(
+                first.reason, uri=file.uri, row=first.row, byte=first.byte, remedy=ONE_OBJECT_PER_LINE
+            )
+
+
+def _what_follows(pieces: Iterator[Found], end: int) -> Iterator[list[bytes]]:
+    """The records of the pieces that come next, to no more than _LOOK_ON_BYTES, or to where reading ends."""
+    with suppress(FileError):
+        for found in pieces:
+            yield found.unicode_records()
+            if found.end - end >= _LOOK_ON_BYTES:
+                return
+
+
+def _json_type(value: bytes) -> str:
+    """JSON Schema's name for the type of a value, from its JSON text."""
+    match value[:1]:
+        case b'"':
+            return "string"
+        case b"{":
+            return "object"
+        case b"[":
+            return "array"
+        case b"t" | b"f":
+            return "boolean"
+        case b"n":
+            return "null"
+    return "number" if any(mark in value for mark in b".eE") else "integer"
+
+
+def _without_file_columns(record: bytes) -> bytes:
+    members = _members(without_lone_surrogates(record))
+    if FILE_COLUMNS.isdisjoint(members):
+        return record
+    kept = (
+        msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items() if name not in FILE_COLUMNS
+    )
+    return b"{" + b",".join(kept) + b"}"

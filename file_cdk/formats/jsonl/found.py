@@ -1,0 +1,116 @@
+"""What readers of JSON find in a piece of a file, and the text of a value that is parsed as far as it has to be."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.files import Split
+from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
+from file_cdk.formats.jsonl.lines import Window
+from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value, without_lone_surrogates
+
+MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
+
+ZERO_BYTES = "zero bytes between records, as a writer leaves them that broke off, are passed over"
+
+ONE_OBJECT_PER_LINE = "JSON Lines is UTF-8 text with one JSON object per line; one array of objects is read too"
+
+_FIRST_LOOK_BYTES = 4096
+LOOK_GROWTH = 4
+
+
+class Rejected(NamedTuple):
+    """A record that cannot be read. after: how many of the piece's records precede it."""
+
+    after: int
+    byte: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Found:
+    """The records of one piece of a file, in order: each one JSON object on one line, no blanks around it.
+
+    end: position in the file behind the piece. text: the bytes examined, if they are at hand in one.
+    lone_surrogates: how many records escape half of a surrogate pair. multi_line: how many were on several lines.
+    zero_gaps: how many times zero bytes came between records.
+    """
+
+    end: int = 0
+    records: list[bytes] = field(default_factory=list)
+    text: bytes | None = None
+    rejected: list[Rejected] = field(default_factory=list)
+    lone_surrogates: int = 0
+    multi_line: int = 0
+    zero_gaps: int = 0
+
+    def reject(self, byte: int, reason: str, raw: bytes) -> None:
+        self.rejected.append(Rejected(len(self.records), byte, reason, raw[:MAX_RAW_BYTES]))
+
+    def unicode_records(self) -> list[bytes]:
+        """The records, with U+FFFD in place of halves of surrogate pairs."""
+        return [without_lone_surrogates(record) for record in self.records] if self.lone_surrogates else self.records
+
+    def rejected_before(self, index: int) -> int:
+        """How many rejected ones precede a record of the piece."""
+        return sum(reject.after <= index for reject in self.rejected)
+
+    def count(self, report: SplitReport) -> None:
+        counted = 0
+        for reject in self.rejected:
+            report.rows += reject.after - counted
+            counted = reject.after
+            report.reject(reject.byte, reject.reason, reject.raw)
+        report.rows += len(self.records) - counted
+        if self.lone_surrogates:
+            report.warnings[LONE_SURROGATE] += self.lone_surrogates
+        if self.multi_line:
+            report.warnings[MULTI_LINE] += self.multi_line
+        if self.zero_gaps:
+            report.warnings[ZERO_BYTES] += self.zero_gaps
+
+
+def malformed(
+    message: str, split: Split, report: SplitReport, byte: int, remedy: str = ONE_OBJECT_PER_LINE
+) -> MalformedRecordError:
+    """What ends a split at a record whose end is not known; `report` must hold the records before it."""
+    return MalformedRecordError(message, uri=split.file.uri, row=report.rows_present + 1, byte=byte, remedy=remedy)
+
+
+def look_at(window: Window, at: int, max_bytes: int) -> Parsed:
+    """The value at `at`, parsed in longer and longer parts, so that the work is bounded by a few times its length.
+
+    CUT only where the file ends inside it; TOO_LONG where no more than `max_bytes` of it may be held.
+    """
+    size = _FIRST_LOOK_BYTES
+    while True:
+        end = window.reach(at + size)
+        at_file_end = window.at_file_end and end == len(window.data)
+        parsed = parse_value(memoryview(window.data)[at:end], at_file_end=at_file_end)
+        if parsed.state is not State.CUT or at_file_end:
+            return parsed
+        if size > max_bytes:
+            return Parsed(State.TOO_LONG)
+        size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+
+
+def look_in_line(window: Window, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
+    """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
+    size = _FIRST_LOOK_BYTES
+    while True:
+        end = window.reach(at + size)
+        cut = window.data.find(b"\n", at, end)
+        line_ends = cut >= 0 or (window.at_file_end and end == len(window.data))
+        stop = cut if cut >= 0 else end
+        parsed = parse_value(memoryview(window.data)[at:stop], at_file_end=line_ends)
+        if parsed.state is not State.CUT or line_ends:
+            return parsed, stop if line_ends else None
+        if size > max_bytes:
+            return Parsed(State.TOO_LONG), None
+        size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+
+
+def as_value(text: bytes) -> bytes:
+    """The object that stands for a plain value in a table."""
+    return b'{"value":' + text + b"}"
