@@ -1,0 +1,56 @@
+"""The public API: what each name is, and the module that defines it. `__init__.py` reads this list."""
+
+from file_cdk.cli.connector import run_connector as run_connector
+from file_cdk.connector import Connector as Connector
+from file_cdk.core.config import SourceConfig as SourceConfig, StreamConfig as StreamConfig
+from file_cdk.core.cursor import renamed_state as renamed_state
+from file_cdk.core.errors import (
+    AccessError as AccessError,
+    ConfigError as ConfigError,
+    DestinationError as DestinationError,
+    FileAccessError as FileAccessError,
+    FileCdkError as FileCdkError,
+    FileChangedError as FileChangedError,
+    FileError as FileError,
+    MalformedFileError as MalformedFileError,
+    MalformedRecordError as MalformedRecordError,
+    SequentialOnlyError as SequentialOnlyError,
+    TooManyRejectsError as TooManyRejectsError,
+    TransientError as TransientError,
+    TypeMismatchError as TypeMismatchError,
+)
+from file_cdk.core.files import RemoteFile as RemoteFile, Split as Split
+from file_cdk.core.ports import (
+    Destination as Destination,
+    Encoder as Encoder,
+    FileLoad as FileLoad,
+    Format as Format,
+    JsonLines as JsonLines,
+    LoadedFile as LoadedFile,
+    Location as Location,
+    Reject as Reject,
+    Rejects as Rejects,
+    SplitReport as SplitReport,
+    StreamReader as StreamReader,
+    StreamTable as StreamTable,
+)
+from file_cdk.core.uris import redacted as redacted, split_member as split_member
+from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
+from file_cdk.pipeline.sync import (
+    StreamResult as StreamResult,
+    SyncObserver as SyncObserver,
+    SyncOptions as SyncOptions,
+    SyncResult as SyncResult,
+    sync as sync,
+)
+from file_cdk.readers.by_obstore import (
+    NotByObstoreError as NotByObstoreError,
+    ObstoreBucket as ObstoreBucket,
+    ObstoreEndpoint as ObstoreEndpoint,
+)
+from file_cdk.readers.connections import connection_fault as connection_fault
+from file_cdk.readers.globbing import GlobPatterns as GlobPatterns
+from file_cdk.readers.keys import globs_of_key as globs_of_key
+from file_cdk.readers.local import LocalReader as LocalReader
+from file_cdk.readers.objects import ObjectReader as ObjectReader, ObjectStore as ObjectStore, Page as Page
+from file_cdk.readers.retries import RetryPolicy as RetryPolicy
