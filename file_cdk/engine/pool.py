@@ -6,37 +6,23 @@ piece it is working on; the parent holds one block.
 
 import contextlib
 import errno
-import fcntl
 import itertools
 import logging
-import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.resource_tracker
 import os
 import pickle
 import select
-import signal
-import sys
-import tempfile
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from types import ModuleType
 
-from file_cdk.core.errors import InternalError, OutputClosedError, SystemLimitError, WorkerCrashedError
+from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
-from file_cdk.core.run_folder import run_folder
-from file_cdk.engine import worker as worker_process
-from file_cdk.engine.executor import MAX_BLOCK_BYTES, Event, write_all
+from file_cdk.engine.executor import Event, write_all
+from file_cdk.engine.processes import start_fork_server, start_worker
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
-
-PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
-"""Modules that the fork server imports once, so that every worker starts with them."""
 
 MAX_TRIES = 2
 """A split that kills this many workers is given up."""
@@ -44,13 +30,9 @@ MAX_TRIES = 2
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
 _QUEUE_NAMES_BYTES = 48 << 10
-"""So many orders, with names of so many bytes and one more, fit the worker's socket: giving one never waits, since a worker
-that itself waits for the parent to hear it would not read it."""
+"""Maximum number of orders queued with one worker, and of bytes of their files' names: they fit the worker's socket, so that
+sending one never blocks while the worker itself waits for the parent to read."""
 _MAX_IDLE_DEATHS = 2
-_FORK_SERVER_ENDS_S = 0.2
-_LONGEST_TEMPDIR = 53
-"""In bytes: the path of a socket has 107 at most, and the names of the two folders and of the socket take 54. In a longer one
-its sockets stay where multiprocessing puts them."""
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
@@ -236,15 +218,7 @@ class ProcessPool:
 
     def prestart(self) -> None:
         """Starts the fork server in the background, so that its imports overlap with listing."""
-        self._context()
-        multiprocessing.resource_tracker.ensure_running()  # first: it unblocks SIGINT once it runs
-        with _sigint_blocked(), _sockets_in_run_folder():
-            multiprocessing.forkserver.ensure_running()
-
-    def _context(self) -> ForkServerContext:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([*PRELOAD, *self.preload])
-        return context
+        start_fork_server(self.preload)
 
     def has_room(self) -> bool:
         return len(self.workers) < self.size or any(worker.has_room for worker in self.workers)
@@ -254,7 +228,7 @@ class ProcessPool:
         roomy = [worker for worker in self.workers if worker.has_room] or self.workers
         worker = min(roomy, key=lambda worker: worker.queued_bytes, default=None)
         if worker is None or (worker.queue and len(self.workers) < self.size):
-            worker = self._start(_is_of_main(task.job))
+            worker = self._start(task.job)
             self.workers.append(worker)
         worker.give(attempt)
         return attempt
@@ -337,7 +311,7 @@ class ProcessPool:
                 )
         if not worker.queue:
             return
-        heir = self._start(_is_of_main(worker.queue[0].task.job))
+        heir = self._start(worker.queue[0].task.job)
         self.workers.append(heir)
         for attempt in worker.queue:
             attempt.repeated = 0
@@ -358,93 +332,13 @@ class ProcessPool:
             while worker.control.poll(0):
                 self._file(worker, worker.control.recv())
 
-    def _start(self, with_main: bool) -> _Worker:
-        context = self._context()
-        control, its_control = context.Pipe()
-        data, its_data = context.Pipe(duplex=False)
-        pipe_bytes = _grow_pipe(data.fileno())
-        at_work = AtWork.nobody()
-        process = context.Process(
-            target=worker_process.main,
-            args=(its_control, its_data, pipe_bytes, at_work),
-            name="file_cdk-worker",
-            daemon=True,
-        )
-        with contextlib.nullcontext() if with_main else _no_main():
-            _start_surely(process)
-        its_control.close()
-        its_data.close()
+    def _start(self, job: Job) -> _Worker:
+        process, control, data, pipe_bytes, at_work = start_worker(job, self.preload)
         return _Worker(process, control, data, pipe_bytes, at_work)
-
-
-def _start_surely(process: BaseProcess) -> None:
-    """Starts the process; if the fork server has died, with a new one, once. Raises SystemLimitError."""
-    try:
-        process.start()
-    except (EOFError, ConnectionError):
-        time.sleep(_FORK_SERVER_ENDS_S)  # until the old one counts as ended, by which multiprocessing starts another
-        try:
-            process.start()
-        except (EOFError, ConnectionError) as exc:
-            raise SystemLimitError(
-                "worker processes cannot be started: the process that they are forked from was killed, and so was the next",
-                remedy="There may be too little memory, or a limit on processes (ulimit -u); or run without them (--workers 0)",
-            ) from exc
 
 
 def _name_bytes(task: Task) -> int:
     return len(task.split.file.uri.encode("utf-8", "surrogatepass"))
-
-
-def _is_of_main(job: Job) -> bool:
-    """Whether the reader or format is defined in the script that runs, which a worker then has to import."""
-    try:
-        return b"__main__" in pickle.dumps(job)
-    except (TypeError, AttributeError, pickle.PicklingError):
-        return False  # it cannot be sent, which is said when it is
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Processes started here do not import the script that runs: it may come from a pipe, be a console command, or call us
-    without a guard, and only its own classes would need it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _sockets_in_run_folder() -> Iterator[None]:
-    """multiprocessing keeps its sockets in a folder that it makes once, with a name of its own, in that for temporary files:
-    when this process is killed it stays. In the run's folder the next run finds and removes it."""
-    before = tempfile.gettempdir()
-    if len(os.fsencode(before)) <= _LONGEST_TEMPDIR:
-        tempfile.tempdir = str(run_folder())
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """What is started here keeps SIGINT blocked. Ctrl-C reaches the fork server too, which ignores it only once it has
-    imported what it preloads, and would print a traceback until then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _grow_pipe(fd: int) -> int:
-    """The capacity the pipe ends up with; a system that allows no more leaves it as it is."""
-    with contextlib.suppress(OSError, AttributeError):
-        return fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, MAX_BLOCK_BYTES)
-    return select.PIPE_BUF
 
 
 def _drop_repeats(worker: _Worker) -> None:

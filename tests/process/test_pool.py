@@ -27,6 +27,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
 from file_cdk.engine.pool import ProcessPool
+from file_cdk.engine.processes import start_worker
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for
 from file_cdk.protocol.record_encoding import RecordEncoder
@@ -340,10 +341,12 @@ def test_a_fork_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
         pool.close()
 
 
-def test_fork_servers_that_are_killed_one_after_another_are_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fork_servers_that_are_killed_one_after_another_are_no_bug(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def killed(_: object) -> None:
         raise EOFError
 
     monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", killed)
     with pytest.raises(SystemLimitError, match="cannot be started"):
-        ProcessPool(1)._start(with_main=False)
+        start_worker(job_of(tmp_path), ())
