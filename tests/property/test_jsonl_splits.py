@@ -18,8 +18,8 @@ from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.jsonl import jsonl_values
 from file_cdk.formats.jsonl import lines as jsonl_lines
+from file_cdk.formats.jsonl import values as jsonl_values
 from file_cdk.formats.jsonl.encoding import wide_encoding
 from file_cdk.formats.jsonl.format import JsonlFormat
 
