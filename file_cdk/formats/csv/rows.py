@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
-from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_quotes import QuoteMender
-from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv.lines import Lines, RecordTooLargeError
+from file_cdk.formats.csv.quotes import QuoteMender
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
 LONE_QUOTE = "a quote at the end of the file, and nothing in it"

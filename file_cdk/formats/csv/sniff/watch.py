@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, Seen, Sniffed, detect_in
-from file_cdk.formats.csv_sniff_dialect import fits_as_well
-from file_cdk.formats.csv_sniff_reading import Marks
-from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, Seen, Sniffed, detect_in
+from file_cdk.formats.csv.sniff.reading import Marks
+from file_cdk.formats.csv.sniff.shape import fits_as_well
+from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode
 
 if TYPE_CHECKING:
     import pyarrow as pa

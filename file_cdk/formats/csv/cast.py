@@ -21,9 +21,9 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.csv_decode import Batch
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lexer import Lexer
+from file_cdk.formats.csv.decode import Batch
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lexer import Lexer
 
 Cast = Callable[[str], Any]
 

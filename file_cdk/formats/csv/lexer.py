@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as cp
 import pyarrow.csv as pc
 
-from file_cdk.formats.csv_delimiter import free_byte
-from file_cdk.formats.csv_dialect import UTF8_BOM, Dialect
-from file_cdk.formats.csv_padding import without_padding
+from file_cdk.formats.csv.delimiter import free_byte
+from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect
+from file_cdk.formats.csv.padding import without_padding
 
 
 class UnlexableError(Exception):

@@ -3,10 +3,10 @@
 from collections.abc import Generator, Iterator
 
 from file_cdk.core.ports import Reject, SplitReport
-from file_cdk.formats.csv_boundaries import Boundaries
-from file_cdk.formats.csv_decode import Batch, Decoded, Outcome, PieceDecoder
-from file_cdk.formats.csv_lines import ForwardReader
-from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT
+from file_cdk.formats.csv.boundaries import Boundaries
+from file_cdk.formats.csv.decode import Batch, Decoded, Outcome, PieceDecoder
+from file_cdk.formats.csv.lines import ForwardReader
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT
 
 MAX_PIECE_BYTES = 8 << 20
 """A piece in which no record is found to end grows up to this; a longer record is left to the row reader."""

@@ -15,10 +15,10 @@ import pyarrow.csv as pc
 from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.formats.csv_decode import Batch
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lexer import Lexer
-from file_cdk.formats.csv_table_numbers import BLANKS, is_number, number_type, to_numbers, with_points
+from file_cdk.formats.csv.decode import Batch
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lexer import Lexer
+from file_cdk.formats.csv.numbers import BLANKS, is_number, number_type, to_numbers, with_points
 
 _BELOW_A_MICROSECOND = r"\.[0-9]{7}"
 _ONLY_BLANKS = rf"^[{BLANKS}]+$"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv_sniff_dialect import Shape, best_shape
-from file_cdk.formats.csv_sniff_header import columns_used, has_header, without_blank_end
-from file_cdk.formats.csv_sniff_table import has_decimal_commas
-from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
+from file_cdk.formats.csv.sniff.header import columns_used, has_header, without_blank_end
+from file_cdk.formats.csv.sniff.shape import Shape, best_shape
+from file_cdk.formats.csv.sniff.table import has_decimal_commas
+from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
 
 SAMPLE_BYTES = 256 << 10
 """More of a file's beginning than this is not looked at."""

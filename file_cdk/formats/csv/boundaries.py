@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lines import ForwardReader
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lines import ForwardReader
 
 _WINDOW_BYTES = 64 << 10
 _TRIED_RECORDS = 12

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.csv_dialect import Dialect
+from file_cdk.formats.csv.dialect import Dialect
 
 PIECE_BYTES = 512 << 10
 """Bytes of one read, and of one piece decoded: larger ones leave the processor's cache, smaller ones pay for each call."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv_cast import Cast, casts
+from file_cdk.formats.csv.cast import Cast, casts
 
 _NARROWEST_FIRST = ("boolean", "integer", "number")
 

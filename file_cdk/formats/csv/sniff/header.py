@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from file_cdk.formats.csv_sniff_cells import Kind, kind_of
+from file_cdk.formats.csv.sniff.cells import Kind, kind_of
 
 _MOST = 0.75
 _BODY_ROWS = 100

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from file_cdk.formats.csv_dialect import Dialect
+from file_cdk.formats.csv.dialect import Dialect
 
 SMALL_PIECE_BYTES = 16 << 10
 """Python reads about 100 MB/s, and Arrow's reader first starts a thread."""

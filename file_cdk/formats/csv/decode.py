@@ -14,13 +14,13 @@ import pyarrow.csv as pc
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
-from file_cdk.formats.csv_dialect import CANONICAL, Dialect
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lexer import Lexed, Lexer, UnlexableError
-from file_cdk.formats.csv_odd_rows import OddRowReader, RejectedRow, TakenApart
-from file_cdk.formats.csv_quote_check import are_right
-from file_cdk.formats.csv_shape import Rows, Shape
-from file_cdk.formats.csv_small import regular_rows
+from file_cdk.formats.csv.dialect import CANONICAL, Dialect
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lexer import Lexed, Lexer, UnlexableError
+from file_cdk.formats.csv.odd_rows import OddRowReader, RejectedRow, TakenApart
+from file_cdk.formats.csv.quote_check import are_right
+from file_cdk.formats.csv.shape import Rows, Shape
+from file_cdk.formats.csv.small import regular_rows
 
 Batch: TypeAlias = pa.RecordBatch | JsonLines
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median_low
 
-from file_cdk.formats.csv_sniff_cells import Kind, kind_of
-from file_cdk.formats.csv_sniff_header import has_header
+from file_cdk.formats.csv.sniff.cells import Kind, kind_of
+from file_cdk.formats.csv.sniff.header import has_header
 
 _MAX_PREAMBLE_ROWS = 30
 _ROWS_LOOKED_AT = 300

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from file_cdk.formats.csv_dialect import FIELD_SIZE_LIMIT
+from file_cdk.formats.csv.dialect import FIELD_SIZE_LIMIT
 
 _STAND_IN = "\ue000"
 """For a delimiter of several characters, which Python's csv module does not take."""

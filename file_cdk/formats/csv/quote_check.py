@@ -6,9 +6,9 @@ import io
 import pyarrow as pa
 import pyarrow.compute as cp
 
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_quotes import MIN_JOINED_LINES, Widths
-from file_cdk.formats.csv_shape import Shape
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.quotes import MIN_JOINED_LINES, Widths
+from file_cdk.formats.csv.shape import Shape
 
 _LOW_HALF = pa.scalar(0xFFFFFFFF, pa.int64())
 _HALF_BITS = pa.scalar(32, pa.int64())

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import ConfigError
-from file_cdk.formats.csv_delimiter import StandIn
+from file_cdk.formats.csv.delimiter import StandIn
 
 FIELD_SIZE_LIMIT = 256 << 20
 """Characters that Python's csv module accepts in one value; its own default of 128 K is too few for documents in a cell."""

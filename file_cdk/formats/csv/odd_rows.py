@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from file_cdk.formats.csv_lexer import OddRow
-from file_cdk.formats.csv_shape import TOO_FEW, TOO_MANY, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv.lexer import OddRow
+from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, OddRowError, OddRows, Rows, Shape
 
 MAX_ODD_ROWS = 128
 """In one piece; with more of them it is as well to read all its rows one by one."""

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from file_cdk.formats.csv_sniff_cells import Kind, cleanness, kind_of
-from file_cdk.formats.csv_sniff_reading import Marks, Rows
-from file_cdk.formats.csv_sniff_table import evenness, first_of_table, usual_width
+from file_cdk.formats.csv.sniff.cells import Kind, cleanness, kind_of
+from file_cdk.formats.csv.sniff.reading import Marks, Rows
+from file_cdk.formats.csv.sniff.table import evenness, first_of_table, usual_width
 
 _DELIMITERS = {
     ",": 1.0,
