@@ -6,13 +6,12 @@ import pytest
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.ports import Reject, SplitReport
-from file_cdk.formats.csv.boundaries import Boundaries
 from file_cdk.formats.csv.cast import RecordConversion
 from file_cdk.formats.csv.decode import Batch, PieceDecoder, RowsDecoder
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header
 from file_cdk.formats.csv.lines import ForwardReader
-from file_cdk.formats.csv.pieces import PieceReader
+from file_cdk.formats.csv.pieces import Boundaries, PieceReader
 from file_cdk.formats.csv.shape import FaultPolicy, OddRows, Shape
 
 HEADER = Header(("a", "b"), 0, 0, 0, b"\n")

@@ -14,7 +14,7 @@ from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header
-from file_cdk.formats.csv.quote_check import are_right
+from file_cdk.formats.csv.lexer import are_right
 from file_cdk.formats.csv.shape import FaultPolicy, Shape
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader
 from file_cdk.formats.csv.lines import PIECE_BYTES
+from file_cdk.formats.csv.rows import SMALL_PIECE_BYTES
 from file_cdk.formats.csv.shape import FaultPolicy, Row
-from file_cdk.formats.csv.small import SMALL_PIECE_BYTES
 from file_cdk.formats.csv.split import CsvSplit, Reading
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class CsvFormat:
         if self.config.inference_type is InferenceType.NONE:
             _require_first_record(split)
         else:
-            from file_cdk.formats.csv.infer import json_types
+            from file_cdk.formats.csv.cast import json_types
 
             nulls = self.config.null_values | {_MISSING}
             config = self.config.model_copy(update={"null_values": nulls})

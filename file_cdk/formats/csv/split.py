@@ -143,7 +143,7 @@ class CsvSplit:
             warnings[f"begins with a byte order mark and is read as {marked}, not as {configured}"] += 1
 
     def _first_record(self) -> int:
-        from file_cdk.formats.csv.boundaries import guess_start
+        from file_cdk.formats.csv.pieces import guess_start
 
         split, data_start = self._split, self.header.data_start
         if split.start <= data_start:
@@ -161,9 +161,8 @@ class CsvSplit:
             until = yield from pieces.read(self._report.end, end)
 
     def _piece_reader(self, rows: "RowsDecoder") -> "PieceReader":
-        from file_cdk.formats.csv.boundaries import Boundaries
         from file_cdk.formats.csv.decode import PieceDecoder
-        from file_cdk.formats.csv.pieces import MAX_PIECE_BYTES, PieceReader
+        from file_cdk.formats.csv.pieces import MAX_PIECE_BYTES, Boundaries, PieceReader
 
         return PieceReader(
             self._reader,

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv.sniff.header import columns_used, has_header, without_blank_end
 from file_cdk.formats.csv.sniff.shape import Shape, best_shape
-from file_cdk.formats.csv.sniff.table import has_decimal_commas
+from file_cdk.formats.csv.sniff.table import columns_used, has_decimal_commas, has_header, without_blank_end
 from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
 
 SAMPLE_BYTES = 256 << 10
