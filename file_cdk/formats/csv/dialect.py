@@ -66,9 +66,8 @@ class StandIn:
         originals = {self.mark: self.delimiter, self.escape + "0": self.escape, self.escape + "1": self.mark}
         return re.sub(f"{self.mark}|{self.escape}[01]", lambda found: originals[found[0]], value)
 
-    def rows_back(self, rows: Iterator[list[str]]) -> Iterator[list[str]]:
-        for row in rows:
-            yield [self.back(value) for value in row]
+    def row_back(self, row: list[str]) -> list[str]:
+        return [self.back(value) for value in row]
 
 
 def free_byte(text: bytes, taken: bytes) -> bytes | None:
@@ -150,7 +149,7 @@ class Dialect:
             return blanked.between(replace(self, comment=None).reader(blanked, strict=strict))
         if len(self.delimiter) > 1:
             stand_in = StandIn.of(self.delimiter)
-            return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
+            return map(stand_in.row_back, self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
         return csv.reader(
             lines,
             delimiter=self.delimiter,

@@ -1,105 +1,17 @@
-"""Lines read as rows with one choice of marks, and what about the rows speaks against that choice."""
+"""Lines read as rows in one dialect, and what about the rows speaks against it."""
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from file_cdk.formats.csv.dialect import FIELD_SIZE_LIMIT
-
-_STAND_IN = "\ue000"
-"""For a delimiter of several characters, which Python's csv module does not take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """quote, comment: None where the file has none. blanks: those before a value are no part of it."""
-
-    delimiter: str = ","
-    quote: str | None = '"'
-    escape: str | None = None
-    comment: str | None = None
-    blanks: bool = False
-
-    def rows(self, lines: Sequence[str], *, cut: bool = False) -> "Rows":
-        """cut: the file goes on after the lines. Raises csv.Error for what Python's reader does not take."""
-        if self.quote is None or not any(self.quote in line for line in lines):
-            return self._read(lines, strict=False, cut=cut)
-        rows = self._read(lines, strict=True, cut=cut)
-        # After a fault the strict reader begins anew with the next line, which is not how files are read.
-        if rows.faults or rows.is_open:
-            return Rows(*self._read(lines, strict=False, cut=cut).as_read, rows.faults, rows.never_closed)
-        return rows
-
-    def _read(self, lines: Sequence[str], *, strict: bool, cut: bool) -> "Rows":
-        delimiter = self.delimiter
-        source = _Source(lines, self.comment)
-        if len(delimiter) > 1:
-            source.lines, delimiter = [line.replace(delimiter, _STAND_IN) for line in lines], _STAND_IN
-        if csv.field_size_limit() < FIELD_SIZE_LIMIT:
-            csv.field_size_limit(FIELD_SIZE_LIMIT)
-        reader = csv.reader(
-            source,
-            delimiter=delimiter,
-            quotechar=self.quote,
-            escapechar=self.escape,
-            quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
-            skipinitialspace=self.blanks,
-            strict=strict,
-        )
-        rows = Rows([], [], [])
-        while True:
-            source.begin_record()
-            try:
-                row = next(reader, None)
-            except csv.Error:
-                if not strict:
-                    raise
-                rows.is_open = cut and source.exhausted
-                rows.faults += not rows.is_open
-                rows.never_closed += source.exhausted and not cut
-                continue
-            if row is None:
-                return rows
-            if row:
-                rows.values.append(row)
-                rows.starts.append(source.record_at)
-                rows.ends.append(source.at)
-
-
-class _Source:
-    """Hands out lines, but for those that begin with `comment` where a record begins."""
-
-    def __init__(self, lines: Sequence[str], comment: str | None) -> None:
-        self.lines = lines
-        self.at = self.record_at = 0
-        self.exhausted = False
-        self._comment = comment
-        self._begins = True
-
-    def begin_record(self) -> None:
-        self.record_at, self._begins = self.at, True
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while self.at < len(self.lines):
-            line = self.lines[self.at]
-            self.at += 1
-            if self._begins and self._comment is not None and line.startswith(self._comment):
-                self.record_at = self.at
-                continue
-            self._begins = False
-            return line
-        self.exhausted = True
-        raise StopIteration
+from file_cdk.formats.csv.dialect import Dialect
 
 
 @dataclass(slots=True)
-class Rows:
+class SampleRows:
     """Rows that are not blank, how many physical lines are before each and to its end, and how many quotes are not used as
-    such: text follows a closing one, or one is never closed. never_closed: how
-    many of the latter. is_open: the lines end inside quotes, and go on."""
+    such: text follows a closing one, or one is never closed. never_closed: how many of the latter. is_open: the lines end
+    inside quotes, and go on."""
 
     values: list[list[str]]
     starts: list[int]
@@ -108,13 +20,9 @@ class Rows:
     never_closed: int = 0
     is_open: bool = False
 
-    @property
-    def as_read(self) -> tuple[list[list[str]], list[int], list[int]]:
-        return self.values, self.starts, self.ends
-
-    def pop(self) -> "Rows":
+    def pop(self) -> "SampleRows":
         """Takes out the last row."""
-        return Rows([self.values.pop()], [self.starts.pop()], [self.ends.pop()])
+        return SampleRows([self.values.pop()], [self.starts.pop()], [self.ends.pop()])
 
     @property
     def lines(self) -> int:
@@ -128,3 +36,67 @@ class Rows:
             end - start > 1 and all(line.count(delimiter) == width - 1 for line in lines[start:end] if line.strip())
             for start, end in zip(self.starts, self.ends, strict=True)
         )
+
+
+def read_rows(lines: Sequence[str], dialect: Dialect, *, cut: bool = False) -> SampleRows:
+    """cut: the file goes on after the lines. Raises csv.Error for what Python's reader does not take."""
+    if dialect.quote is None or not any(dialect.quote in line for line in lines):
+        return _read(lines, dialect, strict=False, cut=cut)
+    rows = _read(lines, dialect, strict=True, cut=cut)
+    if not (rows.faults or rows.is_open):
+        return rows
+    # After a fault the strict reader begins anew with the next line, which is not how files are read.
+    as_read = _read(lines, dialect, strict=False, cut=cut)
+    return replace(as_read, faults=rows.faults, never_closed=rows.never_closed)
+
+
+def _read(lines: Sequence[str], dialect: Dialect, *, strict: bool, cut: bool) -> SampleRows:
+    source = _Source(lines, dialect.comment)
+    reader = replace(dialect, comment=None).reader(source, strict=strict)
+    rows = SampleRows([], [], [])
+    while True:
+        source.begin_record()
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            if not strict:
+                raise
+            rows.is_open = cut and source.exhausted
+            rows.faults += not rows.is_open
+            rows.never_closed += source.exhausted and not cut
+            continue
+        if row is None:
+            return rows
+        if row:
+            rows.values.append(row)
+            rows.starts.append(source.record_at)
+            rows.ends.append(source.at)
+
+
+class _Source:
+    """Hands out lines, but for those that begin with `comment` where a record begins."""
+
+    def __init__(self, lines: Sequence[str], comment: str | None) -> None:
+        self.at = self.record_at = 0
+        self.exhausted = False
+        self._lines = lines
+        self._comment = comment
+        self._begins = True
+
+    def begin_record(self) -> None:
+        self.record_at, self._begins = self.at, True
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        while self.at < len(self._lines):
+            line = self._lines[self.at]
+            self.at += 1
+            if self._begins and self._comment is not None and line.startswith(self._comment):
+                self.record_at = self.at
+                continue
+            self._begins = False
+            return line
+        self.exhausted = True
+        raise StopIteration
