@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
-    from file_cdk.formats.csv_sniff import Seen
+    from file_cdk.formats.csv.sniff.detect import Seen
 
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
@@ -57,14 +57,14 @@ def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
 
 def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], seen: "Seen", stream: "StreamConfig") -> Format:
     """As `format_for`, but of CSV files each in the dialect that it shows; see DetectingCsvFormat."""
-    from file_cdk.formats.csv_auto import DetectingCsvFormat
+    from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
 
     return _wrapped(DetectingCsvFormat(usual, header, seen), "csv", stream)
 
 
 def with_dialect(decoder: Format, refuted: DialectRefutedError) -> Format:
     """The same format, as `detecting_csv` gave it, but for the file that was not written as it looked."""
-    from file_cdk.formats.csv_auto import DetectingCsvFormat
+    from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
 
     if isinstance(decoder, DetectingCsvFormat):
         return decoder.with_dialect(refuted)

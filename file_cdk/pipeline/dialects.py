@@ -11,8 +11,8 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.reading import WholeReads
-from file_cdk.formats.csv_auto import header_of, without_header
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
+from file_cdk.formats.csv.sniff.format import header_of, without_header
 from file_cdk.formats.unpacking import plain_beginning
 
 FIRST_COLUMN = "f0"

@@ -16,8 +16,8 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_auto import DetectingCsvFormat, header_of
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, detect
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, detect
+from file_cdk.formats.csv.sniff.format import DetectingCsvFormat, header_of
 
 FILES = 160
 PIECES = 3

@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_auto import DetectingCsvFormat, header_of, without_header
+from file_cdk.formats.csv.sniff.format import DetectingCsvFormat, header_of, without_header
 
 SEMICOLONS = CsvConfig(delimiter=";")
 USUAL = DetectingCsvFormat(SEMICOLONS, ("id", "name"))

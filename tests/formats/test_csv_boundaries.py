@@ -2,10 +2,10 @@ import io
 
 import pytest
 
-from file_cdk.formats.csv_boundaries import Boundaries, guess_start
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lines import ForwardReader
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lines import ForwardReader
+from file_cdk.formats.csv.pieces import Boundaries, guess_start
 
 BOUNDARIES = Boundaries(b"\n", b'"')
 HEADER = Header(("a", "b", "c"), 0, 0, 1, b"\n")

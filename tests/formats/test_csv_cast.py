@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.csv_cast import parse_json
+from file_cdk.formats.csv.cast import parse_json
 from file_cdk.protocol.record_encoding import RecordEncoder
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)

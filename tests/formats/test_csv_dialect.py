@@ -2,7 +2,7 @@ import pytest
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import ConfigError
-from file_cdk.formats.csv_dialect import Dialect, Quoting
+from file_cdk.formats.csv.dialect import Dialect, Quoting
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import MAX_COLUMNS, Header, HeaderReader, KnownHeader, joined, unique_names
-from file_cdk.formats.csv_lines import ForwardReader
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import MAX_COLUMNS, Header, HeaderReader, KnownHeader, joined, unique_names
+from file_cdk.formats.csv.lines import ForwardReader
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 

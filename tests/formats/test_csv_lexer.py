@@ -1,7 +1,7 @@
 import pytest
 
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_lexer import Lexed, Lexer, OddRow, UnlexableError
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.lexer import Lexed, Lexer, OddRow, UnlexableError
 
 
 def lex(piece: bytes, *, width: int = 2, at_file_end: bool = False, dialect: Dialect | None = None) -> Lexed:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_lines import (
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.lines import (
     ByteLines,
     Footless,
     ForwardReader,

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from file_cdk.formats.csv_padding import without_padding
+from file_cdk.formats.csv.lexer import without_padding
 
 
 @pytest.mark.parametrize(

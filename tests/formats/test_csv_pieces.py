@@ -6,14 +6,13 @@ import pytest
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.ports import Reject, SplitReport
-from file_cdk.formats.csv_boundaries import Boundaries
-from file_cdk.formats.csv_cast import RecordConversion
-from file_cdk.formats.csv_decode import Batch, PieceDecoder, RowsDecoder
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lines import ForwardReader
-from file_cdk.formats.csv_pieces import PieceReader
-from file_cdk.formats.csv_shape import FaultPolicy, OddRows, Shape
+from file_cdk.formats.csv.cast import RecordConversion
+from file_cdk.formats.csv.decode import Batch, PieceDecoder, RowsDecoder
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lines import ForwardReader
+from file_cdk.formats.csv.pieces import Boundaries, PieceReader
+from file_cdk.formats.csv.shape import FaultPolicy, OddRows, Shape
 
 HEADER = Header(("a", "b"), 0, 0, 0, b"\n")
 LINE = b"1,23456\n"

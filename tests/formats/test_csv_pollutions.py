@@ -23,8 +23,8 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError, FileCdkError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_auto import DetectingCsvFormat, header_of
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, detect
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, detect
+from file_cdk.formats.csv.sniff.format import DetectingCsvFormat, header_of
 
 HEADER = ["day", "clock", "article", "price", "count", "kind", "remark", "fresh"]
 _NOUNS = ["kettle", "lamp", "rug", "chair", "mirror", "shelf", "basket", "candle", "clock", "vase", "tray", "stool"]

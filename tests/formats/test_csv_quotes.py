@@ -12,10 +12,10 @@ from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_quote_check import are_right
-from file_cdk.formats.csv_shape import FaultPolicy, Shape
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lexer import are_right
+from file_cdk.formats.csv.shape import FaultPolicy, Shape
 
 MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces", "rows"])

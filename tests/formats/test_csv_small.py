@@ -1,8 +1,8 @@
 import pytest
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_small import regular_rows
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.rows import regular_rows
 
 
 @pytest.mark.parametrize("at_file_end", [False, True])

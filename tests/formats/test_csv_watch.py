@@ -13,9 +13,9 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_auto import DetectingCsvFormat
-from file_cdk.formats.csv_sniff import Seen, detect
-from file_cdk.formats.csv_watch import Watched
+from file_cdk.formats.csv.sniff.detect import Seen, detect
+from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
+from file_cdk.formats.csv.sniff.watch import Watched
 from file_cdk.formats.registry import with_dialect
 from file_cdk.formats.unpacking import Unpacking
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv_sniff import detect
+from file_cdk.formats.csv.sniff.detect import detect
 
 WORD = st.sampled_from(
     ["alpha", "Bravo", "São Paulo", "O'Neil", "x", "Müller-Lüdenscheidt", "N/A", "e mail", "C:\\tmp\\x"]

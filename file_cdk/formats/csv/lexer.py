@@ -1,5 +1,9 @@
-"""A piece of CSV through Arrow's reader: columns of a batch at a time, with proof that the piece ends where a record does."""
+"""A piece of CSV through Arrow's reader: columns of a batch at a time, with proof that the piece ends where a record does,
+and that its quotes and the blanks before its values mean what they mean to the row reader."""
 
+import csv
+import io
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,9 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as cp
 import pyarrow.csv as pc
 
-from file_cdk.formats.csv_delimiter import free_byte
-from file_cdk.formats.csv_dialect import UTF8_BOM, Dialect
-from file_cdk.formats.csv_padding import without_padding
+from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, free_byte
+from file_cdk.formats.csv.quotes import MIN_JOINED_LINES, Widths
+from file_cdk.formats.csv.shape import Shape
+
+_BLANK_LINE = re.compile(rb"(?:\A|[\r\n]) +(?:[\r\n]|\Z)")
+_RUNS = (64, 8, 1)
+
+_LOW_HALF = pa.scalar(0xFFFFFFFF, pa.int64())
+_HALF_BITS = pa.scalar(32, pa.int64())
+_ONE = pa.scalar(1, pa.int64())
+
+_FEW_BYTES = 32 << 10
+"""In so many, calling kernels takes longer than looking."""
 
 
 class UnlexableError(Exception):
@@ -157,5 +171,114 @@ def _is_utf8(text: bytes) -> bool:
     try:
         pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(text)).validate(full=True)
     except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def without_padding(piece: bytes, delimiter: bytes, quote: bytes | None, *, doubled: bool) -> bytes | None:
+    """The piece, which begins at a record, without the blanks after delimiters and at the beginnings of lines.
+
+    None where only the row reader can tell: a line of blanks, which is no blank line, and quotes that do not enclose values
+    from their beginning to their end.
+    """
+    if quote is None or quote not in piece:
+        return _stripped(piece, delimiter)
+    parts = piece.split(quote)
+    text = _stripped(quote.join(parts[::2]), delimiter)
+    if len(parts) % 2 == 0 or text is None:
+        return None
+    outside = text.split(quote)
+    around = {part[:1] for part in outside[1:]} | {part[-1:] for part in outside[:-1]}
+    if not around <= {delimiter, b"\n", b"\r", b""} or not (doubled or all(outside[1:-1])):
+        return None
+    parts[::2] = outside
+    return quote.join(parts)
+
+
+def _stripped(text: bytes, delimiter: bytes) -> bytes | None:
+    if text.startswith(b" ") or b"\n " in text or b"\r " in text:
+        if _BLANK_LINE.search(text):
+            return None
+        text = _without_blanks_after(b"\r", _without_blanks_after(b"\n", text.lstrip(b" ")))
+    return _without_blanks_after(delimiter, text)
+
+
+def _without_blanks_after(mark: bytes, text: bytes) -> bytes:
+    for length in _RUNS:
+        run = mark + b" " * length
+        while run in text:
+            text = text.replace(run, mark)
+    return text
+
+
+def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
+    """Whether QuoteMender would take all records of a piece that is prepared for Arrow's reader; if not, it has to be asked.
+
+    records: how many there are in the piece. Most pieces are told by splitting them at their quotes, see `_alternate`.
+    """
+    dialect, line_end = shape.dialect, shape.header.line_end
+    assert dialect.quote is not None
+    quote, delimiter = dialect.quote.encode("ascii"), prepared[-2:-1]
+    if quote not in prepared:
+        return True
+    parts: pa.Array | list[bytes]
+    if len(prepared) <= _FEW_BYTES:
+        parts = prepared.split(quote)
+        right = _alternate_in_few(parts, delimiter, doubled=dialect.double_quote)
+    else:
+        parts = cp.split_pattern(pa.array([prepared], pa.binary()), pattern=dialect.quote).values
+        right = _alternate(parts, delimiter, doubled=dialect.double_quote)
+    if not right:
+        return dialect.double_quote and _are_right_by_row(prepared, dialect, delimiter)
+    if prepared.count(line_end) <= records + 1:
+        return True
+    widths = Widths.of(shape)
+    return not any(
+        inside.count(line_end) >= MIN_JOINED_LINES - 1
+        and all(widths.fit(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
+        for inside in (parts if isinstance(parts, list) else parts.to_pylist())[1::2]
+    )
+
+
+def _alternate_in_few(parts: list[bytes], delimiter: bytes, *, doubled: bool) -> bool:
+    """As `_alternate`, in a small piece."""
+    outside = parts[::2]
+    if len(parts) % 2 == 0 or not (doubled or all(outside[1:])):
+        return False
+    around = {part[:1] for part in outside[1:]} | {part[-1:] for part in outside[:-1]}
+    return around <= {delimiter, b"\r", b"\n", b""}
+
+
+def _alternate(parts: pa.Array, delimiter: bytes, *, doubled: bool) -> bool:
+    """Whether parts outside and parts inside quotes alternate: each part outside begins and ends with a delimiter or line
+    end, or is the nothing between two quotes that stand for one.
+
+    A split's offsets are pairs, of where a part outside begins and where it ends, that is where one inside begins.
+    """
+    if len(parts) % 2 == 0:
+        return False
+    _, offsets, data = parts.buffers()
+    pairs = pa.Array.from_buffers(pa.int64(), (len(parts) + 1) // 2, [None, offsets])
+    text = pa.Array.from_buffers(pa.uint8(), data.size, [None, data])
+    begins, ends = cp.bit_wise_and(pairs, _LOW_HALF), cp.shift_right(pairs, _HALF_BITS)
+    filled = cp.not_equal(begins, ends)
+    if not doubled and filled[1:].false_count:
+        return False
+    firsts = cp.take(text, cp.filter(begins[1:], filled[1:]), boundscheck=False)
+    lasts = cp.take(text, cp.subtract(cp.filter(ends, filled), _ONE), boundscheck=False)
+    return {*cp.unique(firsts).to_pylist(), *cp.unique(lasts).to_pylist()} <= {*delimiter, *b"\r\n"}
+
+
+def _are_right_by_row(prepared: bytes, dialect: Dialect, delimiter: bytes) -> bool:
+    """The same where quotes stand in values without quotes, as inch marks do."""
+    lines = io.StringIO(prepared.decode("utf-8"), newline="")
+    reader = csv.reader(lines, delimiter=delimiter.decode(), quotechar=dialect.quote, strict=True)
+    before = 0
+    try:
+        for _ in reader:
+            if reader.line_num - before >= MIN_JOINED_LINES:
+                return False
+            before = reader.line_num
+    except csv.Error:
         return False
     return True

@@ -1,17 +1,25 @@
-"""The row by row way through a split: Python's csv module, exact on any input, which names the record at fault."""
+"""The row by row way through a split: Python's csv module, exact on any input, which names the record at fault.
+
+Small pieces go this way too, as a whole: merely calling Arrow's reader takes longer.
+"""
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
-from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_quotes import QuoteMender
-from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.lines import Lines, RecordTooLargeError
+from file_cdk.formats.csv.quotes import QuoteMender
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
 
 COMMENT = "comment"
 LONE_QUOTE = "a quote at the end of the file, and nothing in it"
+
+SMALL_PIECE_BYTES = 16 << 10
+"""Python reads about 100 MB/s; Arrow's reader first starts a thread, for which small pieces are too short."""
 
 _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
@@ -163,3 +171,24 @@ class RowReader:
     def _error(self, message: str, byte: int, remedy: str | None = None) -> MalformedRecordError:
         row = self._rows_before + self._number
         return MalformedRecordError(message, uri=self._rules.uri, row=row, byte=byte, remedy=remedy)
+
+
+def regular_rows(piece: bytes, dialect: Dialect, width: int, *, at_file_end: bool) -> list[list[str]] | None:
+    """The rows of a piece that begins at a record, blank lines left out; None where not all have `width` values, where it
+    ends inside a record (of which only the file's last may lack its line end), or where its bytes are no text.
+    """
+    if not dialect.has_plain_delimiter:
+        return None
+    try:
+        text = piece.decode(dialect.encoding)
+        if at_file_end and not text.endswith(("\n", "\r")):
+            text += "\n"
+        # A row of one value too many comes back as the last one, unless a quote that is open takes it for its own.
+        lines = io.StringIO(text + dialect.delimiter * width + "\n", newline="")
+        rows = [row for row in dialect.reader(lines) if row]
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    last = rows.pop()
+    if len(last) != width + 1 or any(last):
+        return None
+    return rows if set(map(len, rows)) <= {width} else None

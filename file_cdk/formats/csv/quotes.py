@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from file_cdk.formats.csv_lines import Lines, RecordTooLargeError
-from file_cdk.formats.csv_shape import OddRows, Shape
+from file_cdk.formats.csv.lines import Lines, RecordTooLargeError
+from file_cdk.formats.csv.shape import OddRows, Shape
 
 TEXT_AFTER_QUOTE = "text follows a closing quote"
 NEVER_CLOSED = "a quote opened in this record is never closed"

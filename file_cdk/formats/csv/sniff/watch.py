@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, Seen, Sniffed, detect_in
-from file_cdk.formats.csv_sniff_dialect import fits_as_well
-from file_cdk.formats.csv_sniff_reading import Marks
-from file_cdk.formats.csv_sniff_text import SINGLE_BYTE_GUESSES, Text, decode
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.sniff.candidates import fits_as_well
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, Seen, Sniffed, detect_in
+from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,11 +160,11 @@ class Watch:
         there = self._lines(place, _PLACE_LINES)
         cut = len(place) == _PLACE_BYTES or len(there) == _PLACE_LINES
         found = detect_in(head + there, text, cut=cut)
-        marks, before = _marks(found.config), _marks(self._config)
-        if found.confidence < MIN_CONFIDENCE or marks == before:
+        after, before = _dialect_of(found.config), _dialect_of(self._config)
+        if found.confidence < MIN_CONFIDENCE or after == before:
             return
         # Another table below the first, say, is no reason to read the first as it is written.
-        if not (fits_as_well(head, marks, before, cut=True) and fits_as_well(there, marks, before, cut=cut)):
+        if not (fits_as_well(head, after, before, cut=True) and fits_as_well(there, after, before, cut=cut)):
             return
         config = found.config
         if config.delimiter == self._config.delimiter:
@@ -208,6 +208,12 @@ def _has_line_end(batch: "pa.RecordBatch") -> bool:
     return any(buffer is not None and b"\n" in buffer.to_pybytes() for buffer in buffers)
 
 
-def _marks(config: CsvConfig) -> Marks:
-    quote = config.quote_char or None
-    return Marks(config.delimiter, quote, config.escape_char, config.comment_char, config.skip_initial_space)
+def _dialect_of(config: CsvConfig) -> Dialect:
+    """As far as the lines of a text can tell it."""
+    return Dialect(
+        config.delimiter,
+        config.quote_char or None,
+        config.escape_char,
+        comment=config.comment_char,
+        skips_blanks=config.skip_initial_space,
+    )

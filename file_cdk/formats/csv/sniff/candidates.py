@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from file_cdk.formats.csv_sniff_cells import Kind, cleanness, kind_of
-from file_cdk.formats.csv_sniff_reading import Marks, Rows
-from file_cdk.formats.csv_sniff_table import evenness, first_of_table, usual_width
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.sniff.cells import Kind, cleanness, kind_of
+from file_cdk.formats.csv.sniff.reading import SampleRows, read_rows
+from file_cdk.formats.csv.sniff.table import evenness, first_of_table, usual_width
 
 _DELIMITERS = {
     ",": 1.0,
@@ -60,13 +61,13 @@ _FAULTS_FORGIVEN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Candidate:
     """One way to read the sample. width: values of most rows. first: index of the first row of the table, its header or data.
     evenness: share of the rows from there on of that width. score: how good it is, 0 to 1.
     faults: quotes that make no sense as quotes, and rows that they join."""
 
-    marks: Marks
-    rows: Rows
+    dialect: Dialect
+    rows: SampleRows
     width: int
     first: int
     evenness: float
@@ -87,42 +88,42 @@ class Shape:
         return self.rows.starts[self.first] if self.first else 0
 
 
-def best_shape(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> Shape | None:
+def best_candidate(lines: Sequence[str], *, cut: bool, hint: str | None = None) -> Candidate | None:
     """The most likely reading; the default one where none is better. cut: the sample ends before the file does.
     hint: the delimiter that the file says it has.
 
     None when there are no rows.
     """
     trial = _Trial(lines, cut)
-    best = default = trial.best(Marks(), _HINTED if hint == "," else 1.0)
-    for delimiter, prior in _candidates(trial.text, lines, hint):
+    best = default = trial.best(Dialect(), _HINTED if hint == "," else 1.0)
+    for delimiter, prior in _delimiters(trial.text, lines, hint):
         for quote in ('"', "'"):
             if (delimiter, quote) == (",", '"') or (quote == "'" and not _may_quote(delimiter, trial.text)):
                 continue
-            shape = trial.best(Marks(delimiter, quote), prior)
-            if shape is None or (best is not None and shape.score <= best.score):
+            candidate = trial.best(Dialect(delimiter, quote), prior)
+            if candidate is None or (best is not None and candidate.score <= best.score):
                 continue
-            if shape.first and default is not None and _is_even_from_the_start(default):
+            if candidate.first and default is not None and _is_even_from_the_start(default):
                 continue
-            best = shape
+            best = candidate
     return best
 
 
-def fits_as_well(lines: Sequence[str], marks: Marks, others: Marks, *, cut: bool) -> bool:
-    """Whether lines make about as good a table with `marks` as with the others."""
+def fits_as_well(lines: Sequence[str], dialect: Dialect, usual: Dialect, *, cut: bool) -> bool:
+    """Whether lines make about as good a table in `dialect` as in the usual one."""
     trial = _Trial(lines, cut)
-    shape, other = trial.read(marks, _HINTED), trial.read(others, _HINTED)
-    if shape is None or other is None:
+    candidate, other = trial.read(dialect, _HINTED), trial.read(usual, _HINTED)
+    if candidate is None or other is None:
         return other is None
-    return (shape.width > 1 or other.width == 1) and shape.share_right >= other.share_right - 0.02
+    return (candidate.width > 1 or other.width == 1) and candidate.share_right >= other.share_right - 0.02
 
 
-def _is_even_from_the_start(shape: Shape) -> bool:
+def _is_even_from_the_start(candidate: Candidate) -> bool:
     """A table, header and all: then no row of it is a title above one in another dialect."""
-    return not shape.first and shape.width > 1 and shape.evenness == 1 and len(shape.table) > 2
+    return not candidate.first and candidate.width > 1 and candidate.evenness == 1 and len(candidate.table) > 2
 
 
-def _candidates(text: str, lines: Sequence[str], hint: str | None) -> Iterator[tuple[str, float]]:
+def _delimiters(text: str, lines: Sequence[str], hint: str | None) -> Iterator[tuple[str, float]]:
     known = _DELIMITERS | _WEAK_DELIMITERS
     for delimiter, prior in known.items():
         if delimiter == hint:
@@ -163,7 +164,7 @@ def _may_quote(delimiter: str, text: str) -> bool:
 
 
 class _Trial:
-    """Reads the sample with one choice of marks after the other."""
+    """Reads the sample in one dialect after the other."""
 
     def __init__(self, lines: Sequence[str], cut: bool) -> None:
         self.lines = lines
@@ -171,44 +172,50 @@ class _Trial:
         self._cut = cut
         self._comment = "#" if _comments_below_the_top(lines) else None
 
-    def best(self, marks: Marks, prior: float) -> Shape | None:
+    def best(self, dialect: Dialect, prior: float) -> Candidate | None:
         """With this delimiter and quote, and what else the lines prove."""
-        shape = self._without_comments(marks, prior)
-        if self._comment is not None and not marks.delimiter.startswith(self._comment):
-            without = self._without_comments(replace(marks, comment=self._comment), prior * _WITH_COMMENTS)
-            if without is not None and without.width > 1 and (shape is None or without.evenness > shape.evenness):
+        candidate = self._without_comments(dialect, prior)
+        if self._comment is not None and not dialect.delimiter.startswith(self._comment):
+            without = self._without_comments(replace(dialect, comment=self._comment), prior * _WITH_COMMENTS)
+            if (
+                without is not None
+                and without.width > 1
+                and (candidate is None or without.evenness > candidate.evenness)
+            ):
                 return without
-        return shape
+        return candidate
 
-    def _without_comments(self, marks: Marks, prior: float) -> Shape | None:
-        shape = self.read(marks, prior)
-        if marks.quote is None or marks.quote not in self.text:
-            return self._escaped(shape, marks, prior)
-        padded = replace(marks, blanks=True)
-        if marks.delimiter != " " and re.search(rf"{re.escape(marks.delimiter)} +{marks.quote}", self.text):
-            shape = _better(shape, self.read(padded, prior), equal=_has_quotes_after_blanks(shape, marks.quote))
-        shape = self._escaped(shape, shape.marks if shape else marks, prior)
-        if marks.quote == "'":
-            return None if shape is None or shape.faults else shape
-        if shape is None or shape.faults:
-            bare = self.read(replace(marks, quote=None), prior)
-            if bare is not None and (shape is None or _quotes_are_text(shape, bare, self.text)):
+    def _without_comments(self, dialect: Dialect, prior: float) -> Candidate | None:
+        candidate = self.read(dialect, prior)
+        if dialect.quote is None or dialect.quote not in self.text:
+            return self._escaped(candidate, dialect, prior)
+        padded = replace(dialect, skips_blanks=True)
+        if dialect.delimiter != " " and re.search(rf"{re.escape(dialect.delimiter)} +{dialect.quote}", self.text):
+            candidate = _better(
+                candidate, self.read(padded, prior), equal=_has_quotes_after_blanks(candidate, dialect.quote)
+            )
+        candidate = self._escaped(candidate, candidate.dialect if candidate else dialect, prior)
+        if dialect.quote == "'":
+            return None if candidate is None or candidate.faults else candidate
+        if candidate is None or candidate.faults:
+            bare = self.read(replace(dialect, quote=None), prior)
+            if bare is not None and (candidate is None or _quotes_are_text(candidate, bare, self.text)):
                 return bare
-        return shape
+        return candidate
 
-    def _escaped(self, shape: Shape | None, marks: Marks, prior: float) -> Shape | None:
+    def _escaped(self, candidate: Candidate | None, dialect: Dialect, prior: float) -> Candidate | None:
         """With a backslash for an escape, where without one quotes make no sense or rows are less even, or where all that
         there are in the midst of values are doubled."""
         if "\\" not in self.text:
-            return shape
-        quote = marks.quote is not None and "\\" + marks.quote in self.text
-        doubled = self._doubles_backslashes(marks.quote)
+            return candidate
+        quote = dialect.quote is not None and "\\" + dialect.quote in self.text
+        doubled = self._doubles_backslashes(dialect.quote)
         if not (quote or doubled) and (
-            "\\" + marks.delimiter not in self.text
-            or len(_LONE_BACKSLASH.findall(self.text)) > 2 * self.text.count("\\" + marks.delimiter)
+            "\\" + dialect.delimiter not in self.text
+            or len(_LONE_BACKSLASH.findall(self.text)) > 2 * self.text.count("\\" + dialect.delimiter)
         ):
-            return shape
-        return _better(shape, self.read(replace(marks, escape="\\"), prior), equal=doubled)
+            return candidate
+        return _better(candidate, self.read(replace(dialect, escape="\\"), prior), equal=doubled)
 
     def _doubles_backslashes(self, quote: str | None) -> bool:
         if len(_DOUBLED_BACKSLASH.findall(self.text)) < _DOUBLED_THAT_PROVE:
@@ -216,9 +223,9 @@ class _Trial:
         bare = self.text.replace("\\\\", "")
         return "\\" not in (bare if quote is None else bare.replace("\\" + quote, ""))
 
-    def read(self, marks: Marks, prior: float) -> Shape | None:
+    def read(self, dialect: Dialect, prior: float) -> Candidate | None:
         try:
-            rows = marks.rows(self.lines, cut=self._cut)
+            rows = read_rows(self.lines, dialect, cut=self._cut)
         except csv.Error:
             return None
         begun = rows.pop() if self._cut and len(rows.values) > 2 else None  # may go on beyond the sample
@@ -229,47 +236,49 @@ class _Trial:
         first = first_of_table(values, width)
         table = values[first:]
         even = evenness(table, width)
-        clean = _clean_share(table, quotes_are_text=marks.quote is None)
+        clean = _clean_share(table, quotes_are_text=dialect.quote is None)
         breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
-        weak = marks.delimiter in _WEAK_DELIMITERS or (len(marks.delimiter) == 1 and marks.delimiter not in _DELIMITERS)
-        if weak and prior < _HINTED and (first or not _is_plain_table(marks, table, width, even, self.lines)):
+        weak = dialect.delimiter in _WEAK_DELIMITERS or (
+            len(dialect.delimiter) == 1 and dialect.delimiter not in _DELIMITERS
+        )
+        if weak and prior < _HINTED and (first or not _is_plain_table(dialect, table, width, even, self.lines)):
             prior *= 0.1
         penalty = _WITH_LINES_ABOVE if first else 1.0
         faults = rows.faults
-        if marks.quote is not None:
-            faults += rows.joined(self.lines, marks.delimiter, width)
+        if dialect.quote is not None:
+            faults += rows.joined(self.lines, dialect.delimiter, width)
             if begun is not None and begun.lines >= _LINES_OF_OPEN_QUOTE:
-                faults += begun.joined(self.lines, marks.delimiter, width)
+                faults += begun.joined(self.lines, dialect.delimiter, width)
         score = prior * penalty * breadth * even**2 * clean**2
-        return Shape(marks, rows, width, first, even, score, faults)
+        return Candidate(dialect, rows, width, first, even, score, faults)
 
 
-def _better(shape: Shape | None, other: Shape | None, *, equal: bool) -> Shape | None:
+def _better(candidate: Candidate | None, other: Candidate | None, *, equal: bool) -> Candidate | None:
     """The other reading where it makes more sense of quotes, or rows more even; equal: also where it is as good."""
-    if shape is None or other is None:
-        return shape or other
-    if other.faults > shape.faults or other.evenness < shape.evenness or other.width < shape.width == 1:
-        return shape
-    return other if equal or other.faults < shape.faults or other.evenness > shape.evenness else shape
+    if candidate is None or other is None:
+        return candidate or other
+    if other.faults > candidate.faults or other.evenness < candidate.evenness or other.width < candidate.width == 1:
+        return candidate
+    return other if equal or other.faults < candidate.faults or other.evenness > candidate.evenness else candidate
 
 
-def _quotes_are_text(quoted: Shape, bare: Shape, text: str) -> bool:
+def _quotes_are_text(quoted: Candidate, bare: Candidate, text: str) -> bool:
     """Of a reading with quotes that has faults, and one without. The latter changes no character: it is right unless the
     other is clearly more even, or many values stand in quotes as they should."""
     if bare.width < 2 or bare.evenness < quoted.evenness - 0.02 or bare.width < quoted.width:
         return False
     if quoted.faults == quoted.rows.never_closed and len(bare.table) < _ROWS_THAT_SHOW_NO_QUOTES:
         return False
-    mark = re.escape(quoted.marks.delimiter)
+    mark = re.escape(quoted.dialect.delimiter)
     wrapped = len(re.findall(rf'(?:^|(?<={mark}))"(?:[^"\r\n]|"")*"(?={mark}|[\r\n]|\Z)', text, re.MULTILINE))
     cells = sum(bool(cell) for row in bare.table for cell in row)
     return wrapped < _WRAPPED * cells and quoted.faults > _FAULTS_FORGIVEN * wrapped
 
 
-def _has_quotes_after_blanks(shape: Shape | None, quote: str) -> bool:
-    if shape is None:
+def _has_quotes_after_blanks(candidate: Candidate | None, quote: str) -> bool:
+    if candidate is None:
         return True
-    cells = [cell.strip() for row in shape.table for cell in row if cell.startswith(" ")]
+    cells = [cell.strip() for row in candidate.table for cell in row if cell.startswith(" ")]
     begun = [cell for cell in cells if cell.startswith(quote)]
     return bool(begun) and all(len(cell) > 1 and cell.endswith(quote) for cell in begun)
 
@@ -301,14 +310,14 @@ def _clean_share(table: list[list[str]], *, quotes_are_text: bool) -> float:
     return total / judged if judged else 1.0
 
 
-def _is_plain_table(marks: Marks, table: list[list[str]], width: int, even: float, lines: Sequence[str]) -> bool:
+def _is_plain_table(dialect: Dialect, table: list[list[str]], width: int, even: float, lines: Sequence[str]) -> bool:
     """Whether a weak delimiter is one after all: even rows, no more blanks around, and a column of numbers or dates."""
     if width < 2 or len(table) < 3 or even < (0.97 if width > 3 and len(table) > 30 else 1):
         return False
-    if marks.delimiter == ":" and all(map(_CLOCK.search, lines[1:51])):
+    if dialect.delimiter == ":" and all(map(_CLOCK.search, lines[1:51])):
         return False
     body = [row for row in table[1:51] if len(row) == width]
-    quoted = marks.quote is not None and width > 3 and any(marks.quote in line for line in lines)
+    quoted = dialect.quote is not None and width > 3 and any(dialect.quote in line for line in lines)
     cells = [] if quoted else [cell for row in body for cell in row]
     if any(cell != cell.strip() or cell.endswith((",", ";", "|", ":")) or (not cell and width > 2) for cell in cells):
         return False

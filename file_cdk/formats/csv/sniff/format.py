@@ -12,10 +12,10 @@ from file_cdk.core.errors import DialectRefutedError, MalformedFileError, Sequen
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_sniff import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
-from file_cdk.formats.csv_watch import Settled, Watch, Watched
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.format import CsvFormat
+from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
+from file_cdk.formats.csv.sniff.watch import Settled, Watch, Watched
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ class DetectingCsvFormat:
     usual: the dialect of most files, and header: the names that they begin with. A file that begins so is read so, without
     looking further; any other is looked at closely, and a dialect that is not the usual one is a warning. seen: in the files
     that `usual` was told from.
-    While a table is read the rest of the file is held against the dialect (see csv_watch): DialectRefutedError asks for the
+    While a table is read the rest of the file is held against the dialect (see `watch`): DialectRefutedError asks for the
     file to be read again `with_dialect`, from its beginning. Not so in an encoding whose bytes depend on their neighbours.
     Raises MalformedFileError for a file that is not text, and for markup.
     """

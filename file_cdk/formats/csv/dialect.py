@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from encodings import normalize_encoding
@@ -10,7 +11,6 @@ from importlib import import_module
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import ConfigError
-from file_cdk.formats.csv_delimiter import StandIn
 
 FIELD_SIZE_LIMIT = 256 << 20
 """Characters that Python's csv module accepts in one value; its own default of 128 K is too few for documents in a cell."""
@@ -27,6 +27,55 @@ _MARKS = (
 
 _NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs that decode to text, but of names and of source code."""
+
+
+_NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+"""Code points that Unicode promises never to make characters."""
+
+_CONTROL_BYTES = bytes([*range(0x1F, 0x0D, -1), *range(0x08, 0x00, -1)])
+"""Bytes for a stand-in in UTF-8, the likeliest to be free first: neither text nor line ends nor NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Text in which one character stands for the delimiter, inside quotes too, and back: no text is lost on the way, even
+    one that has the stand-in itself."""
+
+    delimiter: str
+    mark: str
+    escape: str
+
+    @classmethod
+    def of(cls, delimiter: str) -> "StandIn":
+        mark, escape = [char for char in _NO_CHARACTERS if char not in delimiter][:2]
+        return cls(delimiter, mark, escape)
+
+    def into(self, text: str) -> str:
+        """An occurrence of the delimiter is what is found first from the left: `a|||b` with `||` is `a` and `|b`."""
+        if text.isascii() or not (self.mark in text or self.escape in text):
+            return text.replace(self.delimiter, self.mark)
+        return self.mark.join(
+            part.replace(self.escape, self.escape + "0").replace(self.mark, self.escape + "1")
+            for part in text.split(self.delimiter)
+        )
+
+    def back(self, value: str) -> str:
+        """A value of what `into` gave, as it was."""
+        if value.isascii() or not (self.mark in value or self.escape in value):
+            return value
+        originals = {self.mark: self.delimiter, self.escape + "0": self.escape, self.escape + "1": self.mark}
+        return re.sub(f"{self.mark}|{self.escape}[01]", lambda found: originals[found[0]], value)
+
+    def row_back(self, row: list[str]) -> list[str]:
+        return [self.back(value) for value in row]
+
+
+def free_byte(text: bytes, taken: bytes) -> bytes | None:
+    """A control character that is neither in `text` nor among those `taken`; None when there is none."""
+    for code in _CONTROL_BYTES:
+        if code not in taken and code not in text:
+            return bytes([code])
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +149,7 @@ class Dialect:
             return blanked.between(replace(self, comment=None).reader(blanked, strict=strict))
         if len(self.delimiter) > 1:
             stand_in = StandIn.of(self.delimiter)
-            return stand_in.rows_back(self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
+            return map(stand_in.row_back, self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
         return csv.reader(
             lines,
             delimiter=self.delimiter,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header
 
 TOO_MANY = "record has too many values"
 TOO_FEW = "record has too few values"

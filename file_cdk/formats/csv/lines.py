@@ -8,13 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.csv_dialect import Dialect
+from file_cdk.formats.csv.dialect import Dialect, marked_encoding
 
 PIECE_BYTES = 512 << 10
 """Bytes of one read, and of one piece decoded: larger ones leave the processor's cache, smaller ones pay for each call."""
-
-
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 class Readable(Protocol):
@@ -367,7 +364,7 @@ class TextLines:
         if text.startswith("\ufeff"):
             self.offset = self._size("\ufeff")
             return text[1:]
-        if self._mark_bytes and chunk.startswith(_MARKS):
+        if self._mark_bytes and marked_encoding(chunk[:4], ""):
             self.offset = self._mark_bytes
         return text
 

@@ -6,13 +6,8 @@ import json
 import re
 from dataclasses import dataclass
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from file_cdk.formats.csv.dialect import marked_encoding
+
 _OTHER_FORMATS = (
     b"PK\x03\x04",
     b"PAR1",
@@ -56,9 +51,8 @@ def decode(sample: bytes) -> Text:
     """The sample's text without a byte order mark; bytes at its end that are part of a character are left out."""
     if sample.startswith(_OTHER_FORMATS):
         return Text("", readable=False)
-    for mark, encoding in _MARKS:
-        if sample.startswith(mark):
-            return _checked(_decoded(sample, encoding).removeprefix("\ufeff"), encoding)
+    if (marked := marked_encoding(sample[:4], "")) is not None:
+        return _checked(_decoded(sample, marked).removeprefix("\ufeff"), "utf8" if marked == "utf-8" else marked)
     if (utf16 := _utf16_without_mark(sample)) is not None:
         return _checked(_decoded(sample, utf16), utf16)
     text = _decoded(sample, "utf8")

@@ -9,17 +9,17 @@ from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.file_cache import FileCache, Latest
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, KnownHeader
-from file_cdk.formats.csv_lines import PIECE_BYTES
-from file_cdk.formats.csv_shape import FaultPolicy, Row
-from file_cdk.formats.csv_small import SMALL_PIECE_BYTES
-from file_cdk.formats.csv_split import CsvSplit, Reading
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header, KnownHeader
+from file_cdk.formats.csv.lines import PIECE_BYTES
+from file_cdk.formats.csv.rows import SMALL_PIECE_BYTES
+from file_cdk.formats.csv.shape import FaultPolicy, Row
+from file_cdk.formats.csv.split import CsvSplit, Reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from file_cdk.formats.csv_cast import RecordConversion
+    from file_cdk.formats.csv.cast import RecordConversion
 
 SAMPLE_BYTES = 1_000_000
 """Inference reads the records that begin in this much of a file's data."""
@@ -40,7 +40,7 @@ class CsvFormat:
     A piece that Arrow cannot take is left to the row reader, and the next one tried again.
     A split begins where a record probably does; the engine compares, and runs one again that guessed wrong.
 
-    Records: values are strings, or cast to the catalog's types (see csv_cast). Tables: see csv_table.
+    Records: values are strings, or cast to the catalog's types (see `cast`). Tables: see `table`.
     Rows of another width than the header's, by `ragged`: `fail` ends the file, `reject` rejects the row, `pad` makes a value
     that is missing null and puts those that are over into the string column `_rest`, as a JSON array of strings (null where
     nothing is over; `_rest_2` … where the file has a `_rest` of its own). With `reject`, `pad` and, in tables, by default, a
@@ -91,7 +91,7 @@ class CsvFormat:
         if self.config.inference_type is InferenceType.NONE:
             _require_first_record(split)
         else:
-            from file_cdk.formats.csv_infer import json_types
+            from file_cdk.formats.csv.cast import json_types
 
             nulls = self.config.null_values | {_MISSING}
             config = self.config.model_copy(update={"null_values": nulls})
@@ -108,9 +108,9 @@ class CsvFormat:
         import pyarrow as pa
 
         from file_cdk.core.arrow_types import merge
-        from file_cdk.formats.csv_dialect import CANONICAL
-        from file_cdk.formats.csv_lexer import Lexer
-        from file_cdk.formats.csv_table import inferred_types, table_nulls
+        from file_cdk.formats.csv.dialect import CANONICAL
+        from file_cdk.formats.csv.lexer import Lexer
+        from file_cdk.formats.csv.table import inferred_types, table_nulls
 
         split = self._sampled(stream, file, FaultPolicy.for_table(self.config), table_nulls(self.config))
         names = split.header.stripped_names
@@ -132,7 +132,7 @@ class CsvFormat:
         Raises MalformedRecordError after the records before the one at fault, MalformedFileError for the header, and
         SequentialOnlyError where a byte order mark says that the file cannot be split.
         """
-        from file_cdk.formats.csv_cast import RecordConversion
+        from file_cdk.formats.csv.cast import RecordConversion
 
         def convert(header: Header) -> RecordConversion:
             made = self._conversions.get(
@@ -150,7 +150,7 @@ class CsvFormat:
 
         A value that a column's type would change (`007` in a column of integers) does not fit it.
         """
-        from file_cdk.formats.csv_table import TableConversion, table_nulls
+        from file_cdk.formats.csv.table import TableConversion, table_nulls
 
         reading = self._reading(FaultPolicy.for_table(self.config), table_nulls(self.config))
         part = CsvSplit(reading, stream, split, report)

@@ -6,7 +6,7 @@ value that does not cast is null when it is one of the null values, and stays a 
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +21,9 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.csv_decode import Batch
-from file_cdk.formats.csv_header import Header
-from file_cdk.formats.csv_lexer import Lexer
+from file_cdk.formats.csv.decode import Batch
+from file_cdk.formats.csv.header import Header
+from file_cdk.formats.csv.lexer import Lexer
 
 Cast = Callable[[str], Any]
 
@@ -36,6 +36,7 @@ _ARROW_TYPES = {
     "boolean": pa.bool_(),
 }
 _ALIASES = {"float": "number"}
+_NARROWEST_FIRST = ("boolean", "integer", "number")
 
 _encoder = msgspec.json.Encoder()
 _encode, _encode_lines = _encoder.encode, _encoder.encode_lines
@@ -278,6 +279,22 @@ class RecordConversion:
     def _note_left_out(self, rows: int) -> None:
         for message in self._left_out:
             self._report.warnings[message] += rows
+
+
+def json_types(width: int, rows: Iterable[list[str]], config: CsvConfig) -> list[str]:
+    """Per column the narrowest of boolean, integer, number and string that every value but the null ones fits."""
+    values: list[set[str]] = [set() for _ in range(width)]
+    for row in rows:
+        for column, value in zip(values, row, strict=True):
+            column.add(value)
+    by_name = casts(config)
+    candidates = [(name, by_name[name]) for name in _NARROWEST_FIRST]
+    return [_narrowest(column - config.null_values, candidates) for column in values]
+
+
+def _narrowest(values: set[str], candidates: list[tuple[str, Cast]]) -> str:
+    fitting = (name for name, cast in candidates if all(_converts(cast, value) for value in values))
+    return next(fitting, "string") if values else "string"
 
 
 def _converts(cast: Cast, text: str) -> bool:

@@ -11,16 +11,16 @@ from file_cdk.core.errors import SequentialOnlyError
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.csv_dialect import Dialect
-from file_cdk.formats.csv_header import Header, HeaderReader, KnownHeader
-from file_cdk.formats.csv_lines import ByteLines, Footless, ForwardReader, Lines, TextLines
-from file_cdk.formats.csv_shape import BLANKS_LEFT_OUT, FaultPolicy, Rows, Shape
+from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.header import Header, HeaderReader, KnownHeader
+from file_cdk.formats.csv.lines import ByteLines, Footless, ForwardReader, Lines, TextLines
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FaultPolicy, Rows, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from file_cdk.formats.csv_decode import Converting, RowsDecoder
-    from file_cdk.formats.csv_pieces import PieceReader
+    from file_cdk.formats.csv.decode import Converting, RowsDecoder
+    from file_cdk.formats.csv.pieces import PieceReader
 
 _MIN_CHUNK_BYTES = 4 << 10
 
@@ -77,7 +77,7 @@ class CsvSplit:
 
     def read(self, converting: "Converting") -> Iterator["pa.RecordBatch | JsonLines"]:
         """All batches; fills in the report."""
-        from file_cdk.formats.csv_decode import RowsDecoder
+        from file_cdk.formats.csv.decode import RowsDecoder
 
         report, split = self._report, self._split
         end = split.end
@@ -143,7 +143,7 @@ class CsvSplit:
             warnings[f"begins with a byte order mark and is read as {marked}, not as {configured}"] += 1
 
     def _first_record(self) -> int:
-        from file_cdk.formats.csv_boundaries import guess_start
+        from file_cdk.formats.csv.pieces import guess_start
 
         split, data_start = self._split, self.header.data_start
         if split.start <= data_start:
@@ -161,9 +161,8 @@ class CsvSplit:
             until = yield from pieces.read(self._report.end, end)
 
     def _piece_reader(self, rows: "RowsDecoder") -> "PieceReader":
-        from file_cdk.formats.csv_boundaries import Boundaries
-        from file_cdk.formats.csv_decode import PieceDecoder
-        from file_cdk.formats.csv_pieces import MAX_PIECE_BYTES, PieceReader
+        from file_cdk.formats.csv.decode import PieceDecoder
+        from file_cdk.formats.csv.pieces import MAX_PIECE_BYTES, Boundaries, PieceReader
 
         return PieceReader(
             self._reader,
@@ -180,7 +179,7 @@ class CsvSplit:
                 yield batch
 
     def _row_chunks(self, start: int, end: int) -> Iterator[Rows]:
-        from file_cdk.formats.csv_rows import RowReader, RowRules
+        from file_cdk.formats.csv.rows import RowReader, RowRules
 
         encoding = self.header.encoding or self._reading.config.encoding or "utf8"
         rules = RowRules(self._split.file.uri, self._shape, encoding)
