@@ -60,16 +60,6 @@ def parse_page(body: bytes) -> ListedPage:
     )
 
 
-def parse_error(body: bytes) -> tuple[str, str | None]:
-    """(Code, Region) of an error's body; ("", None) when it is none."""
-    text = body[:65536].decode("utf-8", "replace")
-    code, region = _element(text, "Code"), _element(text, "Region")
-    # It goes into messages: nothing but a name.
-    return (code if re.fullmatch(r"[\w.-]{1,80}", code) else ""), (
-        region if re.fullmatch(r"[a-z0-9-]{1,40}", region) else None
-    )
-
-
 def _element(text: str, name: str) -> str:
     match = re.search(rf"<{name}>([^<]*)</{name}>", text)
     return (

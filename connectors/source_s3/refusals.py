@@ -36,7 +36,7 @@ _WRONG_CREDENTIALS = frozenset(
         "NotSignedUp",
     }
 )
-WRONG_REGION = frozenset(
+_WRONG_REGION = frozenset(
     {
         "PermanentRedirect",
         "TemporaryRedirect",
@@ -101,7 +101,7 @@ class Refusal:
             return AccessError(f"there is no {self._bucket}", remedy="Check `bucket` and `endpoint`")
         if self.code == "InvalidBucketName":
             return AccessError(f"{self._bucket} is not a bucket's name", remedy="Check `bucket`")
-        if self.code in WRONG_REGION or self.status in (301, 307, 308):
+        if self.code in _WRONG_REGION or self.status in (301, 307, 308):
             remedy = f"Set region_name to {self.region!r}" if self.region else "Set region_name to its region"
             return AccessError(f"{self._bucket} is in another region", remedy=remedy)
         if self.status == 403 and self.uri is None:

@@ -1,17 +1,15 @@
-"""The one module that knows the SDK (botocore, which boto3 is made of): credentials, where a bucket is, signed listings,
-and whatever the fast way cannot read.
+"""The one module that knows the SDK (botocore, which boto3 is made of): credentials, where a bucket is, listings, and whatever
+the fast way cannot read.
 
-moto's `mock_aws` answers requests inside botocore, without a network. While it is on, which `moto.core.models.botocore_stubber`
-says, every request is a call of the SDK's client.
+A listing is the SDK's request, signed, sent and redirected by it, and only its body is parsed by us, which takes a tenth of the
+CPU of botocore's parser. What handlers of botocore's events do to a request (moto answers it) holds for listings too.
 """
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, unquote
 
 from file_cdk import (
     AccessError,
@@ -22,14 +20,13 @@ from file_cdk import (
     TransientError,
     connection_fault,
 )
-from source_s3.pages import ListedPage, NotAListingError, parse_error, parse_page, plain_etag
-from source_s3.refusals import NEXT_SYNC, WRONG_REGION, Refusal
-from source_s3.settings import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3Settings, Target
+from source_s3.access import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3Settings, Target
+from source_s3.pages import ListedPage, NotAListingError, parse_page, plain_etag
+from source_s3.refusals import NEXT_SYNC, Refusal
 
 try:
     import botocore.exceptions as faults
     from botocore import UNSIGNED
-    from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.config import Config
     from botocore.credentials import (
@@ -38,9 +35,8 @@ try:
         Credentials,
         DeferredRefreshableCredentials,
     )
-    from botocore.httpsession import URLLib3Session
+    from botocore.handlers import BUILTIN_HANDLERS
     from botocore.session import Session
-    from botocore.utils import get_environ_proxies
     from urllib3.exceptions import HTTPError
 except ImportError as exc:
     raise ConfigError("the AWS SDK (boto3) is not installed", remedy="Install it: pip install 'file-cdk[s3]'") from exc
@@ -50,13 +46,8 @@ _CONNECTIONS = 32
 _PIECE_BYTES = 256 << 10
 _BODY_FAULTS = (faults.BotoCoreError, HTTPError, OSError)
 _PROBE_KEY = "k"
+_START_AFTER = re.compile(r"[?&]start-after=([^&]*)")
 _GLOBAL_HOST = re.compile(r"^(https?://(?:[^/]+\.)?s3)\.amazonaws\.com(?=/|$)")
-
-
-def is_mocked() -> bool:
-    """Whether moto's in-process mock is on."""
-    stubber = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
-    return getattr(stubber, "enabled", False) is True
 
 
 class _AssumedRole(CredentialProvider):
@@ -159,13 +150,17 @@ def _masked(key_id: str) -> str:
     return f"{key_id[:4]}…{key_id[-4:]}" if len(key_id) >= 16 else f"{key_id[:2]}…"
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """Clients for one region; replaced as a whole when the bucket turns out to be in another one."""
+def _read_page(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Parses a listing before botocore does, and leaves it nothing to parse. Raises NotAListingError."""
+    if response_dict["status_code"] == 200:
+        customized_response_dict["Page"] = parse_page(response_dict["body"])
+        response_dict["body"] = b""
 
-    client: Any
-    target: Target
-    http: Any
+
+def _name_start_twice(params: dict[str, Any], **_: Any) -> None:
+    """A server of the first version of the API, which has no tokens, knows `marker` for `start-after`."""
+    if after := _START_AFTER.search(params["url"]):
+        params["url"] += f"&marker={after[1]}"
 
 
 class Sdk:
@@ -179,7 +174,8 @@ class Sdk:
         self._session = make_session(settings)
         try:
             self._credentials = self._session.get_credentials()
-            self._connection = self._connect(settings.region_name)
+            self._client = self._make_client()
+            self._target = self._find_target()
         except faults.ClientError as exc:
             raise self._refused(exc, None) from None
         except (faults.BotoCoreError, ValueError) as exc:
@@ -192,7 +188,14 @@ class Sdk:
     @property
     def target(self) -> Target:
         """Where the bucket is, for whoever signs requests himself. Its bucket is a plain one."""
-        return self._connection.target
+        return self._target
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether a handler of the SDK's event for sending answers requests in this process, as moto's mock does."""
+        request = AWSRequest("GET", f"{self._target.bucket_url}/{_PROBE_KEY}").prepare()
+        answers = self._client.meta.events.emit("before-send.s3.GetObject", request=request)
+        return any(answer is not None for _, answer in answers)
 
     def frozen_credentials(self) -> tuple[str, str, str | None]:
         """(access key, secret, token), renewed when they are due."""
@@ -202,24 +205,18 @@ class Sdk:
         return frozen.access_key or "", frozen.secret_key or "", frozen.token
 
     def list_page(self, prefix: str, after: Mapping[str, str]) -> ListedPage:
-        """after: further parameters of ListObjectsV2 by the names that the protocol has for them."""
-        try:
-            if is_mocked() or not self._settings.is_plain_bucket:
-                return self._list_by_client(prefix, after)
-            return self._list_signed(prefix, after)
-        except faults.ClientError as exc:
-            raise self._refused(exc, None) from None
-        except NotAListingError as exc:
-            message = f"bucket {self._settings.bucket!r}: {exc}"
-            raise TransientError(message, remedy="Check that `endpoint` is that of an S3 service") from None
-        except _BODY_FAULTS as exc:
-            raise _fault(exc, self._settings.bucket) from None
+        """after: ContinuationToken or StartAfter, as ListObjectsV2 has them."""
+        with self._translated():
+            page: ListedPage = self._client.list_objects_v2(
+                Bucket=self._settings.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS, EncodingType="url", **after
+            )["Page"]
+            return page
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
         """Bytes `[start, end)` of this version; the answer to a server that ignores ranges is cut."""
         pin = {"IfMatch": f'"{file.etag}"'} if file.etag and not file.etag.startswith("W/") else {}
-        try:
-            answer = self._connection.client.get_object(
+        with self._translated(file.uri):
+            answer = self._client.get_object(
                 Bucket=self._settings.bucket, Key=file.uri, Range=f"bytes={start}-{end - 1}", **pin
             )
             body = answer["Body"]
@@ -229,89 +226,54 @@ class Sdk:
                 yield from _exactly(body.iter_chunks(_PIECE_BYTES), skip, end - start, file)
             finally:
                 body.close()
-        except faults.ClientError as exc:
-            raise self._refused(exc, file.uri) from None
-        except _BODY_FAULTS as exc:
-            raise _fault(exc, self._settings.bucket, file.uri) from None
 
-    def _connect(self, region: str | None) -> "_Connection":
+    @contextmanager
+    def _translated(self, uri: str | None = None) -> Iterator[None]:
+        """Around a request and its body: errors of the SDK become ours."""
+        try:
+            yield
+        except faults.ClientError as exc:
+            raise self._refused(exc, uri) from None
+        except NotAListingError as exc:
+            message = f"bucket {self._settings.bucket!r}: {exc}"
+            raise TransientError(message, remedy="Check that `endpoint` is that of an S3 service") from None
+        except _BODY_FAULTS as exc:
+            raise _fault(exc, self._settings.bucket, uri) from None
+
+    def _make_client(self) -> Any:
         settings = self._settings
         style = {} if settings.addressing_style == "auto" else {"s3": {"addressing_style": settings.addressing_style}}
         signature = UNSIGNED if self._credentials is None else "s3v4"
         client: Any = self._session.create_client(
             "s3",
             endpoint_url=settings.endpoint,
-            region_name=region,
+            region_name=settings.region_name,
             verify=settings.ca_bundle,
             config=_config(signature_version=signature, **style),
         )
+        events = client.meta.events
+        events.register("before-call.s3.ListObjectsV2", _name_start_twice)
+        for event, handler, *_ in BUILTIN_HANDLERS:
+            if event.startswith(
+                "before-parse.s3"
+            ):  # parses a listing to see whether it is an error, as `parse_page` does
+                events.unregister(event, handler)
+        events.register("before-parse.s3.ListObjectsV2", _read_page)
+        return client
+
+    def _find_target(self) -> Target:
+        """What the SDK would ask for an object is, but for the key, where the bucket is."""
+        bucket, client = self._settings.bucket, self._client
+        if not self._settings.is_plain_bucket:
+            return Target("", "")
         found = client.meta.region_name if client.meta.region_name != "aws-global" else "us-east-1"
-        if not settings.is_plain_bucket:
-            return _Connection(client, Target("", ""), None)
-        # What the SDK would ask for an object is, but for the key, where the bucket is.
-        probe = client.generate_presigned_url("get_object", {"Bucket": settings.bucket, "Key": _PROBE_KEY})
+        probe = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": _PROBE_KEY})
         bucket_url = probe.partition("?")[0].removesuffix(f"/{_PROBE_KEY}")
-        http = URLLib3Session(
-            verify=self._verify or True,  # type: ignore[arg-type]  # the stubs do not know paths
-            proxies=get_environ_proxies(bucket_url),
-            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),  # type: ignore[arg-type]  # nor pairs
-            max_pool_connections=_CONNECTIONS,
-        )
-        return _Connection(client, Target(_regional(bucket_url, found), found, self._verify), http)
+        return Target(_regional(bucket_url, found), found, self._verify)
 
     @property
     def _verify(self) -> str | None:
         return self._settings.ca_bundle or self._session.get_config_variable("ca_bundle") or None
-
-    def _list_signed(self, prefix: str, after: Mapping[str, str]) -> ListedPage:
-        connection = self._connection
-        answer = self._fetch(connection, prefix, after)
-        refusal = self._refusal_of(answer)
-        is_elsewhere = refusal.code in WRONG_REGION or refusal.status == 301
-        if is_elsewhere and refusal.region not in (None, connection.target.region):
-            connection = self._connection = self._connect(refusal.region)
-            answer = self._fetch(connection, prefix, after)
-            refusal = self._refusal_of(answer)
-        if refusal.status != 200:
-            raise refusal.error()
-        return parse_page(answer.content)
-
-    def _fetch(self, connection: "_Connection", prefix: str, after: Mapping[str, str]) -> Any:
-        target = connection.target
-        parameters = {"encoding-type": "url", "list-type": "2", "max-keys": str(PAGE_KEYS), "prefix": prefix, **after}
-        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in sorted(parameters.items()))
-        separator = "/" if target.virtual(self._settings.bucket) else ""
-        request = AWSRequest("GET", f"{target.bucket_url}{separator}?{query}", data=b"")
-        if self._credentials is not None:
-            S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", target.region).add_auth(request)
-        return connection.http.send(request.prepare())
-
-    def _refusal_of(self, answer: Any) -> Refusal:
-        code, region = ("", None) if answer.status_code == 200 else parse_error(answer.content)
-        return Refusal(
-            self._settings.bucket,
-            answer.status_code,
-            code,
-            retry_after_s=_seconds(answer.headers.get("retry-after")),
-            region=answer.headers.get("x-amz-bucket-region") or region,
-            anonymous=self.is_anonymous,
-        )
-
-    def _list_by_client(self, prefix: str, after: Mapping[str, str]) -> ListedPage:
-        names = {"continuation-token": "ContinuationToken", "start-after": "StartAfter"}
-        options = {names[name]: value for name, value in after.items() if name in names}
-        page = self._connection.client.list_objects_v2(
-            Bucket=self._settings.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS, EncodingType="url", **options
-        )
-        # Asked for the encoding, botocore leaves its undoing to the caller.
-        entries = [(unquote(entry["Key"].replace("+", " ")), entry) for entry in page.get("Contents", ())]
-        files = [
-            RemoteFile(key, entry["Size"], entry["LastModified"], plain_etag(entry.get("ETag")))
-            for key, entry in entries
-            if key and not key.endswith("/")
-        ]
-        last_key = entries[-1][0] if entries else None
-        return ListedPage(files, bool(page.get("IsTruncated")), page.get("NextContinuationToken"), last_key)
 
     def _refused(self, exc: faults.ClientError, uri: str | None) -> FileCdkError:
         meta = exc.response.get("ResponseMetadata", {})

@@ -1,151 +1,10 @@
 """The connector: a bucket as its configuration or a URL names it."""
 
-import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
-
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
-from file_cdk import (
-    ConfigError,
-    Connector,
-    Location,
-    ObjectReader,
-    SourceConfig,
-    globs_of_key,
-)
-from source_s3 import legacy
-from source_s3.settings import S3Settings
-from source_s3.state import adopted
+from file_cdk import Connector, ObjectReader
+from source_s3.config import S3Config
+from source_s3.legacy import adopted_state
 from source_s3.store import S3Store
-
-_WILDCARD = re.compile(r"[*?\[{]")
-
-
-def _with_hidden_properties(schema: dict[str, Any]) -> None:
-    schema["properties"].update(legacy.hidden_properties())
-
-
-class S3Config(SourceConfig):
-    """Configuration of source-s3."""
-
-    model_config = ConfigDict(json_schema_extra=_with_hidden_properties)
-    older_keys: ClassVar[frozenset[str]] = legacy.KEYS
-
-    bucket: str = Field(
-        title="Bucket",
-        description="Name of the S3 bucket that holds the files.",
-        min_length=1,
-        json_schema_extra={"order": 0},
-    )
-    aws_access_key_id: str | None = Field(
-        None,
-        title="AWS Access Key ID",
-        description="Who reads the bucket. Without keys: what the AWS environment has, else anonymous.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 2},
-    )
-    aws_secret_access_key: str | None = Field(
-        None,
-        title="AWS Secret Access Key",
-        description="Belongs to the access key ID.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 3},
-    )
-    endpoint: str | None = Field(
-        "",
-        title="Endpoint",
-        description="Host or URL of an S3-compatible service; empty for AWS. HTTPS unless it begins with http://.",
-        json_schema_extra={"examples": ["my-s3-endpoint.com", "https://my-s3-endpoint.com"], "order": 4},
-    )
-    region_name: str | None = Field(
-        None,
-        title="AWS Region",
-        description="Region of the bucket; found out when it is not given.",
-        json_schema_extra={"order": 5},
-    )
-    role_arn: str | None = Field(
-        None,
-        title="AWS Role ARN",
-        description="Role to assume for reading the bucket; its external id is taken from AWS_ASSUME_ROLE_EXTERNAL_ID.",
-        json_schema_extra={"order": 6},
-    )
-    profile: str | None = Field(
-        None, title="AWS Profile", description="Profile of the AWS configuration files to take credentials from."
-    )
-    addressing_style: Literal["auto", "path", "virtual"] = Field(
-        "auto", title="Addressing Style", description="Whether URLs name the bucket in the path or in the host."
-    )
-    ca_bundle: str | None = Field(
-        None, title="CA Bundle", description="PEM file with the certificate authority of the endpoint's certificate."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_older_versions(cls, raw: Any) -> Any:
-        return legacy.modern(raw) if isinstance(raw, Mapping) and legacy.is_legacy(raw) else raw
-
-    @field_validator("aws_access_key_id", "aws_secret_access_key", "region_name", "role_arn", "profile", "ca_bundle")
-    @classmethod
-    def _blank_is_none(cls, value: str | None) -> str | None:
-        return (value or "").strip() or None
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_endpoint(cls, value: str | None) -> str | None:
-        text = (value or "").strip()
-        if not text:
-            return None
-        text = (text if "://" in text else f"https://{text}").rstrip("/")
-        parts = urlsplit(text)
-        try:
-            sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-        except ValueError:
-            sound = False
-        if not sound or parts.username is not None or parts.query or parts.fragment:
-            raise ValueError(
-                "must be a host such as s3.example.org, or an http:// or https:// URL without user and query"
-            )
-        return text
-
-    @model_validator(mode="after")
-    def _keys_come_in_pairs(self) -> "S3Config":
-        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
-            raise ValueError("aws_access_key_id and aws_secret_access_key go together: set both or neither")
-        if self.profile is not None and self.aws_access_key_id is not None:
-            raise ValueError("profile and aws_access_key_id exclude each other: set at most one")
-        return self
-
-    @property
-    def settings(self) -> S3Settings:
-        return S3Settings(
-            bucket=self.bucket,
-            access_key_id=self.aws_access_key_id,
-            secret_access_key=self.aws_secret_access_key,
-            role_arn=self.role_arn,
-            endpoint=self.endpoint or None,
-            region_name=self.region_name,
-            profile=self.profile,
-            addressing_style=self.addressing_style,
-            ca_bundle=self.ca_bundle,
-        )
-
-
-def locate(url: str) -> Location:
-    """`s3://bucket` is everything in it, a path that ends in `/` all below, a pattern what it matches, any other path the
-    object of that key, and all below it when that does not look like a file's. Keys are taken literally, not as URLs have
-    them. Does no request. Raises ConfigError when no bucket is named."""
-    scheme, _, rest = url.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme not in ("s3", "s3a") or not bucket or _WILDCARD.search(bucket):
-        raise ConfigError(
-            "the URL names no bucket", remedy="Write s3://bucket, s3://bucket/folder/ or s3://bucket/*.csv"
-        )
-    if "@" in bucket:
-        raise ConfigError("the URL has credentials in it", remedy="Put them into the environment or a configuration")
-    globs, name = globs_of_key(key)
-    return Location({"bucket": bucket}, globs, name or bucket)
+from source_s3.url import locate
 
 
 def describe_credentials(config: S3Config) -> str:
@@ -161,5 +20,5 @@ connector = Connector(
     locate=locate,
     name_origin=lambda config: f"s3://{config.bucket}",
     describe_credentials=describe_credentials,
-    adopt_state=lambda _, state: adopted(state),
+    adopt_state=lambda _, state: adopted_state(state),
 )

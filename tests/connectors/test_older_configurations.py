@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from source_azure_blob_storage.config import AzureConfig
 from source_gcs.config import GcsConfig, OAuthCredentials
-from source_s3.source import S3Config
+from source_s3.config import S3Config
 from source_sftp.config import SftpConfig
 
 from file_cdk import ConfigError, SourceConfig

@@ -5,15 +5,19 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from source_s3.settings import S3Settings
-from source_s3.source import S3Config, connector, locate
+from source_s3.access import S3Settings
+from source_s3.config import S3Config
+from source_s3.source import connector
 from source_s3.store import S3Store
+from source_s3.url import locate
 
 from file_cdk import (
     AccessError,
@@ -408,3 +412,41 @@ def test_a_worker_with_configured_keys_needs_no_sdk(seaweedfs: "SeaweedFS", seaw
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert ran.stdout.decode().split() == ["hello", "False"]
+
+
+class _OfAnotherRegion(BaseHTTPRequestHandler):
+    """Answers as AWS does for a bucket of eu-west-1, but for what is signed for that region; no emulator does."""
+
+    statuses: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        right = "/eu-west-1/s3/" in self.headers.get("Authorization", "")
+        body = (
+            b'<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.csv</Key>'
+            b"<LastModified>2024-05-06T07:08:09.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>"
+            b"</ListBucketResult>"
+            if right
+            else b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
+        )
+        self.statuses.append(200 if right else 400)
+        self.send_response(200 if right else 400)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amz-bucket-region", "eu-west-1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_bucket_of_another_region_is_listed_there() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _OfAnotherRegion)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        store = S3Store(S3Settings("bucket", "key", "secret", endpoint=f"http://127.0.0.1:{server.server_port}"))
+        assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
+        store.list_page("", None)
+        assert _OfAnotherRegion.statuses == [400, 200, 200]
+    finally:
+        server.shutdown()
+        server.server_close()

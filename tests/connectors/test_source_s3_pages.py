@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_s3.pages import NotAListingError, parse_error, parse_page
+from source_s3.pages import NotAListingError, parse_page
 
 from file_cdk import RemoteFile
 
@@ -107,10 +107,3 @@ def test_an_entry_without_size_or_time_is_listed_with_its_fault(element: str, in
         ("c", None),
     ]
     assert found.last_key == "c"
-
-
-def test_errors() -> None:
-    body = b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>eu-west-1</Region></Error>"
-    assert parse_error(body) == ("AuthorizationHeaderMalformed", "eu-west-1")
-    assert parse_error(b"<Code>a b\nc</Code>") == ("", None)
-    assert parse_error(b"") == ("", None)
