@@ -114,7 +114,7 @@ class CsvFormat:
 
         split = self._sampled(stream, file, FaultPolicy.for_table(self.config), table_nulls(self.config))
         names = split.header.stripped_names
-        lexer = Lexer(CANONICAL, max(len(names), 2))  # see Rows.canonical
+        lexer = Lexer(CANONICAL, max(len(names), 2))  # see FittedRows.canonical
         types = [pa.null()] * len(names)
         for rows in split.sample(SAMPLE_BYTES):
             found = inferred_types(lexer.prepare(rows.canonical()), lexer, self.config)

@@ -14,7 +14,7 @@ from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, HeaderReader, KnownHeader
 from file_cdk.formats.csv.lines import ByteLines, FootlessReader, ForwardReader, Lines, TextLines
-from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FaultPolicy, Rows, Shape
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FaultPolicy, FittedRows, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,7 +106,7 @@ class CsvSplit:
         if self._footless:
             report.end = max(self._footless.end(), report.end)
 
-    def sample(self, size_bytes: int) -> Iterator[Rows]:
+    def sample(self, size_bytes: int) -> Iterator[FittedRows]:
         """The rows that begin in so much of the data, read one by one."""
         if self.header.is_of_empty_file:
             return iter(())
@@ -175,7 +175,7 @@ class CsvSplit:
                 self._report.rows += batch.num_rows
                 yield batch
 
-    def _row_chunks(self, start: int, end: int) -> Iterator[Rows]:
+    def _row_chunks(self, start: int, end: int) -> Iterator[FittedRows]:
         from file_cdk.formats.csv.rows import RowReader, RowRules
 
         encoding = self.header.encoding or self._reading.config.encoding or "utf8"

@@ -27,7 +27,7 @@ _MAX_CORRECTIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FileDialect:
     """How one file is written, and what was seen of it. note: what to tell of it, where it is not as `usual` says.
     is_certain: it is not to be doubted, whatever comes."""
 
@@ -67,7 +67,7 @@ class DetectingCsvFormat:
     header: tuple[str, ...] = ()
     seen: Seen = field(default_factory=Seen)
     corrected: Corrected | None = None
-    _found: FileCache[Found] = field(
+    _found: FileCache[FileDialect] = field(
         default_factory=lambda: FileCache(_CACHED_FILES), init=False, compare=False, repr=False
     )
 
@@ -109,7 +109,7 @@ class DetectingCsvFormat:
         watch = Watch(watched, config, found.seen, split.file.uri, found.settled)
         yield from watch.over(found.format.read_table_from(watched, split, schema, report), report)
 
-    def _prepare(self, stream: IO[bytes], split: Split, report: SplitReport) -> Found | None:
+    def _prepare(self, stream: IO[bytes], split: Split, report: SplitReport) -> FileDialect | None:
         """The format to read the split with; None for a later split of a file whose first one asks to be read alone."""
         found = self._look(stream, split.file)
         if split.is_first and found.note is not None:
@@ -121,23 +121,23 @@ class DetectingCsvFormat:
             raise SequentialOnlyError("its dialect does not let it be read in parts", uri=split.file.uri, byte=0)
         return found
 
-    def _look(self, stream: IO[bytes], file: RemoteFile) -> Found:
+    def _look(self, stream: IO[bytes], file: RemoteFile) -> FileDialect:
         found = self._found.get(file, lambda: self._detect(stream, file))
         stream.seek(0)
         return found
 
-    def _detect(self, stream: IO[bytes], file: RemoteFile) -> Found:
+    def _detect(self, stream: IO[bytes], file: RemoteFile) -> FileDialect:
         stream.seek(0)
         sample = stream.read(SAMPLE_BYTES)
         if self.corrected is not None and self.corrected.uri == file.uri:
             certain = self.corrected.times >= _MAX_CORRECTIONS
             config = self.corrected.config
             seen = Seen(quotes=True, proves_encoding=config.encoding != self.usual.encoding)
-            return Found(CsvFormat(config), seen, is_certain=certain)
+            return FileDialect(CsvFormat(config), seen, is_certain=certain)
         # Any bytes decode in a single-byte encoding: that they do proves nothing.
         proves_encoding = self.usual.encoding == "utf8" or sample.isascii()
         if self.header and proves_encoding and header_of(sample, self.usual) == self.header:
-            return Found(CsvFormat(self.usual), self.seen)
+            return FileDialect(CsvFormat(self.usual), self.seen)
         complete = len(sample) < SAMPLE_BYTES
         sniffed = detect(sample, complete=complete)
         if not sniffed.is_text and b"\0" in sample and sample.strip(b"\0"):
@@ -147,19 +147,19 @@ class DetectingCsvFormat:
             _require_table(sniffed, sample, file)
         names_are_its_own = isinstance(self.usual.header_definition, HeaderUserProvided)
         if (sniffed.confidence < MIN_CONFIDENCE and not names_are_its_own) or sniffed.config == self.usual:
-            return Found(CsvFormat(self.usual), sniffed.seen)
+            return FileDialect(CsvFormat(self.usual), sniffed.seen)
         if is_headless(self.usual) and without_header(sniffed.config) == self.usual:
             # Text in its first row is more likely a value than the only header.
-            return Found(CsvFormat(self.usual), sniffed.seen)
+            return FileDialect(CsvFormat(self.usual), sniffed.seen)
         return self._unlike_most(sample, sniffed)
 
-    def _unlike_most(self, sample: bytes, sniffed: Sniffed) -> Found:
+    def _unlike_most(self, sample: bytes, sniffed: Sniffed) -> FileDialect:
         note = f"read as CSV with {sniffed.describe()}, unlike most files"
         if not (is_headless(sniffed.config) and self.header and _width(sample, sniffed.config) == len(self.header)):
-            return Found(CsvFormat(sniffed.config), sniffed.seen, note)
+            return FileDialect(CsvFormat(sniffed.config), sniffed.seen, note)
         names = HeaderUserProvided(header_definition_type="User Provided", column_names=list(self.header))
         config = sniffed.config.model_copy(update={"header_definition": names})
-        return Found(CsvFormat(config), sniffed.seen, f"{note}; its columns are named as theirs, by position")
+        return FileDialect(CsvFormat(config), sniffed.seen, f"{note}; its columns are named as theirs, by position")
 
 
 def _require_table(sniffed: Sniffed, sample: bytes, file: RemoteFile) -> None:
