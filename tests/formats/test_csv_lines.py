@@ -9,7 +9,7 @@ from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.lines import (
     ByteLines,
-    Footless,
+    FootlessReader,
     ForwardReader,
     RecordTooLargeError,
     TextLines,
@@ -111,9 +111,8 @@ def test_the_last_lines_are_left_out_however_they_arrive(text: str, count: int, 
     left = count
     while lines and left:
         left -= bool(lines.pop().strip())
-    footless = Footless(ForwardReader(io.BytesIO(text.encode()), piece_bytes), count, 1 << 20, "a.csv")
-    reader = ForwardReader(footless, piece_bytes)
-    assert b"".join(iter(lambda: reader.read(piece_bytes), b"")) == b"".join(lines)
+    footless = FootlessReader(ForwardReader(io.BytesIO(text.encode()), piece_bytes), count, 1 << 20, "a.csv")
+    assert b"".join(iter(lambda: footless.read(piece_bytes), b"")) == b"".join(lines)
     assert footless.end() == len(text)
     utf_16 = TextLines(
         ForwardReader(io.BytesIO(text.encode("utf-16-le")), piece_bytes), "utf-16-le", 1 << 20, footer_lines=count
@@ -124,7 +123,7 @@ def test_the_last_lines_are_left_out_however_they_arrive(text: str, count: int, 
 
 
 def test_a_footer_is_not_collected_without_limit() -> None:
-    footless = Footless(ForwardReader(io.BytesIO(b"x" * 1000), 10), 1, 100, "a.csv")
+    footless = FootlessReader(ForwardReader(io.BytesIO(b"x" * 1000), 10), 1, 100, "a.csv")
     with pytest.raises(MalformedFileError, match="lines to skip at the end are too large"):
         footless.read(10)
 

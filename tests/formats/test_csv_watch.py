@@ -15,7 +15,7 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv.sniff.detect import Seen, detect
 from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
-from file_cdk.formats.csv.sniff.watch import Watched
+from file_cdk.formats.csv.sniff.watch import WatchedReader
 from file_cdk.formats.registry import with_dialect
 from file_cdk.formats.unpacking import Unpacking
 
@@ -138,15 +138,16 @@ def test_each_kind_of_alarm_is_looked_into_once() -> None:
     assert stream.size_read < 3 * len(data) + (2 << 20)
 
 
-def test_a_watched_stream_reads_as_the_stream_itself() -> None:
+def test_a_watched_reader_reads_as_any_other() -> None:
     data = bytes(range(256)) * 40
-    watched = Watched(io.BytesIO(data), b"\xff")
+    watched = WatchedReader(io.BytesIO(data), 100, b"\xff")
     assert (watched.read(100), watched.quote_at) == (data[:100], None)
     assert watched.again(10, 20) == data[10:30]
     assert watched.again(5000, 20) == data[5000:5020]
     assert (watched.read(200), watched.quote_at) == (data[100:300], 255)
-    assert watched.seek(1000) == 1000
-    assert (watched.read(10), watched.tell()) == (data[1000:1010], 1010)
+    watched.seek(1000)
+    assert (watched.read(10), watched.position) == (data[1000:1010], 1010)
     assert watched.latest() == (1000, data[1000:1010])
-    assert watched.seek(-10, io.SEEK_END) == len(data) - 10
-    assert watched.read() == data[-10:]
+    assert watched.around(1005, 3) == data[1000:1010]
+    assert watched.around(5000, 3) == data[5000:5003]
+    assert watched.read(10) == data[1010:1020]

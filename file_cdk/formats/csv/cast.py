@@ -25,7 +25,7 @@ from file_cdk.formats.csv.decode import Batch
 from file_cdk.formats.csv.header import Header
 from file_cdk.formats.csv.lexer import Lexer
 
-Cast = Callable[[str], Any]
+TextCast = Callable[[str], Any]
 
 _ARROW_TYPES = {
     "string": pa.string(),
@@ -78,7 +78,7 @@ def _float_with_comma(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def casts(config: CsvConfig) -> dict[str, Cast]:
+def casts(config: CsvConfig) -> dict[str, TextCast]:
     """By JSON type, what turns text into a value; each raises ValueError for text that is none of that type."""
     booleans = dict.fromkeys(config.false_values, False) | dict.fromkeys(config.true_values, True)
 
@@ -99,7 +99,7 @@ def casts(config: CsvConfig) -> dict[str, Cast]:
     }
 
 
-def _finite(cast: Cast) -> Cast:
+def _finite(cast: TextCast) -> TextCast:
     """JSON has no numbers for `nan`, `inf` and what is too large: they would become null, and so stay text instead."""
 
     def finite(text: str) -> float:
@@ -292,12 +292,12 @@ def json_types(width: int, rows: Iterable[list[str]], config: CsvConfig) -> list
     return [_narrowest(column - config.null_values, candidates) for column in values]
 
 
-def _narrowest(values: set[str], candidates: list[tuple[str, Cast]]) -> str:
+def _narrowest(values: set[str], candidates: list[tuple[str, TextCast]]) -> str:
     fitting = (name for name, cast in candidates if all(_converts(cast, value) for value in values))
     return next(fitting, "string") if values else "string"
 
 
-def _converts(cast: Cast, text: str) -> bool:
+def _converts(cast: TextCast, text: str) -> bool:
     try:
         cast(text)
     except ValueError:

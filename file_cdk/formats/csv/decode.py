@@ -22,7 +22,7 @@ from file_cdk.formats.csv.dialect import CANONICAL, Dialect
 from file_cdk.formats.csv.header import Header
 from file_cdk.formats.csv.lexer import Lexed, Lexer, OddRow, UnlexableError, are_right
 from file_cdk.formats.csv.rows import regular_rows
-from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, FittedRows, OddRowError, OddRows, Shape
 
 MAX_ODD_ROWS = 128
 """In one piece; with more of them it is as well to read all its rows one by one."""
@@ -67,7 +67,7 @@ class TakenApart:
     """inserted: rows made to fit, and before which of the regular rows they stand, counted from 0. cut: how many of these lost
     blank values that were over."""
 
-    inserted: list[tuple[int, Rows]] = field(default_factory=list)
+    inserted: list[tuple[int, FittedRows]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     rejected: list[RejectedRow] = field(default_factory=list)
     cut: int = 0
@@ -118,7 +118,7 @@ class OddRowReader:
         if apart.inserted and apart.inserted[-1][0] == at:
             apart.cut += not self._shape.add(apart.inserted[-1][1], values, [text])
             return
-        rows = Rows()
+        rows = FittedRows()
         apart.cut += not self._shape.add(rows, values, [text])
         apart.inserted.append((at, rows))
 
@@ -309,7 +309,7 @@ class RowsDecoder:
         header = self._header.with_rest()
         return _CanonicalDecoder(header, self._converting(header))
 
-    def decode(self, rows: Rows) -> Sequence[Batch]:
+    def decode(self, rows: FittedRows) -> Sequence[Batch]:
         """Rows with values beyond the header's get the column for them, and so do the others given with them."""
         if rows.rest:
             decoder, rows = self._with_rest, rows.with_rest()
@@ -322,13 +322,13 @@ class RowsDecoder:
 
 class _CanonicalDecoder:
     def __init__(self, header: Header, conversion: Conversion) -> None:
-        # A row of one value has a second one, see Rows.canonical.
+        # A row of one value has a second one, see FittedRows.canonical.
         self._blank = 1 if len(header.names) == 1 else 0
         self._width = len(header.names)
         self._lexer = Lexer(CANONICAL, self._width + self._blank)
         self._conversion = conversion
 
-    def decode(self, rows: Rows) -> Sequence[Batch]:
+    def decode(self, rows: FittedRows) -> Sequence[Batch]:
         prepared = self._lexer.prepare(rows.canonical())
         conversion = self._conversion
         if conversion.fast is not None:
@@ -348,7 +348,7 @@ class _CanonicalDecoder:
             raise InternalError("rows written anew are not read as such")
         return lexed.table
 
-    def decode_strings(self, rows: Rows) -> Sequence[Batch]:
+    def decode_strings(self, rows: FittedRows) -> Sequence[Batch]:
         columns = [pa.array(values, pa.string()) for values in zip(*rows.values, strict=True)]
         table = pa.table(columns, names=self._lexer.columns[: self._width])
         return self._conversion.from_strings(table, b"", self._lexer)

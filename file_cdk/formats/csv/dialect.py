@@ -12,7 +12,7 @@ from importlib import import_module
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import ConfigError
 
-FIELD_SIZE_LIMIT = 256 << 20
+_FIELD_SIZE_LIMIT = 256 << 20
 """Characters that Python's csv module accepts in one value; its own default of 128 K is too few for documents in a cell."""
 
 UTF8_BOM = codecs.BOM_UTF8
@@ -27,7 +27,6 @@ _MARKS = (
 
 _NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs that decode to text, but of names and of source code."""
-
 
 _NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 """Code points that Unicode promises never to make characters."""
@@ -142,8 +141,8 @@ class Dialect:
 
         strict: raises csv.Error for text after a closing quote (where quotes can be doubled) and for one that never closes.
         """
-        if csv.field_size_limit() < FIELD_SIZE_LIMIT:
-            csv.field_size_limit(FIELD_SIZE_LIMIT)
+        if csv.field_size_limit() < _FIELD_SIZE_LIMIT:
+            csv.field_size_limit(_FIELD_SIZE_LIMIT)
         if self.comment is not None:
             blanked = _CommentsBlanked(lines, self.comment)
             return blanked.between(replace(self, comment=None).reader(blanked, strict=strict))

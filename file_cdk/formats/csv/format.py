@@ -11,7 +11,7 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader
-from file_cdk.formats.csv.lines import PIECE_BYTES
+from file_cdk.formats.csv.lines import PIECE_BYTES, ForwardReader
 from file_cdk.formats.csv.rows import SMALL_PIECE_BYTES
 from file_cdk.formats.csv.shape import FaultPolicy, Row
 from file_cdk.formats.csv.split import CsvSplit, Reading
@@ -114,7 +114,7 @@ class CsvFormat:
 
         split = self._sampled(stream, file, FaultPolicy.for_table(self.config), table_nulls(self.config))
         names = split.header.stripped_names
-        lexer = Lexer(CANONICAL, max(len(names), 2))  # see Rows.canonical
+        lexer = Lexer(CANONICAL, max(len(names), 2))  # see FittedRows.canonical
         types = [pa.null()] * len(names)
         for rows in split.sample(SAMPLE_BYTES):
             found = inferred_types(lexer.prepare(rows.canonical()), lexer, self.config)
@@ -140,7 +140,8 @@ class CsvFormat:
             )
             return made.reporting_to(report)
 
-        yield from CsvSplit(self._reading(FaultPolicy.for_records(self.config)), stream, split, report).read(convert)
+        reading = self._reading(FaultPolicy.for_records(self.config))
+        yield from CsvSplit(reading, self._reader(stream), split, report).read(convert)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
@@ -150,25 +151,33 @@ class CsvFormat:
 
         A value that a column's type would change (`007` in a column of integers) does not fit it.
         """
+        return self.read_table_from(self._reader(stream), split, schema, report)
+
+    def read_table_from(
+        self, reader: ForwardReader, split: Split, schema: "pa.Schema", report: SplitReport
+    ) -> Iterator["pa.RecordBatch"]:
+        """See `read_table`. Nothing was read from `reader`."""
         from file_cdk.formats.csv.table import TableConversion, table_nulls
 
         reading = self._reading(FaultPolicy.for_table(self.config), table_nulls(self.config))
-        part = CsvSplit(reading, stream, split, report)
+        part = CsvSplit(reading, reader, split, report)
         for batch in part.read(lambda header: TableConversion(header, self.config, schema, split.file.uri)):
             assert not isinstance(batch, JsonLines)
             yield batch
 
+    def _reader(self, stream: IO[bytes]) -> ForwardReader:
+        return ForwardReader(stream, self.piece_bytes)
+
     def _reading(self, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()) -> Reading:
-        sizes = self.max_record_bytes, self.piece_bytes, self.small_piece_bytes
+        sizes = self.max_record_bytes, self.small_piece_bytes
         headers = self._table_headers if policy.of_table else self._headers
         return Reading(self.config, policy, unquoted_nulls, *sizes, headers, self._known)
 
     def _sampled(
         self, stream: IO[bytes], file: RemoteFile, policy: FaultPolicy, unquoted_nulls: frozenset[str] = frozenset()
     ) -> CsvSplit:
-        return CsvSplit(
-            self._reading(policy, unquoted_nulls), stream, Split(file, 0, 0, file.size_bytes), SplitReport()
-        )
+        reading, whole = self._reading(policy, unquoted_nulls), Split(file, 0, 0, file.size_bytes)
+        return CsvSplit(reading, self._reader(stream), whole, SplitReport())
 
     def _rest_columns(self, split: CsvSplit) -> list[str]:
         return [split.header.rest_name] if self.config.ragged == "pad" and split.header.names else []

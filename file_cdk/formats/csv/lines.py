@@ -5,7 +5,7 @@ import io
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Protocol
+from typing import IO, ClassVar, Protocol
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv.dialect import Dialect, marked_encoding
@@ -14,18 +14,10 @@ PIECE_BYTES = 512 << 10
 """Bytes of one read, and of one piece decoded: larger ones leave the processor's cache, smaller ones pay for each call."""
 
 
-class Readable(Protocol):
-    """What a ForwardReader reads: a binary stream, or what makes itself look like one."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-    def seek(self, offset: int, /) -> object: ...
-
-
 class ForwardReader:
     """A stream read forwards, from which bytes just read can be read again without asking the store a second time."""
 
-    def __init__(self, stream: Readable, piece_bytes: int = PIECE_BYTES) -> None:
+    def __init__(self, stream: "IO[bytes] | ForwardReader", piece_bytes: int = PIECE_BYTES) -> None:
         self.piece_bytes = piece_bytes
         self._stream = stream
         self._stream_at: int | None = None
@@ -41,13 +33,17 @@ class ForwardReader:
         if 0 <= (skip := self.position - self._kept_at) < len(self._kept):
             data = self._kept[skip : skip + size]
         else:
-            if self._stream_at != self.position:
-                self._stream.seek(self.position)
-            data = self._kept = self._stream.read(size)
+            data = self._kept = self._fetch(size)
             self._kept_at = self.position
             self._stream_at = self.position + len(data)
         self.position += len(data)
         return data
+
+    def _fetch(self, size: int) -> bytes:
+        """What the stream has at the position."""
+        if self._stream_at != self.position:
+            self._stream.seek(self.position)
+        return self._stream.read(size)
 
     def read_exactly(self, size: int) -> bytes:
         """`size` bytes, or as many as there are; all of them can be read again."""
@@ -67,14 +63,15 @@ class ForwardReader:
         self.position -= len(data)
 
 
-class Footless:
-    """A stream without its last lines: as far as its reader can tell, it ends before them.
+class FootlessReader(ForwardReader):
+    """Reads a file without its last lines, as if it ended before them.
 
     Blank lines do not count as lines, wherever they stand. What may yet turn out to be among the last ones is held back.
     Raises MalformedFileError when that is more than `limit` bytes.
     """
 
     def __init__(self, source: ForwardReader, lines: int, limit: int, uri: str) -> None:
+        super().__init__(source, source.piece_bytes)
         self._source = source
         self._lines = lines
         self._limit = limit
@@ -83,11 +80,10 @@ class Footless:
         self._held = b""
         self._ended = False
 
-    def seek(self, offset: int, /) -> None:
-        self._source.seek(offset)
-        self._given, self._held, self._ended = memoryview(b""), b"", False
-
-    def read(self, size: int, /) -> bytes:
+    def _fetch(self, size: int) -> bytes:
+        if self._stream_at != self.position:
+            self._source.seek(self.position)
+            self._given, self._held, self._ended = memoryview(b""), b"", False
         while not self._given and not self._ended:
             chunk = self._source.read(max(size, len(self._held)))
             self._ended = not chunk
@@ -187,8 +183,7 @@ class ByteLines:
         self._raw.clear()
 
     def raw_record(self) -> bytes:
-        raw = b"".join(self._raw)
-        return raw[: len(raw) - _line_end_length(raw[-2:])]
+        return b"".join(self._raw).removesuffix(b"\n").removesuffix(b"\r")
 
     def back_to(self, count: int) -> None:
         rest = self._raw[count:]
@@ -232,15 +227,6 @@ class ByteLines:
         self.record.append(text)
         self._raw.append(line)
         return text
-
-
-def _line_end_length(end: bytes | str) -> int:
-    """Of the last two bytes or characters of a record, how many are its line end."""
-    if isinstance(end, bytes):
-        end = end.decode("latin-1")
-    if end == "\r\n":
-        return 2
-    return int(end.endswith(("\r", "\n")))
 
 
 class TextLines:
@@ -288,8 +274,7 @@ class TextLines:
         self.record.clear()
 
     def raw_record(self) -> bytes:
-        text = "".join(self.record)
-        return self._encoded(text[: len(text) - _line_end_length(text[-2:])])
+        return self._encoded("".join(self.record).removesuffix("\n").removesuffix("\r"))
 
     def back_to(self, count: int) -> None:
         rest = self.record[count:]

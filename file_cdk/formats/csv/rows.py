@@ -13,7 +13,7 @@ from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.lines import Lines, RecordTooLargeError
 from file_cdk.formats.csv.quotes import QuoteMender
-from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, OddRowError, OddRows, Rows, Shape
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FittedRows, OddRowError, OddRows, Shape
 
 COMMENT = "comment"
 LONE_QUOTE = "a quote at the end of the file, and nothing in it"
@@ -45,12 +45,12 @@ class RowReader:
         self._rows_before = report.rows_present
         self._number = 0
 
-    def read(self, end: int) -> Iterator[Rows]:
+    def read(self, end: int) -> Iterator[FittedRows]:
         """Chunks of about 256 KB; sets `report.end`, and counts what is skipped or rejected, before the rows around it.
 
         Raises MalformedRecordError after the rows before the one at fault.
         """
-        rows = Rows()
+        rows = FittedRows()
         chunk_at = self._lines.offset
         fault: MalformedRecordError | None = None
         records = self._records(end)
@@ -71,14 +71,14 @@ class RowReader:
                 if rows.values:
                     yield rows
                 self._report.end = chunk_at = self._lines.offset
-                rows = Rows()
+                rows = FittedRows()
         if rows.values:
             yield rows
         if fault:
             raise fault
         self._report.end = self._lines.offset
 
-    def _add(self, rows: Rows, start: int, values: list[str]) -> None:
+    def _add(self, rows: FittedRows, start: int, values: list[str]) -> None:
         """Adds the record to `rows`, counts it, or raises MalformedRecordError, as the policy says."""
         lines, policy = self._lines, self._shape.policy
         if not lines.is_text:  # lines that are not lenient have raised

@@ -87,7 +87,7 @@ class OddRowError(Exception):
 
 
 @dataclass(slots=True)
-class Rows:
+class FittedRows:
     """Rows as wide as the header's names; None is for a value that a short row lacks.
 
     quoted: index of a row -> which of its values stood in quotes, for rows where that decides whether a value is null.
@@ -99,11 +99,11 @@ class Rows:
     rest: dict[int, str] = field(default_factory=dict)
     has_missing: bool = False
 
-    def with_rest(self) -> "Rows":
+    def with_rest(self) -> "FittedRows":
         """The same with one column more, which holds what is over."""
         values = [[*row, self.rest.get(index)] for index, row in enumerate(self.values)]
         quoted = {index: [*quotes, False] for index, quotes in self.quoted.items()}
-        return Rows(values, quoted, {}, has_missing=True)
+        return FittedRows(values, quoted, {}, has_missing=True)
 
     def canonical(self) -> bytes:
         """The rows as RFC 4180 in UTF-8, for the reader that types whole pieces; a missing value is blank without quotes.
@@ -144,7 +144,7 @@ class Shape:
     policy: FaultPolicy
     unquoted_nulls: frozenset[str] = frozenset()
 
-    def add(self, rows: Rows, values: list[str], record: Sequence[str]) -> bool:
+    def add(self, rows: FittedRows, values: list[str], record: Sequence[str]) -> bool:
         """Adds one record; False where blank values that are over have been left out.
 
         record: its text in parts, read only when it matters what stands in quotes. Raises OddRowError.
@@ -162,7 +162,7 @@ class Shape:
         rows.values.append(fitted)
         return len(values) <= self.header.width or self.policy.odd_rows is OddRows.PAD
 
-    def _keep_quotes(self, rows: Rows, fitted: Row, record: str) -> None:
+    def _keep_quotes(self, rows: FittedRows, fitted: Row, record: str) -> None:
         """Notes which values are not null for their quotes. A null one that could not be written anew without is left out."""
         quoted = [False] * len(fitted)
         if self.dialect.quote is not None and self.dialect.quote in record:

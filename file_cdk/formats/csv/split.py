@@ -4,7 +4,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import SequentialOnlyError
@@ -13,8 +13,8 @@ from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, HeaderReader, KnownHeader
-from file_cdk.formats.csv.lines import ByteLines, Footless, ForwardReader, Lines, TextLines
-from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FaultPolicy, Rows, Shape
+from file_cdk.formats.csv.lines import ByteLines, FootlessReader, ForwardReader, Lines, TextLines
+from file_cdk.formats.csv.shape import BLANKS_LEFT_OUT, FaultPolicy, FittedRows, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,22 +34,21 @@ class Reading:
     policy: FaultPolicy
     unquoted_nulls: frozenset[str]
     max_record_bytes: int
-    piece_bytes: int
     small_piece_bytes: int
     headers: FileCache[Header]
     known: KnownHeader
 
 
 class CsvSplit:
-    """A split whose header has been read."""
+    """A split whose header has been read; `reader` is of its file, from which nothing was read."""
 
-    def __init__(self, reading: Reading, stream: IO[bytes], split: Split, report: SplitReport) -> None:
+    def __init__(self, reading: Reading, reader: ForwardReader, split: Split, report: SplitReport) -> None:
         """Raises MalformedFileError for the header."""
         config = reading.config
         self._reading = reading
         self._split = split
         self._report = report
-        self._reader = ForwardReader(stream, reading.piece_bytes)
+        self._reader = reader
         self._configured = Dialect.of(config)
         report.start = report.end = split.start
         self.header: Header = reading.headers.get(split.file, self._read_header)
@@ -57,12 +56,10 @@ class CsvSplit:
         if self.header.encoding is not None:
             self._dialect = replace(self._configured, encoding=self.header.encoding)
         self._shape = Shape(self.header, self._dialect, reading.policy, reading.unquoted_nulls)
-        self._footless: Footless | None = None
+        self._footless: FootlessReader | None = None
         if config.skip_rows_at_end and self._dialect.is_line_safe:
-            self._footless = Footless(
-                self._reader, config.skip_rows_at_end, reading.max_record_bytes, uri=split.file.uri
-            )
-            self._reader = ForwardReader(self._footless, reading.piece_bytes)
+            limit = reading.max_record_bytes
+            self._reader = self._footless = FootlessReader(reader, config.skip_rows_at_end, limit, split.file.uri)
 
     def _read_header(self) -> Header:
         reading, policy = self._reading, self._reading.policy
@@ -109,7 +106,7 @@ class CsvSplit:
         if self._footless:
             report.end = max(self._footless.end(), report.end)
 
-    def sample(self, size_bytes: int) -> Iterator[Rows]:
+    def sample(self, size_bytes: int) -> Iterator[FittedRows]:
         """The rows that begin in so much of the data, read one by one."""
         if self.header.is_of_empty_file:
             return iter(())
@@ -178,7 +175,7 @@ class CsvSplit:
                 self._report.rows += batch.num_rows
                 yield batch
 
-    def _row_chunks(self, start: int, end: int) -> Iterator[Rows]:
+    def _row_chunks(self, start: int, end: int) -> Iterator[FittedRows]:
         from file_cdk.formats.csv.rows import RowReader, RowRules
 
         encoding = self.header.encoding or self._reading.config.encoding or "utf8"
@@ -188,7 +185,7 @@ class CsvSplit:
     def _lines_from(self, start: int, end: int) -> Lines:
         limit, lenient = self._reading.max_record_bytes, self._reading.policy.rejects_bad_text
         if self._dialect.is_line_safe:
-            chunk_bytes = min(max(end - start, _MIN_CHUNK_BYTES), self._reading.piece_bytes)
+            chunk_bytes = min(max(end - start, _MIN_CHUNK_BYTES), self._reader.piece_bytes)
             return ByteLines(
                 self._reader, start, self._dialect.encoding, limit, lenient=lenient, chunk_bytes=chunk_bytes
             )

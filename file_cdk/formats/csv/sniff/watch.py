@@ -18,6 +18,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv.dialect import Dialect
+from file_cdk.formats.csv.lines import ForwardReader
 from file_cdk.formats.csv.sniff.candidates import fits_as_well
 from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, Seen, Sniffed, detect_in
 from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode
@@ -43,50 +44,38 @@ class Settled:
     kinds: Counter[str] = field(default_factory=Counter)
 
 
-class Watched:
-    """A stream that notices at which byte the first quote is read, and can show again what was read last."""
+class WatchedReader(ForwardReader):
+    """Notices at which byte the first quote is fetched, and can show again what was fetched last."""
 
-    def __init__(self, stream: IO[bytes], quote: bytes) -> None:
+    def __init__(self, stream: IO[bytes], piece_bytes: int, quote: bytes) -> None:
+        super().__init__(stream, piece_bytes)
         self.quote_at: int | None = None
-        self._stream = stream
         self._quote = quote
-        self._at = 0
-        self._moved = True
-        self._kept: list[tuple[int, bytes]] = []
+        self._moved = False
+        self._latest: list[tuple[int, bytes]] = []
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence != io.SEEK_SET:
-            offset = self._stream.seek(offset, whence)
-        self._at, self._moved = offset, True
-        return offset
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1, /) -> bytes:
+    def _fetch(self, size: int) -> bytes:
         if self._moved:
-            self._stream.seek(self._at)
-            self._moved = False
-        data = self._stream.read(size)
-        if self.quote_at is None and self._quote and (found := data.find(self._quote)) >= 0:
-            self.quote_at = self._at + found
+            self._stream_at, self._moved = None, False
+        data = super()._fetch(size)
+        if self.quote_at is None and (found := data.find(self._quote)) >= 0:
+            self.quote_at = self.position + found
         if data:
-            self._kept = [*self._kept[1 - _KEPT_CHUNKS :], (self._at, data)]
-        self._at += len(data)
+            self._latest = [*self._latest[1 - _KEPT_CHUNKS :], (self.position, data)]
         return data
 
     def latest(self) -> tuple[int, bytes]:
-        """What was read last, and where it begins."""
-        return self._kept[-1] if self._kept else (0, b"")
+        """What was fetched last, and where it begins."""
+        return self._latest[-1] if self._latest else (0, b"")
 
     def around(self, at: int, size: int) -> bytes:
-        """What was read lately, if `at` is in it; otherwise up to `size` bytes from there on."""
-        kept = next((data for start, data in self._kept if start <= at < start + len(data)), None)
+        """What was fetched lately, if `at` is in it; otherwise up to `size` bytes from there on."""
+        kept = next((data for start, data in self._latest if start <= at < start + len(data)), None)
         return self.again(at, size) if kept is None else kept
 
     def again(self, start: int, size: int) -> bytes:
         """Bytes from `start` on, up to `size`; the next read goes on where the last one ended."""
-        for at, data in self._kept:
+        for at, data in self._latest:
             if at <= start and start + size <= at + len(data):
                 return data[start - at : start - at + size]
         self._stream.seek(start)
@@ -97,7 +86,7 @@ class Watched:
 class Watch:
     """Over the reading of one split."""
 
-    def __init__(self, watched: Watched, config: CsvConfig, seen: Seen, uri: str, settled: Settled) -> None:
+    def __init__(self, watched: WatchedReader, config: CsvConfig, seen: Seen, uri: str, settled: Settled) -> None:
         self._watched = watched
         self._config = config
         self._seen = seen
