@@ -17,8 +17,8 @@ from file_cdk.core.errors import ConfigError, FileCdkError
 from file_cdk.destinations.registry import destination_for
 
 if TYPE_CHECKING:
-    from file_cdk.destinations.duckdb import DuckDBDestination
-    from file_cdk.destinations.duckdb_rejected import RejectedRecord
+    from file_cdk.destinations.duckdb.destination import DuckDBDestination
+    from file_cdk.destinations.duckdb.rejected import RejectedRecord
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")
@@ -61,7 +61,7 @@ def hint(destination: str) -> str | None:
 def _database(url: str) -> "DuckDBDestination":
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
-    from file_cdk.destinations.duckdb import DuckDBDestination
+    from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
     if not isinstance(destination, DuckDBDestination):
         raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB database")

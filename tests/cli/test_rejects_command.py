@@ -18,7 +18,7 @@ from file_cdk.cli import main
 from file_cdk.cli.rejects import hint
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MAX_REJECTS_KEPT, Reject, Rejects
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.formats import registry
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -10,7 +10,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.destinations import registry
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.registry import destination_for
 
 

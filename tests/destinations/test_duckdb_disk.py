@@ -18,7 +18,7 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Reject, Rejects, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 BLOCK_ROWS = 20_000
 
@@ -125,7 +125,7 @@ sys.path.insert(0, sys.argv[2])
 from test_duckdb_disk import BLOCK_ROWS, file, noise, some_rejects
 import pyarrow as pa
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 destination = DuckDBDestination(sys.argv[1])
 destination.open()
 table = destination.table("t")

@@ -16,7 +16,7 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 COLUMNS = pa.schema([("secret", pa.string())])
 BLOCK_ROWS = 20_000

@@ -13,7 +13,7 @@ from file_cdk import sync
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.readers.local import LocalReader
 
 ORIGIN = "the folder"

@@ -14,7 +14,7 @@ import pytest
 from file_cdk.core.errors import FileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 FILE = RemoteFile("f", 1, dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
 TEXTS = ["a", "bb", None, "", "longer than what a view holds itself"]

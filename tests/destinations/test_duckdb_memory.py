@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb import DuckDBDestination
-from file_cdk.destinations.duckdb_memory import VECTOR_ROWS, Tail
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
+from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, Tail
 
 LOADING = """
 import resource, sys
@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 ROWS = 10_000
 destination = DuckDBDestination(sys.argv[1], memory_limit_bytes=96 << 20)

@@ -15,8 +15,8 @@ import pytest
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.duckdb import DuckDBDestination
-from file_cdk.destinations.duckdb_table import DuckDBTable
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
+from file_cdk.destinations.duckdb.table import DuckDBTable
 
 FILE = RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))
 
@@ -175,7 +175,7 @@ def test_a_database_open_in_this_process_is_told_apart(tmp_path: Path) -> None:
 OPEN = """
 import sys
 from file_cdk.core.errors import DestinationError
-from file_cdk.destinations.duckdb import DuckDBDestination
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 try:
     DuckDBDestination(sys.argv[1]).open()
 except DestinationError as exc:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.destinations.duckdb_memory import MemoryBudget
-from file_cdk.destinations.duckdb_session import INPUT, Session
+from file_cdk.destinations.duckdb.memory import MemoryBudget
+from file_cdk.destinations.duckdb.session import INPUT, Session
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from file_cdk.destinations.duckdb_types import arrow_type, converted, fits, missing_types, sql_type, table_type
+from file_cdk.destinations.duckdb.types import arrow_type, converted, fits, missing_types, sql_type, table_type
 
 STORED = [
     pa.bool_(),

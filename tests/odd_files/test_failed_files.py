@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk import SyncOptions, sync
-from file_cdk.destinations.duckdb_memory import MemoryBudget, NotEnoughMemory
+from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
 from file_cdk.pipeline import guess
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects

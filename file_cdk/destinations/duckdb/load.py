@@ -11,10 +11,10 @@ from file_cdk.core.errors import DestinationError, FileCdkError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.arrow_ipc import decode
-from file_cdk.destinations.duckdb_errors import refused
-from file_cdk.destinations.duckdb_insert import Piece, take_rows
-from file_cdk.destinations.duckdb_rejects import size_bytes
-from file_cdk.destinations.duckdb_writer import PreparedLoad, TableWriter
+from file_cdk.destinations.duckdb.errors import refused
+from file_cdk.destinations.duckdb.insert import Piece, take_rows
+from file_cdk.destinations.duckdb.rejects import size_bytes
+from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
 
 ROW_GROUP_ROWS = 122_880
 """DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import normal
-from file_cdk.destinations.duckdb_names import literal
-from file_cdk.destinations.duckdb_types import converted, lambda_name, member, sql_type
+from file_cdk.destinations.duckdb.names import literal
+from file_cdk.destinations.duckdb.types import converted, lambda_name, member, sql_type
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 """Runs SQL, and answers all rows."""

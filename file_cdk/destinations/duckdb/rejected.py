@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 
 from file_cdk.core.errors import ConfigError, DestinationError
-from file_cdk.destinations.duckdb_errors import translating
-from file_cdk.destinations.duckdb_file import Settings, open_to_read
-from file_cdk.destinations.duckdb_ledger import FILES, LAYOUTS, STREAMS
-from file_cdk.destinations.duckdb_names import folded
-from file_cdk.destinations.duckdb_rejects import REJECTS
+from file_cdk.destinations.duckdb.errors import translating
+from file_cdk.destinations.duckdb.file import Settings, open_to_read
+from file_cdk.destinations.duckdb.ledger import FILES, LAYOUTS, STREAMS
+from file_cdk.destinations.duckdb.names import folded
+from file_cdk.destinations.duckdb.rejects import REJECTS
 
 _DOING = "reading the rejected records"
 

@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from file_cdk.destinations.duckdb_errors import translating
-from file_cdk.destinations.duckdb_memory import MemoryBudget
+from file_cdk.destinations.duckdb.errors import translating
+from file_cdk.destinations.duckdb.memory import MemoryBudget
 
 INPUT = "_file_cdk_input"
 """What a statement calls the Arrow rows handed to `Session.run`."""

@@ -15,15 +15,15 @@ import duckdb
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.run_folder import run_folder
-from file_cdk.destinations.duckdb_errors import translating
-from file_cdk.destinations.duckdb_file import Settings, is_absent, open_to_read, open_to_write, remove
-from file_cdk.destinations.duckdb_ledger import FILES, LAYOUTS, Ledger
-from file_cdk.destinations.duckdb_load import WriteLimits
-from file_cdk.destinations.duckdb_memory import NARROW_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb_rejects import REJECTS
-from file_cdk.destinations.duckdb_session import INPUT, Session
-from file_cdk.destinations.duckdb_table import DuckDBTable
-from file_cdk.destinations.duckdb_types import missing_types
+from file_cdk.destinations.duckdb.errors import translating
+from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write, remove
+from file_cdk.destinations.duckdb.ledger import FILES, LAYOUTS, Ledger
+from file_cdk.destinations.duckdb.load import WriteLimits
+from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
+from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.duckdb.table import DuckDBTable
+from file_cdk.destinations.duckdb.types import missing_types
 
 _DOING = "reading the ledger"
 _SETTINGS: Settings = {"threads": 1}

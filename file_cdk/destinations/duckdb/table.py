@@ -9,11 +9,11 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile, Rejects
-from file_cdk.destinations.duckdb_ledger import Ledger
-from file_cdk.destinations.duckdb_load import DuckDBFileLoad, LoadGroup, WriteLimits
-from file_cdk.destinations.duckdb_names import RESERVED_PREFIX, folded, quoted
-from file_cdk.destinations.duckdb_session import Session
-from file_cdk.destinations.duckdb_writer import TableWriter
+from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.load import DuckDBFileLoad, LoadGroup, WriteLimits
+from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, quoted
+from file_cdk.destinations.duckdb.session import Session
+from file_cdk.destinations.duckdb.writer import TableWriter
 
 
 class DuckDBTable:

@@ -15,13 +15,13 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile
-from file_cdk.destinations.duckdb_errors import concerns_rows, refused, translated, translating
-from file_cdk.destinations.duckdb_exact import exact_type
-from file_cdk.destinations.duckdb_insert import Piece, check_fits, exact_columns, insert, needed_columns
-from file_cdk.destinations.duckdb_layout import change, read_layout
-from file_cdk.destinations.duckdb_ledger import Ledger, urls
-from file_cdk.destinations.duckdb_names import METADATA_COLUMNS, quoted
-from file_cdk.destinations.duckdb_session import INPUT, Session
+from file_cdk.destinations.duckdb.errors import concerns_rows, refused, translated, translating
+from file_cdk.destinations.duckdb.exact import exact_type
+from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
+from file_cdk.destinations.duckdb.layout import change, read_layout
+from file_cdk.destinations.duckdb.ledger import Ledger, urls
+from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
+from file_cdk.destinations.duckdb.session import INPUT, Session
 
 
 @dataclass(frozen=True, slots=True)

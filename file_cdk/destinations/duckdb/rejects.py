@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MAX_RAW_BYTES, Reject, Rejects
-from file_cdk.destinations.duckdb_input import blobs, integers, reader, texts
-from file_cdk.destinations.duckdb_session import INPUT, Session
+from file_cdk.destinations.duckdb.input import blobs, integers, reader, texts
+from file_cdk.destinations.duckdb.session import INPUT, Session
 
 REJECTS = "_file_cdk_rejects"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.destinations.duckdb_errors import translated
+from file_cdk.destinations.duckdb.errors import translated
 
 _MAGIC_AT, _MAGIC = 8, b"DUCK"
 """https://duckdb.org/docs/stable/internals/storage#storage-header"""
