@@ -18,7 +18,7 @@ from file_cdk.destinations.registry import destination_for
 
 if TYPE_CHECKING:
     from file_cdk.destinations.duckdb.destination import DuckDBDestination
-    from file_cdk.destinations.duckdb.rejected import RejectedRecord
+    from file_cdk.destinations.duckdb.reading import RejectedRecord
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")

@@ -9,8 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from file_cdk.destinations.duckdb.exact import exact_type
-from file_cdk.destinations.duckdb.types import converted, sql_type
+from file_cdk.destinations.duckdb.types import converted, exact_type, sql_type
 
 F = pa.float64()
 D = pa.decimal128

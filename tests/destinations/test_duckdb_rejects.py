@@ -14,7 +14,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MAX_RAW_BYTES, MAX_REJECTS_KEPT, LoadedFile, Reject, Rejects, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.load import WriteLimits
+from file_cdk.destinations.duckdb.table import WriteLimits
 
 T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 AT = T0.replace(tzinfo=None)

@@ -13,16 +13,20 @@ import duckdb
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.errors import translated, translating
-from file_cdk.destinations.duckdb.file import Settings, open_to_write, remove
-from file_cdk.destinations.duckdb.known import KnownFiles, check_database, known_files
+from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.ledger import Ledger
-from file_cdk.destinations.duckdb.load import WriteLimits
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
-from file_cdk.destinations.duckdb.rejected import RejectedRecord, count_rejected, rejected_records
+from file_cdk.destinations.duckdb.reading import (
+    KnownFiles,
+    RejectedRecord,
+    check_database,
+    count_rejected,
+    known_files,
+    rejected_records,
+)
 from file_cdk.destinations.duckdb.session import Session
-from file_cdk.destinations.duckdb.space import give_back, is_tight
-from file_cdk.destinations.duckdb.table import DuckDBTable
+from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
 from file_cdk.destinations.duckdb.types import missing_types
 
 _MAX_THREADS = 4

@@ -1,10 +1,16 @@
-"""The file of a DuckDB database: what may be opened, how it is, and why it cannot be."""
+"""The file of a DuckDB database: what may be opened, how it is, why it cannot be, and the room that a load took and did not keep.
+
+Blocks of a load that was rolled back stay in the file, free: on a full disk nothing fits beside them, not even the log of a
+smaller load that would use them. A checkpoint cuts those at the file's end off, but does nothing where nothing was changed.
+"""
 
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -150,3 +156,38 @@ def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
             remedy="Upgrade the package duckdb",
         )
     return translated(cause, path, "opening")
+
+
+_TIGHT_BYTES = 64 << 20
+_HEADERS_BYTES = 3 * 4096
+"""In front of the first block: https://duckdb.org/docs/stable/internals/storage"""
+
+_CHANGE = "_file_cdk_shrink"
+
+
+def is_tight(path: str) -> bool:
+    """Whether the disk that holds the database has little room left."""
+    try:
+        return shutil.disk_usage(Path(path).resolve().parent).free < _TIGHT_BYTES
+    except OSError:
+        return False
+
+
+def give_back(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Makes the file as small as free blocks at its end allow, if there is room for the few bytes that this takes.
+
+    For a connection that is closed next: a checkpoint that fails ends it.
+    """
+    with suppress(duckdb.Error, OSError):
+        _cut_to_whole_blocks(connection, path)
+        connection.execute(f"CREATE OR REPLACE TABLE {_CHANGE} (i INTEGER)")
+        connection.execute(f"DROP TABLE {_CHANGE}")
+        connection.execute("CHECKPOINT")
+
+
+def _cut_to_whole_blocks(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Of the block in whose midst the disk was full, DuckDB reads nothing: it checks whole blocks. Its place is room enough."""
+    [(block_bytes,)] = connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()
+    size = Path(path).stat().st_size
+    if (rest := (size - _HEADERS_BYTES) % block_bytes) and size > _HEADERS_BYTES:
+        os.truncate(path, size - rest)

@@ -12,13 +12,11 @@ import pyarrow as pa
 
 from file_cdk.core.errors import InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.destinations.duckdb.exact import exact_type
-from file_cdk.destinations.duckdb.input import integers, repeated, texts
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, NotEnoughMemory, size_bytes_of
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
-from file_cdk.destinations.duckdb.session import INPUT, Session
-from file_cdk.destinations.duckdb.types import converted, fits
+from file_cdk.destinations.duckdb.session import INPUT, Session, integers, repeated, texts
+from file_cdk.destinations.duckdb.types import converted, exact_type, fits
 
 _TOGETHER_BYTES = 1 << 30
 

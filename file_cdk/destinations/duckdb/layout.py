@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.duckdb.errors import translating
-from file_cdk.destinations.duckdb.exact import exact_type
 from file_cdk.destinations.duckdb.ledger import Ledger
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, column_names, folded, quoted
 from file_cdk.destinations.duckdb.session import Session
-from file_cdk.destinations.duckdb.types import arrow_type, converted, sql_type, table_type, wider
+from file_cdk.destinations.duckdb.types import arrow_type, converted, exact_type, sql_type, table_type, wider
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,9 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects
 from file_cdk.core.uris import shortened
-from file_cdk.destinations.duckdb.input import integers, reader, texts
 from file_cdk.destinations.duckdb.names import folded, literal, quoted
 from file_cdk.destinations.duckdb.rejects import REJECTS, REJECTS_LAYOUT, RejectLog
-from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"

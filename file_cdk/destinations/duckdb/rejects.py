@@ -17,8 +17,7 @@ import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MAX_RAW_BYTES, Reject, Rejects
-from file_cdk.destinations.duckdb.input import blobs, integers, reader, texts
-from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.duckdb.session import INPUT, Session, blobs, integers, reader, texts
 
 REJECTS = "_file_cdk_rejects"
 

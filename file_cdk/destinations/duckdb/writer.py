@@ -16,12 +16,12 @@ from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile
 from file_cdk.destinations.duckdb.errors import concerns_rows, refused, translated, translating
-from file_cdk.destinations.duckdb.exact import exact_type
 from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb.layout import change, read_layout
 from file_cdk.destinations.duckdb.ledger import Ledger, urls
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.duckdb.types import exact_type
 
 
 @dataclass(frozen=True, slots=True)
