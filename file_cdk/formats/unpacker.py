@@ -12,7 +12,7 @@ class Unpacker:
 
     def open_compressed(self, stream: IO[bytes], codec: str, uri: str) -> IO[bytes]:
         """See compression.open_plain."""
-        from file_cdk.formats.compression import open_plain
+        from file_cdk.compression.plain import open_plain
 
         return cast(IO[bytes], open_plain(stream, codec, uri, self.max_expansion_ratio))
 
@@ -20,7 +20,7 @@ class Unpacker:
         self, stream: IO[bytes], uri: str, *, method: int, flags: int, size_bytes: int, crc32: int
     ) -> IO[bytes]:
         """See compression.open_zip_member."""
-        from file_cdk.formats.compression import open_zip_member
+        from file_cdk.compression.plain import open_zip_member
 
         member = open_zip_member(
             stream, uri, self.max_expansion_ratio, method=method, flags=flags, size_bytes=size_bytes, crc32=crc32

@@ -17,7 +17,7 @@ from file_cdk.core.uris import COMPRESSED_ENDINGS, compression_of, split_member,
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from file_cdk.formats.compression import PlainStream
+    from file_cdk.compression.plain import PlainStream
 
 UNKNOWN_SIZE = 1 << 62
 """Size of plain data that is read forwards: known when it ends."""
@@ -170,7 +170,7 @@ class Unpacking:
         named = compression_of(file.uri)
         if named is None and not self.inner.reads_forward and not self._is_member_to_copy(file):
             return stream, None
-        from file_cdk.formats.compression import MAGIC_BYTES, PeekedStream, codec_named, codec_of, label_of
+        from file_cdk.compression.plain import MAGIC_BYTES, PeekedStream, codec_named, codec_of, label_of
 
         peeked = PeekedStream(stream, _PEEK_BYTES)
         head = peeked.head[:MAGIC_BYTES]
@@ -196,7 +196,7 @@ class Unpacking:
         """The plain data as `inner` needs it, the stream to be exhausted after it, and its size or UNKNOWN_SIZE."""
         plain = opened
         if codec is not None:
-            from file_cdk.formats.compression import open_plain
+            from file_cdk.compression.plain import open_plain
 
             unpacking = open_plain(opened, codec, file.uri, self.max_expansion_ratio)
             plain = cast(IO[bytes], unpacking)
@@ -212,7 +212,7 @@ class Unpacking:
 
 def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_expansion_ratio: int) -> bytes:
     """The first bytes of what a file, compressed or not, unpacks to. Raises MalformedFileError."""
-    from file_cdk.formats.compression import MAGIC_BYTES, codec_named, codec_of, open_plain
+    from file_cdk.compression.plain import MAGIC_BYTES, codec_named, codec_of, open_plain
 
     head = stream.read(MAGIC_BYTES)
     named = compression_of(file.uri)
@@ -224,14 +224,14 @@ def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_ex
 
 
 def _codec_inside(stream: IO[bytes]) -> str | None:
-    from file_cdk.formats.compression import MAGIC_BYTES, codec_of
+    from file_cdk.compression.plain import MAGIC_BYTES, codec_of
 
     stream.seek(0)
     return codec_of(stream.read(MAGIC_BYTES))
 
 
 def _found(codec: str | None) -> str:
-    from file_cdk.formats.compression import label_of
+    from file_cdk.compression.plain import label_of
 
     return "is not compressed" if codec is None else f"is {label_of(codec)} data"
 

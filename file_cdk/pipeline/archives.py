@@ -3,7 +3,7 @@
 from file_cdk.core.config import StreamConfig
 from file_cdk.core.ports import StreamReader
 from file_cdk.formats.unpacker import Unpacker
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 

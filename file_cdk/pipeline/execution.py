@@ -17,7 +17,7 @@ TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
 """Modules that turn what was decoded into bytes, for worker processes to import ahead."""
 
 
-_EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.formats.compression", "file_cdk.readers.archives")
+_EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
 
 
 def cpu_count() -> int:

@@ -9,7 +9,7 @@ from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import BEFORE_START_DATE, Decide, reason_to_skip
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
 

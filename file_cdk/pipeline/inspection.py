@@ -23,7 +23,7 @@ from file_cdk.pipeline.sources import (
     may_be_read,
     streams_of,
 )
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 NO_PATTERN_MATCHES = "no pattern matches"

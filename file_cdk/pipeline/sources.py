@@ -30,7 +30,7 @@ from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 _log = logging.getLogger(__name__)

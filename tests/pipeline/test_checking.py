@@ -17,7 +17,7 @@ from file_cdk.pipeline.checking import MAX_LISTED, MAX_MATCHES, StreamCheck, che
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import hasty
 from file_cdk.pipeline.sources import SourceStream, connector_for, streams_of
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.objects import ObjectReader, Page
 from file_cdk.readers.retries import HASTY, RetryPolicy
 

@@ -18,15 +18,15 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from file_cdk.compression.plain import PlainStream, open_plain
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
-from file_cdk.formats.compression import PlainStream, open_plain
 from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.unpacker import Unpacker
 from file_cdk.formats.unpacking import Unpacking
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 

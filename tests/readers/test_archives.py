@@ -26,7 +26,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import list_matching
 from file_cdk.formats.unpacker import Unpacker
-from file_cdk.readers.archives import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 

@@ -12,7 +12,7 @@ from file_cdk.core.ports import StreamReader, prefetching
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
-    from file_cdk.readers.archives_access import Archives
+    from file_cdk.readers.archives.access import Archives
     from file_cdk.readers.globbing import GlobPatterns
 
 MAX_MEMBERS = 100_000
@@ -86,7 +86,7 @@ class ArchiveReader:
             inner.prefetch(file, start, end)
 
     def _access(self) -> "Archives":
-        from file_cdk.readers.archives_access import Archives
+        from file_cdk.readers.archives.access import Archives
 
         if not self._archives:
             self._archives.append(Archives(self.inner, self.unpacker, self.max_members))

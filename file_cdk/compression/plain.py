@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
+from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.compression_codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
 """Up to so many plain bytes no expansion ratio is too high: sparse text packs a thousandfold by itself."""

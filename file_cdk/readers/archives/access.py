@@ -10,9 +10,8 @@ from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 from file_cdk.core.uris import is_archive, tar_compression
-from file_cdk.readers.archives import Unpacker
-from file_cdk.readers.archives_kinds import HEAD_BYTES, other_kind
-from file_cdk.readers.archives_members import (
+from file_cdk.readers.archives.kinds import HEAD_BYTES, other_kind
+from file_cdk.readers.archives.members import (
     SPARSE_AT,
     Limits,
     Member,
@@ -21,9 +20,10 @@ from file_cdk.readers.archives_members import (
     member_file,
     parse_member,
 )
-from file_cdk.readers.archives_tar import UnpackedTars, list_tar
-from file_cdk.readers.archives_window import ClosingBoth, StreamBytes, Window, naming
-from file_cdk.readers.archives_zip import data_start, list_zip
+from file_cdk.readers.archives.reader import Unpacker
+from file_cdk.readers.archives.tar import UnpackedTars, list_tar
+from file_cdk.readers.archives.window import ClosingBoth, StreamBytes, Window, naming
+from file_cdk.readers.archives.zip import data_start, list_zip
 
 _log = logging.getLogger("file_cdk.readers")
 

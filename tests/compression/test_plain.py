@@ -16,8 +16,8 @@ import lz4.frame
 import pytest
 import zstandard
 
-from file_cdk.core.errors import FileAccessError, FileCdkError, MalformedFileError
-from file_cdk.formats.compression import (
+from file_cdk.compression.codecs import MAX_WINDOW_BYTES
+from file_cdk.compression.plain import (
     ALWAYS_ALLOWED_BYTES,
     HEAD_BYTES,
     PeekedStream,
@@ -26,7 +26,7 @@ from file_cdk.formats.compression import (
     codec_of,
     open_plain,
 )
-from file_cdk.formats.compression_codecs import MAX_WINDOW_BYTES
+from file_cdk.core.errors import FileAccessError, FileCdkError, MalformedFileError
 from file_cdk.formats.unpacker import Unpacker
 
 ROWS = b"".join(b"%d,some words,%d\n" % (number, number * 7919 % 1009) for number in range(60_000))

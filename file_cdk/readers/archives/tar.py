@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from file_cdk.core.errors import MalformedFileError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile
-from file_cdk.readers.archives_members import SPARSE_AT, Left, Limits, Member, TarPlace, clean_name, counted
+from file_cdk.readers.archives.members import SPARSE_AT, Left, Limits, Member, TarPlace, clean_name, counted
 
 _BLOCK_BYTES = tarfile.BLOCKSIZE
 _READ_AHEAD_BYTES = 64 << 10
