@@ -69,11 +69,19 @@ def test_a_delimiter_with_another_mark_in_it_is_a_config_error(marks: dict[str, 
         Dialect.of(CsvConfig.model_validate(marks))
 
 
-@pytest.mark.parametrize("delimiter", ["||", "\ufdd0\ufdd1", "é;", "\U0001f680"])
-@pytest.mark.parametrize("value", ["\ufdd0", "\ufdd1", "\ufdd1" + "0", "\ufdd1\ufdd01", "\ufdd2\ufdd3" + "1", "|"])
+@pytest.mark.parametrize("delimiter", ["||", "\ufdd0\ufdd1", "\x1f\x1e", "é;", "\U0001f680"])
+@pytest.mark.parametrize(
+    "value", ["\ufdd0", "\ufdd1\ufdd01", "\x1f", "\x1e", "\x1e" + "0", "\x1e\x1f1", "\x1d\x1c" + "1", "|"]
+)
 def test_no_value_is_mistaken_for_what_stands_for_a_long_delimiter(delimiter: str, value: str) -> None:
     line = f'{value}x{delimiter}"{value}{delimiter}{value}"{delimiter}\n'
     assert list(Dialect(delimiter=delimiter).reader([line])) == [[value + "x", value + delimiter + value, ""]]
+
+
+def test_what_stands_for_a_long_delimiter_is_no_other_mark() -> None:
+    dialect = Dialect(delimiter="||", quote="\x1f", escape="\x1e")
+    assert list(dialect.reader(["\x1fa||b\x1f||\x1e\x1fc||\x1d\n"])) == [["a||b", "\x1fc", "\x1d"]]
+    assert dialect.quoting("\x1fa||b\x1f||c\n") == Quoting([True, False], False)
 
 
 def test_an_escape_character_before_a_long_delimiter_makes_all_of_it_text() -> None:

@@ -28,53 +28,51 @@ _MARKS = (
 _NOT_OF_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs that decode to text, but of names and of source code."""
 
-_NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
-"""Code points that Unicode promises never to make characters."""
-
-_CONTROL_BYTES = bytes([*range(0x1F, 0x0D, -1), *range(0x08, 0x00, -1)])
-"""Bytes for a stand-in in UTF-8, the likeliest to be free first: neither text nor line ends nor NUL."""
+_STAND_INS = "".join(map(chr, [*range(0x1F, 0x0D, -1), *range(0x08, 0x00, -1)]))
+"""The likeliest to be free first: one byte each in UTF-8, and neither text nor line ends nor NUL."""
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Text in which one character stands for the delimiter, inside quotes too, and back: no text is lost on the way, even
-    one that has the stand-in itself."""
+    """What stands for a delimiter in text for a reader whose delimiters are one character, and the way back.
+
+    It stands for the delimiter inside quotes too. Lines come one by one, and nobody knows what the next ones have in them:
+    hence an escape, so that no text is lost on the way, even one that has the stand-in itself.
+    """
 
     delimiter: str
     mark: str
     escape: str
 
     @classmethod
-    def of(cls, delimiter: str) -> "StandIn":
-        mark, escape = [char for char in _NO_CHARACTERS if char not in delimiter][:2]
+    def of(cls, delimiter: str, taken: str) -> "StandIn":
+        mark, escape = [char for char in _STAND_INS if char not in delimiter + taken][:2]
         return cls(delimiter, mark, escape)
+
+    @staticmethod
+    def free_in(piece: bytes, taken: str) -> str | None:
+        """One that needs no escape, for a piece that is all there: it is not in there, nor among those `taken`."""
+        return next((char for char in _STAND_INS if char not in taken and ord(char) not in piece), None)
 
     def into(self, text: str) -> str:
         """An occurrence of the delimiter is what is found first from the left: `a|||b` with `||` is `a` and `|b`."""
-        if text.isascii() or not (self.mark in text or self.escape in text):
+        if self._is_not_in(text):
             return text.replace(self.delimiter, self.mark)
         return self.mark.join(
             part.replace(self.escape, self.escape + "0").replace(self.mark, self.escape + "1")
             for part in text.split(self.delimiter)
         )
 
-    def back(self, value: str) -> str:
-        """A value of what `into` gave, as it was."""
-        if value.isascii() or not (self.mark in value or self.escape in value):
-            return value
+    def back(self, row: list[str]) -> list[str]:
+        """The values of what `into` gave, as they were."""
+        if self._is_not_in("".join(row)):
+            return row
         originals = {self.mark: self.delimiter, self.escape + "0": self.escape, self.escape + "1": self.mark}
-        return re.sub(f"{self.mark}|{self.escape}[01]", lambda found: originals[found[0]], value)
+        marks = re.compile(f"{self.mark}|{self.escape}[01]")
+        return [marks.sub(lambda found: originals[found[0]], value) for value in row]
 
-    def row_back(self, row: list[str]) -> list[str]:
-        return [self.back(value) for value in row]
-
-
-def free_byte(text: bytes, taken: bytes) -> bytes | None:
-    """A control character that is neither in `text` nor among those `taken`; None when there is none."""
-    for code in _CONTROL_BYTES:
-        if code not in taken and code not in text:
-            return bytes([code])
-    return None
+    def _is_not_in(self, text: str) -> bool:
+        return self.mark not in text and self.escape not in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +145,8 @@ class Dialect:
             blanked = _CommentsBlanked(lines, self.comment)
             return blanked.between(replace(self, comment=None).reader(blanked, strict=strict))
         if len(self.delimiter) > 1:
-            stand_in = StandIn.of(self.delimiter)
-            return map(stand_in.row_back, self._marked(stand_in).reader(map(stand_in.into, lines), strict=strict))
+            stand_in, marked = self._marked()
+            return map(stand_in.back, marked.reader(map(stand_in.into, lines), strict=strict))
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -160,14 +158,15 @@ class Dialect:
             strict=strict,
         )
 
-    def _marked(self, stand_in: StandIn) -> "Dialect":
-        return replace(self, delimiter=stand_in.mark)
+    def _marked(self) -> tuple[StandIn, "Dialect"]:
+        stand_in = StandIn.of(self.delimiter, (self.quote or "") + (self.escape or ""))
+        return stand_in, replace(self, delimiter=stand_in.mark)
 
     def quoting(self, record: str) -> "Quoting":
         """Which values of one record's text stand in quotes: what `csv.reader` does not tell."""
         if len(self.delimiter) > 1:
-            stand_in = StandIn.of(self.delimiter)
-            return self._marked(stand_in).quoting(stand_in.into(record))
+            stand_in, marked = self._marked()
+            return marked.quoting(stand_in.into(record))
         quoted = [False]
         at_start, inside, closed, text_after, position = True, False, False, False, 0
         while position < len(record):

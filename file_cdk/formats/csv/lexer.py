@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as cp
 import pyarrow.csv as pc
 
-from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, free_byte
+from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, StandIn
 from file_cdk.formats.csv.quotes import MIN_JOINED_LINES, Widths
 from file_cdk.formats.csv.shape import Shape
 
@@ -85,10 +85,10 @@ class Lexer:
             piece = self._as_utf8(piece)
         delimiter = self._dialect.delimiter.encode("utf-8")
         if not self._plain:
-            mark = free_byte(piece, (self._dialect.quote or "").encode("ascii"))
+            mark = StandIn.free_in(piece, self._dialect.quote or "")
             if mark is None:
                 raise UnlexableError(None)
-            piece, delimiter = piece.replace(delimiter, mark), mark
+            piece, delimiter = piece.replace(delimiter, mark.encode()), mark.encode()
         if self._dialect.skips_blanks:
             piece = self._without_padding(piece, delimiter)
         # At the beginning of its input the reader would take a value's first character for a byte order mark.
