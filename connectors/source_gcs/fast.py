@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from file_cdk import NotByObstoreError, ObstoreBucket, ObstoreEndpoint
-from source_gcs.requests_api import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from source_gcs.sdk import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

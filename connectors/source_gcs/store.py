@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from file_cdk import NotByObstoreError, ObstoreBucket, Page, RemoteFile
-from source_gcs.credentials import Access
+from source_gcs.access import Access
 from source_gcs.listing import page_of
-from source_gcs.requests_api import JsonApi, connect
+from source_gcs.sdk import JsonApi, connect
 
 DEFAULT_ENDPOINT = "https://storage.googleapis.com"
 PAGE_SIZE = 5000

@@ -19,7 +19,7 @@ from file_cdk import (
     TransientError,
     connection_fault,
 )
-from source_gcs.credentials import Access, google_credentials, sdk_missing
+from source_gcs.access import Access, google_credentials, sdk_missing
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
