@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from file_cdk import SourceConfig
 
+DEFAULT_ENDPOINT = "https://storage.googleapis.com"
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 30
+"""For this long nothing may come."""
+
 _ENDPOINT = re.compile(r"https?://[^/?#@\s]+", re.IGNORECASE)
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
 
@@ -56,7 +61,7 @@ class ServiceAccountCredentials(_Credentials):
         try:
             key = json.loads(value)
         except ValueError:
-            raise ValueError("must be the JSON text of a service account key") from None
+            key = None
         if not isinstance(key, dict):
             raise ValueError("must be the JSON text of a service account key")
         if absent := [name for name in _KEY_FIELDS if not isinstance(key.get(name), str)]:
@@ -65,9 +70,8 @@ class ServiceAccountCredentials(_Credentials):
 
 
 def _without_empty_globs(stream: Any) -> Any:
-    if not isinstance(stream, Mapping) or stream.get("globs") != []:
-        return stream
-    return {key: value for key, value in stream.items() if key != "globs"}
+    is_all = isinstance(stream, Mapping) and stream.get("globs") == []
+    return {key: value for key, value in stream.items() if key != "globs"} if is_all else stream
 
 
 class GcsConfig(SourceConfig):

@@ -3,11 +3,11 @@
 import os
 
 from file_cdk import ConfigError, Connector, ObjectReader
-from source_gcs.config import GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
-from source_gcs.credentials import Access, access_of_key, describe
-from source_gcs.location import locate
-from source_gcs.state import adopted
-from source_gcs.store import DEFAULT_ENDPOINT, GcsStore
+from source_gcs.access import Access, access_of_key, describe
+from source_gcs.config import DEFAULT_ENDPOINT, GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
+from source_gcs.legacy import adopted
+from source_gcs.store import GcsStore
+from source_gcs.url import locate
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 

@@ -18,12 +18,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from source_gcs.access import Access
 from source_gcs.config import GcsConfig
-from source_gcs.credentials import Access
-from source_gcs.listing import page_of
-from source_gcs.location import locate
 from source_gcs.source import connector, store_of
-from source_gcs.store import GcsStore
+from source_gcs.store import GcsStore, page_of
+from source_gcs.url import locate
 
 from file_cdk import (
     AccessError,
@@ -66,7 +65,7 @@ def _no_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud"))
 
 
-both_ways = pytest.mark.parametrize("by_obstore", [True, False], ids=["obstore", "session"])
+both_ways = pytest.mark.parametrize("by_obstore", [True, False], ids=["obstore", "sdk"])
 
 
 @pytest.fixture
@@ -355,7 +354,7 @@ def test_a_token_serves_all_threads(private_key: str) -> None:
 @both_ways
 def test_an_access_token_that_has_expired_is_renewed(monkeypatch: pytest.MonkeyPatch, by_obstore: bool) -> None:
     with OneObject(token=SECRET) as server:
-        monkeypatch.setattr("source_gcs.credentials.OAUTH_TOKEN_URI", f"{server.url}/token")
+        monkeypatch.setattr("source_gcs.access.OAUTH_TOKEN_URI", f"{server.url}/token")
         store = GcsStore("bucket", Access("client", {**CLIENT, "access_token": "old"}), server.url, by_obstore)
         assert [read(store, FILE, 0, 4) for _ in range(5)] == [TEXT[:4]] * 5
         assert server.tokens_given == 1
@@ -364,13 +363,13 @@ def test_an_access_token_that_has_expired_is_renewed(monkeypatch: pytest.MonkeyP
 
 
 def test_a_token_is_renewed_before_it_expires(private_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_gcs.fast._ASK_AFTER", timedelta(minutes=4))
+    monkeypatch.setattr("source_gcs.store._ASK_AFTER", timedelta(minutes=4))
     with OneObject(token=SECRET) as server:
         access = Access("service", {**KEY, "private_key": private_key, "token_uri": f"{server.url}/token"})
         store = GcsStore("bucket", access, server.url)
         assert [read(store, FILE, 0, 4) for _ in range(2)] == [TEXT[:4]] * 2
         assert server.tokens_given == 1
-        credentials = store._api().credentials
+        credentials = store._credentials()
         assert credentials is not None
         credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=1)
         server.token = "another"
@@ -473,7 +472,7 @@ def test_refused_credentials_are_told_without_showing_them(
     """What refuses them may quote them."""
     fault = {"error": "invalid_grant", "error_description": f"{SECRET} {private_key[40:90]}"}
     with token_server(400, fault) as uri:
-        monkeypatch.setattr("source_gcs.credentials.OAUTH_TOKEN_URI", uri)
+        monkeypatch.setattr("source_gcs.access.OAUTH_TOKEN_URI", uri)
         key = {**KEY, "private_key": private_key, "token_uri": uri}
         store = GcsStore("bucket", Access(kind, key if kind == "service" else CLIENT), uri[:-6])
         for attempt in (lambda: store.list_page("", None), lambda: read(store, FILE, 0, 4)):

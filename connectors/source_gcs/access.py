@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from file_cdk import AccessError, ConfigError
+from file_cdk import AccessError, ConfigError, FileCdkError, NotByObstoreError, TransientError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 OAUTH_TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 
+_TOKEN_FAULTS = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "invalid_scope", "access_denied"})
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -36,9 +37,26 @@ def google_credentials(access: Access) -> "Credentials | None":
     """
     if access.kind == "anonymous":
         return None
+    try:
+        import google.auth  # noqa: F401 - whether it is there at all
+    except ImportError:
+        raise sdk_missing() from None
     if access.kind == "ambient":
         return _ambient()
     return _service_account(access.secrets) if access.kind == "service" else _oauth_client(access.secrets)
+
+
+def token_of(credentials: "Credentials", url: str) -> str:
+    """One that is good by now. Raises NotByObstoreError when there is none: the SDK says what is wrong."""
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials.before_request(Request(), "GET", url, {})  # type: ignore[no-untyped-call]
+    except GoogleAuthError:
+        # Not chained: the text may quote what was sent for a token.
+        raise NotByObstoreError from None
+    return str(credentials.token)
 
 
 def describe(access: Access) -> str:
@@ -50,7 +68,7 @@ def describe(access: Access) -> str:
     credentials = google_credentials(access)
     if credentials is None:
         return "anonymous"
-    return f"{_what(credentials)} ({'environment variable ' + _KEY_FILE if _key_file() else 'application default'})"
+    return f"{_what(credentials)} ({'environment variable ' + _KEY_FILE if os.environ.get(_KEY_FILE) else 'application default'})"
 
 
 def _what(credentials: "Credentials") -> str:
@@ -64,11 +82,8 @@ def _what(credentials: "Credentials") -> str:
 
 
 def _service_account(key: Mapping[str, str]) -> "Credentials":
-    try:
-        from google.oauth2 import service_account
-    except ImportError:
-        raise sdk_missing() from None
     from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import service_account
 
     try:
         loaded: Credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
@@ -84,41 +99,46 @@ def _service_account(key: Mapping[str, str]) -> "Credentials":
 
 
 def _oauth_client(secrets: Mapping[str, str]) -> "Credentials":
-    try:
-        from google.oauth2 import credentials
-    except ImportError:
-        raise sdk_missing() from None
+    from google.oauth2 import credentials
+
+    given = {name: secrets[name] for name in ("refresh_token", "client_id", "client_secret")}
     loaded: Credentials = credentials.Credentials(  # type: ignore[no-untyped-call]
-        secrets["access_token"],
-        refresh_token=secrets["refresh_token"],
-        client_id=secrets["client_id"],
-        client_secret=secrets["client_secret"],
-        token_uri=OAUTH_TOKEN_URI,
+        secrets["access_token"], token_uri=OAUTH_TOKEN_URI, **given
     )
     return loaded
 
 
 def _ambient() -> "Credentials | None":
-    try:
-        import google.auth
-        from google.auth.exceptions import DefaultCredentialsError
-    except ImportError:
-        raise sdk_missing() from None
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
     try:
         found: Credentials = google.auth.default(scopes=[SCOPE])[0]
     except DefaultCredentialsError:
-        if not _key_file():
+        if not os.environ.get(_KEY_FILE):
             return None
         # Whoever names a key does not want to be anonymous.
         raise AccessError(
             f"the file that {_KEY_FILE} names cannot be used as credentials",
             remedy="Let it name a readable file of credentials for Google Cloud, or unset it",
         ) from None
+    except GoogleAuthError as exc:
+        raise no_token(exc) from None
     return found
 
 
-def _key_file() -> str | None:
-    return os.environ.get(_KEY_FILE)
+def no_token(exc: Exception) -> FileCdkError:
+    """For a GoogleAuthError. Not to be chained to it: the text may quote what was sent for a token."""
+    from google.auth.exceptions import TransportError
+
+    if isinstance(exc, TransportError) or getattr(exc, "retryable", False):
+        return TransientError("no access token could be had")
+    code = str(exc.args[0]).partition(":")[0] if exc.args else ""
+    shown = f": {code}" if code in _TOKEN_FAULTS else ""
+    return AccessError(
+        f"Google gives no access token for the credentials{shown}",
+        remedy="They may have expired, or been revoked or deleted: authenticate again, or make a new key",
+    )
 
 
 def access_of_key(text: str) -> Access:
@@ -127,4 +147,4 @@ def access_of_key(text: str) -> Access:
 
 
 def sdk_missing() -> ConfigError:
-    return ConfigError("google-auth is not installed", remedy="Install it with: pip install 'file-cdk[gcs]'")
+    return ConfigError("google-cloud-storage is not installed", remedy="Install it with: pip install 'file-cdk[gcs]'")
