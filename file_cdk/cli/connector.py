@@ -22,8 +22,8 @@ from file_cdk.cli.display import PlainDisplay
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.interruption import Interruption
 from file_cdk.cli.logs import logs_to
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, OutputClosedError
-from file_cdk.core.ports import SourceConnector
 from file_cdk.core.system_limits import limit_reached
 from file_cdk.core.uris import redacted
 
@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 _MAX_CONFIGURATION_BYTES = 8 << 20
 """Catalogs and states may be as large as they are; a configuration that is has something else in it."""
 
-Command = Callable[[Callable[[], SourceConnector], argparse.Namespace, int], int]
+Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
 
 
-def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None = None) -> NoReturn:
+def run_connector(connector: Connector | str, argv: Sequence[str] | None = None) -> NoReturn:
     """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
     for SIGINT, SIGTERM or SIGHUP.
 
@@ -50,16 +50,16 @@ def run_connector(connector: SourceConnector | str, argv: Sequence[str] | None =
         sys.exit(_run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption))
 
 
-def _resolved(connector: SourceConnector | str) -> SourceConnector:
+def _resolved(connector: Connector | str) -> Connector:
     if not isinstance(connector, str):
         return connector
     module, _, name = connector.partition(":")
-    return cast(SourceConnector, getattr(import_module(module), name))
+    return cast(Connector, getattr(import_module(module), name))
 
 
 def _run(
     command: Command,
-    connector: Callable[[], SourceConnector],
+    connector: Callable[[], Connector],
     arguments: argparse.Namespace,
     out_fd: int,
     interruption: Interruption,
@@ -107,25 +107,25 @@ def _stdout_for_messages() -> Iterator[int]:
         os.close(ours)
 
 
-def _spec(connector: Callable[[], SourceConnector], _: argparse.Namespace, out_fd: int) -> int:
+def _spec(connector: Callable[[], Connector], _: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import spec_lines
 
     return _write(spec_lines(connector()), out_fd)
 
 
-def _check(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
+def _check(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import check_lines
 
     return _write(check_lines(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
-def _discover(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
+def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.connector import discover_lines
 
     return _write(discover_lines(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
-def _read(connector: Callable[[], SourceConnector], arguments: argparse.Namespace, out_fd: int) -> int:
+def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.execution import start_early
 
     config = _load_object(arguments.config, "config")

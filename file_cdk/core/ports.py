@@ -16,8 +16,6 @@ from file_cdk.core.files import RemoteFile, Split
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
 
-    from file_cdk.core.config import SourceConfig
-
 
 class Matcher(Protocol):
     """Which uris a stream wants."""
@@ -342,37 +340,3 @@ class Location:
     config: Mapping[str, Any] = field(repr=False)
     globs: tuple[str, ...]
     name: str
-
-
-class SourceConnector(Protocol):
-    """A source as the commands see it; `file_cdk.Connector` is the implementation to use."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def config_class(self) -> "type[SourceConfig]": ...
-
-    @property
-    def documentation_url(self) -> str | None: ...
-
-    @property
-    def history_limit(self) -> int | None:
-        """How many files a stream's state remembers; None: as many as by default."""
-
-    def reader(self, config: "SourceConfig") -> StreamReader:
-        """Reader over the root that the configuration names. Does no I/O."""
-
-    def origin(self, config: "SourceConfig") -> str | None:
-        """The root that uris are relative to, spelled the same for the same root and without secrets; None if unknown."""
-
-    def credential(self, config: "SourceConfig") -> str | None:
-        """Which credentials are used, in words and redacted: `anonymous`, `access key AKIA…WXYZ from the configuration`;
-        None where none are. Raises what using them raises."""
-
-    def own_state(self, config: "SourceConfig", state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The state of a stream with uris as this source lists them, whichever connector wrote it, and without secrets.
-        What is malformed stays so."""
-
-    def location(self, url: str) -> Location:
-        """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""

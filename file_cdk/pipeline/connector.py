@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from file_cdk.core.config import SourceConfig, parse_config, unknown_keys
-from file_cdk.core.ports import SourceConnector
+from file_cdk.core.connector import Connector
 
 
-def spec_lines(connector: SourceConnector) -> Iterator[bytes]:
+def spec_lines(connector: Connector) -> Iterator[bytes]:
     from file_cdk.protocol.messages import spec, to_line
     from file_cdk.protocol.spec import connection_specification
 
@@ -15,14 +14,14 @@ def spec_lines(connector: SourceConnector) -> Iterator[bytes]:
     yield to_line(spec(specification, documentation_url=connector.documentation_url))
 
 
-def check_lines(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+def check_lines(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     """A CONNECTION_STATUS, FAILED with the remedy when the configuration cannot work; and what to know besides."""
     from file_cdk.pipeline.discovery import check
 
     return check(connector, raw)
 
 
-def discover_lines(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+def discover_lines(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     """The CATALOG, after warnings. Raises ConfigError, AccessError, and MalformedFileError when no file can be sampled."""
     from file_cdk.pipeline.discovery import discover
 
@@ -30,7 +29,7 @@ def discover_lines(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterat
 
 
 def read(
-    connector: SourceConnector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
+    connector: Connector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
 ) -> int:
     """Writes records, states and statuses to `out_fd`; 0, or 1 when something could not be read.
 
@@ -39,12 +38,3 @@ def read(
     from file_cdk.pipeline.read import read_streams
 
     return read_streams(connector, raw, catalog, state, out_fd, workers)
-
-
-def configured(connector: SourceConnector, raw: Mapping[str, Any]) -> tuple[SourceConfig, list[str]]:
-    """The validated configuration, and warnings about keys that it ignores. Raises ConfigError."""
-    from file_cdk.pipeline.support import require_supported
-
-    config = parse_config(connector.config_class, raw)
-    require_supported(config)
-    return config, [f"configuration key {key} means nothing here and is ignored" for key in unknown_keys(config, raw)]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import FileCdkError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
-from file_cdk.core.ports import Format, SourceConnector, StreamReader
+from file_cdk.core.ports import Format, StreamReader
 from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import Decide, list_matching, newer_than, reason_to_skip, select
 from file_cdk.engine.planning import plan_file
@@ -19,10 +20,10 @@ from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.archives import with_archives
-from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import first_file, hasty
 from file_cdk.pipeline.litter import no_litter
+from file_cdk.pipeline.support import configured
 from file_cdk.pipeline.transfer import open_first_files
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
@@ -77,7 +78,7 @@ class _Stream:
         return (file for file in files if reason_to_skip(file, rules) is None)
 
 
-def check(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+def check(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     executors = Executors(None)
     try:
         config, warnings = configured(connector, raw)
@@ -131,7 +132,7 @@ def _first_output(executor: Executor, task: Task) -> Event:
     return event
 
 
-def discover(connector: SourceConnector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+def discover(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     config, warnings = configured(connector, raw)
     yield from map(warning, warnings)
     if isinstance(config.delivery_method, FileTransfer):

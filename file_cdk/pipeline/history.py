@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from file_cdk.core.config import StreamConfig
+from file_cdk.core.connector import Connector
 from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import SourceConnector
 from file_cdk.core.uris import shortened
 
 LIMIT_VARIABLE = "FILE_CDK_HISTORY_LIMIT"
 MAX_EXAMPLES = 3
 
 
-def history_limit(connector: SourceConnector, environment: Mapping[str, str]) -> int:
+def history_limit(connector: Connector, environment: Mapping[str, str]) -> int:
     """As the environment has it, else the connector, else the default. Raises ConfigError."""
     text = environment.get(LIMIT_VARIABLE)
     if not text:

@@ -17,10 +17,11 @@ from typing import Any
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
 from file_cdk.core.config import CsvConfig, SourceConfig, StreamConfig, ValidationPolicy
+from file_cdk.core.connector import Connector
 from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor, StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.core.ports import StreamReader
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import HeldSignals
@@ -30,12 +31,12 @@ from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.archives import with_archives
-from file_cdk.pipeline.connector import configured
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.history import Untold, history_limit
 from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.rejects import rejected_facts
+from file_cdk.pipeline.support import configured
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
@@ -52,7 +53,7 @@ _PIPE_BYTES = 1 << 20
 
 
 def read_streams(
-    connector: SourceConnector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
+    connector: Connector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
 ) -> int:
     config, warnings = configured(connector, raw)
     by_name = {stream.name: stream for stream in config.streams}

@@ -23,9 +23,10 @@ from file_cdk.core.config import (
     parse_config,
     unknown_keys,
 )
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.core.ports import StreamReader
 from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
 from file_cdk.pipeline.archives import with_archives
@@ -63,7 +64,7 @@ class SourceStream:
     says how its CSV files are written."""
 
     name: str
-    connector: SourceConnector
+    connector: Connector
     reader: StreamReader
     matcher: GlobPatterns
     source: SourceConfig
@@ -125,7 +126,7 @@ def streams_of(
     return [replace(stream_of_one, finds_dialect=True, finds_partitions=partitions, file=file, folder=folder)]
 
 
-def connector_for(scheme: str) -> SourceConnector:
+def connector_for(scheme: str) -> Connector:
     """The installed connector that claims a URL scheme, or is called so (`s3` or `source-s3`). Raises ConfigError naming those
     that are."""
     installed: dict[str, EntryPoint] = {entry.name: entry for entry in entry_points(group=CONNECTORS)}
@@ -134,7 +135,7 @@ def connector_for(scheme: str) -> SourceConnector:
         raise ConfigError(
             f"no connector is installed for {scheme}:", remedy=f"Installed: {', '.join(sorted(installed))}"
         )
-    return cast(SourceConnector, found.load())
+    return cast(Connector, found.load())
 
 
 def _is_configuration(source: str, *, is_data: bool) -> bool:
@@ -243,7 +244,7 @@ def _parsed(text: str) -> Any:
 
 
 def _source_stream(
-    connector: SourceConnector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
+    connector: Connector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
 ) -> SourceStream:
     matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
     reader = with_archives(connector.reader(config), matcher, stream)

@@ -1,8 +1,19 @@
 """What a configuration may ask for and this version does not do yet: said before anything is read."""
 
-from file_cdk.core.config import FileTransfer, SourceConfig, ValidationPolicy
+from collections.abc import Mapping
+from typing import Any
+
+from file_cdk.core.config import FileTransfer, SourceConfig, ValidationPolicy, parse_config, unknown_keys
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.formats.registry import require_format
+
+
+def configured(connector: Connector, raw: Mapping[str, Any]) -> tuple[SourceConfig, list[str]]:
+    """The validated configuration, and warnings about keys that it ignores. Raises ConfigError."""
+    config = parse_config(connector.config_class, raw)
+    require_supported(config)
+    return config, [f"configuration key {key} means nothing here and is ignored" for key in unknown_keys(config, raw)]
 
 
 def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> None:

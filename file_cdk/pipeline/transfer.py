@@ -13,10 +13,11 @@ from typing import Any
 from airbyte_protocol_dataclasses.models import AirbyteMessage
 
 from file_cdk.core.config import FileTransfer, SourceConfig
+from file_cdk.core.connector import Connector
 from file_cdk.core.cursor import format_instant
 from file_cdk.core.errors import ConfigError, DestinationError, FileAccessError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import Selection, list_matching, newer_than, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
@@ -62,7 +63,7 @@ class RawFiles:
     threads: int
 
     @classmethod
-    def wanted(cls, connector: SourceConnector, config: SourceConfig, workers: int | None) -> "RawFiles | None":
+    def wanted(cls, connector: Connector, config: SourceConfig, workers: int | None) -> "RawFiles | None":
         """None when records are wanted. workers: files at a time; 0 counts as 1."""
         method = config.delivery_method
         if not isinstance(method, FileTransfer):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from file_cdk.cli import main
-from file_cdk.connector import Connector
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError
 from file_cdk.pipeline import sources
 

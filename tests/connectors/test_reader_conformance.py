@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from file_cdk.connector import Connector
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import TransientError
 from file_cdk.core.ports import StreamReader
 from file_cdk.readers.objects import ObjectReader

@@ -10,9 +10,10 @@ from typing import IO
 
 import pytest
 
+from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError, DestinationError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import SourceConnector, StreamReader
+from file_cdk.core.ports import StreamReader
 from file_cdk.pipeline.checking import MAX_LISTED, MAX_MATCHES, StreamCheck, check_destination
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import hasty
@@ -193,8 +194,8 @@ def test_credentials_are_named_where_a_connector_names_them(tmp_path: Path) -> N
     assert (name, str(error)) == ("credentials", "the profile 'dev' has no credentials")
 
 
-def naming(describe: Callable[[object], str]) -> SourceConnector:
-    from file_cdk.connector import Connector
+def naming(describe: Callable[[object], str]) -> Connector:
+    from file_cdk.core.connector import Connector
 
     local = connector_for("file")
     assert isinstance(local, Connector)

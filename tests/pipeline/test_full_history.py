@@ -18,7 +18,6 @@ from source_local.source import connector
 from file_cdk import Connector
 from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.ports import SourceConnector
 from file_cdk.pipeline.connector import read
 from file_cdk.pipeline.history import LIMIT_VARIABLE, history_limit
 
@@ -54,7 +53,7 @@ class Folder:
     days: int = 3
     globs: tuple[str, ...] = ("*.csv",)
     state: Json | None = None
-    connector: SourceConnector = connector
+    connector: Connector = connector
 
     def write(self, uri: str, modified: datetime | timedelta, content: bytes = CONTENT) -> None:
         """modified: the time, or how long ago."""

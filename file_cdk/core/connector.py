@@ -37,24 +37,31 @@ class Connector:
             raise ValueError("history_limit must be at least 1")
 
     def reader(self, config: SourceConfig) -> StreamReader:
+        """Reader over the root that the configuration names. Does no I/O."""
         return self.make_reader(config)
 
     def origin(self, config: SourceConfig) -> str | None:
+        """The root that uris are relative to, spelled the same for the same root and without secrets; None if unknown."""
         return None if self.name_origin is None else self.name_origin(config)
 
     def credential(self, config: SourceConfig) -> str | None:
+        """Which credentials are used, in words and redacted: `anonymous`, `access key AKIA…WXYZ from the configuration`;
+        None where none are. Raises what using them raises."""
         return None if self.describe_credentials is None else self.describe_credentials(config)
 
     def own_state(self, config: SourceConfig, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The state of a stream with uris as this source lists them, whichever connector wrote it, and without secrets.
+        What is malformed stays so."""
         return state if self.adopt_state is None else self.adopt_state(config, state)
 
     def location(self, url: str) -> Location:
+        """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""
         if self.locate is None:
             raise ConfigError(f"{self.name} takes no URLs", remedy="Give it a YAML file with its configuration")
         return self.locate(url)
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Runs `spec`, `check`, `discover` or `read` as the command line says, and exits the process."""
-        from file_cdk.cli.connector import run_connector
+        import file_cdk  # by its public name: core imports no other room
 
-        run_connector(self, argv)
+        file_cdk.run_connector(self, argv)
