@@ -19,7 +19,6 @@ from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
-from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import first_file, hasty
 from file_cdk.pipeline.litter import no_litter
@@ -34,6 +33,7 @@ from file_cdk.protocol.catalog import (
     inferred_properties,
 )
 from file_cdk.protocol.record_encoding import RecordEncoder
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 SAMPLE_BYTES = 1 << 20
@@ -59,7 +59,8 @@ class _Stream:
     @classmethod
     def of(cls, source: SourceConfig, config: StreamConfig, reader: StreamReader) -> "_Stream":
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
-        return cls(source, config, matcher, with_archives(reader, matcher, config), format_for(config.format, config))
+        reader = ArchiveReader(reader, matcher, config.max_expansion_ratio)
+        return cls(source, config, matcher, reader, format_for(config.format, config))
 
     @property
     def rules(self) -> Sequence[Decide]:

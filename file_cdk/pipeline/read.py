@@ -30,7 +30,6 @@ from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally,
 from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
-from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.history import Untold, history_limit
@@ -41,6 +40,7 @@ from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
+from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
 _log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class _StreamRead:
     def __post_init__(self) -> None:
         self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
         if self.raw_files is None:  # an archive is one file otherwise
-            self.reader = with_archives(self.reader, self.matcher, self.stream)
+            self.reader = ArchiveReader(self.reader, self.matcher, self.stream.max_expansion_ratio)
         self.store = StoreFailures(self.reader, "read" if self.raw_files is None else "copied")
         if self.choice.incremental:
             days = self.stream.days_to_sync_if_history_is_full

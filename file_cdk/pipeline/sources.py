@@ -29,7 +29,6 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.formats.registry import EXTENSIONS, filetype_for
-from file_cdk.pipeline.archives import with_archives
 from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -247,7 +246,7 @@ def _source_stream(
     connector: Connector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
 ) -> SourceStream:
     matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
-    reader = with_archives(connector.reader(config), matcher, stream)
+    reader = ArchiveReader(connector.reader(config), matcher, stream.max_expansion_ratio)
     return SourceStream(stream.name, connector, reader, matcher, config, stream, chosen, connector.origin(config))
 
 

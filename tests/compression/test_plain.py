@@ -25,9 +25,9 @@ from file_cdk.compression.plain import (
     codec_named,
     codec_of,
     open_plain,
+    open_zip_member,
 )
 from file_cdk.core.errors import FileAccessError, FileCdkError, MalformedFileError
-from file_cdk.formats.unpacker import Unpacker
 
 ROWS = b"".join(b"%d,some words,%d\n" % (number, number * 7919 % 1009) for number in range(60_000))
 
@@ -231,7 +231,7 @@ def test_what_the_store_raises_passes_unchanged() -> None:
 
     for codec, pack in PACK.items():
         with pytest.raises(FileCdkError, match="gone"):
-            Unpacker().open_compressed(Failing(pack(ROWS)), codec, "a").read()
+            open_plain(Failing(pack(ROWS)), codec, "a", 200).read()
 
 
 @pytest.mark.parametrize("codec", WITH_FRAMES)
@@ -270,8 +270,8 @@ def test_zip_members_are_checked(method: int, pack: Callable[[bytes], bytes] | N
         packed = pack(ROWS)
 
     def read(size_bytes: int, crc32: int) -> bytes:
-        member = Unpacker().open_zip_member(
-            io.BytesIO(packed), "a.zip!b", method=method, flags=0, size_bytes=size_bytes, crc32=crc32
+        member = open_zip_member(
+            io.BytesIO(packed), "a.zip!b", 200, method=method, flags=0, size_bytes=size_bytes, crc32=crc32
         )
         return b"".join(iter(lambda: member.read(300_000), b""))
 
@@ -289,7 +289,7 @@ def test_zip_members_are_checked(method: int, pack: Callable[[bytes], bytes] | N
 def test_zip_methods_that_are_not_known_are_named() -> None:
     for method, name in ((9, "deflate64"), (98, "ppmd"), (42, "number 42")):
         with pytest.raises(MalformedFileError, match=f"compression method {name}"):
-            Unpacker().open_zip_member(io.BytesIO(b"abc"), "a", method=method, flags=0, size_bytes=3, crc32=0).read()
+            open_zip_member(io.BytesIO(b"abc"), "a", 200, method=method, flags=0, size_bytes=3, crc32=0).read()
 
 
 def test_a_peeked_beginning_is_not_asked_for_again() -> None:

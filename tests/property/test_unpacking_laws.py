@@ -24,7 +24,6 @@ from file_cdk.core.errors import FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.format import JsonlFormat
-from file_cdk.formats.unpacker import Unpacker
 from file_cdk.formats.unpacking import Unpacking
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -147,7 +146,7 @@ def test_members_come_out_as_they_went_in(members: dict[str, bytes], ending: str
                     info = tarfile.TarInfo(name)
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))
-        archives = ArchiveReader(LocalReader(root), GlobPatterns(["**"]), Unpacker())
+        archives = ArchiveReader(LocalReader(root), GlobPatterns(["**"]))
 
         found = {}
         for file in archives.list_files(""):
@@ -181,7 +180,7 @@ def test_damaged_archives_are_typed_errors(ending: str, changes: list[tuple[int,
         for at, byte in changes:
             packed[at % len(packed)] = byte
         path.write_bytes(packed[: draw.draw(st.integers(0, len(packed)))] if draw.draw(st.booleans()) else packed)
-        archives = ArchiveReader(LocalReader(root), GlobPatterns(["**"]), Unpacker())
+        archives = ArchiveReader(LocalReader(root), GlobPatterns(["**"]))
 
         for file in archives.list_files(""):
             outcome = size_or_error(archives, file)

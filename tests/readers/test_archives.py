@@ -25,7 +25,6 @@ from file_cdk.core.errors import AccessError, FileAccessError, FileChangedError,
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import list_matching
-from file_cdk.formats.unpacker import Unpacker
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
@@ -70,7 +69,7 @@ def tarred(members: dict[str, bytes] = MEMBERS, kind: int = tarfile.PAX_FORMAT, 
 
 
 def reader(root: Path, *globs: str, **options: Any) -> ArchiveReader:
-    return ArchiveReader(LocalReader(root), GlobPatterns(globs or ("**",)), Unpacker(), **options)
+    return ArchiveReader(LocalReader(root), GlobPatterns(globs or ("**",)), **options)
 
 
 def drain(stream: IO[bytes]) -> None:
@@ -264,7 +263,7 @@ def test_a_compressed_tar_is_unpacked_once(tmp_path: Path) -> None:
         gzip.compress(tarred({f"{number}.csv": b"%d" % number for number in range(500)}))
     )
     counted = Counted()
-    archives = ArchiveReader(counted, GlobPatterns(["**"]), Unpacker())
+    archives = ArchiveReader(counted, GlobPatterns(["**"]))
     files = listed(archives)
     assert counted.opened == 1
 
@@ -603,6 +602,6 @@ def test_versions_of_stores_without_etags(tmp_path: Path) -> None:
             return (tmp_path / file.uri).open("rb")
 
     (tmp_path / "a.zip").write_bytes(zipped())
-    archives = ArchiveReader(WithoutEtags(), GlobPatterns(["**"]), Unpacker())
+    archives = ArchiveReader(WithoutEtags(), GlobPatterns(["**"]))
 
     assert contents(archives) == {f"a.zip!{name}": data for name, data in MEMBERS.items()}

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, cast
 
+from file_cdk.compression.plain import open_plain, open_zip_member
 from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
@@ -20,7 +21,6 @@ from file_cdk.readers.archives.members import (
     member_file,
     parse_member,
 )
-from file_cdk.readers.archives.reader import Unpacker
 from file_cdk.readers.archives.tar import UnpackedTars, list_tar
 from file_cdk.readers.archives.window import ClosingBoth, StreamBytes, Window, naming
 from file_cdk.readers.archives.zip import data_start, list_zip
@@ -35,7 +35,7 @@ class Archives:
     """The archives of `inner`; see ArchiveReader. Keeps unpacked tars open."""
 
     inner: StreamReader
-    unpacker: Unpacker
+    max_expansion_ratio: int
     max_members: int
     _tars: UnpackedTars = field(default_factory=UnpackedTars, init=False, repr=False, compare=False)
 
@@ -98,13 +98,13 @@ class Archives:
         return list(latest.values())
 
     def _list(self, stream: IO[bytes], archive: RemoteFile) -> list[Member]:
-        limits = Limits(self.max_members, self.unpacker.max_expansion_ratio)
+        limits = Limits(self.max_members, self.max_expansion_ratio)
         if archive.uri.lower().endswith(".zip"):
             return list(list_zip(stream, archive, limits))
         if (codec := tar_compression(archive.uri)) is None:
             return list(list_tar(stream, archive, limits))
-        with self.unpacker.open_compressed(stream, codec, archive.uri) as plain:
-            return list(list_tar(plain, archive, limits))
+        with open_plain(stream, codec, archive.uri, self.max_expansion_ratio) as plain:
+            return list(list_tar(cast(IO[bytes], plain), archive, limits))
 
     def _open_zip_member(self, file: RemoteFile, archive: RemoteFile, place: ZipPlace) -> IO[bytes]:
         if place.flags & _ENCRYPTED:
@@ -119,9 +119,10 @@ class Archives:
         except BaseException:
             stream.close()
             raise
-        plain = self.unpacker.open_zip_member(
+        plain = open_zip_member(
             cast(IO[bytes], window),
             file.uri,
+            self.max_expansion_ratio,
             method=place.method,
             flags=place.flags,
             size_bytes=file.size_bytes,
@@ -144,7 +145,9 @@ class Archives:
 
         def unpack() -> IO[bytes]:
             stream = self.inner.open(archive)
-            return cast(IO[bytes], ClosingBoth(self.unpacker.open_compressed(stream, codec, archive.uri), stream))
+            return cast(
+                IO[bytes], ClosingBoth(open_plain(stream, codec, archive.uri, self.max_expansion_ratio), stream)
+            )
 
         unpacked = self._tars.get(archive, unpack)
         return cast(IO[bytes], Window(unpacked, place.offset, file.size_bytes, file.uri))

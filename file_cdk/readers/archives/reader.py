@@ -5,7 +5,7 @@ What deals with archives is imported when the first one is met: most syncs meet 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader, prefetching
@@ -17,21 +17,6 @@ if TYPE_CHECKING:
 
 MAX_MEMBERS = 100_000
 """Members of one archive, whatever they are, that are listed; more are refused."""
-
-
-class Unpacker(Protocol):
-    """Opens compressed streams; neither method closes the stream it is given."""
-
-    @property
-    def max_expansion_ratio(self) -> int: ...
-
-    def open_compressed(self, stream: IO[bytes], codec: str, uri: str) -> IO[bytes]:
-        """codec: as core.uris names it. Reads from what it returns raise MalformedFileError."""
-
-    def open_zip_member(
-        self, stream: IO[bytes], uri: str, *, method: int, flags: int, size_bytes: int, crc32: int
-    ) -> IO[bytes]:
-        """The plain data of a member; size and checksum are verified while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,8 @@ class ArchiveReader:
     inner: StreamReader
     matcher: "GlobPatterns | None"
     """None in a worker, where nothing is listed."""
-    unpacker: Unpacker
+    max_expansion_ratio: int = 200
+    """See compression.plain.PlainStream; archives as a whole are held to it as well."""
     max_members: int = MAX_MEMBERS
     _archives: list["Archives"] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -89,8 +75,8 @@ class ArchiveReader:
         from file_cdk.readers.archives.access import Archives
 
         if not self._archives:
-            self._archives.append(Archives(self.inner, self.unpacker, self.max_members))
+            self._archives.append(Archives(self.inner, self.max_expansion_ratio, self.max_members))
         return self._archives[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ArchiveReader, (self.inner, None, self.unpacker, self.max_members)
+        return ArchiveReader, (self.inner, None, self.max_expansion_ratio, self.max_members)

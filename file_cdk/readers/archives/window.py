@@ -99,7 +99,7 @@ class Window(io.RawIOBase):
 class ClosingBoth:
     """A stream that is made of another one, which is closed with it."""
 
-    def __init__(self, stream: IO[bytes], source: IO[bytes] | io.RawIOBase) -> None:
+    def __init__(self, stream: IO[bytes] | io.RawIOBase, source: IO[bytes] | io.RawIOBase) -> None:
         self._stream = stream
         self._source = source
 
