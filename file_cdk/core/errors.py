@@ -181,7 +181,7 @@ class TypeMismatchError(FileError):
 
 class DialectRefutedError(FileError):
     """A CSV file is not written as its beginning looked, as what stands at `byte` shows. dialect: the configuration (a
-    core.config.CsvConfig) that fits both; described: the same for a person."""
+    core.config.formats.CsvConfig) that fits both; described: the same for a person."""
 
     def __init__(self, *, uri: str, byte: int, dialect: Any, described: str) -> None:
         super().__init__(f"is not written as its beginning looks, but with {described}", uri=uri, byte=byte)
