@@ -1,5 +1,6 @@
 """source-gcs against a real local server: listings, ranges, pins, refusals, and both ways of reading."""
 
+import dataclasses
 import gzip
 import json
 import pickle
@@ -254,9 +255,9 @@ class OneObject(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *, token: str | None = None, xml: bool = True, status: int = 206) -> None:
+    def __init__(self, *, token: str | None = None, xml: bool = True, status: int = 206, ranges: bool = True) -> None:
         super().__init__(("127.0.0.1", 0), _OneObjectHandler)
-        self.token, self.xml, self.status = token, xml, status
+        self.token, self.xml, self.status, self.ranges = token, xml, status, ranges
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.tokens_given = 0
 
@@ -294,7 +295,9 @@ class _OneObjectHandler(BaseHTTPRequestHandler):
         if ours.token and headers.get("authorization") != f"Bearer {ours.token}":
             self._answer(401, b"", {})
         elif ours.status != 206 or (self.path.startswith("/bucket/") and not ours.xml):
-            self._answer(ours.status if ours.status != 206 else 404, b"", {})
+            self._answer(ours.status if ours.status != 206 else 404, b"", {"location": "/elsewhere"})
+        elif not ours.ranges:
+            self._answer(200, TEXT, {"x-goog-generation": "7"})
         else:
             start, end = map(int, headers["range"].removeprefix("bytes=").split("-"))
             extent = {"content-range": f"bytes {start}-{end}/{len(TEXT)}", "x-goog-generation": "7"}
@@ -399,6 +402,36 @@ def test_a_forbidden_object(by_obstore: bool) -> None:
         pytest.raises(FileAccessError, match=r"may not read it.*storage\.objects\.get"),
     ):
         read(GcsStore("bucket", Access("anonymous"), server.url, by_obstore), FILE, 0, 4)
+
+
+def test_a_server_that_ignores_ranges_is_read_all_the_same() -> None:
+    with OneObject(ranges=False) as server:
+        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        for start, end in ((0, 4), (3, 7), (8, 10), (0, 10)):
+            assert read(store, FILE, start, end) == TEXT[start:end]
+        with pytest.raises(FileChangedError):
+            read(store, dataclasses.replace(FILE, etag="8"), 0, 4)
+
+
+def test_redirections_are_not_followed() -> None:
+    with OneObject(status=302) as server:
+        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        with pytest.raises(AccessError, match="reading from gs://bucket: the server answered 302"):
+            read(store, FILE, 0, 4)
+        with pytest.raises(AccessError, match="listing bucket 'gs://bucket': the server answered 302"):
+            store.list_page("", None)
+        assert not [path for path, _ in server.asked if path == "/elsewhere"]
+
+
+def test_only_what_is_wanted_is_asked_for() -> None:
+    """The SDK would ask for the bucket's metadata in a thread."""
+    with OneObject() as server:
+        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        assert read(store, FILE, 2, 5) == TEXT[2:5]
+        time.sleep(0.1)
+        assert [path for path, _ in server.asked] == [
+            "/download/storage/v1/b/bucket/o/a%20b.csv?alt=media&generation=7"
+        ]
 
 
 def test_a_server_without_the_xml_interface_is_soon_not_asked_by_it() -> None:
