@@ -36,13 +36,12 @@ from file_cdk.core.ports import (
 )
 from file_cdk.core.uris import redacted as redacted, split_member as split_member
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
-from file_cdk.pipeline.sync import (
+from file_cdk.pipeline.report import (
     StreamResult as StreamResult,
     SyncObserver as SyncObserver,
-    SyncOptions as SyncOptions,
     SyncResult as SyncResult,
-    sync as sync,
 )
+from file_cdk.pipeline.sync import SyncOptions as SyncOptions, sync as sync
 from file_cdk.readers.by_obstore import (
     NotByObstoreError as NotByObstoreError,
     ObstoreBucket as ObstoreBucket,

@@ -9,7 +9,7 @@ from typing import Any
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
-from file_cdk.pipeline.sync import StreamResult, SyncResult
+from file_cdk.pipeline.report import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20
 

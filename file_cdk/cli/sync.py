@@ -25,7 +25,8 @@ from file_cdk.cli.summary import (
 from file_cdk.cli.tally import Tally
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
+from file_cdk.pipeline.report import SyncResult
+from file_cdk.pipeline.sync import SyncOptions, sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import (
@@ -38,7 +38,8 @@ from file_cdk.pipeline.growth import grown, grown_in_all
 from file_cdk.pipeline.guess import Sample, guess
 from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.partitions import FolderKeys, note
-from file_cdk.pipeline.rejects import MaxRejects, rejected_facts, too_many
+from file_cdk.pipeline.rejects import MaxRejects, too_many
+from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.sources import Recognised, SourceStream, format_of, streams_of
 
 if TYPE_CHECKING:
@@ -76,66 +77,6 @@ class SyncOptions:
             raise ConfigError("workers must be 0 or more, or None")
 
 
-class SyncObserver(Protocol):
-    """Told how a sync goes, from the thread that runs it."""
-
-    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
-        """Files to read and files skipped, by reason; once per stream."""
-
-    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
-        """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
-
-    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
-        """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
-
-    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None: ...
-
-    def warned(self, message: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamResult:
-    stream: str
-    files_read: int
-    files_failed: int
-    skipped: Mapping[str, int]
-    rows: int
-    size_bytes: int
-    rejected: int = 0
-    """Records rejected in files that were loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """failures holds the first MAX_FAILURES errors; the count of all is in the streams' files_failed."""
-
-    streams: tuple[StreamResult, ...]
-    seconds: float
-    failures: tuple[FileCdkError, ...]
-
-
-MAX_FAILURES = 1000
-
-
-class _Silence:
-    """The observer of a sync that nobody watches."""
-
-    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
-        pass
-
-    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
-        pass
-
-    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
-        pass
-
-    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
-        pass
-
-    def warned(self, message: str) -> None:
-        _log.info("%s", message)
-
-
 def sync(
     source: str | PathLike[str],
     destination: str | PathLike[str],
@@ -149,7 +90,7 @@ def sync(
     """
     started = time.monotonic()
     options = options or SyncOptions()
-    observer = observer or _Silence()
+    observer = observer or Silence()
     streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
@@ -161,8 +102,8 @@ def sync(
         opened.callback(executors.close)
         several = len(streams) > 1
         for stream in streams:
-            sync_of_one = _StreamSync(stream, target, executors, options, observer, failures, several=several)
-            results.append(sync_of_one.run())
+            report = StreamReport(stream.name, observer, failures, several=several)
+            results.append(_StreamSync(stream, target, executors, options, report).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -172,17 +113,8 @@ class _StreamSync:
     destination: Destination
     executors: Executors
     options: SyncOptions
-    observer: SyncObserver
-    failures: list[FileCdkError]
-    files_read: int = 0
-    files_failed: int = 0
-    rows: int = 0
-    rejected: int = 0
-    size_bytes: int = 0
-    file_progress: tuple[int, int] = (0, 0)
+    report: StreamReport
     retries: Counter[str] = field(default_factory=Counter)
-    several: bool = False
-    """Whether the sync has more streams than this one, so that messages name theirs."""
     store: StoreFailures = field(init=False)
     folder_keys: FolderKeys = field(default_factory=partial(FolderKeys, ()))
     accepted: "pa.Schema" = field(init=False)
@@ -218,20 +150,18 @@ class _StreamSync:
                 if self.source.file is not None and not self.source.has_archive():
                     raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
                 globs = ", ".join(map(repr, self.source.stream.globs))
-                self.observer.warned(f"{name}: no file matches {globs}")
-            self.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
+                self.report.observer.warned(f"{name}: no file matches {globs}")
+            self.report.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
                 self._load(table, self._decoder(chosen, selection, table), selection)
-        return StreamResult(
-            name, self.files_read, self.files_failed, dict(selection.skipped), self.rows, self.size_bytes, self.rejected
-        )
+        return self.report.result(selection.skipped)
 
     def _decoder(self, chosen: FormatConfig, selection: Selection, table: StreamTable) -> Format:
         options, columns = self.options, table.schema.names
         decoder, note = decoder_of(self.source, chosen, options.dialect, selection.latest, columns)
         if note is not None:
-            self.observer.warned(f"{self.source.name}: {note}")
+            self.report.observer.warned(f"{self.source.name}: {note}")
         return decoder
 
     def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
@@ -255,7 +185,7 @@ class _StreamSync:
             self._take_refused(table)
         table.withdraw(pa.schema([]))  # to see what it has become
         for message in grown_in_all(known, guessed, self.accepted, table.schema):
-            self._warn(message)
+            self.report.warn(message)
 
     def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
         load: FileLoad | None = None
@@ -278,18 +208,18 @@ class _StreamSync:
                             load.abort()
                             refused = exc
                     case SplitDone(file, rows, size_bytes):
-                        self._progress(file, rows, size_bytes)
+                        self.report.progressed(file, rows, size_bytes)
                     case FileDone(tally):
                         assert load is not None
                         error = refused or self._commit(load, tally, table)
                         load = None
                         self.store.file_read()
                         if error is None:
-                            self._loaded(tally)
+                            self.report.loaded(tally)
                             if self.asked:
                                 table.flush()  # a file that the destination refuses is to widen the table for no other
                         else:
-                            self._take_back(tally.file)
+                            self.report.begins_again(tally.file)
                             self._failed(table, tally, error)
                         if tally.file in self._take_refused(table) or error is not None:
                             job = self._as_accepted(run, job, table)
@@ -299,16 +229,18 @@ class _StreamSync:
                         assert load is not None
                         load.abort()
                         load = None
-                        self._take_back(tally.file)
+                        self.report.begins_again(tally.file)
                         if isinstance(error, TypeMismatchError):
                             job = self._refit(run, job, table, tally, error)
                         elif isinstance(error, DialectRefutedError):
-                            self._warn(f"file {tally.file.uri!r} is read again: it {error.message}")
+                            self.report.warn(f"file {tally.file.uri!r} is read again: it {error.message}")
                             self.sampled.pop(tally.file, None)  # its columns may have had other names there
                             job = self._as_accepted(run, job, table)
                             job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
                             run.retry(tally.file, job)
-                        elif isinstance(then := self.store.newer_version(tally.file, error, self._warn), RemoteFile):
+                        elif isinstance(
+                            then := self.store.newer_version(tally.file, error, self.report.warn), RemoteFile
+                        ):
                             job = self._as_accepted(run, job, table)
                             run.retry(then, job)
                         else:
@@ -355,7 +287,7 @@ class _StreamSync:
             self.asked = []
             before, self.accepted = self.accepted, table.schema
             for message in grown(before, self.accepted, f"file {file.uri!r}"):
-                self._warn(message)
+                self.report.warn(message)
 
     def _as_accepted(self, run: OrderedRun, job: Job, table: StreamTable) -> Job:
         """The file is not loaded: what it alone needed, no other is to be decoded for."""
@@ -401,7 +333,7 @@ class _StreamSync:
         import pyarrow as pa
 
         if not keys <= set(known):
-            self._warn(note(keys))
+            self.report.warn(note(keys))
         columns = [pa.field(key, pa.string()) for key in sorted(keys.difference(known))]
         return WithPathColumns(decoder, partitions=True, pattern=None, folders=keys), pa.schema([*schema, *columns])
 
@@ -415,58 +347,16 @@ class _StreamSync:
         types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
         return pa.schema(list(types.items()))
 
-    def _warn(self, message: str) -> None:
-        self.observer.warned(f"{self.source.name}: {message}" if self.several else message)
-
-    def _progress(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
-        self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
-        self.observer.progressed(self.source.name, file.uri, rows, size_bytes)
-
-    def _take_back(self, file: RemoteFile) -> None:
-        self._progress(file, -self.file_progress[0], -self.file_progress[1])
-
-    def _loaded(self, tally: FileTally) -> None:
-        file = tally.file
-        self.files_read += 1
-        self.rows += tally.rows
-        self.rejected += tally.rejects.total()
-        self.size_bytes += file.size_bytes
-        self.file_progress = (0, 0)
-        self.observer.file_loaded(self.source.name, file.uri, tally.rows)
-        if tally.rejects.first:
-            self._warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
-        self._pass_on(file, tally.warnings)
-        self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
-
-    def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
-        table.record_failure(tally.file, str(error), tally.rejects)
-        self._count_failure(tally.file, error)
-
-    def _count_failure(self, file: RemoteFile, error: FileCdkError) -> None:
-        self.files_failed += 1
-        if len(self.failures) < MAX_FAILURES:
-            self.failures.append(error)
-        if isinstance(error, InternalError):
-            _log.debug("file %r: %s", file.uri, error.trace)
-        self.observer.file_failed(self.source.name, file.uri, error)
-
     def _take_refused(self, table: StreamTable) -> list[RemoteFile]:
         """Files that were loaded, as far as was known, until the destination wrote them."""
         taken = table.take_refused()
         for refused in taken:
-            file, loaded = refused.file, refused.loaded
-            self.files_read -= 1
-            self.rows -= loaded.rows
-            self.rejected -= loaded.rejects.total()
-            self.size_bytes -= file.size_bytes
-            self.observer.progressed(self.source.name, file.uri, -loaded.rows, -file.size_bytes)
-            self._count_failure(file, refused.error)
+            self.report.not_loaded_after_all(refused)
         return [refused.file for refused in taken]
 
-    def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
-        for message, count in warnings.items():
-            times = f" ({count} records)" if count > 1 else ""
-            self._warn(f"file {file.uri!r}: {message}{times}")
+    def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
+        table.record_failure(tally.file, str(error), tally.rejects)
+        self.report.failed(tally.file, error)
 
 
 def _decoding_for(table: StreamTable, job: Job) -> Job:

@@ -14,7 +14,7 @@ from file_cdk.cli.summary import (
     write_summary,
 )
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, MalformedRecordError, TooManyRejectsError
-from file_cdk.pipeline.sync import StreamResult, SyncResult
+from file_cdk.pipeline.report import StreamResult, SyncResult
 
 
 def result_with(failed: int) -> SyncResult:

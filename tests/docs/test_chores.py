@@ -3,6 +3,7 @@
 import configparser
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,23 @@ def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text()
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_contributing_names_every_room() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert {room: set(re.findall(r"`(\w+)/`", text)) for room, text in rows} == {
+        room.name: folders_with_modules(room)
+        for room in (ROOT / "file_cdk").iterdir()
+        if (room / "__init__.py").exists()
+    }
+
+
+def folders_with_modules(room: Path) -> set[str]:
+    return {folder.name for folder in room.iterdir() if (folder / "__init__.py").exists()}
+
+
+def test_modules_and_folders_stay_small() -> None:
+    modules = [path for top in ("file_cdk", "connectors") for path in (ROOT / top).rglob("*.py")]
+    assert [str(path) for path in modules if len(path.read_text().splitlines()) > 400] == []
+    sizes = Counter(path.parent for path in modules if path.name != "__init__.py")
+    assert [str(folder) for folder in sizes if sizes[folder] >= 15 and "formats" in folder.parts] == []

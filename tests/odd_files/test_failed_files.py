@@ -18,6 +18,7 @@ from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
 from file_cdk.pipeline import guess
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects
+from file_cdk.pipeline.report import Silence
 
 GOOD = {"g1.csv": "id,price\n1,1.5\n2,2\n", "g2.csv": "id,price,when\n3,3.5,2024-01-01\n"}
 BAD = {
@@ -170,7 +171,7 @@ def test_a_file_that_the_destination_refuses_when_it_is_written_leaves_no_column
     files = {"a.csv": "id\n1\n", "b.csv": "id,name\n1.5,huge\n", "c.csv": "id\n2\n"}
     warned: list[str] = []
 
-    class Observer(pipeline_sync._Silence):
+    class Observer(Silence):
         def warned(self, message: str) -> None:
             warned.append(message)
 
@@ -186,7 +187,7 @@ def test_a_file_that_the_destination_refuses_when_it_is_written_leaves_no_column
 def test_a_file_gone_since_it_was_sampled_leaves_nothing(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", {"a.csv": "id\n1\n", "b.csv": "id,more\nx,1\n", "c.csv": "id\n2\n"})
 
-    class Observer(pipeline_sync._Silence):
+    class Observer(Silence):
         def file_loaded(self, stream: str, uri: str, rows: int) -> None:
             (folder / "b.csv").unlink(missing_ok=True)
 

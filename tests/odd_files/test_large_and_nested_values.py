@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from file_cdk.formats.parquet import values as parquet_values
-from file_cdk.pipeline.sync import SyncOptions, SyncResult, sync
+from file_cdk.pipeline.report import SyncResult
+from file_cdk.pipeline.sync import SyncOptions, sync
 
 MEGABYTE = 1 << 20
 

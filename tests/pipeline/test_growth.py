@@ -6,9 +6,10 @@ import pytest
 
 from file_cdk import SyncOptions, sync
 from file_cdk.pipeline import sync as pipeline_sync
+from file_cdk.pipeline.report import Silence
 
 
-class Observer(pipeline_sync._Silence):
+class Observer(Silence):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 

@@ -1,0 +1,144 @@
+"""What a sync tells whoever watches it, and what it says in the end."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from file_cdk.core.errors import FileCdkError, InternalError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import RefusedFile
+from file_cdk.engine.ordering import FileTally
+from file_cdk.pipeline.rejects import rejected_facts
+
+_log = logging.getLogger(__name__)
+
+
+class SyncObserver(Protocol):
+    """Told how a sync goes, from the thread that runs it."""
+
+    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
+        """Files to read and files skipped, by reason; once per stream."""
+
+    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
+
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
+        """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
+
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None: ...
+
+    def warned(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    stream: str
+    files_read: int
+    files_failed: int
+    skipped: Mapping[str, int]
+    rows: int
+    size_bytes: int
+    rejected: int = 0
+    """Records rejected in files that were loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """failures holds the first MAX_FAILURES errors; the count of all is in the streams' files_failed."""
+
+    streams: tuple[StreamResult, ...]
+    seconds: float
+    failures: tuple[FileCdkError, ...]
+
+
+MAX_FAILURES = 1000
+
+
+class Silence:
+    """The observer of a sync that nobody watches."""
+
+    def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None:
+        pass
+
+    def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        pass
+
+    def file_loaded(self, stream: str, uri: str, rows: int) -> None:
+        pass
+
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
+        pass
+
+    def warned(self, message: str) -> None:
+        _log.info("%s", message)
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """Counts of one stream while it is synced; passed on to the observer as they change.
+
+    failures: of all streams, the first MAX_FAILURES. several: the sync has more streams, so that messages name theirs.
+    """
+
+    stream: str
+    observer: SyncObserver
+    failures: list[FileCdkError]
+    several: bool = False
+    files_read: int = 0
+    files_failed: int = 0
+    rows: int = 0
+    rejected: int = 0
+    size_bytes: int = 0
+    file_progress: tuple[int, int] = (0, 0)
+
+    def result(self, skipped: Mapping[str, int]) -> StreamResult:
+        return StreamResult(
+            self.stream, self.files_read, self.files_failed, dict(skipped), self.rows, self.size_bytes, self.rejected
+        )
+
+    def warn(self, message: str) -> None:
+        self.observer.warned(f"{self.stream}: {message}" if self.several else message)
+
+    def progressed(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
+        self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
+        self.observer.progressed(self.stream, file.uri, rows, size_bytes)
+
+    def begins_again(self, file: RemoteFile) -> None:
+        """Or has failed: what was told of it does not count."""
+        self.progressed(file, -self.file_progress[0], -self.file_progress[1])
+
+    def loaded(self, tally: FileTally) -> None:
+        file = tally.file
+        self.files_read += 1
+        self.rows += tally.rows
+        self.rejected += tally.rejects.total()
+        self.size_bytes += file.size_bytes
+        self.file_progress = (0, 0)
+        self.observer.file_loaded(self.stream, file.uri, tally.rows)
+        if tally.rejects.first:
+            self.warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
+        self._pass_on(file, tally.warnings)
+        self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
+
+    def failed(self, file: RemoteFile, error: FileCdkError) -> None:
+        self.files_failed += 1
+        if len(self.failures) < MAX_FAILURES:
+            self.failures.append(error)
+        if isinstance(error, InternalError):
+            _log.debug("file %r: %s", file.uri, error.trace)
+        self.observer.file_failed(self.stream, file.uri, error)
+
+    def not_loaded_after_all(self, refused: RefusedFile) -> None:
+        file, loaded = refused.file, refused.loaded
+        self.files_read -= 1
+        self.rows -= loaded.rows
+        self.rejected -= loaded.rejects.total()
+        self.size_bytes -= file.size_bytes
+        self.observer.progressed(self.stream, file.uri, -loaded.rows, -file.size_bytes)
+        self.failed(file, refused.error)
+
+    def _pass_on(self, file: RemoteFile, warnings: Mapping[str, int]) -> None:
+        for message, count in warnings.items():
+            times = f" ({count} records)" if count > 1 else ""
+            self.warn(f"file {file.uri!r}: {message}{times}")
