@@ -13,10 +13,10 @@ CHUNK_BYTES = 128 << 10
 """Compressed bytes asked of a store's stream at a time."""
 
 FIRST_CHUNK_BYTES = 16 << 10
-"""The first time fewer: how much data that unpacks to extremes was read is known so much better."""
+"""Compressed bytes asked for the first time: fewer, so that the expansion of data that unpacks to extremes is known early."""
 
 MAX_WINDOW_BYTES = 128 << 20
-"""Memory that a stream may make its decoder keep of what was unpacked before; `zstd` and `xz -9` stay within it."""
+"""Maximum of the unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
 
 _ALONE_UNKNOWN_SIZE = b"\xff" * 8
 
