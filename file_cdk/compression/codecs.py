@@ -4,6 +4,7 @@ Each library is imported when the first stream of its kind is opened.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -12,15 +13,10 @@ CHUNK_BYTES = 128 << 10
 """Compressed bytes asked of a store's stream at a time."""
 
 FIRST_CHUNK_BYTES = 16 << 10
-"""The first time fewer: how much data that unpacks to extremes was read is known so much better."""
+"""Compressed bytes asked for the first time: fewer, so that the expansion of data that unpacks to extremes is known early."""
 
 MAX_WINDOW_BYTES = 128 << 20
-"""Memory that a stream may make its decoder keep of what was unpacked before; `zstd` and `xz -9` stay within it."""
-
-_BLOCK_BYTES = 128 << 10
-"""A block of zstd holds at most so many plain bytes (RFC 8878, 3.1.1.2.4)."""
-_REPEATED_BYTE, _RESERVED = 1, 3
-"""Types of such blocks."""
+"""Maximum of the unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
 
 _ALONE_UNKNOWN_SIZE = b"\xff" * 8
 
@@ -33,6 +29,12 @@ TRUNCATED = "ends too early: the file is cut off"
 DAMAGED = "is damaged"
 TRAILING = "is followed by bytes that are something else"
 _TOO_WIDE = f"needs more than the {MAX_WINDOW_BYTES >> 20} MiB of memory that one file may take"
+_REASONS = {
+    "emory usage limit": _TOO_WIDE,
+    "too much memory": _TOO_WIDE,
+    "Dictionary mismatch": "needs a dictionary, which is not in the file",
+}
+"""What liblzma and libzstd say of data that is not damaged, and what we do."""
 
 
 class Source:
@@ -72,7 +74,7 @@ class Codec:
 class _Frames:
     """Frames one after the other, in a decoder that has the interface of the standard library's.
 
-    Zero bytes after a frame are padding, as tape archives leave it.
+    padding: what may lie between frames and after the last, zero bytes as tape archives leave them. zstd knows none.
     """
 
     def __init__(
@@ -82,8 +84,10 @@ class _Frames:
         errors: tuple[type[Exception], ...],
         begins: Callable[[bytes], bool] | None = None,
         pending: bytes = b"",
+        padding: bytes = b"\0",
     ) -> None:
         self._source = source
+        self._padding = padding
         self._start = start
         self._errors = errors
         self._begins = begins
@@ -104,14 +108,15 @@ class _Frames:
             try:
                 plain: bytes = self._decoder.decompress(data, size)
             except self._errors as exc:
-                raise DamagedError(_TOO_WIDE if "emory usage limit" in str(exc) else DAMAGED) from exc
+                reasons = (reason for said, reason in _REASONS.items() if said in str(exc))
+                raise DamagedError(next(reasons, DAMAGED)) from exc
             if plain:
                 return plain
 
     def _next_frame(self) -> bool:
-        rest = (self._decoder.unused_data or b"").lstrip(b"\0")
+        rest = (self._decoder.unused_data or b"").lstrip(self._padding)
         while len(rest) < 16 and (more := self._source.read()):
-            rest = (rest + more).lstrip(b"\0")
+            rest = (rest + more).lstrip(self._padding)
         if not rest:
             return False
         if self._begins is None or not self._begins(rest):
@@ -153,70 +158,6 @@ class _Chunks:
     def rest(self) -> bytes:
         """What was read of the source and not taken."""
         return self._data[self._at :]
-
-
-class _Zstd:
-    """Zstandard, fed block by block: the library itself sets no bound to what one call may return, and does not tell
-    the end of the data from the end of a frame. Layout: RFC 8878."""
-
-    def __init__(self, source: Source) -> None:
-        import zstandard
-
-        self._chunks = _Chunks(source)
-        self._library = zstandard
-        self._context = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        self._frame: Any = None
-        self._has_checksum = False
-
-    def read(self, size: int) -> bytes:  # noqa: ARG002 - one block, which is the least
-        while self._frame is not None or self._begin_frame():
-            if plain := self._decode_block():
-                return plain
-        return b""
-
-    def _begin_frame(self) -> bool:
-        """Hands a frame's header to the library, after the skippable frames before it; False at the end of the data."""
-        while _is_skippable(start := self._chunks.peek(8)):
-            self._chunks.skip(8)
-            self._chunks.skip(int.from_bytes(start[4:], "little"))
-        if not start:
-            return False
-        if not start.startswith(_ZSTD):
-            raise DamagedError(TRAILING)
-        if len(start) < 8:
-            raise DamagedError(TRUNCATED)
-        descriptor = start[4]
-        content, single, dictionary = descriptor >> 6, descriptor >> 5 & 1, descriptor & 3
-        if dictionary:
-            raise DamagedError("needs a dictionary, which is not in the file")
-        self._has_checksum = bool(descriptor & 4)
-        self._frame = self._context.decompressobj()
-        self._decode(self._chunks.take(5 + (1 - single) + (single if content == 0 else 1 << content)))
-        return True
-
-    def _decode_block(self) -> bytes:
-        """One block, and the checksum behind a frame's last one."""
-        header = self._chunks.take(3)
-        bits = int.from_bytes(header, "little")
-        is_last, kind, size = bits & 1, bits >> 1 & 3, bits >> 3
-        if kind == _RESERVED or size > _BLOCK_BYTES:
-            raise DamagedError(DAMAGED)
-        plain = self._decode(header + self._chunks.take(1 if kind == _REPEATED_BYTE else size))
-        if is_last:
-            plain += self._decode(self._chunks.take(4 if self._has_checksum else 0))
-            if not self._frame.eof:
-                raise DamagedError(DAMAGED)
-            self._frame = None
-        return plain
-
-    def _decode(self, data: bytes) -> bytes:
-        if not data:
-            return b""
-        try:
-            plain: bytes = self._frame.decompress(data)
-        except self._library.ZstdError as exc:
-            raise DamagedError(_TOO_WIDE if "too much memory" in str(exc) else DAMAGED) from exc
-        return plain
 
 
 class _Snappy:
@@ -346,6 +287,22 @@ def _open_zip_lzma(source: Source, size_bytes: int | None) -> Decoder:
     return _open_alone(source, head[4:] + size + chunks.rest())
 
 
+def _open_zstd(source: Source) -> Decoder:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_BYTES.bit_length() - 1}
+    return _Frames(
+        source,
+        lambda: zstd.ZstdDecompressor(options=options),
+        (zstd.ZstdError, EOFError),
+        CODECS["zstd"].begins,
+        padding=b"",
+    )
+
+
 def _open_lz4(source: Source) -> Decoder:
     import lz4.frame
 
@@ -358,7 +315,7 @@ CODECS: dict[str, Codec] = {
     "gzip": Codec("gzip", _open_gzip, lambda data: data.startswith(_GZIP)),
     "bzip2": Codec("bzip2", _open_bzip2, lambda data: _BZIP2_START.match(data) is not None),
     "xz": Codec("xz", _open_xz, lambda data: data.startswith(_XZ)),
-    "zstd": Codec("zstd", _Zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
+    "zstd": Codec("zstd", _open_zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
     "lz4": Codec("lz4", _open_lz4, lambda data: data.startswith(_LZ4) or _is_skippable(data)),
     "snappy": Codec("snappy", _Snappy, lambda data: data.startswith(_SNAPPY)),
     "lzma": Codec("lzma", _open_alone, _is_alone),
@@ -378,7 +335,7 @@ def open_zip_method(method: int, source: Source, size_bytes: int, flags: int) ->
         case 14:
             return _open_zip_lzma(source, None if flags & 2 else size_bytes)
         case 20 | 93:
-            return _Zstd(source)
+            return _open_zstd(source)
         case 95:
             return _open_xz(source)
     name = _OTHER_ZIP_METHODS.get(method, f"number {method}")

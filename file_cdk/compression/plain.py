@@ -11,10 +11,10 @@ from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, o
 from file_cdk.core.errors import MalformedFileError
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
-"""Up to so many plain bytes no expansion ratio is too high: sparse text packs a thousandfold by itself."""
+"""Plain bytes up to which no expansion ratio is too high: sparse text packs a thousandfold by itself."""
 
 PIECE_BYTES = 512 << 10
-"""Plain bytes of one step, about."""
+"""Plain bytes unpacked in one step, about."""
 
 HEAD_BYTES = 2 << 20
 """The beginning of the plain data that is kept: formats look at it more than once."""
@@ -42,6 +42,16 @@ def codec_named(name: str, head: bytes) -> str | None:
 def label_of(codec: str) -> str:
     """Its name for a person."""
     return CODECS[codec].label
+
+
+def expands_too_far(max_expansion_ratio: int, uri: str, byte: int | None = None) -> MalformedFileError:
+    """byte: in the compressed data, where that is known."""
+    return MalformedFileError(
+        f"unpacks to more than {max_expansion_ratio} times its size",
+        uri=uri,
+        byte=byte,
+        remedy="If it is meant to, set `max_expansion_ratio` higher",
+    )
 
 
 class PlainStream(io.RawIOBase):
@@ -184,12 +194,7 @@ class PlainStream(io.RawIOBase):
 
     def _check_expansion(self, plain: int) -> None:
         if plain > ALWAYS_ALLOWED_BYTES and plain > self._max_expansion_ratio * self._source.consumed:
-            raise MalformedFileError(
-                f"unpacks to more than {self._max_expansion_ratio} times its size",
-                uri=self._uri,
-                byte=self._source.consumed,
-                remedy="If it is meant to, set `max_expansion_ratio` higher",
-            )
+            raise expands_too_far(self._max_expansion_ratio, self._uri, self._source.consumed)
 
     def _raise_fault(self) -> None:
         if self._fault:

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from file_cdk.compression.plain import ALWAYS_ALLOWED_BYTES, expands_too_far
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import split_member
 
 _log = logging.getLogger("file_cdk.readers")
-
-ALWAYS_ALLOWED_BYTES = 64 << 20
-"""Up to so many bytes of members no expansion ratio is too high."""
 
 _VERSION = re.compile(
     r"member:(?:(?P<tar>[0-9a-f]+)|(?P<zip>[0-9a-f]+(?:,[0-9a-f]+){4})):(?P<size>[0-9a-f]+)(?:=(?P<etag>.*))?",
@@ -115,11 +113,7 @@ def counted(entries: Iterable[Member | Left], archive: RemoteFile, limits: Limit
             continue
         total += entry.size_bytes
         if total > allowed:
-            raise MalformedFileError(
-                f"unpacks to more than {limits.max_expansion_ratio} times its size",
-                uri=archive.uri,
-                remedy="If it is meant to, set `max_expansion_ratio` higher",
-            )
+            raise expands_too_far(limits.max_expansion_ratio, archive.uri)
         if entry.name:
             yield entry
     if links:
