@@ -11,7 +11,7 @@ from file_cdk import AccessError, ConfigError, FileCdkError, TransientError
 from source_azure_blob_storage.access import Access, describe
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 SCOPE = "https://storage.azure.com/.default"
 CONNECT_TIMEOUT_S = 10
@@ -47,6 +47,12 @@ class Tokens:
             if self._kept is None or self._kept[1] - time.time() < _RENEW_BEFORE_S:
                 self._kept = self._refreshed() if self._access.kind == "refresh" else self._identified()
             return self._kept
+
+    def get_token(self, *_: str, **__: Any) -> "AccessToken":
+        """As the SDK asks for it; there is one scope."""
+        from azure.core.credentials import AccessToken
+
+        return AccessToken(*self.get())
 
     def _identified(self) -> Token:
         try:
