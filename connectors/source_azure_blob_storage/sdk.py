@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from file_cdk import AccessError, FileCdkError, RemoteFile, TransientError, connection_fault
 from source_azure_blob_storage.access import Target
-from source_azure_blob_storage.listing import plain_etag
+from source_azure_blob_storage.pages import plain_etag
 from source_azure_blob_storage.refusals import blob_refused, changed, known_code, listing_refused, name_of
 from source_azure_blob_storage.tokens import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Tokens, sdk_missing
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from file_cdk import NotByObstoreError, ObstoreBucket, Page, RemoteFile
 from source_azure_blob_storage.access import Access, Target
-from source_azure_blob_storage.listing import page_of
+from source_azure_blob_storage.pages import page_of
 from source_azure_blob_storage.refusals import name_of
 from source_azure_blob_storage.tokens import NoIdentityError, Tokens
 
