@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from file_cdk import Connector, ObjectReader
 from source_azure_blob_storage.access import describe, target_of
 from source_azure_blob_storage.config import AzureConfig
-from source_azure_blob_storage.location import locate
+from source_azure_blob_storage.url import locate
 
 if TYPE_CHECKING:
     from source_azure_blob_storage.store import AzureBlobStore

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from file_cdk import NotByObstoreError, ObstoreBucket, Page, RemoteFile
 from source_azure_blob_storage.access import Access, Target
-from source_azure_blob_storage.listing import page_of
+from source_azure_blob_storage.pages import page_of
 from source_azure_blob_storage.refusals import name_of
 from source_azure_blob_storage.tokens import NoIdentityError, Tokens
 
 if TYPE_CHECKING:
-    from source_azure_blob_storage.rest import BlobApi
+    from source_azure_blob_storage.sdk import BlobApi
 
 PAGE_SIZE = 5000
 """The most that the service gives."""
@@ -60,7 +60,7 @@ class AzureBlobStore:
     def _api(self) -> "BlobApi":
         with self._clients.lock:
             if self._clients.api is None:
-                from source_azure_blob_storage.rest import connect
+                from source_azure_blob_storage.sdk import connect
 
                 target = self._found()
                 self._clients.api = connect(target, self._clients.tokens)

@@ -1,9 +1,10 @@
-"""Access tokens for the storage service, from azure-identity, or for a user's refresh token. Imported when first needed."""
+"""Access tokens for the storage service, from azure-identity, or msal for a refresh token. Imported when first needed."""
 
 import os
 import re
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from file_cdk import AccessError, ConfigError, FileCdkError, TransientError
 from source_azure_blob_storage.access import Access, describe
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
+    from azure.core.credentials import AccessToken, TokenCredential
 
 SCOPE = "https://storage.azure.com/.default"
 CONNECT_TIMEOUT_S = 10
@@ -38,6 +39,7 @@ class Tokens:
         self._access = access
         self._lock = threading.Lock()
         self._credential: TokenCredential | None = None
+        self._application: Any = None
         self._kept: Token | None = None
         self._refresh_token = access.refresh_token
 
@@ -47,6 +49,12 @@ class Tokens:
             if self._kept is None or self._kept[1] - time.time() < _RENEW_BEFORE_S:
                 self._kept = self._refreshed() if self._access.kind == "refresh" else self._identified()
             return self._kept
+
+    def get_token(self, *_: str, **__: Any) -> "AccessToken":
+        """As the SDK asks for it; there is one scope."""
+        from azure.core.credentials import AccessToken
+
+        return AccessToken(*self.get())
 
     def _identified(self) -> Token:
         try:
@@ -73,6 +81,7 @@ class Tokens:
 
     def _refreshed(self) -> Token:
         try:
+            import msal  # type: ignore[import-untyped]
             import requests
         except ImportError:
             raise sdk_missing() from None
@@ -81,29 +90,40 @@ class Tokens:
         authority = authority if "://" in authority else f"https://{authority}"
         if not authority.lower().startswith("https://"):
             raise ConfigError("AZURE_AUTHORITY_HOST must be an https:// address: secrets are sent to it")
-        form = {
-            "grant_type": "refresh_token",
-            "client_id": access.client_id,
-            "client_secret": access.secret,
-            "refresh_token": self._refresh_token,
-            "scope": f"{SCOPE} offline_access",
-        }
-        url = f"{authority}/{quote(access.tenant_id, safe='')}/oauth2/v2.0/token"
-        timeout = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         try:
-            answer = requests.post(url, data=form, timeout=timeout, allow_redirects=False)
-            said: Any = answer.json()
+            if self._application is None:
+                self._application = msal.ConfidentialClientApplication(
+                    access.client_id,
+                    client_credential=access.secret,
+                    authority=f"{authority}/{quote(access.tenant_id, safe='')}",
+                    instance_discovery=False,
+                    http_client=_session(access),
+                )
+            said = self._application.acquire_token_by_refresh_token(self._refresh_token, [SCOPE])
         except requests.exceptions.SSLError:
             raise AccessError(f"the certificate of {authority} is not accepted") from None
-        except requests.exceptions.JSONDecodeError:
-            said = {}
         except requests.exceptions.RequestException as exc:
             raise TransientError(f"no access token could be had ({type(exc).__name__})") from None
-        if answer.status_code != 200 or not isinstance(said, dict) or not isinstance(said.get("access_token"), str):
-            code = _AADSTS.search(answer.text)
-            raise _not_given(access, code, answer.status_code)
+        except (ValueError, KeyError):  # of what an authority says about itself
+            raise _not_given(access, None, None) from None
+        if "access_token" not in said:
+            raise _not_given(access, None, None)
         self._refresh_token = said.get("refresh_token") or self._refresh_token
         return said["access_token"], int(time.time()) + int(said.get("expires_in", 0))
+
+
+def _session(access: Access) -> Any:
+    """What msal asks the authority with. Refusals end here: msal would log what it cannot read, and put texts into errors."""
+    import requests
+
+    def refuse(answer: requests.Response, *_: Any, **__: Any) -> None:
+        if answer.status_code != 200 or not answer.text.lstrip().startswith("{"):
+            raise _not_given(access, _AADSTS.search(answer.text), answer.status_code)
+
+    session = requests.Session()
+    session.hooks["response"].append(refuse)
+    session.request = partial(session.request, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))  # type: ignore[method-assign]
+    return session
 
 
 def sdk_missing() -> ConfigError:

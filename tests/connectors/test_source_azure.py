@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from source_azure_blob_storage.access import Access, Target
 from source_azure_blob_storage.addresses import connection_of, endpoint_of
 from source_azure_blob_storage.config import AzureConfig
-from source_azure_blob_storage.listing import page_of
-from source_azure_blob_storage.location import locate
+from source_azure_blob_storage.pages import page_of
 from source_azure_blob_storage.refusals import blob_refused, listing_refused
 from source_azure_blob_storage.source import connector, store_of
 from source_azure_blob_storage.store import AzureBlobStore
+from source_azure_blob_storage.url import locate
 
 from file_cdk import AccessError, ConfigError, FileAccessError, FileCdkError, FileChangedError, TransientError, sync
 from file_cdk.core.config import parse_config

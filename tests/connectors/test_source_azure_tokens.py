@@ -50,6 +50,11 @@ class Authority(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Authority
 
+    def do_GET(self) -> None:
+        authority = f"https://127.0.0.1:{self.server.server_port}/tenant/oauth2/v2.0"
+        ends = {"authorization_endpoint": f"{authority}/authorize", "token_endpoint": f"{authority}/token"}
+        self._answer(200 if self.path == "/tenant/v2.0/.well-known/openid-configuration" else 404, ends)
+
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
         ours = self.server
