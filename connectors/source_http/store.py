@@ -22,7 +22,7 @@ from source_http.answers import (
     listing_error,
     reading_error,
 )
-from source_http.client import Client, translated
+from source_http.sdk import Client, translated
 from source_http.spool import SpooledFiles
 
 if TYPE_CHECKING:

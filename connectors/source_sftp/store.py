@@ -13,7 +13,6 @@ from typing import Any
 
 from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, Page, RemoteFile, TransientError
 from source_sftp.config import SftpConfig
-from source_sftp.connection import Connection, Connections, server_name
 from source_sftp.names import decode, encode, escape_name, is_name, names_of
 from source_sftp.protocol import (
     FAILURE,
@@ -24,6 +23,8 @@ from source_sftp.protocol import (
     Session,
     StatusError,
 )
+from source_sftp.sdk import Connection, Connections, server_name
+from source_sftp.url import origin_of
 
 PAGE_FILES = 1000
 PAGE_FOLDERS = 200
@@ -83,17 +84,6 @@ class SftpStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SftpStore, (self.config,)
-
-
-def origin_of(config: SftpConfig) -> str:
-    """`sftp://user@host:port/folder`."""
-    from urllib.parse import quote
-
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    folder = posixpath.normpath(config.folder_path or ".").lstrip("/")
-    if not config.folder_path.startswith("/"):
-        folder = "~" if folder == "." else f"~/{folder}"
-    return f"sftp://{quote(config.username, safe='')}@{host.lower()}:{config.port}/{folder}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from source_http.addresses import Addresses
 from source_http.config import HttpConfig
-from source_http.source import connector, locate, make_reader
+from source_http.source import connector, make_reader
 from source_http.store import HttpSettings, HttpStore
+from source_http.url import locate
 
 from file_cdk import (
     AccessError,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from source_sftp.config import SftpConfig
 from source_sftp.protocol import IN_FLIGHT_BYTES, REQUEST_BYTES
-from source_sftp.source import connector, locate
+from source_sftp.source import connector
 from source_sftp.store import SftpStore
+from source_sftp.url import locate
 
 from file_cdk import (
     AccessError,

@@ -8,7 +8,7 @@ from source_sftp.absolute import below
 from source_sftp.config import SftpConfig
 
 
-def adopted(config: SftpConfig, state: Mapping[str, Any]) -> Mapping[str, Any]:
+def adopted_state(config: SftpConfig, state: Mapping[str, Any]) -> Mapping[str, Any]:
     """The state with uris relative to the folder, if that is given from the root on.
 
     Of a folder relative to the user's own it cannot be told whose state it is: `in/x.csv` may be ours, of `in/in/x.csv`.
