@@ -45,6 +45,7 @@ class Authority(ThreadingHTTPServer):
     given = 0
     lasts_s = 3600
     refuses_with: int | None = None
+    token_scheme = "https"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -52,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         authority = f"https://127.0.0.1:{self.server.server_port}/tenant/oauth2/v2.0"
-        ends = {"authorization_endpoint": f"{authority}/authorize", "token_endpoint": f"{authority}/token"}
+        token_endpoint = f"{self.server.token_scheme}{authority.removeprefix('https')}/token"
+        ends = {"authorization_endpoint": f"{authority}/authorize", "token_endpoint": token_endpoint}
         self._answer(200 if self.path == "/tenant/v2.0/.well-known/openid-configuration" else 404, ends)
 
     def do_POST(self) -> None:
@@ -242,6 +244,12 @@ def test_an_authority_that_is_busy_may_pass(authority: Authority, status: int) -
 def test_an_authority_whose_certificate_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(AccessError, match="certificate"):
+        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
+
+
+def test_secrets_go_to_no_address_in_plain_http(authority: Authority) -> None:
+    authority.token_scheme = "http"
+    with pytest.raises(AccessError, match="gives no access token"):
         Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
 
 
