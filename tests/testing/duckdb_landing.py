@@ -1,0 +1,28 @@
+"""A DuckDB database as the conformance suite for destinations takes it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from file_cdk.core.ports import Destination
+from file_cdk.destinations.registry import destination_for
+
+
+@dataclass(frozen=True)
+class DuckDBLanding:
+    path: str
+
+    def destination(self) -> Destination:
+        return destination_for(f"duckdb:{self.path}")
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        with duckdb.connect(self.path, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [stream]).fetchall():
+                return []
+            found = connection.sql(
+                f'SELECT * EXCLUDE (_file_url, _file_modified_at, _file_row) FROM "{stream}" ORDER BY rowid'
+            )
+            rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+            return rows

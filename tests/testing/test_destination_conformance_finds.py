@@ -1,0 +1,112 @@
+"""What is wrong with a destination is found by the conformance suite: one fault each, put in front of DuckDB."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from duckdb_landing import DuckDBLanding
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import LoadedFile
+from file_cdk.testing.destination_conformance import DestinationConformance
+
+
+class Faulty:
+    """Passes on whatever it is asked, but for what a subclass does wrong."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class KeepsAborted(Faulty):
+    def begin(self, file: RemoteFile) -> Any:
+        return KeepsAbortedLoad(self.inner.begin(file))
+
+
+class KeepsAbortedLoad(Faulty):
+    aborted = False
+
+    def abort(self) -> None:
+        if not self.aborted:
+            self.inner.commit(LoadedFile(1))
+        self.aborted = True
+
+
+class ForgetsItsLedger(Faulty):
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        return [True] * len(files)
+
+
+class KnowsNamesAlone(Faulty):
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        known = set(self.inner.failed(100))
+        return [file.uri in known for file in files]
+
+
+class AppendsVersions(Faulty):
+    """Loads a newer version beside the older one, under another name."""
+
+    def begin(self, file: RemoteFile) -> Any:
+        return self.inner.begin(RemoteFile(f"{file.uri}-{file.etag}", file.size_bytes, file.modified_at, file.etag))
+
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        renamed = [RemoteFile(f"{f.uri}-{f.etag}", f.size_bytes, f.modified_at, f.etag) for f in files]
+        found: list[bool] = self.inner.unloaded(renamed, with_rejects=with_rejects)
+        return found
+
+
+class DropsFailures(Faulty):
+    def record_failure(self, file: RemoteFile, error: str, rejects: Any = None) -> None:
+        pass
+
+
+class FaultyDestination(Faulty):
+    def __init__(self, inner: Any, table: type[Faulty]) -> None:
+        super().__init__(inner)
+        self.faulty_table = table
+
+    def table(self, stream: str, source: str | None = None, folder: str = "") -> Any:
+        try:
+            return self.faulty_table(self.inner.table(stream, source, folder))
+        except ConfigError:
+            if self.faulty_table is not TakesEverySource:
+                raise
+            return self.inner.table(stream, None, folder)
+
+
+class TakesEverySource(Faulty):
+    pass
+
+
+@dataclass(frozen=True)
+class FaultyLanding(DuckDBLanding):
+    faulty_table: type[Faulty]
+
+    def destination(self) -> Any:
+        return FaultyDestination(super().destination(), self.faulty_table)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (KeepsAborted, "test_an_aborted_load_leaves_what_was_there"),
+        (ForgetsItsLedger, "test_a_committed_file_is_kept"),
+        (ForgetsItsLedger, "test_a_file_without_rows_is_loaded"),
+        (KnowsNamesAlone, "test_size_time_and_etag_make_a_version"),
+        (AppendsVersions, "test_a_newer_version_replaces_the_older"),
+        (DropsFailures, "test_a_failure_is_noted_until_the_file_is_loaded_or_gone"),
+        (ForgetsItsLedger, "test_a_file_with_rejects_can_be_asked_for_again"),
+        (TakesEverySource, "test_the_files_of_another_source_are_refused"),
+    ],
+)
+def test_the_suite_finds(fault: type[Faulty], check: str, tmp_path: Path) -> None:
+    right = DuckDBLanding(str(tmp_path / "right.duckdb"))
+    getattr(DestinationConformance(), check)(right)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        getattr(DestinationConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault))
