@@ -3,7 +3,7 @@
 import io
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO
 
@@ -268,6 +268,16 @@ class PeekedStream:
             data = data + rest if data else rest
         self._at += len(data)
         return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Lines with their ends, from here on; it reads ahead of them, so that `tell` means nothing meanwhile."""
+        rest = b""
+        while piece := self.read(PIECE_BYTES):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        if rest:
+            yield rest
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_CUR:

@@ -89,12 +89,22 @@ def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None
     return WithPathColumns(inner, partitions, path_pattern)
 
 
+def supported() -> list[str]:
+    """The filetypes of all installed formats, those of other packages last."""
+    return [*BUILT_IN, *_third_party()]
+
+
+def is_installed(filetype: str) -> bool:
+    """Whether there is a format of that name; imports none."""
+    return filetype in BUILT_IN or filetype in _third_party()
+
+
 def require_format(filetype: str) -> None:
     """Raises ConfigError when no installed format has that name; imports none."""
-    if filetype not in BUILT_IN and filetype not in _third_party():
-        supported = ", ".join([*BUILT_IN, *_third_party()])
+    if not is_installed(filetype):
         raise ConfigError(
-            f"format {filetype!r} is not supported by this version", remedy=f"Supported formats: {supported}"
+            f"format {filetype!r} is not supported by this version",
+            remedy=f"Supported formats: {', '.join(supported())}",
         )
 
 

@@ -18,6 +18,7 @@ from file_cdk.core.config import (
     FormatConfig,
     JsonlConfig,
     ParquetConfig,
+    PluginConfig,
     SourceConfig,
     StreamConfig,
     parse_config,
@@ -28,7 +29,7 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.core.uris import is_archive, redacted, without_compression
-from file_cdk.formats.registry import EXTENSIONS, filetype_for
+from file_cdk.formats.registry import filetype_for, is_installed, supported
 from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -50,7 +51,6 @@ _DEFAULTS: dict[str, FormatConfig] = {
     "excel": ExcelConfig(),
 }
 _TSV = CsvConfig(delimiter="\t")
-_FORMATS = ", ".join(["csv", "tsv", *(name for name in _DEFAULTS if name != "csv")])
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NAMES_SHOWN = 3
 _TOLD_NAME = re.compile(r"\b(alias|handle|tag) '.*", re.DOTALL)
@@ -111,7 +111,7 @@ def streams_of(
     chosen = _default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
         raise ConfigError(
-            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_FORMATS}"
+            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_formats()}"
         )
     stream: dict[str, Any] = {
         "name": name or location.name,
@@ -255,10 +255,18 @@ def _default_format(filetype: str) -> FormatConfig:
     name = filetype.lower().removeprefix(".")
     if name == "tsv":
         return _TSV
-    name = EXTENSIONS.get(f".{name}", name)
     if name not in _DEFAULTS:
-        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {_FORMATS}")
-    return _DEFAULTS[name]
+        name = filetype_for(f"x.{name}") or name
+    if name in _DEFAULTS:
+        return _DEFAULTS[name]
+    if is_installed(name):
+        return PluginConfig(filetype=name)
+    raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {_formats()}")
+
+
+def _formats() -> str:
+    """As `--format` takes them."""
+    return ", ".join(["csv", "tsv", *(name for name in supported() if name != "csv")])
 
 
 def kind_of(uri: str) -> str | None:
@@ -300,7 +308,7 @@ class Recognised:
 
 def extension_hint() -> str:
     """What to do about files without a known extension."""
-    return f"Say what they are with --format: {_FORMATS}"
+    return f"Say what they are with --format: {_formats()}"
 
 
 def _listed(names: Sequence[str]) -> str:

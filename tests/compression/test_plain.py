@@ -292,6 +292,14 @@ def test_zip_methods_that_are_not_known_are_named() -> None:
             open_zip_member(io.BytesIO(b"abc"), "a", 200, method=method, flags=0, size_bytes=3, crc32=0).read()
 
 
+@pytest.mark.parametrize("data", [b"", b"a", b"a\nb\n", b"\n\nc", b"x" * 600_000 + b"\n" + b"y" * 600_000 + b"\nz"])
+def test_a_peeked_stream_gives_lines(data: bytes) -> None:
+    peeked = PeekedStream(cast(IO[bytes], io.BytesIO(data)), 64)
+    assert list(peeked) == list(io.BytesIO(data))
+    peeked.seek(1)
+    assert b"".join(peeked) == data[1:]
+
+
 def test_a_peeked_beginning_is_not_asked_for_again() -> None:
     class Recorded(io.BytesIO):
         def __init__(self, data: bytes) -> None:
