@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import ssl
 import subprocess
 import sys
 import threading
@@ -450,3 +451,60 @@ def test_a_bucket_of_another_region_is_listed_there() -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _OverTls(BaseHTTPRequestHandler):
+    """One object, `a.csv`, whoever asks: emulators speak plain HTTP."""
+
+    def do_GET(self) -> None:
+        body = b"123"
+        if "list-type=2" in self.path:
+            body = (
+                b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.csv</Key>"
+                b"<LastModified>2024-05-06T07:08:09.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>"
+                b"</ListBucketResult>"
+            )
+        is_range = "Range" in self.headers
+        self.send_response(206 if is_range else 200)
+        if is_range:
+            self.send_header("Content-Range", "bytes 0-2/3")
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Mon, 06 May 2024 07:08:09 GMT")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def tls_endpoint(certificate: tuple[Path, Path]) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _OverTls) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_ca_bundle_is_trusted_in_listings_and_reads(
+    tls_endpoint: str, certificate: tuple[Path, Path], by_variable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca_bundle = str(certificate[0])
+    if by_variable:
+        monkeypatch.setenv("AWS_CA_BUNDLE", ca_bundle)
+    settings = S3Settings("b", "k", "s", endpoint=tls_endpoint, ca_bundle=None if by_variable else ca_bundle)
+    store = S3Store(settings)
+    [file] = store.list_page("", None).files
+    assert b"".join(store._fast().get(file, 0, 3)) == b"123"
+    assert b"".join(store._sdk().get(file, 0, 3)) == b"123"
+
+
+def test_a_certificate_that_no_bundle_has_is_refused(tls_endpoint: str) -> None:
+    with pytest.raises(AccessError, match="certificate of bucket 'b'") as caught:
+        S3Store(S3Settings("b", "k", "s", endpoint=tls_endpoint)).list_page("", None)
+    assert "ca_bundle" in str(caught.value)
