@@ -415,6 +415,13 @@ def test_a_worker_with_configured_keys_needs_no_sdk(seaweedfs: "SeaweedFS", seaw
     assert ran.stdout.decode().split() == ["hello", "False"]
 
 
+LISTING = (
+    b'<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.csv</Key>'
+    b"<LastModified>2024-05-06T07:08:09.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>"
+    b"</ListBucketResult>"
+)
+
+
 class _OfAnotherRegion(BaseHTTPRequestHandler):
     """Answers as AWS does for a bucket of eu-west-1, but for what is signed for that region; no emulator does."""
 
@@ -423,11 +430,7 @@ class _OfAnotherRegion(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         right = "/eu-west-1/s3/" in self.headers.get("Authorization", "")
         body = (
-            b'<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.csv</Key>'
-            b"<LastModified>2024-05-06T07:08:09.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>"
-            b"</ListBucketResult>"
-            if right
-            else b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
+            LISTING if right else b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
         )
         self.statuses.append(200 if right else 400)
         self.send_response(200 if right else 400)
@@ -457,13 +460,7 @@ class _OverTls(BaseHTTPRequestHandler):
     """One object, `a.csv`, whoever asks: emulators speak plain HTTP."""
 
     def do_GET(self) -> None:
-        body = b"123"
-        if "list-type=2" in self.path:
-            body = (
-                b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a.csv</Key>"
-                b"<LastModified>2024-05-06T07:08:09.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>"
-                b"</ListBucketResult>"
-            )
+        body = LISTING if "list-type=2" in self.path else b"123"
         is_range = "Range" in self.headers
         self.send_response(206 if is_range else 200)
         if is_range:
