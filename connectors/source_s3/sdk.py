@@ -254,9 +254,8 @@ class Sdk:
         events = client.meta.events
         events.register("before-call.s3.ListObjectsV2", _name_start_twice)
         for event, handler, *_ in BUILTIN_HANDLERS:
-            if event.startswith(
-                "before-parse.s3"
-            ):  # parses a listing to see whether it is an error, as `parse_page` does
+            # It would parse a page to see whether that is an error; `parse_page` refuses what is no listing.
+            if event.startswith("before-parse.s3"):
                 events.unregister(event, handler)
         events.register("before-parse.s3.ListObjectsV2", _read_page)
         return client

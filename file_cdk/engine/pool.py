@@ -333,8 +333,7 @@ class ProcessPool:
                 self._file(worker, worker.control.recv())
 
     def _start(self, job: Job) -> _Worker:
-        process, control, data, pipe_bytes, at_work = start_worker(job, self.preload)
-        return _Worker(process, control, data, pipe_bytes, at_work)
+        return _Worker(*start_worker(job, self.preload))
 
 
 def _name_bytes(task: Task) -> int:

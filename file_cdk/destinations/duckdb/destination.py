@@ -35,7 +35,7 @@ _MAX_THREADS = 4
 class DuckDBDestination:
     """Tables named after their streams, with the files' columns, then `_file_url`, `_file_modified_at`, `_file_row`.
 
-    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see duckdb_ledger. For one process
+    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see ledger.py. For one process
     and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 

@@ -3,7 +3,7 @@
 `_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
 `failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
 row of an older version alone, since its rows stay; the next successful load replaces both. `rejected` counts the records
-that were left out; duckdb_rejects has the first of them. Times are UTC.
+that were left out; rejects.py has the first of them. Times are UTC.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters

@@ -1,6 +1,6 @@
 """What plain Avro values mean, column by column: Arrow arrays of plain types become those that records and tables have.
 
-Agrees with avro_values, which says what is right. What columns cannot hold as records want it raises NotColumnarError: then the
+Agrees with values.py, which says what is right. What columns cannot hold as records want it raises NotColumnarError: then the
 same records are read one by one.
 """
 

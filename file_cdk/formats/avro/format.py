@@ -62,7 +62,7 @@ class AvroFormat:
         return {name: json_schema(node, double_as_string=as_string) for name, node in schema.fields}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
-        """From the header alone. See avro_types for unions and recursive types."""
+        """From the header alone. See types.py for unions and recursive types."""
         return table_schema(read_header(stream, file).schema)
 
     def read_records(

@@ -1,6 +1,6 @@
 """What plain Avro values mean, one by one: the values of records as JSON, and of tables as Python values for Arrow.
 
-Values are as a decoder gives them for an avro_types.PlainSchema. This is the reference; avro_columns does the same with
+Values are as a decoder gives them for an types.PlainSchema. This is the reference; columns.py does the same with
 whole columns.
 """
 
@@ -197,7 +197,7 @@ class Converters:
     def table(self, node: Node, *, exact: bool = True) -> Convert | None:
         """A plain value to what pyarrow takes for the plain type of `tabular(node)`.
 
-        exact: as in avro_types.union_type; if False, InexactError is raised besides.
+        exact: as in types.union_type; if False, InexactError is raised besides.
         """
         match node:
             case Scalar(logical="decimal"):

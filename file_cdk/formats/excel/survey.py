@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import unescape
 from xml.parsers import expat
 
-from file_cdk.formats.excel import xlsb as excel_xlsb
+from file_cdk.formats.excel import xlsb
 from file_cdk.formats.excel.biff import biff_book
 from file_cdk.formats.excel.container import Container, Part
 from file_cdk.formats.excel.dates import date_styles, negative_styles
@@ -130,7 +130,7 @@ def oddities_of(container: Container, position: int) -> Oddities:
     if part is None:
         return Oddities()
     if container.kind == "xlsb":
-        errors, misread = excel_xlsb.errors_and_misread(container, part)
+        errors, misread = xlsb.errors_and_misread(container, part)
         return Oddities(errors=errors, misread=misread)
     return _xml_oddities(container, part)
 
@@ -139,7 +139,7 @@ def sheet_part(container: Container, position: int) -> Part | None:
     if container.kind not in ("xlsx", "xlsb"):
         return None
     relations = _relations(container)
-    ids = list(excel_xlsb.sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
+    ids = list(xlsb.sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
     target = relations.get(ids[position]) if position < len(ids) else None
     if target is None:
         return None
@@ -172,7 +172,7 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
     """Rows and columns, as the sheet's part says at its beginning."""
     head = next(container.inflate(part), b"")[:_HEAD_BYTES]
     if container.kind == "xlsb":
-        return excel_xlsb.dimension(head)
+        return xlsb.dimension(head)
     match = _DIMENSION.search(head)
     return None if match is None else (int(match[2]), column_number(match[1].decode()))
 
@@ -180,7 +180,7 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
 def _cells_extent(container: Container, part: Part) -> Extent:
     """At least that of all cells; never less than 26 columns."""
     if container.kind == "xlsb":
-        return Extent(*excel_xlsb.extent(container, part), part.size_bytes)
+        return Extent(*xlsb.extent(container, part), part.size_bytes)
     rows, columns = 1, _NARROW
     seen: set[bytes] = set()
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):

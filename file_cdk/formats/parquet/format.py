@@ -59,7 +59,7 @@ class ParquetFormat:
         """Batches of the file's own types, but for UUIDs (strings) and decimals when they are to be doubles.
 
         Of a catalog, only its choice of columns matters: those it lacks are not read, with a warning each; a catalog that
-        names none, beside the two about the file, chooses all. A value that means nothing (see parquet_values) rejects its
+        names none, beside the two about the file, chooses all. A value that means nothing (see values.py) rejects its
         record. Raises MalformedFileError, which names the row group, after the batches that could be decoded.
         """
         footer = self._footer(stream, split.file)

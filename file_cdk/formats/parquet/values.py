@@ -8,7 +8,7 @@
 | an integer of 8 or 16 bits that has more | the number that is stored |
 | a time of day in UTC a little beyond the day: DuckDB writes 00:30+01:00 as -00:30 | that time of day |
 | a decimal with more digits than its type says | a decimal of more digits |
-| a map whose keys may be null, made a list by parquet_schema | a map |
+| a map whose keys may be null, made a list by schema.py | a map |
 | a map with the same key more than once | a map with its last value |
 
 Text that is not UTF-8, another time beyond the day, and a map's key that is null reject their record.
