@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from file_cdk.core.ports import LoadedFile, StreamTable
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
+HEADERS_BYTES, BLOCK_BYTES = 3 * 4096, 256 << 10
 COLUMNS = pa.schema([("secret", pa.string())])
 BLOCK_ROWS = 20_000
 
@@ -157,6 +159,29 @@ def test_after_a_full_disk_a_smaller_load_finds_room(small_disk: Path) -> None:
     table.widen(COLUMNS)
     with pytest.raises(DestinationError, match="the disk is full"):
         fill_with_one(table, 100)
+    destination.close()
+    load(path, "small")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT secret FROM t WHERE length(secret) < 10 ORDER BY 1").fetchall() == [
+            ("first",),
+            ("small",),
+        ]
+
+
+def test_after_a_full_disk_there_is_room_also_where_the_last_block_is_whole(small_disk: Path) -> None:
+    """As when two threads write, and the earlier of their blocks is the one that did not fit."""
+    path = small_disk / "x.duckdb"
+    load(path, "first")
+    destination = DuckDBDestination(path)
+    destination.open()
+    table = destination.table("t")
+    table.widen(COLUMNS)
+    with pytest.raises(DestinationError, match="the disk is full"):
+        fill_with_one(table, 100)
+    os.truncate(path, path.stat().st_size - (path.stat().st_size - HEADERS_BYTES) % BLOCK_BYTES)
+    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
     destination.close()
     load(path, "small")
     with duckdb.connect(str(path), read_only=True) as connection:

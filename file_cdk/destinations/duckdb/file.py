@@ -6,9 +6,11 @@ smaller load that would use them. A checkpoint cuts those at the file's end off,
 
 import errno
 import fcntl
+import math
 import os
 import shutil
 import stat
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -162,6 +164,9 @@ _TIGHT_BYTES = 64 << 20
 _HEADERS_BYTES = 3 * 4096
 """In front of the first block: https://duckdb.org/docs/stable/internals/storage"""
 
+_HEADER = struct.Struct("<8xQ16xQ")
+"""Of each of the two headers behind the first 4096 bytes: checksum, iteration, two block ids, number of blocks."""
+
 _CHANGE = "_file_cdk_shrink"
 
 
@@ -186,8 +191,23 @@ def give_back(connection: duckdb.DuckDBPyConnection, path: str) -> None:
 
 
 def _cut_to_whole_blocks(connection: duckdb.DuckDBPyConnection, path: str) -> None:
-    """Of the block in whose midst the disk was full, DuckDB reads nothing: it checks whole blocks. Its place is room enough."""
+    """Of the block in whose midst the disk was full, DuckDB reads nothing: it checks whole blocks. Its place is room enough.
+
+    Two threads may have been writing, and the later of their blocks be whole: then that one is cut off, which is free too.
+    """
     [(block_bytes,)] = connection.execute("SELECT block_size FROM pragma_database_size()").fetchall()
-    size = Path(path).stat().st_size
-    if (rest := (size - _HEADERS_BYTES) % block_bytes) and size > _HEADERS_BYTES:
-        os.truncate(path, size - rest)
+    blocks, rest = divmod(Path(path).stat().st_size - _HEADERS_BYTES, block_bytes)
+    if not rest and blocks > _durable_blocks(path):
+        blocks -= 1
+    if blocks >= 0:
+        os.truncate(path, _HEADERS_BYTES + blocks * block_bytes)
+
+
+def _durable_blocks(path: str) -> float:
+    """How many blocks what is committed may lie in: as many as the newer header says, unless the log has more to say."""
+    log = Path(f"{path}.wal")
+    if log.exists() and log.stat().st_size:
+        return math.inf
+    with Path(path).open("rb") as database:
+        headers = [_HEADER.unpack_from(database.read(4096)) for _ in range(3)][1:]
+    return int(max(headers)[1])
