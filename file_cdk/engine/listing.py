@@ -39,8 +39,24 @@ Decide = Callable[[Sequence[RemoteFile]], Sequence[str | None]]
 
 
 def reason_to_skip(file: RemoteFile, rules: Sequence[Decide]) -> str | None:
-    """The first reason that one of the rules has, of one file; of many, see `select`."""
+    """The first reason that one of the rules has, of one file; of many, see `reasons_to_skip` and `select`."""
     return next((reason for rule in rules for reason in rule([file]) if reason is not None), None)
+
+
+def reasons_to_skip(files: Sequence[RemoteFile], rules: Sequence[Decide]) -> list[str | None]:
+    """For each file the first reason that one of the rules has; a rule is asked of those files that none before skips."""
+    reasons: list[str | None] = [None] * len(files)
+    left: Sequence[int] = range(len(files))
+    asked = files
+    for rule in rules:
+        found = rule(asked)
+        if not any(found):
+            continue  # as most rules of most listings
+        for index, reason in zip(left, found, strict=True):
+            reasons[index] = reason
+        left = [index for index in left if reasons[index] is None]
+        asked = [files[index] for index in left]
+    return reasons
 
 
 def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = False) -> Iterator[RemoteFile]:

@@ -12,13 +12,14 @@ from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.listing import list_matching, newer_than
+from file_cdk.engine.listing import list_matching, reason_to_skip
 from file_cdk.engine.sampling import sample
 from file_cdk.pipeline.decoding import decoder_of
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import hasty, nothing_to_read
 from file_cdk.pipeline.inspection import Everything
-from file_cdk.pipeline.sources import NOT_RECOGNISED, SourceStream, extension_hint, format_of, kind_of, may_be_read
+from file_cdk.pipeline.sources import NOT_RECOGNISED, Recognised, SourceStream, extension_hint, format_of, kind_of
+from file_cdk.pipeline.stream import Stream
 
 MAX_MATCHES = 1000
 MAX_LISTED = 100_000
@@ -59,7 +60,7 @@ class StreamCheck:
     note: str | None = None
     _listing: Iterator[RemoteFile] = field(default=iter(()), repr=False)
     _wanted: list[RemoteFile] = field(default_factory=list, repr=False)
-    _kinds: set[str] = field(default_factory=set, repr=False)
+    _recognised: Recognised = field(default_factory=Recognised, repr=False)
 
     def __post_init__(self) -> None:
         self.source = replace(self.source, reader=hasty(self.source.reader))
@@ -100,10 +101,11 @@ class StreamCheck:
         self._listing = listing if first is None else chain([first], listing)
 
     def _list(self) -> None:
+        rules = Stream.of_table(self.source).rules(recognised=self._recognised)
         for file in self._listing:
             self.listed += 1
             if self.source.matcher.matches(file.uri):
-                self._count(file)
+                self._count(file, reason_to_skip(file, rules))
             if (self.matched >= MAX_MATCHES and self._wanted) or self.listed >= MAX_LISTED:
                 break
         else:
@@ -116,20 +118,13 @@ class StreamCheck:
         told = ("", self.source.stream.globs, self.skipped, self.source.source.start_date)
         return nothing_to_read(*told, extension_hint()) if self.skipped[NOT_RECOGNISED] else nothing_to_read(*told)
 
-    def _count(self, file: RemoteFile) -> None:
+    def _count(self, file: RemoteFile, reason: str | None) -> None:
         self.matched += 1
         self.size_bytes += file.size_bytes
-        if litter := self.source.matcher.litter(file.uri):
-            self.skipped[litter] += 1
-            return
-        kind = None if file.fault else kind_of(file.uri)
-        self._kinds.update([kind] if kind else [])
-        if self.source.format is None and not (file.fault or may_be_read(file.uri, kind)):
-            self.skipped[NOT_RECOGNISED] += 1
-        elif reason := newer_than(self.source.source.start_at)([file])[0]:
-            self.skipped[reason] += 1
-        else:
+        if reason is None:
             self._wanted.append(file)
+        else:
+            self.skipped[reason] += 1
 
     def _open(self) -> None:
         assert self.file is not None
@@ -142,7 +137,7 @@ class StreamCheck:
 
     def _read(self, executors: Executors) -> None:
         assert self.file is not None
-        chosen = self.source.format or format_of(self._kinds)
+        chosen = self.source.format or format_of(self._recognised.kinds)
         self.format = chosen.filetype if self.source.format else kind_of(self.file.uri)
         decoder, self.note = decoder_of(self.source, chosen, "auto", self._latest)
         executor = executors.for_work(min(self.file.size_bytes, _SAMPLE_BYTES), decoder)

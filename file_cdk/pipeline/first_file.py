@@ -1,14 +1,11 @@
 """What a check tries of a source: that there is a file to read, and that it does not take long to learn that there is none."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from file_cdk.core.config import StreamConfig
 from file_cdk.core.errors import AccessError
-from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import BEFORE_START_DATE, Decide, reason_to_skip
+from file_cdk.engine.listing import BEFORE_START_DATE
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
@@ -22,19 +19,6 @@ def hasty(reader: StreamReader) -> StreamReader:
         case ObjectReader():
             return replace(reader, retries=HASTY)
     return reader
-
-
-def first_file(
-    matching: Iterable[RemoteFile], rules: Sequence[Decide], stream: StreamConfig, start_date: str | None
-) -> RemoteFile:
-    """The first that no rule skips. Raises AccessError, which says what to look at, when there is none."""
-    skipped = Counter[str]()
-    for file in matching:
-        reason = reason_to_skip(file, rules)
-        if reason is None:
-            return file
-        skipped[reason] += 1
-    raise nothing_to_read(f"stream {stream.name!r}: ", stream.globs, skipped, start_date)
 
 
 def nothing_to_read(

@@ -13,20 +13,19 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.listing import ALREADY_LOADED, BY_TIME, BY_URI, Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import BY_TIME, BY_URI, Decide, Selection, list_matching, reasons_to_skip, select
 from file_cdk.pipeline.sources import (
     NOT_RECOGNISED,
+    Recognised,
     SourceStream,
     extension_hint,
     format_of,
     kind_of,
-    may_be_read,
     streams_of,
 )
+from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, not_loaded
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
-
-NO_PATTERN_MATCHES = "no pattern matches"
 
 _DECIDED_AT_ONCE = 1000
 
@@ -78,7 +77,7 @@ class Inspection:
     files_read: int = 0
     size_bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    kinds: set[str] = field(default_factory=set)
+    recognised: Recognised = field(default_factory=Recognised)
 
     def files(self, seen: Seen) -> Generator[InspectedFile, None, None]:
         """In the order that was asked for; memory stays bounded. Close it to drop what it holds before its end.
@@ -86,12 +85,12 @@ class Inspection:
         Raises AccessError, TransientError, DestinationError and ConfigError, as a sync does.
         """
         with ExitStack() as opened:
-            known = opened.enter_context(self._known())
+            rules = self._rules(opened.enter_context(self._known()))
             found: Iterator[RemoteFile] = self._found(seen)
             if self.options.order is not Order.NONE:
                 found = iter(self._sorted(found, opened))
             while chunk := list(islice(found, _DECIDED_AT_ONCE)):
-                for file in self._decided(chunk, known):
+                for file in self._decided(chunk, rules):
                     self._count(file)
                     yield file
 
@@ -104,7 +103,7 @@ class Inspection:
             yield f"no file has a known extension. {extension_hint()}"
         if self.source.format is None:
             try:
-                format_of(self.kinds)
+                format_of(self.recognised.kinds)
             except ConfigError as exc:
                 yield f"a sync would be refused: {exc}"
 
@@ -127,33 +126,18 @@ class Inspection:
         opened.callback(selection.close)
         return selection
 
-    def _decided(self, files: Sequence[RemoteFile], known: Known | None) -> Iterator[InspectedFile]:
-        """By the rules that a sync has, in its order: a file has the first reason that applies."""
-        old = newer_than(self.source.source.start_at)(files)
-        formats = [None if file.fault else self._format(file.uri) for file in files]
-        reasons = [
-            self._unwanted(file, kind) or too_old for file, kind, too_old in zip(files, formats, old, strict=True)
-        ]
-        asked = [file for file, reason in zip(files, reasons, strict=True) if reason is None]
-        unloaded = iter([True] * len(asked) if known is None else known.unloaded(asked))
-        for file, kind, reason in zip(files, formats, reasons, strict=True):
-            loaded = reason is None and not next(unloaded)
-            yield InspectedFile(self.source.name, file, kind, ALREADY_LOADED if loaded else reason)
+    def _rules(self, known: Known | None) -> list[Decide]:
+        loaded = None if known is None else not_loaded(known.unloaded)
+        stream = Stream.of_table(self.source)
+        return stream.rules(loaded, recognised=self.recognised, lists_all=self.options.everything)
+
+    def _decided(self, files: Sequence[RemoteFile], rules: Sequence[Decide]) -> Iterator[InspectedFile]:
+        for file, reason in zip(files, reasons_to_skip(files, rules), strict=True):
+            kind = None if file.fault else self._format(file.uri)
+            yield InspectedFile(self.source.name, file, kind, reason)
 
     def _format(self, uri: str) -> str | None:
         return kind_of(uri) if self.source.format is None else self.source.format.filetype
-
-    def _unwanted(self, file: RemoteFile, kind: str | None) -> str | None:
-        if self.options.everything and not (self.source.matcher.matches(file.uri) or file.is_closed_folder):
-            return NO_PATTERN_MATCHES
-        if litter := self.source.matcher.litter(file.uri):
-            return litter
-        if self.source.format is None and file.fault is None:
-            if not may_be_read(file.uri, kind):
-                return NOT_RECOGNISED
-            if kind is not None:
-                self.kinds.add(kind)
-        return None
 
     def _count(self, file: InspectedFile) -> None:
         if file.reason is not None:

@@ -16,16 +16,15 @@ from typing import Any
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
-from file_cdk.core.config import CsvConfig, SourceConfig, StreamConfig, ValidationPolicy
+from file_cdk.core.config import CsvConfig, ValidationPolicy
 from file_cdk.core.connector import Connector
 from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor, StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import HeldSignals
-from file_cdk.engine.listing import Decide, Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
 from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
@@ -33,15 +32,13 @@ from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.history import Untold, history_limit
-from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.rejects import rejected_facts
+from file_cdk.pipeline.stream import Stream
 from file_cdk.pipeline.support import configured
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.state import parse_state
-from file_cdk.readers.archives.reader import ArchiveReader
-from file_cdk.readers.globbing import GlobPatterns
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +66,13 @@ def read_streams(
     limit = history_limit(connector, os.environ)
     reads = [
         _StreamRead(
-            config, by_name[stream.name], stream, states.get(stream.name), reader, executors, output, raw_files, limit
+            Stream.of(config, by_name[stream.name], reader),
+            stream,
+            states.get(stream.name),
+            executors,
+            output,
+            raw_files,
+            limit,
         )
         for stream in chosen
     ]
@@ -131,18 +134,15 @@ def _now_ms() -> int:
 
 @dataclass(slots=True)
 class _StreamRead:
-    config: SourceConfig
-    stream: StreamConfig
+    stream: Stream
     choice: ConfiguredStream
     state: Mapping[str, Any] | None
-    reader: StreamReader
     executors: Executors
     output: _Output
     raw_files: RawFiles | None = None
     history_limit: int = DEFAULT_HISTORY_LIMIT
     cursor: Cursor | None = field(init=False, default=None)
     untold: Untold = field(default_factory=Untold)
-    matcher: GlobPatterns = field(init=False)
     store: StoreFailures = field(init=False)
     throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
     records: int = 0
@@ -151,12 +151,9 @@ class _StreamRead:
     first_error: FileCdkError | None = None
 
     def __post_init__(self) -> None:
-        self.matcher = GlobPatterns(self.stream.globs, self.stream.legacy_prefix)
-        if self.raw_files is None:  # an archive is one file otherwise
-            self.reader = ArchiveReader(self.reader, self.matcher, self.stream.max_expansion_ratio)
-        self.store = StoreFailures(self.reader, "read" if self.raw_files is None else "copied")
+        self.store = StoreFailures(self.stream.reader, "copied" if self.stream.copies else "read")
         if self.choice.incremental:
-            days = self.stream.days_to_sync_if_history_is_full
+            days = self.stream.config.days_to_sync_if_history_is_full
             self.cursor = Cursor(
                 self.state,
                 now=datetime.now(UTC),
@@ -189,16 +186,14 @@ class _StreamRead:
 
     def _read_files(self) -> None:
         with ExitStack() as opened:
-            rules: list[Decide] = [newer_than(self.config.start_at), self._not_synced]
-            if self.raw_files is None:
-                rules.insert(0, no_litter(self.matcher))
-            selection = select(list_matching(self.reader, self.matcher), rules)
+            listed = list_matching(self.stream.reader, self.stream.matcher)
+            selection = select(listed, self.stream.rules(self._not_synced))
             opened.callback(selection.close)
             skipped = "".join(f", {count} skipped: {reason}" for reason, count in selection.skipped.items())
             self.output.log(
                 logging.INFO, f"stream {self.stream.name!r}: {_counted(selection.files, 'file')} to read{skipped}"
             )
-            if (text := self.untold.warning(self.stream, self.history_limit)) is not None:
+            if (text := self.untold.warning(self.stream.config, self.history_limit)) is not None:
                 self.output.log(logging.WARNING, text)
             complete = (
                 self._read_records(selection) if self.raw_files is None else self._copy(selection, self.raw_files)
@@ -208,16 +203,16 @@ class _StreamRead:
 
     def _read_records(self, selection: Selection) -> bool:
         """Whether all files were gone through."""
-        self.executors.announce(selection.size_bytes, module_of(self.stream.format.filetype), RECORD_ENCODING)
+        self.executors.announce(selection.size_bytes, module_of(self.stream.config.format.filetype), RECORD_ENCODING)
         from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
 
         shape = self._shape()
-        encoder = RecordEncoder(self.stream.name, schemaless=self.stream.schemaless)
-        decoder = format_for(self.stream.format, self.stream)
+        encoder = RecordEncoder(self.stream.name, schemaless=self.stream.config.schemaless)
+        decoder = format_for(self.stream.config.format, self.stream.config)
         executor = self.executors.for_work(selection.size_bytes, decoder)
         complete = False
         try:
-            complete = self._emit(OrderedRun(executor, Job(self.reader, decoder, encoder, shape), selection))
+            complete = self._emit(OrderedRun(executor, Job(self.stream.reader, decoder, encoder, shape), selection))
         finally:
             if not complete:
                 executor.reset()  # for the streams after this one
@@ -226,7 +221,7 @@ class _StreamRead:
     def _copy(self, selection: Selection, raw_files: RawFiles) -> bool:
         """Whether all files were gone through: where nothing can be written any more there is no point in it."""
         try:
-            outcomes = raw_files.copies(self.reader, selection, self._newer_version)
+            outcomes = raw_files.copies(self.stream.reader, selection, self._newer_version)
         except DestinationError as exc:
             self.first_error = exc
             return False
@@ -257,17 +252,17 @@ class _StreamRead:
         self.records_since_state += 1
 
     def _shape(self) -> RecordShape:
-        if self.stream.schemaless:
+        if self.stream.config.schemaless:
             return RecordShape(None)
-        is_text = isinstance(self.stream.format, CsvConfig)
+        is_text = isinstance(self.stream.config.format, CsvConfig)
         # CSV takes None for a record that goes out whole, with its nulls.
         properties = {} if is_text and self.choice.properties is None else self.choice.properties
-        if self.stream.validation_policy is ValidationPolicy.EMIT_RECORD:
+        if self.stream.config.validation_policy is ValidationPolicy.EMIT_RECORD:
             return RecordShape(properties)
         # CSV needs the schema to tell what its text means; other formats would leave out the columns that the policy is for.
         return RecordShape(
             properties if is_text else None,
-            Conform(properties or {}, stops=self.stream.validation_policy is ValidationPolicy.WAIT_FOR_DISCOVER),
+            Conform(properties or {}, stops=self.stream.config.validation_policy is ValidationPolicy.WAIT_FOR_DISCOVER),
         )
 
     def _not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:

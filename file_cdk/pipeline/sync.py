@@ -24,7 +24,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
-from file_cdk.engine.listing import ALREADY_LOADED, Decide, Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
 from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
@@ -36,11 +36,11 @@ from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.failures import StoreFailures
 from file_cdk.pipeline.growth import grown, grown_in_all
 from file_cdk.pipeline.guess import Sample, guess
-from file_cdk.pipeline.litter import no_litter
 from file_cdk.pipeline.partitions import FolderKeys, note
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.sources import Recognised, SourceStream, format_of, streams_of
+from file_cdk.pipeline.stream import Stream, not_loaded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -132,14 +132,14 @@ class _StreamSync:
         table = self.destination.table(name, self.source.origin, self.source.folder)
         failures = EarlierFailures.of(table)
         recognised = Recognised()
-        rules: list[Decide] = [no_litter(self.source.matcher), failures.look]
-        if self.source.format is None:
-            rules.append(recognised)
-        rules.append(newer_than(self.source.source.start_at))
         if self.source.finds_partitions:
             self.folder_keys = FolderKeys(table.schema.names)
-            rules.append(self.folder_keys)
-        rules.append(_not_loaded(table, with_rejects=self.options.retry_rejects))
+        rules = Stream.of_table(self.source).rules(
+            not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects)),
+            recognised=recognised,
+            present=failures.look,
+            wanted=self.folder_keys if self.source.finds_partitions else None,
+        )
         with ExitStack() as opened:
             selection = select(list_matching(self.source.reader, self.source.matcher), rules)
             opened.callback(selection.close)
@@ -361,10 +361,3 @@ class _StreamSync:
 
 def _decoding_for(table: StreamTable, job: Job) -> Job:
     return Job(job.reader, job.format, job.encoder, TableShape(table.schema))
-
-
-def _not_loaded(table: StreamTable, *, with_rejects: bool) -> Decide:
-    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        return [None if wanted else ALREADY_LOADED for wanted in table.unloaded(files, with_rejects=with_rejects)]
-
-    return decide

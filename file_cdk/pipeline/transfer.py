@@ -18,13 +18,12 @@ from file_cdk.core.cursor import format_instant
 from file_cdk.core.errors import ConfigError, DestinationError, FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import Selection, list_matching, newer_than, select
+from file_cdk.engine.listing import Selection, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
 from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
-from file_cdk.pipeline.first_file import first_file
+from file_cdk.pipeline.stream import Stream
 from file_cdk.protocol.messages import file_record
-from file_cdk.readers.globbing import GlobPatterns
 
 STAGING_VARIABLE = "AIRBYTE_STAGING_DIRECTORY"
 PLATFORM_STAGING = "/staging/files"
@@ -130,8 +129,7 @@ def _refuse_equal_names(selection: Selection) -> None:
 def open_first_files(config: SourceConfig, reader: StreamReader) -> None:
     """Opens one file of each stream. Raises what listing and opening raise, AccessError where there is none."""
     for stream in config.streams:
-        files = list_matching(reader, GlobPatterns(stream.globs, stream.legacy_prefix))
-        _open(reader, first_file(files, [newer_than(config.start_at)], stream, config.start_date))
+        _open(reader, Stream.of(config, stream, reader).first_file())
 
 
 def _open(reader: StreamReader, file: RemoteFile) -> None:
