@@ -20,7 +20,8 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import redacted
 from file_cdk.pipeline.checking import StreamCheck, check_destination
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.sources import SourceStream, streams_of
+from file_cdk.pipeline.sources import streams_of
+from file_cdk.pipeline.stream import Stream
 
 _COLUMNS_SHOWN = 10
 
@@ -85,7 +86,7 @@ class _Check:
 
     def lines(self, executors: Executors) -> Generator[str, None, None]:
         """Takes the steps one by one, and says of each how it ended before the next begins."""
-        sources: Sequence[SourceStream] = ()
+        sources: Sequence[Stream] = ()
         try:
             sources = streams_of(self.request.source, self.request.filetype, self.request.table, self.request.connector)
         except FileCdkError as exc:
@@ -150,14 +151,14 @@ class _Check:
 
 
 def _reached(stream: StreamCheck) -> str:
-    source = stream.source
-    return source.connector.name if source.origin is None else f"{source.connector.name}, {source.origin}"
+    name, origin = stream.stream.connector.name, stream.stream.origin
+    return name if origin is None else f"{name}, {origin}"
 
 
 def _listed(stream: StreamCheck) -> str:
     among = "" if stream.complete else f" of the first {stream.listed:,} listed"
     if not stream.matched:
-        return f"no file{among} matches {', '.join(map(repr, stream.source.stream.globs))}"
+        return f"no file{among} matches {', '.join(map(repr, stream.stream.config.globs))}"
     verb = "matches" if stream.matched == 1 else "match"
     left_out = f"; would be skipped: {reasons(stream.skipped)}" if stream.skipped else ""
     return f"{plural(stream.matched, 'file')}{among} {verb}, {size(stream.size_bytes)}{left_out}"
@@ -187,8 +188,8 @@ def _stream_document(stream: StreamCheck, steps: list[dict[str, Any]]) -> dict[s
     return {
         "stream": stream.name,
         "ok": all(step["ok"] for step in steps),
-        "connector": stream.source.connector.name,
-        "origin": stream.source.origin,
+        "connector": stream.stream.connector.name,
+        "origin": stream.stream.origin,
         "credential": stream.credential,
         "steps": steps,
         "files": {

@@ -150,13 +150,13 @@ class _Listing:
         for inspection in self.inspections:
             left_out = f"; skipped: {reasons(inspection.skipped)}" if inspection.skipped else ""
             to_read = f"{plural(inspection.files_read, 'file')} to read, {size(inspection.size_bytes)}"
-            yield f"{inspection.source.name}: {to_read}{left_out}"
+            yield f"{inspection.stream.name}: {to_read}{left_out}"
         listed = sum(each.files_read + each.skipped.total() for each in self.inspections)
         if self.shown < listed:
             yield f"shown: {self.shown:,} of {plural(listed, 'file')} (--limit)"
         for inspection in self.inspections:
             for warning in inspection.warnings():
-                several = f"{inspection.source.name}: " if len(self.inspections) > 1 else ""
+                several = f"{inspection.stream.name}: " if len(self.inspections) > 1 else ""
                 yield f"warning: {several}{warning}"
 
 

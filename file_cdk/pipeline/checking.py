@@ -3,22 +3,20 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError
+from file_cdk.core.errors import AccessError, FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import list_matching, reason_to_skip
 from file_cdk.engine.sampling import sample
-from file_cdk.pipeline.decoding import decoder_of
+from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.first_file import hasty, nothing_to_read
 from file_cdk.pipeline.inspection import Everything
-from file_cdk.pipeline.sources import NOT_RECOGNISED, Recognised, SourceStream, extension_hint, format_of, kind_of
+from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of, kind_of
 from file_cdk.pipeline.stream import Stream
 
 MAX_MATCHES = 1000
@@ -47,7 +45,7 @@ class StreamCheck:
     columns: name and type of each, as read from it. note: what is special about how it is written.
     """
 
-    source: SourceStream
+    stream: Stream
     credential: str | None = None
     listed: int = 0
     matched: int = 0
@@ -63,11 +61,11 @@ class StreamCheck:
     _recognised: Recognised = field(default_factory=Recognised, repr=False)
 
     def __post_init__(self) -> None:
-        self.source = replace(self.source, reader=hasty(self.source.reader))
+        self.stream = self.stream.hasty()
 
     @property
     def name(self) -> str:
-        return self.source.name
+        return self.stream.name
 
     def steps(self, executors: Executors) -> Iterator[Step]:
         """Each when it was tried, up to the first that fails; that no file would be read is a failure of the listing.
@@ -92,19 +90,19 @@ class StreamCheck:
                 yield Step(name)
 
     def _identify(self) -> None:
-        self.credential = self.source.connector.credential(self.source.source)
+        self.credential = self.stream.connector.credential(self.stream.source)
 
     def _reach(self) -> None:
         """The listing answers; asking for its first file is the first thing that needs the network."""
-        listing = list_matching(self.source.reader, Everything(self.source.matcher))
+        listing = list_matching(self.stream.reader, Everything(self.stream.matcher))
         first = next(listing, None)
         self._listing = listing if first is None else chain([first], listing)
 
     def _list(self) -> None:
-        rules = Stream.of_table(self.source).rules(recognised=self._recognised)
+        rules = self.stream.rules(recognised=self._recognised)
         for file in self._listing:
             self.listed += 1
-            if self.source.matcher.matches(file.uri):
+            if self.stream.matcher.matches(file.uri):
                 self._count(file, reason_to_skip(file, rules))
             if (self.matched >= MAX_MATCHES and self._wanted) or self.listed >= MAX_LISTED:
                 break
@@ -115,8 +113,8 @@ class StreamCheck:
             raise self._nothing_to_read()
 
     def _nothing_to_read(self) -> AccessError:
-        told = ("", self.source.stream.globs, self.skipped, self.source.source.start_date)
-        return nothing_to_read(*told, extension_hint()) if self.skipped[NOT_RECOGNISED] else nothing_to_read(*told)
+        remedy = extension_hint() if self.skipped[NOT_RECOGNISED] else None
+        return self.stream.nothing_to_read("", self.skipped, remedy)
 
     def _count(self, file: RemoteFile, reason: str | None) -> None:
         self.matched += 1
@@ -128,20 +126,15 @@ class StreamCheck:
 
     def _open(self) -> None:
         assert self.file is not None
-        try:
-            with closing(self.source.reader.open(self.file)) as stream:
-                stream.read(1)
-        except OSError as exc:
-            reason = exc.strerror or type(exc).__name__
-            raise FileAccessError(f"the file cannot be read: {reason}", uri=self.file.uri) from exc
+        self.stream.try_to_open(self.file)
 
     def _read(self, executors: Executors) -> None:
         assert self.file is not None
-        chosen = self.source.format or format_of(self._recognised.kinds)
-        self.format = chosen.filetype if self.source.format else kind_of(self.file.uri)
-        decoder, self.note = decoder_of(self.source, chosen, "auto", self._latest)
-        executor = executors.for_work(min(self.file.size_bytes, _SAMPLE_BYTES), decoder)
-        [schema] = sample(executor, self.source.reader, decoder, [self.file], "table")
+        chosen = self.stream.format or format_of(self._recognised.kinds)
+        self.format = chosen.filetype if self.stream.format else kind_of(self.file.uri)
+        file_format, self.note = format_of_files(self.stream, chosen, "auto", self._latest)
+        executor = executors.for_work(min(self.file.size_bytes, _SAMPLE_BYTES), file_format)
+        [schema] = sample(executor, self.stream.reader, file_format, [self.file], "table")
         if isinstance(schema, FileCdkError):
             raise schema
         self.columns = [(column.name, str(column.type)) for column in schema]
@@ -150,7 +143,7 @@ class StreamCheck:
         return heapq.nlargest(count, self._wanted, key=lambda file: file.sort_key)
 
 
-def check_destination(url: str, streams: Sequence[SourceStream]) -> bool | None:
+def check_destination(url: str, streams: Sequence[Stream]) -> bool | None:
     """Whether the destination exists; None where only opening it tells that it works. Leaves it as it is, if it can.
 
     Raises DestinationError when it cannot be written, ConfigError when it refuses one of the streams.

@@ -1,80 +1,81 @@
-"""Which dialect most of the CSV files are in that a path or URL names, told from the beginnings of the latest."""
+"""How the files of a stream are read into a table; for CSV that a path or URL names, as most of the latest are written."""
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from file_cdk.core.config import CsvConfig
+from file_cdk.core.config import CsvConfig, FormatConfig
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
+from file_cdk.core.ports import Format
 from file_cdk.engine.reading import WholeReads
-from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
-from file_cdk.formats.csv.sniff.format import header_of, without_header
-from file_cdk.formats.unpacking import plain_beginning
+from file_cdk.formats.registry import detecting_csv, format_for
+from file_cdk.pipeline.stream import Stream
+
+if TYPE_CHECKING:  # found only where a dialect is to be found
+    from file_cdk.formats.csv.sniff.detect import Sniffed
+
+Dialect = Literal["auto", "default"]
 
 FIRST_COLUMN = "f0"
 """What the first column of a file without a header is called."""
 
-FILES = 5
-"""The latest so many files are looked at."""
+MAX_FILES = 5
+"""Maximum files that are looked at, the latest."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsualDialect:
-    """header: the names of most files' columns. note: what a person should know of it, where it is not the default.
-    seen: what the files showed of it."""
+def format_of_files(
+    stream: Stream,
+    chosen: FormatConfig,
+    dialect: Dialect,
+    latest: Callable[[int], list[RemoteFile]],
+    columns: Collection[str] = (),
+) -> tuple[Format, str | None]:
+    """The format, and what a person should know of it; for CSV of which no configuration says how it is written, one that
+    finds out.
 
-    config: CsvConfig
-    header: tuple[str, ...] = ()
-    note: str | None = None
-    seen: Seen = field(default_factory=Seen)
-
-
-def usual_dialect(
-    reader: StreamReader,
-    files: Iterable[RemoteFile],
-    max_expansion_ratio: int,
-    default: CsvConfig,
-    table: Collection[str],
-) -> UsualDialect:
-    """The dialect of most of the files; `default` where nothing speaks for another.
-
-    A file that cannot be opened has no say: reading it will tell why. table: the names of the columns loaded so far. Where they
-    are those that files without a header get, and none that the new files seem to have, these have no header either.
+    latest: so many of the files, the last modified first; one that cannot be opened has no say: reading it will tell why.
+    columns: of the table as it is. Where they are those that files without a header get, and none that the new files seem
+    to have, these have no header either.
     """
-    found = list(_sniffed(reader, files, max_expansion_ratio))
-    votes = Counter(_key(sniffed) for sniffed, _ in found)
-    if not votes:
-        return UsualDialect(default)
-    [(most, _)] = votes.most_common(1)
+    if not (stream.finds_dialect and dialect == "auto" and isinstance(chosen, CsvConfig)):
+        return format_for(chosen, stream.config), None
+    from file_cdk.formats.csv.sniff.detect import Seen
+    from file_cdk.formats.csv.sniff.format import header_of, without_header
+
+    found = list(_sniffed(stream, latest(MAX_FILES)))
+    if not found:
+        return detecting_csv(chosen, (), Seen(), stream.config), None
+    [(most, _)] = Counter(_key(sniffed) for sniffed, _ in found).most_common(1)
     sniffed, beginning = next((item, text) for item, text in found if _key(item) == most)
-    chosen = sniffed.config
-    header = header_of(beginning, chosen)
-    if FIRST_COLUMN in table and set(header).isdisjoint(table):
-        chosen, header = without_header(chosen), ()
-        sniffed = replace(sniffed, config=chosen)
-    if chosen == default:
-        return UsualDialect(default, header, seen=sniffed.seen)
+    usual = sniffed.config
+    header = header_of(beginning, usual)
+    if FIRST_COLUMN in columns and set(header).isdisjoint(columns):
+        usual, header = without_header(usual), ()
+        sniffed = replace(sniffed, config=usual)
+    return detecting_csv(usual, header, sniffed.seen, stream.config), None if usual == chosen else _note(sniffed)
+
+
+def _note(sniffed: "Sniffed") -> str:
     options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)
-    note = f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
-    return UsualDialect(chosen, header, note, sniffed.seen)
+    return f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
 
 
-def _key(sniffed: Sniffed) -> str:
+def _key(sniffed: "Sniffed") -> str:
     return json.dumps(sniffed.as_config(), sort_keys=True)
 
 
-def _sniffed(
-    reader: StreamReader, files: Iterable[RemoteFile], max_expansion_ratio: int
-) -> Iterator[tuple[Sniffed, bytes]]:
+def _sniffed(stream: Stream, files: Iterable[RemoteFile]) -> "Iterator[tuple[Sniffed, bytes]]":
+    from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, detect
+    from file_cdk.formats.unpacking import plain_beginning
+
     for file in files:
         try:
-            with WholeReads(reader.open(file)) as stream:
-                opened: Any = stream
-                beginning = plain_beginning(opened, file, SAMPLE_BYTES, max_expansion_ratio)
+            with WholeReads(stream.reader.open(file)) as whole:
+                opened: Any = whole
+                beginning = plain_beginning(opened, file, SAMPLE_BYTES, stream.config.max_expansion_ratio)
         except (FileCdkError, OSError):
             continue
         sniffed = detect(beginning, complete=len(beginning) < SAMPLE_BYTES)

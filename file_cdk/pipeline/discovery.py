@@ -5,12 +5,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from file_cdk.core.config import FileTransfer, SourceConfig, StreamConfig
+from file_cdk.core.config import FileTransfer, StreamConfig
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import FileCdkError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
-from file_cdk.core.ports import StreamReader
 from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import select
 from file_cdk.engine.planning import plan_file
@@ -19,10 +18,7 @@ from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.first_file import hasty
-from file_cdk.pipeline.stream import Stream
-from file_cdk.pipeline.support import configured
-from file_cdk.pipeline.transfer import open_first_files
+from file_cdk.pipeline.stream import Stream, configured
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import (
     SCHEMALESS_PROPERTIES,
@@ -48,11 +44,14 @@ def check(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     try:
         config, warnings = configured(connector, raw)
         yield from map(warning, warnings)
-        reader = hasty(connector.reader(config))
-        if isinstance(config.delivery_method, FileTransfer):
-            open_first_files(config, reader)
-        else:
-            _read_beginnings(config, reader, executors)
+        reader = connector.reader(config)
+        streams = [Stream.of(connector, config, each, reader).hasty() for each in config.streams]
+        for stream in streams:
+            file = stream.first_file(in_order=not stream.copies)
+            if stream.copies:
+                stream.try_to_open(file)
+            else:
+                _read_beginning(executors, stream, file)
     except FileCdkError as exc:
         yield messages.to_line(messages.connection_status(str(exc)))
     else:
@@ -61,18 +60,12 @@ def check(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
         executors.close()
 
 
-def _read_beginnings(config: SourceConfig, reader: StreamReader, executors: Executors) -> None:
-    """Reads the first records of each stream. Raises what listing and reading raise, AccessError where no file is read."""
-    for stream in [Stream.of(config, stream, reader) for stream in config.streams]:
-        _read_beginning(executors, stream, stream.first_file(in_order=True))
-
-
 def _read_beginning(executors: Executors, stream: Stream, file: RemoteFile) -> None:
     """Raises what reading the first records of the file raises, MalformedFileError where every one of them is rejected."""
-    decoder = format_for(stream.config.format, stream.config)
-    first = next(plan_file(file, decoder.split_size_bytes(file)))
-    executor = executors.for_work(first.size_bytes, decoder)
-    job = Job(stream.reader, decoder, RecordEncoder(stream.config.name), RecordShape(None))
+    file_format = format_for(stream.config.format, stream.config)
+    first = next(plan_file(file, file_format.split_size_bytes(file)))
+    executor = executors.for_work(first.size_bytes, file_format)
+    job = Job(stream.reader, file_format, RecordEncoder(stream.config.name), RecordShape(None))
     event = _first_output(executor, Task(job, first, 0))
     if isinstance(event, Failed) and isinstance(event.error, SequentialOnlyError):
         event = _first_output(executor, Task(job, first.rest_of_file(0), 0))
@@ -110,7 +103,7 @@ def discover(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
     streams = []
     try:
         for stream in config.streams:
-            properties, warnings = _properties(executors, Stream.of(config, stream, reader))
+            properties, warnings = _properties(executors, Stream.of(connector, config, stream, reader))
             yield from map(warning, warnings)
             streams.append(discovered_stream(stream.name, properties, primary_key=stream.primary_key_columns))
     finally:
@@ -127,9 +120,9 @@ def _properties(executors: Executors, stream: Stream) -> tuple[Mapping[str, Any]
     files = _sample(stream)
     if not files:
         return SCHEMALESS_PROPERTIES, [_no_files(config, "; its schema is a single object column")]
-    decoder = format_for(config.format, config)
-    executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), decoder)
-    found = list(sample(executor, stream.reader, decoder, files, "json"))
+    file_format = format_for(config.format, config)
+    executor = executors.for_work(sum(min(file.size_bytes, SAMPLE_BYTES) for file in files), file_format)
+    found = list(sample(executor, stream.reader, file_format, files, "json"))
     errors = [item for item in found if isinstance(item, FileCdkError)]
     samples = [item for item in found if not isinstance(item, FileCdkError)]
     if not samples:
@@ -151,15 +144,15 @@ def _properties(executors: Executors, stream: Stream) -> tuple[Mapping[str, Any]
 def _path_properties(stream: Stream) -> Mapping[str, Any]:
     """Columns from the files' paths: strings in the records, whatever type is declared for them. Lists the files where the
     columns depend on them."""
-    decoder = format_for(stream.config.format, stream.config)
-    if not isinstance(decoder, WithPathColumns):
+    file_format = format_for(stream.config.format, stream.config)
+    if not isinstance(file_format, WithPathColumns):
         return {}
     names: dict[str, None] = {}
-    if decoder.partitions:
+    if file_format.partitions:
         for file in _sample(stream):
             names.update(dict.fromkeys(partition_values(file.uri)))
-    if decoder.pattern is not None:
-        names.update(dict.fromkeys(re.compile(decoder.pattern).groupindex))
+    if file_format.pattern is not None:
+        names.update(dict.fromkeys(re.compile(file_format.pattern).groupindex))
     return {name: nullable({"type": "string"}) for name in names}
 
 

@@ -1,8 +1,10 @@
-"""How many files a state remembers, and what is said of files that it has no room for."""
+"""What a read knows of files synced before, how many it remembers, and what is said of those that it has no room for."""
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 from file_cdk.core.config import StreamConfig
 from file_cdk.core.connector import Connector
@@ -10,6 +12,9 @@ from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import shortened
+
+NO_CURSOR_STATE = {"__ab_no_cursor_state_message": True}
+"""State of a full refresh: there is nothing to go on from."""
 
 LIMIT_VARIABLE = "FILE_CDK_HISTORY_LIMIT"
 MAX_EXAMPLES = 3
@@ -78,3 +83,57 @@ class Untold:
             f"late files, raise days_to_sync_if_history_is_full (now {days}); to read fewer twice, lower it; to have every "
             f"file remembered, raise the history limit ({LIMIT_VARIABLE}) above the number of files and do a full refresh"
         )
+
+
+@dataclass(slots=True)
+class History:
+    """The files of one stream that were synced, before and by this read. cursor: None for a full refresh, which remembers
+    none. limit: how many the cursor remembers."""
+
+    cursor: Cursor | None
+    limit: int
+    untold: Untold = field(default_factory=Untold)
+
+    @classmethod
+    def of(cls, stream: StreamConfig, state: Mapping[str, Any] | None, limit: int, *, incremental: bool) -> "History":
+        """As the state of the stream has it. Raises ConfigError for one that is malformed."""
+        if not incremental:
+            return cls(None, limit)
+        days = stream.days_to_sync_if_history_is_full
+        now = datetime.now(UTC)
+        return cls(Cursor(state, now=now, history_limit=limit, days_to_sync_if_history_is_full=days), limit)
+
+    def __len__(self) -> int:
+        return 0 if self.cursor is None else len(self.cursor)
+
+    @property
+    def state_bytes(self) -> int:
+        """See Cursor.state_bytes."""
+        return 0 if self.cursor is None else self.cursor.state_bytes
+
+    def not_synced(self, files: Sequence[RemoteFile]) -> Sequence[str | None]:
+        """As a rule of a selection."""
+        if self.cursor is None:
+            return [None] * len(files)
+        reasons = [self.cursor.decide(file) for file in files]
+        self.untold.look(self.cursor, files, reasons)
+        return reasons
+
+    def add(self, file: RemoteFile) -> bool:
+        """All of the file was sent; whether that is remembered."""
+        if self.cursor is None:
+            return False
+        self.cursor.add(file)
+        return True
+
+    def leave_unread(self, file: RemoteFile) -> None:
+        if self.cursor is not None:
+            self.cursor.leave_unread(file)
+
+    def finish(self) -> None:
+        """All files were gone through."""
+        if self.cursor is not None:
+            self.cursor.finish()
+
+    def state(self) -> Mapping[str, Any]:
+        return NO_CURSOR_STATE if self.cursor is None else self.cursor.to_state()

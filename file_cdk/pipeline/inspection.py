@@ -14,15 +14,8 @@ from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import BY_TIME, BY_URI, Decide, Selection, list_matching, reasons_to_skip, select
-from file_cdk.pipeline.sources import (
-    NOT_RECOGNISED,
-    Recognised,
-    SourceStream,
-    extension_hint,
-    format_of,
-    kind_of,
-    streams_of,
-)
+from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of, kind_of
+from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, not_loaded
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -71,7 +64,7 @@ class InspectedFile:
 class Inspection:
     """One stream's files. The counts are of the files that were yielded, and complete when all were."""
 
-    source: SourceStream
+    stream: Stream
     options: InspectionOptions
     destination: Inspectable | None = None
     files_read: int = 0
@@ -98,10 +91,10 @@ class Inspection:
         """What a person should know who is surprised."""
         matched = self.files_read + self.skipped.total() - self.skipped[NO_PATTERN_MATCHES]
         if not matched:
-            yield f"no file matches {', '.join(map(repr, self.source.stream.globs))}"
+            yield f"no file matches {', '.join(map(repr, self.stream.config.globs))}"
         elif self.skipped[NOT_RECOGNISED] == matched:
             yield f"no file has a known extension. {extension_hint()}"
-        if self.source.format is None:
+        if self.stream.format is None:
             try:
                 format_of(self.recognised.kinds)
             except ConfigError as exc:
@@ -110,12 +103,12 @@ class Inspection:
     def _known(self) -> AbstractContextManager[Known | None]:
         if self.destination is None:
             return nullcontext()
-        return self.destination.known(self.source.name, self.source.origin, self.source.folder)
+        return self.destination.known(self.stream.name, self.stream.origin, self.stream.folder)
 
     def _found(self, seen: Seen) -> Iterator[RemoteFile]:
-        reader, matcher = self.source.reader, cast(Matcher, self.source.matcher)
+        reader, matcher = self.stream.reader, cast(Matcher, self.stream.matcher)
         if self.options.everything:
-            matcher = everything = Everything(self.source.matcher)
+            matcher = everything = Everything(self.stream.matcher)
             reader = _with_all_members(reader, everything)
         for file in list_matching(reader, matcher):
             seen(file)
@@ -128,16 +121,15 @@ class Inspection:
 
     def _rules(self, known: Known | None) -> list[Decide]:
         loaded = None if known is None else not_loaded(known.unloaded)
-        stream = Stream.of_table(self.source)
-        return stream.rules(loaded, recognised=self.recognised, lists_all=self.options.everything)
+        return self.stream.rules(loaded, recognised=self.recognised, lists_all=self.options.everything)
 
     def _decided(self, files: Sequence[RemoteFile], rules: Sequence[Decide]) -> Iterator[InspectedFile]:
         for file, reason in zip(files, reasons_to_skip(files, rules), strict=True):
             kind = None if file.fault else self._format(file.uri)
-            yield InspectedFile(self.source.name, file, kind, reason)
+            yield InspectedFile(self.stream.name, file, kind, reason)
 
     def _format(self, uri: str) -> str | None:
-        return kind_of(uri) if self.source.format is None else self.source.format.filetype
+        return kind_of(uri) if self.stream.format is None else self.stream.format.filetype
 
     def _count(self, file: InspectedFile) -> None:
         if file.reason is not None:

@@ -5,89 +5,36 @@ import logging
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any, cast
 
-from file_cdk.core.config import (
-    AvroConfig,
-    CsvConfig,
-    ExcelConfig,
-    FormatConfig,
-    JsonlConfig,
-    ParquetConfig,
-    PluginConfig,
-    SourceConfig,
-    StreamConfig,
-    parse_config,
-    unknown_keys,
-)
+from file_cdk.core.config import CsvConfig, parse_config, unknown_keys
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
-from file_cdk.core.uris import is_archive, redacted, without_compression
-from file_cdk.formats.registry import filetype_for, is_installed, supported
-from file_cdk.pipeline.support import require_supported
-from file_cdk.readers.archives.reader import ArchiveReader
+from file_cdk.core.uris import redacted
+from file_cdk.pipeline.recognition import default_format, format_names, kind_of, may_be_read
+from file_cdk.pipeline.stream import Stream, require_supported
 from file_cdk.readers.globbing import GlobPatterns
 
 _log = logging.getLogger(__name__)
 
 CONNECTORS = "file_cdk.connectors"
-NOT_RECOGNISED = "unknown extension"
 _YAML = (".yaml", ".yml")
 _JSON = ".json"
 _MAX_CONFIGURATION_BYTES = 2 << 20
 """Of YAML or JSON: what is larger is no configuration, and reading it as YAML would take longer than anyone waits."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
-_DEFAULTS: dict[str, FormatConfig] = {
-    "csv": CsvConfig(),
-    "jsonl": JsonlConfig(),
-    "parquet": ParquetConfig(),
-    "avro": AvroConfig(),
-    "excel": ExcelConfig(),
-}
-_TSV = CsvConfig(delimiter="\t")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_NAMES_SHOWN = 3
 _TOLD_NAME = re.compile(r"\b(alias|handle|tag) '.*", re.DOTALL)
 """In what YAML complains of: a password that begins with `*` or `!` and is not in quotes is taken for the name of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStream:
-    """A stream ready to be listed. format is None until the files' extensions have told it. finds_dialect: no configuration
-    says how its CSV files are written."""
-
-    name: str
-    connector: Connector
-    reader: StreamReader
-    matcher: GlobPatterns
-    source: SourceConfig
-    stream: StreamConfig
-    format: FormatConfig | None
-    origin: str | None
-    finds_dialect: bool = False
-    finds_partitions: bool = False
-    """Whether `key=value` folders become columns though no configuration says so."""
-    file: str | None = None
-    """The one file that SOURCE names, if it does."""
-    folder: str = ""
-    """Where the stream is named after a folder or file below the root: what the uris of all its files begin with."""
-
-    def has_archive(self) -> bool:
-        """Whether that is an archive, and is there: none of its members may be wanted."""
-        if self.file is None or not is_archive(self.file) or not isinstance(self.reader, ArchiveReader):
-            return False
-        return any(found.uri == self.file for found in self.reader.inner.list_files(self.file))
-
-
 def streams_of(
     source: str, filetype: str | None, name: str | None, connector_name: str | None = None, partitions: bool = True
-) -> list[SourceStream]:
+) -> list[Stream]:
     """The streams that SOURCE stands for. filetype and name override what a path or URL would give, and partitions that
     `key=value` folders are columns.
 
@@ -108,10 +55,10 @@ def streams_of(
     scheme = _SCHEME.match(source)
     connector = connector_for(scheme[1].lower() if scheme else "file")
     location = connector.location(source)
-    chosen = _default_format(filetype) if filetype else None
+    chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
         raise ConfigError(
-            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_formats()}"
+            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {format_names()}"
         )
     stream: dict[str, Any] = {
         "name": name or location.name,
@@ -120,9 +67,17 @@ def streams_of(
         "path_partitions": None if partitions else False,
     }
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
-    stream_of_one = _source_stream(connector, config, config.streams[0], chosen)
-    file, folder = _named_file(location.globs), "" if name else _folder_of(stream_of_one.matcher.prefixes)
-    return [replace(stream_of_one, finds_dialect=True, finds_partitions=partitions, file=file, folder=folder)]
+    named = Stream.of(connector, config, config.streams[0], connector.reader(config))
+    return [
+        replace(
+            named,
+            format=chosen,
+            finds_dialect=True,
+            finds_partitions=partitions,
+            file=_named_file(location.globs),
+            folder="" if name else _folder_of(named.matcher.prefixes),
+        )
+    ]
 
 
 def connector_for(scheme: str) -> Connector:
@@ -184,7 +139,7 @@ def _folder_of(prefixes: Sequence[str]) -> str:
     return shared[: shared.rfind("/") + 1]
 
 
-def _streams_of_file(path: str, connector_name: str | None) -> list[SourceStream]:
+def _streams_of_file(path: str, connector_name: str | None) -> list[Stream]:
     connector = None if connector_name is None else connector_for(connector_name)
     shown = redacted(path)  # with a connector's name, it may also be a URL by mistake
     raw = _load_yaml(path, shown)
@@ -202,7 +157,7 @@ def _streams_of_file(path: str, connector_name: str | None) -> list[SourceStream
             raise ConfigError(fault, remedy="Correct or remove them")
         _log.warning("%s", fault)  # a connector's own configuration may have keys of another implementation
     require_supported(config, loads_tables=True)
-    return [_source_stream(connector, config, stream, stream.format) for stream in config.streams]
+    return [Stream.of(connector, config, stream, connector.reader(config)) for stream in config.streams]
 
 
 def _load_yaml(path: str, shown: str) -> dict[str, Any]:
@@ -240,91 +195,3 @@ def _parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         # The same in C, where it is there, is several times as fast.
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe ones
-
-
-def _source_stream(
-    connector: Connector, config: SourceConfig, stream: StreamConfig, chosen: FormatConfig | None
-) -> SourceStream:
-    matcher = GlobPatterns(stream.globs, stream.legacy_prefix)
-    reader = ArchiveReader(connector.reader(config), matcher, stream.max_expansion_ratio)
-    return SourceStream(stream.name, connector, reader, matcher, config, stream, chosen, connector.origin(config))
-
-
-def _default_format(filetype: str) -> FormatConfig:
-    """By its name, or by an extension that stands for it."""
-    name = filetype.lower().removeprefix(".")
-    if name == "tsv":
-        return _TSV
-    if name not in _DEFAULTS:
-        name = filetype_for(f"x.{name}") or name
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    if is_installed(name):
-        return PluginConfig(filetype=name)
-    raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {_formats()}")
-
-
-def _formats() -> str:
-    """As `--format` takes them."""
-    return ", ".join(["csv", "tsv", *(name for name in supported() if name != "csv")])
-
-
-def kind_of(uri: str) -> str | None:
-    """What a file's ending says that it is, as `--format` takes it; None when no ending is known."""
-    return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
-
-
-def may_be_read(uri: str, kind: str | None) -> bool:
-    """Whether a file of that kind is read when nobody says of what format it is."""
-    # An archive that is listed itself could not be listed inside; reading it says why.
-    return kind is not None or is_archive(uri)
-
-
-@dataclass(slots=True)
-class Recognised:
-    """A rule of a selection that skips files of no known extension. kinds: the formats of the others."""
-
-    kinds: set[str] = field(default_factory=set)
-    _skipped: list[str] = field(default_factory=list)
-    _others: int = 0
-
-    def __call__(self, files: Sequence[RemoteFile]) -> list[str | None]:
-        found = [None if file.fault else kind_of(file.uri) for file in files]
-        self.kinds.update(kind for kind in found if kind)
-        reasons = [
-            None if file.fault or may_be_read(file.uri, kind) else NOT_RECOGNISED
-            for file, kind in zip(files, found, strict=True)
-        ]
-        unknown = [file.uri for file, reason in zip(files, reasons, strict=True) if reason]
-        self._others += len(files) - len(unknown)
-        self._skipped = sorted([*self._skipped, *unknown])[: _NAMES_SHOWN + 1]
-        return reasons
-
-    def warn_if_none(self) -> None:
-        """After the listing: says so when there are files and all of them are skipped."""
-        if self._skipped and not self._others:
-            _log.warning("no file has a known extension: %s. %s", _listed(self._skipped), extension_hint())
-
-
-def extension_hint() -> str:
-    """What to do about files without a known extension."""
-    return f"Say what they are with --format: {_formats()}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first few names; `…` for any others."""
-    return ", ".join([*map(repr, names[:_NAMES_SHOWN]), *(["…"] if len(names) > _NAMES_SHOWN else [])])
-
-
-def format_of(kinds: set[str]) -> FormatConfig:
-    """The one format that the files have; any, when they are archives that could not be opened. Raises ConfigError when
-    they have several."""
-    if len(kinds) > 1:
-        raise ConfigError(
-            f"the files are of several formats: {', '.join(sorted(kinds))}",
-            remedy=(
-                "Sync one at a time with a pattern such as 'folder/**/*.csv', or 'folder/**/*.zip!**/*.csv' for files in "
-                "archives; or name the format with --format"
-            ),
-        )
-    return _default_format(next(iter(kinds), "csv"))

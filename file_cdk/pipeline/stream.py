@@ -1,49 +1,86 @@
 """A stream, and the one place that says which of its files are read, and why others are not."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from file_cdk.core.config import FileTransfer, FormatConfig, SourceConfig, StreamConfig
+from file_cdk.core.config import (
+    FileTransfer,
+    FormatConfig,
+    SourceConfig,
+    StreamConfig,
+    ValidationPolicy,
+    parse_config,
+    unknown_keys,
+)
+from file_cdk.core.connector import Connector
+from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
-from file_cdk.engine.listing import ALREADY_LOADED, Decide, list_matching, newer_than, reason_to_skip
-from file_cdk.pipeline.first_file import nothing_to_read
-from file_cdk.pipeline.sources import Recognised, SourceStream
+from file_cdk.core.ports import Matcher, StreamReader, StreamTable
+from file_cdk.core.uris import is_archive, split_member
+from file_cdk.engine.listing import (
+    ALREADY_LOADED,
+    BEFORE_START_DATE,
+    Decide,
+    list_matching,
+    newer_than,
+    reason_to_skip,
+)
+from file_cdk.formats.path_columns import folder_values
+from file_cdk.formats.registry import require_format
+from file_cdk.pipeline.recognition import Recognised
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
+from file_cdk.readers.objects import ObjectReader
+from file_cdk.readers.retries import HASTY
 
 NO_PATTERN_MATCHES = "no pattern matches"
+MAX_EARLIER_FAILURES = 10_000
+"""Maximum uris of failed files that are held at a time; of more failures, later syncs forget the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What a stream reads, and where from. format: None until the files' extensions have told it, or where files are only
-    copied. copies: files go out as they are; an archive is one file, and nothing is taken for litter."""
+    """What a stream reads, and where from.
 
+    format: None until the files' extensions have told it, or where files are only copied. copies: files go out as they are;
+    an archive is one file, and nothing is taken for litter. finds_dialect: no configuration says how its CSV files are
+    written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the one file that
+    a person named, if they did. folder: where the stream is named after a folder or file below the root, what the uris of
+    all its files begin with.
+    """
+
+    connector: Connector
     source: SourceConfig
     config: StreamConfig
     matcher: GlobPatterns
     reader: StreamReader
     format: FormatConfig | None
     copies: bool = False
+    finds_dialect: bool = False
+    finds_partitions: bool = False
+    file: str | None = None
+    folder: str = ""
 
     @classmethod
-    def of(cls, source: SourceConfig, config: StreamConfig, reader: StreamReader) -> "Stream":
+    def of(cls, connector: Connector, source: SourceConfig, config: StreamConfig, reader: StreamReader) -> "Stream":
         """As a configuration has it. reader: the connector's own. Raises ConfigError for patterns that cannot be used."""
         matcher = GlobPatterns(config.globs, config.legacy_prefix)
         if isinstance(source.delivery_method, FileTransfer):
-            return cls(source, config, matcher, reader, None, copies=True)
-        return cls(source, config, matcher, ArchiveReader(reader, matcher, config.max_expansion_ratio), config.format)
-
-    @classmethod
-    def of_table(cls, loads: SourceStream) -> "Stream":
-        """As a stream that is loaded into a table has it."""
-        return cls(loads.source, loads.stream, loads.matcher, loads.reader, loads.format)
+            return cls(connector, source, config, matcher, reader, None, copies=True)
+        with_archives = ArchiveReader(reader, matcher, config.max_expansion_ratio)
+        return cls(connector, source, config, matcher, with_archives, config.format)
 
     @property
     def name(self) -> str:
         return self.config.name
+
+    @property
+    def origin(self) -> str | None:
+        """The root that uris are relative to; see Connector.origin."""
+        return self.connector.origin(self.source)
 
     def rules(
         self,
@@ -86,11 +123,65 @@ class Stream:
             if reason is None:
                 return file
             skipped[reason] += 1
-        raise nothing_to_read(f"stream {self.name!r}: ", self.config.globs, skipped, self.source.start_date)
+        raise self.nothing_to_read(f"stream {self.name!r}: ", skipped)
+
+    def nothing_to_read(self, whose: str, skipped: Mapping[str, int], remedy: str | None = None) -> AccessError:
+        """whose: the stream, as the message begins. skipped: how many files match, by the reason why they would not be read.
+        remedy: for reasons of several kinds."""
+        patterns = ", ".join(map(repr, self.config.globs))
+        matched = sum(skipped.values())
+        if not matched:
+            return AccessError(
+                f"{whose}no file matches {patterns}",
+                remedy="Check that the files are there and that the patterns, which are relative to the root, are theirs",
+            )
+        if skipped.get(BEFORE_START_DATE) != matched:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
+            return AccessError(
+                f"{whose}no file would be read of the {matched:,} that match {patterns}: {reasons}",
+                remedy=remedy or "Check that these are the files that are meant",
+            )
+        those = (
+            f"the one file that matches {patterns} was"
+            if matched == 1
+            else f"all {matched:,} that match {patterns} were"
+        )
+        return AccessError(
+            f"{whose}no file would be read: {those} modified before start_date, {self.source.start_date}",
+            remedy="Set an earlier start_date, or check that newer files are where the patterns look",
+        )
+
+    def try_to_open(self, file: RemoteFile) -> None:
+        """Reads one byte of it. Raises what opening raises, FileAccessError for errors of the operating system."""
+        try:
+            with closing(self.reader.open(file)) as opened:
+                opened.read(1)
+        except OSError as exc:
+            reason = exc.strerror or type(exc).__name__
+            raise FileAccessError(f"the file cannot be read: {reason}", uri=file.uri) from exc
+
+    def is_archive_without_members(self) -> bool:
+        """Whether the one file that was named is an archive, and is there: none of its members may be wanted."""
+        if self.file is None or not is_archive(self.file) or not isinstance(self.reader, ArchiveReader):
+            return False
+        return any(found.uri == self.file for found in self.reader.inner.list_files(self.file))
+
+    def hasty(self) -> "Stream":
+        """The same stream, but that it gives up soon on a store that does not answer, where it would try again."""
+        return replace(self, reader=_hasty(self.reader))
 
     def _matched(self, files: Sequence[RemoteFile]) -> list[str | None]:
         matches = self.matcher.matches
         return [None if matches(file.uri) or file.is_closed_folder else NO_PATTERN_MATCHES for file in files]
+
+
+def _hasty(reader: StreamReader) -> StreamReader:
+    match reader:
+        case ArchiveReader():
+            return replace(reader, inner=_hasty(reader.inner))
+        case ObjectReader():
+            return replace(reader, retries=HASTY)
+    return reader
 
 
 def no_litter(matcher: GlobPatterns) -> Decide:
@@ -109,3 +200,93 @@ def not_loaded(unloaded: Callable[[Sequence[RemoteFile]], Sequence[bool]]) -> De
         return [None if wanted else ALREADY_LOADED for wanted in unloaded(files)]
 
     return decide
+
+
+@dataclass(slots=True)
+class EarlierFailures:
+    """Files that failed in an earlier sync. Those that a complete listing lacks are gone: the ledger need not name them for
+    ever."""
+
+    unseen: set[str]
+    archives: set[str] = field(init=False)
+    """Those with failed members; one that cannot be listed inside is listed as a file, and its members may be there."""
+
+    def __post_init__(self) -> None:
+        self.archives = {member[0] for member in map(split_member, self.unseen) if member is not None}
+
+    @classmethod
+    def of(cls, table: StreamTable) -> "EarlierFailures":
+        return cls(set(table.failed(MAX_EARLIER_FAILURES)))
+
+    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        """As a rule that skips nothing; before those that do, since files that others skip are there."""
+        if self.unseen:
+            uris = {file.uri for file in files}
+            self.unseen -= uris
+            if closed := self.archives & uris:
+                self.unseen = {uri for uri in self.unseen if (split_member(uri) or ("",))[0] not in closed}
+            for folder in (file.uri for file in files if file.is_closed_folder):
+                self.unseen = {uri for uri in self.unseen if not uri.startswith(folder)}
+        return [None] * len(files)
+
+    def gone(self, matcher: Matcher) -> list[str]:
+        """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
+        return sorted(uri for uri in self.unseen if matcher.matches(uri))
+
+
+class FolderKeys:
+    """The keys of `key=value` folders that are columns: those that the folders of every file have, and those that the table
+    has already.
+
+    A rule that skips nothing, to be asked before the one that leaves out what is loaded. A file without a key of the table
+    has no value there, and does not take it from the others. table: the table's columns.
+    """
+
+    def __init__(self, table: Collection[str]) -> None:
+        self._table = frozenset(table)
+        self._common: frozenset[str] | None = None
+        self._of_table: frozenset[str] = frozenset()
+        self._last_folder: str | None = None
+
+    def __call__(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        for file in files:
+            folder = file.uri.rpartition("/")[0]
+            if folder == self._last_folder:
+                continue
+            self._last_folder = folder
+            keys = frozenset(filter(None, folder_values(file.uri)))
+            self._common = keys if self._common is None else self._common & keys
+            self._of_table |= keys & self._table
+        return [None] * len(files)
+
+    def besides(self, columns: Collection[str]) -> frozenset[str]:
+        """Without those that the files themselves have as columns, in any case of letters: what is in a file counts."""
+        own = {name.casefold() for name in columns}
+        keys = (self._common or frozenset()) | self._of_table
+        return frozenset(key for key in keys if key.casefold() not in own)
+
+
+def configured(connector: Connector, raw: Mapping[str, Any]) -> tuple[SourceConfig, list[str]]:
+    """The validated configuration, and warnings about keys that it ignores. Raises ConfigError."""
+    config = parse_config(connector.config_class, raw)
+    require_supported(config)
+    return config, [f"configuration key {key} means nothing here and is ignored" for key in unknown_keys(config, raw)]
+
+
+def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> None:
+    """Raises ConfigError naming the option that this version does not do. loads_tables: records go into tables, not out by
+    the protocol."""
+    if isinstance(config.delivery_method, FileTransfer):
+        if loads_tables:
+            raise ConfigError(
+                "delivery_method use_file_transfer is for the Airbyte protocol",
+                remedy="Leave it out: a table has records, not files",
+            )
+        return  # no file is looked into, so any format will do
+    for stream in config.streams:
+        require_format(stream.format.filetype)
+        if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
+            raise ConfigError(
+                f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is for the Airbyte protocol",
+                remedy="Leave it out: a table is widened so that it holds every record",
+            )

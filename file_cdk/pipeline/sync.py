@@ -1,9 +1,7 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
-import logging
 import time
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,24 +28,18 @@ from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
-from file_cdk.pipeline.decoding import Dialect, decoder_of
-from file_cdk.pipeline.earlier_failures import EarlierFailures
+from file_cdk.pipeline.columns import Sample, TableColumns, guess
+from file_cdk.pipeline.dialects import Dialect, format_of_files
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
-from file_cdk.pipeline.failures import StoreFailures
-from file_cdk.pipeline.growth import grown, grown_in_all
-from file_cdk.pipeline.guess import Sample, guess
-from file_cdk.pipeline.partitions import FolderKeys, note
+from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
-from file_cdk.pipeline.sources import Recognised, SourceStream, format_of, streams_of
-from file_cdk.pipeline.stream import Stream, not_loaded
+from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
+from file_cdk.pipeline.sources import streams_of
+from file_cdk.pipeline.stream import EarlierFailures, FolderKeys, Stream, not_loaded
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_log = logging.getLogger(__name__)
-
-_MAX_RETRIES_PER_FILE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,94 +101,77 @@ def sync(
 
 @dataclass(slots=True)
 class _StreamSync:
-    source: SourceStream
+    stream: Stream
     destination: Destination
     executors: Executors
     options: SyncOptions
     report: StreamReport
-    retries: Counter[str] = field(default_factory=Counter)
-    store: StoreFailures = field(init=False)
-    folder_keys: FolderKeys = field(default_factory=partial(FolderKeys, ()))
-    accepted: "pa.Schema" = field(init=False)
-    """What files are decoded for, as the guess and the files loaded so far have it."""
-    sampled: dict[RemoteFile, Sequence[str]] = field(default_factory=dict)
-    """The columns of files that were looked at beforehand."""
-    asked: list[str] = field(default_factory=list)
-    """Columns that the file at work is decoded for and no other."""
+    table: StreamTable = field(init=False)
+    columns: TableColumns = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = StoreFailures(self.source.reader)
+        self.table = self.destination.table(self.stream.name, self.stream.origin, self.stream.folder)
+        stated = self.stream.config.input_types or {}
+        self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
-        name = self.source.name
-        table = self.destination.table(name, self.source.origin, self.source.folder)
-        failures = EarlierFailures.of(table)
-        recognised = Recognised()
-        if self.source.finds_partitions:
-            self.folder_keys = FolderKeys(table.schema.names)
-        rules = Stream.of_table(self.source).rules(
-            not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects)),
-            recognised=recognised,
-            present=failures.look,
-            wanted=self.folder_keys if self.source.finds_partitions else None,
-        )
+        stream, table = self.stream, self.table
+        failures, recognised = EarlierFailures.of(table), Recognised()
+        keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
+        loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
+        rules = stream.rules(loaded, recognised=recognised, present=failures.look, wanted=keys)
         with ExitStack() as opened:
-            selection = select(list_matching(self.source.reader, self.source.matcher), rules)
+            selection = select(list_matching(stream.reader, stream.matcher), rules)
             opened.callback(selection.close)
             recognised.warn_if_none()
-            table.forget_failed(failures.gone(self.source.matcher))
-            chosen = self.source.format or format_of(recognised.kinds)
+            table.forget_failed(failures.gone(stream.matcher))
+            chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
-                if self.source.file is not None and not self.source.has_archive():
-                    raise AccessError(f"there is no file {self.source.file!r} in {self.source.origin}")
-                globs = ", ".join(map(repr, self.source.stream.globs))
-                self.report.observer.warned(f"{name}: no file matches {globs}")
-            self.report.observer.listed(name, selection.files, selection.size_bytes, selection.skipped)
+                self._warn_of_nothing()
+            self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
-                self._load(table, self._decoder(chosen, selection, table), selection)
+                self._load(chosen, selection, keys)
         return self.report.result(selection.skipped)
 
-    def _decoder(self, chosen: FormatConfig, selection: Selection, table: StreamTable) -> Format:
-        options, columns = self.options, table.schema.names
-        decoder, note = decoder_of(self.source, chosen, options.dialect, selection.latest, columns)
+    def _warn_of_nothing(self) -> None:
+        """Raises AccessError where one file was named."""
+        stream = self.stream
+        if stream.file is not None and not stream.is_archive_without_members():
+            raise AccessError(f"there is no file {stream.file!r} in {stream.origin}")
+        globs = ", ".join(map(repr, stream.config.globs))
+        self.report.observer.warned(f"{stream.name}: no file matches {globs}")
+
+    def _load(self, chosen: FormatConfig, selection: Selection, keys: FolderKeys | None) -> None:
+        known = self.table.schema.names
+        file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
         if note is not None:
-            self.report.observer.warned(f"{self.source.name}: {note}")
-        return decoder
-
-    def _load(self, table: StreamTable, decoder: Format, selection: Selection) -> None:
-        import pyarrow as pa
-
-        executor = self.executors.for_work(selection.size_bytes, decoder)
-        known = table.schema
-        found = self._guess(executor, decoder, selection)
-        if keys := self.folder_keys.besides(found.names):
-            decoder, found = self._with_partitions(decoder, found, keys, known.names)
-        table.widen(found)
-        self.accepted = guessed = table.schema
-        job = Job(self.source.reader, decoder, self.destination.encoder, TableShape(table.schema))
+            self.report.observer.warned(f"{self.stream.name}: {note}")
+        executor = self.executors.for_work(selection.size_bytes, file_format)
+        found = self._guess(executor, file_format, selection)
+        if keys is not None and (names := keys.besides(found.names)):
+            file_format, found = self._with_partitions(file_format, found, names)
+        self.columns.begin(found)
         try:
-            self._take(OrderedRun(executor, job, selection), job, table)
+            self._take(OrderedRun(executor, self._job(file_format), selection))
         except BaseException:
             executor.reset()  # for the streams after this one
             raise
         finally:
-            table.flush()
-            self._take_refused(table)
-        table.withdraw(pa.schema([]))  # to see what it has become
-        for message in grown_in_all(known, guessed, self.accepted, table.schema):
-            self.report.warn(message)
+            self.table.flush()
+            self._take_refused()
+        self.columns.end()
 
-    def _take(self, run: OrderedRun, job: Job, table: StreamTable) -> None:
+    def _take(self, ordered: OrderedRun) -> None:
         load: FileLoad | None = None
         refused: RowsRefusedError | None = None
         """Why the destination does not take the file at work: the rest of it is read and dropped."""
         try:
-            for event in run:
+            for event in StreamRun(self.stream.reader, self.report.warn).outcomes(ordered):
                 match event:
                     case FileBegan(file):
-                        load, refused = table.begin(file), None
-                        self._name_columns(load, self.sampled.get(file), file, table)
+                        load, refused = self.table.begin(file), None
+                        self._name_columns(load, file, self.columns.sampled.get(file, ()))
                     case FileBlock(_, block, rows_before):
                         assert load is not None
                         if refused is not None:
@@ -211,153 +186,123 @@ class _StreamSync:
                         self.report.progressed(file, rows, size_bytes)
                     case FileDone(tally):
                         assert load is not None
-                        error = refused or self._commit(load, tally, table)
+                        error = refused or self._commit(load, tally)
                         load = None
-                        self.store.file_read()
-                        if error is None:
-                            self.report.loaded(tally)
-                            if self.asked:
-                                table.flush()  # a file that the destination refuses is to widen the table for no other
-                        else:
-                            self.report.begins_again(tally.file)
-                            self._failed(table, tally, error)
-                        if tally.file in self._take_refused(table) or error is not None:
-                            job = self._as_accepted(run, job, table)
-                        else:
-                            self._accept(table, tally.file)
-                    case FileFailed(tally, error):
+                        self._settle(ordered, tally, error)
+                    case FileBeginsAgain(tally) | FileFailed(tally):
                         assert load is not None
                         load.abort()
                         load = None
                         self.report.begins_again(tally.file)
-                        if isinstance(error, TypeMismatchError):
-                            job = self._refit(run, job, table, tally, error)
-                        elif isinstance(error, DialectRefutedError):
-                            self.report.warn(f"file {tally.file.uri!r} is read again: it {error.message}")
-                            self.sampled.pop(tally.file, None)  # its columns may have had other names there
-                            job = self._as_accepted(run, job, table)
-                            job = Job(job.reader, with_dialect(job.format, error), job.encoder, job.shape)
-                            run.retry(tally.file, job)
-                        elif isinstance(
-                            then := self.store.newer_version(tally.file, error, self.report.warn), RemoteFile
-                        ):
-                            job = self._as_accepted(run, job, table)
-                            run.retry(then, job)
-                        else:
-                            self._failed(table, tally, then)
-                            job = self._as_accepted(run, job, table)
-                            if (given_up := self.store.gives_up(then)) is not None:
-                                raise given_up
+                        if isinstance(event, FileBeginsAgain):
+                            self._withdraw(ordered)
+                        elif (then := self._read_again(ordered, tally.file, event.error)) is not None:
+                            self._failed(tally, then)
+                            self._withdraw(ordered)
+                    case StoreGone(gone):
+                        raise gone
         finally:
             if load is not None:
                 load.abort()
 
-    def _commit(self, load: FileLoad, tally: FileTally, table: StreamTable) -> FileCdkError | None:
+    def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
         if not self.options.max_rejects.allow(tally):
             load.abort()
             return too_many(tally, self.options.max_rejects)
         try:
-            self._name_columns(load, self.asked, tally.file, table)
+            self._name_columns(load, tally.file, self.columns.asked)
             load.commit(LoadedFile(tally.rows, tally.rejects))
         except RowsRefusedError as exc:
             load.abort()
             return exc
         return None
 
-    def _refit(self, run: OrderedRun, job: Job, table: StreamTable, tally: FileTally, error: TypeMismatchError) -> Job:
-        """Reads the file again, whole, for wider columns; files already under way may have asked for the same."""
-        file = tally.file
-        self.retries[file.uri] += 1
-        if self.retries[file.uri] > _MAX_RETRIES_PER_FILE:
-            self._failed(table, tally, InternalError("its columns fit no types", uri=file.uri))
-            return self._as_accepted(run, job, table)
-        import pyarrow as pa
+    def _settle(self, ordered: OrderedRun, tally: FileTally, error: FileCdkError | None) -> None:
+        """After the last row of a file; error: why the file is not loaded."""
+        if error is None:
+            self.report.loaded(tally)
+            if self.columns.asked:
+                self.table.flush()  # a file that the destination refuses is to widen the table for no other
+        else:
+            self.report.begins_again(tally.file)
+            self._failed(tally, error)
+        if tally.file in self._take_refused() or error is not None:
+            self._withdraw(ordered)
+        else:
+            self.columns.accept(tally.file)
 
-        wanted = pa.schema(list(error.columns.items()))
-        table.widen(self._asked_for(wanted) if self.options.all_text else wanted)
-        self.asked += wanted.names
-        job = _decoding_for(table, job)
-        run.retry(file, job)
-        return job
+    def _read_again(self, ordered: OrderedRun, file: RemoteFile, error: FileCdkError) -> FileCdkError | None:
+        """For wider columns or in another dialect; where that would not help, the error to tell."""
+        file_format = ordered.job.format
+        match error:
+            case TypeMismatchError():
+                if not self.columns.ask(file, error.columns):
+                    return InternalError("its columns fit no types", uri=file.uri)
+            case DialectRefutedError():
+                self.report.warn(f"file {file.uri!r} is read again: it {error.message}")
+                self.columns.sampled.pop(file, None)  # its columns may have had other names there
+                self.columns.withdraw()
+                file_format = with_dialect(file_format, error)
+            case _:
+                return error
+        ordered.retry(file, self._job(file_format))
+        return None
 
-    def _accept(self, table: StreamTable, file: RemoteFile) -> None:
-        """The file is loaded: what it needed, the table has."""
-        if self.asked:
-            self.asked = []
-            before, self.accepted = self.accepted, table.schema
-            for message in grown(before, self.accepted, f"file {file.uri!r}"):
-                self.report.warn(message)
+    def _withdraw(self, ordered: OrderedRun) -> None:
+        """The file at work is not loaded, as it was read."""
+        if self.columns.withdraw():
+            ordered.go_on(self._job(ordered.job.format))
 
-    def _as_accepted(self, run: OrderedRun, job: Job, table: StreamTable) -> Job:
-        """The file is not loaded: what it alone needed, no other is to be decoded for."""
-        if not self.asked:
-            return job
-        self.asked = []
-        table.withdraw(self.accepted)
-        job = _decoding_for(table, job)
-        run.go_on(job)
-        return job
+    def _job(self, file_format: Format) -> Job:
+        return Job(self.stream.reader, file_format, self.destination.encoder, TableShape(self.columns.schema))
 
-    def _guess(self, executor: Executor, decoder: Format, selection: Selection) -> "pa.Schema":
+    def _guess(self, executor: Executor, file_format: Format, selection: Selection) -> "pa.Schema":
         """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
+        reader = self.stream.reader
         files = selection.latest(SAMPLE_FILES)[::-1]
-        found = sample(executor, self.source.reader, decoder, files, "table")
         samples = [
-            Sample(file, self._asked_for(schema))
-            for file, schema in zip(files, found, strict=True)
+            Sample(file, self.columns.as_stated(schema))
+            for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
             if not isinstance(schema, FileCdkError)
         ]
-        self.sampled = {each.file: each.schema.names for each in samples}
+        self.columns.sampled = {each.file: each.schema.names for each in samples}
 
         def is_readable(sample: Sample) -> bool:
-            tally = read_through(executor, self.source.reader, decoder, sample.file, sample.schema)
+            tally = read_through(executor, reader, file_format, sample.file, sample.schema)
             return tally is not None and self.options.max_rejects.allow(tally)
 
         return guess(samples, is_readable, others=selection.files > len(samples))
 
-    def _name_columns(self, load: FileLoad, names: Sequence[str] | None, file: RemoteFile, table: StreamTable) -> None:
-        """By a block without rows, so that columns without values come into the table too; first, in the file's order."""
-        if not names:
-            return
-        import pyarrow as pa
-
-        schema = table.schema
-        columns = pa.schema([schema.field(name) for name in dict.fromkeys(names) if schema.get_field_index(name) >= 0])
-        load.write(self.destination.encoder.encode(pa.RecordBatch.from_pylist([], columns), file, 1, 0), 0)
+    def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
+        """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
+        if names:
+            load.write(self.destination.encoder.encode(self.columns.named(names), file, 1, 0), 0)
 
     def _with_partitions(
-        self, decoder: Format, schema: "pa.Schema", keys: frozenset[str], known: Collection[str]
+        self, file_format: Format, schema: "pa.Schema", keys: frozenset[str]
     ) -> "tuple[Format, pa.Schema]":
-        """The decoder with the columns of folders, and the schema with those that the table has not yet, of which is told."""
+        """The format with the columns of folders, and the schema with those that the table has not yet, of which is told."""
         import pyarrow as pa
 
-        if not keys <= set(known):
-            self.report.warn(note(keys))
-        columns = [pa.field(key, pa.string()) for key in sorted(keys.difference(known))]
-        return WithPathColumns(decoder, partitions=True, pattern=None, folders=keys), pa.schema([*schema, *columns])
+        new = sorted(keys.difference(self.table.schema.names))
+        if new:
+            noun = "column" if len(keys) == 1 else "columns"
+            names = ", ".join(map(repr, sorted(keys)))
+            self.report.warn(
+                f"folders named key=value give every file the {noun} {names}; --no-partitions leaves them out"
+            )
+        columns = [pa.field(key, pa.string()) for key in new]
+        with_keys = WithPathColumns(file_format, partitions=True, pattern=None, folders=keys)
+        return with_keys, pa.schema([*schema, *columns])
 
-    def _asked_for(self, schema: "pa.Schema") -> "pa.Schema":
-        """The schema with what the person said about types in place of what the values suggest."""
-        import pyarrow as pa
-
-        stated = self.source.stream.input_types or {}
-        arrow = {"boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64(), "float": pa.float64()}
-        types = {field.name: pa.string() if self.options.all_text else field.type for field in schema}
-        types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
-        return pa.schema(list(types.items()))
-
-    def _take_refused(self, table: StreamTable) -> list[RemoteFile]:
+    def _take_refused(self) -> list[RemoteFile]:
         """Files that were loaded, as far as was known, until the destination wrote them."""
-        taken = table.take_refused()
+        taken = self.table.take_refused()
         for refused in taken:
             self.report.not_loaded_after_all(refused)
         return [refused.file for refused in taken]
 
-    def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
-        table.record_failure(tally.file, str(error), tally.rejects)
+    def _failed(self, tally: FileTally, error: FileCdkError) -> None:
+        self.table.record_failure(tally.file, str(error), tally.rejects)
         self.report.failed(tally.file, error)
-
-
-def _decoding_for(table: StreamTable, job: Job) -> Job:
-    return Job(job.reader, job.format, job.encoder, TableShape(table.schema))

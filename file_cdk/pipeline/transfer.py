@@ -15,14 +15,13 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage
 from file_cdk.core.config import FileTransfer, SourceConfig
 from file_cdk.core.connector import Connector
 from file_cdk.core.cursor import format_instant
-from file_cdk.core.errors import ConfigError, DestinationError, FileAccessError
+from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import Selection, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
 from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
-from file_cdk.pipeline.stream import Stream
 from file_cdk.protocol.messages import file_record
 
 STAGING_VARIABLE = "AIRBYTE_STAGING_DIRECTORY"
@@ -124,17 +123,3 @@ def _refuse_equal_names(selection: Selection) -> None:
                     f"several files have the name {shared!r}, and would replace each other: {shown}",
                     remedy="Set preserve_directory_structure to true, rename files, or leave some out with the globs",
                 )
-
-
-def open_first_files(config: SourceConfig, reader: StreamReader) -> None:
-    """Opens one file of each stream. Raises what listing and opening raise, AccessError where there is none."""
-    for stream in config.streams:
-        _open(reader, Stream.of(config, stream, reader).first_file())
-
-
-def _open(reader: StreamReader, file: RemoteFile) -> None:
-    try:
-        with closing(reader.open(file)) as stream:
-            stream.read(1)
-    except OSError as exc:
-        raise FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=file.uri) from exc

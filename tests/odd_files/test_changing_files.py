@@ -16,7 +16,7 @@ from source_local.source import connector as local
 from file_cdk import FileCdkError, FileChangedError, LocalReader, RemoteFile, SyncOptions, sync
 from file_cdk.engine import ordering
 from file_cdk.engine.planning import plan_file
-from file_cdk.pipeline import failures, sources
+from file_cdk.pipeline import run, sources
 from file_cdk.pipeline.read import read_streams
 
 ROWS = 3_000
@@ -29,7 +29,7 @@ NEVER_AT_REST = 99
 
 @pytest.fixture(autouse=True)
 def _small_splits_and_short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures, "REST_S", 0.01)
+    monkeypatch.setattr(run, "REST_S", 0.01)
     monkeypatch.setattr(ordering, "splits_of", lambda file, *_: plan_file(file, SPLIT_BYTES))
 
 

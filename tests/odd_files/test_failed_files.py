@@ -15,7 +15,7 @@ import pytest
 
 from file_cdk import SyncOptions, sync
 from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
-from file_cdk.pipeline import guess
+from file_cdk.pipeline import columns as table_columns
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.report import Silence
@@ -78,7 +78,7 @@ def test_a_file_that_fails_alone_leaves_no_table(tmp_path: Path, bad: str) -> No
 # Of the files that are looked at, one at least has to be good, or small enough to be tried.
 @pytest.mark.parametrize(
     ("sampled", "tried_bytes"),
-    [(10, guess.TRIED_BYTES), (10, 0), (1, guess.TRIED_BYTES)],
+    [(10, table_columns.TRIED_BYTES), (10, 0), (1, table_columns.TRIED_BYTES)],
     ids=["all sampled", "too large to be tried", "one sampled"],
 )
 @pytest.mark.parametrize("at", [0, 1, 2])
@@ -86,7 +86,7 @@ def test_a_file_that_fails_alone_leaves_no_table(tmp_path: Path, bad: str) -> No
 def test_a_file_that_fails_beside_others_marks_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: str, at: int, sampled: int, tried_bytes: int
 ) -> None:
-    monkeypatch.setattr(guess, "TRIED_BYTES", tried_bytes)
+    monkeypatch.setattr(table_columns, "TRIED_BYTES", tried_bytes)
     monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", sampled)
     files = list(GOOD.items())
     files.insert(at, ("bad.csv", BAD[bad]))
@@ -122,7 +122,7 @@ def test_files_that_are_loaded_have_their_say_all_the_same(tmp_path: Path) -> No
 def test_a_file_too_large_to_be_tried_widens_the_table_when_it_is_loaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(guess, "TRIED_BYTES", 0)
+    monkeypatch.setattr(table_columns, "TRIED_BYTES", 0)
     files = {"a.csv": "id,n\n1,1\n", "b.csv": "id,n\n2,none\n", "c.csv": "id,n\n3,3\n"}
     assert load(write(tmp_path / "in", files), tmp_path / "x.duckdb") == (3, 0)
     assert query(tmp_path / "x.duckdb", "SELECT id, n FROM t") == [(1, "1"), (2, "none"), (3, "3")]

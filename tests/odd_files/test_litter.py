@@ -20,7 +20,7 @@ from file_cdk.engine.listing import select
 from file_cdk.pipeline.discovery import discover
 from file_cdk.pipeline.inspection import InspectionOptions, inspections_of
 from file_cdk.pipeline.read import read_streams
-from file_cdk.pipeline.sources import Recognised
+from file_cdk.pipeline.recognition import Recognised
 from file_cdk.pipeline.stream import no_litter
 from file_cdk.readers.globbing import GlobPatterns
 

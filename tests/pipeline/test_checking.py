@@ -16,8 +16,8 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.pipeline.checking import MAX_LISTED, MAX_MATCHES, StreamCheck, check_destination
 from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.first_file import hasty
-from file_cdk.pipeline.sources import SourceStream, connector_for, streams_of
+from file_cdk.pipeline.sources import connector_for, streams_of
+from file_cdk.pipeline.stream import Stream
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.objects import ObjectReader, Page
 from file_cdk.readers.retries import HASTY, RetryPolicy
@@ -26,12 +26,12 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 Outcome = tuple[str, FileCdkError | None]
 
 
-def source_of(path: Path | str) -> SourceStream:
+def source_of(path: Path | str) -> Stream:
     [source] = streams_of(str(path), None, None)
     return source
 
 
-def checked(source: SourceStream) -> tuple[StreamCheck, list[Outcome]]:
+def checked(source: Stream) -> tuple[StreamCheck, list[Outcome]]:
     check = StreamCheck(source)
     executors = Executors(0)
     outcomes = [(step.name, step.error) for step in check.steps(executors)]
@@ -58,7 +58,7 @@ class Bucket:
         return BytesIO(self.content)
 
 
-def in_bucket(folder: Path, reader: StreamReader) -> SourceStream:
+def in_bucket(folder: Path, reader: StreamReader) -> Stream:
     return replace(source_of(f"{folder}/*.csv"), reader=reader)
 
 
@@ -128,14 +128,14 @@ def test_a_store_that_is_not_there_is_tried_hastily(tmp_path: Path) -> None:
     for wrapped in (reader, replace(plain.reader, inner=reader)):
         source = replace(plain, reader=wrapped)
         check = StreamCheck(source)
-        used = check.source.reader
+        used = check.stream.reader
         inner = used.inner if isinstance(used, ArchiveReader) else used
         assert isinstance(inner, ObjectReader)
         assert inner.retries == HASTY
         assert source.reader is wrapped
     assert reader.retries == RetryPolicy()
     other = Bucket(lambda: iter([]))
-    assert hasty(other) is other
+    assert replace(plain, reader=other).hasty().reader is other
 
 
 def test_no_more_is_listed_than_tells_something(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import AccessError
-from file_cdk.pipeline.earlier_failures import EarlierFailures
+from file_cdk.pipeline.stream import EarlierFailures
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 

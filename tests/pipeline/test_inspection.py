@@ -144,7 +144,7 @@ class Endless:
 def test_unsorted_files_come_as_they_are_listed(tmp_path: Path) -> None:
     put(tmp_path, "a.csv")
     [inspection] = inspections_of(str(tmp_path), InspectionOptions(order=Order.NONE))
-    inspection = Inspection(replace(inspection.source, reader=Endless()), inspection.options)
+    inspection = Inspection(replace(inspection.stream, reader=Endless()), inspection.options)
     seen = 0
 
     def count(_: RemoteFile) -> None:

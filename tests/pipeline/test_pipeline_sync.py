@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO
@@ -21,7 +22,8 @@ from file_cdk import (
     TransientError,
     sync,
 )
-from file_cdk.pipeline.failures import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, REST_S, StoreFailures
+from file_cdk.engine.transfer import Outcome, TransferFailed, Transferred
+from file_cdk.pipeline.run import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, REST_S, StoreGone, StreamRun
 
 GOOD = "id,name\n1,a\n2,b\n"
 
@@ -113,40 +115,39 @@ class _NeverTheSame:
 
 
 def test_a_file_that_keeps_changing_fails_after_the_second_try(folder: Path) -> None:
-    store = StoreFailures(_NeverTheSame(LocalReader(folder)))
-    file = next(store.reader.list_files("b.csv"))
     warnings: list[str] = []
+    store = StreamRun(_NeverTheSame(LocalReader(folder)), warnings.append)
+    file = next(store.reader.list_files("b.csv"))
     with pytest.raises(FileChangedError) as changed:
         store.reader.open(file)
-    newer = store.newer_version(file, changed.value, warnings.append)
+    newer = store.newer_version(file, changed.value)
     assert isinstance(newer, RemoteFile)
     assert newer.size_bytes > file.size_bytes
     begun = time.monotonic()
     with pytest.raises(FileChangedError) as changed:
         store.reader.open(newer)
-    last = store.newer_version(newer, changed.value, warnings.append)
+    last = store.newer_version(newer, changed.value)
     # Nobody writes while it is looked at: it comes once more, and not again.
     assert last == next(store.reader.list_files("b.csv"))
     assert time.monotonic() - begun >= REST_S
-    told = store.newer_version(newer, FileChangedError("changed", uri="b.csv"), warnings.append)
+    told = store.newer_version(newer, FileChangedError("changed", uri="b.csv"))
     assert isinstance(told, FileChangedError)
     assert "still being written" in str(told)
     assert len(warnings) == MAX_NEWER_VERSIONS
     other = FileCdkError("something else")
-    assert store.newer_version(file, other, warnings.append) is other
+    assert store.newer_version(file, other) is other
 
 
 def test_a_store_that_is_gone_ends_the_stream() -> None:
-    store = StoreFailures(LocalReader("."))
-    gone = TransientError("connection refused", uri="a")
-    assert [store.gives_up(gone) for _ in range(MAX_UNREACHABLE - 1)] == [None] * (MAX_UNREACHABLE - 1)
-    store.file_read()
-    assert store.gives_up(gone) is None
-    assert store.gives_up(FileChangedError("changed", uri="a")) is None
-    assert [store.gives_up(gone) for _ in range(MAX_UNREACHABLE - 1)] == [None] * (MAX_UNREACHABLE - 1)
-    ended = store.gives_up(gone)
-    assert ended is not None
-    assert "connection refused" in str(ended)
+    file = RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))
+    gone = TransferFailed(file, TransientError("connection refused", uri="a"))
+    changed = TransferFailed(file, FileChangedError("changed", uri="a"))
+    few = [gone] * (MAX_UNREACHABLE - 1)
+    outcomes: list[Outcome] = [*few, Transferred(file, "/staged/a", "a"), gone, changed, *few, gone]
+    told = list(StreamRun(LocalReader("."), pytest.fail).copied(outcomes))
+    assert told[:-1] == outcomes
+    assert isinstance(told[-1], StoreGone)
+    assert "connection refused" in str(told[-1].error)
 
 
 def test_progress_adds_up_to_what_was_loaded(folder: Path) -> None:

@@ -38,7 +38,7 @@ def protocol_stream(folder: Path, **options: object) -> Stream:
     streams = [{"name": "x", "globs": ["**"], "format": {"filetype": "csv"}}]
     raw = {"path": str(folder), "start_date": START_DATE, "streams": streams, **options}
     config = parse_config(connector.config_class, raw)
-    return Stream.of(config, config.streams[0], connector.reader(config))
+    return Stream.of(connector, config, config.streams[0], connector.reader(config))
 
 
 def by_reason(folder: Path, config: Path) -> tuple[Mapping[str, int], ...]:

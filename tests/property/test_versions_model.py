@@ -35,7 +35,7 @@ from file_cdk import (
 from file_cdk.core.errors import MalformedFileError, TooManyRejectsError
 from file_cdk.engine import ordering
 from file_cdk.engine.planning import plan_file
-from file_cdk.pipeline import failures, sources
+from file_cdk.pipeline import run, sources
 from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.read import read_streams
 
@@ -84,7 +84,7 @@ def connector_of(store: ChangingStore) -> Connector:
 @contextmanager
 def world(store: ChangingStore, split_bytes: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(failures, "REST_S", 0)
+        patch.setattr(run, "REST_S", 0)
         patch.setattr(ordering, "splits_of", lambda file, *_: plan_file(file, split_bytes))
         patch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
         patch.setattr(sources, "connector_for", lambda _scheme: connector_of(store))
@@ -197,7 +197,7 @@ def test_by_the_protocol_a_file_never_begins_again_after_it_is_done(
         ]
         versions = [file for file in store.texts if file.uri == uri]
         assert all(any(attempt == values(store, file)[: len(attempt)] for file in versions) for attempt in attempts)
-        assert len(attempts) <= failures.MAX_NEWER_VERSIONS + 1
+        assert len(attempts) <= run.MAX_NEWER_VERSIONS + 1
         if uri in done:
             whole = values(store, by_time[uri, done[uri]])
             assert (attempts[-1] if whole else []) == whole
