@@ -1,7 +1,7 @@
 """Avro container files: blocks by the byte range they begin in, decoded in columns where that is exact, else one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import IO, Any, ClassVar, TypeVar
 
@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.avro.columns import NotColumnarError, record_columns
-from file_cdk.formats.avro.container import Block, BlockFaultError, blocks_of, read_header
+from file_cdk.formats.avro.container import Block, BlockFaultError, Header, blocks_of, read_header
 from file_cdk.formats.avro.native import NativeDecoder, decoder_for
 from file_cdk.formats.avro.records import BadRecord, BadRecordsError, RecordDecoder
 from file_cdk.formats.avro.schema import Array, Map, Record, walk
@@ -25,6 +26,8 @@ _RUN_BYTES = 1 << 20
 """Unpacked blocks that are decoded together; of nested columns, which had better not be sliced, just one batch."""
 _BATCH_BYTES = 256 * 1024
 """Of unpacked data, that make one batch: its JSON stays in the CPU's cache."""
+
+_CACHED_HEADERS = 8
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,19 +54,22 @@ class AvroFormat:
     config: AvroConfig
     split_bytes: int | None = 2 * 1024 * 1024
     columns: bool = True
+    _headers: FileCache[Header] = field(
+        default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
+    )
 
     def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
         return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the header alone."""
-        schema = read_header(stream, file).schema
+        schema = self._header(stream, file).schema
         as_string = self.config.double_as_string
         return {name: json_schema(node, double_as_string=as_string) for name, node in schema.fields}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the header alone. See types.py for unions and recursive types."""
-        return table_schema(read_header(stream, file).schema)
+        return table_schema(self._header(stream, file).schema)
 
     def read_records(
         self,
@@ -77,7 +83,7 @@ class AvroFormat:
         A string that is not UTF-8, a time of day beyond the day or an enum without a symbol reject their record. Raises
         MalformedRecordError, with the number of the first record that is not known and the byte at which its block begins.
         """
-        header = read_header(stream, split.file)
+        header = self._header(stream, split.file)
         native = _native_decoder(header.schema) if self.columns else None
         reference: _References | None = None
         for run in _runs(blocks_of(stream, header, split, report), header.schema, split, report):
@@ -96,7 +102,7 @@ class AvroFormat:
         A column fits when the type asked for is the wider of the two in core.arrow_types and holds every value. Raises as
         `read_records`, and TypeMismatchError before the first batch, or at a batch with values that do not fit.
         """
-        header = read_header(stream, split.file)
+        header = self._header(stream, split.file)
         columns = TableColumns(header.schema, schema, split.file.uri)
         native = _native_decoder(header.schema) if self.columns else None
         decoder: RecordDecoder | None = None
@@ -110,6 +116,9 @@ class AvroFormat:
                 first_row = report.rows_present + 1
                 if records := _values_of(chunk, byte, columns, report):
                     yield columns.of_values(records, first_row)
+
+    def _header(self, stream: IO[bytes], file: RemoteFile) -> Header:
+        return self._headers.get(file, lambda: read_header(stream, file))
 
     def _batch(self, native: NativeDecoder | None, run: list[Block], schema: Record) -> pa.RecordBatch | None:
         if native is None or (rows := native.decode(run)) is None:
