@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.formats.arrow_layout import is_list, unwrapped, with_entries, with_items
 from file_cdk.formats.arrow_text import as_text
 
 _WHOLE = 2.0**53
@@ -68,17 +68,14 @@ class Cast:
         return pa.StructArray.from_arrays(columns, fields=[f.with_nullable(True) for f in kind], mask=array.is_null())
 
     def _list(self, array: pa.Array, kind: pa.DataType) -> pa.Array:
-        lists = plain_lists(array)
-        values = self(lists.flatten(), kind.value_type)
-        plain = kind if pa.types.is_list(kind) else pa.list_(kind.value_type)
-        cast = pa.ListArray.from_arrays(list_offsets(lists), values, type=plain, mask=lists.is_null())
-        return cast if plain is kind else cast.cast(kind)
+        if not pa.types.is_list(kind):
+            return self._list(array, pa.list_(kind.value_type)).cast(kind)
+        return with_items(array, lambda values: self(values, kind.value_type), kind)
 
     def _map(self, array: pa.MapArray, kind: pa.MapType) -> pa.Array:
-        entries = map_entries(array)
-        flat = entries.flatten()
-        keys, items = self(flat.field(0), kind.key_type), self(flat.field(1), kind.item_type)
-        return pa.MapArray.from_arrays(list_offsets(entries), keys, items, type=kind, mask=array.is_null())
+        return with_entries(
+            array, lambda keys: self(keys, kind.key_type), lambda items: self(items, kind.item_type), kind
+        )
 
 
 EXACT = Cast()

@@ -1,11 +1,14 @@
 """Arrow types and arrays whichever way they are laid out: wrapped as extensions, as views, as slices of larger ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+Convert = Callable[[pa.Array], pa.Array]
 
 
 def unwrapped_type(kind: pa.DataType) -> pa.DataType:
@@ -17,8 +20,7 @@ def unwrapped_type(kind: pa.DataType) -> pa.DataType:
 
 def unwrapped(array: pa.Array) -> pa.Array:
     if isinstance(array.type, pa.UuidType):
-        texts = (None if value is None else str(UUID(bytes=value)) for value in array.storage.to_pylist())
-        return pa.array(texts, pa.string())
+        return spelled(array.storage, lambda value: str(UUID(bytes=value)))
     return array.storage if isinstance(array.type, pa.BaseExtensionType) else array
 
 
@@ -46,6 +48,44 @@ def list_offsets(lists: pa.ListArray) -> pa.Array:
     """Where each list begins in `flatten()`, which leaves out whatever lies under a null."""
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
     return pa.concat_arrays([pa.array([0], pa.int32()), ends])
+
+
+# The same array with other values inside
+
+
+def spelled(array: pa.Array, spell: Callable[[Any], str]) -> pa.Array:
+    """The text that `spell` gives of each Python value; null stays null."""
+    return pa.array([None if value is None else spell(value) for value in array.to_pylist()], pa.string())
+
+
+def with_members(structs: pa.StructArray, columns: Sequence[pa.Array]) -> pa.StructArray:
+    names = [field.name for field in structs.type]
+    return pa.StructArray.from_arrays(columns, names=names, mask=null_mask(structs))
+
+
+def with_items(lists: pa.Array, convert: Convert, kind: pa.ListType | None = None) -> pa.ListArray:
+    """kind: of the result, should it have a name of its own for the items."""
+    plain = plain_lists(lists)
+    values = convert(plain.flatten())
+    return pa.ListArray.from_arrays(list_offsets(plain), values, type=kind, mask=null_mask(plain))
+
+
+def with_entries(
+    maps: pa.MapArray, convert_key: Convert | None, convert_item: Convert | None, kind: pa.MapType | None = None
+) -> pa.MapArray:
+    """kind: as of `with_items`."""
+    entries = map_entries(maps)
+    keys, items = entries.flatten().flatten()
+    keys = keys if convert_key is None else convert_key(keys)
+    items = items if convert_item is None else convert_item(items)
+    return pa.MapArray.from_arrays(list_offsets(entries), keys, items, type=kind, mask=null_mask(maps))
+
+
+def null_mask(array: pa.Array) -> pa.Array | None:
+    return array.is_null() if array.null_count else None
+
+
+# Keys of maps
 
 
 def has_key_twice(maps: pa.MapArray) -> bool:
@@ -112,8 +152,7 @@ def last_of_each_key(maps: pa.MapArray) -> pa.MapArray:
         kept += sorted(last.values())
         ends.append(len(kept))
     keys, items = taken(flat.field(0), kept), taken(flat.field(1), kept)
-    mask = maps.is_null() if maps.null_count else None
-    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items, mask=mask)
+    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items, mask=null_mask(maps))
 
 
 def taken(array: pa.Array, rows: Sequence[int]) -> pa.Array:

@@ -4,18 +4,14 @@ Agrees with values.py, which says what is right. What columns cannot hold as rec
 same records are read one by one.
 """
 
-from collections.abc import Callable
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.instants import duration_text
-from file_cdk.formats.arrow_layout import has_key_twice
+from file_cdk.formats.arrow_layout import Convert, has_key_twice, spelled, with_entries, with_items, with_members
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro.types import arrow_type
 from file_cdk.formats.avro.values import uuid_text
-
-Convert = Callable[[pa.Array], pa.Array]
 
 _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _PER_DAY = {
@@ -73,15 +69,15 @@ class _Columns:
     def _scalar(self, node: Scalar) -> Convert | None:
         match node.logical:
             case "":
-                return _double_text if node.kind == "double" and self.double_as_string else None
+                return _double_texts if node.kind == "double" and self.double_as_string else None
             case "decimal":
                 return _checked_decimal if self.for_tables else None
             case "uuid" if node.kind == "string":
-                return _uuid_text
+                return _uuid_texts
             case "uuid":
-                return _uuid_bytes
+                return lambda array: spelled(array, lambda value: uuid_text(value.hex()))
             case "duration":
-                return _duration_text
+                return lambda array: spelled(array, duration_text)
         kind = arrow_type(node)
         unit = node.logical.rpartition("-")[2] if "timestamp" in node.logical else node.logical
         if unit.startswith("time-"):
@@ -102,17 +98,16 @@ class _Columns:
 
     def _record(self, node: Record) -> Convert | None:
         steps = [self.of(child) for _, child in node.fields]
-        names = [name for name, _ in node.fields]
 
         def convert(array: pa.StructArray) -> pa.Array:
             columns = [array.field(i) if step is None else step(array.field(i)) for i, step in enumerate(steps)]
-            return pa.StructArray.from_arrays(columns, names=names, mask=_mask(array))
+            return with_members(array, columns)
 
         return convert if any(steps) else None
 
     def _array(self, node: Array) -> Convert | None:
         step = self.of(node.items)
-        return step and (lambda array: pa.ListArray.from_arrays(array.offsets, step(array.values), mask=_mask(array)))
+        return step and (lambda array: with_items(array, step))
 
     def _map(self, node: Map) -> Convert:
         step = self.of(node.values)
@@ -120,15 +115,9 @@ class _Columns:
         def convert(array: pa.MapArray) -> pa.Array:
             if has_key_twice(array):
                 raise NotColumnarError
-            if step is None:
-                return array
-            return pa.MapArray.from_arrays(array.offsets, array.keys, step(array.items), mask=_mask(array))
+            return array if step is None else with_entries(array, None, step)
 
         return convert
-
-
-def _mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
 
 
 def _within(array: pa.Array, first: int, last: int) -> pa.Array:
@@ -147,23 +136,13 @@ def _checked_decimal(array: pa.Array) -> pa.Array:
     return array
 
 
-def _double_text(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
+def _double_texts(array: pa.Array) -> pa.Array:
+    return spelled(array, repr)
 
 
-def _uuid_text(array: pa.Array) -> pa.Array:
-    if pc.all(pc.match_substring_regex(array, _UUID)).as_py() is not False:
-        return array
-    return pa.array([None if value is None else uuid_text(value) for value in array.to_pylist()], pa.string())
-
-
-def _uuid_bytes(array: pa.Array) -> pa.Array:
-    digits = [None if value is None else uuid_text(value.hex()) for value in array.to_pylist()]
-    return pa.array(digits, pa.string())
-
-
-def _duration_text(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else duration_text(value) for value in array.to_pylist()], pa.string())
+def _uuid_texts(array: pa.Array) -> pa.Array:
+    are_usual = pc.all(pc.match_substring_regex(array, _UUID)).as_py() is not False
+    return array if are_usual else spelled(array, uuid_text)
 
 
 def _own_precision(node: Node) -> Convert | None:

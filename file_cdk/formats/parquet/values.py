@@ -16,7 +16,7 @@ Text that is not UTF-8, another time beyond the day, and a map's key that is nul
 
 from array import array as numbers
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -25,18 +25,21 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
+    Convert,
     has_key_twice,
     is_list,
     last_of_each_key,
     list_offsets,
     map_entries,
+    null_mask,
     plain_lists,
+    spelled,
     unwrapped,
+    with_entries,
+    with_items,
+    with_members,
 )
 from file_cdk.formats.parquet.schema import INT96_BYTES, FitSchema
-
-Convert = Callable[[pa.Array], pa.Array]
-"""Raises NullKeyError."""
 
 NOT_TEXT = "text that is not valid UTF-8"
 NOT_A_TIME = "a time that is not within a day"
@@ -54,7 +57,10 @@ class NullKeyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """name: in the file. kind: of the arrays that `convert` gives of pyarrow's; None: these are right as they are."""
+    """name: in the file. kind: of the arrays that `convert` gives of pyarrow's; None: these are right as they are.
+
+    `convert` raises NullKeyError.
+    """
 
     name: str
     kind: pa.DataType
@@ -116,13 +122,12 @@ class _Meanings:
         steps = [step for _, step in found]
         if not any(steps):
             return kind, None
-        names = [field.name for field in kind]
 
         def convert(array: pa.StructArray) -> pa.Array:
             columns = [c if step is None else step(c) for c, step in zip(array.flatten(), steps, strict=True)]
-            return pa.StructArray.from_arrays(columns, names=names, mask=_mask(array))
+            return with_members(array, columns)
 
-        return pa.struct([pa.field(name, new) for name, (new, _) in zip(names, found, strict=True)]), convert
+        return pa.struct([pa.field(field.name, new) for field, (new, _) in zip(kind, found, strict=True)]), convert
 
     def _map(self, kind: pa.MapType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
         entries = (*path, "key_value")
@@ -130,16 +135,7 @@ class _Meanings:
         item, item_step = self.of(kind.item_type, (*entries, "value"))
         if key_step is None and item_step is None:
             return kind, _with_keys_once
-
-        def convert(array: pa.MapArray) -> pa.Array:
-            lists = map_entries(array)
-            flat = lists.flatten()
-            keys, items = flat.field(0), flat.field(1)
-            keys = keys if key_step is None else key_step(keys)
-            items = items if item_step is None else item_step(items)
-            return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array)))
-
-        return pa.map_(key, item), convert
+        return pa.map_(key, item), lambda array: _with_keys_once(with_entries(array, key_step, item_step))
 
     def _list(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
         inner, step = self.of(kind.value_type, (*path, "list"))
@@ -147,7 +143,7 @@ class _Meanings:
             return _map_of_pairs(inner, step)
         if step is None:
             return kind, None
-        return pa.list_(inner), lambda array: _with_items(array, step)
+        return pa.list_(inner), lambda array: with_items(array, step)
 
 
 def _after(unwrap: Convert, convert: Convert) -> Convert:
@@ -159,15 +155,6 @@ def _with_keys_once(array: pa.MapArray) -> pa.MapArray:
     return last_of_each_key(array) if has_key_twice(array) else array
 
 
-def _mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
-
-
-def _with_items(array: pa.Array, step: Convert) -> pa.Array:
-    lists = plain_lists(array)
-    return pa.ListArray.from_arrays(list_offsets(lists), step(lists.flatten()), mask=_mask(lists))
-
-
 def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataType, Convert]:
     """The step raises NullKeyError: Arrow ends the process when it is to make a map of null keys."""
 
@@ -177,7 +164,7 @@ def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataTy
         keys, items = flat.flatten()
         if keys.null_count:
             raise NullKeyError
-        return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(lists)))
+        return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=null_mask(lists)))
 
     return pa.map_(pairs.field(0).type, pairs.field(1).type), convert
 
@@ -190,7 +177,7 @@ def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, Convert | Non
         case "enum" if pa.types.is_binary(kind):
             return pa.string(), lambda array: array.view(pa.string())
         case "interval":
-            return pa.string(), _intervals
+            return pa.string(), lambda array: spelled(array, duration_text)
         case "int96":
             return pa.timestamp("us"), _instants
         case "utc time" if pa.types.is_time(kind):
@@ -208,10 +195,6 @@ def _unsigned(array: pa.Array, bits: int) -> pa.Array:
         return array
     values = [v if v is None or not -(1 << bits - 1) <= v < 0 else v + (1 << bits) for v in array.to_pylist()]
     return pa.array(values, array.type)
-
-
-def _intervals(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else duration_text(value) for value in array.to_pylist()], pa.string())
 
 
 def _within_the_day(array: pa.Array) -> pa.Array:
@@ -274,13 +257,10 @@ def with_wider_decimals(array: pa.Array) -> pa.Array:
     if t.is_decimal(kind):
         return _wider_decimals(array)
     if t.is_struct(kind) and kind.num_fields:
-        columns = [with_wider_decimals(column) for column in array.flatten()]
-        return pa.StructArray.from_arrays(columns, names=[field.name for field in kind], mask=_mask(array))
+        return with_members(array, list(map(with_wider_decimals, array.flatten())))
     if t.is_map(kind):
-        lists = map_entries(array)
-        keys, items = map(with_wider_decimals, lists.flatten().flatten())
-        return pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array))
-    return _with_items(array, with_wider_decimals) if is_list(kind) else array
+        return with_entries(array, with_wider_decimals, with_wider_decimals)
+    return with_items(array, with_wider_decimals) if is_list(kind) else array
 
 
 def _wider_decimals(array: pa.Array) -> pa.Array:
