@@ -30,7 +30,7 @@ _MAX_VARINT_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class FileHeader:
     """size_bytes: the offset of the first block, right behind the header's own marker."""
 
     schema: Record
@@ -40,7 +40,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RecordBlock:
     """count records, unpacked. byte: where the block begins in the file."""
 
     byte: int
@@ -134,10 +134,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise ValueError("a number in it is damaged")
 
 
-# Header
+# The header
 
 
-def read_header(stream: IO[bytes], file: RemoteFile) -> Header:
+def read_header(stream: IO[bytes], file: RemoteFile) -> FileHeader:
     """Raises MalformedFileError."""
     try:
         return _parse_header(BlockReader(stream, 0))
@@ -149,7 +149,7 @@ def read_header(stream: IO[bytes], file: RemoteFile) -> Header:
         raise MalformedFileError(f"is not an Avro file: {exc}", uri=file.uri) from None
 
 
-def _parse_header(reader: BlockReader) -> Header:
+def _parse_header(reader: BlockReader) -> FileHeader:
     magic = reader.peek(len(MAGIC))
     if magic != MAGIC:
         raise ValueError("it is empty" if not magic else "it does not begin with the Avro magic bytes")
@@ -162,7 +162,7 @@ def _parse_header(reader: BlockReader) -> Header:
     codec = metadata.get(b"avro.codec", b"null").decode("utf-8", "backslashreplace")
     if codec not in CODECS:
         raise AvroSchemaError(f"its codec {codec[:40]!r} is not one of {', '.join(CODECS)}")
-    return Header(schema, codec, sync, reader.position)
+    return FileHeader(schema, codec, sync, reader.position)
 
 
 def _metadata(reader: BlockReader) -> dict[bytes, bytes]:
@@ -187,7 +187,7 @@ def _metadata_size(reader: BlockReader) -> int:
 # Blocks
 
 
-def blocks_of(stream: IO[bytes], header: Header, split: Split, report: SplitReport) -> Iterator[Block]:
+def blocks_of(stream: IO[bytes], header: FileHeader, split: Split, report: SplitReport) -> Iterator[RecordBlock]:
     """The blocks that begin in the split, in order. Sets report.start before the first one and report.end after each.
 
     Raises BlockFaultError at a block that cannot be read, SequentialOnlyError when blocks are too far apart to be searched.
@@ -206,7 +206,7 @@ def blocks_of(stream: IO[bytes], header: Header, split: Split, report: SplitRepo
         yield block
 
 
-def _at_next_block(stream: IO[bytes], header: Header, split: Split) -> BlockReader:
+def _at_next_block(stream: IO[bytes], header: FileHeader, split: Split) -> BlockReader:
     """A reader at the first block that begins at the split's start or later; at the stream's end if there is none."""
     limit = max(split.start, split.end) + MAX_SEARCH_BYTES
     reader = BlockReader(stream, split.start - SYNC_BYTES)
@@ -237,7 +237,7 @@ def _is_block_behind(reader: BlockReader, sync: bytes) -> bool:
     return reader.peek(at + size + SYNC_BYTES)[at + size :] == sync
 
 
-def _read_block(reader: BlockReader, header: Header, smallest: int) -> Block:
+def _read_block(reader: BlockReader, header: FileHeader, smallest: int) -> RecordBlock:
     byte = reader.position
     try:
         count, size = reader.varint(), reader.varint()
@@ -258,4 +258,4 @@ def _read_block(reader: BlockReader, header: Header, smallest: int) -> Block:
         raise BlockFaultError(f"block cannot be unpacked ({header.codec}): {exc}", byte) from None
     if count > (len(data) // smallest if smallest else MAX_EMPTY_RECORDS):
         raise BlockFaultError("block claims more records than it has bytes for", byte)
-    return Block(byte, count, data)
+    return RecordBlock(byte, count, data)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.formats.avro.container import MAGIC, SYNC_BYTES, Block
+from file_cdk.formats.avro.container import MAGIC, SYNC_BYTES, RecordBlock
 from file_cdk.formats.avro.extension import OpenContainer, container_opener
 from file_cdk.formats.avro.schema import (
     MAX_TABLE_DIGITS,
@@ -69,7 +69,7 @@ class NativeDecoder:
         fields = [{"name": "rows", "type": rows}, {"name": "mark", "type": mark}]
         self._header = _header({"type": "record", "name": "run", "fields": fields}, self._sync)
 
-    def decode(self, blocks: Sequence[Block]) -> pa.StructArray | None:
+    def decode(self, blocks: Sequence[RecordBlock]) -> pa.StructArray | None:
         """The records of the blocks, as `plain_type(schema)`; None if anything is odd about them."""
         pieces: list[bytes] = []
         for block in blocks:
@@ -124,7 +124,7 @@ def _library() -> OpenContainer | None:
     except (ImportError, AttributeError):
         return None
     probe = NativeDecoder(Record("probe", (("n", Scalar("long")),)), open_container)
-    found = probe.decode([Block(0, 2, _long(5) + _long(-7))])
+    found = probe.decode([RecordBlock(0, 2, _long(5) + _long(-7))])
     return open_container if found is not None and found.field(0).to_pylist() == [5, -7] else None
 
 

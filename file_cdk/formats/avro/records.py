@@ -29,6 +29,9 @@ class BadRecord:
     raw: bytes
 
 
+RecordChunk = list[dict[str, Any] | BadRecord]
+
+
 class RecordDecoder:
     """Decodes the records of one schema to plain values (see PlainSchema)."""
 
@@ -40,7 +43,7 @@ class RecordDecoder:
         self._read: Callable[..., Any] = schemaless_reader
         self._walks = needs_walk(schema)
 
-    def chunks(self, data: bytes, count: int) -> Iterator[list[dict[str, Any] | BadRecord]]:
+    def chunks(self, data: bytes, count: int) -> Iterator[RecordChunk]:
         """All `count` records that make up `data`, in lists of about 256 KiB of it.
 
         Raises BadRecordsError after the records before the one at fault, and when data is left after the last one.
@@ -50,7 +53,7 @@ class RecordDecoder:
         if fault is not None:
             raise BadRecordsError(fault)
 
-    def _decode(self, data: bytes, count: int, *, whole: bool) -> Iterator[list[dict[str, Any] | BadRecord]]:
+    def _decode(self, data: bytes, count: int, *, whole: bool) -> Iterator[RecordChunk]:
         stream = io.BytesIO(data)
         per_chunk = max(1, min(count, _CHUNK_BYTES * count // max(len(data), 1)))
         read, schema = self._read, self._parsed
@@ -66,10 +69,8 @@ class RecordDecoder:
         if whole and stream.tell() != len(data):
             raise BadRecordsError("its records end before its data does")
 
-    def _one_by_one(
-        self, data: bytes, begin: int, count: int, stream: io.BytesIO
-    ) -> Iterator[list[dict[str, Any] | BadRecord]]:
-        chunk: list[dict[str, Any] | BadRecord] = []
+    def _one_by_one(self, data: bytes, begin: int, count: int, stream: io.BytesIO) -> Iterator[RecordChunk]:
+        chunk: RecordChunk = []
         stream.seek(begin)
         for _ in range(count):
             begin = stream.tell()

@@ -9,7 +9,7 @@ from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
 from file_cdk.formats.avro.columns import NotColumnarError, table_column
 from file_cdk.formats.avro.schema import Node, Record, Union
 from file_cdk.formats.avro.types import arrow_type, plain_type, tabular, union_type
-from file_cdk.formats.avro.values import Convert, Converters, InexactError
+from file_cdk.formats.avro.values import Converters, InexactError, ValueStep
 from file_cdk.formats.table_columns import AskedColumns
 
 
@@ -33,7 +33,7 @@ class TableColumns:
         self._asked.check(table_schema(schema))
         converters = Converters(schema)
         self._columns: list[tuple[int, str, Node]] = []
-        self._steps: list[tuple[str, Convert]] = []
+        self._steps: list[tuple[str, ValueStep]] = []
         for index, (name, node) in enumerate(schema.fields):
             if name not in self._asked.types:
                 continue
