@@ -16,7 +16,7 @@ from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify
 from file_cdk.formats.excel.sheets import choose_sheets, names_sheets
 from file_cdk.formats.excel.table import Batch, SheetTable, sheet_table
-from file_cdk.formats.excel.values import Column, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
+from file_cdk.formats.excel.values import Cells, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
 from file_cdk.formats.excel.workbook import Workbook
 from file_cdk.formats.table_columns import AskedColumns
 
@@ -149,7 +149,7 @@ class _LineWriter:
             )
         self._encoder = msgspec.json.Encoder()
 
-    def lines(self, columns: Sequence[Column]) -> list[bytes]:
+    def lines(self, columns: Sequence[Cells]) -> list[bytes]:
         records = list(map(self._record, *map(json_values, columns)))
         return self._encoder.encode_lines(records).split(b"\n")[:-1]
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-Column = Sequence[Any]
+Cells = Sequence[Any]
+"""Of one column."""
 
 _EXACT = 2.0**53
 _NUMBERS = frozenset({int, float})
@@ -21,7 +22,7 @@ _REST_OF_INSTANT = {10: "T00:00:00.000000", 19: ".000000", 26: ""}
 _DATE_TIME = {"type": "string", "format": "date-time"}
 
 
-def kinds_of(column: Column) -> set[type]:
+def kinds_of(column: Cells) -> set[type]:
     """Types of the values; empty cells have none."""
     kinds = set(map(type, column))
     if str in kinds and not (any(column) if len(kinds) == 1 else any(v.__class__ is str and v for v in column)):
@@ -43,7 +44,7 @@ def json_schema_of(kinds: set[type], rows: int) -> dict[str, Any]:
     return {"type": "string"}
 
 
-def json_values(column: Column) -> Column:
+def json_values(column: Cells) -> Cells:
     """What msgspec writes for each cell; None for an empty one. Dates and times are ISO 8601 with six digits of a second."""
     kinds = set(map(type, column))
     if len(kinds) == 1:
@@ -62,13 +63,13 @@ def json_values(column: Column) -> Column:
     return [_JSON[value.__class__](value) for value in column]
 
 
-def _json_instants(column: Column) -> Column:
+def _json_instants(column: Cells) -> Cells:
     """Of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
     texts = msgspec.json.encode(column).decode()[2:-2].split('","')
     return [text + _REST_OF_INSTANT[len(text)] for text in texts]
 
 
-def _json_numbers(column: Column) -> Column:
+def _json_numbers(column: Cells) -> Cells:
     whole = list(map(float.is_integer, column))
     if not any(whole):
         return column
@@ -111,7 +112,7 @@ _JSON: Mapping[type, Callable[[Any], Any]] = {
 # Arrow
 
 
-def arrow_type(column: Column) -> pa.DataType:
+def arrow_type(column: Cells) -> pa.DataType:
     """The narrowest type that holds the column's values exactly; null if it has none, string if they are of several kinds."""
     kinds = kinds_of(column)
     if not kinds:
@@ -136,7 +137,7 @@ def _is_whole(value: Any) -> bool:
     return value == "" or (float(value).is_integer() and -_EXACT < value < _EXACT)
 
 
-def arrow_array(column: Column, kind: pa.DataType) -> pa.Array:
+def arrow_array(column: Cells, kind: pa.DataType) -> pa.Array:
     """As `kind`: the `arrow_type` of the column, or string."""
     t = pa.types
     if t.is_null(kind):
