@@ -58,36 +58,22 @@ class RecordDecoder:
         per_chunk = max(1, min(count, _CHUNK_BYTES * count // max(len(data), 1)))
         read, schema = self._read, self._parsed
         for done in range(0, count, per_chunk):
-            begin = stream.tell()
-            size = min(per_chunk, count - done)
+            chunk: RecordChunk = []
             try:
-                chunk = [read(stream, schema, None) for _ in range(size)]
-            except _FASTAVRO_ERRORS:
-                yield from self._one_by_one(data, begin, size, stream)
-            else:
-                yield chunk
-        if whole and stream.tell() != len(data):
-            raise BadRecordsError("its records end before its data does")
-
-    def _one_by_one(self, data: bytes, begin: int, count: int, stream: io.BytesIO) -> Iterator[RecordChunk]:
-        chunk: RecordChunk = []
-        stream.seek(begin)
-        for _ in range(count):
-            begin = stream.tell()
-            try:
-                chunk.append(self._read(stream, self._parsed, None))
-            except UnicodeDecodeError:
-                stream.seek(begin)
-                try:
-                    self._read(stream, self._skipping, None)
-                except _FASTAVRO_ERRORS:
-                    yield chunk
-                    raise BadRecordsError("a record in it cannot be decoded") from None
-                chunk.append(BadRecord(_NOT_TEXT, data[begin : stream.tell()]))
+                for _ in range(min(per_chunk, count - done)):
+                    begin = stream.tell()
+                    try:
+                        chunk.append(read(stream, schema, None))
+                    except UnicodeDecodeError:
+                        stream.seek(begin)
+                        read(stream, self._skipping, None)
+                        chunk.append(BadRecord(_NOT_TEXT, data[begin : stream.tell()]))
             except _FASTAVRO_ERRORS:
                 yield chunk
                 raise BadRecordsError("a record in it cannot be decoded") from None
-        yield chunk
+            yield chunk
+        if whole and stream.tell() != len(data):
+            raise BadRecordsError("its records end before its data does")
 
     @cached_property
     def _skipping(self) -> Any:

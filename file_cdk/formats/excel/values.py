@@ -85,10 +85,6 @@ def _number(value: float) -> int | float:
     return int(value) if value.is_integer() and -_EXACT < value < _EXACT else value
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def duration_text(value: timedelta) -> str:
     """ISO 8601: `P1DT6H0M0S`, the seconds with a fraction if they have one; of a negative one only the days are."""
     minutes, seconds = divmod(value.seconds, 60)
@@ -100,8 +96,8 @@ def duration_text(value: timedelta) -> str:
 _JSON: Mapping[type, Callable[[Any], Any]] = {
     str: lambda value: value or None,
     float: _number,
-    int: _same,
-    bool: _same,
+    int: lambda value: value,
+    bool: lambda value: value,
     date: lambda value: f"{value.isoformat()}T00:00:00.000000",
     datetime: lambda value: value.isoformat("T", "microseconds"),
     time: time.isoformat,

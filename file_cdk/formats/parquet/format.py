@@ -20,8 +20,6 @@ from file_cdk.formats.table_columns import AskedColumns
 
 _CACHED_FOOTERS = 8
 
-Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
-
 
 @dataclass(frozen=True, slots=True)
 class ParquetFormat:
@@ -153,7 +151,7 @@ def _read(
     columns: Sequence[Column],
     split: Split,
     report: SplitReport,
-    convert: Convert,
+    convert: Callable[[pa.RecordBatch], pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     groups = footer.row_groups(split.start, split.end)
     report.start = split.start if split.is_first else footer.start_of(groups.start)
