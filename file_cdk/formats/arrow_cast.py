@@ -14,10 +14,10 @@ from file_cdk.formats.arrow_layout import is_list, unwrapped, with_entries, with
 from file_cdk.formats.arrow_text import as_text
 
 _WHOLE = 2.0**53
-"""Up to here, doubles hold each integer; beyond, they skip some."""
+"""Doubles hold each integer up to this one, and skip some beyond."""
 
 _DOUBLE_DIGITS = 10**15
-"""Fewer digits than this number has come back from the double nearest to them (C's DBL_DIG)."""
+"""Numbers of fewer digits come back from the double nearest to them (C's DBL_DIG)."""
 
 _MAX_EXACT_POWER = 22
 """10**22 is the largest power of ten that is a double."""

@@ -10,7 +10,7 @@ from file_cdk.core.errors import TypeMismatchError
 from file_cdk.formats.arrow_cast import EXACT, Cast
 
 Misfits = dict[str, pa.DataType]
-"""The type that each column which does not fit needs."""
+"""The columns that do not fit, and the type that each needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 _inflating: Any = import_module("isal.isal_zlib")  # thrice as fast as zlib; its types do not say that it has errors
 
 MAX_UNPACKED_BYTES = 256 << 20
-"""A block that unpacks to more is refused: writers make blocks of 16 KiB to a few MiB."""
+"""Maximum of an unpacked block, in bytes: writers make blocks of 16 KiB to a few MiB."""
 
 _XZ_MEMORY_BYTES = 192 << 20  # xz -9 asks for 65 MiB
 _SNAPPY_CRC_BYTES = 4

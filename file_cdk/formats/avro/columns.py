@@ -22,7 +22,7 @@ _PER_DAY = {
     "micros": 86_400_000_000,
 }
 _FIRST_DAY, _LAST_DAY = -719_161, 2_932_895
-"""0001-01-02 and 9999-12-30: a day further, encoders of records have spellings of their own."""
+"""0001-01-02 and 9999-12-30. Encoders of records have spellings of their own for the days beyond."""
 
 
 class NotColumnarError(Exception):

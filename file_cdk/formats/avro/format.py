@@ -23,9 +23,9 @@ from file_cdk.formats.avro.types import json_schema
 from file_cdk.formats.avro.values import BadValueError, Converters, ValueStep
 
 _RUN_BYTES = 1 << 20
-"""Unpacked blocks that are decoded together; of nested columns, which had better not be sliced, just one batch."""
+"""Size of the blocks that are decoded together, unpacked. Nested columns had better not be sliced: they get one batch."""
 _BATCH_BYTES = 256 * 1024
-"""Of unpacked data, that make one batch: its JSON stays in the CPU's cache."""
+"""Size of the unpacked data that makes one batch: its JSON stays in the CPU's cache."""
 
 _CACHED_HEADERS = 8
 

@@ -28,7 +28,7 @@ from file_cdk.formats.avro.schema import (
 from file_cdk.formats.avro.types import union_type
 
 ValueStep = Callable[[Any], Any]
-"""Of a value that is not None."""
+"""From a value that is not None."""
 
 
 class BadValueError(Exception):

@@ -15,7 +15,7 @@ _CODE_PAGE, _ENCRYPTED, _SHARED_TEXTS = 0x0042, 0x002F, 0x00FC
 _FORMULA, _BOOL_OR_ERROR, _SHARED_TEXT = 0x0006, 0x0205, 0x00FD
 _LABEL, _RICH_LABEL, _FORMULA_TEXT = 0x0204, 0x00D6, 0x0207
 _OLD_CELLS = frozenset({0x0002, 0x0003, 0x0004, 0x0005})
-"""Of Excel 2 to 4, which calamine passes over."""
+"""Cells of Excel 2 to 4, which calamine passes over."""
 _CELLS = _OLD_CELLS | {_FORMULA, _BOOL_OR_ERROR, 0x0203, _LABEL, 0x027E, _SHARED_TEXT, _RICH_LABEL}
 _CELL_RUN = 0x00BD
 """Numbers of one row side by side."""

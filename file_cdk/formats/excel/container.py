@@ -22,7 +22,7 @@ _inflating: Any = import_module("isal.isal_zlib")  # twice as fast as zlib; its 
 Kind = Literal["xlsx", "xlsb", "xls", "ods"]
 
 MAX_EXPANSION_RATIO = 200
-"""A workbook that unpacks to more than so many times its size is refused, if it is larger than MIN_SUSPECT_BYTES then."""
+"""Maximum size of an unpacked workbook, in sizes of the packed one, if it is larger than MIN_SUSPECT_BYTES."""
 MIN_SUSPECT_BYTES = 64 << 20
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

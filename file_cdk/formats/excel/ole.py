@@ -8,9 +8,9 @@ _ENTRY_BYTES = 128
 _STREAM_TYPE = 2
 _SMALL_STREAM_BYTES = 4096
 _NAMES = ("workbook", "book")
-"""In lower case, since names are compared so. The first that there is, is read: `book` beside it is for Excel 95."""
+"""Names of the stream, in lower case, since case does not matter. `book` beside `workbook` is for Excel 95."""
 _SPELLED = {"workbook": "Workbook", "book": "Book"}
-"""As calamine looks for them."""
+"""The names as calamine looks for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,11 @@ _CELL_ENDS = (b"</c>", b"</x:c>")
 _HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 4096
 _SEEN_THROUGH_BYTES = 4 << 20
-"""In a smaller sheet all cells are looked at; in a larger one what it declares is believed, or the last rows looked at."""
+"""All cells of a smaller sheet are looked at. A larger one is believed, or its last rows are looked at."""
 _MIN_CELLS_PER_BYTE = 1 / 200
 """A sheet that declares fewer cells for its size does not tell the truth: some programs always say A1."""
 _MAX_BELIEVED_CELLS = 16_000_000
-"""Above, it is worth a look at the cells themselves: some programs declare all that there could be."""
+"""Maximum number of cells that a sheet is believed to have: some programs declare all that there could be."""
 _NARROW = 26
 """Columns with names of one letter."""
 _BOOLEANS = ("0", "1", "true", "false")

@@ -14,7 +14,7 @@ from file_cdk.formats.excel.workbook import Cell, Sheet, SheetRows
 _SHEET_COLUMN = "_sheet"
 
 _BATCH_CELLS = 6 * 1024
-"""About 200 KB as JSON; with larger ones, more of the time goes into collecting garbage and missing caches."""
+"""Cells of a batch, about 200 KB as JSON. Larger batches cost more in collected garbage and missed caches."""
 _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 4096
 
 

@@ -12,13 +12,13 @@ import msgspec
 import pyarrow as pa
 
 Cells = Sequence[Any]
-"""Of one column."""
+"""The cells of one column."""
 
 _EXACT = 2.0**53
 _NUMBERS = frozenset({int, float})
 _DATES = frozenset({date, datetime})
 _REST_OF_INSTANT = {10: "T00:00:00.000000", 19: ".000000", 26: ""}
-"""By the length of an ISO text: what it lacks of a time stamp with six digits."""
+"""What an ISO text lacks of a time stamp with six digits, by its length."""
 _DATE_TIME = {"type": "string", "format": "date-time"}
 
 

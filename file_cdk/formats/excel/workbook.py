@@ -39,13 +39,13 @@ from file_cdk.formats.excel.xlsb import as_read
 from file_cdk.formats.excel.xml import MAX_MENDED_BYTES, SAVE_ANEW, readable, written_anew
 
 Cell = float | str | bool | date | datetime | time | timedelta
-"""And int, which is a float to Python's typing."""
+"""An int as well, which is a float to Python's typing."""
 
 _MAX_ROWS, _MAX_COLUMNS = 1 << 20, 1 << 14
-"""Of any sheet."""
+"""Maximum of any sheet."""
 _MAX_XLS_ROWS, _MAX_XLS_COLUMNS = 1 << 16, 1 << 8
 _FREE_CELLS = 1 << 24
-"""A rectangle of so many cells takes 400 MB; a larger one must have at least one byte of the sheet's own for each cell."""
+"""Maximum rectangle of a sheet with less than one byte of its own for each cell, in cells: it takes 400 MB."""
 _MAX_SPARSE_CELLS = 64_000_000
 
 # What openpyxl raises on damaged files: it trusts their structure.

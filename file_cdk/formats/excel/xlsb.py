@@ -12,7 +12,7 @@ from file_cdk.formats.excel.dates import DAYS_AND_TIMES, ELAPSED, is_date
 
 _MAX_STYLES_BYTES = 64 << 20
 _MAX_DIRECTORY_BYTES = 16 << 20
-"""Of the part that lists sheets."""
+"""Maximum of the part that lists sheets, in bytes."""
 _ROW, _BLANK, _SHORT_NUMBER, _CELL_ERROR, _NUMBER, _TEXT, _FORMULA_ERROR, _RICH_TEXT = 0, 1, 2, 3, 5, 6, 11, 62
 _DIMENSION, _SHEET = 148, 156
 _FORMAT, _CELL_FORMAT, _CELL_FORMATS_BEGIN, _CELL_FORMATS_END = 44, 47, 617, 618

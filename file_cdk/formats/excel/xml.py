@@ -25,7 +25,7 @@ _HEAD_BYTES = 4096
 _LONGEST_PROLOG_BYTES = 1 << 20
 _LONGEST_TAGS_BYTES = 64 << 10
 MAX_MENDED_BYTES = 512 << 20
-"""Of a workbook's parts together, unpacked: more is not written anew."""
+"""Maximum of the parts of a workbook that is written anew, together and unpacked, in bytes."""
 
 _UNREAD = ("customxml/", "docprops/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/embeddings/", "xl/theme/")
 _ODS_READ = ("content.xml", "meta-inf/manifest.xml")
