@@ -24,7 +24,7 @@ _MAX_EXACT_POWER = 22
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class TypeCast:
     """The same values as another type. Raises pa.ArrowInvalid or pa.ArrowNotImplementedError when they do not fit.
 
     A column of strings takes any type. Of a fraction, which hardly ever is a double, the shortest text of the double has to
@@ -78,7 +78,7 @@ class Cast:
         )
 
 
-EXACT = Cast()
+EXACT = TypeCast()
 
 
 def _doubles(decimals: pa.Array, *, rounds: bool) -> pa.Array:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Convert = Callable[[pa.Array], pa.Array]
+ArrayStep = Callable[[pa.Array], pa.Array]
 
 
 def unwrapped_type(kind: pa.DataType) -> pa.DataType:
@@ -36,7 +36,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def plain_lists(lists: pa.Array) -> pa.ListArray:
-    """From lists of any layout."""
+    """The lists, of any layout, as plain ones."""
     return lists if pa.types.is_list(lists.type) else lists.cast(pa.list_(lists.type.value_type))
 
 
@@ -63,7 +63,7 @@ def with_members(structs: pa.StructArray, columns: Sequence[pa.Array]) -> pa.Str
     return pa.StructArray.from_arrays(columns, names=names, mask=null_mask(structs))
 
 
-def with_items(lists: pa.Array, convert: Convert, kind: pa.ListType | None = None) -> pa.ListArray:
+def with_items(lists: pa.Array, convert: ArrayStep, kind: pa.ListType | None = None) -> pa.ListArray:
     """kind: of the result, should it have a name of its own for the items."""
     plain = plain_lists(lists)
     values = convert(plain.flatten())
@@ -71,7 +71,7 @@ def with_items(lists: pa.Array, convert: Convert, kind: pa.ListType | None = Non
 
 
 def with_entries(
-    maps: pa.MapArray, convert_key: Convert | None, convert_item: Convert | None, kind: pa.MapType | None = None
+    maps: pa.MapArray, convert_key: ArrayStep | None, convert_item: ArrayStep | None, kind: pa.MapType | None = None
 ) -> pa.MapArray:
     """kind: as of `with_items`."""
     entries = map_entries(maps)

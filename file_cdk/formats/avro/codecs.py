@@ -30,7 +30,7 @@ def _null(packed: bytes, limit: int) -> bytes:  # noqa: ARG001 - a block's own s
 
 
 def _streamed(open_stream: Callable[[], Any], fault: type[Exception]) -> Unpack:
-    """By a decompressor as those of the standard library are; `fault` is what it raises."""
+    """A codec with a decompressor like those of the standard library. fault: what it raises."""
 
     def unpack(packed: bytes, limit: int) -> bytes:
         stream = open_stream()

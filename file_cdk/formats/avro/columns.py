@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.instants import duration_text
-from file_cdk.formats.arrow_layout import Convert, has_key_twice, spelled, with_entries, with_items, with_members
+from file_cdk.formats.arrow_layout import ArrayStep, has_key_twice, spelled, with_entries, with_items, with_members
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro.types import arrow_type
 from file_cdk.formats.avro.values import uuid_text
@@ -31,7 +31,7 @@ class NotColumnarError(Exception):
 
 def record_columns(records: pa.StructArray, schema: Record, *, double_as_string: bool) -> pa.RecordBatch:
     """The columns as the protocol's records want them. Raises NotColumnarError."""
-    build = _Columns(for_tables=False, double_as_string=double_as_string)
+    build = _ColumnSteps(for_tables=False, double_as_string=double_as_string)
     columns = []
     for index, (_, node) in enumerate(schema.fields):
         array = records.field(index)
@@ -42,16 +42,16 @@ def record_columns(records: pa.StructArray, schema: Record, *, double_as_string:
 
 def table_column(array: pa.Array, node: Node) -> pa.Array:
     """A column of the type `arrow_type(node)`. Raises NotColumnarError."""
-    convert = _Columns(for_tables=True, double_as_string=False).of(node)
+    convert = _ColumnSteps(for_tables=True, double_as_string=False).of(node)
     return array if convert is None else convert(array)
 
 
-class _Columns:
+class _ColumnSteps:
     def __init__(self, *, for_tables: bool, double_as_string: bool) -> None:
         self.for_tables = for_tables
         self.double_as_string = double_as_string
 
-    def of(self, node: Node) -> Convert | None:
+    def of(self, node: Node) -> ArrayStep | None:
         node, _ = optional(node)
         match node:
             case Scalar():
@@ -66,7 +66,7 @@ class _Columns:
                 return self._map(node)
         raise AssertionError(f"{type(node).__name__} has no columns")
 
-    def _scalar(self, node: Scalar) -> Convert | None:
+    def _scalar(self, node: Scalar) -> ArrayStep | None:
         match node.logical:
             case "":
                 return _double_texts if node.kind == "double" and self.double_as_string else None
@@ -87,7 +87,7 @@ class _Columns:
         per_day = _PER_DAY[unit]
         return lambda array: _within(array, _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1).cast(kind)
 
-    def _enum(self, node: Enum) -> Convert:
+    def _enum(self, node: Enum) -> ArrayStep:
         symbols = pa.array(node.symbols, pa.string())
 
         def convert(array: pa.Array) -> pa.Array:
@@ -96,7 +96,7 @@ class _Columns:
 
         return convert
 
-    def _record(self, node: Record) -> Convert | None:
+    def _record(self, node: Record) -> ArrayStep | None:
         steps = [self.of(child) for _, child in node.fields]
 
         def convert(array: pa.StructArray) -> pa.Array:
@@ -105,11 +105,11 @@ class _Columns:
 
         return convert if any(steps) else None
 
-    def _array(self, node: Array) -> Convert | None:
+    def _array(self, node: Array) -> ArrayStep | None:
         step = self.of(node.items)
         return step and (lambda array: with_items(array, step))
 
-    def _map(self, node: Map) -> Convert:
+    def _map(self, node: Map) -> ArrayStep:
         step = self.of(node.values)
 
         def convert(array: pa.MapArray) -> pa.Array:
@@ -145,13 +145,13 @@ def _uuid_texts(array: pa.Array) -> pa.Array:
     return array if are_usual else spelled(array, uuid_text)
 
 
-def _own_precision(node: Node) -> Convert | None:
-    """For timestamps of a record's own that are never null: as many digits as their unit has, be they zeros."""
+def _own_precision(node: Node) -> ArrayStep | None:
+    """Timestamps of a record's own that are never null have as many digits as their unit, be they zeros."""
     if not isinstance(node, Scalar) or node.logical.rpartition("-")[2] not in ("millis", "micros"):
         return None
     if "timestamp" not in node.logical:
         return None
-    to_timestamp = _Columns(for_tables=False, double_as_string=False).of(node)
+    to_timestamp = _ColumnSteps(for_tables=False, double_as_string=False).of(node)
     assert to_timestamp is not None
     zone = "" if node.logical.startswith("local") else "+00:00"
 

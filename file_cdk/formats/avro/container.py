@@ -80,7 +80,7 @@ class BlockReader:
         return self._held[self._at : self._at + size]
 
     def skip(self, size: int) -> None:
-        """Past bytes that were looked at."""
+        """Passes bytes that were looked at."""
         self._at += size
         self.position += size
 

@@ -43,7 +43,7 @@ class TableColumns:
                 self._steps.append((name, step))
 
     def of_plain(self, rows: pa.StructArray, first_row: int) -> pa.RecordBatch | None:
-        """From `plain_type(schema)`; None when values need a look one by one. TypeMismatchError at those that do not fit."""
+        """rows: of `plain_type(schema)`. None when values need a look one by one. Raises TypeMismatchError if some do not fit."""
         try:
             return self._batch(
                 [table_column(rows.field(i), node) for i, _, node in self._columns], len(rows), first_row
@@ -65,7 +65,7 @@ class TableColumns:
         return record
 
     def of_values(self, records: list[dict[str, Any]], first_row: int) -> pa.RecordBatch:
-        """From records that went through `values_of`."""
+        """records: those that went through `values_of`."""
         arrays = []
         for _, name, node in self._columns:
             try:

@@ -85,7 +85,7 @@ def decimal_of(unscaled: bytes, scale: int) -> Decimal:
 
 
 def uuid_text(value: str) -> str:
-    """In lower case and with dashes, if it is a UUID."""
+    """The value, if it is a UUID in lower case and with dashes."""
     try:
         return str(UUID(value))
     except ValueError:

@@ -109,7 +109,7 @@ def _foreign_code_page(stream: bytes, offsets: list[int]) -> int | None:
 
 
 def _text(kind: int, content: bytes) -> bytes:
-    """Of a cell's text, as Excel 95 writes it."""
+    """A cell's text in bytes, as Excel 95 writes it."""
     if kind in (_LABEL, _RICH_LABEL) and len(content) >= 8:
         return content[8 : 8 + struct.unpack_from("<H", content, 6)[0]]
     return content[2:] if kind == _FORMULA_TEXT else b""
@@ -142,7 +142,7 @@ def _is_error(kind: int, content: bytes) -> bool:
 
 
 def _records(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:
-    """From `position` to the end of that part of the workbook."""
+    """Types and contents from `position` to the end of that part of the workbook."""
     while position + 4 <= len(stream):
         kind, size = struct.unpack_from("<HH", stream, position)
         yield kind, stream[position + 4 : position + 4 + size]

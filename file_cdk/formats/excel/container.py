@@ -69,7 +69,7 @@ class Container:
         return b"".join(self.inflate(part))
 
     def head(self, part: Part, size_bytes: int) -> bytes:
-        """The part's first bytes; none when they are damaged, which is told when the part is read."""
+        """The part's first bytes; none when they are damaged, which is reported when the part is read."""
         try:
             return next(self._pieces(part, size_bytes), b"")[:size_bytes]
         except (_inflating.error, struct.error):
@@ -132,7 +132,7 @@ def _ole_kind(data: bytes, uri: str) -> Kind:
 
 
 def _ole_name(name: str) -> bytes:
-    """As a directory entry of the container spells it."""
+    """The name as a directory entry of the container spells it."""
     return name.encode("utf-16-le") + b"\0\0"
 
 

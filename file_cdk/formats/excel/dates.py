@@ -25,7 +25,7 @@ ELAPSED = frozenset({46})
 
 
 def negative_styles(text: bytes) -> set[int]:
-    """Of cells whose number is below zero."""
+    """Numbers of the formats of cells that are below zero."""
     return set(map(int, _NEGATIVE.findall(text))) if b"-" in text else set()
 
 

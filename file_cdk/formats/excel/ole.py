@@ -72,7 +72,7 @@ def with_usual_name(data: bytes) -> bytes:
 
 
 def stream_edited(data: bytes, position: int, content: bytes) -> bytes:
-    """With bytes of the workbook's stream replaced; as it is where the stream is a small one or they are in two sectors."""
+    """The file with bytes of the workbook's stream replaced, but for those in a small stream or in two sectors."""
     try:
         table, entries = _directory(data)
         entry = _workbook(entries)

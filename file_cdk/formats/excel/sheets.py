@@ -25,7 +25,7 @@ def names_sheets(config: ExcelConfig) -> bool:
 
 
 def choose_sheets(sheets: Sequence[Sheet], config: ExcelConfig, uri: str) -> list[Sheet]:
-    """In the order of the selectors, those of a pattern in the workbook's; each once.
+    """The sheets in the order of the selectors, those of a pattern in the workbook's; each once.
 
     A selector is a sheet's name if there is one of that name, else its number, else a pattern, in which case matters.
     Raises MalformedFileError when the workbook has no sheet, or none that a selector asks for.

@@ -159,7 +159,7 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
 
 
 def _cells_extent(container: Container, part: Part) -> Extent:
-    """At least that of all cells; never less than 26 columns."""
+    """The extent of all cells or more; never less than 26 columns."""
     if container.kind == "xlsb":
         return Extent(*xlsb.extent(container, part), part.file_size)
     rows, columns = 1, _NARROW
@@ -230,7 +230,7 @@ def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
 
 
 def ods_extents(container: Container) -> list[Extent]:
-    """Of the tables in an .ods file's content, in their order, with repeated rows and cells as often as they are repeated.
+    """The extents of the tables in an .ods file's content, in their order, repeated rows and cells in full.
 
     A few bytes may repeat one value in all cells that there can be.
     """

@@ -19,7 +19,7 @@ _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SheetBatch:
     """columns: one for each of the table's names, all of `rows` values."""
 
     columns: Sequence[Cells]
@@ -37,7 +37,7 @@ class SheetTable:
     says_sheet: bool
     rows: Iterator[Sequence[Cell]]
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[SheetBatch]:
         """Raises MalformedFileError after the rows before the one at fault."""
         width = len(self.names) - self.says_sheet
         blank = [""] * width
@@ -56,7 +56,7 @@ class SheetTable:
                 columns: list[Cells] = list(zip(*filled, strict=True))
                 if self.says_sheet:
                     columns.append((self.sheet.name,) * len(filled))
-                yield Batch(columns, len(filled))
+                yield SheetBatch(columns, len(filled))
         if fault is not None:
             raise fault
 

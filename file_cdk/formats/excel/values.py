@@ -34,7 +34,7 @@ def kinds_of(column: Cells) -> set[type]:
 
 
 def json_schema_of(kinds: set[type], rows: int) -> dict[str, Any]:
-    """Of a column with values of these types. One without any is of numbers, or in a sheet without records of strings."""
+    """A column without values is of numbers, or of strings in a sheet without records. kinds: the types of its values."""
     if kinds <= _NUMBERS and (kinds or rows):
         return {"type": "number"}
     if kinds == {bool}:
@@ -64,7 +64,7 @@ def json_values(column: Cells) -> Cells:
 
 
 def _json_instants(column: Cells) -> Cells:
-    """Of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
+    """Text of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
     texts = msgspec.json.encode(column).decode()[2:-2].split('","')
     return [text + _REST_OF_INSTANT[len(text)] for text in texts]
 
@@ -134,7 +134,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def arrow_array(column: Cells, kind: pa.DataType) -> pa.Array:
-    """As `kind`: the `arrow_type` of the column, or string."""
+    """kind: the `arrow_type` of the column, or string."""
     t = pa.types
     if t.is_null(kind):
         return pa.nulls(len(column))

@@ -292,7 +292,7 @@ def _openpyxl_values(row: Sequence[Any]) -> list[Cell]:
 
 
 def _openpyxl_value(value: Any, data_type: str) -> Cell:
-    """As calamine gives it."""
+    """The value as calamine gives it."""
     match value:
         case None:
             return ""

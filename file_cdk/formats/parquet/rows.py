@@ -105,7 +105,7 @@ def _converted(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBat
 
 
 def _readable(batch: pa.RecordBatch, columns: Sequence[Column]) -> Rows:
-    """Of a batch in which some values mean nothing, or have more digits than they should."""
+    """The rows of a batch in which some values mean nothing, or have more digits than they should."""
     rejected: dict[int, str] = {}
     for column, array in zip(columns, batch.columns, strict=True):
         if column.convert is not None:

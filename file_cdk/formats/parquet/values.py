@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
-    Convert,
+    ArrayStep,
     has_key_twice,
     is_list,
     last_of_each_key,
@@ -64,7 +64,7 @@ class Column:
 
     name: str
     kind: pa.DataType
-    convert: Convert | None
+    convert: ArrayStep | None
 
 
 def columns_of(schema: pa.Schema, parquet: pq.ParquetSchema, fit: FitSchema | None) -> tuple[Column, ...]:
@@ -99,7 +99,7 @@ class _Meanings:
     leaves: Iterator[str]
     maps: frozenset[tuple[str, ...]]
 
-    def of(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def of(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         t = pa.types
         if isinstance(kind, pa.BaseExtensionType):
             inner, convert = self.of(kind.storage_type, path)
@@ -117,7 +117,7 @@ class _Meanings:
             return self._list(kind, path)
         return _scalar(kind, next(self.leaves))
 
-    def _struct(self, kind: pa.StructType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _struct(self, kind: pa.StructType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         found = [self.of(field.type, (*path, field.name)) for field in kind]
         steps = [step for _, step in found]
         if not any(steps):
@@ -129,7 +129,7 @@ class _Meanings:
 
         return pa.struct([pa.field(field.name, new) for field, (new, _) in zip(kind, found, strict=True)]), convert
 
-    def _map(self, kind: pa.MapType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _map(self, kind: pa.MapType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         entries = (*path, "key_value")
         key, key_step = self.of(kind.key_type, (*entries, "key"))
         item, item_step = self.of(kind.item_type, (*entries, "value"))
@@ -137,7 +137,7 @@ class _Meanings:
             return kind, _with_keys_once
         return pa.map_(key, item), lambda array: _with_keys_once(with_entries(array, key_step, item_step))
 
-    def _list(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _list(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         inner, step = self.of(kind.value_type, (*path, "list"))
         if path in self.maps:
             return _map_of_pairs(inner, step)
@@ -146,16 +146,16 @@ class _Meanings:
         return pa.list_(inner), lambda array: with_items(array, step)
 
 
-def _after(unwrap: Convert, convert: Convert) -> Convert:
+def _after(unwrap: ArrayStep, convert: ArrayStep) -> ArrayStep:
     return lambda array: convert(unwrap(array))
 
 
 def _with_keys_once(array: pa.MapArray) -> pa.MapArray:
-    """Of a key that a map has more than once the last value counts, says the specification of Parquet."""
+    """The last value of a key counts, says the specification of Parquet."""
     return last_of_each_key(array) if has_key_twice(array) else array
 
 
-def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataType, Convert]:
+def _map_of_pairs(pairs: pa.StructType, step: ArrayStep | None) -> tuple[pa.DataType, ArrayStep]:
     """The step raises NullKeyError: Arrow ends the process when it is to make a map of null keys."""
 
     def convert(array: pa.ListArray) -> pa.Array:
@@ -172,7 +172,7 @@ def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataTy
 # Scalars
 
 
-def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, Convert | None]:
+def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, ArrayStep | None]:
     match meaning:
         case "enum" if pa.types.is_binary(kind):
             return pa.string(), lambda array: array.view(pa.string())
@@ -189,7 +189,7 @@ def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, Convert | Non
 
 
 def _unsigned(array: pa.Array, bits: int) -> pa.Array:
-    """Some write 255 as -1, for what it is in 8 bits; what is no number of so many bits stays as it is stored."""
+    """Some write 255 as -1, which it is in 8 bits. A number that does not fit the bits stays as it is stored."""
     low = pc.min(array).as_py()
     if low is None or low >= 0:
         return array
@@ -308,7 +308,7 @@ def faults(array: pa.Array) -> dict[int, str]:
     return {}
 
 
-def null_keys(array: pa.Array, convert: Convert, first_row: int = 0) -> dict[int, str]:
+def null_keys(array: pa.Array, convert: ArrayStep, first_row: int = 0) -> dict[int, str]:
     """The rows that cannot be converted for a key that is null, by halves."""
     try:
         convert(array)
