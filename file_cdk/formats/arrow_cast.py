@@ -10,7 +10,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from file_cdk.formats.arrow_layout import is_list, unwrapped, with_entries, with_items
+from file_cdk.formats.arrow_layout import are_within, is_list, unwrapped, with_entries, with_items
 from file_cdk.formats.arrow_text import as_text
 
 _WHOLE = 2.0**53
@@ -100,9 +100,7 @@ def _few_digits(decimals: pa.Array) -> pa.Array | None:
         digits = decimals.view(pa.decimal128(38, 0)).cast(pa.int64())
     except pa.ArrowInvalid:
         return None
-    ends = pc.min_max(digits)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    return digits if low is None or -_DOUBLE_DIGITS < low <= high < _DOUBLE_DIGITS else None
+    return digits if are_within(digits, 1 - _DOUBLE_DIGITS, _DOUBLE_DIGITS - 1) else None
 
 
 def _stand_for(doubles: pa.Array, decimals: pa.Array) -> bool:

@@ -85,6 +85,13 @@ def null_mask(array: pa.Array) -> pa.Array | None:
     return array.is_null() if array.null_count else None
 
 
+def are_within(numbers: pa.Array, first: int, last: int) -> bool:
+    """Whether all that are not null lie between the two, or are one of them."""
+    ends = pc.min_max(numbers)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    return low is None or first <= low <= high <= last
+
+
 # Keys of maps
 
 

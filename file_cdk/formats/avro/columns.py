@@ -8,7 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.instants import duration_text
-from file_cdk.formats.arrow_layout import ArrayStep, has_key_twice, spelled, with_entries, with_items, with_members
+from file_cdk.formats.arrow_layout import (
+    ArrayStep,
+    are_within,
+    has_key_twice,
+    spelled,
+    with_entries,
+    with_items,
+    with_members,
+)
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro.types import arrow_type
 from file_cdk.formats.avro.values import uuid_text
@@ -121,9 +129,7 @@ class _ColumnSteps:
 
 
 def _within(array: pa.Array, first: int, last: int) -> pa.Array:
-    ends = pc.min_max(array)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    if low is not None and (low < first or high > last):
+    if not are_within(array, first, last):
         raise NotColumnarError
     return array
 

@@ -25,11 +25,10 @@ class _Entry:
 
 def workbook_stream(data: bytes) -> bytes:
     """Empty when it cannot be found."""
+    table, entries, entry = _opened(data)
+    if entry is None:
+        return b""
     try:
-        table, entries = _directory(data)
-        entry = _workbook(entries)
-        if entry is None:
-            return b""
         if entry.size_bytes >= _SMALL_STREAM_BYTES:
             return _joined(data, _chain(table, entry.first), _sector_bytes(data))[: entry.size_bytes]
         root = _joined(
@@ -43,22 +42,13 @@ def workbook_stream(data: bytes) -> bytes:
 
 
 def holds_workbook(data: bytes) -> bool:
-    try:
-        return _workbook(_directory(data)[1]) is not None
-    except (struct.error, IndexError):
-        return False
+    return _opened(data)[2] is not None
 
 
 def with_usual_name(data: bytes) -> bytes:
     """The same file, its workbook's stream named so that calamine reads it and no other."""
-    try:
-        entries = _directory(data)[1]
-    except (struct.error, IndexError):
-        return data
-    chosen = _workbook(entries)
-    if chosen is None:
-        return data
-    for entry in entries:
+    _, entries, chosen = _opened(data)
+    for entry in entries if chosen else ():
         if entry is chosen:
             name = _SPELLED[entry.name.lower()]
         elif entry.name.lower() in _NAMES:
@@ -73,28 +63,25 @@ def with_usual_name(data: bytes) -> bytes:
 
 def stream_edited(data: bytes, position: int, content: bytes) -> bytes:
     """The file with bytes of the workbook's stream replaced, but for those in a small stream or in two sectors."""
-    try:
-        table, entries = _directory(data)
-        entry = _workbook(entries)
-        size = _sector_bytes(data)
-        if (
-            entry is None
-            or entry.size_bytes < _SMALL_STREAM_BYTES
-            or position // size != (position + len(content) - 1) // size
-        ):
-            return data
-        offset = (_chain(table, entry.first)[position // size] + 1) * size + position % size
-    except (struct.error, IndexError):
+    table, _, entry = _opened(data)
+    if entry is None or entry.size_bytes < _SMALL_STREAM_BYTES:
         return data
+    size = _sector_bytes(data)
+    sectors, at = _chain(table, entry.first), position // size
+    if at != (position + len(content) - 1) // size or at >= len(sectors):
+        return data
+    offset = (sectors[at] + 1) * size + position % size
     return data[:offset] + content + data[offset + len(content) :]
 
 
-def _workbook(entries: list[_Entry]) -> _Entry | None:
-    for name in _NAMES:
-        for entry in entries:
-            if entry.name.lower() == name:
-                return entry
-    return None
+def _opened(data: bytes) -> tuple[tuple[int, ...], list[_Entry], _Entry | None]:
+    """The table and the entries of `_directory`, none where they are damaged, and the entry of the workbook's stream."""
+    try:
+        table, entries = _directory(data)
+    except (struct.error, IndexError):
+        return (), [], None
+    found = (entry for name in _NAMES for entry in entries if entry.name.lower() == name)
+    return table, entries, next(found, None)
 
 
 def _sector_bytes(data: bytes) -> int:

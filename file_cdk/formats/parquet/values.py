@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
     ArrayStep,
+    are_within,
     has_key_twice,
     is_list,
     last_of_each_key,
@@ -201,9 +202,7 @@ def _within_the_day(array: pa.Array) -> pa.Array:
     kind = array.type
     per_day = _PER_DAY[kind.unit]
     ticks = array.view(pa.int32() if pa.types.is_time32(kind) else pa.int64())
-    ends = pc.min_max(ticks)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    if low is None or 0 <= low <= high < per_day:
+    if are_within(ticks, 0, per_day - 1):
         return array
     wrapped = [v if v is None or not -per_day <= v < 2 * per_day else v % per_day for v in ticks.to_pylist()]
     return pa.array(wrapped, ticks.type).view(kind)
