@@ -25,10 +25,6 @@ Unpack = Callable[[bytes, int], bytes]
 """(packed, limit) -> unpacked. Raises AvroCodecError."""
 
 
-def _null(packed: bytes, limit: int) -> bytes:  # noqa: ARG001 - a block's own size is limited already
-    return packed
-
-
 def _streamed(open_stream: Callable[[], Any], fault: type[Exception]) -> Unpack:
     """A codec with a decompressor like those of the standard library. fault: what it raises."""
 
@@ -92,7 +88,7 @@ def _whole(unpacked: bytes, limit: int, *, ended: bool) -> bytes:
 
 
 CODECS: dict[str, Unpack] = {
-    "null": _null,
+    "null": lambda packed, _limit: packed,  # a block's own size is limited already
     "deflate": _streamed(lambda: _inflating.decompressobj(-zlib.MAX_WBITS), _inflating.error),
     "bzip2": _streamed(bz2.BZ2Decompressor, OSError),
     "snappy": _snappy,

@@ -77,7 +77,8 @@ class _ColumnSteps:
     def _scalar(self, node: Scalar) -> ArrayStep | None:
         match node.logical:
             case "":
-                return _double_texts if node.kind == "double" and self.double_as_string else None
+                as_text = node.kind == "double" and self.double_as_string
+                return (lambda array: spelled(array, repr)) if as_text else None
             case "decimal":
                 return _checked_decimal if self.for_tables else None
             case "uuid" if node.kind == "string":
@@ -140,10 +141,6 @@ def _checked_decimal(array: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         raise NotColumnarError from None
     return array
-
-
-def _double_texts(array: pa.Array) -> pa.Array:
-    return spelled(array, repr)
 
 
 def _uuid_texts(array: pa.Array) -> pa.Array:

@@ -79,11 +79,6 @@ def _timestamp_text(logical: str, *, own_precision: bool) -> ValueStep:
     return convert
 
 
-def decimal_of(unscaled: bytes, scale: int) -> Decimal:
-    number = int.from_bytes(unscaled, "big", signed=True)
-    return Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
-
-
 def uuid_text(value: str) -> str:
     """The value, if it is a UUID in lower case and with dashes."""
     try:
@@ -108,7 +103,8 @@ def _decimal_text(node: Scalar) -> ValueStep:
     def convert(value: bytes) -> str:
         if len(value) > _MAX_DECIMAL_BYTES:  # Python takes long for integers of many thousands of digits
             raise BadValueError("a decimal has too many digits")
-        return str(decimal_of(value, node.scale))
+        number = int.from_bytes(value, "big", signed=True)
+        return str(Decimal((number < 0, tuple(map(int, str(abs(number)))), -node.scale)))
 
     return convert
 

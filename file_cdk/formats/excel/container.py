@@ -56,7 +56,8 @@ class Container:
             for piece in self._pieces(part, left + 1):
                 left -= len(piece)
                 if left < 0:
-                    raise self._lies(part)
+                    what = f"part {part.filename!r} of the workbook is larger than the archive's directory says"
+                    raise MalformedFileError(what, uri=self.uri)
                 yield piece
         except (_inflating.error, struct.error):
             raise MalformedFileError(f"part {part.filename!r} of the workbook is damaged", uri=self.uri) from None
@@ -95,11 +96,6 @@ class Container:
             at_most -= len(piece)
             if inflater.eof or at_most <= 0:
                 return
-
-    def _lies(self, part: Part) -> MalformedFileError:
-        return MalformedFileError(
-            f"part {part.filename!r} of the workbook is larger than the archive's directory says", uri=self.uri
-        )
 
 
 def identify(data: bytes, uri: str, max_unpacked_bytes: int) -> Container:

@@ -226,7 +226,7 @@ class Workbook:
         given = sum(cell.value not in (None, "") for row in rows for cell in row)
         if part is not None and there != given:
             raise self._untold(sheet)
-        return [_openpyxl_values(row) if row else () for row in rows]
+        return [[_openpyxl_value(cell.value, cell.data_type) for cell in row] for row in rows]
 
     def _damaged(self, sheet: Sheet | None = None) -> MalformedFileError:
         what = "the workbook" if sheet is None else f"sheet {sheet.name!r}"
@@ -285,10 +285,6 @@ def _laid_out(rows: list[Sequence[Cell]], too_sparse: Any) -> tuple[list[int], I
         raise too_sparse()
     blank = [""] * len(columns)
     return columns, ([row[column] if column < len(row) else "" for column in columns] if row else blank for row in rows)
-
-
-def _openpyxl_values(row: Sequence[Any]) -> list[Cell]:
-    return [_openpyxl_value(cell.value, cell.data_type) for cell in row]
 
 
 def _openpyxl_value(value: Any, data_type: str) -> Cell:

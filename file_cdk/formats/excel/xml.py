@@ -133,12 +133,9 @@ def _declares_too_many_texts(container: Container) -> bool:
 
 def _read_parts(container: Container) -> Iterator[tuple[str, Part]]:
     for name, part in container.parts.items():
-        if name in _ODS_READ if container.kind == "ods" else _is_read_of_xlsx(name):
+        is_read_of_xlsx = name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
+        if name in _ODS_READ if container.kind == "ods" else is_read_of_xlsx:
             yield name, part
-
-
-def _is_read_of_xlsx(name: str) -> bool:
-    return name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
 
 
 def _encoding(container: Container, part: Part) -> str | None:
