@@ -14,7 +14,6 @@
 Text that is not UTF-8, another time beyond the day, and a map's key that is null reject their record.
 """
 
-from array import array as numbers
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from file_cdk.formats.arrow_layout import (
     map_entries,
     null_mask,
     plain_lists,
+    scalar_of,
     spelled,
     unwrapped,
     with_entries,
@@ -211,9 +211,9 @@ def _within_the_day(array: pa.Array) -> pa.Array:
 def _instants(array: pa.Array) -> pa.Array:
     """Nanoseconds of a day (8 bytes), then the Julian day (4), both little endian."""
     days, nanoseconds = _int96_parts(array)
-    thousandth = pc.divide(nanoseconds, _scalar_of(1000))
+    thousandth = pc.divide(nanoseconds, scalar_of(1000))
     try:
-        if pc.all(pc.equal(pc.multiply(thousandth, _scalar_of(1000)), nanoseconds)).as_py() is not False:
+        if pc.all(pc.equal(pc.multiply(thousandth, scalar_of(1000)), nanoseconds)).as_py() is not False:
             return _sum(days, _US_PER_DAY, thousandth).cast(pa.timestamp("us"))
         return _sum(days, 1000 * _US_PER_DAY, nanoseconds).cast(pa.timestamp("ns"))
     except pa.ArrowInvalid:  # beyond the years that 64 bits hold
@@ -223,24 +223,19 @@ def _instants(array: pa.Array) -> pa.Array:
 
 
 def _sum(days: pa.Array, per_day: int, rest: pa.Array) -> pa.Array:
-    return pc.add_checked(pc.multiply_checked(days, _scalar_of(per_day)), rest)
+    return pc.add_checked(pc.multiply_checked(days, scalar_of(per_day)), rest)
 
 
 def _int96_parts(array: pa.FixedSizeBinaryArray) -> tuple[pa.Array, pa.Array]:
     """Days since 1970 and nanoseconds."""
     values = pc.fill_null(array, bytes(INT96_BYTES)) if array.null_count else array
     days, nanoseconds = pc.binary_slice(values, 8, 12), pc.binary_slice(values, 0, 8)
-    since = pc.subtract(days.view(pa.int32()).cast(pa.int64()), _scalar_of(_EPOCH_JULIAN_DAY))
+    since = pc.subtract(days.view(pa.int32()).cast(pa.int64()), scalar_of(_EPOCH_JULIAN_DAY))
     rest = nanoseconds.view(pa.int64())
     if not array.null_count:
         return since, rest
     valid, none = array.is_valid(), pa.nulls(len(array), pa.int64())
     return pc.if_else(valid, since, none), pc.if_else(valid, rest, none)
-
-
-def _scalar_of(number: int) -> pa.Scalar:
-    """Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process."""
-    return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(numbers("q", [number]))])[0]
 
 
 # Values that mean nothing
