@@ -10,21 +10,21 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.formats.arrow_layout import are_within, is_list, unwrapped, with_entries, with_items
 from file_cdk.formats.arrow_text import as_text
 
 _WHOLE = 2.0**53
-"""Up to here, doubles hold each integer; beyond, they skip some."""
+"""Doubles hold each integer up to this one, and skip some beyond."""
 
 _DOUBLE_DIGITS = 10**15
-"""Fewer digits than this number has come back from the double nearest to them (C's DBL_DIG)."""
+"""Numbers of fewer digits come back from the double nearest to them (C's DBL_DIG)."""
 
 _MAX_EXACT_POWER = 22
 """10**22 is the largest power of ten that is a double."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class TypeCast:
     """The same values as another type. Raises pa.ArrowInvalid or pa.ArrowNotImplementedError when they do not fit.
 
     A column of strings takes any type. Of a fraction, which hardly ever is a double, the shortest text of the double has to
@@ -68,20 +68,17 @@ class Cast:
         return pa.StructArray.from_arrays(columns, fields=[f.with_nullable(True) for f in kind], mask=array.is_null())
 
     def _list(self, array: pa.Array, kind: pa.DataType) -> pa.Array:
-        lists = plain_lists(array)
-        values = self(lists.flatten(), kind.value_type)
-        plain = kind if pa.types.is_list(kind) else pa.list_(kind.value_type)
-        cast = pa.ListArray.from_arrays(list_offsets(lists), values, type=plain, mask=lists.is_null())
-        return cast if plain is kind else cast.cast(kind)
+        if not pa.types.is_list(kind):
+            return self._list(array, pa.list_(kind.value_type)).cast(kind)
+        return with_items(array, lambda values: self(values, kind.value_type), kind)
 
     def _map(self, array: pa.MapArray, kind: pa.MapType) -> pa.Array:
-        entries = map_entries(array)
-        flat = entries.flatten()
-        keys, items = self(flat.field(0), kind.key_type), self(flat.field(1), kind.item_type)
-        return pa.MapArray.from_arrays(list_offsets(entries), keys, items, type=kind, mask=array.is_null())
+        return with_entries(
+            array, lambda keys: self(keys, kind.key_type), lambda items: self(items, kind.item_type), kind
+        )
 
 
-EXACT = Cast()
+EXACT = TypeCast()
 
 
 def _doubles(decimals: pa.Array, *, rounds: bool) -> pa.Array:
@@ -103,9 +100,7 @@ def _few_digits(decimals: pa.Array) -> pa.Array | None:
         digits = decimals.view(pa.decimal128(38, 0)).cast(pa.int64())
     except pa.ArrowInvalid:
         return None
-    ends = pc.min_max(digits)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    return digits if low is None or -_DOUBLE_DIGITS < low <= high < _DOUBLE_DIGITS else None
+    return digits if are_within(digits, 1 - _DOUBLE_DIGITS, _DOUBLE_DIGITS - 1) else None
 
 
 def _stand_for(doubles: pa.Array, decimals: pa.Array) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.instants import date_text, instant_text
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, spelled, unwrapped
 
 
 def as_text(array: pa.Array) -> pa.Array:
@@ -54,8 +54,7 @@ def _bytes_text(array: pa.Array) -> pa.Array:
     try:
         return array.cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:  # not UTF-8 somewhere: its odd bytes are spelled \xNN
-        texts = (None if value is None else value.decode("utf-8", "backslashreplace") for value in array.to_pylist())
-        return pa.array(texts, pa.string())
+        return spelled(array, lambda value: str(value, "utf-8", "backslashreplace"))
 
 
 def _json_text(value: Any) -> str:

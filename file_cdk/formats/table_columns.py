@@ -7,10 +7,10 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.formats.arrow_cast import EXACT, Cast
+from file_cdk.formats.arrow_cast import EXACT, TypeCast
 
 Misfits = dict[str, pa.DataType]
-"""The type that each column which does not fit needs."""
+"""The columns that do not fit, and the type that each needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class AskedColumns:
 
     types: Mapping[str, pa.DataType]
     uri: str
-    cast: Cast = EXACT
+    cast: TypeCast = EXACT
 
     def misfits(self, found: pa.Schema) -> Misfits:
         """By type alone, whatever the values are. A column that the table lacks is none while it has no value."""

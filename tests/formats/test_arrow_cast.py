@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from file_cdk.formats.arrow_cast import EXACT, Cast
+from file_cdk.formats.arrow_cast import EXACT, TypeCast
 
 LISTS: list[Any] = [[1], [2, 3], None, [], [None, 4], [5]]
 MAPS: list[Any] = [None if row is None else [(f"k{n}", value) for n, value in enumerate(row)] for row in LISTS]
@@ -137,7 +137,7 @@ def test_no_number_stays_none() -> None:
 
 
 def test_decimals_are_rounded_where_that_is_asked_for() -> None:
-    rounding = Cast(rounds_decimals=True)
+    rounding = TypeCast(rounds_decimals=True)
     assert rounding(pa.array([[LONG, Decimal("0.62")]]), pa.list_(pa.float64())).to_pylist() == [[float(LONG), 0.62]]
     assert rounding(pa.array([LONG]), pa.string()).to_pylist() == [str(LONG)]
     with pytest.raises(pa.ArrowInvalid):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.formats.arrow_cast import EXACT, Cast
+from file_cdk.formats.arrow_cast import EXACT, TypeCast
 
-ROUNDING = Cast(rounds_decimals=True)
+ROUNDING = TypeCast(rounds_decimals=True)
 
 
 @st.composite

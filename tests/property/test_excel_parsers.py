@@ -54,8 +54,8 @@ def written(rows: list[list[Any]], *, from_1904: bool) -> bytes:
 
 def cells(workbook: Workbook) -> list[tuple[int, int, Any]]:
     """Row, column and value of each cell that is not empty."""
-    rows, _ = workbook.read(workbook.sheets[0])
-    return [(r, c, v) for r, row in enumerate(rows) for c, v in zip(rows.columns, row, strict=True) if v != ""]
+    sheet, _ = workbook.read(workbook.sheets[0])
+    return [(r, c, v) for r, row in enumerate(sheet.rows) for c, v in zip(sheet.columns, row, strict=True) if v != ""]
 
 
 def as_cell(value: Any) -> Any:

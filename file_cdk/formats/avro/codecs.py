@@ -7,12 +7,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-_inflating: Any = import_module(
-    "isal.isal_zlib"
-)  # three times as fast as zlib; its types do not say that it has errors
+_inflating: Any = import_module("isal.isal_zlib")  # thrice as fast as zlib; its types do not say that it has errors
 
 MAX_UNPACKED_BYTES = 256 << 20
-"""A block that unpacks to more is refused: writers make blocks of 16 KiB to a few MiB."""
+"""Maximum of an unpacked block, in bytes: writers make blocks of 16 KiB to a few MiB."""
 
 _XZ_MEMORY_BYTES = 192 << 20  # xz -9 asks for 65 MiB
 _SNAPPY_CRC_BYTES = 4
@@ -27,35 +25,18 @@ Unpack = Callable[[bytes, int], bytes]
 """(packed, limit) -> unpacked. Raises AvroCodecError."""
 
 
-def _null(packed: bytes, limit: int) -> bytes:  # noqa: ARG001 - a block's own size is limited already
-    return packed
+def _streamed(open_stream: Callable[[], Any], fault: type[Exception]) -> Unpack:
+    """A codec with a decompressor like those of the standard library. fault: what it raises."""
 
+    def unpack(packed: bytes, limit: int) -> bytes:
+        stream = open_stream()
+        try:
+            unpacked = bytes(stream.decompress(packed, limit + 1))
+        except fault:
+            raise AvroCodecError("its compressed data is damaged") from None
+        return _whole(unpacked, limit, ended=stream.eof)
 
-def _deflate(packed: bytes, limit: int) -> bytes:
-    stream = _inflating.decompressobj(-zlib.MAX_WBITS)
-    try:
-        unpacked = bytes(stream.decompress(packed, limit + 1))
-    except _inflating.error:
-        raise AvroCodecError("its compressed data is damaged") from None
-    return _whole(unpacked, limit, ended=stream.eof)
-
-
-def _bzip2(packed: bytes, limit: int) -> bytes:
-    stream = bz2.BZ2Decompressor()
-    try:
-        unpacked = stream.decompress(packed, limit + 1)
-    except OSError:
-        raise AvroCodecError("its compressed data is damaged") from None
-    return _whole(unpacked, limit, ended=stream.eof)
-
-
-def _xz(packed: bytes, limit: int) -> bytes:
-    stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES)
-    try:
-        unpacked = stream.decompress(packed, limit + 1)
-    except lzma.LZMAError:
-        raise AvroCodecError("its compressed data is damaged") from None
-    return _whole(unpacked, limit, ended=stream.eof)
+    return unpack
 
 
 def _zstandard(packed: bytes, limit: int) -> bytes:
@@ -107,10 +88,10 @@ def _whole(unpacked: bytes, limit: int, *, ended: bool) -> bytes:
 
 
 CODECS: dict[str, Unpack] = {
-    "null": _null,
-    "deflate": _deflate,
-    "bzip2": _bzip2,
+    "null": lambda packed, _limit: packed,  # a block's own size is limited already
+    "deflate": _streamed(lambda: _inflating.decompressobj(-zlib.MAX_WBITS), _inflating.error),
+    "bzip2": _streamed(bz2.BZ2Decompressor, OSError),
     "snappy": _snappy,
-    "xz": _xz,
+    "xz": _streamed(lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES), lzma.LZMAError),
     "zstandard": _zstandard,
 }

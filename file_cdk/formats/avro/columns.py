@@ -4,18 +4,22 @@ Agrees with values.py, which says what is right. What columns cannot hold as rec
 same records are read one by one.
 """
 
-from collections.abc import Callable
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.instants import duration_text
-from file_cdk.formats.arrow_layout import has_key_twice
+from file_cdk.formats.arrow_layout import (
+    ArrayStep,
+    are_within,
+    has_key_twice,
+    spelled,
+    with_entries,
+    with_items,
+    with_members,
+)
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Scalar, optional
 from file_cdk.formats.avro.types import arrow_type
 from file_cdk.formats.avro.values import uuid_text
-
-Convert = Callable[[pa.Array], pa.Array]
 
 _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _PER_DAY = {
@@ -26,7 +30,7 @@ _PER_DAY = {
     "micros": 86_400_000_000,
 }
 _FIRST_DAY, _LAST_DAY = -719_161, 2_932_895
-"""0001-01-02 and 9999-12-30: a day further, encoders of records have spellings of their own."""
+"""0001-01-02 and 9999-12-30. Encoders of records have spellings of their own for the days beyond."""
 
 
 class NotColumnarError(Exception):
@@ -35,7 +39,7 @@ class NotColumnarError(Exception):
 
 def record_columns(records: pa.StructArray, schema: Record, *, double_as_string: bool) -> pa.RecordBatch:
     """The columns as the protocol's records want them. Raises NotColumnarError."""
-    build = _Columns(for_tables=False, double_as_string=double_as_string)
+    build = _ColumnSteps(for_tables=False, double_as_string=double_as_string)
     columns = []
     for index, (_, node) in enumerate(schema.fields):
         array = records.field(index)
@@ -46,16 +50,16 @@ def record_columns(records: pa.StructArray, schema: Record, *, double_as_string:
 
 def table_column(array: pa.Array, node: Node) -> pa.Array:
     """A column of the type `arrow_type(node)`. Raises NotColumnarError."""
-    convert = _Columns(for_tables=True, double_as_string=False).of(node)
+    convert = _ColumnSteps(for_tables=True, double_as_string=False).of(node)
     return array if convert is None else convert(array)
 
 
-class _Columns:
+class _ColumnSteps:
     def __init__(self, *, for_tables: bool, double_as_string: bool) -> None:
         self.for_tables = for_tables
         self.double_as_string = double_as_string
 
-    def of(self, node: Node) -> Convert | None:
+    def of(self, node: Node) -> ArrayStep | None:
         node, _ = optional(node)
         match node:
             case Scalar():
@@ -70,18 +74,19 @@ class _Columns:
                 return self._map(node)
         raise AssertionError(f"{type(node).__name__} has no columns")
 
-    def _scalar(self, node: Scalar) -> Convert | None:
+    def _scalar(self, node: Scalar) -> ArrayStep | None:
         match node.logical:
             case "":
-                return _double_text if node.kind == "double" and self.double_as_string else None
+                as_text = node.kind == "double" and self.double_as_string
+                return (lambda array: spelled(array, repr)) if as_text else None
             case "decimal":
                 return _checked_decimal if self.for_tables else None
             case "uuid" if node.kind == "string":
-                return _uuid_text
+                return _uuid_texts
             case "uuid":
-                return _uuid_bytes
+                return lambda array: spelled(array, lambda value: uuid_text(value.hex()))
             case "duration":
-                return _duration_text
+                return lambda array: spelled(array, duration_text)
         kind = arrow_type(node)
         unit = node.logical.rpartition("-")[2] if "timestamp" in node.logical else node.logical
         if unit.startswith("time-"):
@@ -91,7 +96,7 @@ class _Columns:
         per_day = _PER_DAY[unit]
         return lambda array: _within(array, _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1).cast(kind)
 
-    def _enum(self, node: Enum) -> Convert:
+    def _enum(self, node: Enum) -> ArrayStep:
         symbols = pa.array(node.symbols, pa.string())
 
         def convert(array: pa.Array) -> pa.Array:
@@ -100,41 +105,32 @@ class _Columns:
 
         return convert
 
-    def _record(self, node: Record) -> Convert | None:
+    def _record(self, node: Record) -> ArrayStep | None:
         steps = [self.of(child) for _, child in node.fields]
-        names = [name for name, _ in node.fields]
 
         def convert(array: pa.StructArray) -> pa.Array:
             columns = [array.field(i) if step is None else step(array.field(i)) for i, step in enumerate(steps)]
-            return pa.StructArray.from_arrays(columns, names=names, mask=_mask(array))
+            return with_members(array, columns)
 
         return convert if any(steps) else None
 
-    def _array(self, node: Array) -> Convert | None:
+    def _array(self, node: Array) -> ArrayStep | None:
         step = self.of(node.items)
-        return step and (lambda array: pa.ListArray.from_arrays(array.offsets, step(array.values), mask=_mask(array)))
+        return step and (lambda array: with_items(array, step))
 
-    def _map(self, node: Map) -> Convert:
+    def _map(self, node: Map) -> ArrayStep:
         step = self.of(node.values)
 
         def convert(array: pa.MapArray) -> pa.Array:
             if has_key_twice(array):
                 raise NotColumnarError
-            if step is None:
-                return array
-            return pa.MapArray.from_arrays(array.offsets, array.keys, step(array.items), mask=_mask(array))
+            return array if step is None else with_entries(array, None, step)
 
         return convert
 
 
-def _mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
-
-
 def _within(array: pa.Array, first: int, last: int) -> pa.Array:
-    ends = pc.min_max(array)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    if low is not None and (low < first or high > last):
+    if not are_within(array, first, last):
         raise NotColumnarError
     return array
 
@@ -147,32 +143,18 @@ def _checked_decimal(array: pa.Array) -> pa.Array:
     return array
 
 
-def _double_text(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else repr(value) for value in array.to_pylist()], pa.string())
+def _uuid_texts(array: pa.Array) -> pa.Array:
+    are_usual = pc.all(pc.match_substring_regex(array, _UUID)).as_py() is not False
+    return array if are_usual else spelled(array, uuid_text)
 
 
-def _uuid_text(array: pa.Array) -> pa.Array:
-    if pc.all(pc.match_substring_regex(array, _UUID)).as_py() is not False:
-        return array
-    return pa.array([None if value is None else uuid_text(value) for value in array.to_pylist()], pa.string())
-
-
-def _uuid_bytes(array: pa.Array) -> pa.Array:
-    digits = [None if value is None else uuid_text(value.hex()) for value in array.to_pylist()]
-    return pa.array(digits, pa.string())
-
-
-def _duration_text(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else duration_text(value) for value in array.to_pylist()], pa.string())
-
-
-def _own_precision(node: Node) -> Convert | None:
-    """For timestamps of a record's own that are never null: as many digits as their unit has, be they zeros."""
+def _own_precision(node: Node) -> ArrayStep | None:
+    """Timestamps of a record's own that are never null have as many digits as their unit, be they zeros."""
     if not isinstance(node, Scalar) or node.logical.rpartition("-")[2] not in ("millis", "micros"):
         return None
     if "timestamp" not in node.logical:
         return None
-    to_timestamp = _Columns(for_tables=False, double_as_string=False).of(node)
+    to_timestamp = _ColumnSteps(for_tables=False, double_as_string=False).of(node)
     assert to_timestamp is not None
     zone = "" if node.logical.startswith("local") else "+00:00"
 

@@ -5,11 +5,8 @@ bytes it holds. To find a block from the middle of a file, one looks for the mar
 record's data, is shown by the block after it ending with the marker too.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import IO
 
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError
@@ -23,18 +20,17 @@ SYNC_BYTES = 16
 MAX_BLOCK_BYTES = 256 << 20
 MAX_HEADER_BYTES = 64 << 20
 MAX_SEARCH_BYTES = 32 << 20
-"""When the next marker is not found within so much, blocks are too large for a file to be read in several places."""
+"""Maximum distance to the next marker, in bytes. Blocks are too large beyond it for a file to be read in several places."""
 MAX_EMPTY_RECORDS = 1_000_000
-"""Of records that take no bytes, a block may hold so many."""
+"""Maximum number of records in a block if they take no bytes."""
 
 _READ_BYTES = 256 * 1024
 _READ_AT_MOST_BYTES = 4 << 20  # a stream may allocate what it is asked for, and damaged sizes ask for much
 _MAX_VARINT_BYTES = 10
-_CACHED_HEADERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class FileHeader:
     """size_bytes: the offset of the first block, right behind the header's own marker."""
 
     schema: Record
@@ -44,7 +40,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RecordBlock:
     """count records, unpacked. byte: where the block begins in the file."""
 
     byte: int
@@ -65,8 +61,8 @@ class _TruncatedError(Exception):
     """The stream ended inside of something."""
 
 
-class ForwardReader:
-    """Reads a stream from some position on, with a look ahead."""
+class BlockReader:
+    """Looks ahead in a stream, from some position on, and never goes back in it."""
 
     __slots__ = ("_at", "_held", "_stream", "position")
 
@@ -84,7 +80,7 @@ class ForwardReader:
         return self._held[self._at : self._at + size]
 
     def skip(self, size: int) -> None:
-        """Past bytes that were looked at."""
+        """Passes bytes that were looked at."""
         self._at += size
         self.position += size
 
@@ -138,36 +134,22 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise ValueError("a number in it is damaged")
 
 
-# Header
-
-_FileVersion = tuple[str, datetime, str | None, int]
-_cache: "OrderedDict[_FileVersion, Header]" = OrderedDict()
-_cache_lock = threading.Lock()
+# The header
 
 
-def read_header(stream: IO[bytes], file: RemoteFile) -> Header:
-    """The header of this version of the file, from a cache of the last few. Raises MalformedFileError."""
-    version = (file.uri, file.modified_at, file.etag, file.size_bytes)
-    with _cache_lock:
-        if known := _cache.get(version):
-            _cache.move_to_end(version)
-            return known
+def read_header(stream: IO[bytes], file: RemoteFile) -> FileHeader:
+    """Raises MalformedFileError."""
     try:
-        header = _parse_header(ForwardReader(stream, 0))
+        return _parse_header(BlockReader(stream, 0))
     except _TruncatedError:
         raise MalformedFileError("is not a whole Avro file: it ends within its header", uri=file.uri) from None
     except AvroSchemaError as exc:
         raise MalformedFileError(str(exc), uri=file.uri) from None
     except ValueError as exc:
         raise MalformedFileError(f"is not an Avro file: {exc}", uri=file.uri) from None
-    with _cache_lock:
-        _cache[version] = header
-        while len(_cache) > _CACHED_HEADERS:
-            _cache.popitem(last=False)
-    return header
 
 
-def _parse_header(reader: ForwardReader) -> Header:
+def _parse_header(reader: BlockReader) -> FileHeader:
     magic = reader.peek(len(MAGIC))
     if magic != MAGIC:
         raise ValueError("it is empty" if not magic else "it does not begin with the Avro magic bytes")
@@ -180,10 +162,10 @@ def _parse_header(reader: ForwardReader) -> Header:
     codec = metadata.get(b"avro.codec", b"null").decode("utf-8", "backslashreplace")
     if codec not in CODECS:
         raise AvroSchemaError(f"its codec {codec[:40]!r} is not one of {', '.join(CODECS)}")
-    return Header(schema, codec, sync, reader.position)
+    return FileHeader(schema, codec, sync, reader.position)
 
 
-def _metadata(reader: ForwardReader) -> dict[bytes, bytes]:
+def _metadata(reader: BlockReader) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     while count := reader.varint():
         if count < 0:
@@ -195,7 +177,7 @@ def _metadata(reader: ForwardReader) -> dict[bytes, bytes]:
     return found
 
 
-def _metadata_size(reader: ForwardReader) -> int:
+def _metadata_size(reader: BlockReader) -> int:
     size = reader.varint()
     if not 0 <= size <= MAX_HEADER_BYTES or reader.position > MAX_HEADER_BYTES:
         raise ValueError("its header is damaged")
@@ -205,14 +187,14 @@ def _metadata_size(reader: ForwardReader) -> int:
 # Blocks
 
 
-def blocks_of(stream: IO[bytes], header: Header, split: Split, report: SplitReport) -> Iterator[Block]:
+def blocks_of(stream: IO[bytes], header: FileHeader, split: Split, report: SplitReport) -> Iterator[RecordBlock]:
     """The blocks that begin in the split, in order. Sets report.start before the first one and report.end after each.
 
     Raises BlockFaultError at a block that cannot be read, SequentialOnlyError when blocks are too far apart to be searched.
     """
     begin = max(split.start, header.size_bytes)
     if split.at_record or split.start <= header.size_bytes:
-        reader = ForwardReader(stream, begin)
+        reader = BlockReader(stream, begin)
     else:
         reader = _at_next_block(stream, header, split)
     report.start = 0 if split.is_first else reader.position
@@ -224,10 +206,10 @@ def blocks_of(stream: IO[bytes], header: Header, split: Split, report: SplitRepo
         yield block
 
 
-def _at_next_block(stream: IO[bytes], header: Header, split: Split) -> ForwardReader:
+def _at_next_block(stream: IO[bytes], header: FileHeader, split: Split) -> BlockReader:
     """A reader at the first block that begins at the split's start or later; at the stream's end if there is none."""
     limit = max(split.start, split.end) + MAX_SEARCH_BYTES
-    reader = ForwardReader(stream, split.start - SYNC_BYTES)
+    reader = BlockReader(stream, split.start - SYNC_BYTES)
     while reader.find(header.sync, limit):
         if _is_block_behind(reader, header.sync):
             reader.skip(SYNC_BYTES)
@@ -240,7 +222,7 @@ def _at_next_block(stream: IO[bytes], header: Header, split: Split) -> ForwardRe
     return reader
 
 
-def _is_block_behind(reader: ForwardReader, sync: bytes) -> bool:
+def _is_block_behind(reader: BlockReader, sync: bytes) -> bool:
     """Whether the marker that is next is followed by a block, or by the stream's end."""
     head = reader.peek(SYNC_BYTES + 2 * _MAX_VARINT_BYTES)
     if len(head) == SYNC_BYTES:
@@ -255,7 +237,7 @@ def _is_block_behind(reader: ForwardReader, sync: bytes) -> bool:
     return reader.peek(at + size + SYNC_BYTES)[at + size :] == sync
 
 
-def _read_block(reader: ForwardReader, header: Header, smallest: int) -> Block:
+def _read_block(reader: BlockReader, header: FileHeader, smallest: int) -> RecordBlock:
     byte = reader.position
     try:
         count, size = reader.varint(), reader.varint()
@@ -276,4 +258,4 @@ def _read_block(reader: ForwardReader, header: Header, smallest: int) -> Block:
         raise BlockFaultError(f"block cannot be unpacked ({header.codec}): {exc}", byte) from None
     if count > (len(data) // smallest if smallest else MAX_EMPTY_RECORDS):
         raise BlockFaultError("block claims more records than it has bytes for", byte)
-    return Block(byte, count, data)
+    return RecordBlock(byte, count, data)

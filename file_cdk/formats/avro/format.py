@@ -1,7 +1,7 @@
 """Avro container files: blocks by the byte range they begin in, decoded in columns where that is exact, else one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import IO, Any, ClassVar, TypeVar
 
@@ -10,25 +10,26 @@ import pyarrow as pa
 
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.avro.columns import NotColumnarError, record_columns
-from file_cdk.formats.avro.container import Block, BlockFaultError, blocks_of, read_header
+from file_cdk.formats.avro.container import BlockFaultError, FileHeader, RecordBlock, blocks_of, read_header
 from file_cdk.formats.avro.native import NativeDecoder, decoder_for
-from file_cdk.formats.avro.records import BadRecord, BadRecordsError, RecordDecoder
+from file_cdk.formats.avro.records import BadRecord, BadRecordsError, RecordChunk, RecordDecoder
 from file_cdk.formats.avro.schema import Array, Map, Record, walk
 from file_cdk.formats.avro.table import TableColumns, table_schema
 from file_cdk.formats.avro.types import json_schema
-from file_cdk.formats.avro.values import BadValueError, Converters
+from file_cdk.formats.avro.values import BadValueError, Converters, ValueStep
 
 _RUN_BYTES = 1 << 20
-"""Unpacked blocks that are decoded together; of nested columns, which had better not be sliced, just one batch."""
+"""Size of the blocks that are decoded together, unpacked. Nested columns had better not be sliced: they get one batch."""
 _BATCH_BYTES = 256 * 1024
-"""Of unpacked data, that make one batch: its JSON stays in the CPU's cache."""
+"""Size of the unpacked data that makes one batch: its JSON stays in the CPU's cache."""
+
+_CACHED_HEADERS = 8
 
 _encode = msgspec.json.Encoder().encode
-
-Decoded = list[dict[str, Any] | BadRecord]
 
 _Made = TypeVar("_Made")
 
@@ -51,19 +52,22 @@ class AvroFormat:
     config: AvroConfig
     split_bytes: int | None = 2 * 1024 * 1024
     columns: bool = True
+    _headers: FileCache[FileHeader] = field(
+        default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
+    )
 
     def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
         return self.split_bytes
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the header alone."""
-        schema = read_header(stream, file).schema
+        schema = self._header(stream, file).schema
         as_string = self.config.double_as_string
         return {name: json_schema(node, double_as_string=as_string) for name, node in schema.fields}
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
         """From the header alone. See types.py for unions and recursive types."""
-        return table_schema(read_header(stream, file).schema)
+        return table_schema(self._header(stream, file).schema)
 
     def read_records(
         self,
@@ -77,16 +81,17 @@ class AvroFormat:
         A string that is not UTF-8, a time of day beyond the day or an enum without a symbol reject their record. Raises
         MalformedRecordError, with the number of the first record that is not known and the byte at which its block begins.
         """
-        header = read_header(stream, split.file)
+        header = self._header(stream, split.file)
         native = _native_decoder(header.schema) if self.columns else None
-        reference: _References | None = None
+        reference: tuple[RecordDecoder, ValueStep | None] | None = None
         for run in _runs(blocks_of(stream, header, split, report), header.schema, split, report):
             if (batch := self._batch(native, run, header.schema)) is not None:
                 yield from _pieces(batch, run, report)
                 continue
-            reference = reference or _references(header.schema, self.config.double_as_string)
-            for byte, chunk in _decoded(reference.decoder, run, split, report):
-                yield from _lines(chunk, reference.converters, byte, report)
+            reference = reference or _reference(header.schema, self.config.double_as_string)
+            decoder, convert = reference
+            for byte, chunk in _decoded(decoder, run, split, report):
+                yield from _lines(chunk, convert, byte, report)
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
@@ -96,7 +101,7 @@ class AvroFormat:
         A column fits when the type asked for is the wider of the two in core.arrow_types and holds every value. Raises as
         `read_records`, and TypeMismatchError before the first batch, or at a batch with values that do not fit.
         """
-        header = read_header(stream, split.file)
+        header = self._header(stream, split.file)
         columns = TableColumns(header.schema, schema, split.file.uri)
         native = _native_decoder(header.schema) if self.columns else None
         decoder: RecordDecoder | None = None
@@ -108,10 +113,14 @@ class AvroFormat:
             decoder = decoder or RecordDecoder(header.schema)
             for byte, chunk in _decoded(decoder, run, split, report):
                 first_row = report.rows_present + 1
-                if records := _values_of(chunk, byte, columns, report):
+                records = _readable(chunk, lambda r: columns.values_of(r, report.rows_present + 1), byte, report)
+                if records:
                     yield columns.of_values(records, first_row)
 
-    def _batch(self, native: NativeDecoder | None, run: list[Block], schema: Record) -> pa.RecordBatch | None:
+    def _header(self, stream: IO[bytes], file: RemoteFile) -> FileHeader:
+        return self._headers.get(file, lambda: read_header(stream, file))
+
+    def _batch(self, native: NativeDecoder | None, run: list[RecordBlock], schema: Record) -> pa.RecordBatch | None:
         if native is None or (rows := native.decode(run)) is None:
             return None
         try:
@@ -120,15 +129,9 @@ class AvroFormat:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class _References:
-    decoder: RecordDecoder
-    converters: Converters
-
-
 @lru_cache(maxsize=8)
-def _references(schema: Record, double_as_string: bool) -> _References:
-    return _References(RecordDecoder(schema), Converters(schema, double_as_string=double_as_string))
+def _reference(schema: Record, double_as_string: bool) -> tuple[RecordDecoder, ValueStep | None]:
+    return RecordDecoder(schema), Converters(schema, double_as_string=double_as_string).record
 
 
 @lru_cache(maxsize=8)
@@ -136,10 +139,12 @@ def _native_decoder(schema: Record) -> NativeDecoder | None:
     return decoder_for(schema)
 
 
-def _runs(blocks: Iterable[Block], schema: Record, split: Split, report: SplitReport) -> Iterator[list[Block]]:
+def _runs(
+    blocks: Iterable[RecordBlock], schema: Record, split: Split, report: SplitReport
+) -> Iterator[list[RecordBlock]]:
     """Blocks in runs. Those before a block that cannot be read come out before the error does."""
     run_bytes = _BATCH_BYTES if _is_nested(schema) else _RUN_BYTES
-    run: list[Block] = []
+    run: list[RecordBlock] = []
     size = 0
     fault: BlockFaultError | None = None
     try:
@@ -162,8 +167,8 @@ def _is_nested(schema: Record) -> bool:
 
 
 def _decoded(
-    decoder: RecordDecoder, run: list[Block], split: Split, report: SplitReport
-) -> Iterator[tuple[int, Decoded]]:
+    decoder: RecordDecoder, run: list[RecordBlock], split: Split, report: SplitReport
+) -> Iterator[tuple[int, RecordChunk]]:
     """The records of each block, with the byte at which the block begins."""
     for block in run:
         try:
@@ -177,7 +182,7 @@ def _malformed(message: str, byte: int, split: Split, report: SplitReport) -> Ma
     return MalformedRecordError(message, uri=split.file.uri, row=report.rows_present + 1, byte=byte)
 
 
-def _pieces(batch: pa.RecordBatch, run: list[Block], report: SplitReport) -> Iterator[pa.RecordBatch]:
+def _pieces(batch: pa.RecordBatch, run: list[RecordBlock], report: SplitReport) -> Iterator[pa.RecordBatch]:
     size = sum(len(block.data) for block in run)
     rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
     nested = batch.num_rows > rows and any(field.type.num_fields for field in batch.schema)
@@ -189,9 +194,7 @@ def _pieces(batch: pa.RecordBatch, run: list[Block], report: SplitReport) -> Ite
         yield piece
 
 
-def _lines(chunk: Decoded, converters: Converters, byte: int, report: SplitReport) -> Iterator[JsonLines]:
-    convert = converters.record
-
+def _lines(chunk: RecordChunk, convert: ValueStep | None, byte: int, report: SplitReport) -> Iterator[JsonLines]:
     def line(record: dict[str, Any]) -> bytes:
         values = record if convert is None else convert(record)
         if None in values.values():
@@ -202,13 +205,8 @@ def _lines(chunk: Decoded, converters: Converters, byte: int, report: SplitRepor
         yield JsonLines(lines)
 
 
-def _values_of(chunk: Decoded, byte: int, columns: TableColumns, report: SplitReport) -> list[dict[str, Any]]:
-    """The records that can be read, as `columns` takes them."""
-    return _readable(chunk, lambda record: columns.values_of(record, report.rows_present + 1), byte, report)
-
-
 def _readable(
-    chunk: Decoded, convert: Callable[[dict[str, Any]], _Made], byte: int, report: SplitReport
+    chunk: RecordChunk, convert: Callable[[dict[str, Any]], _Made], byte: int, report: SplitReport
 ) -> list[_Made]:
     """What `convert` makes of the records that can be read; they are counted, and the others rejected."""
     kept: list[_Made] = []

@@ -5,20 +5,16 @@ plain schema (see PlainSchema) around it. Behind the array stands a mark. Where 
 is not where it should be; a decoder that read the blocks as such would lose rows then, or, as this one, hang.
 """
 
-import importlib.machinery
-import importlib.util
-import io
 import json
 import os
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.formats.avro.container import MAGIC, SYNC_BYTES, Block
+from file_cdk.formats.avro.container import MAGIC, SYNC_BYTES, RecordBlock
+from file_cdk.formats.avro.extension import OpenContainer, container_opener
 from file_cdk.formats.avro.schema import (
     MAX_TABLE_DIGITS,
     NULL,
@@ -63,9 +59,9 @@ def _is_fit(node: Node) -> bool:
 class NativeDecoder:
     """Decodes runs of blocks of one schema. Make it by `decoder_for`."""
 
-    def __init__(self, schema: Record, open_source: "_OpenSource") -> None:
+    def __init__(self, schema: Record, open_container: OpenContainer) -> None:
         self._type = plain_type(schema)
-        self._open_source = open_source
+        self._open_container = open_container
         self._mark = os.urandom(_MARK_BYTES)
         self._sync = os.urandom(SYNC_BYTES)
         rows = {"type": "array", "items": PlainSchema(decimals=True).of(schema)}
@@ -73,7 +69,7 @@ class NativeDecoder:
         fields = [{"name": "rows", "type": rows}, {"name": "mark", "type": mark}]
         self._header = _header({"type": "record", "name": "run", "fields": fields}, self._sync)
 
-    def decode(self, blocks: Sequence[Block]) -> pa.StructArray | None:
+    def decode(self, blocks: Sequence[RecordBlock]) -> pa.StructArray | None:
         """The records of the blocks, as `plain_type(schema)`; None if anything is odd about them."""
         pieces: list[bytes] = []
         for block in blocks:
@@ -84,7 +80,7 @@ class NativeDecoder:
         pieces += (b"\0", self._mark)
         size = sum(map(len, pieces))
         run = b"".join((self._header, _long(1), _long(size), *pieces, self._sync))
-        batch = self._open_source(run)
+        batch = self._open_container(run)
         if batch is None or batch.num_rows != 1 or batch.column(1)[0].as_py() != self._mark:
             return None
         rows = batch.column(0).values
@@ -113,62 +109,23 @@ def _same_layout(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found.equals(wanted))
 
 
-_OpenSource = Callable[[bytes], pa.RecordBatch | None]
-
-
 def decoder_for(schema: Record) -> NativeDecoder | None:
     """None when the library is missing or other than expected, or does not read the schema right."""
-    if not reads_right(schema) or (open_source := _library()) is None:
+    if not reads_right(schema) or (open_container := _library()) is None:
         return None
-    return NativeDecoder(schema, open_source)
+    return NativeDecoder(schema, open_container)
 
 
 @cache
-def _library() -> _OpenSource | None:
-    """The first batch of a container in memory, straight from the extension: the public functions go through a data frame,
-    which takes longer than decoding. That part has no promise to stay, so it is tried before it is relied on."""
+def _library() -> OpenContainer | None:
+    """Nobody promises that the extension stays as it is: it is tried before it is relied on."""
     try:
-        extension = _extension()
-        source, avro_error = extension.AvroSource, extension.AvroError
+        open_container = container_opener()
     except (ImportError, AttributeError):
         return None
-
-    def open_source(run: bytes) -> pa.RecordBatch | None:
-        def opened() -> AbstractContextManager[io.BytesIO]:
-            return nullcontext(io.BytesIO(run))
-
-        # It has to outlive the call of `next`: when it is freed with an error under way, the error is lost (SystemError).
-        batches = iter(source([opened], False, False).batch_iter(1, None))
-        try:
-            # One row a batch and one batch: the rest of the block is never looked for, as that would not end.
-            return pa.record_batch(next(batches))
-        except (avro_error, pa.ArrowException, ValueError, TypeError, AttributeError, StopIteration):
-            return None
-        except BaseException as exc:
-            if type(exc).__name__ != "PanicException":  # a bug in Rust code; it is no Exception, and cannot be imported
-                raise
-            return None
-
-    probe = NativeDecoder(Record("probe", (("n", Scalar("long")),)), open_source)
-    found = probe.decode([Block(0, 2, _long(5) + _long(-7))])
-    return open_source if found is not None and found.field(0).to_pylist() == [5, -7] else None
-
-
-def _extension() -> Any:
-    """polars-avro's extension module alone: the package around it imports polars, which takes 0.2 s and 40 MB."""
-    name = "polars_avro._avro_rs"
-    if name in sys.modules:
-        return sys.modules[name]
-    package = importlib.util.find_spec("polars_avro")
-    if package is None or package.submodule_search_locations is None:
-        raise ImportError(name)
-    found = importlib.machinery.PathFinder.find_spec(name, package.submodule_search_locations)
-    if found is None or found.loader is None:
-        raise ImportError(name)
-    extension = importlib.util.module_from_spec(found)
-    sys.modules[name] = extension  # it cannot be loaded twice, should someone import the package later
-    found.loader.exec_module(extension)
-    return extension
+    probe = NativeDecoder(Record("probe", (("n", Scalar("long")),)), open_container)
+    found = probe.decode([RecordBlock(0, 2, _long(5) + _long(-7))])
+    return open_container if found is not None and found.field(0).to_pylist() == [5, -7] else None
 
 
 def _header(schema: Any, sync: bytes) -> bytes:

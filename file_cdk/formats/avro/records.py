@@ -29,6 +29,9 @@ class BadRecord:
     raw: bytes
 
 
+RecordChunk = list[dict[str, Any] | BadRecord]
+
+
 class RecordDecoder:
     """Decodes the records of one schema to plain values (see PlainSchema)."""
 
@@ -40,7 +43,7 @@ class RecordDecoder:
         self._read: Callable[..., Any] = schemaless_reader
         self._walks = needs_walk(schema)
 
-    def chunks(self, data: bytes, count: int) -> Iterator[list[dict[str, Any] | BadRecord]]:
+    def chunks(self, data: bytes, count: int) -> Iterator[RecordChunk]:
         """All `count` records that make up `data`, in lists of about 256 KiB of it.
 
         Raises BadRecordsError after the records before the one at fault, and when data is left after the last one.
@@ -50,43 +53,27 @@ class RecordDecoder:
         if fault is not None:
             raise BadRecordsError(fault)
 
-    def _decode(self, data: bytes, count: int, *, whole: bool) -> Iterator[list[dict[str, Any] | BadRecord]]:
+    def _decode(self, data: bytes, count: int, *, whole: bool) -> Iterator[RecordChunk]:
         stream = io.BytesIO(data)
         per_chunk = max(1, min(count, _CHUNK_BYTES * count // max(len(data), 1)))
         read, schema = self._read, self._parsed
         for done in range(0, count, per_chunk):
-            begin = stream.tell()
-            size = min(per_chunk, count - done)
+            chunk: RecordChunk = []
             try:
-                chunk = [read(stream, schema, None) for _ in range(size)]
-            except _FASTAVRO_ERRORS:
-                yield from self._one_by_one(data, begin, size, stream)
-            else:
-                yield chunk
-        if whole and stream.tell() != len(data):
-            raise BadRecordsError("its records end before its data does")
-
-    def _one_by_one(
-        self, data: bytes, begin: int, count: int, stream: io.BytesIO
-    ) -> Iterator[list[dict[str, Any] | BadRecord]]:
-        chunk: list[dict[str, Any] | BadRecord] = []
-        stream.seek(begin)
-        for _ in range(count):
-            begin = stream.tell()
-            try:
-                chunk.append(self._read(stream, self._parsed, None))
-            except UnicodeDecodeError:
-                stream.seek(begin)
-                try:
-                    self._read(stream, self._skipping, None)
-                except _FASTAVRO_ERRORS:
-                    yield chunk
-                    raise BadRecordsError("a record in it cannot be decoded") from None
-                chunk.append(BadRecord(_NOT_TEXT, data[begin : stream.tell()]))
+                for _ in range(min(per_chunk, count - done)):
+                    begin = stream.tell()
+                    try:
+                        chunk.append(read(stream, schema, None))
+                    except UnicodeDecodeError:
+                        stream.seek(begin)
+                        read(stream, self._skipping, None)
+                        chunk.append(BadRecord(_NOT_TEXT, data[begin : stream.tell()]))
             except _FASTAVRO_ERRORS:
                 yield chunk
                 raise BadRecordsError("a record in it cannot be decoded") from None
-        yield chunk
+            yield chunk
+        if whole and stream.tell() != len(data):
+            raise BadRecordsError("its records end before its data does")
 
     @cached_property
     def _skipping(self) -> Any:

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000
-"""Types after each use of a named type was written out in full: those of a few lines may stand for billions."""
+"""Maximum number of types, each use of a named type written out in full: those of a few lines may stand for billions."""
 
 MAX_TABLE_DIGITS = 38
-"""Of a decimal that is a decimal in a table, too; one with more is text there."""
+"""Maximum digits of a decimal that is one in a table, too; with more it is text there."""
 
 _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 _LOGICAL = {
@@ -153,12 +153,10 @@ class _Parser:
         return Union(tuple(self.parse(branch, namespace, depth + 1) for branch in raw))
 
     def _record(self, raw: Mapping[str, Any], namespace: str, depth: int) -> Node:
-        name = _full_name(raw, namespace)
+        name = self._new_name(raw, namespace)
         fields = raw.get("fields")
         if not isinstance(fields, list):
             raise AvroSchemaError(f"its schema has a record {name!r} without fields")
-        if name in self.open or name in self.named:
-            raise AvroSchemaError(f"its schema defines {name!r} twice")
         before = self.nodes
         self.open.add(name)
         parsed: dict[str, Node] = {}
@@ -173,12 +171,16 @@ class _Parser:
         return record
 
     def _define(self, raw: Mapping[str, Any], namespace: str, node: Node) -> Node:
-        name = _full_name(raw, namespace)
-        if name in self.open or name in self.named:
-            raise AvroSchemaError(f"its schema defines {name!r} twice")
+        name = self._new_name(raw, namespace)
         self.named[name] = node
         self.sizes[name] = 1
         return node
+
+    def _new_name(self, raw: Mapping[str, Any], namespace: str) -> str:
+        name = _full_name(raw, namespace)
+        if name in self.open or name in self.named:
+            raise AvroSchemaError(f"its schema defines {name!r} twice")
+        return name
 
     def _reference(self, name: str, namespace: str) -> Node:
         candidates = (name,) if "." in name or not namespace else (f"{namespace}.{name}", name)

@@ -9,7 +9,7 @@ from file_cdk.core.errors import MalformedRecordError, TypeMismatchError
 from file_cdk.formats.avro.columns import NotColumnarError, table_column
 from file_cdk.formats.avro.schema import Node, Record, Union
 from file_cdk.formats.avro.types import arrow_type, plain_type, tabular, union_type
-from file_cdk.formats.avro.values import Convert, Converters, InexactError
+from file_cdk.formats.avro.values import Converters, InexactError, ValueStep
 from file_cdk.formats.table_columns import AskedColumns
 
 
@@ -33,7 +33,7 @@ class TableColumns:
         self._asked.check(table_schema(schema))
         converters = Converters(schema)
         self._columns: list[tuple[int, str, Node]] = []
-        self._steps: list[tuple[str, Convert]] = []
+        self._steps: list[tuple[str, ValueStep]] = []
         for index, (name, node) in enumerate(schema.fields):
             if name not in self._asked.types:
                 continue
@@ -43,7 +43,7 @@ class TableColumns:
                 self._steps.append((name, step))
 
     def of_plain(self, rows: pa.StructArray, first_row: int) -> pa.RecordBatch | None:
-        """From `plain_type(schema)`; None when values need a look one by one. TypeMismatchError at those that do not fit."""
+        """rows: of `plain_type(schema)`. None when values need a look one by one. Raises TypeMismatchError if some do not fit."""
         try:
             return self._batch(
                 [table_column(rows.field(i), node) for i, _, node in self._columns], len(rows), first_row
@@ -65,7 +65,7 @@ class TableColumns:
         return record
 
     def of_values(self, records: list[dict[str, Any]], first_row: int) -> pa.RecordBatch:
-        """From records that went through `values_of`."""
+        """records: those that went through `values_of`."""
         arrays = []
         for _, name, node in self._columns:
             try:

@@ -4,7 +4,7 @@ Plain schemas encode to the same bytes, but have no logical types, no enums and 
 see what all of them read alike, and what values mean is decided here, once for all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -95,44 +95,45 @@ _ARROW_TIMES = {
 
 def plain_type(node: Node) -> pa.DataType:
     """The Arrow type of the values as decoders give them: times and enums are numbers. Not for unions and recursion."""
-    node, _ = optional(node)
-    match node:
-        case Scalar(logical="decimal") if node.precision <= MAX_TABLE_DIGITS:
-            return pa.decimal128(node.precision, node.scale)
-        case Scalar(kind="fixed"):
-            return pa.binary(node.size_bytes) if node.size_bytes else pa.binary()
-        case Scalar():
-            return _ARROW[node.kind]
-        case Enum():
-            return pa.int32()
-        case Record():
-            return pa.struct([pa.field(name, plain_type(child)) for name, child in node.fields])
-        case Array():
-            return pa.list_(plain_type(node.items))
-        case Map():
-            return pa.map_(pa.string(), plain_type(node.values))
-    raise AssertionError(f"{type(node).__name__} has no Arrow type")
+    return _type_of(node, _plain_scalar)
 
 
 def arrow_type(node: Node) -> pa.DataType:
     """The Arrow type that holds the values exactly, as what they mean. Not for unions and recursion."""
+    return _type_of(node, _exact_scalar)
+
+
+def _type_of(node: Node, scalar: Callable[[Scalar | Enum], pa.DataType]) -> pa.DataType:
     node, _ = optional(node)
     match node:
-        case Scalar(logical="uuid" | "duration"):
-            return pa.string()
-        case Scalar(logical="decimal") if node.precision > MAX_TABLE_DIGITS:
-            return pa.string()
-        case Scalar() if node.logical in _ARROW_TIMES:
-            return _ARROW_TIMES[node.logical]
-        case Enum():
-            return pa.string()
+        case Scalar() | Enum():
+            return scalar(node)
         case Record():
-            return pa.struct([pa.field(name, arrow_type(child)) for name, child in node.fields])
+            return pa.struct([pa.field(name, _type_of(child, scalar)) for name, child in node.fields])
         case Array():
-            return pa.list_(arrow_type(node.items))
+            return pa.list_(_type_of(node.items, scalar))
         case Map():
-            return pa.map_(pa.string(), arrow_type(node.values))
-    return plain_type(node)
+            return pa.map_(pa.string(), _type_of(node.values, scalar))
+    raise AssertionError(f"{type(node).__name__} has no Arrow type")
+
+
+def _plain_scalar(node: Scalar | Enum) -> pa.DataType:
+    match node:
+        case Enum():
+            return pa.int32()
+        case Scalar(logical="decimal") if node.precision <= MAX_TABLE_DIGITS:
+            return pa.decimal128(node.precision, node.scale)
+        case Scalar(kind="fixed"):
+            return pa.binary(node.size_bytes) if node.size_bytes else pa.binary()
+    return _ARROW[node.kind]
+
+
+def _exact_scalar(node: Scalar | Enum) -> pa.DataType:
+    if isinstance(node, Enum) or node.logical in ("uuid", "duration"):
+        return pa.string()
+    if node.logical == "decimal" and node.precision > MAX_TABLE_DIGITS:
+        return pa.string()
+    return _ARROW_TIMES.get(node.logical) or _plain_scalar(node)
 
 
 def union_type(union: Union, *, exact: bool) -> Scalar:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from file_cdk.core.instants import clock_text, date_text, duration_text
+from file_cdk.core.instants import date_text, duration_text, instant_text
 from file_cdk.formats.avro.schema import (
     MAX_TABLE_DIGITS,
     Array,
@@ -27,8 +27,8 @@ from file_cdk.formats.avro.schema import (
 )
 from file_cdk.formats.avro.types import union_type
 
-Convert = Callable[[Any], Any]
-"""Of a value that is not None."""
+ValueStep = Callable[[Any], Any]
+"""From a value that is not None."""
 
 
 class BadValueError(Exception):
@@ -40,7 +40,9 @@ class InexactError(Exception):
 
 
 _SECONDS_PER_DAY = 86_400
-_PER_SECOND = {"millis": 1_000, "micros": 1_000_000, "nanos": 1_000_000_000}
+_UNITS = {"millis": "ms", "micros": "us", "nanos": "ns"}
+_DIGITS = {"millis": 3, "micros": 6, "nanos": 9}
+_DATE_CHARACTERS = len("1970-01-01T")
 _EXACT = Context(prec=MAX_TABLE_DIGITS)
 _MAX_DECIMAL_BYTES = 1024
 
@@ -50,63 +52,42 @@ def text_of(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def _fraction_text(unit: str, *, own_precision: bool) -> Callable[[int], str]:
-    """Of so many parts of a second: none if it is whole, else six digits, or nine below a microsecond.
-
-    own_precision: always as many digits as the unit has.
-    """
-    if own_precision:
-        digits = {"millis": 3, "micros": 6}[unit]
-        return lambda rest: f".{rest:0{digits}}"
-    match unit:
-        case "millis":
-            return lambda rest: f".{rest:03}000" if rest else ""
-        case "micros":
-            return lambda rest: f".{rest:06}" if rest else ""
-    return lambda rest: "" if not rest else f".{rest:09}" if rest % 1000 else f".{rest // 1000:06}"
-
-
-def _time_text(unit: str) -> Convert:
-    per_second = _PER_SECOND[unit]
-    fraction = _fraction_text(unit, own_precision=False)
+def _time_text(unit: str) -> ValueStep:
+    per_day = _SECONDS_PER_DAY * 10 ** _DIGITS[unit]
+    name = _UNITS[unit]
 
     def convert(value: int) -> str:
-        second, rest = divmod(value, per_second)
-        if not 0 <= second < _SECONDS_PER_DAY:
+        if not 0 <= value < per_day:
             raise BadValueError("a time is not within a day")
-        return clock_text(second) + fraction(rest)
+        return instant_text(value, name)[_DATE_CHARACTERS:]
 
     return convert
 
 
-def _timestamp_text(logical: str, *, own_precision: bool) -> Convert:
+def _timestamp_text(logical: str, *, own_precision: bool) -> ValueStep:
+    """own_precision: as many digits of a second as the unit has, be they zeros."""
     unit = logical.rpartition("-")[2]
     zone = "" if logical.startswith("local") else "+00:00"
-    per_second = _PER_SECOND[unit]
-    fraction = _fraction_text(unit, own_precision=own_precision and unit != "nanos")
+    name, digits = _UNITS[unit], _DIGITS[unit]
+    if not own_precision or unit == "nanos":
+        return lambda value: instant_text(value, name) + zone
 
     def convert(value: int) -> str:
-        seconds, rest = divmod(value, per_second)
-        day, second = divmod(seconds, _SECONDS_PER_DAY)
-        return f"{date_text(day)}T{clock_text(second)}{fraction(rest)}{zone}"
+        seconds, rest = divmod(value, 10**digits)
+        return f"{instant_text(seconds, 's')}.{rest:0{digits}}{zone}"
 
     return convert
-
-
-def decimal_of(unscaled: bytes, scale: int) -> Decimal:
-    number = int.from_bytes(unscaled, "big", signed=True)
-    return Decimal((number < 0, tuple(map(int, str(abs(number)))), -scale))
 
 
 def uuid_text(value: str) -> str:
-    """In lower case and with dashes, if it is a UUID."""
+    """The value, if it is a UUID in lower case and with dashes."""
     try:
         return str(UUID(value))
     except ValueError:
         return value
 
 
-def _enum_text(symbols: tuple[str, ...]) -> Convert:
+def _enum_text(symbols: tuple[str, ...]) -> ValueStep:
     known = dict(enumerate(symbols))
 
     def convert(value: int) -> str:
@@ -118,16 +99,17 @@ def _enum_text(symbols: tuple[str, ...]) -> Convert:
     return convert
 
 
-def _decimal_text(node: Scalar) -> Convert:
+def _decimal_text(node: Scalar) -> ValueStep:
     def convert(value: bytes) -> str:
         if len(value) > _MAX_DECIMAL_BYTES:  # Python takes long for integers of many thousands of digits
             raise BadValueError("a decimal has too many digits")
-        return str(decimal_of(value, node.scale))
+        number = int.from_bytes(value, "big", signed=True)
+        return str(Decimal((number < 0, tuple(map(int, str(abs(number)))), -node.scale)))
 
     return convert
 
 
-def _scalar_text(node: Scalar, *, top: bool, double_as_string: bool) -> Convert | None:
+def _scalar_text(node: Scalar, *, top: bool, double_as_string: bool) -> ValueStep | None:
     match node.logical:
         case "":
             if node.kind in ("bytes", "fixed"):
@@ -156,12 +138,12 @@ class Converters:
 
     def __init__(self, schema: Record, *, double_as_string: bool = False) -> None:
         self._double_as_string = double_as_string
-        self._records: dict[str, Convert | None] = {}
-        self.record: Convert | None = self._of_record(schema, top=True)
+        self._records: dict[str, ValueStep | None] = {}
+        self.record: ValueStep | None = self._of_record(schema, top=True)
         """A record to one that a JSON encoder writes as it should be. Timestamps of its own columns, if these are never
         null, print as many digits as their unit has; all others as many as they need."""
 
-    def _json(self, node: Node, *, top: bool = False) -> Convert | None:
+    def _json(self, node: Node, *, top: bool = False) -> ValueStep | None:
         match node:
             case Scalar():
                 return _scalar_text(node, top=top, double_as_string=self._double_as_string)
@@ -180,12 +162,12 @@ class Converters:
             case Recursion():
                 return self._again(node.name)
 
-    def _of_record(self, node: Record, *, top: bool = False) -> Convert | None:
+    def _of_record(self, node: Record, *, top: bool = False) -> ValueStep | None:
         convert = _members({name: self._json(child, top=top) for name, child in node.fields})
         self._records[node.name] = convert
         return convert
 
-    def _again(self, name: str) -> Convert:
+    def _again(self, name: str) -> ValueStep:
         records = self._records  # the record is not in it yet, being made from this
 
         def convert(value: Any) -> Any:
@@ -194,7 +176,7 @@ class Converters:
 
         return convert
 
-    def table(self, node: Node, *, exact: bool = True) -> Convert | None:
+    def table(self, node: Node, *, exact: bool = True) -> ValueStep | None:
         """A plain value to what pyarrow takes for the plain type of `tabular(node)`.
 
         exact: as in types.union_type; if False, InexactError is raised besides.
@@ -222,7 +204,7 @@ class Converters:
                 return _json_text(self._json(node))
         return None
 
-    def _to_one_type(self, node: Union, *, exact: bool) -> Convert:
+    def _to_one_type(self, node: Union, *, exact: bool) -> ValueStep:
         match union_type(node, exact=exact).kind:
             case "long":
                 return _unwrapped
@@ -231,7 +213,7 @@ class Converters:
         return _json_text(self._json(node))
 
 
-def _members(steps: Mapping[str, Convert | None]) -> Convert | None:
+def _members(steps: Mapping[str, ValueStep | None]) -> ValueStep | None:
     needed = [(name, step) for name, step in steps.items() if step]
 
     def convert(record: dict[str, Any]) -> dict[str, Any]:
@@ -243,7 +225,7 @@ def _members(steps: Mapping[str, Convert | None]) -> Convert | None:
     return convert if needed else None
 
 
-def _each(step: Convert | None, nullable: bool) -> Convert | None:
+def _each(step: ValueStep | None, nullable: bool) -> ValueStep | None:
     if step is None:
         return None
     if nullable:
@@ -251,12 +233,12 @@ def _each(step: Convert | None, nullable: bool) -> Convert | None:
     return lambda values: list(map(step, values))
 
 
-def _object(step: Convert | None) -> Convert:
+def _object(step: ValueStep | None) -> ValueStep:
     pairs = _pairs(step)
     return lambda found: dict(pairs(found))
 
 
-def _pairs(step: Convert | None) -> Convert:
+def _pairs(step: ValueStep | None) -> ValueStep:
     """Keys and values of a map, from the records that PlainSchema makes of them."""
 
     def convert(found: list[dict[str, Any]]) -> list[tuple[str, Any]]:
@@ -271,7 +253,7 @@ def _pairs(step: Convert | None) -> Convert:
     return convert
 
 
-def _branch(steps: Mapping[str, Convert | None]) -> Convert:
+def _branch(steps: Mapping[str, ValueStep | None]) -> ValueStep:
     def convert(wrapped: dict[str, Any]) -> Any:
         ((number, value),) = wrapped.items()
         step = steps[number]
@@ -280,7 +262,7 @@ def _branch(steps: Mapping[str, Convert | None]) -> Convert:
     return convert
 
 
-def _checked(step: Convert | None) -> Convert:
+def _checked(step: ValueStep | None) -> ValueStep:
     """The value itself, if `step` takes it."""
 
     def convert(value: Any) -> Any:
@@ -309,7 +291,7 @@ def _to_double(wrapped: dict[str, Any]) -> float:
     return float(value)
 
 
-def _to_decimal(node: Scalar) -> Convert:
+def _to_decimal(node: Scalar) -> ValueStep:
     def convert(value: bytes) -> Decimal:
         number = int.from_bytes(value, "big", signed=True)
         if abs(number) >= 10**node.precision:
@@ -319,7 +301,7 @@ def _to_decimal(node: Scalar) -> Convert:
     return convert
 
 
-def _json_text(convert: Convert | None) -> Convert:
+def _json_text(convert: ValueStep | None) -> ValueStep:
     """Text as it is, anything else as JSON."""
 
     def text(value: Any) -> str:

@@ -10,7 +10,7 @@ from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Recursi
 
 MAX_VALUE_DEPTH = 100
 MAX_EMPTY_ITEMS = 100_000
-"""Of values that take no bytes, the arrays of a record may hold so many."""
+"""Maximum number of values in the arrays of a record if they take no bytes."""
 
 _FIXED_BYTES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
@@ -22,6 +22,7 @@ class _WalkError(Exception):
 
 
 def needs_walk(schema: Record) -> bool:
+    """Whether files of the schema may have such records."""
     return any(
         isinstance(node, Recursion) or (isinstance(node, Array) and smallest_bytes(node.items) == 0)
         for node in walk(schema)

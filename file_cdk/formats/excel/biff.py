@@ -15,7 +15,7 @@ _CODE_PAGE, _ENCRYPTED, _SHARED_TEXTS = 0x0042, 0x002F, 0x00FC
 _FORMULA, _BOOL_OR_ERROR, _SHARED_TEXT = 0x0006, 0x0205, 0x00FD
 _LABEL, _RICH_LABEL, _FORMULA_TEXT = 0x0204, 0x00D6, 0x0207
 _OLD_CELLS = frozenset({0x0002, 0x0003, 0x0004, 0x0005})
-"""Of Excel 2 to 4, which calamine passes over."""
+"""Cells of Excel 2 to 4, which calamine passes over."""
 _CELLS = _OLD_CELLS | {_FORMULA, _BOOL_OR_ERROR, 0x0203, _LABEL, 0x027E, _SHARED_TEXT, _RICH_LABEL}
 _CELL_RUN = 0x00BD
 """Numbers of one row side by side."""
@@ -109,7 +109,7 @@ def _foreign_code_page(stream: bytes, offsets: list[int]) -> int | None:
 
 
 def _text(kind: int, content: bytes) -> bytes:
-    """Of a cell's text, as Excel 95 writes it."""
+    """A cell's text in bytes, as Excel 95 writes it."""
     if kind in (_LABEL, _RICH_LABEL) and len(content) >= 8:
         return content[8 : 8 + struct.unpack_from("<H", content, 6)[0]]
     return content[2:] if kind == _FORMULA_TEXT else b""
@@ -142,7 +142,7 @@ def _is_error(kind: int, content: bytes) -> bool:
 
 
 def _records(stream: bytes, position: int) -> Iterator[tuple[int, bytes]]:
-    """From `position` to the end of that part of the workbook."""
+    """Types and contents from `position` to the end of that part of the workbook."""
     while position + 4 <= len(stream):
         kind, size = struct.unpack_from("<HH", stream, position)
         yield kind, stream[position + 4 : position + 4 + size]

@@ -22,7 +22,7 @@ _inflating: Any = import_module("isal.isal_zlib")  # twice as fast as zlib; its 
 Kind = Literal["xlsx", "xlsb", "xls", "ods"]
 
 MAX_EXPANSION_RATIO = 200
-"""A workbook that unpacks to more than so many times its size is refused, if it is larger than MIN_SUSPECT_BYTES then."""
+"""Maximum size of an unpacked workbook, in sizes of the packed one, if it is larger than MIN_SUSPECT_BYTES."""
 MIN_SUSPECT_BYTES = 64 << 20
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -36,15 +36,8 @@ _SAVE_AS_XLSX = "Open it in a spreadsheet program and save it as .xlsx"
 _SAVE_UNLOCKED = "Save it without one"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A member of the zip archive, as its directory describes it."""
-
-    name: str
-    offset: int
-    packed_bytes: int
-    size_bytes: int
-    method: int
+Part = zipfile.ZipInfo
+"""A member of the zip archive, as its directory describes it. Sizes in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +51,26 @@ class Container:
 
     def inflate(self, part: Part) -> Iterator[bytes]:
         """The part's bytes in pieces. Raises MalformedFileError when they are damaged, or more than the directory says."""
-        left = part.size_bytes
+        left = part.file_size
         try:
             for piece in self._pieces(part, left + 1):
                 left -= len(piece)
                 if left < 0:
-                    raise self._lies(part)
+                    what = f"part {part.filename!r} of the workbook is larger than the archive's directory says"
+                    raise MalformedFileError(what, uri=self.uri)
                 yield piece
         except (_inflating.error, struct.error):
-            raise MalformedFileError(f"part {part.name!r} of the workbook is damaged", uri=self.uri) from None
+            raise MalformedFileError(f"part {part.filename!r} of the workbook is damaged", uri=self.uri) from None
 
     def read(self, name: str, at_most: int) -> bytes | None:
         """A whole part; None when there is none, or when it is larger than `at_most`."""
         part = self.parts.get(name)
-        if part is None or part.size_bytes > at_most:
+        if part is None or part.file_size > at_most:
             return None
         return b"".join(self.inflate(part))
 
     def head(self, part: Part, size_bytes: int) -> bytes:
-        """The part's first bytes; none when they are damaged, which is told when the part is read."""
+        """The part's first bytes; none when they are damaged, which is reported when the part is read."""
         try:
             return next(self._pieces(part, size_bytes), b"")[:size_bytes]
         except (_inflating.error, struct.error):
@@ -84,15 +78,15 @@ class Container:
 
     def check_size(self, part: Part) -> None:
         """Raises MalformedFileError when the part is larger than the directory says, as far as that could do harm."""
-        if part.packed_bytes * _MAX_DEFLATE_RATIO > MIN_SUSPECT_BYTES:
+        if part.compress_size * _MAX_DEFLATE_RATIO > MIN_SUSPECT_BYTES:
             for _ in self.inflate(part):
                 pass
 
     def _pieces(self, part: Part, at_most: int) -> Iterator[bytes]:
-        name_bytes, extra_bytes = _LOCAL_HEADER.unpack_from(self.data, part.offset)
-        start = part.offset + 30 + name_bytes + extra_bytes
-        packed = memoryview(self.data)[start : start + part.packed_bytes]
-        if part.method == zipfile.ZIP_STORED:
+        name_bytes, extra_bytes = _LOCAL_HEADER.unpack_from(self.data, part.header_offset)
+        start = part.header_offset + 30 + name_bytes + extra_bytes
+        packed = memoryview(self.data)[start : start + part.compress_size]
+        if part.compress_type == zipfile.ZIP_STORED:
             yield bytes(packed)
             return
         inflater = _inflating.decompressobj(-zlib.MAX_WBITS)
@@ -102,11 +96,6 @@ class Container:
             at_most -= len(piece)
             if inflater.eof or at_most <= 0:
                 return
-
-    def _lies(self, part: Part) -> MalformedFileError:
-        return MalformedFileError(
-            f"part {part.name!r} of the workbook is larger than the archive's directory says", uri=self.uri
-        )
 
 
 def identify(data: bytes, uri: str, max_unpacked_bytes: int) -> Container:
@@ -139,7 +128,7 @@ def _ole_kind(data: bytes, uri: str) -> Kind:
 
 
 def _ole_name(name: str) -> bytes:
-    """As a directory entry of the container spells it."""
+    """The name as a directory entry of the container spells it."""
     return name.encode("utf-16-le") + b"\0\0"
 
 
@@ -149,16 +138,11 @@ def parts_of(data: bytes, uri: str) -> dict[str, Part]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error):
         raise MalformedFileError("the workbook is damaged or cut off: it is no whole zip archive", uri=uri) from None
-    return {
-        info.filename.replace("\\", "/").lower(): Part(
-            info.filename, info.header_offset, info.compress_size, info.file_size, info.compress_type
-        )
-        for info in infos
-    }
+    return {info.filename.replace("\\", "/").lower(): info for info in infos}
 
 
 def _refuse_bombs(parts: Mapping[str, Part], packed_bytes: int, uri: str, max_unpacked_bytes: int) -> None:
-    total = sum(part.size_bytes for part in parts.values())
+    total = sum(part.file_size for part in parts.values())
     if total > MIN_SUSPECT_BYTES and total > MAX_EXPANSION_RATIO * packed_bytes:
         raise MalformedFileError(
             f"the workbook would unpack to {total} bytes, more than {MAX_EXPANSION_RATIO} times its size", uri=uri

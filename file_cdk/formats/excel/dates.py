@@ -19,13 +19,13 @@ _CELL_FORMAT = re.compile(rb"<(?:\w+:)?xf[\s/>][^>]*>?")
 _NUMBER = re.compile(rb"""\snumFmtId=["']([0-9]{1,9})["']""")
 _CODE = re.compile(rb"""\sformatCode=(?:"([^"]*)"|'([^']*)')""")
 DAYS_AND_TIMES = frozenset({*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)})
-"""Numbers of formats that need no code."""
+"""Numbers of formats of days and times that need no code."""
 ELAPSED = frozenset({46})
-"""As DAYS_AND_TIMES, of durations."""
+"""Numbers of formats of durations that need no code."""
 
 
 def negative_styles(text: bytes) -> set[int]:
-    """Of cells whose number is below zero."""
+    """Numbers of the formats of cells that are below zero."""
     return set(map(int, _NEGATIVE.findall(text))) if b"-" in text else set()
 
 

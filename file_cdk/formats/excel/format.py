@@ -15,8 +15,8 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify
 from file_cdk.formats.excel.sheets import choose_sheets, names_sheets
-from file_cdk.formats.excel.table import Batch, SheetTable, sheet_table
-from file_cdk.formats.excel.values import Column, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
+from file_cdk.formats.excel.table import SheetBatch, SheetTable, sheet_table
+from file_cdk.formats.excel.values import Cells, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
 from file_cdk.formats.excel.workbook import Workbook
 from file_cdk.formats.table_columns import AskedColumns
 
@@ -149,7 +149,7 @@ class _LineWriter:
             )
         self._encoder = msgspec.json.Encoder()
 
-    def lines(self, columns: Sequence[Column]) -> list[bytes]:
+    def lines(self, columns: Sequence[Cells]) -> list[bytes]:
         records = list(map(self._record, *map(json_values, columns)))
         return self._encoder.encode_lines(records).split(b"\n")[:-1]
 
@@ -158,7 +158,7 @@ class _LineWriter:
         return {name: value for name, value in pairs if value is not None or self._keep_nulls}
 
 
-def _typed(names: Sequence[str], batch: Batch, asked: AskedColumns, first_row: int) -> pa.RecordBatch:
+def _typed(names: Sequence[str], batch: SheetBatch, asked: AskedColumns, first_row: int) -> pa.RecordBatch:
     columns = dict(zip(names, batch.columns, strict=True))
     found = {name: arrow_type(column) for name, column in columns.items()}
     misfits = asked.misfits(pa.schema(list(found.items())))

@@ -8,9 +8,9 @@ _ENTRY_BYTES = 128
 _STREAM_TYPE = 2
 _SMALL_STREAM_BYTES = 4096
 _NAMES = ("workbook", "book")
-"""In lower case, since names are compared so. The first that there is, is read: `book` beside it is for Excel 95."""
+"""Names of the stream, in lower case, since case does not matter. `book` beside `workbook` is for Excel 95."""
 _SPELLED = {"workbook": "Workbook", "book": "Book"}
-"""As calamine looks for them."""
+"""The names as calamine looks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,10 @@ class _Entry:
 
 def workbook_stream(data: bytes) -> bytes:
     """Empty when it cannot be found."""
+    table, entries, entry = _opened(data)
+    if entry is None:
+        return b""
     try:
-        table, entries = _directory(data)
-        entry = _workbook(entries)
-        if entry is None:
-            return b""
         if entry.size_bytes >= _SMALL_STREAM_BYTES:
             return _joined(data, _chain(table, entry.first), _sector_bytes(data))[: entry.size_bytes]
         root = _joined(
@@ -43,22 +42,13 @@ def workbook_stream(data: bytes) -> bytes:
 
 
 def holds_workbook(data: bytes) -> bool:
-    try:
-        return _workbook(_directory(data)[1]) is not None
-    except (struct.error, IndexError):
-        return False
+    return _opened(data)[2] is not None
 
 
 def with_usual_name(data: bytes) -> bytes:
     """The same file, its workbook's stream named so that calamine reads it and no other."""
-    try:
-        entries = _directory(data)[1]
-    except (struct.error, IndexError):
-        return data
-    chosen = _workbook(entries)
-    if chosen is None:
-        return data
-    for entry in entries:
+    _, entries, chosen = _opened(data)
+    for entry in entries if chosen else ():
         if entry is chosen:
             name = _SPELLED[entry.name.lower()]
         elif entry.name.lower() in _NAMES:
@@ -72,29 +62,26 @@ def with_usual_name(data: bytes) -> bytes:
 
 
 def stream_edited(data: bytes, position: int, content: bytes) -> bytes:
-    """With bytes of the workbook's stream replaced; as it is where the stream is a small one or they are in two sectors."""
-    try:
-        table, entries = _directory(data)
-        entry = _workbook(entries)
-        size = _sector_bytes(data)
-        if (
-            entry is None
-            or entry.size_bytes < _SMALL_STREAM_BYTES
-            or position // size != (position + len(content) - 1) // size
-        ):
-            return data
-        offset = (_chain(table, entry.first)[position // size] + 1) * size + position % size
-    except (struct.error, IndexError):
+    """The file with bytes of the workbook's stream replaced, but for those in a small stream or in two sectors."""
+    table, _, entry = _opened(data)
+    if entry is None or entry.size_bytes < _SMALL_STREAM_BYTES:
         return data
+    size = _sector_bytes(data)
+    sectors, at = _chain(table, entry.first), position // size
+    if at != (position + len(content) - 1) // size or at >= len(sectors):
+        return data
+    offset = (sectors[at] + 1) * size + position % size
     return data[:offset] + content + data[offset + len(content) :]
 
 
-def _workbook(entries: list[_Entry]) -> _Entry | None:
-    for name in _NAMES:
-        for entry in entries:
-            if entry.name.lower() == name:
-                return entry
-    return None
+def _opened(data: bytes) -> tuple[tuple[int, ...], list[_Entry], _Entry | None]:
+    """The table and the entries of `_directory`, none where they are damaged, and the entry of the workbook's stream."""
+    try:
+        table, entries = _directory(data)
+    except (struct.error, IndexError):
+        return (), [], None
+    found = (entry for name in _NAMES for entry in entries if entry.name.lower() == name)
+    return table, entries, next(found, None)
 
 
 def _sector_bytes(data: bytes) -> int:

@@ -25,7 +25,7 @@ def names_sheets(config: ExcelConfig) -> bool:
 
 
 def choose_sheets(sheets: Sequence[Sheet], config: ExcelConfig, uri: str) -> list[Sheet]:
-    """In the order of the selectors, those of a pattern in the workbook's; each once.
+    """The sheets in the order of the selectors, those of a pattern in the workbook's; each once.
 
     A selector is a sheet's name if there is one of that name, else its number, else a pattern, in which case matters.
     Raises MalformedFileError when the workbook has no sheet, or none that a selector asks for.
@@ -82,7 +82,7 @@ class Area:
             i for i, column in enumerate(sheet.columns) if column >= self.first_column and (end is None or column < end)
         ]
         columns = [sheet.columns[i] - self.first_column for i in kept]
-        rows = islice(sheet, self.first_row, self.end_row) if self._has_rows else iter(())
+        rows = islice(sheet.rows, self.first_row, self.end_row) if self._has_rows else iter(())
         if len(kept) == len(sheet.columns):
             return columns, rows
         low, high = (kept[0], kept[-1] + 1) if kept else (0, 0)

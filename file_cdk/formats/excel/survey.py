@@ -7,22 +7,19 @@ rectangle, so that two cells in opposite corners would take all the memory there
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import unescape
 from xml.parsers import expat
 
 from file_cdk.formats.excel import xlsb
 from file_cdk.formats.excel.biff import biff_book
 from file_cdk.formats.excel.container import Container, Part
 from file_cdk.formats.excel.dates import date_styles, negative_styles
-from file_cdk.formats.excel.xml import resolved
+from file_cdk.formats.excel.xml import attributes, relations, resolved
 
 _MAX_DIRECTORY_BYTES = 16 << 20
-"""Of the parts that list sheets."""
+"""Maximum of the part that lists sheets, in bytes."""
 _MAX_CARRY_BYTES = 4 << 20
 
 _SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^>]*>")
-_RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
-_ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 _WIDE = re.compile(
     rb' r="([A-Z]{2,3})'
@@ -33,14 +30,14 @@ _CELL_ENDS = (b"</c>", b"</x:c>")
 _HEAD_BYTES = 64 << 10
 _TAIL_BYTES = 4096
 _SEEN_THROUGH_BYTES = 4 << 20
-"""In a smaller sheet all cells are looked at; in a larger one what it declares is believed, or the last rows looked at."""
+"""All cells of a smaller sheet are looked at. A larger one is believed, or its last rows are looked at."""
 _MIN_CELLS_PER_BYTE = 1 / 200
 """A sheet that declares fewer cells for its size does not tell the truth: some programs always say A1."""
 _MAX_BELIEVED_CELLS = 16_000_000
-"""Above, it is worth a look at the cells themselves: some programs declare all that there could be."""
+"""Maximum number of cells that a sheet is believed to have: some programs declare all that there could be."""
 _NARROW = 26
-_BOOLEANS = ("0", "1", "true", "false")
 """Columns with names of one letter."""
+_BOOLEANS = ("0", "1", "true", "false")
 
 _FORMULA_ALONE = re.compile(
     rb"<(?:\w+:)?c(\s[^>]*)?>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*"
@@ -111,9 +108,9 @@ def extent_of(container: Container, position: int) -> Extent | None:
     part = sheet_part(container, position)
     if part is None:
         return None
-    declared = _declared(container, part) if part.size_bytes > _SEEN_THROUGH_BYTES else None
-    if declared and _MIN_CELLS_PER_BYTE * part.size_bytes <= declared[0] * declared[1] <= _MAX_BELIEVED_CELLS:
-        return Extent(*declared, part.size_bytes)
+    declared = _declared(container, part) if part.file_size > _SEEN_THROUGH_BYTES else None
+    if declared and _MIN_CELLS_PER_BYTE * part.file_size <= declared[0] * declared[1] <= _MAX_BELIEVED_CELLS:
+        return Extent(*declared, part.file_size)
     return _cells_extent(container, part)
 
 
@@ -138,34 +135,18 @@ def oddities_of(container: Container, position: int) -> Oddities:
 def sheet_part(container: Container, position: int) -> Part | None:
     if container.kind not in ("xlsx", "xlsb"):
         return None
-    relations = _relations(container)
+    targets = {tag.get("Id", ""): tag.get("Target", "") for tag in relations(container)}
     ids = list(xlsb.sheet_ids(container) if container.kind == "xlsb" else _sheet_ids(container))
-    target = relations.get(ids[position]) if position < len(ids) else None
+    target = targets.get(ids[position]) if position < len(ids) else None
     if target is None:
         return None
     return container.parts.get(resolved(target).lower())
 
 
-def _relations(container: Container) -> dict[str, str]:
-    content = container.read(
-        f"xl/_rels/workbook.{'bin' if container.kind == 'xlsb' else 'xml'}.rels", _MAX_DIRECTORY_BYTES
-    )
-    tags = (_attributes(tag) for tag in _RELATION.findall(content or b""))
-    return {tag.get("Id", ""): tag.get("Target", "") for tag in tags}
-
-
 def _sheet_ids(container: Container) -> Iterator[str]:
     """Ids of the relations of the sheets, in the workbook's order."""
     for tag in _SHEET.findall(container.read("xl/workbook.xml", _MAX_DIRECTORY_BYTES) or b""):
-        attributes = _attributes(tag)
-        yield next((value for name, value in attributes.items() if name.endswith(":id")), "")
-
-
-def _attributes(tag: bytes) -> dict[str, str]:
-    return {
-        name.decode(): unescape((double or single).decode("utf-8", "replace"))
-        for name, double, single in _ATTRIBUTE.findall(tag)
-    }
+        yield next((value for name, value in attributes(tag).items() if name.endswith(":id")), "")
 
 
 def _declared(container: Container, part: Part) -> tuple[int, int] | None:
@@ -178,19 +159,19 @@ def _declared(container: Container, part: Part) -> tuple[int, int] | None:
 
 
 def _cells_extent(container: Container, part: Part) -> Extent:
-    """At least that of all cells; never less than 26 columns."""
+    """The extent of all cells or more; never less than 26 columns."""
     if container.kind == "xlsb":
-        return Extent(*xlsb.extent(container, part), part.size_bytes)
+        return Extent(*xlsb.extent(container, part), part.file_size)
     rows, columns = 1, _NARROW
     seen: set[bytes] = set()
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
         for name in set(_WIDE.findall(text)) - seen:
             seen.add(name)
             columns = max(columns, column_number(name.decode()))
-        tail = 0 if part.size_bytes <= _SEEN_THROUGH_BYTES else max(len(text) - _TAIL_BYTES, 0)
+        tail = 0 if part.file_size <= _SEEN_THROUGH_BYTES else max(len(text) - _TAIL_BYTES, 0)
         if places := _PLACE.findall(text, tail):
             rows = max(rows, *map(int, places))
-    return Extent(rows, columns, part.size_bytes)
+    return Extent(rows, columns, part.file_size)
 
 
 def _xml_oddities(container: Container, part: Part) -> Oddities:
@@ -249,7 +230,7 @@ def _whole_tags(pieces: Iterator[bytes], *ends: bytes) -> Iterator[bytes]:
 
 
 def ods_extents(container: Container) -> list[Extent]:
-    """Of the tables in an .ods file's content, in their order, with repeated rows and cells as often as they are repeated.
+    """The extents of the tables in an .ods file's content, in their order, repeated rows and cells in full.
 
     A few bytes may repeat one value in all cells that there can be.
     """
@@ -265,9 +246,9 @@ def ods_extents(container: Container) -> list[Extent]:
                     rows, columns = height + times, max(columns, width)
                 height += times
             if b"<table:table " in row:
-                extents.append(Extent(rows, columns, part.size_bytes))
+                extents.append(Extent(rows, columns, part.file_size))
                 rows = columns = height = 0
-    return [*extents[1:], Extent(rows, columns, part.size_bytes)]
+    return [*extents[1:], Extent(rows, columns, part.file_size)]
 
 
 def _ods_width(row: bytes) -> int:

@@ -6,21 +6,23 @@ from itertools import islice
 
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.formats.excel.header import SHEET_COLUMN, generated_names, header_names
+from file_cdk.formats.column_names import unique, unnamed
 from file_cdk.formats.excel.sheets import Area
-from file_cdk.formats.excel.values import Column
+from file_cdk.formats.excel.values import Cells, json_values
 from file_cdk.formats.excel.workbook import Cell, Sheet, SheetRows
 
+_SHEET_COLUMN = "_sheet"
+
 _BATCH_CELLS = 6 * 1024
-"""About 200 KB as JSON; with larger ones, more of the time goes into collecting garbage and missing caches."""
+"""Cells of a batch, about 200 KB as JSON. Larger batches cost more in collected garbage and missed caches."""
 _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SheetBatch:
     """columns: one for each of the table's names, all of `rows` values."""
 
-    columns: Sequence[Column]
+    columns: Sequence[Cells]
     rows: int
 
 
@@ -35,7 +37,7 @@ class SheetTable:
     says_sheet: bool
     rows: Iterator[Sequence[Cell]]
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[SheetBatch]:
         """Raises MalformedFileError after the rows before the one at fault."""
         width = len(self.names) - self.says_sheet
         blank = [""] * width
@@ -51,10 +53,10 @@ class SheetTable:
                 break
             filled = [row for row in chunk if row != blank]
             if filled:
-                columns: list[Column] = list(zip(*filled, strict=True))
+                columns: list[Cells] = list(zip(*filled, strict=True))
                 if self.says_sheet:
                     columns.append((self.sheet.name,) * len(filled))
-                yield Batch(columns, len(filled))
+                yield SheetBatch(columns, len(filled))
         if fault is not None:
             raise fault
 
@@ -64,14 +66,23 @@ def sheet_table(sheet: Sheet, rows: SheetRows, config: ExcelConfig, *, says_shee
     columns, cells = Area.of(config).cut(rows)
     if not columns:
         return None
-    extra = [SHEET_COLUMN] if says_sheet else []
+    extra = [_SHEET_COLUMN] if says_sheet else []
     if not config.has_header:
-        names = generated_names(columns)
+        names = [f"f{column}" for column in columns]
         return SheetTable(sheet, (*names, *extra), frozenset(names), says_sheet, cells)
     blank = [""] * len(columns)
     header = next((row for row in cells if row != blank), None)
     if header is None:
         return None
-    names = header_names(header, columns, reserved=says_sheet)
-    unnamed = frozenset(name for name, cell in zip(names, header, strict=True) if not str(cell).strip())
-    return SheetTable(sheet, (*names, *extra), unnamed, says_sheet, cells)
+    given = ["" if value is None else str(value).strip() for value in json_values(header)]
+    names = _header_names(given, columns, set(extra))
+    without = frozenset(name for name, text in zip(names, given, strict=True) if not text)
+    return SheetTable(sheet, (*names, *extra), without, says_sheet, cells)
+
+
+def _header_names(given: Sequence[str], columns: Sequence[int], taken: set[str]) -> list[str]:
+    """The texts themselves; `Unnamed: 3` for an empty one, by its column from 0; `x.1` for a second `x`."""
+    texts = unique([text for text in given if text], taken)
+    blank = [column for text, column in zip(given, columns, strict=True) if not text]
+    named, made = iter(texts), iter(unnamed(blank, texts))
+    return [next(named) if text else next(made) for text in given]

@@ -11,17 +11,18 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-Column = Sequence[Any]
+Cells = Sequence[Any]
+"""The cells of one column."""
 
 _EXACT = 2.0**53
 _NUMBERS = frozenset({int, float})
 _DATES = frozenset({date, datetime})
 _REST_OF_INSTANT = {10: "T00:00:00.000000", 19: ".000000", 26: ""}
-"""By the length of an ISO text: what it lacks of a time stamp with six digits."""
+"""What an ISO text lacks of a time stamp with six digits, by its length."""
 _DATE_TIME = {"type": "string", "format": "date-time"}
 
 
-def kinds_of(column: Column) -> set[type]:
+def kinds_of(column: Cells) -> set[type]:
     """Types of the values; empty cells have none."""
     kinds = set(map(type, column))
     if str in kinds and not (any(column) if len(kinds) == 1 else any(v.__class__ is str and v for v in column)):
@@ -33,7 +34,7 @@ def kinds_of(column: Column) -> set[type]:
 
 
 def json_schema_of(kinds: set[type], rows: int) -> dict[str, Any]:
-    """Of a column with values of these types. One without any is of numbers, or in a sheet without records of strings."""
+    """A column without values is of numbers, or of strings in a sheet without records. kinds: the types of its values."""
     if kinds <= _NUMBERS and (kinds or rows):
         return {"type": "number"}
     if kinds == {bool}:
@@ -43,7 +44,7 @@ def json_schema_of(kinds: set[type], rows: int) -> dict[str, Any]:
     return {"type": "string"}
 
 
-def json_values(column: Column) -> Column:
+def json_values(column: Cells) -> Cells:
     """What msgspec writes for each cell; None for an empty one. Dates and times are ISO 8601 with six digits of a second."""
     kinds = set(map(type, column))
     if len(kinds) == 1:
@@ -62,13 +63,13 @@ def json_values(column: Column) -> Column:
     return [_JSON[value.__class__](value) for value in column]
 
 
-def _json_instants(column: Column) -> Column:
-    """Of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
+def _json_instants(column: Cells) -> Cells:
+    """Text of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
     texts = msgspec.json.encode(column).decode()[2:-2].split('","')
     return [text + _REST_OF_INSTANT[len(text)] for text in texts]
 
 
-def _json_numbers(column: Column) -> Column:
+def _json_numbers(column: Cells) -> Cells:
     whole = list(map(float.is_integer, column))
     if not any(whole):
         return column
@@ -84,10 +85,6 @@ def _number(value: float) -> int | float:
     return int(value) if value.is_integer() and -_EXACT < value < _EXACT else value
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def duration_text(value: timedelta) -> str:
     """ISO 8601: `P1DT6H0M0S`, the seconds with a fraction if they have one; of a negative one only the days are."""
     minutes, seconds = divmod(value.seconds, 60)
@@ -99,8 +96,8 @@ def duration_text(value: timedelta) -> str:
 _JSON: Mapping[type, Callable[[Any], Any]] = {
     str: lambda value: value or None,
     float: _number,
-    int: _same,
-    bool: _same,
+    int: lambda value: value,
+    bool: lambda value: value,
     date: lambda value: f"{value.isoformat()}T00:00:00.000000",
     datetime: lambda value: value.isoformat("T", "microseconds"),
     time: time.isoformat,
@@ -111,7 +108,7 @@ _JSON: Mapping[type, Callable[[Any], Any]] = {
 # Arrow
 
 
-def arrow_type(column: Column) -> pa.DataType:
+def arrow_type(column: Cells) -> pa.DataType:
     """The narrowest type that holds the column's values exactly; null if it has none, string if they are of several kinds."""
     kinds = kinds_of(column)
     if not kinds:
@@ -136,8 +133,8 @@ def _is_whole(value: Any) -> bool:
     return value == "" or (float(value).is_integer() and -_EXACT < value < _EXACT)
 
 
-def arrow_array(column: Column, kind: pa.DataType) -> pa.Array:
-    """As `kind`: the `arrow_type` of the column, or string."""
+def arrow_array(column: Cells, kind: pa.DataType) -> pa.Array:
+    """kind: the `arrow_type` of the column, or string."""
     t = pa.types
     if t.is_null(kind):
         return pa.nulls(len(column))

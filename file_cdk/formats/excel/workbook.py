@@ -36,16 +36,16 @@ from file_cdk.formats.excel.survey import (
     sheet_part,
 )
 from file_cdk.formats.excel.xlsb import as_read
-from file_cdk.formats.excel.xml import MAX_MENDED_BYTES, readable, written_anew
+from file_cdk.formats.excel.xml import MAX_MENDED_BYTES, SAVE_ANEW, readable, written_anew
 
 Cell = float | str | bool | date | datetime | time | timedelta
-"""And int, which is a float to Python's typing."""
+"""An int as well, which is a float to Python's typing."""
 
 _MAX_ROWS, _MAX_COLUMNS = 1 << 20, 1 << 14
-"""Of any sheet."""
+"""Maximum of any sheet."""
 _MAX_XLS_ROWS, _MAX_XLS_COLUMNS = 1 << 16, 1 << 8
 _FREE_CELLS = 1 << 24
-"""A rectangle of so many cells takes 400 MB; a larger one must have at least one byte of the sheet's own for each cell."""
+"""Maximum rectangle of a sheet with less than one byte of its own for each cell, in cells: it takes 400 MB."""
 _MAX_SPARSE_CELLS = 64_000_000
 
 # What openpyxl raises on damaged files: it trusts their structure.
@@ -60,7 +60,6 @@ _LINE_END = re.compile("\r\n?")
 
 _SPARSE = "{} has few cells in too large an area"
 _DELETE_FAR_CELLS = "Delete the cells that stand far from the table"
-_SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
 class UnreadableError(Exception):
@@ -76,18 +75,12 @@ class Sheet:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
 class SheetRows:
-    """The rows of one sheet from the first one on, blank ones included.
+    """columns: the sheet's (0 for A) that a row's values belong to, ascending. rows: from its first one on, blank ones too."""
 
-    columns: the sheet's columns (0 for A) that a row's values belong to, ascending. Iterable once.
-    """
-
-    def __init__(self, columns: Sequence[int], rows: Iterator[Sequence[Cell]]) -> None:
-        self.columns = columns
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[Sequence[Cell]]:
-        return self._rows
+    columns: Sequence[int]
+    rows: Iterator[Sequence[Cell]]
 
 
 class Workbook:
@@ -97,7 +90,7 @@ class Workbook:
         self._container = container = readable(container)
         self._uri = container.uri
         for part in container.parts.values():
-            if "worksheets/" not in part.name:  # those are looked through when they are read
+            if "worksheets/" not in part.filename:  # those are looked through when they are read
                 container.check_size(part)
         if container.kind == "xls":
             self._check_xls()
@@ -150,9 +143,9 @@ class Workbook:
     def _mended_xlsb(self, sheet: Sheet) -> SheetRows:
         part = sheet_part(self._container, sheet.position)
         assert part is not None, "that it is misread was told by its part"
-        if part.size_bytes > MAX_MENDED_BYTES:
+        if part.file_size > MAX_MENDED_BYTES:
             raise self._untold(sheet)
-        name = part.name.replace("\\", "/").lower()
+        name = part.filename.replace("\\", "/").lower()
         container = written_anew(self._container, {name: as_read(self._container, part)}, {})
         try:
             with _calamine_errors(self._uri):
@@ -200,7 +193,7 @@ class Workbook:
             declared = (
                 f"code page {book.code_page}, which is not read" if book.code_page else "no code page that is told"
             )
-            raise MalformedFileError(f"the workbook's text is in {declared}", uri=self._uri, remedy=_SAVE_ANEW)
+            raise MalformedFileError(f"the workbook's text is in {declared}", uri=self._uri, remedy=SAVE_ANEW)
         for sheet in book.sheets:
             extent = Extent(sheet.rows, sheet.columns, size_bytes)
             if sheet.rows > _MAX_XLS_ROWS or sheet.columns > _MAX_XLS_COLUMNS or _too_sparse(extent):
@@ -233,7 +226,7 @@ class Workbook:
         given = sum(cell.value not in (None, "") for row in rows for cell in row)
         if part is not None and there != given:
             raise self._untold(sheet)
-        return [_openpyxl_values(row) if row else () for row in rows]
+        return [[_openpyxl_value(cell.value, cell.data_type) for cell in row] for row in rows]
 
     def _damaged(self, sheet: Sheet | None = None) -> MalformedFileError:
         what = "the workbook" if sheet is None else f"sheet {sheet.name!r}"
@@ -241,7 +234,7 @@ class Workbook:
 
     def _untold(self, sheet: Sheet) -> MalformedFileError:
         return MalformedFileError(
-            f"sheet {sheet.name!r} has cells whose values cannot be told", uri=self._uri, remedy=_SAVE_ANEW
+            f"sheet {sheet.name!r} has cells whose values cannot be told", uri=self._uri, remedy=SAVE_ANEW
         )
 
     def _sparse(self, sheet: Sheet) -> MalformedFileError:
@@ -294,12 +287,8 @@ def _laid_out(rows: list[Sequence[Cell]], too_sparse: Any) -> tuple[list[int], I
     return columns, ([row[column] if column < len(row) else "" for column in columns] if row else blank for row in rows)
 
 
-def _openpyxl_values(row: Sequence[Any]) -> list[Cell]:
-    return [_openpyxl_value(cell.value, cell.data_type) for cell in row]
-
-
 def _openpyxl_value(value: Any, data_type: str) -> Cell:
-    """As calamine gives it."""
+    """The value as calamine gives it."""
     match value:
         case None:
             return ""

@@ -12,7 +12,7 @@ from file_cdk.formats.excel.dates import DAYS_AND_TIMES, ELAPSED, is_date
 
 _MAX_STYLES_BYTES = 64 << 20
 _MAX_DIRECTORY_BYTES = 16 << 20
-"""Of the part that lists sheets."""
+"""Maximum of the part that lists sheets, in bytes."""
 _ROW, _BLANK, _SHORT_NUMBER, _CELL_ERROR, _NUMBER, _TEXT, _FORMULA_ERROR, _RICH_TEXT = 0, 1, 2, 3, 5, 6, 11, 62
 _DIMENSION, _SHEET = 148, 156
 _FORMAT, _CELL_FORMAT, _CELL_FORMATS_BEGIN, _CELL_FORMATS_END = 44, 47, 617, 618
@@ -76,7 +76,7 @@ def _is_whole_date(content: bytes, dates: frozenset[int]) -> bool:
 def _date_styles(container: Container) -> frozenset[int]:
     """Numbers of the cell formats that show a number as a date, a time or a duration."""
     part = container.parts.get("xl/styles.bin")
-    if part is None or part.size_bytes > _MAX_STYLES_BYTES:
+    if part is None or part.file_size > _MAX_STYLES_BYTES:
         return frozenset()
     numbers = set(DAYS_AND_TIMES | ELAPSED)
     used: list[int] = []
@@ -104,7 +104,7 @@ def _record(kind: int, content: bytes) -> bytes:
 
 def sheet_ids(container: Container) -> Iterator[str]:
     part = container.parts["xl/workbook.bin"]
-    if part.size_bytes > _MAX_DIRECTORY_BYTES:
+    if part.file_size > _MAX_DIRECTORY_BYTES:
         return
     for kind, content in records(container, part):
         if kind == _SHEET:
@@ -124,7 +124,7 @@ def records(container: Container, part: Part) -> Iterator[tuple[int, bytes]]:
             position = end
         left = data[position:]
     if left:
-        raise MalformedFileError(f"part {part.name!r} of the workbook is cut off", uri=container.uri)
+        raise MalformedFileError(f"part {part.filename!r} of the workbook is cut off", uri=container.uri)
 
 
 def record_at(data: bytes, position: int) -> tuple[int, int, int] | None:

@@ -14,6 +14,7 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from html import unescape
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
@@ -24,7 +25,7 @@ _HEAD_BYTES = 4096
 _LONGEST_PROLOG_BYTES = 1 << 20
 _LONGEST_TAGS_BYTES = 64 << 10
 MAX_MENDED_BYTES = 512 << 20
-"""Of a workbook's parts together, unpacked: more is not written anew."""
+"""Maximum of the parts of a workbook that is written anew, together and unpacked, in bytes."""
 
 _UNREAD = ("customxml/", "docprops/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/embeddings/", "xl/theme/")
 _ODS_READ = ("content.xml", "meta-inf/manifest.xml")
@@ -48,12 +49,13 @@ _TABLE_TAG = re.compile(rb"<(/?)table:table[ >]")
 _TABLE_IN_TABLE = re.compile(r"<table:table[ >](?:(?!</table:table>).)*?<table:table[ >]", re.DOTALL)
 
 _RELATION = re.compile(rb"<(?:\w+:)?Relationship\s[^>]*>")
-_ATTRIBUTE = re.compile(rb"""(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _USUAL = {"styles": "xl/styles.xml", "sharedStrings": "xl/sharedstrings.xml"}
 _TEXTS = re.compile(r"""\suniqueCount\s*=\s*["'](\d{1,30})["']""")
 _BEGIN_TEXTS = b"\x9f\x01\x08"
 """The record that begins the shared texts of an .xlsb file; the number of all, and of different ones, follow."""
 _MAX_RELATIONS_BYTES = 16 << 20
+SAVE_ANEW = "Open it in a spreadsheet program and save it again"
 
 
 def readable(container: Container) -> Container:
@@ -88,16 +90,25 @@ def _moved(container: Container) -> dict[str, str]:
     if container.kind != "xlsx" or "xl/workbook.xml" not in container.parts:
         return {}
     moved = {}
-    for tag in _RELATION.findall(container.read("xl/_rels/workbook.xml.rels", _MAX_RELATIONS_BYTES) or b""):
-        found = {
-            name.decode(): (double or single).decode("utf-8", "replace")
-            for name, double, single in _ATTRIBUTE.findall(tag)
-        }
+    for found in relations(container):
         usual = _USUAL.get(found.get("Type", "").rpartition("/")[2])
         real = resolved(found.get("Target", "")).lower()
         if usual is not None and real != usual and real in container.parts:
             moved[usual] = real
     return moved
+
+
+def relations(container: Container) -> Iterator[dict[str, str]]:
+    """The attributes of each relation of the part that lists sheets."""
+    name = f"xl/_rels/workbook.{'bin' if container.kind == 'xlsb' else 'xml'}.rels"
+    return map(attributes, _RELATION.findall(container.read(name, _MAX_RELATIONS_BYTES) or b""))
+
+
+def attributes(tag: bytes) -> dict[str, str]:
+    return {
+        name.decode(): unescape((double or single).decode("utf-8", "replace"))
+        for name, double, single in _ATTRIBUTE.findall(tag)
+    }
 
 
 def resolved(target: str) -> str:
@@ -114,20 +125,17 @@ def _declares_too_many_texts(container: Container) -> bool:
     head = container.head(part, _HEAD_BYTES)
     if container.kind != "xlsb":
         declared = _TEXTS.search(head.replace(b"\0", b"").decode("latin-1"))
-        return declared is not None and int(declared[1]) > part.size_bytes
-    if head.startswith(_BEGIN_TEXTS) and len(head) >= 11 and struct.unpack_from("<4xI", head, 3)[0] > part.size_bytes:
+        return declared is not None and int(declared[1]) > part.file_size
+    if head.startswith(_BEGIN_TEXTS) and len(head) >= 11 and struct.unpack_from("<4xI", head, 3)[0] > part.file_size:
         raise _refusal(container, part, "declares more texts than it can hold")
     return False
 
 
 def _read_parts(container: Container) -> Iterator[tuple[str, Part]]:
     for name, part in container.parts.items():
-        if name in _ODS_READ if container.kind == "ods" else _is_read_of_xlsx(name):
+        is_read_of_xlsx = name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
+        if name in _ODS_READ if container.kind == "ods" else is_read_of_xlsx:
             yield name, part
-
-
-def _is_read_of_xlsx(name: str) -> bool:
-    return name.endswith((".xml", ".rels")) and not name.startswith(_UNREAD)
 
 
 def _encoding(container: Container, part: Part) -> str | None:
@@ -135,8 +143,12 @@ def _encoding(container: Container, part: Part) -> str | None:
     size = _HEAD_BYTES
     while True:
         head = container.head(part, size)
-        utf_16 = head.startswith(_UTF_16_MARKS)
-        text = _utf_16_text(head) if utf_16 else head.decode("latin-1").removeprefix("\xef\xbb\xbf")
+        utf_16 = _utf_16(head)
+        text = (
+            head[: len(head) // 2 * 2].decode(utf_16, "replace")
+            if utf_16
+            else head.decode("latin-1").removeprefix("\xef\xbb\xbf")
+        )
         prolog = _BLANKS_AND_REMARKS.match(text)
         assert prolog is not None, "it matches nothing too"
         rest = text[prolog.end() : prolog.end() + 9]
@@ -148,7 +160,7 @@ def _encoding(container: Container, part: Part) -> str | None:
     if rest == "<!DOCTYPE":
         raise _refusal(container, part, "has a document type declaration (DTD), which a workbook may not have")
     if utf_16:
-        return "utf-16" if head.startswith(_UTF_16_MARKS[:2]) else "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+        return utf_16
     declared = _ENCODING.match(text)
     if declared is None:
         return None
@@ -160,14 +172,16 @@ def _encoding(container: Container, part: Part) -> str | None:
     return None if name in _AS_UTF_8 else name
 
 
-def _utf_16_text(head: bytes) -> str:
-    codec = "utf-16" if head.startswith(_UTF_16_MARKS[:2]) else "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-    return head[: len(head) // 2 * 2].decode(codec, "replace")
+def _utf_16(head: bytes) -> str | None:
+    """Which form of UTF-16 it is in, if in any."""
+    if not head.startswith(_UTF_16_MARKS):
+        return None
+    return "utf-16" if head.startswith(_UTF_16_MARKS[:2]) else "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
 
 
 def _decoded(container: Container, name: str, encoding: str) -> str:
     part = container.parts[name]
-    if part.size_bytes > MAX_MENDED_BYTES:
+    if part.file_size > MAX_MENDED_BYTES:
         raise _refusal(container, part, "is too large to be put into a form that can be read")
     try:
         text = b"".join(container.inflate(part)).decode(encoding)
@@ -212,24 +226,21 @@ def written_anew(container: Container, changed: Mapping[str, bytes], moved: Mapp
         for name, part in container.parts.items()
         if name not in changed and name not in moved and not name.startswith(_UNREAD) and not name.endswith("/")
     }
-    if sum(part.size_bytes for part in kept.values()) + sum(map(len, changed.values())) > MAX_MENDED_BYTES:
+    if sum(part.file_size for part in kept.values()) + sum(map(len, changed.values())) > MAX_MENDED_BYTES:
         raise MalformedFileError(
-            "the workbook is too large to be put into a form that can be read", uri=container.uri, remedy=_SAVE_ANEW
+            "the workbook is too large to be put into a form that can be read", uri=container.uri, remedy=SAVE_ANEW
         )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for part in kept.values():
-            archive.writestr(part.name, b"".join(container.inflate(part)))
+            archive.writestr(part.filename, b"".join(container.inflate(part)))
         for name, data in changed.items():
-            archive.writestr(container.parts[name].name, data)
+            archive.writestr(container.parts[name].filename, data)
         for usual, real in moved.items():
             data = changed[real] if real in changed else b"".join(container.inflate(container.parts[real]))
             archive.writestr(usual, data)
     return replace(container, data=content.getvalue(), parts=parts_of(content.getvalue(), container.uri))
 
 
-_SAVE_ANEW = "Open it in a spreadsheet program and save it again"
-
-
 def _refusal(container: Container, part: Part, what: str) -> MalformedFileError:
-    return MalformedFileError(f"part {part.name!r} of the workbook {what}", uri=container.uri, remedy=_SAVE_ANEW)
+    return MalformedFileError(f"part {part.filename!r} of the workbook {what}", uri=container.uri, remedy=SAVE_ANEW)

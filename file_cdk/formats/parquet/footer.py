@@ -125,10 +125,7 @@ def _opened_fit(
 ) -> tuple[pq.ParquetFile, FitSchema]:
     """The file with a schema that is fit for pyarrow. fault: what it said of the file's own, which is raised if the footer
     is damaged; otherwise the reason is looked for."""
-    stream.seek(size_bytes - _TRAILER_BYTES - footer_bytes)
-    footer = b""
-    while len(footer) < footer_bytes and (block := stream.read(footer_bytes - len(footer))):
-        footer += block
+    footer = _bytes_at(stream, size_bytes - _TRAILER_BYTES - footer_bytes, footer_bytes)
     try:
         if fault is not None and not is_whole(footer):
             raise fault
@@ -159,10 +156,7 @@ def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:
     """Length of the footer, from the file's last bytes."""
     if size_bytes < _SMALLEST_BYTES:
         raise MalformedFileError(f"is not a Parquet file: it has only {size_bytes} bytes", uri=file.uri)
-    stream.seek(size_bytes - _TRAILER_BYTES)
-    trailer = b""
-    while len(trailer) < _TRAILER_BYTES and (block := stream.read(_TRAILER_BYTES - len(trailer))):
-        trailer += block
+    trailer = _bytes_at(stream, size_bytes - _TRAILER_BYTES, _TRAILER_BYTES)
     if trailer.endswith(_MAGIC_ENCRYPTED):
         raise MalformedFileError("is an encrypted Parquet file, which this version cannot read", uri=file.uri)
     if not trailer.endswith(_MAGIC):
@@ -171,8 +165,17 @@ def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:
         raise MalformedFileError(f"{what}: it does not end with the Parquet magic bytes", uri=file.uri)
     footer_bytes = int.from_bytes(trailer[:4], "little")
     if footer_bytes > size_bytes - _SMALLEST_BYTES:
-        raise MalformedFileError("is not a whole Parquet file: its footer is damaged or truncated", uri=file.uri)
+        raise MalformedFileError(_DAMAGED, uri=file.uri)
     return footer_bytes
+
+
+def _bytes_at(stream: IO[bytes], position: int, size_bytes: int) -> bytes:
+    """Fewer where the stream ends before."""
+    stream.seek(position)
+    data = b""
+    while len(data) < size_bytes and (piece := stream.read(size_bytes - len(data))):
+        data += piece
+    return data
 
 
 def _starts(metadata: pq.FileMetaData) -> tuple[int, ...]:

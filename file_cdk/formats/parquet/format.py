@@ -11,7 +11,7 @@ from file_cdk.core.config import ParquetConfig
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.arrow_cast import Cast
+from file_cdk.formats.arrow_cast import TypeCast
 from file_cdk.formats.parquet.footer import Footer, read_footer
 from file_cdk.formats.parquet.rows import decode_row_group, open_parquet
 from file_cdk.formats.parquet.types import json_schema_type, record_type
@@ -19,8 +19,6 @@ from file_cdk.formats.parquet.values import Column
 from file_cdk.formats.table_columns import AskedColumns
 
 _CACHED_FOOTERS = 8
-
-Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,8 @@ class ParquetFormat:
         return self._footers.get(file, lambda: read_footer(stream, file))
 
     @property
-    def _cast(self) -> Cast:
-        return Cast(rounds_decimals=self.config.decimal_as_float)
+    def _cast(self) -> TypeCast:
+        return TypeCast(rounds_decimals=self.config.decimal_as_float)
 
     def _table_schema(self, footer: Footer) -> pa.Schema:
         as_float = self.config.decimal_as_float
@@ -153,7 +151,7 @@ def _read(
     columns: Sequence[Column],
     split: Split,
     report: SplitReport,
-    convert: Convert,
+    convert: Callable[[pa.RecordBatch], pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     groups = footer.row_groups(split.start, split.end)
     report.start = split.start if split.is_first else footer.start_of(groups.start)

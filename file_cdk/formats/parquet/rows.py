@@ -21,11 +21,11 @@ _VALUE_BYTES = 16
 """A value's estimated size as JSON, name included: encoded Parquet may hardly take a bit for it."""
 
 _WORST_BATCH_BYTES = 8 * 1024 * 1024
-"""What a batch may take should each value of a dictionary be its longest."""
+"""Maximum of a batch if each value of a dictionary is its longest, in bytes."""
 _HARMLESS_VALUE_BYTES = 1024
 _HARMLESS_DICTIONARY_BYTES = 64 * 1024
 _PROBED_ROWS = 64
-"""Few enough for values of any length."""
+"""Rows that are decoded to learn something of them: few enough for values of any length."""
 
 _BUFFERED_ABOVE_BYTES = 32 * 1024 * 1024
 _BUFFER_BYTES = 1024 * 1024
@@ -105,7 +105,7 @@ def _converted(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBat
 
 
 def _readable(batch: pa.RecordBatch, columns: Sequence[Column]) -> Rows:
-    """Of a batch in which some values mean nothing, or have more digits than they should."""
+    """The rows of a batch in which some values mean nothing, or have more digits than they should."""
     rejected: dict[int, str] = {}
     for column, array in zip(columns, batch.columns, strict=True):
         if column.convert is not None:

@@ -28,10 +28,10 @@ _MAP, _MAP_KEY_VALUE, _LIST_CONVERTED, _DECIMAL_CONVERTED = 1, 2, 3, 5
 _LOGICAL_MAP, _LOGICAL_DECIMAL, _LOGICAL_INTEGER = 2, 5, 10
 
 _SIGNED = 2
-"""In a logical integer."""
+"""The field of a logical integer that says whether it is signed."""
 
 SHORT_INTEGERS = {11: "uint8", 12: "uint16", 15: "int8", 16: "int16"}
-"""By the number of their converted type."""
+"""Names of the types by the number of their converted type."""
 
 INT96_BYTES = 12
 MAX_DECIMAL_DIGITS = 76

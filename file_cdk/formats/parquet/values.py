@@ -14,9 +14,8 @@
 Text that is not UTF-8, another time beyond the day, and a map's key that is null reject their record.
 """
 
-from array import array as numbers
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -25,18 +24,23 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
+    ArrayStep,
+    are_within,
     has_key_twice,
     is_list,
     last_of_each_key,
     list_offsets,
     map_entries,
+    null_mask,
     plain_lists,
+    scalar_of,
+    spelled,
     unwrapped,
+    with_entries,
+    with_items,
+    with_members,
 )
 from file_cdk.formats.parquet.schema import INT96_BYTES, FitSchema
-
-Convert = Callable[[pa.Array], pa.Array]
-"""Raises NullKeyError."""
 
 NOT_TEXT = "text that is not valid UTF-8"
 NOT_A_TIME = "a time that is not within a day"
@@ -54,11 +58,14 @@ class NullKeyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """name: in the file. kind: of the arrays that `convert` gives of pyarrow's; None: these are right as they are."""
+    """name: in the file. kind: of the arrays that `convert` gives of pyarrow's; None: these are right as they are.
+
+    `convert` raises NullKeyError.
+    """
 
     name: str
     kind: pa.DataType
-    convert: Convert | None
+    convert: ArrayStep | None
 
 
 def columns_of(schema: pa.Schema, parquet: pq.ParquetSchema, fit: FitSchema | None) -> tuple[Column, ...]:
@@ -93,7 +100,7 @@ class _Meanings:
     leaves: Iterator[str]
     maps: frozenset[tuple[str, ...]]
 
-    def of(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def of(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         t = pa.types
         if isinstance(kind, pa.BaseExtensionType):
             inner, convert = self.of(kind.storage_type, path)
@@ -111,64 +118,45 @@ class _Meanings:
             return self._list(kind, path)
         return _scalar(kind, next(self.leaves))
 
-    def _struct(self, kind: pa.StructType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _struct(self, kind: pa.StructType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         found = [self.of(field.type, (*path, field.name)) for field in kind]
         steps = [step for _, step in found]
         if not any(steps):
             return kind, None
-        names = [field.name for field in kind]
 
         def convert(array: pa.StructArray) -> pa.Array:
             columns = [c if step is None else step(c) for c, step in zip(array.flatten(), steps, strict=True)]
-            return pa.StructArray.from_arrays(columns, names=names, mask=_mask(array))
+            return with_members(array, columns)
 
-        return pa.struct([pa.field(name, new) for name, (new, _) in zip(names, found, strict=True)]), convert
+        return pa.struct([pa.field(field.name, new) for field, (new, _) in zip(kind, found, strict=True)]), convert
 
-    def _map(self, kind: pa.MapType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _map(self, kind: pa.MapType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         entries = (*path, "key_value")
         key, key_step = self.of(kind.key_type, (*entries, "key"))
         item, item_step = self.of(kind.item_type, (*entries, "value"))
         if key_step is None and item_step is None:
             return kind, _with_keys_once
+        return pa.map_(key, item), lambda array: _with_keys_once(with_entries(array, key_step, item_step))
 
-        def convert(array: pa.MapArray) -> pa.Array:
-            lists = map_entries(array)
-            flat = lists.flatten()
-            keys, items = flat.field(0), flat.field(1)
-            keys = keys if key_step is None else key_step(keys)
-            items = items if item_step is None else item_step(items)
-            return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array)))
-
-        return pa.map_(key, item), convert
-
-    def _list(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, Convert | None]:
+    def _list(self, kind: pa.DataType, path: tuple[str, ...]) -> tuple[pa.DataType, ArrayStep | None]:
         inner, step = self.of(kind.value_type, (*path, "list"))
         if path in self.maps:
             return _map_of_pairs(inner, step)
         if step is None:
             return kind, None
-        return pa.list_(inner), lambda array: _with_items(array, step)
+        return pa.list_(inner), lambda array: with_items(array, step)
 
 
-def _after(unwrap: Convert, convert: Convert) -> Convert:
+def _after(unwrap: ArrayStep, convert: ArrayStep) -> ArrayStep:
     return lambda array: convert(unwrap(array))
 
 
 def _with_keys_once(array: pa.MapArray) -> pa.MapArray:
-    """Of a key that a map has more than once the last value counts, says the specification of Parquet."""
+    """The last value of a key counts, says the specification of Parquet."""
     return last_of_each_key(array) if has_key_twice(array) else array
 
 
-def _mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
-
-
-def _with_items(array: pa.Array, step: Convert) -> pa.Array:
-    lists = plain_lists(array)
-    return pa.ListArray.from_arrays(list_offsets(lists), step(lists.flatten()), mask=_mask(lists))
-
-
-def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataType, Convert]:
+def _map_of_pairs(pairs: pa.StructType, step: ArrayStep | None) -> tuple[pa.DataType, ArrayStep]:
     """The step raises NullKeyError: Arrow ends the process when it is to make a map of null keys."""
 
     def convert(array: pa.ListArray) -> pa.Array:
@@ -177,7 +165,7 @@ def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataTy
         keys, items = flat.flatten()
         if keys.null_count:
             raise NullKeyError
-        return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(lists)))
+        return _with_keys_once(pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=null_mask(lists)))
 
     return pa.map_(pairs.field(0).type, pairs.field(1).type), convert
 
@@ -185,12 +173,12 @@ def _map_of_pairs(pairs: pa.StructType, step: Convert | None) -> tuple[pa.DataTy
 # Scalars
 
 
-def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, Convert | None]:
+def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, ArrayStep | None]:
     match meaning:
         case "enum" if pa.types.is_binary(kind):
             return pa.string(), lambda array: array.view(pa.string())
         case "interval":
-            return pa.string(), _intervals
+            return pa.string(), lambda array: spelled(array, duration_text)
         case "int96":
             return pa.timestamp("us"), _instants
         case "utc time" if pa.types.is_time(kind):
@@ -202,7 +190,7 @@ def _scalar(kind: pa.DataType, meaning: str) -> tuple[pa.DataType, Convert | Non
 
 
 def _unsigned(array: pa.Array, bits: int) -> pa.Array:
-    """Some write 255 as -1, for what it is in 8 bits; what is no number of so many bits stays as it is stored."""
+    """Some write 255 as -1, which it is in 8 bits. A number that does not fit the bits stays as it is stored."""
     low = pc.min(array).as_py()
     if low is None or low >= 0:
         return array
@@ -210,17 +198,11 @@ def _unsigned(array: pa.Array, bits: int) -> pa.Array:
     return pa.array(values, array.type)
 
 
-def _intervals(array: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else duration_text(value) for value in array.to_pylist()], pa.string())
-
-
 def _within_the_day(array: pa.Array) -> pa.Array:
     kind = array.type
     per_day = _PER_DAY[kind.unit]
     ticks = array.view(pa.int32() if pa.types.is_time32(kind) else pa.int64())
-    ends = pc.min_max(ticks)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    if low is None or 0 <= low <= high < per_day:
+    if are_within(ticks, 0, per_day - 1):
         return array
     wrapped = [v if v is None or not -per_day <= v < 2 * per_day else v % per_day for v in ticks.to_pylist()]
     return pa.array(wrapped, ticks.type).view(kind)
@@ -229,9 +211,9 @@ def _within_the_day(array: pa.Array) -> pa.Array:
 def _instants(array: pa.Array) -> pa.Array:
     """Nanoseconds of a day (8 bytes), then the Julian day (4), both little endian."""
     days, nanoseconds = _int96_parts(array)
-    thousandth = pc.divide(nanoseconds, _scalar_of(1000))
+    thousandth = pc.divide(nanoseconds, scalar_of(1000))
     try:
-        if pc.all(pc.equal(pc.multiply(thousandth, _scalar_of(1000)), nanoseconds)).as_py() is not False:
+        if pc.all(pc.equal(pc.multiply(thousandth, scalar_of(1000)), nanoseconds)).as_py() is not False:
             return _sum(days, _US_PER_DAY, thousandth).cast(pa.timestamp("us"))
         return _sum(days, 1000 * _US_PER_DAY, nanoseconds).cast(pa.timestamp("ns"))
     except pa.ArrowInvalid:  # beyond the years that 64 bits hold
@@ -241,24 +223,19 @@ def _instants(array: pa.Array) -> pa.Array:
 
 
 def _sum(days: pa.Array, per_day: int, rest: pa.Array) -> pa.Array:
-    return pc.add_checked(pc.multiply_checked(days, _scalar_of(per_day)), rest)
+    return pc.add_checked(pc.multiply_checked(days, scalar_of(per_day)), rest)
 
 
 def _int96_parts(array: pa.FixedSizeBinaryArray) -> tuple[pa.Array, pa.Array]:
     """Days since 1970 and nanoseconds."""
     values = pc.fill_null(array, bytes(INT96_BYTES)) if array.null_count else array
     days, nanoseconds = pc.binary_slice(values, 8, 12), pc.binary_slice(values, 0, 8)
-    since = pc.subtract(days.view(pa.int32()).cast(pa.int64()), _scalar_of(_EPOCH_JULIAN_DAY))
+    since = pc.subtract(days.view(pa.int32()).cast(pa.int64()), scalar_of(_EPOCH_JULIAN_DAY))
     rest = nanoseconds.view(pa.int64())
     if not array.null_count:
         return since, rest
     valid, none = array.is_valid(), pa.nulls(len(array), pa.int64())
     return pc.if_else(valid, since, none), pc.if_else(valid, rest, none)
-
-
-def _scalar_of(number: int) -> pa.Scalar:
-    """Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process."""
-    return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(numbers("q", [number]))])[0]
 
 
 # Values that mean nothing
@@ -274,13 +251,10 @@ def with_wider_decimals(array: pa.Array) -> pa.Array:
     if t.is_decimal(kind):
         return _wider_decimals(array)
     if t.is_struct(kind) and kind.num_fields:
-        columns = [with_wider_decimals(column) for column in array.flatten()]
-        return pa.StructArray.from_arrays(columns, names=[field.name for field in kind], mask=_mask(array))
+        return with_members(array, list(map(with_wider_decimals, array.flatten())))
     if t.is_map(kind):
-        lists = map_entries(array)
-        keys, items = map(with_wider_decimals, lists.flatten().flatten())
-        return pa.MapArray.from_arrays(list_offsets(lists), keys, items, mask=_mask(array))
-    return _with_items(array, with_wider_decimals) if is_list(kind) else array
+        return with_entries(array, with_wider_decimals, with_wider_decimals)
+    return with_items(array, with_wider_decimals) if is_list(kind) else array
 
 
 def _wider_decimals(array: pa.Array) -> pa.Array:
@@ -328,7 +302,7 @@ def faults(array: pa.Array) -> dict[int, str]:
     return {}
 
 
-def null_keys(array: pa.Array, convert: Convert, first_row: int = 0) -> dict[int, str]:
+def null_keys(array: pa.Array, convert: ArrayStep, first_row: int = 0) -> dict[int, str]:
     """The rows that cannot be converted for a key that is null, by halves."""
     try:
         convert(array)
