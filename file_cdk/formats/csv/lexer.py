@@ -13,7 +13,7 @@ import pyarrow.compute as cp
 import pyarrow.csv as pc
 
 from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, StandIn
-from file_cdk.formats.csv.quotes import MIN_JOINED_LINES, Widths
+from file_cdk.formats.csv.quotes import MIN_JOINED_LINES
 from file_cdk.formats.csv.shape import Shape
 
 _BLANK_LINE = re.compile(rb"(?:\A|[\r\n]) +(?:[\r\n]|\Z)")
@@ -232,10 +232,9 @@ def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
         return dialect.double_quote and _are_right_by_row(prepared, dialect, delimiter)
     if prepared.count(line_end) <= records + 1:
         return True
-    widths = Widths.of(shape)
     return not any(
         inside.count(line_end) >= MIN_JOINED_LINES - 1
-        and all(widths.fit(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
+        and all(shape.header.fits(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
         for inside in (parts if isinstance(parts, list) else parts.to_pylist())[1::2]
     )
 
