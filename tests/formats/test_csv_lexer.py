@@ -4,12 +4,17 @@ import io
 import pytest
 
 from file_cdk.formats.csv.dialect import Dialect
-from file_cdk.formats.csv.lexer import Lexed, Lexer, OddRow, UnlexableError, without_padding
+from file_cdk.formats.csv.lexer import Lexed, Lexer, UnlexableError, without_padding
 
 
 def lex(piece: bytes, *, width: int = 2, at_file_end: bool = False, dialect: Dialect | None = None) -> Lexed:
     lexer = Lexer(dialect or Dialect(), width)
     return lexer.read(lexer.prepare(piece, at_file_end=at_file_end), lexer.strings)
+
+
+def odd_rows(lexed: Lexed) -> list[tuple[int, int, str]]:
+    """Number, width and text of each."""
+    return [(row.number, row.actual_columns, row.text) for row in lexed.odd]
 
 
 @pytest.mark.parametrize(
@@ -26,14 +31,14 @@ def test_a_piece_that_ends_in_quotes_is_open(piece: bytes) -> None:
 
 
 def test_rows_that_look_like_the_one_appended_are_not_taken_for_it() -> None:
-    assert lex(b",,\n1,2\n,,\n").odd == [OddRow(1, 3, ",,"), OddRow(3, 3, ",,")]
+    assert odd_rows(lex(b",,\n1,2\n,,\n")) == [(1, 3, ",,"), (3, 3, ",,")]
     assert not lex(b',,\n1,"2\n,,\n').closed
 
 
 def test_rows_of_other_widths_are_told_with_their_numbers() -> None:
     lexed = lex(b'1\r\n1,2\r\n\r\n1,"2\r\n",3\r\n"2"\r\n')
     assert lexed.table.to_pydict() == {"0": ["1"], "1": ["2"]}
-    assert lexed.odd == [OddRow(1, 1, "1"), OddRow(3, 3, '1,"2\r\n",3'), OddRow(4, 1, '"2"')]
+    assert odd_rows(lexed) == [(1, 1, "1"), (3, 3, '1,"2\r\n",3'), (4, 1, '"2"')]
     assert lexed.closed
 
 
@@ -42,7 +47,7 @@ def test_a_delimiter_of_several_bytes_has_a_stand_in(delimiter: str) -> None:
     text = f'1{delimiter}"2{delimiter}3"\n\x1f{delimiter}4|\n5{delimiter}6\n7\n'
     lexed = lex(text.encode(), dialect=Dialect(delimiter=delimiter))
     assert lexed.table.to_pydict() == {"0": ["1", "\x1f", "5"], "1": [f"2{delimiter}3", "4|", "6"]}
-    assert (lexed.odd, lexed.closed, lexed.delimiter_in_values) == ([OddRow(4, 1, "7")], True, True)
+    assert (odd_rows(lexed), lexed.closed, lexed.delimiter_in_values) == ([(4, 1, "7")], True, True)
     assert not lex(f"1{delimiter}2\n".encode(), dialect=Dialect(delimiter=delimiter)).delimiter_in_values
 
 

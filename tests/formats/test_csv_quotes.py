@@ -86,7 +86,7 @@ def test_the_lines_of_a_bad_record_are_kept_where_they_are_rows(sequential: bool
     ],
 )
 def test_which_pieces_are_told_to_be_right(piece: bytes, right: bool) -> None:
-    shape = Shape(Header(("a", "b", "c"), 0, 0, 0, b"\n"), Dialect(), FaultPolicy.for_table(CsvConfig()))
+    shape = Shape(Header(("a", "b", "c"), 0, 0, 0, b"\n"), Dialect(), FaultPolicy.of(CsvConfig(), of_table=True))
     assert are_right(piece + b",,,\n", 1, shape) is right
     many = 10_000  # above that size another way is taken
     assert are_right(b"1,2,3\n" * many + piece + b",,,\n", many + 1, shape) is right

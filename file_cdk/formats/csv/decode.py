@@ -20,7 +20,7 @@ from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
 from file_cdk.formats.csv.dialect import CANONICAL, Dialect
 from file_cdk.formats.csv.header import Header
-from file_cdk.formats.csv.lexer import Lexed, Lexer, OddRow, UnlexableError, are_right
+from file_cdk.formats.csv.lexer import Lexed, Lexer, UnlexableError, are_right
 from file_cdk.formats.csv.rows import regular_rows
 from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, FittedRows, OddRowError, OddRows, Shape
 
@@ -73,54 +73,47 @@ class TakenApart:
     cut: int = 0
 
 
-class OddRowReader:
-    """Does with rows of an odd width what the file's policy says."""
+def take_apart(odd: Sequence[pc.InvalidRow], piece: bytes, shape: Shape) -> TakenApart | None:
+    """Does with rows of an odd width what the file's policy says.
 
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
-
-    def take_apart(self, odd: Sequence[OddRow], piece: bytes) -> TakenApart | None:
-        """None when the piece has to be read row by row: too many such rows, one that is to end the file, or one whose place
-        cannot be told."""
-        policy = self._shape.policy.odd_rows
-        if policy is OddRows.FAIL and not self._shape.header.trailing_blanks:
-            return None
-        if self._shape.policy.of_table and any("\n" in row.text or "\r" in row.text for row in odd):
-            return None  # its lines may be rows of their own
-        if len(odd) > MAX_ODD_ROWS and policy is not OddRows.SKIP:
-            return None
-        apart = TakenApart()
-        if policy is OddRows.SKIP and not (self._shape.header.trailing_blanks or self._shape.policy.drops_blanks_over):
-            width = len(self._shape.header.names)
-            apart.skipped.update(TOO_MANY if row.width > width else TOO_FEW for row in odd)
-            return apart
-        to_reject: list[tuple[OddRow, str]] = []
-        for index, row in enumerate(odd):
-            try:
-                self._insert(apart, row.number - 1 - index, row.text)
-            except OddRowError as exc:
-                if policy is OddRows.FAIL:
-                    return None
-                if policy is OddRows.SKIP:
-                    apart.skipped[exc.reason] += 1
-                else:
-                    to_reject.append((row, exc.reason))
-        if to_reject:
-            places = _places([row.text for row, _ in to_reject], piece, self._shape)
-            if places is None:
-                return None
-            for (row, reason), (at, raw) in zip(to_reject, places, strict=True):
-                apart.rejected.append(RejectedRow(row.number, at, reason, raw))
+    None when the piece has to be read row by row: too many such rows, one that is to end the file, or one whose place cannot
+    be told.
+    """
+    policy, header = shape.policy.odd_rows, shape.header
+    if policy is OddRows.FAIL and not header.trailing_blanks:
+        return None
+    if shape.policy.of_table and any("\n" in row.text or "\r" in row.text for row in odd):
+        return None  # its lines may be rows of their own
+    if len(odd) > MAX_ODD_ROWS and policy is not OddRows.SKIP:
+        return None
+    apart = TakenApart()
+    if policy is OddRows.SKIP and not (header.trailing_blanks or shape.policy.drops_blanks_over):
+        width = len(header.names)
+        apart.skipped.update(TOO_MANY if row.actual_columns > width else TOO_FEW for row in odd)
         return apart
-
-    def _insert(self, apart: TakenApart, at: int, text: str) -> None:
-        values = next(self._shape.dialect.reader(io.StringIO(text, newline="")))
-        if apart.inserted and apart.inserted[-1][0] == at:
-            apart.cut += not self._shape.add(apart.inserted[-1][1], values, [text])
-            return
-        rows = FittedRows()
-        apart.cut += not self._shape.add(rows, values, [text])
-        apart.inserted.append((at, rows))
+    to_reject: list[tuple[pc.InvalidRow, str]] = []
+    for index, row in enumerate(odd):
+        at = row.number - 1 - index
+        rows = apart.inserted[-1][1] if apart.inserted and apart.inserted[-1][0] == at else FittedRows()
+        try:
+            apart.cut += not shape.add(rows, next(shape.dialect.reader(io.StringIO(row.text, newline=""))), [row.text])
+        except OddRowError as exc:
+            if policy is OddRows.FAIL:
+                return None
+            if policy is OddRows.SKIP:
+                apart.skipped[exc.reason] += 1
+            else:
+                to_reject.append((row, exc.reason))
+        else:
+            if len(rows.values) == 1:
+                apart.inserted.append((at, rows))
+    if to_reject:
+        places = _places([row.text for row, _ in to_reject], piece, shape)
+        if places is None:
+            return None
+        for (row, reason), (at, raw) in zip(to_reject, places, strict=True):
+            apart.rejected.append(RejectedRow(row.number, at, reason, raw))
+    return apart
 
 
 def _places(texts: Sequence[str], piece: bytes, shape: Shape) -> list[tuple[int, bytes]] | None:
@@ -179,19 +172,43 @@ class Decoded:
     bad_at: int | None = None
 
 
+class _Converter:
+    """Reads prepared pieces with one lexer, and has them converted: in the fast way where that is right."""
+
+    def __init__(self, lexer: Lexer, conversion: Conversion) -> None:
+        self._lexer = lexer
+        self._conversion = conversion
+
+    def read(self, prepared: bytes) -> tuple[Lexed, bool]:
+        """The rows, and whether they are typed already. Raises ArrowInvalid when not even strings come of them."""
+        if (fast := self._conversion.fast) is not None:
+            try:
+                return self._lexer.read(prepared, fast), True
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                pass  # a value that does not convert as the fast way does it
+        return self._lexer.read(prepared, self._lexer.strings), False
+
+    def batches(self, table: pa.Table, prepared: bytes, *, typed: bool) -> Sequence[Batch]:
+        if typed:
+            batches = self._conversion.from_typed(table, prepared)
+            if batches is not None:
+                return batches
+            table = self._lexer.read(prepared, self._lexer.strings).table
+        return self._conversion.from_strings(table, prepared, self._lexer)
+
+
 class PieceDecoder:
     """Decodes pieces of a file's own dialect; a few rows of another width than the header's go row by row among the rest."""
 
     def __init__(self, shape: Shape, rows: "RowsDecoder", small_piece_bytes: int = 0) -> None:
         self._lexer = Lexer(shape.dialect, shape.header.width)
+        self._converter = _Converter(self._lexer, rows.conversion)
         self._shape = shape
         self._dialect = shape.dialect
         self._judges_quotes = shape.policy.of_table and shape.dialect.quote is not None
         self._header = shape.header
-        self._conversion = rows.conversion
-        self._odd_rows = OddRowReader(shape)
         self._rows = rows
-        self._from_rows = None if shape.header.trailing_blanks else self._conversion.from_rows
+        self._from_rows = None if shape.header.trailing_blanks else rows.conversion.from_rows
         self._small_piece_bytes = small_piece_bytes
         self._comment = _line_beginning(shape.dialect)
 
@@ -205,10 +222,10 @@ class PieceDecoder:
                 return Decoded(Outcome.DECODED, self._from_rows(rows) if rows else ())
         try:
             prepared = self._lexer.prepare(piece, at_file_end=at_file_end)
+            lexed, typed = self._converter.read(prepared)
         except UnlexableError as exc:
             return Decoded(Outcome.IRREGULAR, bad_at=exc.at)
-        lexed, typed = self._lex(prepared)
-        if lexed is None:
+        except pa.ArrowInvalid:
             return Decoded(Outcome.IRREGULAR)
         if not lexed.closed:
             return Decoded(Outcome.OPEN)
@@ -218,25 +235,13 @@ class PieceDecoder:
             return Decoded(Outcome.IRREGULAR)
         if self._judges_quotes and not are_right(prepared, lexed.table.num_rows + len(lexed.odd), self._shape):
             return Decoded(Outcome.IRREGULAR)
-        apart = self._odd_rows.take_apart(lexed.odd, piece) if lexed.odd else TakenApart()
+        apart = take_apart(lexed.odd, piece, self._shape) if lexed.odd else TakenApart()
         if apart is None:
             return Decoded(Outcome.IRREGULAR)
-        batches = self._converted(lexed.table, prepared, typed) if lexed.table.num_rows else ()
+        batches = self._converter.batches(lexed.table, prepared, typed=typed) if lexed.table.num_rows else ()
         if apart.inserted:
             batches = list(_interleaved(batches, [(at, self._rows.decode(rows)) for at, rows in apart.inserted]))
         return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected, apart.cut)
-
-    def _lex(self, prepared: bytes) -> tuple[Lexed | None, bool]:
-        """The rows, and whether they are typed already; None when not even strings come of them."""
-        if (fast := self._conversion.fast) is not None:
-            try:
-                return self._lexer.read(prepared, fast), True
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                pass  # a value that does not convert as the fast way does it
-        try:
-            return self._lexer.read(prepared, self._lexer.strings), False
-        except pa.ArrowInvalid:
-            return None, False
 
     def _blanks_are_blank(self, table: pa.Table) -> bool:
         """Whether nothing but white space stands in the columns without a name."""
@@ -246,15 +251,6 @@ class PieceDecoder:
             if any(value and not value.isspace() for value in cp.unique(column.cast(pa.string())).to_pylist()):
                 return False
         return True
-
-    def _converted(self, table: pa.Table, prepared: bytes, typed: bool) -> Sequence[Batch]:
-        conversion = self._conversion
-        if typed:
-            batches = conversion.from_typed(table, prepared)
-            if batches is not None:
-                return batches
-            table = self._lexer.read(prepared, self._lexer.strings).table
-        return conversion.from_strings(table, prepared, self._lexer)
 
 
 def _line_beginning(dialect: Dialect) -> re.Pattern[bytes] | None:
@@ -322,31 +318,17 @@ class RowsDecoder:
 
 class _CanonicalDecoder:
     def __init__(self, header: Header, conversion: Conversion) -> None:
-        # A row of one value has a second one, see FittedRows.canonical.
-        self._blank = 1 if len(header.names) == 1 else 0
         self._width = len(header.names)
-        self._lexer = Lexer(CANONICAL, self._width + self._blank)
+        self._lexer = Lexer(CANONICAL, max(self._width, 2))  # see FittedRows.canonical
         self._conversion = conversion
+        self._converter = _Converter(self._lexer, conversion)
 
     def decode(self, rows: FittedRows) -> Sequence[Batch]:
         prepared = self._lexer.prepare(rows.canonical())
-        conversion = self._conversion
-        if conversion.fast is not None:
-            try:
-                lexed = self._lexer.read(prepared, conversion.fast)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                pass  # a value that does not convert as the fast way does it
-            else:
-                batches = conversion.from_typed(self._checked(lexed), prepared)
-                if batches is not None:
-                    return batches
-        lexed = self._lexer.read(prepared, self._lexer.strings)
-        return conversion.from_strings(self._checked(lexed), prepared, self._lexer)
-
-    def _checked(self, lexed: Lexed) -> pa.Table:
+        lexed, typed = self._converter.read(prepared)
         if lexed.odd or not lexed.closed:
             raise InternalError("rows written anew are not read as such")
-        return lexed.table
+        return self._converter.batches(lexed.table, prepared, typed=typed)
 
     def decode_strings(self, rows: FittedRows) -> Sequence[Batch]:
         columns = [pa.array(values, pa.string()) for values in zip(*rows.values, strict=True)]

@@ -85,7 +85,7 @@ class CsvFormat:
         An empty file has no columns. Raises MalformedFileError for a bad header, MalformedRecordError for a bad record in the
         sample that reading would not reject; where every column is a string, for the first record alone.
         """
-        split = self._sampled(stream, file, FaultPolicy.for_records(self.config))
+        split = self._sampled(stream, file, FaultPolicy.of(self.config))
         names = split.header.stripped_names
         kinds = ["string"] * len(names)
         if self.config.inference_type is InferenceType.NONE:
@@ -112,7 +112,7 @@ class CsvFormat:
         from file_cdk.formats.csv.lexer import Lexer
         from file_cdk.formats.csv.table import inferred_types, table_nulls
 
-        split = self._sampled(stream, file, FaultPolicy.for_table(self.config), table_nulls(self.config))
+        split = self._sampled(stream, file, FaultPolicy.of(self.config, of_table=True), table_nulls(self.config))
         names = split.header.stripped_names
         lexer = Lexer(CANONICAL, max(len(names), 2))  # see FittedRows.canonical
         types = [pa.null()] * len(names)
@@ -140,7 +140,7 @@ class CsvFormat:
             )
             return made.reporting_to(report)
 
-        reading = self._reading(FaultPolicy.for_records(self.config))
+        reading = self._reading(FaultPolicy.of(self.config))
         yield from CsvSplit(reading, self._reader(stream), split, report).read(convert)
 
     def read_table(
@@ -159,7 +159,7 @@ class CsvFormat:
         """See `read_table`. Nothing was read from `reader`."""
         from file_cdk.formats.csv.table import TableConversion, table_nulls
 
-        reading = self._reading(FaultPolicy.for_table(self.config), table_nulls(self.config))
+        reading = self._reading(FaultPolicy.of(self.config, of_table=True), table_nulls(self.config))
         part = CsvSplit(reading, reader, split, report)
         for batch in part.read(lambda header: TableConversion(header, self.config, schema, split.file.uri)):
             assert not isinstance(batch, JsonLines)

@@ -56,6 +56,10 @@ class Header:
         """Values that a row has when its trailing blank ones are written out."""
         return len(self.names) + self.trailing_blanks
 
+    def fits(self, values: int) -> bool:
+        """Whether a row may have so many: those under a name, and blank ones after them."""
+        return len(self.names) <= values <= self.width
+
     @property
     def stripped_names(self) -> tuple[str, ...]:
         """The names that schemas know: blanks around them left out, and unique still."""

@@ -6,14 +6,13 @@ import io
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as cp
 import pyarrow.csv as pc
 
 from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, StandIn
-from file_cdk.formats.csv.quotes import MIN_JOINED_LINES, Widths
+from file_cdk.formats.csv.quotes import MIN_JOINED_LINES
 from file_cdk.formats.csv.shape import Shape
 
 _BLANK_LINE = re.compile(rb"(?:\A|[\r\n]) +(?:[\r\n]|\Z)")
@@ -35,24 +34,15 @@ class UnlexableError(Exception):
         self.at = at
 
 
-@dataclass(frozen=True, slots=True)
-class OddRow:
-    """A row with more or fewer values than there are columns. number: its place among all rows of the piece, from 1."""
-
-    number: int
-    width: int
-    text: str
-
-
 @dataclass(slots=True)
 class Lexed:
     """table: the rows of the right width; its columns are named "0", "1" … closed: the piece ended outside quotes, after a
-    whole record. odd: the other rows, in order. delimiter_in_values: some value contains the delimiter, which had a
-    stand-in; only columns of strings have it back."""
+    whole record. odd: the other rows, in order; their numbers count all rows of the piece from 1. delimiter_in_values: some
+    value contains the delimiter, which had a stand-in; only columns of strings have it back."""
 
     table: pa.Table
     closed: bool
-    odd: list[OddRow] = field(default_factory=list)
+    odd: list[pc.InvalidRow] = field(default_factory=list)
     delimiter_in_values: bool = False
 
 
@@ -72,10 +62,10 @@ class Lexer:
         self.columns = [str(i) for i in range(width)]
         self._dialect = dialect
         self._plain = dialect.has_plain_delimiter
-        self._met: list[Any] = []
+        self._met: list[pc.InvalidRow] = []
         self._options: dict[bytes, pc.ParseOptions] = {}
 
-    def _note(self, row: Any) -> str:
+    def _note(self, row: pc.InvalidRow) -> str:
         self._met.append(row)
         return "skip"
 
@@ -128,10 +118,10 @@ class Lexer:
         last = self._met.pop()
         width = len(self.columns)
         closed = last.text == delimiter.decode() * width and last.number == table.num_rows + len(self._met) + 1
-        odd = [OddRow(row.number, row.actual_columns, row.text) for row in self._met]
+        odd = list(self._met)
         if self._plain:
             return Lexed(table, closed, odd)
-        between = table.num_rows * (width - 1) + sum(row.width - 1 for row in odd) + width
+        between = table.num_rows * (width - 1) + sum(row.actual_columns - 1 for row in odd) + width
         if not odd and prepared.count(delimiter) == between:
             return Lexed(table, closed)
         return self._with_delimiters(Lexed(table, closed, odd), delimiter.decode())
@@ -143,7 +133,7 @@ class Lexer:
             if pa.types.is_string(column.type):
                 text = cp.replace_substring(column, mark, delimiter)
                 table = table.set_column(position, table.column_names[position], text)
-        odd = [OddRow(row.number, row.width, row.text.replace(mark, delimiter)) for row in lexed.odd]
+        odd = [row._replace(text=row.text.replace(mark, delimiter)) for row in lexed.odd]
         return Lexed(table, lexed.closed, odd, delimiter_in_values=True)
 
     def _parse_options(self, delimiter: bytes) -> pc.ParseOptions:
@@ -232,10 +222,9 @@ def are_right(prepared: bytes, records: int, shape: Shape) -> bool:
         return dialect.double_quote and _are_right_by_row(prepared, dialect, delimiter)
     if prepared.count(line_end) <= records + 1:
         return True
-    widths = Widths.of(shape)
     return not any(
         inside.count(line_end) >= MIN_JOINED_LINES - 1
-        and all(widths.fit(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
+        and all(shape.header.fits(line.count(delimiter) + 1) for line in inside.split(line_end)[1:-1])
         for inside in (parts if isinstance(parts, list) else parts.to_pylist())[1::2]
     )
 

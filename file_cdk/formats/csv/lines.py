@@ -3,9 +3,10 @@
 import codecs
 import io
 import itertools
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import IO, ClassVar, Protocol
+from typing import IO, ClassVar
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.csv.dialect import Dialect, marked_encoding
@@ -114,7 +115,7 @@ class RecordTooLargeError(Exception):
     """Internal to the row reader, which knows the row and tells the user."""
 
 
-class Lines(Protocol):
+class Lines(ABC):
     """One iteration over lines with their ends (LF, CR or CRLF).
 
     offset: where the next line begins. count: lines handed out. record: the lines since `begin_record`.
@@ -125,30 +126,62 @@ class Lines(Protocol):
 
     goes_on: ClassVar[bool]
 
-    offset: int
-    count: int
-    record: list[str]
-    is_text: bool
-    exhausted: bool
+    def __init__(self, reader: ForwardReader, offset: int, encoding: str, max_record_bytes: int) -> None:
+        self.offset = offset
+        self.count = 0
+        self.record: list[str] = []
+        self.is_text = True
+        self.exhausted = False
+        self._reader = reader
+        self._encoding = encoding
+        self._limit = max_record_bytes
+        self._record_at = offset
+        self._raw: list[bytes] = []
+        reader.seek(offset)
 
+    @abstractmethod
     def __iter__(self) -> Iterator[str]: ...
 
-    def begin_record(self) -> None: ...
+    @abstractmethod
+    def _put_back(self, count: int) -> None:
+        """All but the first `count` lines of the record are handed out again next."""
+
+    def begin_record(self) -> None:
+        self._record_at = self.offset
+        self.is_text = True
+        self.record.clear()
+        self._raw.clear()
 
     def back_to(self, count: int) -> None:
         """Puts back all but the first `count` lines of the record: who iterates anew gets them again."""
+        self._put_back(count)
+        self.count -= len(self.record) - count
+        del self.record[count:], self._raw[count:]
+        self.offset = self._record_at + sum(map(len, self._raw))
+        self.exhausted = False
 
     def raw_record(self) -> bytes:
         """The record's bytes as the file has them, without the line end after it."""
+        return b"".join(self._raw).removesuffix(self._encoded("\n")).removesuffix(self._encoded("\r"))
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self._encoding)
+
+    def _hand_out(self, text: str, raw: bytes) -> str:
+        self.offset += len(raw)
+        self.count += 1
+        self.record.append(text)
+        self._raw.append(raw)
+        return text
 
 
-class ByteLines:
+class ByteLines(Lines):
     """Lines cut as bytes and decoded one by one: for encodings in which a line end's bytes mean nothing else.
 
     Raises UnicodeDecodeError at the line in question, whose beginning `offset` then is; `lenient`, goes on instead.
     """
 
-    goes_on: ClassVar[bool] = True
+    goes_on = True
 
     def __init__(
         self,
@@ -160,38 +193,14 @@ class ByteLines:
         lenient: bool = False,
         chunk_bytes: int | None = None,
     ) -> None:
-        self._reader = reader
-        self._encoding = encoding
-        self._limit = max_record_bytes
+        super().__init__(reader, offset, encoding, max_record_bytes)
         self._lenient = lenient
         self._chunk_bytes = chunk_bytes or reader.piece_bytes
-        self._record_at = offset
-        self._raw: list[bytes] = []
-        self.offset = offset
-        self.count = 0
-        self.record: list[str] = []
-        self.is_text = True
-        self.exhausted = False
         self._waiting: deque[bytes] = deque()
         self._pending = b""
-        reader.seek(offset)
 
-    def begin_record(self) -> None:
-        self._record_at = self.offset
-        self.is_text = True
-        self.record.clear()
-        self._raw.clear()
-
-    def raw_record(self) -> bytes:
-        return b"".join(self._raw).removesuffix(b"\n").removesuffix(b"\r")
-
-    def back_to(self, count: int) -> None:
-        rest = self._raw[count:]
-        self._waiting.extendleft(reversed(rest))
-        del self._raw[count:], self.record[count:]
-        self.offset = self._record_at + sum(map(len, self._raw))
-        self.count -= len(rest)
-        self.exhausted = False
+    def _put_back(self, count: int) -> None:
+        self._waiting.extendleft(reversed(self._raw[count:]))
 
     def __iter__(self) -> Iterator[str]:
         waiting = self._waiting
@@ -201,7 +210,14 @@ class ByteLines:
                 if self.offset + len(line) - self._record_at > self._limit:
                     waiting.appendleft(line)
                     raise RecordTooLargeError
-                yield self._handed_out(line)
+                try:
+                    text = line.decode(self._encoding)
+                except UnicodeDecodeError:
+                    if not self._lenient:
+                        raise
+                    text = line.decode(self._encoding, "surrogateescape")
+                    self.is_text = False
+                yield self._hand_out(text, line)
         self.exhausted = True
 
     def _fetch(self) -> bool:
@@ -214,22 +230,8 @@ class ByteLines:
         self._waiting.extend(lines)
         return bool(chunk or lines)
 
-    def _handed_out(self, line: bytes) -> str:
-        try:
-            text = line.decode(self._encoding)
-        except UnicodeDecodeError:
-            if not self._lenient:
-                raise
-            text = line.decode(self._encoding, "surrogateescape")
-            self.is_text = False
-        self.offset += len(line)
-        self.count += 1
-        self.record.append(text)
-        self._raw.append(line)
-        return text
 
-
-class TextLines:
+class TextLines(Lines):
     """Lines cut after decoding: for encodings such as UTF-16, always from the beginning of the file.
 
     Raises UnicodeDecodeError after the last good line before the bytes in question, whose `start` then counts from `offset`;
@@ -238,7 +240,7 @@ class TextLines:
     `header_lines`.
     """
 
-    goes_on: ClassVar[bool] = False
+    goes_on = False
 
     def __init__(
         self,
@@ -250,43 +252,23 @@ class TextLines:
         header_lines: int = 0,
         footer_lines: int = 0,
     ) -> None:
-        self._reader = reader
+        super().__init__(reader, 0, encoding, max_record_bytes)
         self._errors = _ESCAPES.get(encoding[:6], "surrogateescape") if lenient else "strict"
         self._decoder = codecs.getincrementaldecoder(encoding)(self._errors)
-        self._encoding = encoding
         self._mark_bytes = len("".encode(encoding))
-        self._limit = max_record_bytes
         self._header_lines = header_lines
         self._footer_lines = footer_lines
-        self._record_at = 0
-        self.offset = 0
-        self.count = 0
-        self.record: list[str] = []
-        self.is_text = True
-        self.exhausted = False
         self._waiting: deque[str] = deque()
         self._iterator = self._lines()
-        reader.seek(0)
 
-    def begin_record(self) -> None:
-        self._record_at = self.offset
-        self.is_text = True
-        self.record.clear()
-
-    def raw_record(self) -> bytes:
-        return self._encoded("".join(self.record).removesuffix("\n").removesuffix("\r"))
-
-    def back_to(self, count: int) -> None:
-        rest = self.record[count:]
-        self._waiting.extendleft(reversed(rest))
-        del self.record[count:]
-        self.offset = self._record_at + sum(map(self._size, self.record))
-        self.count -= len(rest)
-        self.exhausted = False
+    def _put_back(self, count: int) -> None:
+        self._waiting.extendleft(reversed(self.record[count:]))
 
     def __iter__(self) -> Iterator[str]:
         while (line := self._waiting.popleft() if self._waiting else next(self._iterator, None)) is not None:
-            yield self._handed_out(line)
+            if not line.isascii():
+                self._check(line)
+            yield self._hand_out(line, self._encoded(line))
         self.exhausted = True
         self.offset = self._reader.position
 
@@ -353,18 +335,13 @@ class TextLines:
             self.offset = self._mark_bytes
         return text
 
-    def _handed_out(self, line: str) -> str:
-        if not line.isascii():
-            try:
-                line.encode("utf-8")  # a lone surrogate, which some codecs let pass, is no text
-            except UnicodeEncodeError:
-                if self._errors == "strict":
-                    raise
-                self.is_text = False
-        self.offset += self._size(line)
-        self.count += 1
-        self.record.append(line)
-        return line
+    def _check(self, line: str) -> None:
+        try:
+            line.encode("utf-8")  # a lone surrogate, which some codecs let pass, is no text
+        except UnicodeEncodeError:
+            if self._errors == "strict":
+                raise
+            self.is_text = False
 
     def _size(self, text: str) -> int:
         return len(self._encoded(text))

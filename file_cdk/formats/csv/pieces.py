@@ -125,7 +125,7 @@ def _doubt(text: bytes, dialect: Dialect, header: Header) -> int:
     rows = list(islice(filter(None, dialect.reader(lines)), _TRIED_RECORDS))
     if len(rows) < _TRIED_RECORDS:
         rows = rows[:-1]  # the window may cut the last record
-    if not rows or not all(len(header.names) <= len(row) <= header.width for row in rows):
+    if not rows or not all(header.fits(len(row)) for row in rows):
         return 2
     return int(any(dialect.quote is not None and dialect.quote in value for row in rows for value in row))
 

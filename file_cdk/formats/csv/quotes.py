@@ -7,7 +7,6 @@ rejected is its first line alone, and the lines after it are read anew, where th
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from file_cdk.formats.csv.lines import Lines, RecordTooLargeError
@@ -25,25 +24,6 @@ _MAX_LINES_LOOKED_AT = 100
 _LINES_TRIED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Widths:
-    """How many values a row may have: those under a name, and blank ones after them."""
-
-    least: int
-    most: int
-
-    @classmethod
-    def of(cls, shape: Shape) -> "Widths":
-        return cls(len(shape.header.names), shape.header.width)
-
-    def fit(self, values: int) -> bool:
-        return self.least <= values <= self.most
-
-    def say(self, lines: int) -> bool:
-        """Whether so many lines of this width are unlikely to have it by chance."""
-        return lines >= MIN_JOINED_LINES and (self.least - 1) * (lines - 2) >= _MIN_JOINED_DELIMITERS
-
-
 class QuoteMender:
     """Judges records by their quotes while they are read from `lines`, and puts back lines that are not to be lost with one.
 
@@ -52,9 +32,9 @@ class QuoteMender:
 
     def __init__(self, lines: Lines, shape: Shape) -> None:
         self._lines = lines
-        self._shape = shape
+        self._policy = shape.policy
+        self._header = shape.header
         self._dialect = shape.dialect
-        self._widths = Widths.of(shape)
         self.reason = ""
 
     def values_after(self, fault: csv.Error | RecordTooLargeError) -> list[str] | None:
@@ -125,26 +105,35 @@ class QuoteMender:
     def _joins(self, values: list[str]) -> bool:
         """Whether a record over several lines is one of them, and the others records of their own."""
         record = self._lines.record
-        if not self._widths.fit(len(values)):
-            return self._shape.policy.odd_rows is not OddRows.PAD and self._are_rows(record[1:])
-        quote, line_end = self._dialect.quote, self._shape.header.line_end.decode("ascii")
+        if not self._header.fits(len(values)):
+            return self._policy.odd_rows is not OddRows.PAD and self._are_rows(record[1:])
+        quote, line_end = self._dialect.quote, self._header.line_end.decode("ascii")
         if quote is None or len(record) < MIN_JOINED_LINES:
             return False
         text = "".join(record).rstrip("\r\n")
         lines = text.split(line_end)
         return (
-            self._widths.say(len(lines))
+            self._is_unlikely_by_chance(len(lines))
             and any(part.count(line_end) >= MIN_JOINED_LINES - 1 for part in text.split(quote))
-            and all(self._widths.fit(line.count(self._dialect.delimiter) + 1) for line in lines)
+            and all(self._header.fits(line.count(self._dialect.delimiter) + 1) for line in lines)
         )
 
+    @property
+    def _has_columns(self) -> bool:
+        return len(self._header.names) > 1
+
+    def _is_unlikely_by_chance(self, lines: int) -> bool:
+        """Whether so many lines hardly all have the width of rows for another reason than being rows."""
+        delimiters = (len(self._header.names) - 1) * (lines - 2)
+        return lines >= MIN_JOINED_LINES and delimiters >= _MIN_JOINED_DELIMITERS
+
     def _are_rows(self, lines: Sequence[str]) -> bool:
-        return self._widths.least > 1 and bool(lines) and all(map(self._is_row, lines))
+        return self._has_columns and bool(lines) and all(map(self._is_row, lines))
 
     def _looks_like_rows(self, lines: Sequence[str]) -> bool:
         """By the first ones: there may be as many as a file has, and some of them odd."""
         tried = lines[:_LINES_TRIED]
-        return self._widths.least > 1 and 2 * sum(map(self._is_row, tried)) >= len(tried) > 0
+        return self._has_columns and 2 * sum(map(self._is_row, tried)) >= len(tried) > 0
 
     def _is_row(self, line: str) -> bool:
-        return self._widths.fit(len(next(self._dialect.reader([line]), [])))
+        return self._header.fits(len(next(self._dialect.reader([line]), [])))

@@ -6,7 +6,6 @@ Small pieces go this way too, as a whole: merely calling Arrow's reader takes lo
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
@@ -25,23 +24,18 @@ _CHUNK_BYTES = 256 << 10
 _CHUNK_ROWS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class RowRules:
-    """What holds for the rows of a file. encoding: its name, for messages."""
-
-    uri: str
-    shape: Shape
-    encoding: str
-
-
 class RowReader:
-    """Reads records from `lines`, which stand at a record, up to the first that begins at or after `end`."""
+    """Reads records from `lines`, which stand at a record, up to the first that begins at or after `end`.
 
-    def __init__(self, lines: Lines, rules: RowRules, report: SplitReport) -> None:
+    encoding: its name, for messages.
+    """
+
+    def __init__(self, lines: Lines, shape: Shape, report: SplitReport, uri: str, encoding: str) -> None:
         self._lines = lines
-        self._rules = rules
-        self._shape = rules.shape
+        self._shape = shape
         self._report = report
+        self._uri = uri
+        self._not_text = f"not valid {encoding}"
         self._rows_before = report.rows_present
         self._number = 0
 
@@ -138,10 +132,6 @@ class RowReader:
                 raise self._error("a quote opened in this record is never closed", start)
             yield start, values
 
-    @property
-    def _not_text(self) -> str:
-        return f"not valid {self._rules.encoding}"
-
     def _unreadable(self, exc: Exception, start: int) -> MalformedRecordError:
         match exc:
             case UnicodeDecodeError():
@@ -170,7 +160,7 @@ class RowReader:
 
     def _error(self, message: str, byte: int, remedy: str | None = None) -> MalformedRecordError:
         row = self._rows_before + self._number
-        return MalformedRecordError(message, uri=self._rules.uri, row=row, byte=byte, remedy=remedy)
+        return MalformedRecordError(message, uri=self._uri, row=row, byte=byte, remedy=remedy)
 
 
 def regular_rows(piece: bytes, dialect: Dialect, width: int, *, at_file_end: bool) -> list[list[str]] | None:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.formats.csv.dialect import Dialect
@@ -23,10 +23,10 @@ Row = list[str | None]
 class OddRows(Enum):
     """What becomes of a row with more or fewer values than the header has names."""
 
-    FAIL = auto()
-    SKIP = auto()
-    REJECT = auto()
-    PAD = auto()
+    FAIL = "fail"
+    SKIP = "skip"
+    REJECT = "reject"
+    PAD = "pad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +45,14 @@ class FaultPolicy:
         return self.of_table and self.odd_rows in (OddRows.REJECT, OddRows.SKIP)
 
     @classmethod
-    def for_records(cls, config: CsvConfig) -> "FaultPolicy":
-        return cls._of(config, OddRows.FAIL)
-
-    @classmethod
-    def for_table(cls, config: CsvConfig) -> "FaultPolicy":
-        """Whatever can be rejected is, unless the file is to fail."""
-        odd_rows = cls._of(config, OddRows.REJECT).odd_rows
-        return cls(odd_rows, rejects_bad_text=config.ragged != "fail", of_table=True)
-
-    @classmethod
-    def _of(cls, config: CsvConfig, unless_told: OddRows) -> "FaultPolicy":
+    def of(cls, config: CsvConfig, *, of_table: bool = False) -> "FaultPolicy":
+        """For a table whatever can be rejected is, unless the file is to fail."""
         if config.ignore_errors_on_fields_mismatch:
-            return cls(OddRows.SKIP, rejects_bad_text=False)
-        match config.ragged:
-            case "reject":
-                return cls(OddRows.REJECT, rejects_bad_text=True)
-            case "pad":
-                return cls(OddRows.PAD, rejects_bad_text=True)
-            case "fail":
-                return cls(OddRows.FAIL, rejects_bad_text=False)
-            case None:
-                return cls(unless_told, rejects_bad_text=False)
+            odd_rows, rejects_bad_text = OddRows.SKIP, False
+        else:
+            odd_rows = OddRows(config.ragged or ("reject" if of_table else "fail"))
+            rejects_bad_text = config.ragged in ("reject", "pad")
+        return cls(odd_rows, rejects_bad_text or (of_table and config.ragged != "fail"), of_table)
 
 
 BLANKS_LEFT_OUT = "blank values beyond the columns of the header are left out"
@@ -176,15 +162,15 @@ class Shape:
 
     def _fit(self, values: list[str]) -> tuple[Row, list[str]]:
         """The values under a name, and those over; the ones of columns without a name may be missing or blank."""
-        names, columns = len(self.header.names), self.header.width
+        names = len(self.header.names)
         under: Row = [*values[:names]]
         over = values[names:]
-        fits = names <= len(values) <= columns or (len(values) >= names and self.policy.drops_blanks_over)
+        fits = self.header.fits(len(values)) or (len(values) >= names and self.policy.drops_blanks_over)
         if fits and not any(value and not value.isspace() for value in over):
             return under, []
         if self.policy.odd_rows is OddRows.PAD:
             return under + [None] * (names - len(under)), over
-        if names <= len(values) <= columns:
+        if self.header.fits(len(values)):
             raise OddRowError(TOO_MANY, "record has a value in a column that has no name in the header")
         noun = "value" if len(values) == 1 else "values"
         reason = TOO_FEW if len(values) < names else TOO_MANY

@@ -176,11 +176,11 @@ class CsvSplit:
                 yield batch
 
     def _row_chunks(self, start: int, end: int) -> Iterator[FittedRows]:
-        from file_cdk.formats.csv.rows import RowReader, RowRules
+        from file_cdk.formats.csv.rows import RowReader
 
         encoding = self.header.encoding or self._reading.config.encoding or "utf8"
-        rules = RowRules(self._split.file.uri, self._shape, encoding)
-        return RowReader(self._lines_from(start, end), rules, self._report).read(end)
+        lines, uri = self._lines_from(start, end), self._split.file.uri
+        return RowReader(lines, self._shape, self._report, uri, encoding).read(end)
 
     def _lines_from(self, start: int, end: int) -> Lines:
         limit, lenient = self._reading.max_record_bytes, self._reading.policy.rejects_bad_text

@@ -20,6 +20,7 @@ from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.formats.csv.decode import Batch
+from file_cdk.formats.csv.dialect import CANONICAL
 from file_cdk.formats.csv.header import Header
 from file_cdk.formats.csv.lexer import Lexer
 
@@ -140,18 +141,12 @@ def _read_again(texts: pa.Array, kind: pa.DataType | None, decimal_mark: Literal
 
     Raises ArrowInvalid or ArrowNotImplementedError.
     """
-    lines = (",\n" if text is None else '"' + text.replace('"', '""') + '",\n' for text in texts.to_pylist())
-    data = "".join(lines).encode()
-    if not data:
+    if not len(texts):
         return pa.array([], pa.null())
+    lines = (",\n" if text is None else '"' + text.replace('"', '""') + '",\n' for text in texts.to_pylist())
+    lexer = Lexer(CANONICAL, 2)
     options = _options(CsvConfig(decimal_mark=decimal_mark), {"0": kind} if kind is not None else {})
-    table = pc.read_csv(
-        pa.py_buffer(data),
-        read_options=pc.ReadOptions(use_threads=False, block_size=len(data), column_names=["0", "1"]),
-        parse_options=pc.ParseOptions(newlines_in_values=True),
-        convert_options=options,
-    )
-    return table.column(0).combine_chunks()
+    return lexer.read(lexer.prepare("".join(lines).encode()), options).table.column(0).combine_chunks()
 
 
 class TableConversion:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,7 +16,8 @@ from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.format import CsvFormat
 from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, Seen, Sniffed, detect
-from file_cdk.formats.csv.sniff.watch import Settled, Watch, WatchedReader
+from file_cdk.formats.csv.sniff.text import what_it_seems
+from file_cdk.formats.csv.sniff.watch import Watch, WatchedReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,13 +31,13 @@ _MAX_CORRECTIONS = 2
 @dataclass(frozen=True, slots=True)
 class FileDialect:
     """How one file is written, and what was seen of it. note: what to tell of it, where it is not as `usual` says.
-    is_certain: it is not to be doubted, whatever comes."""
+    is_certain: it is not to be doubted, whatever comes. settled: alarms that were looked into and found to be none, by kind."""
 
     format: CsvFormat
     seen: Seen
     note: str | None = None
     is_certain: bool = False
-    settled: Settled = field(default_factory=Settled, compare=False)
+    settled: Counter[str] = field(default_factory=Counter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,23 +192,6 @@ def without_header(config: CsvConfig) -> CsvConfig:
 def _width(sample: bytes, config: CsvConfig) -> int:
     """Values in the first rows, when they are as many in each; else 0."""
     return len(header_of(sample, config.model_copy(update={"header_definition": HeaderFromCsv()})))
-
-
-def what_it_seems(sample: bytes) -> str:
-    """Of bytes that are no text: a guess at their format, for a person."""
-    for mark, name in _KNOWN_MARKS:
-        if sample.startswith(mark):
-            return f"it seems to be {name}"
-    return "it holds bytes that no text has"
-
-
-_KNOWN_MARKS = (
-    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"%PDF", "a PDF document"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-)
 
 
 def header_of(sample: bytes, config: CsvConfig) -> tuple[str, ...]:

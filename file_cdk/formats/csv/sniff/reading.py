@@ -51,11 +51,12 @@ def read_rows(lines: Sequence[str], dialect: Dialect, *, cut: bool = False) -> S
 
 
 def _read(lines: Sequence[str], dialect: Dialect, *, strict: bool, cut: bool) -> SampleRows:
-    source = _Source(lines, dialect.comment)
-    reader = replace(dialect, comment=None).reader(source, strict=strict)
+    source = _Source(lines)
+    rest = iter(source)
+    reader = dialect.reader(rest, strict=strict)
     rows = SampleRows([], [], [])
     while True:
-        source.begin_record()
+        start = source.at
         try:
             row = next(reader, None)
         except csv.Error:
@@ -64,39 +65,26 @@ def _read(lines: Sequence[str], dialect: Dialect, *, strict: bool, cut: bool) ->
             rows.is_open = cut and source.exhausted
             rows.faults += not rows.is_open
             rows.never_closed += source.exhausted and not cut
+            reader = dialect.reader(rest, strict=strict)
             continue
         if row is None:
             return rows
         if row:
             rows.values.append(row)
-            rows.starts.append(source.record_at)
+            rows.starts.append(start)
             rows.ends.append(source.at)
 
 
 class _Source:
-    """Hands out lines, but for those that begin with `comment` where a record begins."""
+    """Hands out lines, and knows how many."""
 
-    def __init__(self, lines: Sequence[str], comment: str | None) -> None:
-        self.at = self.record_at = 0
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.at = 0
         self.exhausted = False
         self._lines = lines
-        self._comment = comment
-        self._begins = True
-
-    def begin_record(self) -> None:
-        self.record_at, self._begins = self.at, True
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while self.at < len(self._lines):
-            line = self._lines[self.at]
+        for line in self._lines:
             self.at += 1
-            if self._begins and self._comment is not None and line.startswith(self._comment):
-                self.record_at = self.at
-                continue
-            self._begins = False
-            return line
+            yield line
         self.exhausted = True
-        raise StopIteration

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 
 from file_cdk.formats.csv.dialect import marked_encoding
 
-_OTHER_FORMATS = (
-    b"PK\x03\x04",
-    b"PAR1",
-    b"\x1f\x8b",
-    b"%PDF",
-    b"Obj\x01",
-    b"BZh",
-    b"\xfd7zXZ",
-    b"\x28\xb5\x2f\xfd",
-    b"\xd0\xcf\x11\xe0",
-)
+_NO_TEXT = "it holds bytes that no text has"
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "it seems to be a zip archive or an Excel workbook",
+    b"PAR1": "it seems to be a Parquet file",
+    b"Obj\x01": "it seems to be an Avro file",
+    b"%PDF": "it seems to be a PDF document",
+    b"\xd0\xcf\x11\xe0": "it seems to be an old Excel workbook",
+} | dict.fromkeys((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"), _NO_TEXT)
 SINGLE_BYTE_GUESSES = ("cp1252", "latin-1")
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _NOT_TEXT = re.compile("[\x00\x03-\x08\x0e-\x1a\x7f]")
@@ -49,7 +46,7 @@ class Text:
 
 def decode(sample: bytes) -> Text:
     """The sample's text without a byte order mark; bytes at its end that are part of a character are left out."""
-    if sample.startswith(_OTHER_FORMATS):
+    if sample.startswith(tuple(_OTHER_FORMATS)):
         return Text("", readable=False)
     if (marked := marked_encoding(sample[:4], "")) is not None:
         return _checked(_decoded(sample, marked).removeprefix("\ufeff"), "utf8" if marked == "utf-8" else marked)
@@ -63,6 +60,11 @@ def decode(sample: bytes) -> Text:
         return _checked(text, "utf8", guessed=bad > 0)
     encoding = SINGLE_BYTE_GUESSES[bool(_UNDEFINED_IN_CP1252.search(sample))]
     return _checked(_decoded(sample, encoding), encoding, guessed=True)
+
+
+def what_it_seems(sample: bytes) -> str:
+    """Of bytes that are no text: a guess at their format, for a person."""
+    return next((told for mark, told in _OTHER_FORMATS.items() if sample.startswith(mark)), _NO_TEXT)
 
 
 def _decoded(sample: bytes, encoding: str) -> str:

@@ -11,7 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from file_cdk.core.config import CsvConfig
@@ -35,13 +35,6 @@ _FEW_REJECTS = 5
 _PLACES_OF_REJECTS = 3
 _NOT_TEXT = "not valid "
 _MAYBE_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
-
-
-@dataclass(slots=True)
-class Settled:
-    """Kinds of alarm of one file that were looked into and found to be none."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
 
 
 class WatchedReader(ForwardReader):
@@ -84,14 +77,14 @@ class WatchedReader(ForwardReader):
 
 
 class Watch:
-    """Over the reading of one split."""
+    """Over the reading of one split. settled: kinds of alarm of the file that were looked into and found to be none."""
 
-    def __init__(self, watched: WatchedReader, config: CsvConfig, seen: Seen, uri: str, settled: Settled) -> None:
+    def __init__(self, watched: WatchedReader, config: CsvConfig, seen: Seen, uri: str, settled: Counter[str]) -> None:
         self._watched = watched
         self._config = config
         self._seen = seen
         self._uri = uri
-        self._settled = settled.kinds
+        self._settled = settled
         self._rejects_looked_at = 0
         self._guesses_bytes = config.encoding in SINGLE_BYTE_GUESSES and not seen.proves_encoding
 
