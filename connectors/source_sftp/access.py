@@ -1,4 +1,4 @@
-"""How the user logs in, and how the server proves who it is, in what paramiko takes."""
+"""How the user logs in, and how the server proves who it is."""
 
 import io
 import logging
@@ -101,7 +101,7 @@ def private_key(credentials: PrivateKeyCredentials) -> Any:
 
 
 def expect_host_key(client: "paramiko.SSHClient", config: SftpConfig) -> None:
-    """Has the client accept the configured keys alone. Raises AccessError (no file of known hosts), ConfigError."""
+    """Makes the client refuse other keys than those expected. Raises AccessError (no file of known hosts), ConfigError."""
     if not config.verify_host_key:
         _log.warning(
             "%s is not asked to prove who it is (`verify_host_key: false`): whoever is on the way can read and change "
@@ -118,8 +118,10 @@ def expect_host_key(client: "paramiko.SSHClient", config: SftpConfig) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _OfNoFile:
-    """For servers that no file names: accepts the fingerprint of the configuration. What paramiko calls a
-    MissingHostKeyPolicy, which it can be without inheriting from what is loaded only later."""
+    """Accepts, of a server that no file of known hosts names, the configured fingerprint alone.
+
+    It stands in for paramiko's MissingHostKeyPolicy without inheriting from it, because paramiko is loaded later.
+    """
 
     config: SftpConfig
 

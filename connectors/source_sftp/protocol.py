@@ -1,5 +1,5 @@
-"""SFTP version 3 over an open channel, as draft-ietf-secsh-filexfer-02 defines it: what reading needs, with many requests
-on their way at a time, and names as bytes.
+"""SFTP version 3 over an open channel, as draft-ietf-secsh-filexfer-02 defines it: the requests that reading needs, many of
+them pending at a time, with names as bytes.
 """
 
 import stat
@@ -33,7 +33,7 @@ _RECEIVE_BYTES = 1 << 20
 _FOR_READING = 1
 
 _KINDS = {b"-": stat.S_IFREG, b"d": stat.S_IFDIR, b"l": stat.S_IFLNK}
-"""What the line of a listing begins with, for servers that tell the kind of a file in no other way."""
+"""First byte of a line of a listing, for servers that tell the kind of a file in no other way."""
 
 _u32 = struct.Struct(">I")
 _u64 = struct.Struct(">Q")
@@ -41,7 +41,7 @@ _head = struct.Struct(">IBI")
 
 
 class StatusError(Exception):
-    """The server's answer is that it does not do it. code: as the protocol numbers it."""
+    """The server refuses a request. code: as the protocol numbers it."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text or f"status {code}")
@@ -50,7 +50,7 @@ class StatusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the server tells; None for what it does not. modified_s: seconds since 1970."""
+    """None for what the server does not tell. modified_s: seconds since 1970."""
 
     size_bytes: int | None
     mode: int | None
@@ -64,10 +64,7 @@ class Attributes:
 
 @dataclass(slots=True)
 class Session:
-    """For one thread at a time. After a TransientError it is of no use any more; after a StatusError it is.
-
-    server: names it in errors.
-    """
+    """Used by one thread at a time. A TransientError ends it, a StatusError does not. server: names it in errors."""
 
     channel: "paramiko.Channel"
     server: str
@@ -118,12 +115,14 @@ class Session:
 
     def read(self, handle: bytes, start: int, end: int) -> Generator[bytes, None, None]:
         """Bytes `[start, end)` in order, less only when the file ends before."""
-        waiting: deque[tuple[int, int, int]] = deque()  # request, and its range; answered in this order
+        waiting: deque[tuple[int, int, int]] = deque()  # request, and its range
         asked = reached = start
         try:
             while reached < end:
                 if asked < end and asked - reached <= IN_FLIGHT_BYTES // 2:
-                    asked = self._ask_ranges(handle, asked, min(end, reached + IN_FLIGHT_BYTES), waiting)
+                    ahead = min(end, reached + IN_FLIGHT_BYTES)
+                    waiting += self._ask_ranges(handle, asked, ahead)
+                    asked = ahead
                 request, reached, until = waiting.popleft()
                 while reached < until:
                     answer = self._unless_at_end(request, _DATA)
@@ -144,16 +143,15 @@ class Session:
         """Closes the handle without waiting for the answer."""
         self._unwanted.add(self._ask(_CLOSE, _string(handle)))
 
-    def _ask_ranges(self, handle: bytes, start: int, end: int, waiting: deque[tuple[int, int, int]]) -> int:
-        """Asks for as much of `[start, end)` as may be, in one go; returns up to where."""
-        packets = []
-        while start < end:
+    def _ask_ranges(self, handle: bytes, first: int, end: int) -> list[tuple[int, int, int]]:
+        """Asks for `[first, end)` in one write; returns the requests with their ranges."""
+        packets, requests = [], []
+        for start in range(first, end, REQUEST_BYTES):
             until = min(start + REQUEST_BYTES, end)
             packets.append(self._packet(_READ, _range(handle, start, until)))
-            waiting.append((self._last_id, start, until))
-            start = until
+            requests.append((self._last_id, start, until))
         self._send(b"".join(packets))
-        return start
+        return requests
 
     def _unless_at_end(self, request: int, kind: int) -> "_Fields | None":
         """The answer; None at the end of a file or folder."""

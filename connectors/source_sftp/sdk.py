@@ -21,9 +21,9 @@ STALL_TIMEOUT_S = 30
 KEEP_ALIVE_S = 30
 
 MAX_CONNECTIONS = 4
-"""Per process: many servers take ten at a time of one address, and workers have theirs."""
+"""Per process. Many servers refuse more than ten connections from one address, and each worker is a process."""
 
-# More than a session has on its way, so that the server never waits for leave to send.
+# More than IN_FLIGHT_BYTES, so that the server never waits for the window to be widened.
 _CHANNEL_WINDOW_BYTES = 8 << 20
 
 # Where the processor has instructions for AES, GCM takes half of the time of CTR with a separate checksum.
@@ -32,7 +32,7 @@ _FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """client: closes its connection when it is let go of. real_root: once it has been asked for."""
+    """client: held because its connection closes with it. real_root: of the configured folder, once asked for."""
 
     client: "paramiko.SSHClient"
     session: Session
@@ -46,15 +46,15 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connections:
-    """Maximum MAX_CONNECTIONS at a time, each for one thread; who comes when all are taken waits. Thread-safe."""
+    """Maximum MAX_CONNECTIONS at a time, each used by one thread; a thread waits while all are taken. Thread-safe."""
 
     _idle: list[Connection] = field(default_factory=list)
     _free: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MAX_CONNECTIONS))
 
     @contextmanager
     def use(self, config: SftpConfig) -> Iterator[Connection]:
-        """A connection, the same `config` each time; not kept when a TransientError, or anything unexpected, comes out
-        of the block.
+        """A connection; `config` is the same in every call. It is kept for the next call unless the block raises
+        TransientError or anything unexpected.
 
         Raises AccessError (wrong credentials, wrong or unknown host key), ConfigError, TransientError.
         """
