@@ -113,10 +113,8 @@ class SftpConfig(SourceConfig):
     def _adopt_streams(cls, raw: Any) -> Any:
         if not isinstance(raw, Mapping) or not isinstance(streams := raw.get("streams"), list):
             return raw
-        folder = raw.get("folder_path") or "/"
-        return (
-            {**raw, "streams": [adopted_stream(folder, each) for each in streams]} if isinstance(folder, str) else raw
-        )
+        folder = str(raw.get("folder_path") or "/")
+        return {**raw, "streams": [adopted_stream(folder, each) for each in streams]}
 
     @field_validator("folder_path", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ folder on.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from file_cdk import renamed_state
+from file_cdk import GlobPatterns, renamed_state
 
 
 def adopted_state(folder: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -56,14 +56,8 @@ def _rests(pattern: Sequence[str], folder: Sequence[str]) -> Iterator[Sequence[s
         yield pattern
         for passed in range(len(folder)):
             yield from _rests(pattern[1:], folder[passed:])
-    elif _matches(pattern[0], folder[0]):
+    elif GlobPatterns([pattern[0]]).matches(folder[0]):
         yield from _rests(pattern[1:], folder[1:])
-
-
-def _matches(pattern: str, name: str) -> bool:
-    from file_cdk import GlobPatterns  # a specification needs no patterns
-
-    return GlobPatterns([pattern]).matches(name)
 
 
 def _segments(path: str) -> list[str]:
