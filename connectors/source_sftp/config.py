@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from file_cdk import SourceConfig
-from source_sftp.absolute import globs_below
+from source_sftp.legacy import adopted_stream
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[!-~]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t].*)?")
@@ -57,13 +57,6 @@ class AgentCredentials(_Credentials):
 Credentials = Annotated[
     PasswordCredentials | PrivateKeyCredentials | AgentCredentials, Field(discriminator="auth_type")
 ]
-
-
-def _from_folder_on(stream: Any, folder: str) -> Any:
-    if not isinstance(stream, Mapping) or not isinstance(globs := stream.get("globs"), list):
-        return stream
-    relative = [globs_below(folder, glob) if isinstance(glob, str) else [glob] for glob in globs]
-    return {**stream, "globs": [glob for each in relative for glob in each]}
 
 
 class SftpConfig(SourceConfig):
@@ -117,14 +110,11 @@ class SftpConfig(SourceConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _globs_from_the_folder_on(cls, raw: Any) -> Any:
-        # Those of existing configurations are paths from the root on as a rule.
+    def _adopt_streams(cls, raw: Any) -> Any:
         if not isinstance(raw, Mapping) or not isinstance(streams := raw.get("streams"), list):
             return raw
-        folder = raw.get("folder_path") or "/"
-        if not isinstance(folder, str) or not folder.startswith("/"):
-            return raw
-        return {**raw, "streams": [_from_folder_on(stream, folder) for stream in streams]}
+        folder = str(raw.get("folder_path") or "/")
+        return {**raw, "streams": [adopted_stream(folder, each) for each in streams]}
 
     @field_validator("folder_path", mode="before")
     @classmethod

@@ -1,20 +1,25 @@
-"""SFTP version 3 over an open channel, as draft-ietf-secsh-filexfer-02 defines it: what reading needs, with many requests
-on their way at a time, and names as bytes."""
+"""SFTP version 3 over an open channel, as draft-ietf-secsh-filexfer-02 defines it: the requests that reading needs, many of
+them pending at a time, with names as bytes.
+"""
 
 import stat
 import struct
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from file_cdk import TransientError
 
+if TYPE_CHECKING:
+    import paramiko
+
 REQUEST_BYTES = 32 << 10
-"""Of one read request: what every server has to answer."""
+"""Of one read request, which every server has to answer."""
 
 IN_FLIGHT_BYTES = 4 << 20
-"""Asked for and not yet here."""
+"""Maximum asked for that has not arrived, in bytes."""
 
 _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT, _OPENDIR, _READDIR, _REALPATH, _STAT = 3, 4, 5, 7, 8, 11, 12, 16, 17
@@ -23,12 +28,12 @@ _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
 END_OF_FILE, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE = 1, 2, 3, 4
 _NO_CONNECTION, _CONNECTION_LOST = 6, 7
 
-_LONGEST_PACKET = 16 << 20
+_MAX_PACKET_BYTES = 16 << 20
 _RECEIVE_BYTES = 1 << 20
 _FOR_READING = 1
 
 _KINDS = {b"-": stat.S_IFREG, b"d": stat.S_IFDIR, b"l": stat.S_IFLNK}
-"""What the line of a listing begins with, for servers that tell the kind of a file in no other way."""
+"""First byte of a line of a listing, for servers that tell the kind of a file in no other way."""
 
 _u32 = struct.Struct(">I")
 _u64 = struct.Struct(">Q")
@@ -36,26 +41,16 @@ _head = struct.Struct(">IBI")
 
 
 class StatusError(Exception):
-    """The server's answer is that it does not do it. code: as the protocol numbers it."""
+    """The server refuses a request. code: as the protocol numbers it."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text or f"status {code}")
         self.code = code
 
 
-class Channel(Protocol):
-    """Of an SSH connection; what an implementation has raises OSError, TimeoutError among them."""
-
-    def sendall(self, data: bytes, /) -> None: ...
-
-    def recv(self, nbytes: int, /) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the server tells; None for what it does not. modified_s: seconds since 1970."""
+    """None for what the server does not tell. modified_s: seconds since 1970."""
 
     size_bytes: int | None
     mode: int | None
@@ -67,20 +62,11 @@ class Attributes:
         return stat.S_IFMT(self.mode or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    name: bytes
-    attributes: Attributes
-
-
 @dataclass(slots=True)
 class Session:
-    """For one thread at a time. After a TransientError it is of no use any more; after a StatusError it is.
+    """Used by one thread at a time. A TransientError ends it, a StatusError does not. server: names it in errors."""
 
-    server: names it in errors.
-    """
-
-    channel: Channel
+    channel: "paramiko.Channel"
     server: str
     _buffer: bytearray = field(default_factory=bytearray)
     _last_id: int = 0
@@ -103,18 +89,13 @@ class Session:
     def lstat(self, path: bytes) -> Attributes:
         return self._attributes_of(self._ask(_LSTAT, _string(path)))
 
-    def entries(self, folder: bytes) -> Iterator[Entry]:
-        """In the server's order, `.` and `..` among them as a rule; attributes are those of links themselves."""
+    def entries(self, folder: bytes) -> Iterator[tuple[bytes, Attributes]]:
+        """Names, as a rule `.` and `..` among them, in the server's order. Attributes are those of links themselves."""
         handle = self._expect(self._ask(_OPENDIR, _string(folder)), _HANDLE).string()
         try:
-            while True:
-                try:
-                    names = self._expect(self._ask(_READDIR, _string(handle)), _NAME)
-                except StatusError as exc:
-                    if exc.code == END_OF_FILE:
-                        return
-                    raise
-                yield from _entries(names)
+            while names := self._unless_at_end(self._ask(_READDIR, _string(handle)), _NAME):
+                for _ in range(names.u32()):
+                    yield names.entry()
         finally:
             self.close_later(handle)
 
@@ -128,25 +109,24 @@ class Session:
             real_path = None
         return self._expect(opened, _HANDLE).string(), real_path
 
-    def ask_attributes(self, handle: bytes) -> int:
-        """For `answered_attributes`."""
-        return self._ask(_FSTAT, _string(handle))
-
-    def answered_attributes(self, request: int) -> Attributes:
-        return self._attributes_of(request)
+    def fstat(self, handle: bytes) -> Callable[[], Attributes]:
+        """Asks at once; what is returned waits for the answer."""
+        return partial(self._attributes_of, self._ask(_FSTAT, _string(handle)))
 
     def read(self, handle: bytes, start: int, end: int) -> Generator[bytes, None, None]:
         """Bytes `[start, end)` in order, less only when the file ends before."""
-        waiting: deque[tuple[int, int, int]] = deque()  # request, and its range; answered in this order
+        waiting: deque[tuple[int, int, int]] = deque()  # request, and its range
         asked = reached = start
         try:
             while reached < end:
                 if asked < end and asked - reached <= IN_FLIGHT_BYTES // 2:
-                    asked = self._ask_ranges(handle, asked, min(end, reached + IN_FLIGHT_BYTES), waiting)
+                    ahead = min(end, reached + IN_FLIGHT_BYTES)
+                    waiting += self._ask_ranges(handle, asked, ahead)
+                    asked = ahead
                 request, reached, until = waiting.popleft()
                 while reached < until:
-                    data = self._data_of(request)
-                    if not data:
+                    answer = self._unless_at_end(request, _DATA)
+                    if answer is None or not (data := answer.string()):
                         return
                     if len(data) > until - reached:
                         raise TransientError(f"{self.server} sent more than was asked for")
@@ -156,35 +136,30 @@ class Session:
                         request = self._ask(_READ, _range(handle, reached, until))
         finally:
             for request, _, _ in waiting:
-                self._forget(request)
+                if self._answers.pop(request, None) is None:
+                    self._unwanted.add(request)
 
     def close_later(self, handle: bytes) -> None:
         """Closes the handle without waiting for the answer."""
         self._unwanted.add(self._ask(_CLOSE, _string(handle)))
 
-    def _forget(self, request: int) -> None:
-        if self._answers.pop(request, None) is None:
-            self._unwanted.add(request)
-
-    def _ask_ranges(self, handle: bytes, start: int, end: int, waiting: deque[tuple[int, int, int]]) -> int:
-        """Asks for as much of `[start, end)` as may be, in one go; returns up to where."""
-        packets = []
-        while start < end:
+    def _ask_ranges(self, handle: bytes, first: int, end: int) -> list[tuple[int, int, int]]:
+        """Asks for `[first, end)` in one write; returns the requests with their ranges."""
+        packets, requests = [], []
+        for start in range(first, end, REQUEST_BYTES):
             until = min(start + REQUEST_BYTES, end)
-            request = self._next_id()
-            packets.append(_packet(_READ, request, _range(handle, start, until)))
-            waiting.append((request, start, until))
-            start = until
+            packets.append(self._packet(_READ, _range(handle, start, until)))
+            requests.append((self._last_id, start, until))
         self._send(b"".join(packets))
-        return start
+        return requests
 
-    def _data_of(self, request: int) -> bytes:
-        """Nothing at the end of the file."""
+    def _unless_at_end(self, request: int, kind: int) -> "_Fields | None":
+        """The answer; None at the end of a file or folder."""
         try:
-            return self._expect(request, _DATA).string()
+            return self._expect(request, kind)
         except StatusError as exc:
             if exc.code == END_OF_FILE:
-                return b""
+                return None
             raise
 
     def _path_of(self, request: int) -> bytes:
@@ -197,36 +172,32 @@ class Session:
         return self._expect(request, _ATTRS).attributes()
 
     def _expect(self, request: int, kind: int) -> "_Fields":
-        answered, body = self._answer(request)
-        fields = _Fields(body, self.server)
+        while request not in self._answers:
+            answered, body = self._receive()
+            number = _Fields(body, self.server).u32()
+            if number in self._unwanted:
+                self._unwanted.remove(number)
+            else:
+                self._answers[number] = answered, body
+        answered, body = self._answers.pop(request)
+        fields = _Fields(body, self.server, 4)
         if answered == kind:
             return fields
         if answered != _STATUS:
             raise TransientError(f"{self.server} answered out of order")
         code = fields.u32()
-        text = fields.string().decode("utf-8", "replace") if fields.left() else ""
         if code in (_NO_CONNECTION, _CONNECTION_LOST):
             raise TransientError(f"{self.server} lost its connection")
-        raise StatusError(code, text)
+        raise StatusError(code, fields.string().decode("utf-8", "replace") if fields.left() else "")
 
     def _ask(self, kind: int, body: bytes) -> int:
-        request = self._next_id()
-        self._send(_packet(kind, request, body))
-        return request
-
-    def _next_id(self) -> int:
-        self._last_id = (self._last_id + 1) & 0xFFFFFFFF
+        self._send(self._packet(kind, body))
         return self._last_id
 
-    def _answer(self, request: int) -> tuple[int, bytes]:
-        while request not in self._answers:
-            kind, body = self._receive()
-            answered = _Fields(body, self.server).u32()
-            if answered in self._unwanted:
-                self._unwanted.remove(answered)
-            else:
-                self._answers[answered] = kind, body[4:]
-        return self._answers.pop(request)
+    def _packet(self, kind: int, body: bytes) -> bytes:
+        """Of a request whose number is `_last_id` from then on."""
+        self._last_id = (self._last_id + 1) & 0xFFFFFFFF
+        return _head.pack(5 + len(body), kind, self._last_id) + body
 
     def _send(self, data: bytes) -> None:
         try:
@@ -240,7 +211,7 @@ class Session:
         """The next packet's kind and what follows it."""
         self._fill(5)
         (length,) = _u32.unpack_from(self._buffer)
-        if not 1 <= length <= _LONGEST_PACKET:
+        if not 1 <= length <= _MAX_PACKET_BYTES:
             raise TransientError(f"{self.server} sent what is not SFTP")
         self._fill(4 + length)
         kind = self._buffer[4]
@@ -261,13 +232,13 @@ class Session:
             self._buffer += received
 
 
+@dataclass(slots=True)
 class _Fields:
     """Takes a packet's fields one after the other."""
 
-    def __init__(self, body: bytes, server: str) -> None:
-        self._body = body
-        self._position = 0
-        self._server = server
+    _body: bytes
+    _server: str
+    _position: int = 0
 
     def left(self) -> int:
         return len(self._body) - self._position
@@ -297,6 +268,12 @@ class _Fields:
                 self.string()
         return Attributes(size, mode, modified)
 
+    def entry(self) -> tuple[bytes, Attributes]:
+        name, line, attributes = self.string(), self.string(), self.attributes()
+        if not attributes.kind and (kind := _KINDS.get(line[:1])):
+            attributes = replace(attributes, mode=kind)
+        return name, attributes
+
     def _take(self, size: int) -> bytes:
         if size > self.left():
             raise TransientError(f"{self._server} sent a packet that is cut off")
@@ -305,21 +282,9 @@ class _Fields:
         return taken
 
 
-def _entries(names: _Fields) -> Iterator[Entry]:
-    for _ in range(names.u32()):
-        name, long_name, attributes = names.string(), names.string(), names.attributes()
-        if not attributes.kind and (kind := _KINDS.get(long_name[:1])):
-            attributes = replace(attributes, mode=kind)
-        yield Entry(name, attributes)
-
-
 def _string(data: bytes) -> bytes:
     return _u32.pack(len(data)) + data
 
 
 def _range(handle: bytes, start: int, end: int) -> bytes:
     return _string(handle) + _u64.pack(start) + _u32.pack(end - start)
-
-
-def _packet(kind: int, request: int, body: bytes) -> bytes:
-    return _head.pack(5 + len(body), kind, request) + body

@@ -4,7 +4,6 @@ import json
 import logging
 import posixpath
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,22 +12,13 @@ from typing import Any
 
 from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, Page, RemoteFile, TransientError
 from source_sftp.config import SftpConfig
-from source_sftp.names import decode, encode, escape_name, is_name, names_of
-from source_sftp.protocol import (
-    FAILURE,
-    NO_SUCH_FILE,
-    PERMISSION_DENIED,
-    Attributes,
-    Entry,
-    Session,
-    StatusError,
-)
-from source_sftp.sdk import Connection, Connections, server_name
-from source_sftp.url import origin_of
+from source_sftp.protocol import FAILURE, NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Session, StatusError
+from source_sftp.sdk import Connection, Connections
+from source_sftp.url import decode, encode, escape_name, names_of, origin_of, server_name
 
 PAGE_FILES = 1000
 PAGE_FOLDERS = 200
-"""A page ends with the folder that makes it so long. One folder is never divided."""
+"""A page ends after the folder that reaches one of these; a folder is never divided."""
 
 _log = logging.getLogger("file_cdk.connectors.sftp")
 
@@ -46,8 +36,7 @@ class SftpStore:
     """
 
     config: SftpConfig
-    _kept: list[Connections] = field(default_factory=list, init=False, repr=False, compare=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    _connections: Connections = field(default_factory=Connections, init=False, repr=False, compare=False)
 
     @property
     def origin(self) -> str:
@@ -58,13 +47,13 @@ class SftpStore:
 
         Raises AccessError when any folder on the way cannot be listed: no file is passed over in silence.
         """
-        with self._connections().use() as connection:
+        with self._connections.use(self.config) as connection:
             walk = _Walk(self.config, connection)
             return walk.first_page(prefix) if token is None else walk.page(_pending_of(token))
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
         """Checks after the last byte, too, that the file still is the version listed."""
-        with self._connections().use() as connection:
+        with self._connections.use(self.config) as connection:
             walk = _Walk(self.config, connection)
             try:
                 yield from _read(walk, file, start, end)
@@ -73,14 +62,7 @@ class SftpStore:
 
     def close(self) -> None:
         """Closes the connections; the next request makes new ones."""
-        for connections in self._kept:
-            connections.close()
-
-    def _connections(self) -> Connections:
-        with self._lock:
-            if not self._kept:
-                self._kept.append(Connections(self.config))
-            return self._kept[0]
+        self._connections.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SftpStore, (self.config,)
@@ -88,8 +70,7 @@ class SftpStore:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """path: relative to the root, `/`-separated, empty for the root. trail: the real paths of the folders entered on the
-    way, this one included."""
+    """path: relative to the root, empty for it. trail: real paths of the folders entered on the way, this one included."""
 
     path: str
     trail: tuple[str, ...]
@@ -148,8 +129,8 @@ class _Walk:
             files += found.files
             if found.folders:
                 pending.append((folder, found.folders))
-        pending = [(folder, children) for folder, children in pending if children]
-        return Page(files, _token_of(pending) if pending else None)
+        left = [(folder.path, folder.trail, children) for folder, children in pending if children]
+        return Page(files, json.dumps(left) if left else None)
 
     def path(self, relative: str) -> bytes:
         root = self.config.folder_path or "."
@@ -168,52 +149,39 @@ class _Walk:
         """The path that was listed as `uri`; if there is none, one that does not exist."""
         found = ""
         for segment in uri.split("/"):
-            if not is_name(segment):
+            if not (names := names_of(segment)):
                 raise FileAccessError("the uri is not a path that a listing of the folder gives", uri=uri)
-            literal, *escaped = (posixpath.join(found, name) for name in names_of(segment))
+            literal, *escaped = (posixpath.join(found, name) for name in names)
             found = escaped[0] if escaped and not self._exists(literal) else literal
         return self.path(found)
 
     def _open_root(self) -> _Folder:
-        root = self.path("")
         try:
-            attributes = self.session.stat(root)
-            if attributes.kind not in (stat.S_IFDIR, 0):
-                raise AccessError(
-                    f"{self._shown('')} is not a folder",
-                    remedy="Give the folder that it is in, and its name as the glob",
-                )
-            return _Folder("", (self.real_root(),))
+            kind = self.session.stat(self.path("")).kind
+            real = self.real_root()
         except StatusError as exc:
-            if exc.code == NO_SUCH_FILE:
-                raise AccessError(
-                    f"{self._shown('')} does not exist", remedy="Check `folder_path` for spelling"
-                ) from exc
             raise self._listing_error(exc, "") from exc
+        if kind not in (stat.S_IFDIR, 0):
+            raise AccessError(
+                f"{self._shown('')} is not a folder", remedy="Give the folder that it is in, and its name as the glob"
+            )
+        return _Folder("", (real,))
 
     def _descend(self, folder: _Folder, segment: str) -> _Folder | None:
         """The folder whose uri has one more segment, if there is one."""
-        if not is_name(segment):
-            return None
         for name in reversed(names_of(segment)):
-            path = folder.below(name)
+            found, path = _Found(), folder.below(name)
             try:
-                attributes = self.session.lstat(self.path(path))
+                self._inspect(folder, name, self.session.lstat(self.path(path)), found)
             except StatusError as exc:
                 if exc.code == NO_SUCH_FILE:
                     continue
-                if exc.code == FAILURE:
-                    # Also what servers say of a path through a file. Listing the folder tells whether it is there.
-                    return self._descend_by_listing(folder, name)
-                raise self._listing_error(exc, path) from exc
-            found = _Found()
-            self._inspect(folder, name, attributes, found)
-            return folder.child(*found.folders[0]) if found.folders else None
+                if exc.code != FAILURE:
+                    raise self._listing_error(exc, path) from exc
+                # Servers answer so for a name that is too long. Listing the folder tells whether it is there.
+                found = self._scan(folder, segment)
+            return next((folder.child(*each) for each in found.folders if each[0] == name), None)
         return None
-
-    def _descend_by_listing(self, folder: _Folder, name: str) -> _Folder | None:
-        found = self._scan(folder, escape_name(name))
-        return next((folder.child(*each) for each in found.folders if each[0] == name), None)
 
     def _scan(self, folder: _Folder, start: str) -> _Found:
         """The files and folders in one folder whose escaped names begin with `start`."""
@@ -224,79 +192,62 @@ class _Walk:
             if exc.code == NO_SUCH_FILE and folder.path:
                 return found  # removed since its name was read
             raise self._listing_error(exc, folder.path) from exc
-        self._refuse_same_uris(folder, entries)
-        for entry in entries:
-            name = decode(entry.name)
+        names = [decode(name) for name, _ in entries]
+        escaped = {uri for name in names if (uri := escape_name(name)) != name}
+        if same := escaped.intersection(names):
+            raise AccessError(
+                f"two names in {self._shown(folder.path)} have the same uri {min(same)!r}",
+                remedy="Rename the one that is not UTF-8",
+            )
+        for name, (_, attributes) in zip(names, entries, strict=True):
             if name in (".", "..") or not escape_name(name).startswith(start):
                 continue
             if "/" in name or not name or "\0" in name:
                 uri = folder.below(name.replace("/", "%2F").replace("\0", "%00"))
                 found.files.append(self._unusable(uri, "no name that a file can have"))
                 continue
-            self._inspect(folder, name, entry.attributes, found)
+            self._inspect(folder, name, attributes, found)
         return found
 
     def _inspect(self, folder: _Folder, name: str, attributes: Attributes, found: _Found) -> None:
         """Adds the entry to `found` if it is, or leads to, a file or a folder."""
         path, real = folder.below(name), None
-        if attributes.kind == stat.S_IFLNK:
-            try:
-                followed = self._follow(folder, path)
-            except _UnusableLinkError as exc:
-                found.files.append(self._unusable(path, str(exc)))
-                return
-            if followed is None:
-                return
-            real, attributes = followed
-        elif not attributes.kind or (attributes.kind == stat.S_IFREG and None in _version(attributes)):
-            # A server need not tell all in a listing.
-            try:
+        is_link = attributes.kind == stat.S_IFLNK
+        try:
+            if is_link:
+                real = decode(self.session.real_path(self.path(path)))
+                attributes = self.session.lstat(encode(real))
+            elif not attributes.kind or (attributes.kind == stat.S_IFREG and _etag(attributes) is None):
+                # A server need not tell all in a listing.
                 attributes = self.session.stat(self.path(path))
-            except StatusError as exc:
-                if exc.code == NO_SUCH_FILE:
-                    return
+        except StatusError as exc:
+            if is_link:
+                forbidden = exc.code == PERMISSION_DENIED
+                fault = "a link that may not be followed" if forbidden else "a link that leads nowhere"
+                found.files.append(self._unusable(path, fault))
+            elif exc.code != NO_SUCH_FILE:
                 raise self._listing_error(exc, path) from exc
-        if attributes.kind == stat.S_IFDIR:
+            return
+        if real is not None and not self.contains(real):
+            _log.warning("left out %s: a link that leads out of the folder", self._shown(path))
+        elif attributes.kind == stat.S_IFLNK:
+            found.files.append(self._unusable(path, "a link, and the server does not tell where to"))
+        elif attributes.kind == stat.S_IFDIR and real in folder.trail:
+            _log.warning("left out %s: a link to a folder that it is in", self._shown(path))
+        elif attributes.kind == stat.S_IFDIR:
             found.folders.append((name, real))
         elif attributes.kind in (stat.S_IFREG, 0):
             found.files.append(self._remote_file(path, attributes))
 
-    def _follow(self, folder: _Folder, path: str) -> tuple[str, Attributes] | None:
-        """Where a link leads and what is there; None when it is not to be followed. Raises _UnusableLinkError."""
-        shown = self._shown(path)
-        try:
-            real = decode(self.session.real_path(self.path(path)))
-            attributes = self.session.lstat(encode(real))
-        except StatusError as exc:
-            fault = "a link that may not be followed" if exc.code == PERMISSION_DENIED else "a link that leads nowhere"
-            raise _UnusableLinkError(fault) from exc
-        if not self.contains(real):
-            _log.warning("left out %s: a link that leads out of the folder", shown)
-            return None
-        if attributes.kind == stat.S_IFLNK:
-            raise _UnusableLinkError("a link, and the server does not tell where to")
-        if attributes.kind == stat.S_IFDIR and real in folder.trail:
-            _log.warning("left out %s: a link to a folder that it is in", shown)
-            return None
-        return real, attributes
-
     def _remote_file(self, path: str, attributes: Attributes) -> RemoteFile:
-        size, modified_s = _version(attributes)
+        size, modified_s = attributes.size_bytes, attributes.modified_s
         if size is None or modified_s is None:
             return self._unusable(path, "the server does not tell its size and modification time")
-        return RemoteFile(_uri_of(path), size, datetime.fromtimestamp(modified_s, UTC), etag=f"{modified_s:x}-{size:x}")
+        return RemoteFile(_uri_of(path), size, datetime.fromtimestamp(modified_s, UTC), etag=_etag(attributes))
 
     def _unusable(self, path: str, fault: str) -> RemoteFile:
         _log.warning("left out %s: %s", self._shown(path), fault)
         return RemoteFile.unusable(_uri_of(path), fault)
-
-    def _refuse_same_uris(self, folder: _Folder, entries: list[Entry]) -> None:
-        escaped = [uri for entry in entries if (uri := escape_name(name := decode(entry.name))) != name]
-        if escaped and (same := set(escaped) & {decode(entry.name) for entry in entries}):
-            raise AccessError(
-                f"two names in {self._shown(folder.path)} have the same uri {min(same)!r}",
-                remedy="Rename the one that is not UTF-8",
-            )
 
     def _exists(self, relative: str) -> bool:
         try:
@@ -311,6 +262,8 @@ class _Walk:
         return f"{decode(self.path(relative))!r} on {server_name(self.config)}"
 
     def _listing_error(self, exc: StatusError, path: str) -> FileCdkError:
+        if exc.code == NO_SUCH_FILE and not path:
+            return AccessError(f"{self._shown('')} does not exist", remedy="Check `folder_path` for spelling")
         message = f"{self._shown(path)} cannot be listed"
         if exc.code == PERMISSION_DENIED:
             return AccessError(
@@ -324,51 +277,46 @@ def _uri_of(path: str) -> str:
     return "/".join(map(escape_name, path.split("/")))
 
 
-class _UnusableLinkError(Exception):
-    """Why a link is no file; of the one entry."""
-
-
 def _read(walk: _Walk, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
     session = walk.session
     handle, real_path = session.open_file(walk.find(file.uri))
     try:
         if real_path is not None and not walk.contains(decode(real_path)):
             raise FileAccessError("the file is reached through a link that leads out of the folder", uri=file.uri)
-        before = session.ask_attributes(handle)
+        before = session.fstat(handle)
         reached = start
-        checked = False
         with closing(session.read(handle, start, end)) as pieces:
             for piece in pieces:
-                if not checked:
-                    _refuse_other_version(session.answered_attributes(before), file)
-                    checked = True
+                if reached == start:
+                    _refuse_other_version(before(), file)
                 reached += len(piece)
                 if reached == end:
-                    # Before the last piece is handed out: what has all of them is sure of the version.
-                    _refuse_other_version(session.answered_attributes(session.ask_attributes(handle)), file)
+                    # Before the last piece is handed out, so that whoever has all pieces has them of this version.
+                    _refuse_other_version(session.fstat(handle)(), file)
                 yield piece
         if reached < end:
-            if not checked:
-                _refuse_other_version(session.answered_attributes(before), file)
-            _refuse_other_version(session.answered_attributes(session.ask_attributes(handle)), file)
+            if reached == start:
+                _refuse_other_version(before(), file)
+            _refuse_other_version(session.fstat(handle)(), file)
             raise TransientError("the server's answer ended early", uri=file.uri)
     finally:
         session.close_later(handle)
 
 
 def _refuse_other_version(attributes: Attributes, file: RemoteFile) -> None:
-    size, modified_s = _version(attributes)
     if attributes.kind not in (stat.S_IFREG, 0):
         raise FileAccessError("not a regular file", uri=file.uri)
-    etag = None if size is None or modified_s is None else f"{modified_s:x}-{size:x}"
-    if size != file.size_bytes or (file.etag is not None and etag != file.etag):
+    if attributes.size_bytes != file.size_bytes or (file.etag is not None and _etag(attributes) != file.etag):
         raise FileChangedError(
             "the file changed since it was listed", uri=file.uri, remedy="The next sync takes the new version"
         )
 
 
-def _version(attributes: Attributes) -> tuple[int | None, int | None]:
-    return attributes.size_bytes, attributes.modified_s
+def _etag(attributes: Attributes) -> str | None:
+    """None when the server does not tell size and time."""
+    if attributes.size_bytes is None or attributes.modified_s is None:
+        return None
+    return f"{attributes.modified_s:x}-{attributes.size_bytes:x}"
 
 
 def _read_error(exc: StatusError, uri: str) -> FileCdkError:
@@ -384,10 +332,6 @@ def _read_error(exc: StatusError, uri: str) -> FileCdkError:
         # The protocol's word for all else: too many open files, a failing disk, a folder.
         return TransientError("the server failed to read the file", uri=uri)
     return FileAccessError(f"the file cannot be read: the server answers with status {exc.code}", uri=uri)
-
-
-def _token_of(pending: _Pending) -> str:
-    return json.dumps([(folder.path, folder.trail, children) for folder, children in pending])
 
 
 def _pending_of(token: str) -> _Pending:

@@ -1,4 +1,8 @@
-"""URLs of folders and files of SFTP servers, as the command line names them."""
+"""URLs of folders and files of SFTP servers, as the command line names them, and names of files in uris.
+
+The server has a name as bytes. As text, bytes that are not UTF-8 are surrogates, as `os.fsdecode` gives. In a uri they are
+escaped, by the same rules as for local folders.
+"""
 
 import getpass
 import posixpath
@@ -15,6 +19,10 @@ _URL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _WILDCARD = re.compile(r"[*?\[{]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
+_ESCAPED = re.compile(b"%(25|[89A-F][0-9A-F])")
 
 
 def locate(url: str) -> Location:
@@ -56,8 +64,42 @@ def _wanted(path: str) -> tuple[str, tuple[str, ...], str]:
 
 def origin_of(config: SftpConfig) -> str:
     """`sftp://user@host:port/folder`."""
-    host = f"[{config.host}]" if ":" in config.host else config.host
     folder = posixpath.normpath(config.folder_path or ".").lstrip("/")
     if not config.folder_path.startswith("/"):
         folder = "~" if folder == "." else f"~/{folder}"
-    return f"sftp://{quote(config.username, safe='')}@{host.lower()}:{config.port}/{folder}"
+    return f"sftp://{quote(config.username, safe='')}@{_address(config).lower()}/{folder}"
+
+
+def server_name(config: SftpConfig) -> str:
+    """Names the server in errors."""
+    return f"SFTP server {_address(config)}"
+
+
+def _address(config: SftpConfig) -> str:
+    return f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+
+
+def decode(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def encode(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def escape_name(name: str) -> str:
+    """In a name that is not UTF-8, the bytes at fault as `%E9` and the like, and `%` as `%25`."""
+    if not _UNDECODABLE.search(name):
+        return name
+    return _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
+
+
+def names_of(segment: str) -> tuple[str, ...]:
+    """The names that `escape_name` turns into `segment`, itself first; there are at most two.
+
+    None if no listing gives a uri with this segment.
+    """
+    if segment in ("", ".", "..") or "\0" in segment or _SURROGATE.search(segment):
+        return ()
+    raw = decode(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), segment.encode()))
+    return (segment, raw) if raw != segment and escape_name(raw) == segment else (segment,)
