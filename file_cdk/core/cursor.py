@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.files import RemoteFile
+from file_cdk.core.files import MODIFIED_COLUMN, RemoteFile
 from file_cdk.core.uris import split_member
 
-CURSOR_FIELD = "_ab_source_file_last_modified"
+CURSOR_FIELD = MODIFIED_COLUMN
 HISTORY_FIELD = "history"
 SYNCED_BEFORE_FIELD = "v3_min_sync_date"
 """All files modified before this time are synced: in states that began with a version without a whole history."""

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_che
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.json_lines import JsonLines as JsonLines
 
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
@@ -56,21 +57,6 @@ class Prefetching(Protocol):
 def prefetching(reader: StreamReader) -> Prefetching | None:
     """The reader, if it can fetch ahead. Asking isinstance of a Protocol takes longer than fetching ahead does."""
     return cast(Prefetching, reader) if hasattr(reader, "prefetch") else None
-
-
-@dataclass(slots=True)
-class JsonLines:
-    """A batch of records that already are JSON: each one object's exact bytes, no line end, no blanks around it.
-
-    checked: no record has a key that names a column about the file (core.files.FILE_COLUMNS); who knows it saves a search.
-    """
-
-    lines: list[bytes]
-    checked: bool = False
-
-    @property
-    def num_rows(self) -> int:
-        return len(self.lines)
 
 
 MAX_REJECTS_KEPT = 10_000

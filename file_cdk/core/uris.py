@@ -43,6 +43,11 @@ _COMPRESSED_TARS = {
 }
 
 
+def well_formed(name: str) -> str:
+    """A name that is not text (lone surrogates) with its bytes written `\\udcNN`: JSON and Arrow have no other way."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def compression_of(uri: str) -> str | None:
     """What a file's name says that it is compressed with, whatever is in it."""
     dot = uri.rfind(".")

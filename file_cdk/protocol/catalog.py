@@ -7,8 +7,8 @@ from typing import Any, Literal
 from airbyte_protocol_dataclasses.models import AirbyteStream, SyncMode
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
-from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN
 
 SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
 """Of a schemaless stream, and of a stream that matched no file."""
@@ -25,8 +25,6 @@ FILE_PROPERTIES: Mapping[str, Any] = {
 }
 """Of a stream whose files are copied as they are: each record is about one file."""
 
-_METADATA_PROPERTIES = {name: {"type": "string"} for name in METADATA_COLUMNS}
-
 
 def inferred_properties(properties: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Columns as discovery found them in the files: any of them may be null."""
@@ -39,9 +37,9 @@ def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
 
 
 def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> AirbyteStream:
-    """A stream of the catalog. properties: the data columns in final form; where records came from stands before them."""
-    data = {column: schema for column, schema in properties.items() if column not in _METADATA_PROPERTIES}
-    return _stream(name, {**_METADATA_PROPERTIES, **data}, primary_key, is_file_based=False)
+    """A stream of the catalog. properties: the data columns in final form; the columns about the file stand before them."""
+    data = {column: schema for column, schema in properties.items() if column not in FILE_COLUMNS}
+    return _stream(name, {**FILE_COLUMNS, **data}, primary_key, is_file_based=False)
 
 
 def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> AirbyteStream:
@@ -66,7 +64,7 @@ def _stream(
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredStream:
-    """One stream to read. properties: its JSON Schema columns, metadata included, or None when the catalog has none."""
+    """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none."""
 
     name: str
     sync_mode: Literal["full_refresh", "incremental"]

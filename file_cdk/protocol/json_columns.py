@@ -17,7 +17,6 @@ Nested types follow the same rules. All casts work on whole columns; none touche
 are not UTF-8.
 """
 
-from array import array
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -25,6 +24,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_values import int64
 from file_cdk.core.instants import date_text, instant_text
 
 Cast = Callable[[pa.Array], pa.Array]
@@ -126,7 +126,7 @@ def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], li
     them only, and a message about its own failure, or half a line, for the rest."""
     ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
     low, high = _four_digit_years(array.type)
-    odd = pc.or_(pc.less(ticks, _number(low)), pc.greater_equal(ticks, _number(high)))
+    odd = pc.or_(pc.less(ticks, int64(low)), pc.greater_equal(ticks, int64(high)))
     plain = others(pc.if_else(odd, pa.nulls(len(array), array.type), array))
     texts = spell(ticks.filter(odd).to_pylist(), array.type)
     return pc.replace_with_mask(plain, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
@@ -185,14 +185,8 @@ def _without_empty_fraction(text: pa.Array, ticks: pa.Array, unit: str, at: int)
 
 
 def _divisible(ticks: pa.Array, by: int) -> pa.Array:
-    divisor = _number(by)
+    divisor = int64(by)
     return pc.equal(pc.multiply(pc.divide(ticks, divisor), divisor), ticks)
-
-
-@lru_cache(maxsize=16)
-def _number(value: int) -> pa.Scalar:
-    """Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process."""
-    return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(array("q", [value]))])[0]
 
 
 def _uuid_text(array: pa.Array) -> pa.Array:

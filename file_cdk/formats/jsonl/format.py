@@ -9,7 +9,8 @@ import msgspec
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
-from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.json_lines import names_no_file_column
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
@@ -17,7 +18,6 @@ from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
 from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found
 from file_cdk.formats.jsonl.lines import LineSource
 from file_cdk.formats.jsonl.records import LineReader
-from file_cdk.formats.jsonl.syntax import without_lone_surrogates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,8 +30,6 @@ _LOOK_ON_BYTES = 4 * 1024 * 1024
 
 _UNKNOWN_SIZE = 1 << 62
 """Of text that is read in another encoding than the file's."""
-
-_FILE_COLUMN = b'"_ab_source_file_'
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -86,12 +84,10 @@ class JsonlFormat:
         objects, unless the split is the last of its file or sequential.
         """
         for found in self._found(stream, split, report):
-            records = found.records
-            if found.text is None or _FILE_COLUMN in found.text:
-                records = [_without_file_columns(record) if _FILE_COLUMN in record else record for record in records]
             found.count(report)
-            if records:
-                yield JsonLines(records, checked=True)
+            if found.records:
+                checked = found.text is not None and names_no_file_column(found.text)
+                yield JsonLines(found.records, checked).without_file_columns()
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
@@ -193,13 +189,3 @@ def _json_type(value: bytes) -> str:
         case b"n":
             return "null"
     return "number" if any(mark in value for mark in b".eE") else "integer"
-
-
-def _without_file_columns(record: bytes) -> bytes:
-    members = _members(without_lone_surrogates(record))
-    if FILE_COLUMNS.isdisjoint(members):
-        return record
-    kept = (
-        msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items() if name not in FILE_COLUMNS
-    )
-    return b"{" + b",".join(kept) + b"}"

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.files import Split
+from file_cdk.core.json_lines import without_lone_surrogates
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
 from file_cdk.formats.jsonl.lines import Window
-from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value, without_lone_surrogates
+from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
 
