@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 CHUNK_BYTES = 128 << 10
-"""Compressed bytes asked of a store's stream at a time."""
+"""Size of one read of the compressed stream, in bytes."""
 
 FIRST_CHUNK_BYTES = 16 << 10
-"""Compressed bytes asked for the first time: fewer, so that the expansion of data that unpacks to extremes is known early."""
+"""Size of the first read, in bytes: small, so that the expansion of data that unpacks to extremes is known early."""
 
 MAX_WINDOW_BYTES = 128 << 20
-"""Maximum of the unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
+"""Maximum of unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
 
 _ALONE_UNKNOWN_SIZE = b"\xff" * 8
 
@@ -34,7 +34,7 @@ _REASONS = {
     "too much memory": _TOO_WIDE,
     "Dictionary mismatch": "needs a dictionary, which is not in the file",
 }
-"""What liblzma and libzstd say of data that is not damaged, and what we do."""
+"""Messages of liblzma and libzstd about data that is not damaged, and ours."""
 
 
 class Source:
@@ -210,9 +210,9 @@ _LZ4 = b"\x04\x22\x4d\x18"
 _SNAPPY = b"\xff\x06\0\0sNaPpY"
 _SNAPPY_DATA = (0, 1)
 _SNAPPY_PASSED_OVER = 0x80
-"""Kinds of chunks from here on are padding, things to come, or the beginning of the next stream."""
+"""Lowest kind of chunk without data: padding, an extension, or the beginning of the next stream."""
 _SNAPPY_CHUNK_BYTES = 4 + 32 + (1 << 16) * 7 // 6
-"""A checksum, then 64 KiB, which grow by a sixth where they cannot be made smaller."""
+"""Maximum size of a chunk, in bytes: a checksum, then 64 KiB, which grow by a sixth where they cannot be made smaller."""
 _BZIP2_START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 

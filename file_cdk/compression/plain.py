@@ -11,19 +11,19 @@ from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, o
 from file_cdk.core.errors import MalformedFileError
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
-"""Plain bytes up to which no expansion ratio is too high: sparse text packs a thousandfold by itself."""
+"""Maximum plain size that is allowed at any expansion ratio, in bytes: sparse text packs a thousandfold by itself."""
 
 PIECE_BYTES = 512 << 10
-"""Plain bytes unpacked in one step, about."""
+"""About the plain size that is unpacked in one step, in bytes."""
 
 HEAD_BYTES = 2 << 20
-"""The beginning of the plain data that is kept: formats look at it more than once."""
+"""Size of the beginning of the plain data that is kept, in bytes: formats look at it more than once."""
 
 _PROBE_AT_BYTES = 2 << 20
-"""Where data that is on its way to be refused is unpacked ahead, before anyone makes the effort to read it."""
+"""Position in the plain data, in bytes, at which data that may turn out to be refused is unpacked ahead, before it is read."""
 
 MAGIC_BYTES = 16
-"""The beginning of a file by which its compression is known."""
+"""Size of the beginning of a file by which its compression is known, in bytes."""
 
 
 def codec_of(head: bytes) -> str | None:
@@ -179,8 +179,8 @@ class PlainStream(io.RawIOBase):
         return bool(self._piece)
 
     def _probe(self) -> bool:
-        """Where the data up to here makes one think of a bomb: unpacks on until that is settled, and begins anew if it is
-        none. Nothing that is read of a bomb is worth reading, and some formats take long to find that out."""
+        """Where the data up to here may be a bomb: unpacks on until that is settled, and begins anew if it is none. No
+        record of a bomb is worth reading, and some formats would read for long before it is refused."""
         self._probed = True
         plain = self._piece_at + len(self._piece)
         if self._decoder is None or 2 * plain <= self._max_expansion_ratio * self._source.consumed:

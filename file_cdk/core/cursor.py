@@ -155,7 +155,7 @@ class Cursor:
         return state
 
     def _synced_at(self, uri: str) -> datetime | None:
-        """Of a member of an archive, also as some other connectors remember it: by the archive."""
+        """When the file was synced; a member of an archive also by the archive's uri, as some other connectors remember it."""
         synced = self._history.get(uri)
         if synced is None and "!" in uri and (member := split_member(uri)):
             return self._history.get(member[0])

@@ -14,7 +14,7 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 @lru_cache(maxsize=1 << 15)
 def date_text(days: int) -> str:
-    """Of days since 1970."""
+    """The date `days` after 1970-01-01."""
     ordinal = days + _EPOCH_DAY
     if 1 <= ordinal <= _LAST_DAY:
         return date.fromordinal(ordinal).isoformat()
@@ -31,7 +31,7 @@ def clock_text(second: int) -> str:
 
 
 def instant_text(ticks: int, unit: str) -> str:
-    """Of so many units since 1970, without a zone: no fraction if the second is whole, else six digits or nine."""
+    """`ticks` units after 1970 began, without a zone: no fraction if the second is whole, else six digits or nine."""
     seconds, rest = divmod(ticks, _PER_SECOND[unit])
     day, second = divmod(seconds, _SECONDS_PER_DAY)
     nanoseconds = rest * (1_000_000_000 // _PER_SECOND[unit])
@@ -40,7 +40,7 @@ def instant_text(ticks: int, unit: str) -> str:
 
 
 def duration_text(value: bytes) -> str:
-    """Of months, days and milliseconds, four bytes each, as Avro and Parquet have them: counted apart in ISO 8601, too."""
+    """Months, days and milliseconds, four bytes each, as Avro and Parquet have them; ISO 8601 counts them apart, too."""
     months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
     seconds, rest = divmod(milliseconds, 1000)
     return f"P{months}M{days}DT{seconds}.{rest:03}S"

@@ -60,13 +60,13 @@ def prefetching(reader: StreamReader) -> Prefetching | None:
 
 
 MAX_REJECTS_KEPT = 10_000
-"""Rejected records of a file that are kept with their place and text; all are counted."""
+"""Maximum number of rejected records of a file that are kept with their place and text; all are counted."""
 
 MAX_RAW_BYTES = 64 << 10
-"""Of one rejected record's bytes, so many are kept."""
+"""Maximum kept of one rejected record, in bytes."""
 
 MAX_RAW_BYTES_KEPT = 16 << 20
-"""Of all rejected records' bytes of a split or file together."""
+"""Maximum kept of all rejected records of a split or file together, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ class StreamTable(Protocol):
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
 
     def failed(self, limit: int) -> list[str]:
-        """Uris of files of which a version failed and was not loaded since, at most so many."""
+        """Uris of files of which a version failed and was not loaded since, at most `limit`."""
 
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the notes of such failures: the files are gone. Rows of older versions stay as they are."""

@@ -84,7 +84,7 @@ def split_member(uri: str) -> tuple[str, str] | None:
 def redacted(url: str) -> str:
     """The text as it may be shown: a password in it, and values that sign or authorise a request, are `***`.
 
-    Where it cannot be told whether something is secret, it counts as secret. Of what is no URL, nothing changes but the
+    Where it cannot be told whether something is secret, it counts as secret. In what is no URL, nothing changes but the
     values of such parameters.
     """
     return _SECRET_VALUE.sub(r"\1***", _without_password(url))

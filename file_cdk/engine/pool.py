@@ -25,7 +25,7 @@ from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 
 MAX_TRIES = 2
-"""A split that kills this many workers is given up."""
+"""Maximum number of workers that one split may kill before it is given up."""
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
@@ -36,7 +36,7 @@ _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
-"""Orders for a worker that has others wait for one another, at most until the pool waits for news."""
+"""Number of orders sent to a busy worker in one message; fewer are sent when the pool waits for news."""
 
 _keys = itertools.count()
 
@@ -121,7 +121,7 @@ class _Worker:
     def has_room(self) -> bool:
         if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
             return False
-        # Three: one whose output still leaves, one at work, and the next; small ones by the dozen, as asking takes longer.
+        # Three: one whose output still leaves, one at work, and the next; more of small ones, which take less time than asking.
         return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
 
     def give(self, attempt: PoolAttempt) -> None:
@@ -137,7 +137,7 @@ class _Worker:
             self.send_orders()
 
     def send_orders(self) -> None:
-        """Sends what waits. That the worker is dead is found, and mended, when its events are read.
+        """Sends the orders that wait. A dead worker is noticed, and replaced, when its events are read.
 
         Raises InternalError for a job that does not pickle; the pool is to be reset then.
         """
@@ -245,7 +245,7 @@ class ProcessPool:
         self.workers.clear()
 
     def pump(self) -> None:
-        """Waits for news from any worker and files them under their attempts."""
+        """Waits for messages from any worker and files them under their attempts."""
         for worker in self.workers:
             worker.send_orders()
         by_control = {worker.control: worker for worker in self.workers}

@@ -23,10 +23,10 @@ Target = Literal["json", "table"]
 
 
 def sample(
-    executor: Executor, reader: StreamReader, decoder: Format, files: Iterable[RemoteFile], target: Target
+    executor: Executor, reader: StreamReader, format: Format, files: Iterable[RemoteFile], target: Target
 ) -> Iterator[Any]:
     """For each file, in order: JSON Schema properties or an Arrow schema, or the FileCdkError that prevents it."""
-    job = Job(reader, decoder, None, SampleShape(target))
+    job = Job(reader, format, None, SampleShape(target))
     waiting: deque[Attempt] = deque()
     remaining = iter(files)
     while True:
@@ -57,12 +57,12 @@ class _Uncopied:
 
 
 def read_through(
-    executor: Executor, reader: StreamReader, decoder: Format, file: RemoteFile, schema: "pa.Schema"
+    executor: Executor, reader: StreamReader, format: Format, file: RemoteFile, schema: "pa.Schema"
 ) -> FileTally | None:
     """Decodes the whole file for a table of these columns and keeps nothing; None when it cannot be read to its end."""
     import pyarrow as pa
 
     columns = pa.schema([(column.name, without_nulls(column.type)) for column in merge_schemas([schema])])
-    job = Job(reader, decoder, _Uncopied(), TableShape(columns))
+    job = Job(reader, format, _Uncopied(), TableShape(columns))
     outcomes = [event for event in OrderedRun(executor, job, [file]) if isinstance(event, FileDone)]
     return outcomes[0].tally if outcomes else None

@@ -11,7 +11,7 @@ from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
 
 SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
-"""Of a schemaless stream, and of a stream that matched no file."""
+"""Columns of a schemaless stream, and of a stream that matched no file."""
 
 FILE_PROPERTIES: Mapping[str, Any] = {
     "folder": {"type": "string"},
@@ -23,7 +23,7 @@ FILE_PROPERTIES: Mapping[str, Any] = {
     "updated_at": {"type": ["null", "string"]},
     "mime_type": {"type": ["null", "string"]},
 }
-"""Of a stream whose files are copied as they are: each record is about one file."""
+"""Columns of a stream whose files are copied as they are: each record is about one file."""
 
 
 def inferred_properties(properties: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -27,11 +27,11 @@ import pyarrow.compute as pc
 from file_cdk.core.arrow_values import int64
 from file_cdk.core.instants import date_text, instant_text
 
-Cast = Callable[[pa.Array], pa.Array]
+ToJson = Callable[[pa.Array], pa.Array]
 
 
 @lru_cache(maxsize=1024)
-def cast_for(kind: pa.DataType) -> Cast | None:
+def cast_for(kind: pa.DataType) -> ToJson | None:
     """The cast that a column of this type needs before the JSON writer; None when it needs none."""
     t = pa.types
     if isinstance(kind, pa.BaseExtensionType):
@@ -45,7 +45,7 @@ def cast_for(kind: pa.DataType) -> Cast | None:
     return _scalar_cast(kind)
 
 
-def _scalar_cast(kind: pa.DataType) -> Cast | None:
+def _scalar_cast(kind: pa.DataType) -> ToJson | None:
     t = pa.types
     if t.is_float16(kind) or t.is_float32(kind):
         return lambda array: array.cast(pa.float64())
@@ -68,7 +68,7 @@ def _scalar_cast(kind: pa.DataType) -> Cast | None:
     return None
 
 
-def _after(unwrap: Cast, kind: pa.DataType) -> Cast:
+def _after(unwrap: ToJson, kind: pa.DataType) -> ToJson:
     inner = cast_for(kind)
     return unwrap if inner is None else lambda array: inner(unwrap(array))
 
@@ -121,7 +121,7 @@ def _date_text(array: pa.Array) -> pa.Array:
     return days.cast(pa.string())
 
 
-def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], list[str]], others: Cast) -> pa.Array:
+def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], list[str]], others: ToJson) -> pa.Array:
     """Values of years beyond four digits one by one, and the others in a column: the JSON writer has texts for some of
     them only, and a message about its own failure, or half a line, for the rest."""
     ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
@@ -202,7 +202,7 @@ def _uuid_text(array: pa.Array) -> pa.Array:
 # Nested types: cast the children, keep offsets and nulls
 
 
-def _nested_cast(kind: pa.DataType) -> Cast | None:
+def _nested_cast(kind: pa.DataType) -> ToJson | None:
     t = pa.types
     if t.is_struct(kind):
         casts = [cast_for(field.type) for field in kind]
@@ -224,19 +224,19 @@ def _nested_cast(kind: pa.DataType) -> Cast | None:
     return None
 
 
-def _cast_struct(array: pa.StructArray, casts: list[Cast | None]) -> pa.StructArray:
+def _cast_struct(array: pa.StructArray, casts: list[ToJson | None]) -> pa.StructArray:
     children = [array.field(i) if cast is None else cast(array.field(i)) for i, cast in enumerate(casts)]
     fields = [pa.field(field.name, child.type) for field, child in zip(array.type, children, strict=True)]
     return pa.StructArray.from_arrays(children, fields=fields, mask=_mask(array))
 
 
-def _cast_list(array: pa.ListArray, cast: Cast) -> pa.ListArray:
+def _cast_list(array: pa.ListArray, cast: ToJson) -> pa.ListArray:
     offsets, start, stop = _own_offsets(array)
     values = cast(array.values.slice(start, stop - start))
     return type(array).from_arrays(offsets, values, mask=_mask(array))
 
 
-def _map_cast(kind: pa.MapType) -> Cast | None:
+def _map_cast(kind: pa.MapType) -> ToJson | None:
     to_key = cast_for(kind.key_type)
     to_item = cast_for(kind.item_type)
     text_keys = pa.types.is_string(kind.key_type)

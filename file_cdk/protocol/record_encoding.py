@@ -19,7 +19,7 @@ from file_cdk.core.cursor import format_instant
 from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN, URL_COLUMN, RemoteFile
 from file_cdk.core.json_lines import JsonLines, member
 from file_cdk.core.uris import well_formed
-from file_cdk.protocol.json_columns import Cast, cast_for
+from file_cdk.protocol.json_columns import ToJson, cast_for
 
 
 class RecordEncoder:
@@ -103,7 +103,7 @@ class _Plan:
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
-    casts: tuple[Cast | None, ...]
+    casts: tuple[ToJson | None, ...]
     has_objects: bool
 
     def columns(self, batch: pa.RecordBatch) -> list[pa.Array]:

@@ -12,7 +12,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MARK_BYTES = 4
-"""The beginning of a file by which its encoding is known."""
+"""Size of the beginning of a file by which its encoding is known, in bytes."""
 
 
 def wide_encoding(head: bytes) -> str | None:

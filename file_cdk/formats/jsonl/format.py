@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_BYTES = 1_000_000
-"""Inference reads the records that begin in this much of a file."""
+"""Maximum part of a file whose records are sampled for its schema, in bytes."""
 
 _LOOK_ON_BYTES = 4 * 1024 * 1024
-"""Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
+"""Maximum looked at after the first misfit, in bytes, for other columns to be widened before the file is read again."""
 
 _UNKNOWN_SIZE = 1 << 62
-"""Of text that is read in another encoding than the file's."""
+"""Stands for the size of text that is converted to UTF-8, which differs from the file's."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

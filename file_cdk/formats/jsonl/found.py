@@ -7,7 +7,7 @@ from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.files import Split
 from file_cdk.core.json_lines import without_lone_surrogates
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.lines import Window
+from file_cdk.formats.jsonl.lines import HeldText
 from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
@@ -79,16 +79,16 @@ def malformed(
     return MalformedRecordError(message, uri=split.file.uri, row=report.rows_present + 1, byte=byte, remedy=remedy)
 
 
-def look_at(window: Window, at: int, max_bytes: int) -> Parsed:
+def look_at(held: HeldText, at: int, max_bytes: int) -> Parsed:
     """The value at `at`, parsed in longer and longer parts, so that the work is bounded by a few times its length.
 
     CUT only where the file ends inside it; TOO_LONG where no more than `max_bytes` of it may be held.
     """
     size = _FIRST_LOOK_BYTES
     while True:
-        end = window.reach(at + size)
-        at_file_end = window.at_file_end and end == len(window.data)
-        parsed = parse_value(memoryview(window.data)[at:end], at_file_end=at_file_end)
+        end = held.reach(at + size)
+        at_file_end = held.at_file_end and end == len(held.data)
+        parsed = parse_value(memoryview(held.data)[at:end], at_file_end=at_file_end)
         if parsed.state is not State.CUT or at_file_end:
             return parsed
         if size > max_bytes:
@@ -96,15 +96,15 @@ def look_at(window: Window, at: int, max_bytes: int) -> Parsed:
         size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
 
 
-def look_in_line(window: Window, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
+def look_in_line(held: HeldText, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
     """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
     size = _FIRST_LOOK_BYTES
     while True:
-        end = window.reach(at + size)
-        cut = window.data.find(b"\n", at, end)
-        line_ends = cut >= 0 or (window.at_file_end and end == len(window.data))
+        end = held.reach(at + size)
+        cut = held.data.find(b"\n", at, end)
+        line_ends = cut >= 0 or (held.at_file_end and end == len(held.data))
         stop = cut if cut >= 0 else end
-        parsed = parse_value(memoryview(window.data)[at:stop], at_file_end=line_ends)
+        parsed = parse_value(memoryview(held.data)[at:stop], at_file_end=line_ends)
         if parsed.state is not State.CUT or line_ends:
             return parsed, stop if line_ends else None
         if size > max_bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.jsonl.found import Found
-from file_cdk.formats.jsonl.lines import BOM, LineSource, LongLine, Window
+from file_cdk.formats.jsonl.lines import BOM, HeldText, LineSource, LongLine
 from file_cdk.formats.jsonl.syntax import check_lines, check_values
 from file_cdk.formats.jsonl.values import ValueReader
 
@@ -41,13 +41,13 @@ class LineReader:
             if start == 0:
                 text = text.removeprefix(BOM)
             if isinstance(piece, LongLine):
-                window = Window(source, text)
-                yield from self._values.read(window, window.offset + 1)
+                held = HeldText(source, text)
+                yield from self._values.read(held, held.offset + 1)
                 continue
             records = None
             if len(text) <= self._max_bytes and (records := check_lines(text)) is None:
                 records = check_values(text)
             if records is None:
-                yield from self._values.read(Window(source, text), source.position)
+                yield from self._values.read(HeldText(source, text), source.position)
             else:
                 yield Found(source.position, records, text)
