@@ -1,4 +1,7 @@
-"""Arrow values built by hand: to convert Python's, pyarrow imports pandas where it is installed, 0.2 s in every process."""
+"""Arrow values made in ways of our own, for any room.
+
+Built by hand where pyarrow would convert Python values: it imports pandas for that, where it is installed, 0.2 s a process.
+"""
 
 from array import array
 from functools import lru_cache
@@ -20,3 +23,12 @@ def repeated_number(number: int, rows: int) -> pa.Int64Array:
 @lru_cache(maxsize=16)
 def int64(number: int) -> pa.Int64Scalar:
     return repeated_number(number, 1)[0]
+
+
+def utf8_text(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Bytes as text; those that are not UTF-8 as `\\xNN`."""
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        values = array.cast(pa.large_binary()).to_pylist()
+        return pa.array([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], kind)

@@ -1,9 +1,9 @@
-"""Dates, instants and durations as text; dates and instants of any year, those that `datetime` has as it spells them.
+"""Dates, instants and durations as text, and instants from text; dates and instants of any year, spelled as `datetime` does.
 
 Years before 1 and after 9999 have a sign and at least four digits, as ISO 8601 asks of years beyond its own.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -44,3 +44,15 @@ def duration_text(value: bytes) -> str:
     months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
     seconds, rest = divmod(milliseconds, 1000)
     return f"P{months}M{days}DT{seconds}.{rest:03}S"
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO date or date-time as an aware UTC datetime; a missing zone means UTC. Raises ValueError."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date such as 2024-01-01 or a date-time such as 2024-01-01T00:00:00Z") from None
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 UTC") from None

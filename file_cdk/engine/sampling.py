@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from file_cdk.core.arrow_types import merge_schemas, without_nulls
-from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, StreamReader
 from file_cdk.engine.executor import Attempt, Executor
@@ -34,16 +33,10 @@ def sample(
             waiting.append(executor.submit(Task(job, Split(file, 0, 0, file.size_bytes), 0)))
         if not waiting:
             return
-        yield _outcome(waiting.popleft())
-
-
-def _outcome(attempt: Attempt) -> Any | FileCdkError:
-    while True:
-        match attempt.next_event():
-            case Ended(schema=schema):
-                return schema
-            case Failed(error=error):
-                return error
+        attempt = waiting.popleft()
+        while not isinstance(event := attempt.next_event(), Ended | Failed):
+            pass
+        yield event.schema if isinstance(event, Ended) else event.error
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,11 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from file_cdk.core.errors import (
-    DestinationError,
-    FileAccessError,
-    FileCdkError,
-    FileChangedError,
-    FileError,
-    InternalError,
-)
+from file_cdk.core.errors import DestinationError, FileCdkError, FileChangedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.staging import StagedFile, Staging, StagingClosedError
+from file_cdk.engine.work import as_file_error
 
 PIECE_BYTES = 1 << 20
 """Maximum held in memory of each file that is being copied, in bytes."""
@@ -154,7 +147,7 @@ def _copy(reader: StreamReader, copy: _Copy, staging: Staging) -> Handover:
         raise
     except Exception as exc:  # noqa: BLE001 - the worker's boundary
         staging.discard(copy.name)
-        return TransferFailed(file, _as_error(exc, file.uri))
+        return TransferFailed(file, as_file_error(exc, file.uri, "copied"))
     return Transferred(file, staged.path, copy.relative)
 
 
@@ -171,17 +164,3 @@ def _fill(staged: StagedFile, reader: StreamReader, file: RemoteFile) -> None:
             f"the file's size was {file.size_bytes} when it was listed, and {amount} when it was copied, in bytes",
             uri=file.uri,
         )
-
-
-def _as_error(cause: Exception, uri: str) -> FileCdkError:
-    match cause:
-        case FileCdkError():
-            if cause.uri is None and not isinstance(cause, DestinationError):
-                cause.uri = uri
-            return cause
-        case OSError():
-            return FileAccessError(f"cannot be read: {cause.strerror or type(cause).__name__}", uri=uri)
-        case _ if (limit := limit_reached(cause)) is not None:
-            return FileError(f"cannot be copied: {limit.message}", uri=uri, remedy=limit.remedy)
-        case _:
-            return InternalError.wrap(cause, uri=uri)

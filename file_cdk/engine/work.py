@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from file_cdk.core.errors import (
     AccessError,
+    DestinationError,
     FileAccessError,
     FileCdkError,
     FileChangedError,
@@ -142,7 +144,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     schema = None
     slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
     try:
-        with WholeReads(job.reader.open(task.split.file)) as opened:
+        with closing(WholeReads(job.reader.open(task.split.file))) as opened:
             stream = cast(IO[bytes], opened)
             if isinstance(job.shape, SampleShape):
                 infer = job.format.infer_json_schema if job.shape.target == "json" else job.format.infer_table_schema
@@ -172,7 +174,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
-        error = _as_file_error(exc, task.split)
+        error = as_file_error(exc, task.split.file.uri)
         if not began and not isinstance(error, _OF_THE_STORE):
             yield Began(report.start)
         _count(report, rows, left_out)
@@ -247,9 +249,11 @@ def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:
         start = end
 
 
-def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
-    uri = split.file.uri
+def as_file_error(exc: BaseException, uri: str, attempt: str = "read") -> FileCdkError:
+    """What ended the attempt to read (or to copy) a file, as an error that names it."""
     match exc:
+        case DestinationError():
+            return exc  # it concerns every file
         case FileCdkError():
             if exc.uri is None:
                 exc.uri = uri
@@ -257,6 +261,6 @@ def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
         case OSError():
             return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
         case _ if (limit := limit_reached(exc)) is not None:
-            return FileError(f"cannot be read: {limit.message}", uri=uri, remedy=limit.remedy)
+            return FileError(f"cannot be {attempt}: {limit.message}", uri=uri, remedy=limit.remedy)
         case _:
             return InternalError.wrap(exc, uri=uri)

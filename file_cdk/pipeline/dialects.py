@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +73,7 @@ def _sniffed(
 ) -> Iterator[tuple[Sniffed, bytes]]:
     for file in files:
         try:
-            with WholeReads(reader.open(file)) as stream:
+            with closing(WholeReads(reader.open(file))) as stream:
                 opened: Any = stream
                 beginning = plain_beginning(opened, file, SAMPLE_BYTES, max_expansion_ratio)
         except (FileCdkError, OSError):

@@ -9,6 +9,7 @@ from airbyte_protocol_dataclasses.models import AirbyteStream, SyncMode
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
+from file_cdk.protocol.state import mapping_at
 
 SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
 """Columns of a schemaless stream, and of a stream that matched no file."""
@@ -116,26 +117,20 @@ def _is_discovered(raw: Any) -> bool:
 
 
 def _parse_stream(raw: Any, at: str) -> ConfiguredStream:
-    entry = _mapping(raw, at)
-    stream = _mapping(entry.get("stream"), f"{at}.stream")
+    entry = mapping_at(raw, at, of="catalog")
+    stream = mapping_at(entry.get("stream"), f"{at}.stream", of="catalog")
     name, sync_mode = stream.get("name"), entry.get("sync_mode")
     if not isinstance(name, str):
         raise ConfigError(f"invalid catalog: {at}.stream.name must be a string")
     if sync_mode not in ("full_refresh", "incremental"):
         raise ConfigError(f"invalid catalog: {at}.sync_mode must be full_refresh or incremental")
-    schema = _mapping(stream.get("json_schema", {}), f"{at}.stream.json_schema")
+    schema = mapping_at(stream.get("json_schema", {}), f"{at}.stream.json_schema", of="catalog")
     properties = schema.get("properties")
     if properties is not None:
-        properties = _mapping(properties, f"{at}.stream.json_schema.properties")
+        properties = mapping_at(properties, f"{at}.stream.json_schema.properties", of="catalog")
         for column, column_schema in properties.items():
-            _mapping(column_schema, f"{at}.stream.json_schema.properties[{column!r}]")
+            mapping_at(column_schema, f"{at}.stream.json_schema.properties[{column!r}]", of="catalog")
     return ConfiguredStream(name=name, sync_mode=sync_mode, properties=properties)
-
-
-def _mapping(raw: Any, at: str) -> Mapping[str, Any]:
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"invalid catalog: {at} must be an object")
-    return raw
 
 
 def _listed(names: Collection[str]) -> str:

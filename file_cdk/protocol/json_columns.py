@@ -24,7 +24,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from file_cdk.core.arrow_values import int64
+from file_cdk.core.arrow_values import int64, utf8_text
 from file_cdk.core.instants import date_text, instant_text
 
 ToJson = Callable[[pa.Array], pa.Array]
@@ -73,15 +73,6 @@ def _after(unwrap: ToJson, kind: pa.DataType) -> ToJson:
     return unwrap if inner is None else lambda array: inner(unwrap(array))
 
 
-def utf8_text(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Bytes as text; those that are not UTF-8 as `\\xNN`."""
-    try:
-        return array.cast(kind)
-    except pa.ArrowInvalid:
-        values = array.cast(pa.large_binary()).to_pylist()
-        return pa.array([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], kind)
-
-
 # Times
 
 _PER_SECOND = {"us": 1_000_000, "ns": 1_000_000_000}
@@ -91,7 +82,8 @@ _FRACTION_AT = {"timestamp": 19, "time": 8}  # length of 2024-01-02T03:04:05 and
 def _timestamp_text(array: pa.Array) -> pa.Array:
     unit, zone = array.type.unit, array.type.tz
     if not _within_four_digit_years(array):
-        return _spelled_apart(array, _instant_texts, _timestamp_text)
+        offset = "+00:00" if zone else ""  # no zone has rules for those years
+        return _spelled_apart(array, lambda ticks: instant_text(ticks, unit) + offset, _timestamp_text)
     if unit in ("s", "ms"):
         unit, array = "us", array.cast(pa.timestamp("us", zone))
     utc = array.cast(pa.timestamp(unit))
@@ -117,28 +109,19 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
 def _date_text(array: pa.Array) -> pa.Array:
     days = array.cast(pa.date32())
     if not _within_four_digit_years(days.cast(pa.timestamp("s"))):
-        return _spelled_apart(days, _day_texts, _date_text)
+        return _spelled_apart(days, date_text, _date_text)
     return days.cast(pa.string())
 
 
-def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], list[str]], others: ToJson) -> pa.Array:
+def _spelled_apart(array: pa.Array, spell: Callable[[int], str], others: ToJson) -> pa.Array:
     """Values of years beyond four digits one by one, and the others in a column: the JSON writer has texts for some of
     them only, and a message about its own failure, or half a line, for the rest."""
     ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
     low, high = _four_digit_years(array.type)
     odd = pc.or_(pc.less(ticks, int64(low)), pc.greater_equal(ticks, int64(high)))
     plain = others(pc.if_else(odd, pa.nulls(len(array), array.type), array))
-    texts = spell(ticks.filter(odd).to_pylist(), array.type)
+    texts = list(map(spell, ticks.filter(odd).to_pylist()))
     return pc.replace_with_mask(plain, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
-
-
-def _instant_texts(ticks: list[int], kind: pa.TimestampType) -> list[str]:
-    zone = "+00:00" if kind.tz else ""  # no zone has rules for those years
-    return [instant_text(value, kind.unit) + zone for value in ticks]
-
-
-def _day_texts(days: list[int], kind: pa.DataType) -> list[str]:  # noqa: ARG001 - as for timestamps
-    return list(map(date_text, days))
 
 
 def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:

@@ -84,29 +84,24 @@ def look_at(held: HeldText, at: int, max_bytes: int) -> Parsed:
 
     CUT only where the file ends inside it; TOO_LONG where no more than `max_bytes` of it may be held.
     """
-    size = _FIRST_LOOK_BYTES
-    while True:
-        end = held.reach(at + size)
-        at_file_end = held.at_file_end and end == len(held.data)
-        parsed = parse_value(memoryview(held.data)[at:end], at_file_end=at_file_end)
-        if parsed.state is not State.CUT or at_file_end:
-            return parsed
-        if size > max_bytes:
-            return Parsed(State.TOO_LONG)
-        size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+    return _look(held, at, max_bytes, in_line=False)[0]
 
 
 def look_in_line(held: HeldText, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
     """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
+    return _look(held, at, max_bytes, in_line=True)
+
+
+def _look(held: HeldText, at: int, max_bytes: int, *, in_line: bool) -> tuple[Parsed, int | None]:
     size = _FIRST_LOOK_BYTES
     while True:
         end = held.reach(at + size)
-        cut = held.data.find(b"\n", at, end)
-        line_ends = cut >= 0 or (held.at_file_end and end == len(held.data))
+        cut = held.data.find(b"\n", at, end) if in_line else -1
+        text_ends = cut >= 0 or (held.at_file_end and end == len(held.data))
         stop = cut if cut >= 0 else end
-        parsed = parse_value(memoryview(held.data)[at:stop], at_file_end=line_ends)
-        if parsed.state is not State.CUT or line_ends:
-            return parsed, stop if line_ends else None
+        parsed = parse_value(memoryview(held.data)[at:stop], at_file_end=text_ends)
+        if parsed.state is not State.CUT or text_ends:
+            return parsed, stop if text_ends else None
         if size > max_bytes:
             return Parsed(State.TOO_LONG), None
         size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
