@@ -5,10 +5,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from file_cdk.core.errors import SequentialOnlyError
-from file_cdk.core.files import Split
-from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, as_value, look_at, malformed
+from file_cdk.core.ports import MAX_RAW_BYTES
+from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, as_value, look_at
 from file_cdk.formats.jsonl.lines import PIECE_BYTES, HeldText, LineSource
 from file_cdk.formats.jsonl.syntax import (
     JSON_BLANKS,
@@ -87,19 +85,12 @@ class _BrokenOffError(Exception):
 
 
 class ArrayReader:
-    """Reads one array, of which the source stands at the beginning, up to the first element behind the split's end.
+    """Reads one array, of which the source stands at the beginning, up to the first element behind the split's end."""
 
-    `report` is only read. plain: see ValueReader.
-    """
-
-    def __init__(
-        self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int, *, plain: bool
-    ) -> None:
-        self._source = source
-        self._split = split
-        self._report = report
-        self._max_bytes = max_record_bytes
-        self._plain = plain
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._source = reading.source
+        self._max_bytes = reading.max_record_bytes
 
     def read(self, start: int) -> Iterator[Found]:
         """Leaves the source behind the array. start: see `begins_array`. Where the file ends inside it, that is a reject.
@@ -107,8 +98,9 @@ class ArrayReader:
         Raises SequentialOnlyError at once unless the split is the whole file or sequential. Raises MalformedRecordError, when
         all before was yielded and counted, where an element ends nowhere that is known.
         """
-        if not (self._split.sequential or self._split.is_last):
-            raise SequentialOnlyError(ONLY_IN_SEQUENCE, uri=self._split.file.uri, byte=self._source.position)
+        split = self._reading.split
+        if not (split.sequential or split.is_last):
+            raise self._reading.in_sequence_only(ONLY_IN_SEQUENCE)
         held = HeldText(self._source, self._source.pull(max(start, PIECE_BYTES)))
         found, broken = Found(), None
         at, piece_start, tried_to = start, held.offset, held.offset
@@ -116,7 +108,7 @@ class ArrayReader:
             at = _skip_blanks(held, at)
             ended = held.data.startswith(b"]", at)
             at += ended
-            while not ended and held.offset + at < self._split.end:
+            while not ended and held.offset + at < split.end:
                 end = None
                 if held.offset + at >= tried_to:
                     tried_to = held.offset + held.reach(at + PIECE_BYTES)
@@ -138,7 +130,7 @@ class ArrayReader:
         found.end = self._source.position if broken is None else broken.byte
         yield found
         if broken:
-            raise malformed(broken.message, self._split, self._report, broken.byte, WHOLE_ARRAY)
+            raise self._reading.malformed(broken.message, broken.byte, WHOLE_ARRAY)
 
     def _elements(self, held: HeldText, at: int, found: Found) -> int | None:
         """Takes all elements from `at` to where the last one held begins, in one go, and returns the index behind them.
@@ -202,7 +194,7 @@ class ArrayReader:
         return not element.startswith(b"{") or len(element) > self._max_bytes
 
     def _what_is_wrong(self, element: bytes) -> str | None:
-        if not (self._plain or element.startswith(b"{")):
+        if not (self._reading.plain or element.startswith(b"{")):
             return NOT_AN_OBJECT
         return TOO_LONG if len(element) > self._max_bytes else None
 

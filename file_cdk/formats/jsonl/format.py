@@ -15,9 +15,9 @@ from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
 from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
-from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found
+from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found, Reading
 from file_cdk.formats.jsonl.lines import LineSource
-from file_cdk.formats.jsonl.records import LineReader
+from file_cdk.formats.jsonl.records import read_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,10 +142,10 @@ class JsonlFormat:
             report.end = text.consumed
 
     def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
-        limit = self.max_record_bytes
+        reading = Reading(source, split, report, self.max_record_bytes, plain)
         while split.is_first and source.position < split.end and (start := begins_array(source)):
-            yield from ArrayReader(source, split, report, limit, plain=plain).read(start)
-        yield from LineReader(source, split, report, limit, plain=plain).read()
+            yield from ArrayReader(reading).read(start)
+        yield from read_lines(reading)
 
     def _sample(self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False) -> Iterator[bytes]:
         report = SplitReport()

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import Split
 from file_cdk.core.json_lines import without_lone_surrogates
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.lines import HeldText
+from file_cdk.formats.jsonl.lines import HeldText, LineSource
 from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
@@ -72,11 +72,26 @@ class Found:
             report.warnings[ZERO_BYTES] += self.zero_gaps
 
 
-def malformed(
-    message: str, split: Split, report: SplitReport, byte: int, remedy: str = ONE_OBJECT_PER_LINE
-) -> MalformedRecordError:
-    """What ends a split at a record whose end is not known; `report` must hold the records before it."""
-    return MalformedRecordError(message, uri=split.file.uri, row=report.rows_present + 1, byte=byte, remedy=remedy)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One pass over a split, as all its readers share it. report: for them only to read; it holds what was counted so far.
+
+    plain: values that are no objects are records, with a key `value`; else they are rejected.
+    """
+
+    source: LineSource
+    split: Split
+    report: SplitReport
+    max_record_bytes: int
+    plain: bool
+
+    def malformed(self, message: str, byte: int, remedy: str = ONE_OBJECT_PER_LINE) -> MalformedRecordError:
+        """What ends a split at a record whose end is not known, when the report holds all records before it."""
+        row = self.report.rows_present + 1
+        return MalformedRecordError(message, uri=self.split.file.uri, row=row, byte=byte, remedy=remedy)
+
+    def in_sequence_only(self, message: str) -> SequentialOnlyError:
+        return SequentialOnlyError(message, uri=self.split.file.uri, byte=self.source.position)
 
 
 def look_at(held: HeldText, at: int, max_bytes: int) -> Parsed:

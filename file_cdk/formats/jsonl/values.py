@@ -9,11 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from file_cdk.core.errors import SequentialOnlyError
-from file_cdk.core.files import Split
-from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Rejected, as_value, look_at, look_in_line, malformed
-from file_cdk.formats.jsonl.lines import BOM, LONG_LINE_BYTES, PIECE_BYTES, HeldText, LineSource
+from file_cdk.core.ports import MAX_RAW_BYTES
+from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, Rejected, as_value, look_at, look_in_line
+from file_cdk.formats.jsonl.lines import BOM, LONG_LINE_BYTES, PIECE_BYTES, HeldText
 from file_cdk.formats.jsonl.syntax import (
     GOES_ON,
     INCOMPLETE,
@@ -77,20 +75,13 @@ class _Behind:
 
 
 class ValueReader:
-    """Reads lines one by one, and value by value where a line is not one object. `report` is only read.
+    """Reads lines one by one, and value by value where a line is not one object."""
 
-    plain: values that are no objects are records, with a key `value`; else they are rejected.
-    """
-
-    def __init__(
-        self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int, *, plain: bool
-    ) -> None:
-        self._source = source
-        self._split = split
-        self._report = report
-        self._max_bytes = max_record_bytes
-        self._plain = plain
-        self._in_sequence = split.sequential or split.is_last
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._source = reading.source
+        self._max_bytes = reading.max_record_bytes
+        self._in_sequence = reading.split.sequential or reading.split.is_last
         self._found = Found()
 
     def read(self, held: HeldText, end: int) -> Iterator[Found]:
@@ -123,10 +114,8 @@ class ValueReader:
             except _StopError as exc:
                 yield self._taken(held, exc.at)
                 if exc.reason:
-                    raise malformed(exc.reason, self._split, self._report, self._source.position) from None
-                raise SequentialOnlyError(
-                    ONLY_IN_SEQUENCE, uri=self._split.file.uri, byte=self._source.position
-                ) from None
+                    raise self._reading.malformed(exc.reason, self._source.position) from None
+                raise self._reading.in_sequence_only(ONLY_IN_SEQUENCE) from None
             if held.offset + at - piece_start >= PIECE_BYTES:
                 held.drop(at)
                 at, piece_start = 0, held.offset
@@ -147,12 +136,12 @@ class ValueReader:
         byte = self._source.position
         beginning, ends = self._source.pass_over_line()
         if not ends:
-            raise malformed(TOO_LONG, self._split, self._report, byte)
+            raise self._reading.malformed(TOO_LONG, byte)
         yield Found(self._source.position, rejected=[Rejected(0, byte, TOO_LONG, beginning)])
 
     def _is_far_behind(self, line_start: int, position: int, first: bytes) -> bool:
         """Whether the line is so long that later splits have no line end to begin at; asked where a value begins."""
-        if self._in_sequence or position < self._split.end or first in _GAP_BYTES:
+        if self._in_sequence or position < self._reading.split.end or first in _GAP_BYTES:
             return False
         return position - line_start > min(LONG_LINE_BYTES, self._max_bytes)
 
@@ -219,7 +208,7 @@ class ValueReader:
             wrong = LINES_TOO_LONG if on_lines else TOO_LONG
         elif not is_utf8(text):
             wrong = LINES_NOT_UTF8 if on_lines else NOT_UTF8
-        elif not (is_object or self._plain):
+        elif not (is_object or self._reading.plain):
             wrong = NOT_AN_OBJECT
         if wrong:
             raw = text
@@ -286,7 +275,7 @@ class ValueReader:
         wrong = what_is_wrong(text.strip(JSON_BLANKS)) or NOT_JSON
         if wrong == INCOMPLETE and not text.lstrip(JSON_BLANKS).startswith(b"{"):
             return INCOMPLETE_VALUE
-        if wrong == NOT_AN_OBJECT and self._plain:
+        if wrong == NOT_AN_OBJECT and self._reading.plain:
             return NOT_JSON
         return wrong
 
