@@ -6,17 +6,17 @@ Each library is imported when the first stream of its kind is opened.
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
 CHUNK_BYTES = 128 << 10
-"""Compressed bytes asked of a store's stream at a time."""
+"""Size of one read of the compressed stream, in bytes."""
 
 FIRST_CHUNK_BYTES = 16 << 10
-"""Compressed bytes asked for the first time: fewer, so that the expansion of data that unpacks to extremes is known early."""
+"""Size of the first read, in bytes: small, so that the expansion of data that unpacks to extremes is known early."""
 
 MAX_WINDOW_BYTES = 128 << 20
-"""Maximum of the unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
+"""Maximum of unpacked data that a decoder keeps to refer back to, in bytes; `zstd` and `xz -9` stay within it."""
 
 _ALONE_UNKNOWN_SIZE = b"\xff" * 8
 
@@ -34,7 +34,7 @@ _REASONS = {
     "too much memory": _TOO_WIDE,
     "Dictionary mismatch": "needs a dictionary, which is not in the file",
 }
-"""What liblzma and libzstd say of data that is not damaged, and what we do."""
+"""Messages of liblzma and libzstd about data that is not damaged, and ours."""
 
 
 class Source:
@@ -64,65 +64,59 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """label: for people. begins: whether bytes, at least 16 of them unless there are no more, begin such a stream."""
+    """begins: whether bytes, at least 16 of them unless there are no more, begin such a stream."""
 
-    label: str
     open: Callable[[Source], Decoder]
     begins: Callable[[bytes], bool]
 
 
+@dataclass(slots=True)
 class _Frames:
     """Frames one after the other, in a decoder that has the interface of the standard library's.
 
     padding: what may lie between frames and after the last, zero bytes as tape archives leave them. zstd knows none.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        start: Callable[[], Any],
-        errors: tuple[type[Exception], ...],
-        begins: Callable[[bytes], bool] | None = None,
-        pending: bytes = b"",
-        padding: bytes = b"\0",
-    ) -> None:
-        self._source = source
-        self._padding = padding
-        self._start = start
-        self._errors = errors
-        self._begins = begins
-        self._pending = pending
-        self._decoder = start()
+    source: Source
+    start: Callable[[], Any]
+    errors: tuple[type[Exception], ...]
+    begins: Callable[[bytes], bool] | None = None
+    pending: bytes = b""
+    padding: bytes = b"\0"
+    decoder: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decoder = self.start()
 
     def read(self, size: int) -> bytes:
         while True:
-            if self._decoder.eof and not self._next_frame():
+            if self.decoder.eof and not self._next_frame():
                 return b""
             data = b""
-            if self._pending:
-                data, self._pending = self._pending, b""
-            elif self._decoder.needs_input:
-                data = self._source.read()
+            if self.pending:
+                data, self.pending = self.pending, b""
+            elif self.decoder.needs_input:
+                data = self.source.read()
                 if not data:
                     raise DamagedError(TRUNCATED)
             try:
-                plain: bytes = self._decoder.decompress(data, size)
-            except self._errors as exc:
+                plain: bytes = self.decoder.decompress(data, size)
+            except self.errors as exc:
                 reasons = (reason for said, reason in _REASONS.items() if said in str(exc))
                 raise DamagedError(next(reasons, DAMAGED)) from exc
             if plain:
                 return plain
 
     def _next_frame(self) -> bool:
-        rest = (self._decoder.unused_data or b"").lstrip(self._padding)
-        while len(rest) < 16 and (more := self._source.read()):
-            rest = (rest + more).lstrip(self._padding)
+        rest = (self.decoder.unused_data or b"").lstrip(self.padding)
+        while len(rest) < 16 and (more := self.source.read()):
+            rest = (rest + more).lstrip(self.padding)
         if not rest:
             return False
-        if self._begins is None or not self._begins(rest):
+        if self.begins is None or not self.begins(rest):
             raise DamagedError(TRAILING)
-        self._pending = rest
-        self._decoder = self._start()
+        self.pending = rest
+        self.decoder = self.start()
         return True
 
 
@@ -210,9 +204,9 @@ _LZ4 = b"\x04\x22\x4d\x18"
 _SNAPPY = b"\xff\x06\0\0sNaPpY"
 _SNAPPY_DATA = (0, 1)
 _SNAPPY_PASSED_OVER = 0x80
-"""Kinds of chunks from here on are padding, things to come, or the beginning of the next stream."""
+"""Lowest kind of chunk without data: padding, an extension, or the beginning of the next stream."""
 _SNAPPY_CHUNK_BYTES = 4 + 32 + (1 << 16) * 7 // 6
-"""A checksum, then 64 KiB, which grow by a sixth where they cannot be made smaller."""
+"""Maximum size of a chunk, in bytes: a checksum, then 64 KiB, which grow by a sixth where they cannot be made smaller."""
 _BZIP2_START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 
@@ -228,24 +222,14 @@ def _is_alone(data: bytes) -> bool:
     )
 
 
-def _open_gzip(source: Source) -> Decoder:
+def _open_igzip(source: Source, flag: str, begins: Callable[[bytes], bool] | None = None) -> Decoder:
     from isal import igzip_lib
 
     return _Frames(
         source,
-        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
+        lambda: igzip_lib.IgzipDecompressor(flag=getattr(igzip_lib, flag)),
         (igzip_lib.IsalError, EOFError),  # type: ignore[arg-type]  # the stub calls the class an instance
-        CODECS["gzip"].begins,
-    )
-
-
-def _open_deflate(source: Source) -> Decoder:
-    from isal import igzip_lib
-
-    return _Frames(
-        source,
-        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE),
-        (igzip_lib.IsalError, EOFError),  # type: ignore[arg-type]  # the stub calls the class an instance
+        begins,
     )
 
 
@@ -255,26 +239,22 @@ def _open_bzip2(source: Source) -> Decoder:
     return _Frames(source, bz2.BZ2Decompressor, (OSError, EOFError), CODECS["bzip2"].begins)
 
 
+def _open_lzma(
+    source: Source, form: str, begins: Callable[[bytes], bool] | None = None, pending: bytes = b""
+) -> Decoder:
+    import lzma
+
+    return _Frames(
+        source,
+        lambda: lzma.LZMADecompressor(getattr(lzma, form), memlimit=MAX_WINDOW_BYTES + (8 << 20)),
+        (lzma.LZMAError, EOFError),
+        begins,
+        pending,
+    )
+
+
 def _open_xz(source: Source) -> Decoder:
-    import lzma
-
-    return _Frames(
-        source,
-        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW_BYTES + (8 << 20)),
-        (lzma.LZMAError, EOFError),
-        CODECS["xz"].begins,
-    )
-
-
-def _open_alone(source: Source, pending: bytes = b"") -> Decoder:
-    import lzma
-
-    return _Frames(
-        source,
-        lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_WINDOW_BYTES + (8 << 20)),
-        (lzma.LZMAError, EOFError),
-        pending=pending,
-    )
+    return _open_lzma(source, "FORMAT_XZ", CODECS["xz"].begins)
 
 
 def _open_zip_lzma(source: Source, size_bytes: int | None) -> Decoder:
@@ -284,7 +264,7 @@ def _open_zip_lzma(source: Source, size_bytes: int | None) -> Decoder:
     chunks = _Chunks(source)
     head = chunks.take(9)
     size = _ALONE_UNKNOWN_SIZE if size_bytes is None else size_bytes.to_bytes(8, "little")
-    return _open_alone(source, head[4:] + size + chunks.rest())
+    return _open_lzma(source, "FORMAT_ALONE", pending=head[4:] + size + chunks.rest())
 
 
 def _open_zstd(source: Source) -> Decoder:
@@ -312,15 +292,17 @@ def _open_lz4(source: Source) -> Decoder:
 _OTHER_ZIP_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 96: "jpeg", 97: "wavpack", 98: "ppmd", 99: "aes"}
 
 CODECS: dict[str, Codec] = {
-    "gzip": Codec("gzip", _open_gzip, lambda data: data.startswith(_GZIP)),
-    "bzip2": Codec("bzip2", _open_bzip2, lambda data: _BZIP2_START.match(data) is not None),
-    "xz": Codec("xz", _open_xz, lambda data: data.startswith(_XZ)),
-    "zstd": Codec("zstd", _open_zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
-    "lz4": Codec("lz4", _open_lz4, lambda data: data.startswith(_LZ4) or _is_skippable(data)),
-    "snappy": Codec("snappy", _Snappy, lambda data: data.startswith(_SNAPPY)),
-    "lzma": Codec("lzma", _open_alone, _is_alone),
+    "gzip": Codec(
+        lambda source: _open_igzip(source, "DECOMP_GZIP", CODECS["gzip"].begins), lambda data: data.startswith(_GZIP)
+    ),
+    "bzip2": Codec(_open_bzip2, lambda data: _BZIP2_START.match(data) is not None),
+    "xz": Codec(_open_xz, lambda data: data.startswith(_XZ)),
+    "zstd": Codec(_open_zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
+    "lz4": Codec(_open_lz4, lambda data: data.startswith(_LZ4) or _is_skippable(data)),
+    "snappy": Codec(_Snappy, lambda data: data.startswith(_SNAPPY)),
+    "lzma": Codec(lambda source: _open_lzma(source, "FORMAT_ALONE"), _is_alone),
 }
-"""In the order in which a file's beginning is compared with them."""
+"""By their names, which people are told too; in the order in which a file's beginning is compared with them."""
 
 
 def open_zip_method(method: int, source: Source, size_bytes: int, flags: int) -> Decoder:
@@ -329,7 +311,7 @@ def open_zip_method(method: int, source: Source, size_bytes: int, flags: int) ->
         case 0:
             return _Stored(source)
         case 8:
-            return _open_deflate(source)
+            return _open_igzip(source, "DECOMP_DEFLATE")
         case 12:
             return _open_bzip2(source)
         case 14:

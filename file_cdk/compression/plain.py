@@ -5,25 +5,26 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
 from file_cdk.core.errors import MalformedFileError
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
-"""Plain bytes up to which no expansion ratio is too high: sparse text packs a thousandfold by itself."""
+"""Maximum plain size that is allowed at any expansion ratio, in bytes: sparse text packs a thousandfold by itself."""
 
 PIECE_BYTES = 512 << 10
-"""Plain bytes unpacked in one step, about."""
+"""About the plain size that is unpacked in one step, in bytes."""
 
 HEAD_BYTES = 2 << 20
-"""The beginning of the plain data that is kept: formats look at it more than once."""
+"""Size of the beginning of the plain data that is kept, in bytes: formats look at it more than once."""
 
 _PROBE_AT_BYTES = 2 << 20
-"""Where data that is on its way to be refused is unpacked ahead, before anyone makes the effort to read it."""
+"""Position in the plain data, in bytes, at which data that may turn out to be refused is unpacked ahead, before it is read."""
 
 MAGIC_BYTES = 16
-"""The beginning of a file by which its compression is known."""
+"""Size of the beginning of a file by which its compression is known, in bytes."""
 
 
 def codec_of(head: bytes) -> str | None:
@@ -37,11 +38,6 @@ def codec_of(head: bytes) -> str | None:
 def codec_named(name: str, head: bytes) -> str | None:
     """`name` if data that begins with `head` may be compressed so, else what `codec_of` says."""
     return name if CODECS[name].begins(head) else codec_of(head)
-
-
-def label_of(codec: str) -> str:
-    """Its name for a person."""
-    return CODECS[codec].label
 
 
 def expands_too_far(max_expansion_ratio: int, uri: str, byte: int | None = None) -> MalformedFileError:
@@ -179,8 +175,8 @@ class PlainStream(io.RawIOBase):
         return bool(self._piece)
 
     def _probe(self) -> bool:
-        """Where the data up to here makes one think of a bomb: unpacks on until that is settled, and begins anew if it is
-        none. Nothing that is read of a bomb is worth reading, and some formats take long to find that out."""
+        """Where the data up to here may be a bomb: unpacks on until that is settled, and begins anew if it is none. No
+        record of a bomb is worth reading, and some formats would read for long before it is refused."""
         self._probed = True
         plain = self._piece_at + len(self._piece)
         if self._decoder is None or 2 * plain <= self._max_expansion_ratio * self._source.consumed:
@@ -210,7 +206,7 @@ class PlainStream(io.RawIOBase):
 
 def open_plain(stream: IO[bytes], codec: str, uri: str, max_expansion_ratio: int) -> PlainStream:
     """codec: a key of CODECS."""
-    return PlainStream(stream, CODECS[codec].open, CODECS[codec].label, uri, max_expansion_ratio)
+    return PlainStream(stream, CODECS[codec].open, codec, uri, max_expansion_ratio)
 
 
 def open_zip_member(
@@ -224,25 +220,25 @@ def open_zip_member(
     return PlainStream(stream, open_decoder, "zip", uri, max_expansion_ratio)
 
 
+@dataclass(slots=True)
 class _Checked:
     """A decoder whose data has to have a size and a checksum: looked at as soon as the size is reached, since who reads the
     data may know its size and read no further."""
 
-    def __init__(self, decoder: Decoder, size_bytes: int, crc32: int) -> None:
-        self._decoder = decoder
-        self._left = size_bytes
-        self._expected = crc32
-        self._crc32 = 0
+    decoder: Decoder
+    left: int
+    expected_crc32: int
+    crc32: int = 0
 
     def read(self, size: int) -> bytes:
-        data = self._decoder.read(size)
-        self._left -= len(data)
-        self._crc32 = zlib.crc32(data, self._crc32)
-        if self._left < 0 or (data and not self._left and self._decoder.read(1)):
+        data = self.decoder.read(size)
+        self.left -= len(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+        if self.left < 0 or (data and not self.left and self.decoder.read(1)):
             raise DamagedError("is longer than the archive says")
-        if not data and self._left:
+        if not data and self.left:
             raise DamagedError("is shorter than the archive says")
-        if not self._left and self._crc32 != self._expected:
+        if not self.left and self.crc32 != self.expected_crc32:
             raise DamagedError("is damaged: its checksum does not match")
         return data
 

@@ -6,15 +6,17 @@ of the Airbyte file sources have stored. Nothing here reads a clock or does I/O.
 
 import heapq
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.files import RemoteFile
+from file_cdk.core.files import MODIFIED_COLUMN, RemoteFile
+from file_cdk.core.instants import parse_instant
 from file_cdk.core.uris import split_member
 
-CURSOR_FIELD = "_ab_source_file_last_modified"
+CURSOR_FIELD = MODIFIED_COLUMN
 HISTORY_FIELD = "history"
 SYNCED_BEFORE_FIELD = "v3_min_sync_date"
 """All files modified before this time are synced: in states that began with a version without a whole history."""
@@ -70,7 +72,8 @@ class Cursor:
         earliest = min(self._oldest_first, default=_START_OF_TIME)
         self._remembers_since = earliest
         stored = _parse_cursor(state or {})
-        self._synced_before = _parse_synced_before(state or {})
+        synced_before = (state or {}).get(SYNCED_BEFORE_FIELD)
+        self._synced_before = None if synced_before is None else _parse_instant(synced_before, SYNCED_BEFORE_FIELD)
         self._was_full = len(self._history) >= history_limit
         self._read_after = earliest if stored is None else min(stored, earliest)
         self._read_since = min(earliest[0], _days_before(now, days_to_sync_if_history_is_full))
@@ -155,7 +158,7 @@ class Cursor:
         return state
 
     def _synced_at(self, uri: str) -> datetime | None:
-        """Of a member of an archive, also as some other connectors remember it: by the archive."""
+        """When the file was synced; a member of an archive also by the archive's uri, as some other connectors remember it."""
         synced = self._history.get(uri)
         if synced is None and "!" in uri and (member := split_member(uri)):
             return self._history.get(member[0])
@@ -230,21 +233,11 @@ def _parse_cursor(state: Mapping[str, Any]) -> _Key | None:
     return _parse_instant(instant, CURSOR_FIELD), uri
 
 
-def _parse_synced_before(state: Mapping[str, Any]) -> datetime | None:
-    text = state.get(SYNCED_BEFORE_FIELD)
-    return None if text is None else _parse_instant(text, SYNCED_BEFORE_FIELD)
-
-
 def _parse_instant(text: Any, key: str) -> datetime:
     if isinstance(text, str):
-        # The first cursor of an empty sync is the year 1, which other writers leave unpadded.
-        if text.startswith("1-"):
-            text = f"000{text}"
-        try:
-            instant = datetime.fromisoformat(text)
-            return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            pass
+        with suppress(ValueError):
+            # The first cursor of an empty sync is the year 1, which other writers leave unpadded.
+            return parse_instant(f"000{text}" if text.startswith("1-") else text)
     raise ConfigError(f"invalid state: {key!r} must be a time such as 2024-01-31T12:00:00.000000Z")
 
 

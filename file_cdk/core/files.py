@@ -1,14 +1,26 @@
 """The two nouns that travel the whole way: a remote file and a split of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-FILE_COLUMNS = frozenset({"_ab_source_file_last_modified", "_ab_source_file_url"})
-"""Every record gets these from its file; a column of that name in the file gives way."""
+MODIFIED_COLUMN = "_ab_source_file_last_modified"
+URL_COLUMN = "_ab_source_file_url"
+FILE_COLUMNS: Mapping[str, Mapping[str, str]] = {MODIFIED_COLUMN: {"type": "string"}, URL_COLUMN: {"type": "string"}}
+"""The columns that every record of the protocol gets about its file, last and in this order, and the JSON schema of each.
+
+A column of that name in the file gives way, with a warning where the column is known before the records are read. In
+records that already are JSON, the key is found as it is spelled here, not with escapes in it.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def gives_way(column: str) -> str:
+    """What is said of a file's own column of the name of one of FILE_COLUMNS."""
+    return f"column {column!r} gives way to the one that every record gets from its file"
 
 
 @dataclass(frozen=True, slots=True)

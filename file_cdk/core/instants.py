@@ -1,9 +1,9 @@
-"""Dates, instants and durations as text; dates and instants of any year, those that `datetime` has as it spells them.
+"""Dates, instants and durations as text, and instants from text; dates and instants of any year, spelled as `datetime` does.
 
 Years before 1 and after 9999 have a sign and at least four digits, as ISO 8601 asks of years beyond its own.
 """
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -14,7 +14,7 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 @lru_cache(maxsize=1 << 15)
 def date_text(days: int) -> str:
-    """Of days since 1970."""
+    """The date `days` after 1970-01-01."""
     ordinal = days + _EPOCH_DAY
     if 1 <= ordinal <= _LAST_DAY:
         return date.fromordinal(ordinal).isoformat()
@@ -31,7 +31,7 @@ def clock_text(second: int) -> str:
 
 
 def instant_text(ticks: int, unit: str) -> str:
-    """Of so many units since 1970, without a zone: no fraction if the second is whole, else six digits or nine."""
+    """`ticks` units after 1970 began, without a zone: no fraction if the second is whole, else six digits or nine."""
     seconds, rest = divmod(ticks, _PER_SECOND[unit])
     day, second = divmod(seconds, _SECONDS_PER_DAY)
     nanoseconds = rest * (1_000_000_000 // _PER_SECOND[unit])
@@ -40,7 +40,19 @@ def instant_text(ticks: int, unit: str) -> str:
 
 
 def duration_text(value: bytes) -> str:
-    """Of months, days and milliseconds, four bytes each, as Avro and Parquet have them: counted apart in ISO 8601, too."""
+    """Months, days and milliseconds, four bytes each, as Avro and Parquet have them; ISO 8601 counts them apart, too."""
     months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
     seconds, rest = divmod(milliseconds, 1000)
     return f"P{months}M{days}DT{seconds}.{rest:03}S"
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO date or date-time as an aware UTC datetime; a missing zone means UTC. Raises ValueError."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date such as 2024-01-01 or a date-time such as 2024-01-01T00:00:00Z") from None
+    try:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999 UTC") from None

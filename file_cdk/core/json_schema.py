@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_WIDTH = {"null": 0, "boolean": 1, "integer": 2, "number": 3, "string": 4}
-"""Scalars, narrowest first: the wider of two holds both."""
+SCALARS = ("null", "boolean", "integer", "number", "string")
+"""Types of values that are neither objects nor arrays, narrowest first: the wider of two holds both."""
+
+_WIDTH = {name: width for width, name in enumerate(SCALARS)}
 
 Properties = dict[str, Any]
 

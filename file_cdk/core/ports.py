@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_che
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.json_lines import JsonLines as JsonLines
 
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
@@ -58,29 +59,14 @@ def prefetching(reader: StreamReader) -> Prefetching | None:
     return cast(Prefetching, reader) if hasattr(reader, "prefetch") else None
 
 
-@dataclass(slots=True)
-class JsonLines:
-    """A batch of records that already are JSON: each one object's exact bytes, no line end, no blanks around it.
-
-    checked: no record has a key that names a column about the file (core.files.FILE_COLUMNS); who knows it saves a search.
-    """
-
-    lines: list[bytes]
-    checked: bool = False
-
-    @property
-    def num_rows(self) -> int:
-        return len(self.lines)
-
-
 MAX_REJECTS_KEPT = 10_000
-"""Rejected records of a file that are kept with their place and text; all are counted."""
+"""Maximum number of rejected records of a file that are kept with their place and text; all are counted."""
 
 MAX_RAW_BYTES = 64 << 10
-"""Of one rejected record's bytes, so many are kept."""
+"""Maximum kept of one rejected record, in bytes."""
 
 MAX_RAW_BYTES_KEPT = 16 << 20
-"""Of all rejected records' bytes of a split or file together."""
+"""Maximum kept of all rejected records of a split or file together, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +274,7 @@ class StreamTable(Protocol):
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
 
     def failed(self, limit: int) -> list[str]:
-        """Uris of files of which a version failed and was not loaded since, at most so many."""
+        """Uris of files of which a version failed and was not loaded since, at most `limit`."""
 
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the notes of such failures: the files are gone. Rows of older versions stay as they are."""

@@ -93,11 +93,8 @@ def _limit(name: str, command: str) -> str:
     soft, _ = resource.getrlimit(getattr(resource, name))
     if soft == resource.RLIM_INFINITY:
         return ""
-    return (
-        f"; the limit ({command}) is {soft >> 10:,} KiB"
-        if name in ("RLIMIT_AS", "RLIMIT_FSIZE")
-        else (f"; the limit ({command}) is {soft:,}")
-    )
+    amount = f"{soft >> 10:,} KiB" if name in ("RLIMIT_AS", "RLIMIT_FSIZE") else f"{soft:,}"
+    return f"; the limit ({command}) is {amount}"
 
 
 def _folder_is_gone() -> bool:

@@ -43,6 +43,11 @@ _COMPRESSED_TARS = {
 }
 
 
+def well_formed(name: str) -> str:
+    """A name that is not text (lone surrogates) with its bytes written `\\udcNN`: JSON and Arrow have no other way."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def compression_of(uri: str) -> str | None:
     """What a file's name says that it is compressed with, whatever is in it."""
     dot = uri.rfind(".")
@@ -79,7 +84,7 @@ def split_member(uri: str) -> tuple[str, str] | None:
 def redacted(url: str) -> str:
     """The text as it may be shown: a password in it, and values that sign or authorise a request, are `***`.
 
-    Where it cannot be told whether something is secret, it counts as secret. Of what is no URL, nothing changes but the
+    Where it cannot be told whether something is secret, it counts as secret. In what is no URL, nothing changes but the
     values of such parameters.
     """
     return _SECRET_VALUE.sub(r"\1***", _without_password(url))

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, Union
 
 from file_cdk.core.errors import StopStreamError
 from file_cdk.core.files import FILE_COLUMNS
-from file_cdk.core.ports import JsonLines
+from file_cdk.core.json_lines import JsonLines
+from file_cdk.core.json_schema import SCALARS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NOT_CONFORMING = "record does not fit the schema"
-
-_SCALARS = ("null", "boolean", "integer", "number", "string")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Conform:
             return Kept(batch)
         if self.stops:
             first = fits.index(False)
-            return Kept(_first(batch, first), stop=first + 1)
+            return Kept(batch.slice(0, first), stop=first + 1)
         return Kept(_chosen(batch, fits), left_out=fits.count(False))
 
     def _lines_fit(self, batch: JsonLines) -> list[bool] | None:
@@ -94,10 +93,6 @@ def stopped(uri: str, row: int | None) -> StopStreamError:
     )
 
 
-def _first(batch: "pa.RecordBatch | JsonLines", count: int) -> "pa.RecordBatch | JsonLines":
-    return JsonLines(batch.lines[:count]) if isinstance(batch, JsonLines) else batch.slice(0, count)
-
-
 def _chosen(batch: "pa.RecordBatch | JsonLines", fits: list[bool]) -> "pa.RecordBatch | JsonLines":
     if isinstance(batch, JsonLines):
         return JsonLines([line for line, fit in zip(batch.lines, fits, strict=True) if fit])
@@ -110,8 +105,8 @@ def _allowed(schema: Any) -> frozenset[str]:
     """The types that a column takes: those its schema names and, below the widest scalar, all narrower ones."""
     kind = schema.get("type", "string") if isinstance(schema, Mapping) else "string"
     named = {kind} if isinstance(kind, str) else set(kind)
-    widest = max((_SCALARS.index(name) for name in named if name in _SCALARS), default=0)
-    return frozenset(named) | set(_SCALARS[: widest + 1])
+    widest = max((SCALARS.index(name) for name in named if name in SCALARS), default=0)
+    return frozenset(named) | set(SCALARS[: widest + 1])
 
 
 # Columns of Arrow types, which all records of a batch share

@@ -10,10 +10,10 @@ from file_cdk.core.errors import OutputClosedError
 from file_cdk.engine.work import Began, Ended, Failed, Output, Task, announce, run_task
 
 MAX_BLOCK_BYTES = 1 << 20
-"""Largest block of lines; the capacity a worker's pipe is given, so that a whole block fits into it."""
+"""Maximum size of a block of lines, in bytes, and the capacity of a worker's pipe, so that a whole block fits into it."""
 
 _INLINE_AHEAD = 32
-"""Tasks that wait while their reader fetches what they will read."""
+"""Maximum number of tasks that wait while their reader fetches what they will read."""
 
 
 class Block(Protocol):

@@ -18,7 +18,7 @@ from file_cdk.engine.planning import splits_of
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 
 MAX_WRONG_GUESSES = 3
-"""After so many in one file, guessing does not pay there: the rest of it is read as one split."""
+"""Maximum of wrong guesses in one file: after them, the rest of it is read as one split, which is faster."""
 
 
 @dataclass(slots=True)
@@ -79,8 +79,8 @@ FileEvent = FileBegan | FileBlock | SplitDone | FileDone | FileFailed
 
 @dataclass(slots=True, eq=False)
 class _Plan:
-    """What is left to do of one file version: splits that were put back, then those never given out. Whoever drops it drops
-    nothing of another version, whatever their files have in common."""
+    """The splits of one file version that are left: those that were put back, then those never given out. Dropping it leaves
+    the plan of another version of the same file as it is."""
 
     file: RemoteFile
     rest: Iterator[Split]
@@ -116,7 +116,7 @@ class OrderedRun:
         self._job = job
         self._files = iter(files)
         self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
-        self._window: deque[_UnderWay] = deque()
+        self._under_way: deque[_UnderWay] = deque()
 
     def __iter__(self) -> Iterator[FileEvent]:
         while (first := self._next_under_way()) is not None:
@@ -143,7 +143,7 @@ class OrderedRun:
 
     def _next_under_way(self) -> _UnderWay | None:
         self._fill()
-        return self._window.popleft() if self._window else None
+        return self._under_way.popleft() if self._under_way else None
 
     def _fill(self) -> None:
         while self._executor.has_room():
@@ -152,7 +152,7 @@ class OrderedRun:
                 return
             plan, split = following
             attempt = self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000))
-            self._window.append(_UnderWay(plan, attempt))
+            self._under_way.append(_UnderWay(plan, attempt))
 
     def _next_split(self) -> tuple[_Plan, Split] | None:
         while True:
@@ -169,9 +169,9 @@ class OrderedRun:
 
         Rare by design, hence simple: busy workers are replaced rather than told.
         """
-        under_way, self._window = self._window, deque()
+        taken_back, self._under_way = self._under_way, deque()
         self._executor.reset()
-        for each in reversed(under_way):
+        for each in reversed(taken_back):
             self._put_back(each.plan, each.split)
 
     def _put_back(self, plan: _Plan, split: Split) -> None:
@@ -180,7 +180,7 @@ class OrderedRun:
             self._plans.appendleft(plan)
 
     def _drop_rest(self, plan: _Plan) -> None:
-        if self._window and self._window[0].plan is plan:
+        if self._under_way and self._under_way[0].plan is plan:
             self._rewind()
         plan.drop()
 

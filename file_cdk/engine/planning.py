@@ -7,16 +7,16 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, StreamReader, prefetching
 
 REQUEST_BYTES = 16 << 20
-"""Of a file that is fetched, a split is a request, and stores serve few large ones at half of what many small ones cost."""
+"""Size of a split where the reader fetches splits, one request each: many small requests cost twice as much CPU."""
 
 _SPLITS_AT_LEAST = 16
-"""Files of less than so many of those are cut smaller, down to what the format likes best, for the workers to share."""
+"""Minimum number of splits, for the workers to share: a file with fewer is cut smaller, but not below the format's own size."""
 
 
-def splits_of(file: RemoteFile, decoder: Format, reader: StreamReader) -> Iterator[Split]:
-    """As the format likes them, or as large as pays where the reader fetches them."""
-    size_bytes = decoder.split_size_bytes(file)
-    if size_bytes is not None and decoder.reads_forward and prefetching(reader) is not None:
+def splits_of(file: RemoteFile, format: Format, reader: StreamReader) -> Iterator[Split]:
+    """Splits of the size that the format asks for, or of up to REQUEST_BYTES where the reader fetches them."""
+    size_bytes = format.split_size_bytes(file)
+    if size_bytes is not None and format.reads_forward and prefetching(reader) is not None:
         size_bytes = max(size_bytes, min(REQUEST_BYTES, file.size_bytes // _SPLITS_AT_LEAST))
     return plan_file(file, size_bytes)
 

@@ -12,7 +12,6 @@ import os
 import pickle
 import select
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -25,7 +24,7 @@ from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 
 MAX_TRIES = 2
-"""A split that kills this many workers is given up."""
+"""Maximum number of workers that one split may kill before it is given up."""
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
@@ -36,7 +35,7 @@ _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
-"""Orders for a worker that has others wait for one another, at most until the pool waits for news."""
+"""Number of orders sent to a busy worker in one message; fewer are sent when the pool waits for news."""
 
 _keys = itertools.count()
 
@@ -121,7 +120,7 @@ class _Worker:
     def has_room(self) -> bool:
         if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
             return False
-        # Three: one whose output still leaves, one at work, and the next; small ones by the dozen, as asking takes longer.
+        # Three: one whose output still leaves, one at work, and the next; more of small ones, which take less time than asking.
         return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
 
     def give(self, attempt: PoolAttempt) -> None:
@@ -137,7 +136,7 @@ class _Worker:
             self.send_orders()
 
     def send_orders(self) -> None:
-        """Sends what waits. That the worker is dead is found, and mended, when its events are read.
+        """Sends the orders that wait. A dead worker is noticed, and replaced, when its events are read.
 
         Raises InternalError for a job that does not pickle; the pool is to be reset then.
         """
@@ -245,7 +244,7 @@ class ProcessPool:
         self.workers.clear()
 
     def pump(self) -> None:
-        """Waits for news from any worker and files them under their attempts."""
+        """Waits for messages from any worker and files them under their attempts."""
         for worker in self.workers:
             worker.send_orders()
         by_control = {worker.control: worker for worker in self.workers}
@@ -256,18 +255,17 @@ class ProcessPool:
             except (EOFError, OSError):  # OSError: it died halfway through a message
                 self.bury(worker)
                 continue
-            self._file(worker, messages)
+            for message in messages:
+                self._file(worker, message)
             try:
-                _drop_repeats(worker)
+                # Makes room in the pipe: what its predecessor had sent before it died is not kept again.
+                while worker.unread and worker.unread[0].repeats:
+                    worker.unread[0].read()
             except EOFError:
                 self.bury(worker)
 
-    def _file(self, worker: _Worker, messages: Sequence[Message]) -> None:
+    def _file(self, worker: _Worker, message: Message) -> None:
         self.idle_deaths = 0
-        for message in messages:
-            self._file_one(worker, message)
-
-    def _file_one(self, worker: _Worker, message: Message) -> None:
         if isinstance(message, Logged):
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
             return
@@ -330,7 +328,8 @@ class ProcessPool:
         # A message cut short by the death is no message: its attempt runs again.
         with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
             while worker.control.poll(0):
-                self._file(worker, worker.control.recv())
+                for message in worker.control.recv():
+                    self._file(worker, message)
 
     def _start(self, job: Job) -> _Worker:
         return _Worker(*start_worker(job, self.preload))
@@ -340,28 +339,17 @@ def _name_bytes(task: Task) -> int:
     return len(task.split.file.uri.encode("utf-8", "surrogatepass"))
 
 
-def _drop_repeats(worker: _Worker) -> None:
-    """Makes room in the pipe: blocks at its front that were received before the worker's predecessor died."""
-    while worker.unread and worker.unread[0].repeats:
-        block = worker.unread[0]
-        block.read()
-
-
 def _rescue_blocks(worker: _Worker) -> None:
     """Takes every whole block out of a dead worker's pipe; one that is not whole was never received."""
     for block in list(worker.unread):
         try:
             block.read()
         except EOFError:
-            _forget(worker, block)
+            for attempt in worker.queue:
+                if block in attempt.events:
+                    attempt.events.remove(block)
+                    attempt.received.pop()
     worker.unread.clear()
-
-
-def _forget(worker: _Worker, block: PipeBlock) -> None:
-    for attempt in worker.queue:
-        if block in attempt.events:
-            attempt.events.remove(block)
-            attempt.received.pop()
 
 
 def _cause_of_death(worker: _Worker) -> str:

@@ -1,7 +1,6 @@
 """A reader's stream as formats rely on it: a read returns all that was asked for, unless the file ends."""
 
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 
 class WholeReads:
@@ -29,11 +28,3 @@ class WholeReads:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stream.close()

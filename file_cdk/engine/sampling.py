@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from file_cdk.core.arrow_types import merge_schemas, without_nulls
-from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, StreamReader
 from file_cdk.engine.executor import Attempt, Executor
@@ -23,10 +22,10 @@ Target = Literal["json", "table"]
 
 
 def sample(
-    executor: Executor, reader: StreamReader, decoder: Format, files: Iterable[RemoteFile], target: Target
+    executor: Executor, reader: StreamReader, format: Format, files: Iterable[RemoteFile], target: Target
 ) -> Iterator[Any]:
     """For each file, in order: JSON Schema properties or an Arrow schema, or the FileCdkError that prevents it."""
-    job = Job(reader, decoder, None, SampleShape(target))
+    job = Job(reader, format, None, SampleShape(target))
     waiting: deque[Attempt] = deque()
     remaining = iter(files)
     while True:
@@ -34,16 +33,10 @@ def sample(
             waiting.append(executor.submit(Task(job, Split(file, 0, 0, file.size_bytes), 0)))
         if not waiting:
             return
-        yield _outcome(waiting.popleft())
-
-
-def _outcome(attempt: Attempt) -> Any | FileCdkError:
-    while True:
-        match attempt.next_event():
-            case Ended(schema=schema):
-                return schema
-            case Failed(error=error):
-                return error
+        attempt = waiting.popleft()
+        while not isinstance(event := attempt.next_event(), Ended | Failed):
+            pass
+        yield event.schema if isinstance(event, Ended) else event.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +50,12 @@ class _Uncopied:
 
 
 def read_through(
-    executor: Executor, reader: StreamReader, decoder: Format, file: RemoteFile, schema: "pa.Schema"
+    executor: Executor, reader: StreamReader, format: Format, file: RemoteFile, schema: "pa.Schema"
 ) -> FileTally | None:
     """Decodes the whole file for a table of these columns and keeps nothing; None when it cannot be read to its end."""
     import pyarrow as pa
 
     columns = pa.schema([(column.name, without_nulls(column.type)) for column in merge_schemas([schema])])
-    job = Job(reader, decoder, _Uncopied(), TableShape(columns))
+    job = Job(reader, format, _Uncopied(), TableShape(columns))
     outcomes = [event for event in OrderedRun(executor, job, [file]) if isinstance(event, FileDone)]
     return outcomes[0].tally if outcomes else None

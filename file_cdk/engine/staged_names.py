@@ -5,10 +5,10 @@ import re
 
 MAX_SEGMENT_BYTES = 255
 MAX_PATH_BYTES = 2048
-"""Longer ones are shortened, so that the staging folder in front of them fits into the 4096 bytes of a path."""
+"""Maximum length of a staged path, in bytes: the staging folder in front of it has to fit into the 4096 bytes of a path."""
 
 PARTIAL = "%~part"
-"""Of a file that is not complete. No staged file is called so."""
+"""Name of a file that is not complete yet. No staged file is called so."""
 
 _MAX_ENDING_BYTES = 32
 

@@ -58,7 +58,7 @@ class Staging:
     def begin(self, name: str, path: str, uri: str, size_bytes: int) -> "StagedFile":
         """Creates the file that `publish` will put at `path` (see staged_names) below the folder `name`.
 
-        Raises StagingClosedError; FileError when there is no room for so many bytes, or the file's name cannot be used;
+        Raises StagingClosedError; FileError when there is no room for `size_bytes`, or the file's name cannot be used;
         DestinationError when nothing can be staged any more.
         """
         with self._lock:

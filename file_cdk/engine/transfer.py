@@ -8,28 +8,21 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from file_cdk.core.errors import (
-    DestinationError,
-    FileAccessError,
-    FileCdkError,
-    FileChangedError,
-    FileError,
-    InternalError,
-)
+from file_cdk.core.errors import DestinationError, FileCdkError, FileChangedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.staging import StagedFile, Staging, StagingClosedError
+from file_cdk.engine.work import as_file_error
 
 PIECE_BYTES = 1 << 20
-"""Held in memory of each file that is being copied."""
+"""Maximum held in memory of each file that is being copied, in bytes."""
 
 THREADS = 8
 FILES_PER_THREAD = 4
-"""Files under way or waiting for an earlier one, for each thread: what is in the staging folder and not yet announced."""
+"""Maximum number of files per thread that are in the staging folder and not yet announced: under way, or waiting for one."""
 
 _PATIENCE_S = 2.0
-"""How long to wait for threads at the end; one that hangs in a read can do no harm any more."""
+"""Maximum time to wait for the threads at the end; one that hangs in a read can do no harm any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,7 @@ class TransferFailed:
     error: FileCdkError
 
 
-Outcome = Transferred | TransferFailed
+Handover = Transferred | TransferFailed
 
 NewerVersion = Callable[[RemoteFile, FileCdkError], RemoteFile | FileCdkError]
 """What to copy in place of a file that failed so: its version of now, or the error to tell."""
@@ -62,8 +55,8 @@ def transfer(
     relative_path: Callable[[RemoteFile], str],
     threads: int = THREADS,
     newer_version: NewerVersion = lambda _file, error: error,
-) -> Generator[Outcome, None, None]:
-    """One outcome a file, in the order of `files`, which is read no further than FILES_PER_THREAD * threads ahead.
+) -> Generator[Handover, None, None]:
+    """One result per file, in the order of `files`, which is read no further than FILES_PER_THREAD * threads ahead.
 
     relative_path: as staged_names makes it. newer_version: asked in this thread and in the order of the files; the outcome
     is of the version that was copied last. Memory: PIECE_BYTES a thread. Each thread opens files with a copy of the reader.
@@ -105,7 +98,7 @@ class _Copy:
     file: RemoteFile
     relative: str
     done: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome | None = None
+    outcome: Handover | None = None
 
 
 class _Crew:
@@ -143,7 +136,7 @@ class _Crew:
             copy.done.set()
 
 
-def _copy(reader: StreamReader, copy: _Copy, staging: Staging) -> Outcome:
+def _copy(reader: StreamReader, copy: _Copy, staging: Staging) -> Handover:
     file = copy.file
     try:
         staged = staging.begin(copy.name, copy.relative, file.uri, file.size_bytes)
@@ -154,7 +147,7 @@ def _copy(reader: StreamReader, copy: _Copy, staging: Staging) -> Outcome:
         raise
     except Exception as exc:  # noqa: BLE001 - the worker's boundary
         staging.discard(copy.name)
-        return TransferFailed(file, _as_error(exc, file.uri))
+        return TransferFailed(file, as_file_error(exc, file.uri, "copied"))
     return Transferred(file, staged.path, copy.relative)
 
 
@@ -171,17 +164,3 @@ def _fill(staged: StagedFile, reader: StreamReader, file: RemoteFile) -> None:
             f"the file's size was {file.size_bytes} when it was listed, and {amount} when it was copied, in bytes",
             uri=file.uri,
         )
-
-
-def _as_error(cause: Exception, uri: str) -> FileCdkError:
-    match cause:
-        case FileCdkError():
-            if cause.uri is None and not isinstance(cause, DestinationError):
-                cause.uri = uri
-            return cause
-        case OSError():
-            return FileAccessError(f"cannot be read: {cause.strerror or type(cause).__name__}", uri=uri)
-        case _ if (limit := limit_reached(cause)) is not None:
-            return FileError(f"cannot be copied: {limit.message}", uri=uri, remedy=limit.remedy)
-        case _:
-            return InternalError.wrap(cause, uri=uri)

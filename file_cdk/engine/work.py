@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from file_cdk.core.errors import (
     AccessError,
+    DestinationError,
     FileAccessError,
     FileCdkError,
     FileChangedError,
@@ -14,7 +16,7 @@ from file_cdk.core.errors import (
     InternalError,
     TransientError,
 )
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
@@ -29,15 +31,15 @@ _SLICE_FILL = 0.9
 _FIRST_SLICE_ROWS = 512
 
 _BEYOND_BYTES = 64 << 10
-"""What a format mostly reads after a split, to the end of the record that begins in it."""
+"""Bytes after a split that are fetched with it: they mostly hold the end of the last record that begins in it."""
 
 _WHOLE_BYTES = 4 << 20
-"""A file of at most this size is fetched whole, whatever order its format reads it in."""
+"""Maximum size of a file that is fetched whole, whatever order its format reads it in."""
 
 _SAMPLE_BYTES = 1 << 20
 
 _OF_THE_STORE = (AccessError, TransientError, FileAccessError, FileChangedError)
-"""Of bytes that did not come nothing can be told, not even where the first record begins."""
+"""Errors after which not even the beginning of the first record is known, because the bytes did not come."""
 
 _job_keys = itertools.count()
 
@@ -142,10 +144,11 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     schema = None
     slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
     try:
-        with WholeReads(job.reader.open(task.split.file)) as opened:
+        with closing(WholeReads(job.reader.open(task.split.file))) as opened:
             stream = cast(IO[bytes], opened)
             if isinstance(job.shape, SampleShape):
-                schema = _infer(job.format, job.shape, stream, task.split.file)
+                infer = job.format.infer_json_schema if job.shape.target == "json" else job.format.infer_table_schema
+                schema = infer(stream, task.split.file)
             for batch in _decode(job, stream, task.split, report):
                 if not began:
                     began = True
@@ -171,7 +174,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:  # noqa: BLE001 - the worker's boundary; a panic in Rust is no Exception
-        error = _as_file_error(exc, task.split)
+        error = as_file_error(exc, task.split.file.uri)
         if not began and not isinstance(error, _OF_THE_STORE):
             yield Began(report.start)
         _count(report, rows, left_out)
@@ -190,12 +193,6 @@ def _count(report: SplitReport, rows: int, left_out: int) -> None:
         report.skipped[NOT_CONFORMING] += left_out
 
 
-def _infer(decoder: Format, shape: SampleShape, stream: IO[bytes], file: RemoteFile) -> Any:
-    return (
-        decoder.infer_json_schema(stream, file) if shape.target == "json" else decoder.infer_table_schema(stream, file)
-    )
-
-
 def _decode(
     job: Job, stream: IO[bytes], split: Split, report: SplitReport
 ) -> "Iterator[pa.RecordBatch] | Iterator[pa.RecordBatch | JsonLines]":
@@ -212,7 +209,7 @@ def _decode(
 class _Slicer:
     """Hands a batch to the encoder in parts that make about one block each: cheaper than cutting text, and fit for caches.
 
-    What a row takes is learnt from the rows before it in the task, so that a second run slices alike.
+    The size of a row is learnt from the rows before it in the task, so that a second run slices alike.
     """
 
     max_block_bytes: int | None
@@ -237,7 +234,7 @@ class _Slicer:
 
 
 def _is_nested(schema: "pa.Schema") -> bool:
-    """Slices of nested columns are not to be relied on in every JSON writer."""
+    """Not every JSON writer is right about slices of nested columns."""
     return any(field.type.num_fields for field in schema)
 
 
@@ -252,9 +249,11 @@ def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:
         start = end
 
 
-def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
-    uri = split.file.uri
+def as_file_error(exc: BaseException, uri: str, attempt: str = "read") -> FileCdkError:
+    """What ended the attempt to read (or to copy) a file, as an error that names it."""
     match exc:
+        case DestinationError():
+            return exc  # it concerns every file
         case FileCdkError():
             if exc.uri is None:
                 exc.uri = uri
@@ -262,6 +261,6 @@ def _as_file_error(exc: BaseException, split: Split) -> FileCdkError:
         case OSError():
             return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
         case _ if (limit := limit_reached(exc)) is not None:
-            return FileError(f"cannot be read: {limit.message}", uri=uri, remedy=limit.remedy)
+            return FileError(f"cannot be {attempt}: {limit.message}", uri=uri, remedy=limit.remedy)
         case _:
             return InternalError.wrap(exc, uri=uri)

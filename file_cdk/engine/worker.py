@@ -27,19 +27,20 @@ from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
 OUTBOX_BYTES = 32 << 20
-"""Output that a worker keeps in memory; with the pipe and one piece, all that it holds there."""
+"""Maximum output that a worker keeps in memory, in bytes, besides the pipe and the piece it is working on."""
 
 SPILL_BYTES = 1 << 30
-"""Output beyond that, which waits in a temporary file without a name. A file that cannot be cut (a compressed one) is one
-task, and may have to wait for the one before it: its worker would wait as well. With so much written, it does."""
+"""Maximum output beyond that, in bytes, which waits in a temporary file without a name. A file that cannot be cut (a
+compressed one) is one task, whose output may have to wait for the task before it; without the temporary file, its worker
+would stop early."""
 
 _TOLD_AFTER_S = 0.005
 _TOLD_AFTER_BYTES = 256 << 10
-"""Events of small files wait for one another so long, or until the pipe holds so much: a message for each costs more than
-the file."""
+"""Maximum time that events are held back to travel together, and maximum output in the pipe meanwhile, in bytes: for small
+files, a message for each event costs more than the file."""
 
 _TOLD_AT_LAST_S = 0.02
-"""So long they wait at most while the next file has this process wait, for its store or for the processor."""
+"""Maximum time that events are held back while the process waits for the next file's bytes or for the processor."""
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -73,14 +74,14 @@ class _Spilled:
 
 @dataclass(slots=True)
 class _Spill:
-    """The file, made when it is first needed and emptied whenever nothing in it waits."""
+    """The temporary file of output: made when it is first needed, emptied whenever nothing in it waits."""
 
     file: IO[bytes] | None = None
     end: int = 0
     waiting_bytes: int = 0
 
     def put(self, block: Output) -> _Spilled | None:
-        """None where there is no room for it, here or on the disk: it then stays in memory."""
+        """None where the file or the disk has no room for the block, which then stays in memory."""
         size = len(block.data)
         if self.end + size > SPILL_BYTES:
             return None
@@ -134,13 +135,13 @@ class _Outbox:
     pipe_bytes: int
     waiting: deque[Began | Output | _Spilled | Ended | Failed] = field(default_factory=deque)
     waiting_bytes: int = 0
-    """Of what waits in memory."""
+    """Size of the output that waits in memory."""
     spill: _Spill = field(default_factory=_Spill)
     announced: bool = False
     written: int = 0
     untold: list[Message] = field(default_factory=list)
     untold_bytes: int = 0
-    """Of blocks in the pipe that the parent has not been told of."""
+    """Size of the blocks in the pipe that the parent has not been told of."""
     told_at: float = 0.0
     telling: threading.Lock = field(default_factory=threading.Lock)
     something_untold: threading.Event = field(default_factory=threading.Event)
@@ -195,7 +196,7 @@ class _Outbox:
             self.told_at = time.monotonic()
 
     def tell_at_last(self) -> None:
-        """A thread's work: tells when nobody else does, because a task waits for its store."""
+        """Runs in a thread: sends the events while the task waits for its store and does not."""
         # Once the parent is gone, the process finds out by itself.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             while self.something_untold.wait():
@@ -244,8 +245,8 @@ class _LogHandler(logging.Handler):
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """The key of the attempt at work, where it outlives the process. fd: of a file in memory; the copy that a process is
-    started with has one of its own."""
+    """The key of the attempt at work, in a file in memory that outlives the process. fd: that file's descriptor; it is
+    duplicated for the process that is started."""
 
     fd: int
 
@@ -301,7 +302,7 @@ def main(control: Connection, data: Connection, pipe_bytes: int, at_work: AtWork
 
 
 def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
-    """Tasks as they come, announced to their reader when they do; while none does, output goes on leaving."""
+    """Tasks as they come, each announced to its reader at once; while none comes, output goes on leaving."""
     jobs: dict[int, Job] = {}
     ordered: deque[tuple[int, Task]] = deque()
     control = outbox.control

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_values import utf8_text
 from file_cdk.core.instants import date_text, instant_text
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, spelled, unwrapped
+from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
 
 
 def as_text(array: pa.Array) -> pa.Array:
@@ -37,7 +38,7 @@ def as_text(array: pa.Array) -> pa.Array:
         days = array.cast(pa.date32())
         return _with_odd_years(days.cast(pa.string()), days.cast(pa.int32()), date_text)
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
-        return _bytes_text(array)
+        return utf8_text(array, pa.string())
     return array.cast(pa.string())
 
 
@@ -48,13 +49,6 @@ def _with_odd_years(text: pa.Array, array: pa.Array, spell: Callable[[int], str]
         return text
     texts = [spell(value) for value in array.filter(odd).cast(pa.int64()).to_pylist()]
     return pc.replace_with_mask(text, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
-
-
-def _bytes_text(array: pa.Array) -> pa.Array:
-    try:
-        return array.cast(pa.binary()).cast(pa.string())
-    except pa.ArrowInvalid:  # not UTF-8 somewhere: its odd bytes are spelled \xNN
-        return spelled(array, lambda value: str(value, "utf-8", "backslashreplace"))
 
 
 def _json_text(value: Any) -> str:

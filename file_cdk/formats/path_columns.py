@@ -1,18 +1,16 @@
 """Columns out of a file's path, for any format: `key=value` segments, and the named groups of a regular expression."""
 
 import re
-from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Format, JsonLines, SplitReport
-from file_cdk.core.uris import split_member
+from file_cdk.core.json_lines import JsonLines, member
+from file_cdk.core.ports import Format, SplitReport
+from file_cdk.core.uris import split_member, well_formed
 
 if TYPE_CHECKING:  # records that already are JSON need no pyarrow, which takes a tenth of a second
     import pyarrow as pa
@@ -22,8 +20,6 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 _CODE = re.compile(r"\+|-?0[0-9]")
 """How text begins that a cast takes for a number, and that CSV does not."""
-
-_BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
 
 PathValues = dict[str, str | None]
 
@@ -79,13 +75,11 @@ class WithPathColumns:
         """Path columns that a catalog does not name are left out, with a warning."""
         values, matched = self._values(split.file.uri)
         chosen = {name: value for name, value in values.items() if not json_schema or name in json_schema}
-        lines: _Members | None = None
         columns: _Columns | None = None
         for batch in self.inner.read_records(stream, split, json_schema, report):
             self._warn(report, batch.num_rows, matched, values.keys() - chosen.keys())
             if isinstance(batch, JsonLines):
-                lines = lines or _Members.of(chosen)
-                yield lines.put_into(batch, report)
+                yield _put_into_lines(batch, chosen, report)
             else:
                 columns = columns or _Columns.of(chosen)
                 yield columns.put_into(batch, report)
@@ -122,7 +116,7 @@ class WithPathColumns:
             return values, True
         match = re.search(self.pattern, uri)
         found = dict.fromkeys(re.compile(self.pattern).groupindex) if match is None else match.groupdict()
-        groups = {name: None if value is None else _well_formed(value) for name, value in found.items()}
+        groups = {name: None if value is None else well_formed(value) for name, value in found.items()}
         return values | groups, match is not None
 
     def _warn(self, report: SplitReport, rows: int, matched: bool, left_out: "frozenset[str] | set[str]") -> None:
@@ -154,12 +148,7 @@ def _segments(uri: str) -> list[str]:
 
 
 def _text(escaped: str) -> str:
-    return _well_formed(unquote(escaped))
-
-
-def _well_formed(text: str) -> str:
-    """A path that is not text (lone surrogates) with its bytes written `\\udcNN`: columns hold nothing else."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return well_formed(unquote(escaped))
 
 
 def _gives_way(name: str) -> str:
@@ -208,13 +197,10 @@ class _Columns:
 
 
 def _repeated(value: str, rows: int, kind: "pa.DataType") -> "pa.Array":
-    """Built by hand, because pyarrow imports pandas, where it is installed, to make a scalar: 0.2 s in every process."""
-    import pyarrow as pa
+    from file_cdk.core.arrow_values import repeated_text
 
-    text = value.encode()
-    offsets = array("i", range(0, len(text) * rows + 1, len(text))) if text else array("i", [0]) * (rows + 1)
-    strings = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text * rows))
-    return strings if kind.equals(pa.string()) else strings.cast(kind)
+    strings = repeated_text(value, rows)
+    return strings if kind.equals(strings.type) else strings.cast(kind)
 
 
 def _typed(values: PathValues, types: "Mapping[str, pa.DataType]") -> "tuple[_Columns, dict[str, pa.DataType]]":
@@ -253,78 +239,10 @@ def _first_misfits(batches: "Iterator[pa.RecordBatch]") -> "dict[str, pa.DataTyp
     return {}
 
 
-# Records that already are JSON
-
-
-@dataclass(frozen=True, slots=True)
-class _Members:
-    """Members for the end of each object, in place of those it has of these names."""
-
-    names: tuple[str, ...]
-    encoded: bytes
-    has_own: Callable[[bytes], bool]
-
-    @classmethod
-    def of(cls, values: PathValues) -> "_Members":
-        import msgspec
-
-        encoded = (
-            msgspec.json.encode(name) + b":" + msgspec.json.encode(value)
-            for name, value in values.items()
-            if value is not None
-        )
-        return cls(tuple(values), b",".join(encoded), _finder(tuple(values)))
-
-    def put_into(self, batch: JsonLines, report: SplitReport) -> JsonLines:
-        lines = batch.lines
-        if self.names:
-            has_own = self.has_own
-            lines = [self._without_own(line, report) if has_own(line) else line for line in lines]
-        if not self.encoded:
-            return JsonLines(lines)
-        after = b"," + self.encoded + b"}"
-        # What stands before the closing brace tells whether there may be an object without a member.
-        if not _BLANKS_AND_BRACE.intersection(map(itemgetter(-2), lines)):
-            return JsonLines([line[:-1] + after for line in lines])
-        alone = b"{" + self.encoded + b"}"
-        return JsonLines([line[:-1] + after if b'"' in line else alone for line in lines])
-
-    def _without_own(self, line: bytes, report: SplitReport) -> bytes:
-        """The object without members of these names; what the other members hold keeps its bytes."""
-        import msgspec
-
-        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        for name in self.names:
-            if (own := members.pop(name, None)) is not None:
-                report.warnings[_gives_way(name)] += bytes(own) != b"null"
-        return msgspec.json.encode(members)
-
-
-@lru_cache(maxsize=16)
-def _finder(names: tuple[str, ...]) -> Callable[[bytes], bool]:
-    """Whether a JSON object has a member of such a name, in whatever spelling; its values are skipped.
-
-    What the decoder does not take (half a surrogate pair, a depth of thousands) counts as without: of two members of a
-    name the last one is the one that counts.
-    """
-    import msgspec
-
-    absent = msgspec.Raw(b"")
-    fields = [(f"f{i}", msgspec.Raw, absent) for i in range(len(names))]
-    kind: Any
-    try:
-        kind = msgspec.defstruct("Own", fields, rename={f"f{i}": name for i, name in enumerate(names)})
-    except ValueError:  # a name with quotes, backslashes or control characters
-        kind = dict[str, msgspec.Raw]
-    decode = msgspec.json.Decoder(kind).decode
-    own = frozenset(names)
-    nothing = decode(b"{}")
-
-    def has_own(line: bytes) -> bool:
-        try:
-            found = decode(line)
-        except (msgspec.MsgspecError, RecursionError):
-            return False
-        return not own.isdisjoint(found) if isinstance(found, dict) else found != nothing
-
-    return has_own
+def _put_into_lines(batch: JsonLines, values: PathValues, report: SplitReport) -> JsonLines:
+    """The values as members at the end of each object, in place of those it has of these names."""
+    if values:
+        batch, had = batch.without(tuple(values))
+        report.warnings.update({_gives_way(name): count for name, count in had.items()})
+    members = b",".join(member(name, value) for name, value in values.items() if value is not None)
+    return batch.with_members(members) if members else batch

@@ -170,15 +170,15 @@ class Unpacking:
         named = compression_of(file.uri)
         if named is None and not self.inner.reads_forward and not self._is_member_to_copy(file):
             return stream, None
-        from file_cdk.compression.plain import MAGIC_BYTES, PeekedStream, codec_named, codec_of, label_of
+        from file_cdk.compression.plain import MAGIC_BYTES, PeekedStream, codec_named, codec_of
 
         peeked = PeekedStream(stream, _PEEK_BYTES)
         head = peeked.head[:MAGIC_BYTES]
         codec = codec_of(head) if named is None else codec_named(named, head)
         if named is not None and codec != named:
             if codec is None and named in _NEVER_PLAIN and head:
-                raise MalformedFileError(f"is named as {label_of(named)} data, and is not", uri=file.uri, byte=0)
-            warnings[f"named as {label_of(named)}, but {_found(codec)}: read as that"] += 1
+                raise MalformedFileError(f"is named as {named} data, and is not", uri=file.uri, byte=0)
+            warnings[f"named as {named}, but {_found(codec)}: read as that"] += 1
         return cast(IO[bytes], peeked), codec
 
     def _is_member_to_copy(self, file: RemoteFile) -> bool:
@@ -231,9 +231,7 @@ def _codec_inside(stream: IO[bytes]) -> str | None:
 
 
 def _found(codec: str | None) -> str:
-    from file_cdk.compression.plain import label_of
-
-    return "is not compressed" if codec is None else f"is {label_of(codec)} data"
+    return "is not compressed" if codec is None else f"is {codec} data"
 
 
 def _copy(stream: IO[bytes], into: IO[bytes], uri: str) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,7 +74,7 @@ def _sniffed(stream: Stream, files: Iterable[RemoteFile]) -> "Iterator[tuple[Sni
 
     for file in files:
         try:
-            with WholeReads(stream.reader.open(file)) as whole:
+            with closing(WholeReads(stream.reader.open(file))) as whole:
                 opened: Any = whole
                 beginning = plain_beginning(opened, file, SAMPLE_BYTES, stream.config.max_expansion_ratio)
         except (FileCdkError, OSError):

@@ -9,7 +9,7 @@ from file_cdk.core.errors import FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FileTally, OrderedRun
-from file_cdk.engine.transfer import Outcome, TransferFailed
+from file_cdk.engine.transfer import Handover, TransferFailed
 
 MAX_NEWER_VERSIONS = 2
 """Maximum times in one run that a file which changes while it is read is begun anew; the last time only if it rests."""
@@ -65,7 +65,7 @@ class StreamRun:
             if isinstance(event, FileDone | FileFailed) and (gone := self._store_gone(event)) is not None:
                 yield gone
 
-    def copied(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome | StoreGone]:
+    def copied(self, outcomes: Iterable[Handover]) -> Iterator[Handover | StoreGone]:
         """The same of files that are copied; whoever copies them has asked `newer_version`."""
         for outcome in outcomes:
             yield outcome
@@ -111,7 +111,7 @@ class StreamRun:
         except (FileCdkError, OSError):
             return None
 
-    def _store_gone(self, event: FileDone | FileFailed | Outcome) -> StoreGone | None:
+    def _store_gone(self, event: FileDone | FileFailed | Handover) -> StoreGone | None:
         error = event.error if isinstance(event, FileFailed | TransferFailed) else None
         if not isinstance(error, TransientError):
             self._unreachable = 0

@@ -21,7 +21,7 @@ from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import Selection, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
-from file_cdk.engine.transfer import THREADS, NewerVersion, Outcome, Transferred, transfer
+from file_cdk.engine.transfer import THREADS, Handover, NewerVersion, Transferred, transfer
 from file_cdk.protocol.messages import file_record
 
 STAGING_VARIABLE = "AIRBYTE_STAGING_DIRECTORY"
@@ -71,7 +71,7 @@ class RawFiles:
 
     def copies(
         self, reader: StreamReader, selection: Selection, newer_version: NewerVersion
-    ) -> Generator[Outcome, None, None]:
+    ) -> Generator[Handover, None, None]:
         """As engine.transfer.transfer.
 
         Before any is copied, raises ConfigError when two files would have one name, and DestinationError when there is no

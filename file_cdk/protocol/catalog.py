@@ -7,11 +7,12 @@ from typing import Any, Literal
 from airbyte_protocol_dataclasses.models import AirbyteStream, SyncMode
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
-from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN
+from file_cdk.protocol.state import mapping_at
 
 SCHEMALESS_PROPERTIES: Mapping[str, Any] = {"data": {"type": "object"}}
-"""Of a schemaless stream, and of a stream that matched no file."""
+"""Columns of a schemaless stream, and of a stream that matched no file."""
 
 FILE_PROPERTIES: Mapping[str, Any] = {
     "folder": {"type": "string"},
@@ -23,9 +24,7 @@ FILE_PROPERTIES: Mapping[str, Any] = {
     "updated_at": {"type": ["null", "string"]},
     "mime_type": {"type": ["null", "string"]},
 }
-"""Of a stream whose files are copied as they are: each record is about one file."""
-
-_METADATA_PROPERTIES = {name: {"type": "string"} for name in METADATA_COLUMNS}
+"""Columns of a stream whose files are copied as they are: each record is about one file."""
 
 
 def inferred_properties(properties: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -39,9 +38,9 @@ def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
 
 
 def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> AirbyteStream:
-    """A stream of the catalog. properties: the data columns in final form; where records came from stands before them."""
-    data = {column: schema for column, schema in properties.items() if column not in _METADATA_PROPERTIES}
-    return _stream(name, {**_METADATA_PROPERTIES, **data}, primary_key, is_file_based=False)
+    """A stream of the catalog. properties: the data columns in final form; the columns about the file stand before them."""
+    data = {column: schema for column, schema in properties.items() if column not in FILE_COLUMNS}
+    return _stream(name, {**FILE_COLUMNS, **data}, primary_key, is_file_based=False)
 
 
 def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> AirbyteStream:
@@ -66,7 +65,7 @@ def _stream(
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredStream:
-    """One stream to read. properties: its JSON Schema columns, metadata included, or None when the catalog has none."""
+    """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none."""
 
     name: str
     sync_mode: Literal["full_refresh", "incremental"]
@@ -118,26 +117,20 @@ def _is_discovered(raw: Any) -> bool:
 
 
 def _parse_stream(raw: Any, at: str) -> ConfiguredStream:
-    entry = _mapping(raw, at)
-    stream = _mapping(entry.get("stream"), f"{at}.stream")
+    entry = mapping_at(raw, at, of="catalog")
+    stream = mapping_at(entry.get("stream"), f"{at}.stream", of="catalog")
     name, sync_mode = stream.get("name"), entry.get("sync_mode")
     if not isinstance(name, str):
         raise ConfigError(f"invalid catalog: {at}.stream.name must be a string")
     if sync_mode not in ("full_refresh", "incremental"):
         raise ConfigError(f"invalid catalog: {at}.sync_mode must be full_refresh or incremental")
-    schema = _mapping(stream.get("json_schema", {}), f"{at}.stream.json_schema")
+    schema = mapping_at(stream.get("json_schema", {}), f"{at}.stream.json_schema", of="catalog")
     properties = schema.get("properties")
     if properties is not None:
-        properties = _mapping(properties, f"{at}.stream.json_schema.properties")
+        properties = mapping_at(properties, f"{at}.stream.json_schema.properties", of="catalog")
         for column, column_schema in properties.items():
-            _mapping(column_schema, f"{at}.stream.json_schema.properties[{column!r}]")
+            mapping_at(column_schema, f"{at}.stream.json_schema.properties[{column!r}]", of="catalog")
     return ConfiguredStream(name=name, sync_mode=sync_mode, properties=properties)
-
-
-def _mapping(raw: Any, at: str) -> Mapping[str, Any]:
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"invalid catalog: {at} must be an object")
-    return raw
 
 
 def _listed(names: Collection[str]) -> str:

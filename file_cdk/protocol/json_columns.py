@@ -17,7 +17,6 @@ Nested types follow the same rules. All casts work on whole columns; none touche
 are not UTF-8.
 """
 
-from array import array
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -25,13 +24,14 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_values import int64, utf8_text
 from file_cdk.core.instants import date_text, instant_text
 
-Cast = Callable[[pa.Array], pa.Array]
+ToJson = Callable[[pa.Array], pa.Array]
 
 
 @lru_cache(maxsize=1024)
-def cast_for(kind: pa.DataType) -> Cast | None:
+def cast_for(kind: pa.DataType) -> ToJson | None:
     """The cast that a column of this type needs before the JSON writer; None when it needs none."""
     t = pa.types
     if isinstance(kind, pa.BaseExtensionType):
@@ -45,7 +45,7 @@ def cast_for(kind: pa.DataType) -> Cast | None:
     return _scalar_cast(kind)
 
 
-def _scalar_cast(kind: pa.DataType) -> Cast | None:
+def _scalar_cast(kind: pa.DataType) -> ToJson | None:
     t = pa.types
     if t.is_float16(kind) or t.is_float32(kind):
         return lambda array: array.cast(pa.float64())
@@ -68,18 +68,9 @@ def _scalar_cast(kind: pa.DataType) -> Cast | None:
     return None
 
 
-def _after(unwrap: Cast, kind: pa.DataType) -> Cast:
+def _after(unwrap: ToJson, kind: pa.DataType) -> ToJson:
     inner = cast_for(kind)
     return unwrap if inner is None else lambda array: inner(unwrap(array))
-
-
-def utf8_text(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Bytes as text; those that are not UTF-8 as `\\xNN`."""
-    try:
-        return array.cast(kind)
-    except pa.ArrowInvalid:
-        values = array.cast(pa.large_binary()).to_pylist()
-        return pa.array([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], kind)
 
 
 # Times
@@ -91,7 +82,8 @@ _FRACTION_AT = {"timestamp": 19, "time": 8}  # length of 2024-01-02T03:04:05 and
 def _timestamp_text(array: pa.Array) -> pa.Array:
     unit, zone = array.type.unit, array.type.tz
     if not _within_four_digit_years(array):
-        return _spelled_apart(array, _instant_texts, _timestamp_text)
+        offset = "+00:00" if zone else ""  # no zone has rules for those years
+        return _spelled_apart(array, lambda ticks: instant_text(ticks, unit) + offset, _timestamp_text)
     if unit in ("s", "ms"):
         unit, array = "us", array.cast(pa.timestamp("us", zone))
     utc = array.cast(pa.timestamp(unit))
@@ -117,28 +109,19 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
 def _date_text(array: pa.Array) -> pa.Array:
     days = array.cast(pa.date32())
     if not _within_four_digit_years(days.cast(pa.timestamp("s"))):
-        return _spelled_apart(days, _day_texts, _date_text)
+        return _spelled_apart(days, date_text, _date_text)
     return days.cast(pa.string())
 
 
-def _spelled_apart(array: pa.Array, spell: Callable[[list[int], pa.DataType], list[str]], others: Cast) -> pa.Array:
+def _spelled_apart(array: pa.Array, spell: Callable[[int], str], others: ToJson) -> pa.Array:
     """Values of years beyond four digits one by one, and the others in a column: the JSON writer has texts for some of
     them only, and a message about its own failure, or half a line, for the rest."""
     ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
     low, high = _four_digit_years(array.type)
-    odd = pc.or_(pc.less(ticks, _number(low)), pc.greater_equal(ticks, _number(high)))
+    odd = pc.or_(pc.less(ticks, int64(low)), pc.greater_equal(ticks, int64(high)))
     plain = others(pc.if_else(odd, pa.nulls(len(array), array.type), array))
-    texts = spell(ticks.filter(odd).to_pylist(), array.type)
+    texts = list(map(spell, ticks.filter(odd).to_pylist()))
     return pc.replace_with_mask(plain, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
-
-
-def _instant_texts(ticks: list[int], kind: pa.TimestampType) -> list[str]:
-    zone = "+00:00" if kind.tz else ""  # no zone has rules for those years
-    return [instant_text(value, kind.unit) + zone for value in ticks]
-
-
-def _day_texts(days: list[int], kind: pa.DataType) -> list[str]:  # noqa: ARG001 - as for timestamps
-    return list(map(date_text, days))
 
 
 def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:
@@ -185,14 +168,8 @@ def _without_empty_fraction(text: pa.Array, ticks: pa.Array, unit: str, at: int)
 
 
 def _divisible(ticks: pa.Array, by: int) -> pa.Array:
-    divisor = _number(by)
+    divisor = int64(by)
     return pc.equal(pc.multiply(pc.divide(ticks, divisor), divisor), ticks)
-
-
-@lru_cache(maxsize=16)
-def _number(value: int) -> pa.Scalar:
-    """Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process."""
-    return pa.Array.from_buffers(pa.int64(), 1, [None, pa.py_buffer(array("q", [value]))])[0]
 
 
 def _uuid_text(array: pa.Array) -> pa.Array:
@@ -208,7 +185,7 @@ def _uuid_text(array: pa.Array) -> pa.Array:
 # Nested types: cast the children, keep offsets and nulls
 
 
-def _nested_cast(kind: pa.DataType) -> Cast | None:
+def _nested_cast(kind: pa.DataType) -> ToJson | None:
     t = pa.types
     if t.is_struct(kind):
         casts = [cast_for(field.type) for field in kind]
@@ -230,19 +207,19 @@ def _nested_cast(kind: pa.DataType) -> Cast | None:
     return None
 
 
-def _cast_struct(array: pa.StructArray, casts: list[Cast | None]) -> pa.StructArray:
+def _cast_struct(array: pa.StructArray, casts: list[ToJson | None]) -> pa.StructArray:
     children = [array.field(i) if cast is None else cast(array.field(i)) for i, cast in enumerate(casts)]
     fields = [pa.field(field.name, child.type) for field, child in zip(array.type, children, strict=True)]
     return pa.StructArray.from_arrays(children, fields=fields, mask=_mask(array))
 
 
-def _cast_list(array: pa.ListArray, cast: Cast) -> pa.ListArray:
+def _cast_list(array: pa.ListArray, cast: ToJson) -> pa.ListArray:
     offsets, start, stop = _own_offsets(array)
     values = cast(array.values.slice(start, stop - start))
     return type(array).from_arrays(offsets, values, mask=_mask(array))
 
 
-def _map_cast(kind: pa.MapType) -> Cast | None:
+def _map_cast(kind: pa.MapType) -> ToJson | None:
     to_key = cast_for(kind.key_type)
     to_item = cast_for(kind.item_type)
     text_keys = pa.types.is_string(kind.key_type)

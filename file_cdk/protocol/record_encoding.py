@@ -1,37 +1,32 @@
 """RECORD messages: decoded batches become protocol lines without one Python object per record.
 
 A line is `{"type":"RECORD","record":{"stream":…,"data":{…},"emitted_at":…}}`. `data` holds the record's columns in their
-order, then where the record came from: `_ab_source_file_last_modified` and `_ab_source_file_url`.
+order, then the columns about its file (core.files.FILE_COLUMNS).
 """
 
 import io
-from array import array
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle
-from operator import itemgetter
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from arro3.io import write_ndjson
 
+from file_cdk.core.arrow_values import repeated_number, repeated_text
 from file_cdk.core.cursor import format_instant
-from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import JsonLines
-from file_cdk.protocol.json_columns import Cast, cast_for
-from file_cdk.protocol.metadata import METADATA_COLUMNS, MODIFIED_COLUMN, URL_COLUMN
-
-_METADATA_PREFIX = b'"_ab_source_file_'
-_BLANKS_AND_BRACE = frozenset(b" \t\r\n{")
-_RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN, URL_COLUMN, RemoteFile
+from file_cdk.core.json_lines import JsonLines, member
+from file_cdk.core.uris import well_formed
+from file_cdk.protocol.json_columns import ToJson, cast_for
 
 
 class RecordEncoder:
     """Encodes one stream's batches (the port `Encoder`).
 
     Columns that are null are left out of `data`; nulls inside objects, maps and lists stay. NaN and infinities are null.
-    A data column with the name of a metadata column gives way to it. Records that already are JSON keep their own bytes,
+    A data column with the name of a column about the file gives way to it. Records that already are JSON keep their own bytes,
     nulls included, unless they have such a column. Types print as `json_columns` says.
 
     schemaless: the record goes whole, nulls included, into `data.data`.
@@ -54,10 +49,10 @@ class RecordEncoder:
         if not batch.num_rows:
             return b""
         envelope = _Envelope(
-            _well_formed(self.stream), format_instant(file.modified_at), _well_formed(file.uri), emitted_at_ms
+            well_formed(self.stream), format_instant(file.modified_at), well_formed(file.uri), emitted_at_ms
         )
         if isinstance(batch, JsonLines):
-            return _encode_lines(batch, envelope, schemaless=self.schemaless)
+            return envelope.around_lines(batch, schemaless=self.schemaless)
         return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
 
@@ -73,47 +68,30 @@ class _Envelope:
     def around(self, data: pa.Array) -> pa.RecordBatch:
         """One row per line: the message as nested structs, which the JSON writer turns into text in one pass."""
         rows = len(data)
-        columns = [_repeated(self.stream, rows), data, _repeated_number(self.emitted_at_ms, rows)]
+        columns = [_repeated(self.stream, rows), data, repeated_number(self.emitted_at_ms, rows)]
         record = pa.StructArray.from_arrays(columns, names=["stream", "data", "emitted_at"])
         return pa.RecordBatch.from_arrays([_repeated("RECORD", rows), record], names=["type", "record"])
 
-    def metadata(self, rows: int) -> list[pa.Array]:
+    def file_columns(self, rows: int) -> list[pa.Array]:
         return [_repeated(self.modified, rows), _repeated(self.url, rows)]
 
-    def before(self) -> bytes:
-        """The line up to the value of `data`."""
-        return b'{"type":"RECORD","record":{"stream":%b,"data":' % msgspec.json.encode(self.stream)
-
-    def after(self) -> bytes:
-        """The line from the metadata on, `data` still open and not empty."""
-        modified, url = msgspec.json.encode(self.modified), msgspec.json.encode(self.url)
-        return b',"%b":%b,"%b":%b},"emitted_at":%d}}\n' % (
-            MODIFIED_COLUMN.encode(),
-            modified,
-            URL_COLUMN.encode(),
-            url,
-            self.emitted_at_ms,
-        )
-
-
-def _repeated(text: str, rows: int) -> pa.Array:
-    return _column_of(text.encode(), 1 << rows.bit_length()).slice(0, rows)
+    def around_lines(self, batch: JsonLines, *, schemaless: bool) -> bytes:
+        """Each record's own bytes, spliced into the message."""
+        before = b'{"type":"RECORD","record":{"stream":%b,"data":' % msgspec.json.encode(self.stream)
+        members = member(MODIFIED_COLUMN, self.modified) + b"," + member(URL_COLUMN, self.url)
+        after = b',"emitted_at":%d}}\n' % self.emitted_at_ms
+        if schemaless:
+            return batch.text(before + b'{"data":', b"," + members + b"}" + after)
+        return batch.without_file_columns().text(before, after, members)
 
 
 @lru_cache(maxsize=16)
-def _column_of(text: bytes, rows: int) -> pa.Array:
-    """Built by hand, because pyarrow imports pandas, where it is installed, to make a scalar: 0.2 s in every process."""
-    offsets = array("i", range(0, len(text) * rows + 1, len(text))) if text else array("i", [0]) * (rows + 1)
-    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text * rows))
+def _longer_text(text: str, rows: int) -> pa.Array:
+    return repeated_text(text, rows)
 
 
-def _repeated_number(number: int, rows: int) -> pa.Array:
-    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(array("q", [number]) * rows)])
-
-
-def _well_formed(name: str) -> str:
-    """A file name that is not text (lone surrogates) with its bytes written `\\udcNN`: JSON has no other way."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def _repeated(text: str, rows: int) -> pa.Array:
+    return _longer_text(text, 1 << rows.bit_length()).slice(0, rows)
 
 
 # Arrow batches
@@ -125,7 +103,7 @@ class _Plan:
 
     indices: tuple[int, ...]
     names: tuple[str, ...]
-    casts: tuple[Cast | None, ...]
+    casts: tuple[ToJson | None, ...]
     has_objects: bool
 
     def columns(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -135,7 +113,7 @@ class _Plan:
 
 @lru_cache(maxsize=64)
 def _plan(schema: pa.Schema, schemaless: bool) -> _Plan:
-    kept = [(i, field) for i, field in enumerate(schema) if schemaless or field.name not in METADATA_COLUMNS]
+    kept = [(i, field) for i, field in enumerate(schema) if schemaless or field.name not in FILE_COLUMNS]
     return _Plan(
         indices=tuple(i for i, _ in kept),
         # Names cross into the JSON writer as C strings, which a NUL would end.
@@ -161,12 +139,12 @@ def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: boo
     rows = batch.num_rows
     if schemaless:
         whole = pa.StructArray.from_arrays(columns, names=names) if columns else pa.array([{}] * rows, pa.struct([]))
-        data = pa.StructArray.from_arrays([whole, *envelope.metadata(rows)], names=["data", *METADATA_COLUMNS])
+        data = pa.StructArray.from_arrays([whole, *envelope.file_columns(rows)], names=["data", *FILE_COLUMNS])
         return _json_lines(envelope.around(data), explicit_nulls=True)
     nullable = [i for i, column in enumerate(columns) if _prints_null(column)] if plan.has_objects else []
     if nullable:
         return _encode_without_column_nulls(columns, names, nullable, envelope, rows)
-    data = pa.StructArray.from_arrays([*columns, *envelope.metadata(rows)], names=[*names, *METADATA_COLUMNS])
+    data = pa.StructArray.from_arrays([*columns, *envelope.file_columns(rows)], names=[*names, *FILE_COLUMNS])
     return _json_lines(envelope.around(data), explicit_nulls=plan.has_objects)
 
 
@@ -186,12 +164,12 @@ def _encode_without_column_nulls(
         marked = list(names)
         for i in nullable:
             marked[i] = mark + names[i]
-        data = pa.StructArray.from_arrays([*columns, *envelope.metadata(rows)], names=[*marked, *METADATA_COLUMNS])
+        data = pa.StructArray.from_arrays([*columns, *envelope.file_columns(rows)], names=[*marked, *FILE_COLUMNS])
         text = _json_lines(envelope.around(data), explicit_nulls=True)
         key = b'"' + mark.encode()
         pieces = text.split(key)
         if len(pieces) == 1 + rows * len(nullable):
-            # The metadata comes last, so every other member is followed by a comma.
+            # The columns about the file come last, so every other member is followed by a comma.
             nulls = [msgspec.json.encode(names[i])[1:] + b":null," for i in nullable]
             kept = (
                 piece[len(null) :] if piece.startswith(null) else b'"' + piece
@@ -205,30 +183,3 @@ def _json_lines(batch: pa.RecordBatch, *, explicit_nulls: bool) -> bytes:
     out = io.BytesIO()
     write_ndjson(batch, out, explicit_nulls=explicit_nulls)
     return out.getvalue()
-
-
-# Records that already are JSON
-
-
-def _encode_lines(batch: JsonLines, envelope: _Envelope, *, schemaless: bool) -> bytes:
-    """Each record's own bytes, spliced into the envelope."""
-    before, after, lines = envelope.before(), envelope.after(), batch.lines
-    if schemaless:
-        return _spliced(before + b'{"data":', lines, after)
-    if not batch.checked and _METADATA_PREFIX in b"".join(lines):
-        lines = [_without_metadata(line) if _METADATA_PREFIX in line else line for line in lines]
-    # What stands before the closing brace tells whether there may be an object without a member.
-    if not _BLANKS_AND_BRACE.intersection(map(itemgetter(-2), lines)):
-        return _spliced(before, [line[:-1] for line in lines], after)
-    text = _spliced(before, [line[:-1] if b'"' in line else b"{" for line in lines], after)
-    return text.replace(b"{," + _METADATA_PREFIX, b"{" + _METADATA_PREFIX)
-
-
-def _spliced(before: bytes, bodies: list[bytes], after: bytes) -> bytes:
-    return b"".join((before, (after + before).join(bodies), after))
-
-
-def _without_metadata(line: bytes) -> bytes:
-    """The object without members named like the metadata; what the other members hold keeps its bytes."""
-    members = _RAW_OBJECT.decode(line)
-    return msgspec.json.encode({name: value for name, value in members.items() if name not in METADATA_COLUMNS})

@@ -35,34 +35,35 @@ def parse_state(raw: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _states_of(message: Any, at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    message = _mapping(message, at)
+    message = mapping_at(message, at)
     if isinstance(message.get("state"), Mapping):
         message, at = message["state"], f"{at}.state"
     if message.get("stream") is not None:
         yield _stream_state(message["stream"], f"{at}.stream")
     elif message.get("global") is not None:
-        streams = _mapping(message["global"], f"{at}.global").get("stream_states")
+        streams = mapping_at(message["global"], f"{at}.global").get("stream_states")
         if not isinstance(streams, list):
             raise ConfigError(f"invalid state: {at}.global.stream_states must be a list")
         for index, stream in enumerate(streams):
             yield _stream_state(stream, f"{at}.global.stream_states[{index}]")
     elif message.get("data") is not None:
-        for name, state in _mapping(message["data"], f"{at}.data").items():
-            yield name, _mapping(state, f"{at}.data[{name!r}]")
+        for name, state in mapping_at(message["data"], f"{at}.data").items():
+            yield name, mapping_at(state, f"{at}.data[{name!r}]")
     else:
         raise ConfigError(f"invalid state: {at} has neither 'stream' nor 'global' nor 'data'; {_SHAPE}")
 
 
 def _stream_state(raw: Any, at: str) -> tuple[str, Mapping[str, Any]]:
-    stream = _mapping(raw, at)
-    name = _mapping(stream.get("stream_descriptor"), f"{at}.stream_descriptor").get("name")
+    stream = mapping_at(raw, at)
+    name = mapping_at(stream.get("stream_descriptor"), f"{at}.stream_descriptor").get("name")
     if not isinstance(name, str):
         raise ConfigError(f"invalid state: {at}.stream_descriptor.name must be a string")
     state = stream.get("stream_state")
-    return name, {} if state is None else _mapping(state, f"{at}.stream_state")
+    return name, {} if state is None else mapping_at(state, f"{at}.stream_state")
 
 
-def _mapping(raw: Any, at: str) -> Mapping[str, Any]:
+def mapping_at(raw: Any, at: str, *, of: str = "state") -> Mapping[str, Any]:
+    """What stands `at` a place of the state or catalog, if it is an object. Raises ConfigError."""
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"invalid state: {at} must be an object")
+        raise ConfigError(f"invalid {of}: {at} must be an object")
     return raw

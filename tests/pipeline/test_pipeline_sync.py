@@ -22,7 +22,7 @@ from file_cdk import (
     TransientError,
     sync,
 )
-from file_cdk.engine.transfer import Outcome, TransferFailed, Transferred
+from file_cdk.engine.transfer import Handover, TransferFailed, Transferred
 from file_cdk.pipeline.run import MAX_NEWER_VERSIONS, MAX_UNREACHABLE, REST_S, StoreGone, StreamRun
 
 GOOD = "id,name\n1,a\n2,b\n"
@@ -143,7 +143,7 @@ def test_a_store_that_is_gone_ends_the_stream() -> None:
     gone = TransferFailed(file, TransientError("connection refused", uri="a"))
     changed = TransferFailed(file, FileChangedError("changed", uri="a"))
     few = [gone] * (MAX_UNREACHABLE - 1)
-    outcomes: list[Outcome] = [*few, Transferred(file, "/staged/a", "a"), gone, changed, *few, gone]
+    outcomes: list[Handover] = [*few, Transferred(file, "/staged/a", "a"), gone, changed, *few, gone]
     told = list(StreamRun(LocalReader("."), pytest.fail).copied(outcomes))
     assert told[:-1] == outcomes
     assert isinstance(told[-1], StoreGone)

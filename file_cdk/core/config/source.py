@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from file_cdk.core.config.model import Model
-from file_cdk.core.config.stream import StreamConfig, parse_instant
+from file_cdk.core.config.stream import StreamConfig
+from file_cdk.core.instants import parse_instant
 
 
 class RecordsTransfer(Model):

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -135,18 +134,6 @@ class StreamConfig(Model):
         if self.primary_key is None:
             return []
         return [self.primary_key] if isinstance(self.primary_key, str) else self.primary_key
-
-
-def parse_instant(text: str) -> datetime:
-    """An ISO date or date-time as an aware UTC datetime; a missing zone means UTC. Raises ValueError."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a date such as 2024-01-01 or a date-time such as 2024-01-01T00:00:00Z") from None
-    try:
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except OverflowError:
-        raise ValueError("must be a time between the years 1 and 9999 UTC") from None
 
 
 def parse_input_schema(text: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import pyarrow.compute as cp
 import pyarrow.csv as pc
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.core.files import FILE_COLUMNS
+from file_cdk.core.files import FILE_COLUMNS, gives_way
 from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.decode import Batch
@@ -156,7 +156,7 @@ class RecordConversion:
         columns = []
         for position, name in enumerate(names):
             if name in FILE_COLUMNS:
-                self._left_out.append(f"column {name!r} gives way to the one that every record gets from its file")
+                self._left_out.append(gives_way(name))
             elif not json_schema:
                 columns.append(_Column(position, name, "string"))
             elif name not in json_schema:

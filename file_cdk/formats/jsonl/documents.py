@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from file_cdk.core.errors import SequentialOnlyError
-from file_cdk.core.files import Split
-from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, as_value, look_at, malformed
-from file_cdk.formats.jsonl.lines import PIECE_BYTES, LineSource, Window
+from file_cdk.core.ports import MAX_RAW_BYTES
+from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, as_value, look_at
+from file_cdk.formats.jsonl.lines import PIECE_BYTES, HeldText, LineSource
 from file_cdk.formats.jsonl.syntax import (
     JSON_BLANKS,
     State,
@@ -87,19 +85,12 @@ class _BrokenOffError(Exception):
 
 
 class ArrayReader:
-    """Reads one array, of which the source stands at the beginning, up to the first element behind the split's end.
+    """Reads one array, of which the source stands at the beginning, up to the first element behind the split's end."""
 
-    `report` is only read. plain: see ValueReader.
-    """
-
-    def __init__(
-        self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int, *, plain: bool
-    ) -> None:
-        self._source = source
-        self._split = split
-        self._report = report
-        self._max_bytes = max_record_bytes
-        self._plain = plain
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._source = reading.source
+        self._max_bytes = reading.max_record_bytes
 
     def read(self, start: int) -> Iterator[Found]:
         """Leaves the source behind the array. start: see `begins_array`. Where the file ends inside it, that is a reject.
@@ -107,47 +98,48 @@ class ArrayReader:
         Raises SequentialOnlyError at once unless the split is the whole file or sequential. Raises MalformedRecordError, when
         all before was yielded and counted, where an element ends nowhere that is known.
         """
-        if not (self._split.sequential or self._split.is_last):
-            raise SequentialOnlyError(ONLY_IN_SEQUENCE, uri=self._split.file.uri, byte=self._source.position)
-        window = Window(self._source, self._source.pull(max(start, PIECE_BYTES)))
+        split = self._reading.split
+        if not (split.sequential or split.is_last):
+            raise self._reading.in_sequence_only(ONLY_IN_SEQUENCE)
+        held = HeldText(self._source, self._source.pull(max(start, PIECE_BYTES)))
         found, broken = Found(), None
-        at, piece_start, tried_to = start, window.offset, window.offset
+        at, piece_start, tried_to = start, held.offset, held.offset
         try:
-            at = _skip_blanks(window, at)
-            ended = window.data.startswith(b"]", at)
+            at = _skip_blanks(held, at)
+            ended = held.data.startswith(b"]", at)
             at += ended
-            while not ended and window.offset + at < self._split.end:
+            while not ended and held.offset + at < split.end:
                 end = None
-                if window.offset + at >= tried_to:
-                    tried_to = window.offset + window.reach(at + PIECE_BYTES)
-                    end = self._elements(window, at, found)
-                at, ended = _separator(window, self._element(window, at, found) if end is None else end)
-                if window.offset + at - piece_start >= PIECE_BYTES:
-                    window.drop(at)
-                    at, piece_start = 0, window.offset
+                if held.offset + at >= tried_to:
+                    tried_to = held.offset + held.reach(at + PIECE_BYTES)
+                    end = self._elements(held, at, found)
+                at, ended = _separator(held, self._element(held, at, found) if end is None else end)
+                if held.offset + at - piece_start >= PIECE_BYTES:
+                    held.drop(at)
+                    at, piece_start = 0, held.offset
                     found.end = piece_start
                     yield found
                     found = Found()
         except _BrokenOffError as exc:
-            at = len(window.data)
-            found.reject(exc.byte, BROKEN_OFF, window.data[exc.byte - window.offset :])
+            at = len(held.data)
+            found.reject(exc.byte, BROKEN_OFF, held.data[exc.byte - held.offset :])
         except _BrokenError as exc:
             broken = exc
         if broken is None:
-            window.give_back(at)
+            held.give_back(at)
         found.end = self._source.position if broken is None else broken.byte
         yield found
         if broken:
-            raise malformed(broken.message, self._split, self._report, broken.byte, WHOLE_ARRAY)
+            raise self._reading.malformed(broken.message, broken.byte, WHOLE_ARRAY)
 
-    def _elements(self, window: Window, at: int, found: Found) -> int | None:
-        """Takes all elements from `at` to where the last in the window begins, in one go, and returns the index behind them.
+    def _elements(self, held: HeldText, at: int, found: Found) -> int | None:
+        """Takes all elements from `at` to where the last one held begins, in one go, and returns the index behind them.
 
         None where that begins cannot be told, or where one of them is not plainly an object: then none was taken. The last
         one is looked for by the key that the first one begins with. Were it another object that has this key, one inside
         an element, then the text before it had brackets without their counterparts, and would not be valid.
         """
-        data = window.data
+        data = held.data
         head = data[at : data.find(b":", at, at + _HEAD_BYTES) + 1]
         last = data.rfind(head, at + len(head)) if head else -1
         end = data.rfind(b"}", at, max(last, 0)) + 1
@@ -163,15 +155,15 @@ class ArrayReader:
         found.records += map(on_one_line, elements) if b"\n" in text or b"\r" in text else elements
         return end
 
-    def _element(self, window: Window, at: int, found: Found) -> int:
+    def _element(self, held: HeldText, at: int, found: Found) -> int:
         """Takes the element at `at`; returns the index behind it."""
-        byte = window.offset + at
-        parsed = look_at(window, at, self._max_bytes)
+        byte = held.offset + at
+        parsed = look_at(held, at, self._max_bytes)
         match parsed.state:
             case State.WHOLE:
-                text = window.data[at : at + parsed.position].rstrip(JSON_BLANKS)
+                text = held.data[at : at + parsed.position].rstrip(JSON_BLANKS)
                 wrong = self._what_is_wrong(text) if is_utf8(text) else NOT_UTF8
-                word = _WORD.match(window.data, at, at + _WORD_BYTES)
+                word = _WORD.match(held.data, at, at + _WORD_BYTES)
                 if word and len(word[0]) > len(text):  # such as 0x1F
                     text, wrong = word[0], NOT_JSON
                 if wrong:
@@ -185,15 +177,15 @@ class ArrayReader:
                 raise _BrokenOffError(byte)
             case State.TOO_LONG:
                 raise _BrokenError(byte, TOO_LONG)
-        end = self._end_by_brackets(window, at)
-        raw = window.data[at : min(end, at + MAX_RAW_BYTES)]
+        end = self._end_by_brackets(held, at)
+        raw = held.data[at : min(end, at + MAX_RAW_BYTES)]
         wrong = NOT_JSON if parsed.state is State.FAULTY else TOO_DEEP
         try:
-            end = _skip_blanks(window, end)
+            end = _skip_blanks(held, end)
         except _BrokenOffError:
             found.reject(byte, wrong, raw)
             raise
-        if window.data[end] not in b",]":
+        if held.data[end] not in b",]":
             raise _BrokenError(byte, ENDLESS)
         found.reject(byte, wrong, raw)
         return end
@@ -202,26 +194,26 @@ class ArrayReader:
         return not element.startswith(b"{") or len(element) > self._max_bytes
 
     def _what_is_wrong(self, element: bytes) -> str | None:
-        if not (self._plain or element.startswith(b"{")):
+        if not (self._reading.plain or element.startswith(b"{")):
             return NOT_AN_OBJECT
         return TOO_LONG if len(element) > self._max_bytes else None
 
-    def _end_by_brackets(self, window: Window, at: int) -> int:
-        byte = window.offset + at
-        if window.data[at] not in b"{[":
-            window.reach(at + _WORD_BYTES)
-            word = _WORD.match(window.data, at, at + _WORD_BYTES)
+    def _end_by_brackets(self, held: HeldText, at: int) -> int:
+        byte = held.offset + at
+        if held.data[at] not in b"{[":
+            held.reach(at + _WORD_BYTES)
+            word = _WORD.match(held.data, at, at + _WORD_BYTES)
             if word is None:
                 raise _BrokenError(byte, ENDLESS)
             return word.end()
-        while (found := end_by_brackets(window.data, at, of_lines=False)) is None:
-            size = len(window.data) - at
-            if window.at_file_end and _is_cut_off(window.data[at:]):
+        while (found := end_by_brackets(held.data, at, of_lines=False)) is None:
+            size = len(held.data) - at
+            if held.at_file_end and _is_cut_off(held.data[at:]):
                 raise _BrokenOffError(byte)
-            if window.at_file_end or size > self._max_bytes:
+            if held.at_file_end or size > self._max_bytes:
                 raise _BrokenError(byte, ENDLESS)
-            window.reach(at + min(LOOK_GROWTH * size, self._max_bytes + 1))
-        if found.position - at > self._max_bytes:  # wherever the window happens to end
+            held.reach(at + min(LOOK_GROWTH * size, self._max_bytes + 1))
+        if found.position - at > self._max_bytes:  # wherever the held text happens to end
             raise _BrokenError(byte, ENDLESS)
         return found.position
 
@@ -231,25 +223,25 @@ def _is_cut_off(text: bytes) -> bool:
     return parse_value(memoryview(text.rstrip(b"\0")), at_file_end=False).state is State.CUT
 
 
-def _separator(window: Window, at: int) -> tuple[int, bool]:
+def _separator(held: HeldText, at: int) -> tuple[int, bool]:
     """Where the next element begins, or the index behind the array; and whether the array ended."""
-    at = _skip_blanks(window, at)
-    if window.data.startswith(b"]", at):
+    at = _skip_blanks(held, at)
+    if held.data.startswith(b"]", at):
         return at + 1, True
-    if window.data.startswith(b",", at):
-        at = _skip_blanks(window, at + 1)
-        ended = window.data.startswith(b"]", at)  # behind a comma too much
+    if held.data.startswith(b",", at):
+        at = _skip_blanks(held, at + 1)
+        ended = held.data.startswith(b"]", at)  # behind a comma too much
         return at + ended, ended
-    if window.data.startswith(b"{", at):  # a comma is missing, but nothing else
+    if held.data.startswith(b"{", at):  # a comma is missing, but nothing else
         return at, False
-    raise _BrokenError(window.offset + at, NO_COMMA)
+    raise _BrokenError(held.offset + at, NO_COMMA)
 
 
-def _skip_blanks(window: Window, at: int) -> int:
-    """Where something else than blanks comes. However many they are, they are not held."""
-    while (at := end_of_blanks(window.data, at)) == len(window.data):
-        window.drop(at)
+def _skip_blanks(held: HeldText, at: int) -> int:
+    """Where something else than blanks comes. The blanks, however many, are not held."""
+    while (at := end_of_blanks(held.data, at)) == len(held.data):
+        held.drop(at)
         at = 0
-        if not window.reach(1):
-            raise _BrokenOffError(window.offset)
+        if not held.reach(1):
+            raise _BrokenOffError(held.offset)
     return at

@@ -1,7 +1,6 @@
 """JSON in UTF-16 or UTF-32, as some tools write it, read as the UTF-8 that the rest of the program expects."""
 
 import codecs
-import io
 from typing import IO
 
 _PIECE_BYTES = 128 * 1024
@@ -12,7 +11,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MARK_BYTES = 4
-"""The beginning of a file by which its encoding is known."""
+"""Size of the beginning of a file by which its encoding is known, in bytes."""
 
 
 def wide_encoding(head: bytes) -> str | None:
@@ -21,9 +20,7 @@ def wide_encoding(head: bytes) -> str | None:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
-    if len(head) < MARK_BYTES:
-        return None
-    if not head.isascii():
+    if len(head) < MARK_BYTES or not head.isascii():
         return None
     match [bool(byte) for byte in head[:MARK_BYTES]]:
         case [True, False, True, False]:
@@ -37,22 +34,18 @@ _UNDECODABLE = "file_cdk.undecodable"
 codecs.register_error(_UNDECODABLE, lambda error: ("\udcff", getattr(error, "end", 0)))
 
 
-class AsUtf8(io.RawIOBase):
+class AsUtf8:
     """What a stream in another encoding is in UTF-8, read forwards only. What is no text comes as bytes that are no UTF-8.
 
     consumed: bytes read of the stream.
     """
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
-        super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder(encoding)(_UNDECODABLE)
         self._pending = b""
         self._at_end = False
         self.consumed = 0
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
         while (size < 0 or len(self._pending) < size) and not self._at_end:

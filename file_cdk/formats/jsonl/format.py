@@ -9,29 +9,27 @@ import msgspec
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
-from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
+from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.json_lines import names_no_file_column
 from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
 from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
-from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found
+from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found, Reading
 from file_cdk.formats.jsonl.lines import LineSource
-from file_cdk.formats.jsonl.records import LineReader
-from file_cdk.formats.jsonl.syntax import without_lone_surrogates
+from file_cdk.formats.jsonl.records import read_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_BYTES = 1_000_000
-"""Inference reads the records that begin in this much of a file."""
+"""Maximum part of a file whose records are sampled for its schema, in bytes."""
 
 _LOOK_ON_BYTES = 4 * 1024 * 1024
-"""Before a file is read again with wider columns, so much more of it is looked at for what else will not fit."""
+"""Maximum looked at after the first misfit, in bytes, for other columns to be widened before the file is read again."""
 
 _UNKNOWN_SIZE = 1 << 62
-"""Of text that is read in another encoding than the file's."""
-
-_FILE_COLUMN = b'"_ab_source_file_'
+"""Stands for the size of text that is converted to UTF-8, which differs from the file's."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -86,12 +84,10 @@ class JsonlFormat:
         objects, unless the split is the last of its file or sequential.
         """
         for found in self._found(stream, split, report):
-            records = found.records
-            if found.text is None or _FILE_COLUMN in found.text:
-                records = [_without_file_columns(record) if _FILE_COLUMN in record else record for record in records]
             found.count(report)
-            if records:
-                yield JsonLines(records, checked=True)
+            if found.records:
+                checked = found.text is not None and names_no_file_column(found.text)
+                yield JsonLines(found.records, checked).without_file_columns()
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
@@ -146,10 +142,10 @@ class JsonlFormat:
             report.end = text.consumed
 
     def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
-        limit = self.max_record_bytes
+        reading = Reading(source, split, report, self.max_record_bytes, plain)
         while split.is_first and source.position < split.end and (start := begins_array(source)):
-            yield from ArrayReader(source, split, report, limit, plain=plain).read(start)
-        yield from LineReader(source, split, report, limit, plain=plain).read()
+            yield from ArrayReader(reading).read(start)
+        yield from read_lines(reading)
 
     def _sample(self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False) -> Iterator[bytes]:
         report = SplitReport()
@@ -193,13 +189,3 @@ def _json_type(value: bytes) -> str:
         case b"n":
             return "null"
     return "number" if any(mark in value for mark in b".eE") else "integer"
-
-
-def _without_file_columns(record: bytes) -> bytes:
-    members = _members(without_lone_surrogates(record))
-    if FILE_COLUMNS.isdisjoint(members):
-        return record
-    kept = (
-        msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items() if name not in FILE_COLUMNS
-    )
-    return b"{" + b",".join(kept) + b"}"

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import Split
+from file_cdk.core.json_lines import without_lone_surrogates
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
-from file_cdk.formats.jsonl.lines import Window
-from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value, without_lone_surrogates
+from file_cdk.formats.jsonl.lines import HeldText, LineSource
+from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
 
@@ -71,41 +72,51 @@ class Found:
             report.warnings[ZERO_BYTES] += self.zero_gaps
 
 
-def malformed(
-    message: str, split: Split, report: SplitReport, byte: int, remedy: str = ONE_OBJECT_PER_LINE
-) -> MalformedRecordError:
-    """What ends a split at a record whose end is not known; `report` must hold the records before it."""
-    return MalformedRecordError(message, uri=split.file.uri, row=report.rows_present + 1, byte=byte, remedy=remedy)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One pass over a split, as all its readers share it. report: for them only to read; it holds what was counted so far.
+
+    plain: values that are no objects are records, with a key `value`; else they are rejected.
+    """
+
+    source: LineSource
+    split: Split
+    report: SplitReport
+    max_record_bytes: int
+    plain: bool
+
+    def malformed(self, message: str, byte: int, remedy: str = ONE_OBJECT_PER_LINE) -> MalformedRecordError:
+        """What ends a split at a record whose end is not known, when the report holds all records before it."""
+        row = self.report.rows_present + 1
+        return MalformedRecordError(message, uri=self.split.file.uri, row=row, byte=byte, remedy=remedy)
+
+    def in_sequence_only(self, message: str) -> SequentialOnlyError:
+        return SequentialOnlyError(message, uri=self.split.file.uri, byte=self.source.position)
 
 
-def look_at(window: Window, at: int, max_bytes: int) -> Parsed:
+def look_at(held: HeldText, at: int, max_bytes: int) -> Parsed:
     """The value at `at`, parsed in longer and longer parts, so that the work is bounded by a few times its length.
 
     CUT only where the file ends inside it; TOO_LONG where no more than `max_bytes` of it may be held.
     """
-    size = _FIRST_LOOK_BYTES
-    while True:
-        end = window.reach(at + size)
-        at_file_end = window.at_file_end and end == len(window.data)
-        parsed = parse_value(memoryview(window.data)[at:end], at_file_end=at_file_end)
-        if parsed.state is not State.CUT or at_file_end:
-            return parsed
-        if size > max_bytes:
-            return Parsed(State.TOO_LONG)
-        size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)
+    return _look(held, at, max_bytes, in_line=False)[0]
 
 
-def look_in_line(window: Window, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
+def look_in_line(held: HeldText, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
     """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
+    return _look(held, at, max_bytes, in_line=True)
+
+
+def _look(held: HeldText, at: int, max_bytes: int, *, in_line: bool) -> tuple[Parsed, int | None]:
     size = _FIRST_LOOK_BYTES
     while True:
-        end = window.reach(at + size)
-        cut = window.data.find(b"\n", at, end)
-        line_ends = cut >= 0 or (window.at_file_end and end == len(window.data))
+        end = held.reach(at + size)
+        cut = held.data.find(b"\n", at, end) if in_line else -1
+        text_ends = cut >= 0 or (held.at_file_end and end == len(held.data))
         stop = cut if cut >= 0 else end
-        parsed = parse_value(memoryview(window.data)[at:stop], at_file_end=line_ends)
-        if parsed.state is not State.CUT or line_ends:
-            return parsed, stop if line_ends else None
+        parsed = parse_value(memoryview(held.data)[at:stop], at_file_end=text_ends)
+        if parsed.state is not State.CUT or text_ends:
+            return parsed, stop if text_ends else None
         if size > max_bytes:
             return Parsed(State.TOO_LONG), None
         size = min(LOOK_GROWTH * size, max(max_bytes, size) + 1)

@@ -7,16 +7,16 @@ from file_cdk.core.files import Split
 from file_cdk.core.ports import MAX_RAW_BYTES
 
 PIECE_BYTES = 128 * 1024
-"""Bytes read and checked at a time: large enough to make a call's cost small, small enough to stay in the CPU's cache."""
+"""Size of what is read and checked at a time, in bytes: large against the cost of a call, small enough for the CPU's cache."""
 
 BOM = b"\xef\xbb\xbf"
 
 LONG_LINE_BYTES = 1024 * 1024
-"""A line longer than this is not held as a whole: it may be a file's only one, with all its records on it."""
+"""Maximum length of a line that is held as a whole, in bytes: a longer one may be the file's only line, with all its records."""
 
 _TAIL_BYTES = 64 * 1024
 _MAX_SKIP = 16
-"""A line with a record longer than the limit is passed over up to this many times the limit."""
+"""Maximum length of a line that is passed over for a record that is too long, as a multiple of the limit on records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ class LineSource:
         return beginning, False
 
 
-class Window:
-    """Bytes pulled from a source and held, from where a reader works on to as far as it had to look ahead.
+class HeldText:
+    """Bytes pulled from a source and held: from the place where a reader works to the place to which it had to look ahead.
 
     offset: position in the file of the first byte of `data`. at_file_end: the file ends with `data`.
     """

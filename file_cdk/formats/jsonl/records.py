@@ -7,47 +7,32 @@ an object in a split that others follow, these would begin in its middle: so the
 
 from collections.abc import Iterator
 
-from file_cdk.core.files import Split
-from file_cdk.core.ports import SplitReport
-from file_cdk.formats.jsonl.found import Found
-from file_cdk.formats.jsonl.lines import BOM, LineSource, LongLine, Window
+from file_cdk.formats.jsonl.found import Found, Reading
+from file_cdk.formats.jsonl.lines import BOM, HeldText, LongLine
 from file_cdk.formats.jsonl.syntax import check_lines, check_values
 from file_cdk.formats.jsonl.values import ValueReader
 
 
-class LineReader:
-    """Reads the records that begin from where the source stands to the split's end. `report` is only read.
-
-    plain: see ValueReader.
-    """
-
-    def __init__(
-        self, source: LineSource, split: Split, report: SplitReport, max_record_bytes: int, *, plain: bool = False
-    ) -> None:
-        self._source = source
-        self._split = split
-        self._max_bytes = max_record_bytes
-        self._values = ValueReader(source, split, report, max_record_bytes, plain=plain)
-
-    def read(self) -> Iterator[Found]:
-        """Raises as ValueReader.read."""
-        source = self._source
-        while True:
-            start = source.position
-            piece = source.next_lines(self._split.end)
-            text = piece.beginning if isinstance(piece, LongLine) else piece
-            if not text:
-                return
-            if start == 0:
-                text = text.removeprefix(BOM)
-            if isinstance(piece, LongLine):
-                window = Window(source, text)
-                yield from self._values.read(window, window.offset + 1)
-                continue
-            records = None
-            if len(text) <= self._max_bytes and (records := check_lines(text)) is None:
-                records = check_values(text)
-            if records is None:
-                yield from self._values.read(Window(source, text), source.position)
-            else:
-                yield Found(source.position, records, text)
+def read_lines(reading: Reading) -> Iterator[Found]:
+    """The records that begin from where the source stands to the split's end. Raises as ValueReader.read."""
+    source = reading.source
+    values = ValueReader(reading)
+    while True:
+        start = source.position
+        piece = source.next_lines(reading.split.end)
+        text = piece.beginning if isinstance(piece, LongLine) else piece
+        if not text:
+            return
+        if start == 0:
+            text = text.removeprefix(BOM)
+        if isinstance(piece, LongLine):
+            held = HeldText(source, text)
+            yield from values.read(held, held.offset + 1)
+            continue
+        records = None
+        if len(text) <= reading.max_record_bytes and (records := check_lines(text)) is None:
+            records = check_values(text)
+        if records is None:
+            yield from values.read(HeldText(source, text), source.position)
+        else:
+            yield Found(source.position, records, text)

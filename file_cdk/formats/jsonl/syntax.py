@@ -13,6 +13,8 @@ from enum import Enum
 
 import msgspec
 
+from file_cdk.core.json_lines import without_lone_surrogates
+
 JSON_BLANKS = b" \t\r\n"
 
 NOT_UTF8 = "line is not valid UTF-8"
@@ -29,11 +31,6 @@ LONE_SURROGATE = "line escapes half of a surrogate pair"
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _PART_BYTES = 256 * 1024
 _LINE_END = re.compile(rb"[\r\n][ \t\r\n]*")
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
-)
-_REPLACEMENT = rb"\ufffd"  # as long as what it replaces, so that positions stay
-
 _TOKEN = re.compile(rb'"(?:[^"\\\r\n]|\\[^\r\n])*"?|[\r\n][ \t\r\n\x1e]*\{|[{}\[\],:]|[^ \t\r\n"{}\[\],:]+')
 _NEXT_ON_LINE = re.compile(rb"\}[ \t\r\x1e]*\{")
 _SEPARATOR_FIRST = re.compile(rb"^[ \t]*\x1e[ \t\x1e]*", re.MULTILINE)
@@ -94,13 +91,6 @@ def end_of_blanks(text: bytes, index: int) -> int:
     """Where something else than blanks comes, at or after `index`; else the end of the text."""
     found = _BLANKS.match(text, index)
     return found.end() if found else index
-
-
-def without_lone_surrogates(line: bytes) -> bytes:
-    """The same JSON, with U+FFFD in place of each escape of half a surrogate pair."""
-    if b"\\u" not in line:
-        return line
-    return _ESCAPE.sub(lambda escape: _REPLACEMENT if escape["half"] else escape[0], line)
 
 
 def repeats_a_key(record: bytes) -> bool:

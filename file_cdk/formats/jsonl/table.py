@@ -34,18 +34,18 @@ from file_cdk.formats.jsonl.kinds import (
 from file_cdk.formats.jsonl.syntax import REPEATED_KEY, repeats_a_key
 
 _FEW_RECORDS = 16
-"""pyarrow's parser first starts a thread, which takes longer than to read so many value by value."""
+"""Maximum number of records that are read value by value at once: pyarrow's parser first starts a thread, which takes longer."""
 
 
 class _MisfitError(Exception):
     """A value does not fit its column's type."""
 
 
-Convert = Callable[[bytes], Any]
-"""The Python value that pyarrow makes a column's value of, from JSON text. Raises _MisfitError."""
+FromText = Callable[[bytes], Any]
+"""Turns JSON text into the Python value that pyarrow makes a column's value of. Raises _MisfitError."""
 
 
-def _converter(kind: pa.DataType) -> Convert:
+def _converter(kind: pa.DataType) -> FromText:
     t = pa.types
     if t.is_string(kind) or t.is_large_string(kind):
         return _to_text
@@ -90,7 +90,7 @@ def _is_number(value: bytes) -> bool:
     return value[:1] in b"-0123456789"
 
 
-def _to_integer(kind: pa.DataType) -> Convert:
+def _to_integer(kind: pa.DataType) -> FromText:
     signed = pa.types.is_signed_integer(kind)
     low = -(2 ** (kind.bit_width - 1)) if signed else 0
     high = 2 ** (kind.bit_width - signed)
@@ -116,7 +116,7 @@ def _to_double(value: bytes) -> Any:
     return number
 
 
-def _to_decimal(kind: pa.Decimal128Type) -> Convert:
+def _to_decimal(kind: pa.Decimal128Type) -> FromText:
     def convert(value: bytes) -> Any:
         if not _is_number(value):
             return _to_null(value)
@@ -129,14 +129,14 @@ def _to_decimal(kind: pa.Decimal128Type) -> Convert:
     return convert
 
 
-def _to_list(item: Convert) -> Convert:
+def _to_list(item: FromText) -> FromText:
     def convert(value: bytes) -> Any:
         return [item(bytes(raw)) for raw in items_of(value)] if value.startswith(b"[") else _to_null(value)
 
     return convert
 
 
-def _to_struct(members: Mapping[str, Convert]) -> Convert:
+def _to_struct(members: Mapping[str, FromText]) -> FromText:
     def convert(value: bytes) -> Any:
         if not value.startswith(b"{"):
             return _to_null(value)
@@ -193,7 +193,7 @@ def _is_exact(array: pa.Array) -> bool:
 class _Column:
     """One column of a batch while it is read value by value."""
 
-    convert: Convert
+    convert: FromText
     values: list[Any]
     misfit_at: int | None = None
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
+from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split, gives_way
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.arrow_cast import TypeCast
 from file_cdk.formats.parquet.footer import Footer, read_footer
@@ -128,12 +128,12 @@ class _RecordTypes:
 def _choose(footer: Footer, json_schema: Mapping[str, Any] | None) -> tuple[list[Column], list[str]]:
     """The columns to read, in the file's order, and what is to be said of the others."""
     left_out = list(map(_without_data, footer.left_out))
-    if json_schema is None or json_schema.keys() <= FILE_COLUMNS:
+    if json_schema is None or json_schema.keys() <= FILE_COLUMNS.keys():
         return list(footer.columns), left_out
     chosen = []
     for column in footer.columns:
         if column.name in FILE_COLUMNS:
-            left_out.append(f"column {column.name!r} gives way to the one that every record gets from its file")
+            left_out.append(gives_way(column.name))
         elif column.name not in json_schema:
             left_out.append(f"column {column.name!r} is not in the catalog's schema and is left out")
         else:

@@ -1,0 +1,34 @@
+"""Arrow values made in ways of our own, for any room.
+
+Built by hand where pyarrow would convert Python values: it imports pandas for that, where it is installed, 0.2 s a process.
+"""
+
+from array import array
+from functools import lru_cache
+
+import pyarrow as pa
+
+
+def repeated_text(text: str, rows: int) -> pa.StringArray:
+    encoded = text.encode()
+    size = len(encoded)
+    offsets = array("i", range(0, size * rows + 1, size)) if size else array("i", [0]) * (rows + 1)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(encoded * rows))
+
+
+def repeated_number(number: int, rows: int) -> pa.Int64Array:
+    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(array("q", [number]) * rows)])
+
+
+@lru_cache(maxsize=16)
+def int64(number: int) -> pa.Int64Scalar:
+    return repeated_number(number, 1)[0]
+
+
+def utf8_text(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Bytes as text; those that are not UTF-8 as `\\xNN`."""
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        values = array.cast(pa.large_binary()).to_pylist()
+        return pa.array([None if v is None else v.decode("utf-8", "backslashreplace") for v in values], kind)
