@@ -5,18 +5,15 @@ import base64
 import json
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import ExitCode, Interruption
 from file_cdk.cli.stdout import write_lines
 from file_cdk.cli.wording import WIDEST, escaped, plural, table_lines
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.ports import Inspectable, RejectedRecord
 from file_cdk.destinations.registry import destination_for
-
-if TYPE_CHECKING:
-    from file_cdk.destinations.duckdb.destination import DuckDBDestination
-    from file_cdk.destinations.duckdb.reading import RejectedRecord
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")
@@ -70,17 +67,15 @@ def hint(destination: str) -> str | None:
     return f"see: file-cdk rejects {shlex.quote(destination)}"
 
 
-def _database(url: str) -> "DuckDBDestination":
+def _database(url: str) -> Inspectable:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
-    from file_cdk.destinations.duckdb.destination import DuckDBDestination
-
-    if not isinstance(destination, DuckDBDestination):
+    if not isinstance(destination, Inspectable):
         raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB database")
     return destination
 
 
-def _json_line(record: "RejectedRecord") -> str:
+def _json_line(record: RejectedRecord) -> str:
     """`raw` is null, and `raw_base64` has the record, when it is no UTF-8; both are null when it was not kept."""
     raw = record.raw
     document: dict[str, Any] = {
@@ -98,9 +93,7 @@ def _json_line(record: "RejectedRecord") -> str:
     return json.dumps(document)
 
 
-def _table_lines(
-    table: str | None, database: "DuckDBDestination", records: Iterator["RejectedRecord"]
-) -> Iterator[str]:
+def _table_lines(table: str | None, database: Inspectable, records: Iterator[RejectedRecord]) -> Iterator[str]:
     shown = -2  # the headings and the rule below them are no records
     for line in table_lines(_HEADINGS, map(_cells, records), right=_NUMBERS):
         yield line
@@ -112,7 +105,7 @@ def _table_lines(
         yield "no rejected records"
 
 
-def _cells(record: "RejectedRecord") -> tuple[str, ...]:
+def _cells(record: RejectedRecord) -> tuple[str, ...]:
     return (
         escaped(record.stream),
         escaped(record.url),

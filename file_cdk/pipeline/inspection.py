@@ -111,7 +111,7 @@ class Inspection:
     def _known(self) -> AbstractContextManager[Known | None]:
         if self.destination is None:
             return nullcontext()
-        return self.destination.known(self.source.name, self.source.origin, self.source.folder)
+        return self.destination.known(self.source.table)
 
     def _found(self, seen: Seen) -> Iterator[RemoteFile]:
         reader, matcher = self.source.reader, cast(Matcher, self.source.matcher)
@@ -135,7 +135,7 @@ class Inspection:
             self._unwanted(file, kind) or too_old for file, kind, too_old in zip(files, formats, old, strict=True)
         ]
         asked = [file for file, reason in zip(files, reasons, strict=True) if reason is None]
-        unloaded = iter([True] * len(asked) if known is None else known.unloaded(asked))
+        unloaded = iter([True] * len(asked) if known is None else known(asked))
         for file, kind, reason in zip(files, formats, reasons, strict=True):
             loaded = reason is None and not next(unloaded)
             yield InspectedFile(self.source.name, file, kind, ALREADY_LOADED if loaded else reason)

@@ -27,7 +27,7 @@ from file_cdk.core.config import (
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
+from file_cdk.core.ports import StreamReader, TableName
 from file_cdk.core.uris import is_archive, redacted, without_compression
 from file_cdk.formats.registry import filetype_for, is_installed, supported
 from file_cdk.pipeline.support import require_supported
@@ -77,6 +77,10 @@ class SourceStream:
     """The one file that SOURCE names, if it does."""
     folder: str = ""
     """Where the stream is named after a folder or file below the root: what the uris of all its files begin with."""
+
+    @property
+    def table(self) -> TableName:
+        return TableName(self.name, self.origin, self.folder)
 
     def has_archive(self) -> bool:
         """Whether that is an archive, and is there: none of its members may be wanted."""

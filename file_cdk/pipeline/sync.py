@@ -129,7 +129,7 @@ class _StreamSync:
 
     def run(self) -> StreamResult:
         name = self.source.name
-        table = self.destination.table(name, self.source.origin, self.source.folder)
+        table = self.destination.table(self.source.table)
         failures = EarlierFailures.of(table)
         recognised = Recognised()
         rules: list[Decide] = [no_litter(self.source.matcher), failures.look]
@@ -181,9 +181,8 @@ class _StreamSync:
             executor.reset()  # for the streams after this one
             raise
         finally:
-            table.flush()
-            self._take_refused(table)
-        table.withdraw(pa.schema([]))  # to see what it has become
+            self._flush(table)
+        table.widen(pa.schema([]), anew=True)  # to see what it has become
         for message in grown_in_all(known, guessed, self.accepted, table.schema):
             self.report.warn(message)
 
@@ -216,12 +215,12 @@ class _StreamSync:
                         self.store.file_read()
                         if error is None:
                             self.report.loaded(tally)
-                            if self.asked:
-                                table.flush()  # a file that the destination refuses is to widen the table for no other
                         else:
                             self.report.begins_again(tally.file)
                             self._failed(table, tally, error)
-                        if tally.file in self._take_refused(table) or error is not None:
+                        # A file that the destination refuses is to widen the table for no other.
+                        refused_files = self._flush(table, keep_waiting=error is not None or not self.asked)
+                        if tally.file in refused_files or error is not None:
                             job = self._as_accepted(run, job, table)
                         else:
                             self._accept(table, tally.file)
@@ -294,7 +293,7 @@ class _StreamSync:
         if not self.asked:
             return job
         self.asked = []
-        table.withdraw(self.accepted)
+        table.widen(self.accepted, anew=True)
         job = _decoding_for(table, job)
         run.go_on(job)
         return job
@@ -347,12 +346,12 @@ class _StreamSync:
         types.update({name: arrow.get(kind, pa.string()) for name, kind in stated.items()})
         return pa.schema(list(types.items()))
 
-    def _take_refused(self, table: StreamTable) -> list[RemoteFile]:
-        """Files that were loaded, as far as was known, until the destination wrote them."""
-        taken = table.take_refused()
-        for refused in taken:
+    def _flush(self, table: StreamTable, *, keep_waiting: bool = False) -> list[RemoteFile]:
+        """Answers files that were loaded, as far as was known, until the destination wrote them."""
+        refused_files = table.flush(keep_waiting=keep_waiting)
+        for refused in refused_files:
             self.report.not_loaded_after_all(refused)
-        return [refused.file for refused in taken]
+        return [refused.file for refused in refused_files]
 
     def _failed(self, table: StreamTable, tally: FileTally, error: FileCdkError) -> None:
         table.record_failure(tally.file, str(error), tally.rejects)

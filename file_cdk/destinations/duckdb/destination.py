@@ -11,23 +11,16 @@ from pathlib import Path
 import duckdb
 
 from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
-from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
-from file_cdk.destinations.duckdb.reading import (
-    KnownFiles,
-    RejectedRecord,
-    check_database,
-    count_rejected,
-    known_files,
-    rejected_records,
-)
+from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
-from file_cdk.destinations.duckdb.types import missing_types
 
 _MAX_THREADS = 4
 
@@ -92,70 +85,45 @@ class DuckDBDestination:
                 memory = MemoryBudget(connection, self._memory_limit_bytes)
                 memory.provide(columns=0)
                 session = Session(self._path, connection, memory)
-            with session.transaction("preparing the ledger"):
-                Ledger(session, self._run).create()
+            create_ledger(session)
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
         self._session = session
 
-    def table(self, stream: str, source: str | None = None, folder: str = "") -> DuckDBTable:
+    def table(self, table: TableName) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
-        ConfigError when the table holds files of another source, or from outside of the folder."""
+        ConfigError when the table holds files of another origin, or from outside of the folder."""
         if self._session is None:
             raise InternalError("the destination is not open")
-        if stream in self._tables:
-            return self._tables[stream]
-        for other in self._tables:
-            if folded(other) == folded(stream):
-                raise DestinationError(
-                    f"streams {other!r} and {stream!r} would share one table in DuckDB database {self._path!r}, "
-                    "where case makes no difference",
-                    remedy="Give one of them another name",
-                )
-        missing = missing_types(self._session.connection)
-        table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
-        ledger = Ledger(self._session, self._run)
-        if not table.exists and ledger.has_rows(stream):  # somebody dropped it
-            with self._session.transaction("updating the ledger"):
-                ledger.forget_rows(stream)
-        if source is not None:
-            ledger.claim(stream, source, has_table=table.exists)
-        if folder and table.exists:
-            ledger.require_folder(stream, folder)
-        self._tables[stream] = table
-        return table
+        if table.stream not in self._tables:
+            for other in self._tables:
+                if folded(other) == folded(table.stream):
+                    raise shared_table(other, table.stream, self._path)
+            ledger = Ledger(self._session, self._run, table.stream)
+            self._tables[table.stream] = DuckDBTable(ledger, table, self._limits, self._begins)
+        return self._tables[table.stream]
 
     def _begins(self, table: DuckDBTable) -> None:
         """Files of one table at most wait in memory."""
         if self._writing is not None and self._writing is not table:
-            self._writing.flush()
+            self._writing.write_waiting()
         self._writing = table
 
-    def flush(self) -> None:
-        """Makes every committed file durable. Raises DestinationError."""
-        for table in self._tables.values():
-            table.flush()
+    def check(self) -> bool:
+        """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
+        return check_database(self._path)
+
+    def known(self, table: TableName) -> AbstractContextManager[Known]:
+        """The database is locked while its ledger is copied."""
+        return known_files(self._path, table)
 
     def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
-        """The first `limit` rejected records that are kept, of one stream or of all; a file's together and in its order.
-
-        For a destination that is not open: it opens the database itself, at once, to read only. Raises DestinationError when
-        that cannot be done or no sync made the database, ConfigError when it holds no such stream.
-        """
+        """Opens the database at once, to read only."""
         return rejected_records(self._path, stream, limit)
 
     def rejected(self, stream: str | None = None) -> int:
-        """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
         return count_rejected(self._path, stream)
-
-    def known(self, stream: str, source: str | None = None, folder: str = "") -> AbstractContextManager[KnownFiles]:
-        """See core.ports.Inspectable; for a destination that is not open. The database is locked while its ledger is copied."""
-        return known_files(self._path, stream, source, folder)
-
-    def check(self) -> bool:
-        """See core.ports.Inspectable; for a destination that is not open."""
-        return check_database(self._path)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a
@@ -189,8 +157,7 @@ class DuckDBDestination:
 
     def _remove_if_unused(self, session: Session) -> None:
         """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""
-        ledger = Ledger(session, self._run)
-        if not (ledger.is_empty() and ledger.is_alone()):
+        if not is_unused(session):
             return
         session.run("closing", "CHECKPOINT")  # then closing touches no file beside it, which might be another's by then
         remove(self._path)
