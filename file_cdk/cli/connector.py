@@ -27,7 +27,7 @@ from file_cdk.core.uris import redacted
 _log = logging.getLogger(__name__)
 
 _MAX_CONFIGURATION_BYTES = 8 << 20
-"""Catalogs and states may be as large as they are; a configuration that is has something else in it."""
+"""Maximum size of a configuration, in bytes: a larger file is something else. Catalogs and states have no maximum."""
 
 Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""

@@ -29,7 +29,7 @@ def discard(stream: TextIO) -> None:
 
 
 def write_lines(lines: Iterable[str]) -> bool:
-    """Whether all were written; not, when nobody reads on (`| head`), which is no fault. Raises DestinationError."""
+    """Answers whether all were written: not where nobody reads on (`| head`), which is no fault. Raises DestinationError."""
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a record

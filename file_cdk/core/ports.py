@@ -75,7 +75,7 @@ class JsonLines:
 
 
 MAX_REJECTS_KEPT = 10_000
-"""Rejected records of a file that are kept with their place and text; all are counted."""
+"""Maximum number of rejected records of a file that are kept with their place and text; all are counted."""
 
 MAX_RAW_BYTES = 64 << 10
 """Maximum that is kept of one rejected record, in bytes."""
@@ -303,7 +303,7 @@ class StreamTable(Protocol):
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
 
     def failed(self, limit: int) -> list[str]:
-        """Uris of files of which a version failed and was not loaded since, at most so many."""
+        """Uris of files of which a version failed and was not loaded since. limit: maximum number of them."""
 
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the notes of such failures: the files are gone. Rows of older versions stay as they are."""

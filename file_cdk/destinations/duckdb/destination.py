@@ -45,8 +45,8 @@ class DuckDBDestination:
         memory_limit_bytes: int | None = None,
         limits: WriteLimits | None = None,
     ) -> None:
-        self._path = str(path)
-        self._run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self.path = str(path)
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
         self._limits = limits or WriteLimits()
         self._session: Session | None = None
@@ -58,33 +58,25 @@ class DuckDBDestination:
     def encoder(self) -> ArrowIpcEncoder:
         return ArrowIpcEncoder()
 
-    @property
-    def path(self) -> str:
-        return self._path
-
-    @property
-    def run(self) -> str:
-        return self._run
-
     def open(self) -> None:
         """Creates the file if it is missing or empty. Raises DestinationError."""
         settings: Settings = {
-            "temp_directory": f"{self._path}.tmp",
+            "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
             # What is inserted at once has work for two; each more takes its own memory for every column.
             "threads": min(_MAX_THREADS, os.cpu_count() or 1),
         }
-        connection, self._created = open_to_write(self._path, settings)
-        if not self._created and is_tight(self._path):
+        connection, self._created = open_to_write(self.path, settings)
+        if not self._created and is_tight(self.path):
             with closing(connection):
-                give_back(connection, self._path)  # what an earlier run had no room to give
-            connection, _ = open_to_write(self._path, settings)
+                give_back(connection, self.path)  # what an earlier run had no room to give
+            connection, _ = open_to_write(self.path, settings)
         try:
-            with translating(self._path, "opening"):
+            with translating(self.path, "opening"):
                 # The limit comes after the connection, which may have to replay what a crash left behind.
                 memory = MemoryBudget(connection, self._memory_limit_bytes)
                 memory.provide(columns=0)
-                session = Session(self._path, connection, memory)
+                session = Session(self.path, connection, memory)
             create_ledger(session)
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
@@ -99,8 +91,8 @@ class DuckDBDestination:
         if table.stream not in self._tables:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
-                    raise shared_table(other, table.stream, self._path)
-            ledger = Ledger(self._session, self._run, table.stream)
+                    raise shared_table(other, table.stream, self.path)
+            ledger = Ledger(self._session, self.run, table.stream)
             self._tables[table.stream] = DuckDBTable(ledger, table, self._limits, self._begins)
         return self._tables[table.stream]
 
@@ -112,18 +104,18 @@ class DuckDBDestination:
 
     def check(self) -> bool:
         """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
-        return check_database(self._path)
+        return check_database(self.path)
 
     def known(self, table: TableName) -> AbstractContextManager[Known]:
         """The database is locked while its ledger is copied."""
-        return known_files(self._path, table)
+        return known_files(self.path, table)
 
     def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
         """Opens the database at once, to read only."""
-        return rejected_records(self._path, stream, limit)
+        return rejected_records(self.path, stream, limit)
 
     def rejected(self, stream: str | None = None) -> int:
-        return count_rejected(self._path, stream)
+        return count_rejected(self.path, stream)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a
@@ -146,12 +138,12 @@ class DuckDBDestination:
                 self._remove_if_unused(session)
         except DestinationError as exc:
             first = exc
-        if first is not None or sys.exc_info()[0] is not None or is_tight(self._path):
-            give_back(session.connection, self._path)
+        if first is not None or sys.exc_info()[0] is not None or is_tight(self.path):
+            give_back(session.connection, self.path)
         try:
             session.close()
         except duckdb.Error as exc:
-            first = first or translated(exc, self._path, "closing")
+            first = first or translated(exc, self.path, "closing")
         if first is not None:
             raise first
 
@@ -160,4 +152,4 @@ class DuckDBDestination:
         if not is_unused(session):
             return
         session.run("closing", "CHECKPOINT")  # then closing touches no file beside it, which might be another's by then
-        remove(self._path)
+        remove(self.path)

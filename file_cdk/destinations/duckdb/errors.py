@@ -95,12 +95,12 @@ _BY_KIND: tuple[tuple[tuple[type[duckdb.Error], ...], str, str], ...] = (
 
 
 @contextmanager
-def translating(path: str, doing: str, uri: str | None = None) -> Iterator[None]:
+def translating(path: str, doing: str) -> Iterator[None]:
     """doing: what failed if this fails, as in "reading the ledger"."""
     try:
         yield
     except duckdb.Error as exc:
-        raise translated(exc, path, doing, uri) from exc
+        raise translated(exc, path, doing) from exc
 
 
 def translated(cause: duckdb.Error, path: str, doing: str, uri: str | None = None) -> DestinationError:

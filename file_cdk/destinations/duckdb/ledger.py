@@ -173,7 +173,7 @@ class Ledger:
                 self._forget_rejects_without_entry([file.uri])
 
     def failed(self, limit: int) -> list[str]:
-        """Urls of files of which some version failed, at most so many."""
+        """Urls of files of which some version failed. limit: maximum number of them."""
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?"
         return [url for (url,) in self._read(sql, limit)]
 

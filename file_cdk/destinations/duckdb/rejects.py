@@ -34,13 +34,13 @@ REJECTS_LAYOUT: Mapping[str, str] = {
 }
 
 _REJECT_BYTES = 300
-"""What one takes in memory besides its raw bytes, about."""
+"""Memory that one takes besides its raw bytes, about, in bytes."""
 
 _DOING = "updating the rejected records"
 
 
 def size_bytes(rejects: Rejects) -> int:
-    """What they take in memory, about."""
+    """Memory that they take, about."""
     return rejects.raw_bytes + _REJECT_BYTES * len(rejects.first)
 
 

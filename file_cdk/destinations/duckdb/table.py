@@ -228,7 +228,6 @@ class DuckDBTable:
         self._ledger.set_failed(file, error, rejects)
 
     def failed(self, limit: int) -> list[str]:
-        """Uris of files of which the ledger says that a version failed, at most so many."""
         return self._ledger.failed(limit)
 
     def forget_failed(self, uris: Sequence[str]) -> None:
