@@ -2,14 +2,9 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_source, number
-from file_cdk.cli.ending import ExitCode, Failure, Interruption, failure_of
-
-if TYPE_CHECKING:  # `--help` needs none of them
-    from file_cdk.cli.display import Display
-    from file_cdk.pipeline.report import SyncResult
+from file_cdk.cli.ending import ExitCode, Interruption, failure_of
 
 DESCRIPTION = f"""\
 Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
@@ -70,15 +65,35 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
     for the summary; the sync's own errors are reported."""
     from file_cdk.cli.display import PlainDisplay, log_level, logs_to
-    from file_cdk.cli.progress import display_for
+    from file_cdk.cli.progress import ProgressObserver, Tally, display_for
     from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
+    from file_cdk.pipeline.rejects import MaxRejects
+    from file_cdk.pipeline.sync import SyncOptions, sync
 
     target: str | None = arguments.summary_json
     if target is not None:
         forget_old_summary(target)
+    result, failure = None, None
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
     with display_for(sys.stderr, quiet=arguments.quiet) as display, logs_to(display.line, level):
-        code, result, failure = _sync(arguments, display, interruption)
+        observer = ProgressObserver(display, Tally(), quiet=arguments.quiet, verbose=arguments.verbose)
+        try:
+            options = SyncOptions(
+                workers=arguments.workers,
+                all_text=arguments.all_text,
+                filetype=arguments.format,
+                stream=arguments.table,
+                max_rejects=MaxRejects.parse(arguments.max_rejects),
+                retry_rejects=arguments.retry_rejects,
+                dialect=arguments.dialect,
+                connector=arguments.connector,
+                partitions=arguments.partitions,
+            )
+            result = sync(arguments.source, arguments.to, options, observer)
+            code = interruption.exit_code or observer.tally.exit_code
+        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
+            failure = failure_of(exc, interruption)
+            code = failure.code
     last = PlainDisplay(sys.stderr)
     for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
         last.line(line)
@@ -90,31 +105,3 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     if target is not None:
         write_summary(target, result_json(code, result, None if failure is None else failure.message))
     return code
-
-
-def _sync(
-    arguments: argparse.Namespace, display: "Display", interruption: Interruption
-) -> "tuple[ExitCode, SyncResult | None, Failure | None]":
-    """The result, or what the pipeline ended with before there was one."""
-    from file_cdk.cli.progress import ProgressObserver, Tally
-    from file_cdk.pipeline.rejects import MaxRejects
-    from file_cdk.pipeline.sync import SyncOptions, sync
-
-    observer = ProgressObserver(display, Tally(), quiet=arguments.quiet, verbose=arguments.verbose)
-    try:
-        options = SyncOptions(
-            workers=arguments.workers,
-            all_text=arguments.all_text,
-            filetype=arguments.format,
-            stream=arguments.table,
-            max_rejects=MaxRejects.parse(arguments.max_rejects),
-            retry_rejects=arguments.retry_rejects,
-            dialect=arguments.dialect,
-            connector=arguments.connector,
-            partitions=arguments.partitions,
-        )
-        result = sync(arguments.source, arguments.to, options, observer)
-    except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
-        failure = failure_of(exc, interruption)
-        return failure.code, None, failure
-    return interruption.exit_code or observer.tally.exit_code, result, None
