@@ -33,8 +33,10 @@ from file_cdk.core.ports import (
     SplitReport as SplitReport,
     StreamReader as StreamReader,
     StreamTable as StreamTable,
+    TableName as TableName,
 )
 from file_cdk.core.uris import redacted as redacted, split_member as split_member
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
 from file_cdk.pipeline.report import (
     StreamResult as StreamResult,

@@ -1,17 +1,65 @@
-"""Kinds of argument that several commands take."""
+"""What several commands' arguments and help texts share."""
 
 import argparse
+from collections.abc import Callable
+
+EXAMPLES = """\
+examples:
+  file-cdk sync fixtures/flights --to flights.duckdb
+  file-cdk sync 'logs/2024-*.jsonl' --to logs.duckdb --table events
+  file-cdk sync file:///data/orders --to duckdb:////data/shop.db --format csv --all-text
+  file-cdk sync 's3://exports/orders/**/*.parquet' --to shop.duckdb
+  file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
+  file-cdk sync orders --to shop.duckdb --max-rejects 1%
+  file-cdk rejects shop.duckdb
+  file-cdk ls orders --to shop.duckdb
+  file-cdk check nightly.yaml --to shop.duckdb
+"""
+
+EXIT_CODES = """\
+exit codes:
+  0    everything selected was loaded (or had been already)
+  1    internal error: a bug in file_cdk or in a plug-in
+  2    wrong usage or configuration; nothing was read
+  3    the source or the destination cannot be reached, opened or written, or the system lacks memory, open files or processes
+  4    some files have more rejected records than --max-rejects allows; all others are loaded
+  5    some files failed otherwise; all others are loaded, and the next run tries the failed ones again
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP): files already committed stay
+"""
+
+SOURCES = """\
+SOURCE is one of
+  a file or folder         orders.csv, fixtures/flights (every file below it that has a known format)
+  a glob, in quotes        'data/**/*.parquet', 'logs/2024-{01,02}/*.jsonl'
+  an archive, or in one    exports.zip, 'exports.zip!**/*.csv', 'exports/*.tar.gz!2024/*.jsonl'
+  a URL                    s3://bucket/orders/, 's3://bucket/**/*.csv', gs://…, az://…, sftp://…, https://…, file:///…
+                           (docs/guide/s3.md, gcs.md, azure.md, sftp.md, http.md)
+  a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
+  a JSON file              source.json: the same, if it has a key `source`, or with --connector
+"""
 
 
-def count(text: str) -> int:
-    """Type of a number of things for argparse."""
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number (0 or more)")
-    return int(text)
+def number(meaning: str = "number") -> Callable[[str], int]:
+    """Type of a whole number for argparse."""
+
+    def parsed(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {meaning} (0 or more)")
+        return int(text)
+
+    return parsed
 
 
-def worker_count(text: str) -> int:
-    """Type of `--workers` for argparse."""
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of worker processes (0 or more)")
-    return int(text)
+def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument("source", metavar="SOURCE", help=meaning)
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help="csv, tsv, jsonl, parquet, avro or excel, or an extension such as xlsx; told from the files' names by default",
+    )
+    parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
+    parser.add_argument(
+        "--connector",
+        metavar="NAME",
+        help="SOURCE is the configuration of this connector (s3, gs, az, file …), in JSON or YAML, as Airbyte has it",
+    )

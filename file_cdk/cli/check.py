@@ -1,71 +1,70 @@
 """`file-cdk check`: whether a sync would work, step by step, as lines for a person or as one JSON object."""
 
+import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.display import PlainDisplay
-from file_cdk.cli.exit_codes import ExitCode
-from file_cdk.cli.failure import Failure, failure_of
-from file_cdk.cli.interruption import Interruption
-from file_cdk.cli.logs import logs_to
+from file_cdk.cli.arguments import SOURCES, add_source
+from file_cdk.cli.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.ending import ExitCode, Failure, Interruption, failure_of
 from file_cdk.cli.stdout import write_lines
 from file_cdk.cli.wording import escaped, instant, plural, reasons, size
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import redacted
-from file_cdk.pipeline.checking import StreamCheck, check_destination
-from file_cdk.pipeline.execution import Executors
-from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import Stream
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.pipeline.checking import StreamCheck
+    from file_cdk.pipeline.stream import Stream
 
 _COLUMNS_SHOWN = 10
 
+DESCRIPTION = f"""\
+Tries what a sync of SOURCE would need, and says how each step ended: for every stream, which credentials are used, whether
+its root is reached and listed, and whether one of the files is opened and its beginning read. Nothing is loaded.
 
-@dataclass(frozen=True, slots=True)
-class CheckRequest:
-    """The command line, as given."""
+{SOURCES}"""
 
-    source: str
-    filetype: str | None = None
-    table: str | None = None
-    connector: str | None = None
-    destination: str | None = None
-    as_json: bool = False
-    verbose: bool = False
+EPILOG = """\
+examples:
+  file-cdk check orders
+  file-cdk check nightly.yaml --to shop.duckdb
+  file-cdk check config.json --connector s3      the configuration of an Airbyte connector
+
+exit codes (of the first step that failed):
+  0    all is well
+  2    wrong usage or configuration
+  3    the source or the destination cannot be reached, opened or written, or no file would be read
+  5    the file cannot be read
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
+"""
 
 
-def run_check(request: CheckRequest, interruption: Interruption) -> ExitCode:
-    """Reports on stdout; warnings, and what keeps it from reporting, go to stderr."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, "what to try (see above)")
+    parser.add_argument("--to", metavar="DEST", help="a destination, to be tried as well; it stays as it is")
+    parser.add_argument("--json", action="store_true", help="one JSON object with all that was found")
+    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+
+
+def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
+    """Reports on stdout; warnings go to stderr."""
     say = PlainDisplay(sys.stderr).line
-    check = _Check(request, interruption)
-    executors = Executors(None)
-    try:
-        with (
-            logs_to(say, logging.DEBUG if request.verbose else logging.WARNING),
-            closing(check.lines(executors)) as lines,
-        ):
-            if not request.as_json:
-                write_lines(lines)
-            else:
-                for _ in lines:
-                    pass
-                write_lines([json.dumps(check.document(), indent=2)])
-    except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
-        failure = failure_of(exc, interruption)
-        if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
-            say(failure.line())
-        check.failures.insert(0, failure)
-    finally:
-        executors.close()
-    if request.verbose:
-        for failure in check.failures:
-            for line in failure.trace.splitlines():
-                say(line)
+    check = _Check(arguments, interruption)
+    with logs_to(say, log_level(quiet=False, verbose=arguments.verbose)), closing(check.lines()) as lines:
+        if not arguments.json:
+            write_lines(lines)
+        else:
+            for _ in lines:
+                pass
+            write_lines([json.dumps(check.document(), indent=2)])
+    for failure in check.failures if arguments.verbose else ():
+        for line in failure.trace.splitlines():
+            say(line)
     return check.code
 
 
@@ -73,10 +72,10 @@ def run_check(request: CheckRequest, interruption: Interruption) -> ExitCode:
 class _Check:
     """What came of the steps so far: each a name, and why it failed."""
 
-    request: CheckRequest
+    arguments: argparse.Namespace
     interruption: Interruption
-    streams: list[StreamCheck] = field(default_factory=list)
-    steps: list[tuple[StreamCheck | None, str, Failure | None]] = field(default_factory=list)
+    streams: "list[StreamCheck]" = field(default_factory=list)
+    steps: "list[tuple[StreamCheck | None, str, Failure | None]]" = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     destination_exists: bool | None = None
 
@@ -84,24 +83,30 @@ class _Check:
     def code(self) -> ExitCode:
         return self.failures[0].code if self.failures else ExitCode.DONE
 
-    def lines(self, executors: Executors) -> Generator[str, None, None]:
+    def lines(self) -> Generator[str, None, None]:
         """Takes the steps one by one, and says of each how it ended before the next begins."""
+        from file_cdk.pipeline.checking import StreamCheck, check_destination
+        from file_cdk.pipeline.execution import Executors
+        from file_cdk.pipeline.sources import streams_of
+
+        given = self.arguments
         sources: Sequence[Stream] = ()
         try:
-            sources = streams_of(self.request.source, self.request.filetype, self.request.table, self.request.connector)
+            sources = streams_of(given.source, given.format, given.table, given.connector)
         except FileCdkError as exc:
             yield self._line(None, "source", exc)
-        for source in sources:
-            stream = StreamCheck(source)
-            self.streams.append(stream)
-            yield f"{escaped(stream.name)}:"
-            for step in stream.steps(executors):
-                yield self._line(stream, step.name, step.error)
-            if stream.note is not None:
-                yield f"{'':23}{escaped(stream.note)}"
-        if self.request.destination is not None:
+        with closing(Executors(None)) as executors:
+            for source in sources:
+                stream = StreamCheck(source)
+                self.streams.append(stream)
+                yield f"{escaped(stream.name)}:"
+                for step in stream.steps(executors):
+                    yield self._line(stream, step.name, step.error)
+                if stream.note is not None:
+                    yield f"{'':23}{escaped(stream.note)}"
+        if given.to is not None:
             try:
-                self.destination_exists = check_destination(self.request.destination, sources)
+                self.destination_exists = check_destination(given.to, sources)
             except FileCdkError as exc:
                 yield self._line(None, "destination", exc)
             else:
@@ -111,18 +116,18 @@ class _Check:
     def document(self) -> dict[str, Any]:
         """The same for a program. Sizes in bytes, times in UTC; `steps` beside the streams' own are the source's and the
         destination's."""
-        request = self.request
+        given = self.arguments
         return {
             "ok": not self.failures,
             "exit_code": int(self.code),
-            "source": redacted(request.source),
-            "destination": None if request.destination is None else redacted(request.destination),
+            "source": redacted(given.source),
+            "destination": None if given.to is None else redacted(given.to),
             "destination_exists": self.destination_exists,
             "steps": self._step_documents(None),
             "streams": [_stream_document(stream, self._step_documents(stream)) for stream in self.streams],
         }
 
-    def _line(self, stream: StreamCheck | None, name: str, error: FileCdkError | None) -> str:
+    def _line(self, stream: "StreamCheck | None", name: str, error: FileCdkError | None) -> str:
         failure = None if error is None else failure_of(error, self.interruption)
         self.steps.append((stream, name, failure))
         if failure is not None:
@@ -130,11 +135,11 @@ class _Check:
             return f"  failed  {name:<11}  {escaped(failure.message)}"
         return f"  ok      {name:<11}  {escaped(self._detail(stream, name))}"
 
-    def _detail(self, stream: StreamCheck | None, name: str) -> str:
+    def _detail(self, stream: "StreamCheck | None", name: str) -> str:
         if stream is not None:
             return _DETAILS[name](stream)
         existence = {True: "can be written", False: "would be created", None: "can be opened"}[self.destination_exists]
-        return f"{redacted(self.request.destination or '')} {existence}"
+        return f"{redacted(self.arguments.to)} {existence}"
 
     def _closing_line(self) -> str:
         if self.failures:
@@ -142,7 +147,7 @@ class _Check:
         idle = [stream.name for stream in self.streams if stream.file is None]
         return f"all is well, but nothing would be read: {escaped(', '.join(idle))}" if idle else "all is well"
 
-    def _step_documents(self, of: StreamCheck | None) -> list[dict[str, Any]]:
+    def _step_documents(self, of: "StreamCheck | None") -> list[dict[str, Any]]:
         return [
             {"step": name, "ok": failure is None, "error": None if failure is None else failure.message}
             for stream, name, failure in self.steps
@@ -150,12 +155,12 @@ class _Check:
         ]
 
 
-def _reached(stream: StreamCheck) -> str:
+def _reached(stream: "StreamCheck") -> str:
     name, origin = stream.stream.connector.name, stream.stream.origin
     return name if origin is None else f"{name}, {origin}"
 
 
-def _listed(stream: StreamCheck) -> str:
+def _listed(stream: "StreamCheck") -> str:
     among = "" if stream.complete else f" of the first {stream.listed:,} listed"
     if not stream.matched:
         return f"no file{among} matches {', '.join(map(repr, stream.stream.config.globs))}"
@@ -164,18 +169,18 @@ def _listed(stream: StreamCheck) -> str:
     return f"{plural(stream.matched, 'file')}{among} {verb}, {size(stream.size_bytes)}{left_out}"
 
 
-def _opened(stream: StreamCheck) -> str:
+def _opened(stream: "StreamCheck") -> str:
     assert stream.file is not None
     return f"{stream.file.uri}, {size(stream.file.size_bytes)}, modified {instant(stream.file.modified_at)}"
 
 
-def _read(stream: StreamCheck) -> str:
+def _read(stream: "StreamCheck") -> str:
     shown = ", ".join(f"{name} {kind}" for name, kind in stream.columns[:_COLUMNS_SHOWN])
     more = ", …" if len(stream.columns) > _COLUMNS_SHOWN else ""
     return f"{stream.format}, {plural(len(stream.columns), 'column')}: {shown}{more}"
 
 
-_DETAILS: Mapping[str, Callable[[StreamCheck], str]] = {
+_DETAILS: "Mapping[str, Callable[[StreamCheck], str]]" = {
     "credentials": lambda stream: stream.credential or "",
     "reach": _reached,
     "list": _listed,
@@ -184,7 +189,7 @@ _DETAILS: Mapping[str, Callable[[StreamCheck], str]] = {
 }
 
 
-def _stream_document(stream: StreamCheck, steps: list[dict[str, Any]]) -> dict[str, Any]:
+def _stream_document(stream: "StreamCheck", steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "stream": stream.name,
         "ok": all(step["ok"] for step in steps),
@@ -203,7 +208,7 @@ def _stream_document(stream: StreamCheck, steps: list[dict[str, Any]]) -> dict[s
     }
 
 
-def _file_document(stream: StreamCheck, file: RemoteFile) -> dict[str, Any]:
+def _file_document(stream: "StreamCheck", file: RemoteFile) -> dict[str, Any]:
     return {
         "uri": file.uri,
         "size_bytes": file.size_bytes,

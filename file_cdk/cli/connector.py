@@ -16,21 +16,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from file_cdk.cli.arguments import worker_count
-from file_cdk.cli.descriptors import fill_standard_descriptors
-from file_cdk.cli.display import PlainDisplay
-from file_cdk.cli.exit_codes import ExitCode
-from file_cdk.cli.interruption import Interruption
-from file_cdk.cli.logs import logs_to
+from file_cdk.cli.arguments import number
+from file_cdk.cli.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.ending import ExitCode, Interruption, known_error
+from file_cdk.cli.stdout import fill_standard_descriptors
 from file_cdk.core.connector import Connector
-from file_cdk.core.errors import ConfigError, FileCdkError, InternalError, OutputClosedError
-from file_cdk.core.system_limits import limit_reached
+from file_cdk.core.errors import ConfigError, InternalError, OutputClosedError
 from file_cdk.core.uris import redacted
 
 _log = logging.getLogger(__name__)
 
 _MAX_CONFIGURATION_BYTES = 8 << 20
-"""Catalogs and states may be as large as they are; a configuration that is has something else in it."""
+"""Maximum size of a configuration, in bytes: a larger file is something else. Catalogs and states have no maximum."""
 
 Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
@@ -45,7 +42,7 @@ def run_connector(connector: Connector | str, argv: Sequence[str] | None = None)
     fill_standard_descriptors()
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
-    logs = logs_to(PlainDisplay(sys.stderr).line, logging.DEBUG if arguments.debug else logging.WARNING)
+    logs = logs_to(PlainDisplay(sys.stderr).line, log_level(quiet=False, verbose=arguments.debug))
     with Interruption(process_ends=argv is None) as interruption, logs, _stdout_for_messages() as out_fd:
         sys.exit(_run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption))
 
@@ -79,12 +76,10 @@ def _report(cause: BaseException, out_fd: int) -> int:
     from file_cdk.engine.executor import write_all
     from file_cdk.protocol.messages import error_trace, to_line
 
-    error, places = cause, None
-    if not isinstance(error, FileCdkError):
-        error = limit_reached(error) or error
-    if not isinstance(error, FileCdkError):
+    error, places = known_error(cause), None
+    if isinstance(error, InternalError) and error is not cause:
         # Places only: the text of an unforeseen exception may show values of records.
-        error, places = InternalError.wrap(cause), "".join(traceback.format_tb(cause.__traceback__))
+        places = "".join(traceback.format_tb(cause.__traceback__))
     now_ms = time.time_ns() // 1_000_000
     try:
         write_all(out_fd, to_line(error_trace(error, emitted_at_ms=now_ms, stack_trace=places)))
@@ -234,7 +229,7 @@ def _parser(name: str) -> argparse.ArgumentParser:
     read.add_argument(
         "--workers",
         metavar="N",
-        type=worker_count,
+        type=number("number of worker processes"),
         help="worker processes; 0: none; by default as many as there are cores",
     )
     return parser

@@ -1,23 +1,28 @@
-"""Where lines and progress go when nobody watches a terminal; live.py is the same for a terminal."""
+"""Where lines, progress and log records go when nobody watches a terminal; live.py is the same for a terminal."""
 
-import os
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from file_cdk.cli.tally import Progress
+from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import printable
 
 PLAIN_INTERVAL_S = 5.0
 """Time between two lines of progress in a log."""
 
 
-def discard(stream: TextIO) -> None:
-    """Sends what is still to be written to nowhere, where Python would fail over it again when it exits."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, stream.fileno())
-    os.close(null)
+class Progress(Protocol):
+    """What a display can show."""
+
+    @property
+    def fraction(self) -> float | None:
+        """Share that is done, from 0 to 1; None where nobody knows how much there is."""
+
+    def status(self) -> str:
+        """One line."""
 
 
 class Display(Protocol):
@@ -68,13 +73,43 @@ class PlainDisplay:
         pass
 
 
-def display_for(stream: TextIO, *, quiet: bool) -> Display:
-    """One that redraws on a terminal; lines in a log. quiet: shows no progress."""
-    if quiet:
-        return PlainDisplay(stream, interval_s=None)
-    if stream.isatty():
-        from file_cdk.cli.live import LiveDisplay, can_redraw
+class LineHandler(logging.Handler):
+    """Hands each record of the package to `write` as one line; a traceback follows in lines of its own."""
 
-        if can_redraw(stream):
-            return LiveDisplay(stream)
-    return PlainDisplay(stream)
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            self._write(line)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {super().format(record)}"
+
+
+def log_level(*, quiet: bool, verbose: bool) -> int:
+    """From which level on a command shows records."""
+    if verbose:
+        return logging.DEBUG
+    return logging.ERROR if quiet else logging.WARNING
+
+
+@contextmanager
+def logs_to(write: Callable[[str], None], level: int) -> Iterator[None]:
+    """Meanwhile, records of the package's loggers from `level` on become lines, and go nowhere else.
+
+    Other packages' loggers stay as they are.
+    """
+    package = logging.getLogger("file_cdk")
+    before = package.level, package.propagate
+    handler = LineHandler(write)
+    package.addHandler(handler)
+    package.setLevel(level)
+    package.propagate = False
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(before[0])
+        package.propagate = before[1]

@@ -1,59 +1,92 @@
 """`file-cdk ls`: what a sync would read and what it would skip, as a table for a person or as JSON lines."""
 
+import argparse
 import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TYPE_CHECKING
 
-from file_cdk.cli.display import Display, PlainDisplay, display_for
-from file_cdk.cli.exit_codes import ExitCode
-from file_cdk.cli.failure import failure_of
-from file_cdk.cli.interruption import Interruption
-from file_cdk.cli.logs import log_level, logs_to
+from file_cdk.cli.arguments import SOURCES, add_source, number
+from file_cdk.cli.display import Display, PlainDisplay, log_level, logs_to
+from file_cdk.cli.ending import ExitCode, Interruption
+from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.table import table_lines
-from file_cdk.cli.tally import ListingTally
-from file_cdk.cli.wording import escaped, instant, plural, reasons, size
+from file_cdk.cli.wording import escaped, instant, plural, reasons, size, table_lines
 from file_cdk.core.files import RemoteFile
-from file_cdk.pipeline.inspection import InspectedFile, Inspection, InspectionOptions, Order, inspections_of
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.pipeline.inspection import InspectedFile, Inspection
 
 _HEADINGS = ("modified", "size", "format", "decision", "uri")
 
+DESCRIPTION = f"""\
+Lists the files of SOURCE in the order in which a sync would read them, and says of each whether it would be read, or why
+it would be skipped. No file is opened, but archives, whose members are files of their own.
 
-@dataclass(frozen=True, slots=True)
-class LsRequest:
-    """The command line, as given."""
+{SOURCES}"""
 
-    source: str
-    filetype: str | None = None
-    table: str | None = None
-    connector: str | None = None
-    destination: str | None = None
-    everything: bool = False
-    limit: int | None = None
-    sort: str = "modified"
-    as_json: bool = False
-    quiet: bool = False
-    verbose: bool = False
+EPILOG = """\
+examples:
+  file-cdk ls orders
+  file-cdk ls orders --to shop.duckdb            what is new
+  file-cdk ls 'logs/2024-*/*.jsonl' --all        also what the pattern leaves out
+  file-cdk ls orders --json --sort none | jq -r 'select(.decision == "skip") | .uri'
+
+exit codes:
+  0    listed, or nothing matches
+  2    wrong usage or configuration
+  3    the source cannot be reached or listed, or the database cannot be read
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
+"""
 
 
-def run_ls(request: LsRequest, interruption: Interruption) -> ExitCode:
-    """Lists on stdout; progress, a summary, warnings and errors go to stderr."""
-    with _Screen(quiet=request.quiet) as screen:
-        try:
-            with logs_to(screen.line, log_level(quiet=request.quiet, verbose=request.verbose)):
-                return _list(request, screen)
-        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
-            failure = failure_of(exc, interruption)
-            screen.stop_progress()
-            if failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
-                screen.line(failure.line())
-            if request.verbose:
-                for line in failure.trace.splitlines():
-                    screen.line(line)
-            return failure.code
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, "what to list (see above)")
+    parser.add_argument(
+        "--to", metavar="DEST", help="the database of a sync: say what it has loaded; it is read, never changed"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="also files that match no pattern, below where listing begins"
+    )
+    parser.add_argument(
+        "--sort",
+        choices=["modified", "uri", "none"],
+        default="modified",
+        help="modified: in the order of a sync; none: as they are listed, at once (default: modified)",
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=number(), help="show no more than N; with --sort none, list no more"
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object per line, with exact sizes, times and names")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, summary or warnings")
+    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+
+
+def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
+    """Lists on stdout; progress, a summary and warnings go to stderr."""
+    from file_cdk.pipeline.inspection import InspectionOptions, Order, inspections_of
+
+    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
+    with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level):
+        options = InspectionOptions(
+            filetype=arguments.format,
+            stream=arguments.table,
+            connector=arguments.connector,
+            destination=arguments.to,
+            everything=arguments.all,
+            order=Order(arguments.sort),
+        )
+        listing = _Listing(inspections_of(arguments.source, options), arguments, screen)
+        with closing(listing.files()) as files:
+            written = write_lines(listing.lines(files))
+        screen.stop_progress()
+        if written and not arguments.quiet:
+            for line in listing.summary():
+                screen.line(line)
+    return ExitCode.DONE
 
 
 class _Screen:
@@ -89,55 +122,36 @@ class _Screen:
         self._display = PlainDisplay(sys.stderr, interval_s=None)
 
 
-def _list(request: LsRequest, screen: _Screen) -> ExitCode:
-    options = InspectionOptions(
-        filetype=request.filetype,
-        stream=request.table,
-        connector=request.connector,
-        destination=request.destination,
-        everything=request.everything,
-        order=Order(request.sort),
-    )
-    listing = _Listing(inspections_of(request.source, options), request, screen)
-    with closing(listing.files()) as files:
-        written = write_lines(listing.lines(files))
-    screen.stop_progress()
-    if written and not request.quiet:
-        for line in listing.summary():
-            screen.line(line)
-    return ExitCode.DONE
-
-
 @dataclass(slots=True)
 class _Listing:
-    inspections: Sequence[Inspection]
-    request: LsRequest
+    inspections: "Sequence[Inspection]"
+    arguments: argparse.Namespace
     screen: _Screen
     shown: int = 0
     stopped: bool = False
     """Whether the listing ended at the limit, with nothing known of what would have followed."""
 
-    def files(self) -> Generator[InspectedFile, None, None]:
+    def files(self) -> "Generator[InspectedFile, None, None]":
         """What is to be shown; goes on to the end all the same, for the counts, unless that is not known to be near."""
-        limit = self.request.limit
+        limit: int | None = self.arguments.limit
         for inspection in self.inspections:
             with closing(inspection.files(self.screen.seen)) as files:
                 for file in files:
                     if limit is None or self.shown < limit:
                         self.shown += 1
                         yield file
-                    elif self.request.sort == Order.NONE:
+                    elif self.arguments.sort == "none":
                         self.stopped = True
                         return
 
-    def lines(self, files: Iterator[InspectedFile]) -> Iterator[str]:
-        lines = iter(map(_json_line, files) if self.request.as_json else self._table_lines(files))
+    def lines(self, files: "Iterator[InspectedFile]") -> Iterator[str]:
+        lines = iter(map(_json_line, files) if self.arguments.json else self._table_lines(files))
         if (first := next(lines, None)) is not None:
             self.screen.output_begins()
             yield first
             yield from lines
 
-    def _table_lines(self, files: Iterator[InspectedFile]) -> Iterator[str]:
+    def _table_lines(self, files: "Iterator[InspectedFile]") -> Iterator[str]:
         if len(self.inspections) > 1:
             rows = ((escaped(file.stream), *_cells(file)) for file in files)
             return table_lines(("stream", *_HEADINGS), rows, right=("size",))
@@ -145,7 +159,7 @@ class _Listing:
 
     def summary(self) -> Iterator[str]:
         if self.stopped:
-            yield f"listing ended at --limit {self.request.limit}: there are more files"
+            yield f"listing ended at --limit {self.arguments.limit}: there are more files"
             return
         for inspection in self.inspections:
             left_out = f"; skipped: {reasons(inspection.skipped)}" if inspection.skipped else ""
@@ -160,7 +174,7 @@ class _Listing:
                 yield f"warning: {several}{warning}"
 
 
-def _cells(file: InspectedFile) -> tuple[str, ...]:
+def _cells(file: "InspectedFile") -> tuple[str, ...]:
     return (
         file.file.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
         size(file.file.size_bytes),
@@ -170,7 +184,7 @@ def _cells(file: InspectedFile) -> tuple[str, ...]:
     )
 
 
-def _json_line(file: InspectedFile) -> str:
+def _json_line(file: "InspectedFile") -> str:
     return json.dumps(
         {
             "stream": file.stream,

@@ -1,51 +1,60 @@
 """`file-cdk rejects`: the rejected records that a database keeps, as a table for a person or as JSON lines."""
 
+import argparse
 import base64
 import json
 import shlex
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from file_cdk.cli.display import PlainDisplay
-from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.cli.arguments import number
+from file_cdk.cli.ending import ExitCode, Interruption
 from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.table import WIDEST, table_lines
-from file_cdk.cli.wording import escaped, plural
-from file_cdk.core.errors import ConfigError, FileCdkError
+from file_cdk.cli.wording import WIDEST, escaped, plural, table_lines
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.ports import Inspectable, RejectedRecord
 from file_cdk.destinations.registry import destination_for
-
-if TYPE_CHECKING:
-    from file_cdk.destinations.duckdb.destination import DuckDBDestination
-    from file_cdk.destinations.duckdb.reading import RejectedRecord
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")
 
 
-@dataclass(frozen=True, slots=True)
-class RejectsRequest:
-    """The command line, as given."""
+DESCRIPTION = """\
+Lists the records that were rejected, and so are not in the tables: where each stands, what is wrong with it, and its
+beginning. They are those of the version of a file that was loaded, or that failed for them, last.
 
-    database: str
-    table: str | None = None
-    limit: int | None = None
-    as_json: bool = False
+DATABASE is what --to was for the sync: x.duckdb, or duckdb:///x.db. It is opened to read only. After the files were
+corrected, sync again; the corrected versions are loaded as any modified file is. Where it is not the files that had to be
+corrected, sync with --retry-rejects.
+"""
+
+EPILOG = """\
+examples:
+  file-cdk rejects shop.duckdb --limit 20
+  file-cdk rejects shop.duckdb --table orders --json > rejected.jsonl
+
+exit codes:
+  0    listed, or there are none
+  2    wrong usage, or no such table
+  3    the database cannot be opened or read
+"""
 
 
-def run_rejects(request: RejectsRequest) -> ExitCode:
-    """Lists on stdout; errors go to stderr."""
-    try:
-        database = _database(request.database)
-        records = database.rejects(request.table, request.limit)
-        if request.as_json:
-            write_lines(map(_json_line, records))
-        else:
-            write_lines(_table_lines(request, database, records))
-    except FileCdkError as exc:
-        PlainDisplay(sys.stderr).line(f"error: {exc}")
-        return of_error(exc)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", metavar="DATABASE", help="the database (see above)")
+    parser.add_argument("--table", metavar="NAME", help="only those of this table")
+    parser.add_argument("--limit", metavar="N", type=number(), help="no more than N; all by default")
+    parser.add_argument("--json", action="store_true", help="JSON lines, with the records whole")
+
+
+def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
+    """Lists on stdout."""
+    database = _database(arguments.database)
+    records = database.rejects(arguments.table, arguments.limit)
+    if arguments.json:
+        write_lines(map(_json_line, records))
+    else:
+        write_lines(_table_lines(arguments.table, database, records))
     return ExitCode.DONE
 
 
@@ -58,17 +67,15 @@ def hint(destination: str) -> str | None:
     return f"see: file-cdk rejects {shlex.quote(destination)}"
 
 
-def _database(url: str) -> "DuckDBDestination":
+def _database(url: str) -> Inspectable:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
-    from file_cdk.destinations.duckdb.destination import DuckDBDestination
-
-    if not isinstance(destination, DuckDBDestination):
+    if not isinstance(destination, Inspectable):
         raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB database")
     return destination
 
 
-def _json_line(record: "RejectedRecord") -> str:
+def _json_line(record: RejectedRecord) -> str:
     """`raw` is null, and `raw_base64` has the record, when it is no UTF-8; both are null when it was not kept."""
     raw = record.raw
     document: dict[str, Any] = {
@@ -86,21 +93,19 @@ def _json_line(record: "RejectedRecord") -> str:
     return json.dumps(document)
 
 
-def _table_lines(
-    request: RejectsRequest, database: "DuckDBDestination", records: Iterator["RejectedRecord"]
-) -> Iterator[str]:
+def _table_lines(table: str | None, database: Inspectable, records: Iterator[RejectedRecord]) -> Iterator[str]:
     shown = -2  # the headings and the rule below them are no records
     for line in table_lines(_HEADINGS, map(_cells, records), right=_NUMBERS):
         yield line
         shown += 1
     # Asked when the listing is at its end, since a database takes one connection of a kind at a time.
-    if (counted := database.rejected(request.table)) > max(shown, 0):
+    if (counted := database.rejected(table)) > max(shown, 0):
         yield f"{plural(counted, 'rejected record')} in all"
     elif shown < 0:
         yield "no rejected records"
 
 
-def _cells(record: "RejectedRecord") -> tuple[str, ...]:
+def _cells(record: RejectedRecord) -> tuple[str, ...]:
     return (
         escaped(record.stream),
         escaped(record.url),

@@ -1,16 +1,35 @@
-"""Lines on stdout, for commands whose result they are."""
+"""The standard descriptors: those that are closed, those that nobody reads, and lines on stdout."""
 
 import io
+import os
 import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from file_cdk.cli.display import discard
 from file_cdk.core.errors import DestinationError
 
 
+def fill_standard_descriptors() -> None:
+    """Opens those that are closed on nothing: else a database would get one, and whatever is printed would go into it."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w", closefd=False))
+
+
+def discard(stream: TextIO) -> None:
+    """Sends what is still to be written to nowhere, where Python would fail over it again when it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+
+
 def write_lines(lines: Iterable[str]) -> bool:
-    """Whether all were written; not, when nobody reads on (`| head`), which is no fault. Raises DestinationError."""
+    """Answers whether all were written: not where nobody reads on (`| head`), which is no fault. Raises DestinationError."""
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a record

@@ -1,17 +1,29 @@
 """What a finished sync says of itself: lines for a person, JSON for a scheduler."""
 
 import json
+import sys
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.ending import ExitCode
+from file_cdk.cli.rejects import hint
+from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20
+
+
+def closing_lines(result: SyncResult | None, destination: str, *, quiet: bool) -> Iterator[str]:
+    """None: there is nothing to say. quiet: says only what failed."""
+    if result is None:
+        return
+    yield from failure_lines(result) if quiet else summary_lines(result)
+    if not quiet and has_rejects(result) and (line := hint(destination)):
+        yield line
 
 
 def summary_lines(result: SyncResult) -> Iterator[str]:
@@ -109,8 +121,14 @@ def _failure_json(stream: str, failure: FileCdkError) -> dict[str, Any]:
     return facts
 
 
-def forget_old_summary(path: Path) -> None:
-    """Before a sync: an old summary must not be taken for this one's. Raises ConfigError when none can be written."""
+def forget_old_summary(target: str) -> None:
+    """Before a sync: an old summary must not be taken for this one's. Raises ConfigError when none can be written.
+
+    target: the path of a file, or `-` for stdout.
+    """
+    if target == "-":
+        return
+    path = Path(target)
     if not path.parent.is_dir():
         raise ConfigError(f"no folder for the summary {str(path)!r}", remedy="Create it, or choose another path")
     try:
@@ -119,8 +137,12 @@ def forget_old_summary(path: Path) -> None:
         raise ConfigError(f"cannot replace the summary {str(path)!r}: {exc.strerror}") from exc
 
 
-def write_summary(path: Path, text: str) -> None:
-    """All of it or nothing. Raises DestinationError."""
+def write_summary(target: str, text: str) -> None:
+    """To a file, all of it or nothing. Raises DestinationError."""
+    if target == "-":
+        _write_to_stdout(text)
+        return
+    path = Path(target)
     draft = path.with_name(path.name + ".part")
     try:
         draft.write_text(text, encoding="utf-8")
@@ -128,3 +150,12 @@ def write_summary(path: Path, text: str) -> None:
     except OSError as exc:
         draft.unlink(missing_ok=True)
         raise DestinationError(f"cannot write the summary {str(path)!r}: {exc.strerror}") from exc
+
+
+def _write_to_stdout(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as exc:
+        discard(sys.stdout)
+        raise DestinationError(f"cannot write the summary to stdout: {exc.strerror}") from exc

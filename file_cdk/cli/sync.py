@@ -1,144 +1,107 @@
 """`file-cdk sync`: runs the pipeline and turns whatever comes of it into lines, JSON and an exit code."""
 
+import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-from file_cdk.cli.display import Display, PlainDisplay, discard, display_for
-from file_cdk.cli.exit_codes import ExitCode, of_error
-from file_cdk.cli.failure import failure_of
-from file_cdk.cli.interruption import Interruption
-from file_cdk.cli.logs import log_level, logs_to
-from file_cdk.cli.progress import ProgressObserver
-from file_cdk.cli.rejects import hint
-from file_cdk.cli.summary import (
-    failure_lines,
-    files_failed,
-    forget_old_summary,
-    has_rejects,
-    result_json,
-    summary_lines,
-    write_summary,
-)
-from file_cdk.cli.tally import Tally
-from file_cdk.core.errors import ConfigError, DestinationError
-from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import SyncResult
-from file_cdk.pipeline.sync import SyncOptions, sync
+from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_source, number
+from file_cdk.cli.ending import ExitCode, Interruption, failure_of
+
+DESCRIPTION = f"""\
+Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
+so running the same command again loads what is new. A file is loaded wholly or not at all.
+
+{SOURCES}
+Files are CSV, JSON, Parquet, Avro or Excel, plain or compressed. More options of a format (sheets, ragged, encoding,
+max_expansion_ratio …) are set in a YAML file (docs/guide/formats.md).
+"""
+
+EPILOG = f"{EXAMPLES}\n{EXIT_CODES}"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRequest:
-    """The command line, as given."""
-
-    source: str
-    destination: str
-    filetype: str | None = None
-    table: str | None = None
-    workers: int | None = None
-    all_text: bool = False
-    max_rejects: str = "0"
-    retry_rejects: bool = False
-    dialect: Literal["auto", "default"] = "auto"
-    connector: str | None = None
-    partitions: bool = True
-    quiet: bool = False
-    verbose: bool = False
-    summary_json: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """How the pipeline ended: with a result, or with what ended it before."""
-
-    code: ExitCode
-    result: SyncResult | None = None
-    error: str | None = None
-    trace: str | None = None
-
-
-def run_sync(request: SyncRequest, interruption: Interruption) -> ExitCode:
-    """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`."""
-    say = PlainDisplay(sys.stderr).line
-    try:
-        _forget_old_summary(request.summary_json)
-        level = log_level(quiet=request.quiet, verbose=request.verbose)
-        with display_for(sys.stderr, quiet=request.quiet) as display, logs_to(display.line, level):
-            outcome = _sync(request, display, interruption)
-        for line in _closing_lines(request, outcome):
-            say(line)
-        _report_json(request.summary_json, outcome)
-    except (ConfigError, DestinationError) as exc:  # about the summary; the sync's own are in the outcome
-        say(f"error: {exc}")
-        return of_error(exc)
-    return outcome.code
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, "what to load (see above)")
+    parser.add_argument(
+        "--to",
+        metavar="DEST",
+        required=True,
+        help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=number("number of worker processes"),
+        help="worker processes; by default one per core when there is enough to do; 0: none, all in this process",
+    )
+    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
+    parser.add_argument(
+        "--dialect",
+        choices=["auto", "default"],
+        default="auto",
+        help="auto: detect the delimiter, quotes, encoding and header of CSV files, and print what was found; "
+        "default: comma, double quotes, UTF-8, a header row (default: auto)",
+    )
+    parser.add_argument(
+        "--no-partitions",
+        action="store_false",
+        dest="partitions",
+        help="do not make columns of folders such as year=2024, which they are where every file has them",
+    )
+    parser.add_argument(
+        "--max-rejects",
+        metavar="N|N%",
+        default="0",
+        help="how many rejected records a file may have before it fails whole, as a number or as a percentage of the "
+        "records of the file (default: 0)",
+    )
+    parser.add_argument(
+        "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
+    parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
 
 
-def _sync(request: SyncRequest, display: Display, interruption: Interruption) -> _Outcome:
-    observer = ProgressObserver(display, Tally(), quiet=request.quiet, verbose=request.verbose)
-    try:
-        options = SyncOptions(
-            workers=request.workers,
-            all_text=request.all_text,
-            filetype=request.filetype,
-            stream=request.table,
-            max_rejects=MaxRejects.parse(request.max_rejects),
-            retry_rejects=request.retry_rejects,
-            dialect=request.dialect,
-            connector=request.connector,
-            partitions=request.partitions,
-        )
-        result = sync(request.source, request.destination, options, observer)
-    except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
-        return _outcome_of(exc, interruption)
-    return _Outcome(interruption.exit_code or _code_of(result, observer.tally), result)
+def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
+    """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
+    for the summary; the sync's own errors are reported."""
+    from file_cdk.cli.display import PlainDisplay, log_level, logs_to
+    from file_cdk.cli.progress import ProgressObserver, Tally, display_for
+    from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
+    from file_cdk.pipeline.rejects import MaxRejects
+    from file_cdk.pipeline.sync import SyncOptions, sync
 
-
-def _code_of(result: SyncResult, tally: Tally) -> ExitCode:
-    if not (failed := files_failed(result)):
-        return ExitCode.DONE
-    return ExitCode.REJECTS if tally.files_over_limit == failed else ExitCode.FILES_FAILED
-
-
-def _outcome_of(error: BaseException, interruption: Interruption) -> _Outcome:
-    failure = failure_of(error, interruption)
-    return _Outcome(failure.code, error=failure.message, trace=failure.trace)
-
-
-def _closing_lines(request: SyncRequest, outcome: _Outcome) -> Iterator[str]:
-    if outcome.result is not None:
-        yield from failure_lines(outcome.result) if request.quiet else summary_lines(outcome.result)
-        if not request.quiet and has_rejects(outcome.result) and (line := hint(request.destination)):
-            yield line
-    if outcome.code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP):
+    target: str | None = arguments.summary_json
+    if target is not None:
+        forget_old_summary(target)
+    result, failure = None, None
+    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
+    with display_for(sys.stderr, quiet=arguments.quiet) as display, logs_to(display.line, level):
+        observer = ProgressObserver(display, Tally(), quiet=arguments.quiet, verbose=arguments.verbose)
+        try:
+            options = SyncOptions(
+                workers=arguments.workers,
+                all_text=arguments.all_text,
+                filetype=arguments.format,
+                stream=arguments.table,
+                max_rejects=MaxRejects.parse(arguments.max_rejects),
+                retry_rejects=arguments.retry_rejects,
+                dialect=arguments.dialect,
+                connector=arguments.connector,
+                partitions=arguments.partitions,
+            )
+            result = sync(arguments.source, arguments.to, options, observer)
+            code = interruption.exit_code or observer.tally.exit_code
+        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
+            failure = failure_of(exc, interruption)
+            code = failure.code
+    last = PlainDisplay(sys.stderr)
+    for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
+        last.line(line)
+    if code.is_interruption:
         # No count: of the files reported as loaded, the last group may not have been committed.
-        yield "interrupted: what is committed stays, and the next run goes on with the rest"
-    elif outcome.error is not None:
-        kind = "internal error" if outcome.code is ExitCode.INTERNAL_ERROR else "error"
-        yield f"{kind}: {outcome.error}"
-    if request.verbose and outcome.trace is not None:
-        yield from outcome.trace.splitlines()
-
-
-def _forget_old_summary(target: str | None) -> None:
-    """Raises ConfigError."""
-    if target is not None and target != "-":
-        forget_old_summary(Path(target))
-
-
-def _report_json(target: str | None, outcome: _Outcome) -> None:
-    """Raises DestinationError."""
-    if target is None:
-        return
-    text = result_json(outcome.code, outcome.result, outcome.error)
-    if target != "-":
-        write_summary(Path(target), text)
-        return
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as exc:
-        discard(sys.stdout)
-        raise DestinationError(f"cannot write the summary to stdout: {exc.strerror}") from exc
+        last.line("interrupted: what is committed stays, and the next run goes on with the rest")
+    for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():
+        last.line(line)
+    if target is not None:
+        write_summary(target, result_json(code, result, None if failure is None else failure.message))
+    return code

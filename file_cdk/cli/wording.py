@@ -1,10 +1,17 @@
-"""Numbers and file names as people read them."""
+"""Numbers, file names and tables as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, islice
 
 _UNITS = ("kB", "MB", "GB", "TB")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
+
+MEASURED_ROWS = 1000
+"""Number of rows that decide how wide the columns of a table are; no more are held at once."""
+
+WIDEST = 60
+"""Maximum width of a column, in characters. A longer cell is shown whole and pushes the rest of its line."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -54,3 +61,20 @@ def escaped(text: str) -> str:
 def printable(text: str) -> str:
     """The text without control characters: a file's name must not be able to move the cursor or to forge a line."""
     return text.translate(_CONTROL)
+
+
+def table_lines(headings: Sequence[str], rows: Iterator[Sequence[str]], right: Collection[str] = ()) -> Iterator[str]:
+    """The headings, a rule and a line per row; nothing when there are no rows. right: columns to be set flush right."""
+    first = list(islice(rows, MEASURED_ROWS))
+    if not first:
+        return
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(headings, *first, strict=True)]
+    aligned = [str.rjust if heading in right else str.ljust for heading in headings]
+
+    def line(cells: Iterable[str]) -> str:
+        padded = (align(cell, width) for align, cell, width in zip(aligned, cells, widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+    yield line(headings)
+    yield line(["-" * width for width in widths])
+    yield from map(line, chain(first, rows))

@@ -5,9 +5,10 @@ configuration only, and open clients lazily in the process that uses them.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 from file_cdk.core.errors import RowsRefusedError
@@ -212,6 +213,19 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TableName:
+    """The table of a stream, which is called as the stream is, and the files that belong into it.
+
+    origin: the root that the stream's uris are relative to, if its connector names it; the same uri below another root is
+    another file. folder: what the uris of all its files begin with, where the stream's name was only derived from that.
+    """
+
+    stream: str
+    origin: str | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedFile:
     """What a finished load records of a file version in the destination's ledger. rejects: of records left out."""
 
@@ -252,23 +266,24 @@ class StreamTable(Protocol):
     def schema(self) -> "pa.Schema":
         """Data columns and types that files are to be decoded for: those that the table has, widened as was asked for."""
 
-    def widen(self, schema: "pa.Schema") -> None:
+    def widen(self, schema: "pa.Schema", *, anew: bool = False) -> None:
         """Promises to hold `schema` too; never narrows, never drops. The table itself is created and grows with the first
-        load that needs it, in its transaction: a file of which nothing is loaded changes no table."""
+        load that needs it, in its transaction: a file of which nothing is loaded changes no table.
 
-    def withdraw(self, schema: "pa.Schema") -> None:
-        """Takes back what was promised, but for `schema` and what committed loads need."""
+        anew: in place of all that was promised and that no committed load needs.
+        """
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """For each file, whether this version of it still has to be loaded; also those loaded `with_rejects`, if so asked."""
 
     def begin(self, file: RemoteFile) -> FileLoad: ...
 
-    def flush(self) -> None:
-        """Makes every committed file durable, but for those that `take_refused` then answers."""
+    def flush(self, *, keep_waiting: bool = False) -> Sequence[RefusedFile]:
+        """Makes every committed file durable, but for those that are refused then; the ledger says that they failed. Answers
+        all that were refused since it was last asked.
 
-    def take_refused(self) -> Sequence[RefusedFile]:
-        """Files that were committed and then refused, each once; the ledger says that they failed."""
+        keep_waiting: files that wait for others may go on doing so; only those are answered that were refused before.
+        """
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Notes in the ledger that this version failed, and its rejected records; rows of an older version stay as they are."""
@@ -289,33 +304,56 @@ class Destination(Protocol):
     def open(self) -> None:
         """Raises DestinationError when it cannot be written, before any file is read."""
 
-    def table(self, stream: str, source: str | None = None, folder: str = "") -> StreamTable:
-        """source: the root that the stream's uris are relative to, if its connector names it; the same uri below another root
-        is another file, so ConfigError is raised when the table holds files of one. folder: what the uris of all its files
-        begin with, where the table's name was only derived from that; ConfigError is raised when it holds others."""
+    def table(self, table: TableName) -> StreamTable:
+        """Raises ConfigError when it holds files of another origin, or from outside of the folder."""
 
     def close(self) -> None: ...
 
 
-class Known(Protocol):
-    """What a destination has of one stream, as it was when it was asked."""
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """One record that is not in its stream's table. url, modified_at (UTC): the version of the file it stands in.
 
-    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
-        """As StreamTable.unloaded."""
+    row, byte, reason, raw: as in Reject, but raw is text where it is UTF-8. rejected_at (UTC), run: when, and in which run.
+    """
+
+    stream: str
+    url: str
+    modified_at: datetime
+    row: int | None
+    byte: int | None
+    reason: str
+    raw: str | bytes | None
+    rejected_at: datetime
+    run: str
+
+
+Known = Callable[[Sequence[RemoteFile]], list[bool]]
+"""StreamTable.unloaded of one table, as it was when it was asked for."""
 
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """A destination that can be asked while it is not open, and is the same afterwards: for commands that load nothing."""
+    """What a Destination may do besides: it can be asked while it is not open, and is the same afterwards. For `file-cdk ls`,
+    `check` and `rejects`, which load nothing."""
 
-    def known(self, stream: str, source: str | None = None, folder: str = "") -> AbstractContextManager[Known]:
+    def check(self) -> bool:
+        """Whether it exists. Raises DestinationError when `open` would."""
+
+    def known(self, table: TableName) -> AbstractContextManager[Known]:
         """What is loaded: nothing, if the destination does not exist. Others may use it while the context is open.
 
         Raises DestinationError when it cannot be read, and ConfigError where `table` would.
         """
 
-    def check(self) -> bool:
-        """Whether it exists. Raises DestinationError when `open` would."""
+    def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
+        """The first `limit` rejected records that are kept, of one stream or of all; a file's together and in its order.
+
+        Raises DestinationError when it cannot be read or no sync made it, ConfigError when it holds no such stream.
+        """
+
+    def rejected(self, stream: str | None = None) -> int:
+        """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
 
 
 @dataclass(frozen=True, slots=True)

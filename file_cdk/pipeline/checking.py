@@ -155,6 +155,6 @@ def check_destination(url: str, streams: Sequence[Stream]) -> bool | None:
         return None
     exists = destination.check()
     for stream in streams:
-        with destination.known(stream.name, stream.origin, stream.folder):
+        with destination.known(stream.table):
             pass
     return exists

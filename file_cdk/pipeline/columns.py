@@ -93,7 +93,7 @@ class TableColumns:
         if not self.asked:
             return False
         self.asked = []
-        self.table.withdraw(self._accepted)
+        self.table.widen(self._accepted, anew=True)
         return True
 
     def named(self, names: Sequence[str]) -> "pa.RecordBatch":
@@ -108,7 +108,7 @@ class TableColumns:
         """After the last file, when all are durable: tells what nobody was told of when files were loaded."""
         import pyarrow as pa
 
-        self.table.withdraw(pa.schema([]))  # to see what the table has become
+        self.table.widen(pa.schema([]), anew=True)  # to see what the table has become
         for message in _grown_besides(self._known, self._guessed, self._accepted, self.table.schema):
             self.warn(message)
 

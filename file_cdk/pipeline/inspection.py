@@ -103,7 +103,7 @@ class Inspection:
     def _known(self) -> AbstractContextManager[Known | None]:
         if self.destination is None:
             return nullcontext()
-        return self.destination.known(self.stream.name, self.stream.origin, self.stream.folder)
+        return self.destination.known(self.stream.table)
 
     def _found(self, seen: Seen) -> Iterator[RemoteFile]:
         reader, matcher = self.stream.reader, cast(Matcher, self.stream.matcher)
@@ -120,7 +120,7 @@ class Inspection:
         return selection
 
     def _rules(self, known: Known | None) -> list[Decide]:
-        loaded = None if known is None else not_loaded(known.unloaded)
+        loaded = None if known is None else not_loaded(known)
         return self.stream.rules(loaded, recognised=self.recognised, lists_all=self.options.everything)
 
     def _decided(self, files: Sequence[RemoteFile], rules: Sequence[Decide]) -> Iterator[InspectedFile]:

@@ -18,7 +18,7 @@ from file_cdk.core.config import (
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Matcher, StreamReader, StreamTable
+from file_cdk.core.ports import Matcher, StreamReader, StreamTable, TableName
 from file_cdk.core.uris import is_archive, split_member
 from file_cdk.engine.listing import (
     ALREADY_LOADED,
@@ -81,6 +81,10 @@ class Stream:
     def origin(self) -> str | None:
         """The root that uris are relative to; see Connector.origin."""
         return self.connector.origin(self.source)
+
+    @property
+    def table(self) -> TableName:
+        return TableName(self.name, self.origin, self.folder)
 
     def rules(
         self,

@@ -110,7 +110,7 @@ class _StreamSync:
     columns: TableColumns = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = self.destination.table(self.stream.name, self.stream.origin, self.stream.folder)
+        self.table = self.destination.table(self.stream.table)
         stated = self.stream.config.input_types or {}
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
@@ -158,8 +158,7 @@ class _StreamSync:
             executor.reset()  # for the streams after this one
             raise
         finally:
-            self.table.flush()
-            self._take_refused()
+            self._flush()
         self.columns.end()
 
     def _take(self, ordered: OrderedRun) -> None:
@@ -222,12 +221,12 @@ class _StreamSync:
         """After the last row of a file; error: why the file is not loaded."""
         if error is None:
             self.report.loaded(tally)
-            if self.columns.asked:
-                self.table.flush()  # a file that the destination refuses is to widen the table for no other
         else:
             self.report.begins_again(tally.file)
             self._failed(tally, error)
-        if tally.file in self._take_refused() or error is not None:
+        # A file that the destination refuses is to widen the table for no other.
+        refused_files = self._flush(keep_waiting=error is not None or not self.columns.asked)
+        if tally.file in refused_files or error is not None:
             self._withdraw(ordered)
         else:
             self.columns.accept(tally.file)
@@ -296,12 +295,12 @@ class _StreamSync:
         with_keys = WithPathColumns(file_format, partitions=True, pattern=None, folders=keys)
         return with_keys, pa.schema([*schema, *columns])
 
-    def _take_refused(self) -> list[RemoteFile]:
-        """Files that were loaded, as far as was known, until the destination wrote them."""
-        taken = self.table.take_refused()
-        for refused in taken:
+    def _flush(self, *, keep_waiting: bool = False) -> list[RemoteFile]:
+        """Answers files that were loaded, as far as was known, until the destination wrote them."""
+        refused_files = self.table.flush(keep_waiting=keep_waiting)
+        for refused in refused_files:
             self.report.not_loaded_after_all(refused)
-        return [refused.file for refused in taken]
+        return [refused.file for refused in refused_files]
 
     def _failed(self, tally: FileTally, error: FileCdkError) -> None:
         self.table.record_failure(tally.file, str(error), tally.rejects)

@@ -25,7 +25,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Destination, FileLoad, LoadedFile, Reject, Rejects, StreamTable
+from file_cdk.core.ports import Destination, FileLoad, LoadedFile, Reject, Rejects, StreamTable, TableName
 
 STREAM = "goods"
 _T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -208,11 +208,11 @@ def _file(uri: str, number: int = 0) -> RemoteFile:
 
 
 @contextmanager
-def _table(landing: Landing, source: str | None = None) -> Iterator[tuple[Destination, StreamTable]]:
+def _table(landing: Landing, origin: str | None = None) -> Iterator[tuple[Destination, StreamTable]]:
     destination = landing.destination()
     destination.open()
     try:
-        yield destination, destination.table(STREAM, source)
+        yield destination, destination.table(TableName(STREAM, origin))
     finally:
         destination.close()
 

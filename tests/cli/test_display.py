@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 from file_cdk.cli.display import PlainDisplay
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.progress import Tally
 
 
 class Clock:

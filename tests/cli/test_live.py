@@ -10,7 +10,7 @@ from typing import TextIO
 import pytest
 
 from file_cdk.cli.live import LiveDisplay, can_redraw
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.progress import Tally
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

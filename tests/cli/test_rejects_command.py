@@ -17,7 +17,7 @@ import pytest
 from file_cdk.cli import main
 from file_cdk.cli.rejects import hint
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import MAX_REJECTS_KEPT, Reject, Rejects
+from file_cdk.core.ports import MAX_REJECTS_KEPT, Reject, Rejects, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.formats import registry
 
@@ -214,7 +214,9 @@ def test_more_than_were_kept_and_more_than_are_measured(run: Run) -> None:
         found.add(Reject(row, None, "bad"))
     destination = DuckDBDestination("x.duckdb")
     destination.open()
-    destination.table("t").record_failure(RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC)), "too many", found)
+    destination.table(TableName("t")).record_failure(
+        RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC)), "too many", found
+    )
     destination.close()
     lines = run("rejects", "x.duckdb").out
     assert len(lines) == MAX_REJECTS_KEPT + 3

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.cli.exit_codes import ExitCode
+from file_cdk.cli.ending import ExitCode
 from file_cdk.cli.summary import (
     failure_lines,
     files_failed,
@@ -144,17 +144,17 @@ def test_json_without_a_result() -> None:
 def test_a_summary_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "sync.json"
     path.write_text("old")
-    forget_old_summary(path)
+    forget_old_summary(str(path))
     assert not path.exists()
-    write_summary(path, "new")
+    write_summary(str(path), "new")
     assert [p.name for p in tmp_path.iterdir()] == ["sync.json"]
     assert path.read_text() == "new"
 
 
 def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no folder"):
-        forget_old_summary(tmp_path / "missing" / "sync.json")
+        forget_old_summary(str(tmp_path / "missing" / "sync.json"))
     with pytest.raises(ConfigError, match="cannot replace"):
-        forget_old_summary(tmp_path)
+        forget_old_summary(str(tmp_path))
     with pytest.raises(DestinationError, match="cannot write"):
-        write_summary(tmp_path / "missing" / "sync.json", "x")
+        write_summary(str(tmp_path / "missing" / "sync.json"), "x")

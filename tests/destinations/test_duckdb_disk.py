@@ -16,7 +16,7 @@ import pytest
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, Reject, Rejects, StreamTable
+from file_cdk.core.ports import LoadedFile, Reject, Rejects, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
@@ -94,7 +94,7 @@ def test_a_full_disk_is_an_error_that_loses_nothing(small_disk: Path, large: boo
     path = small_disk / "x.duckdb"
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(pa.schema([("secret", pa.string())]))
     fill(table, 3)
     table.flush()
@@ -111,7 +111,7 @@ def test_a_full_disk_is_an_error_that_loses_nothing(small_disk: Path, large: boo
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     files = [file(f"f{number}") for number in range(30)]
     assert {each.uri for each, wanted in zip(files, table.unloaded(files), strict=True) if not wanted} == before
     fill(table, 30)
@@ -124,11 +124,11 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from test_duckdb_disk import BLOCK_ROWS, file, noise, some_rejects
 import pyarrow as pa
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 destination = DuckDBDestination(sys.argv[1])
 destination.open()
-table = destination.table("t")
+table = destination.table(TableName("t"))
 table.widen(pa.schema([("secret", pa.string())]))
 print("open", flush=True)
 for number in range(1000):
@@ -163,7 +163,7 @@ def test_a_killed_process_leaves_whole_files_only(tmp_path: Path, after_blocks: 
     assert loading.returncode == -signal.SIGKILL
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     files = [file(f"f{number}") for number in range(10)]
     unloaded = table.unloaded(files)
     table.widen(pa.schema([("secret", pa.string())]))  # killed before its first file was there, it has no table

@@ -15,7 +15,7 @@ import pytest
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, StreamTable
+from file_cdk.core.ports import LoadedFile, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
@@ -45,7 +45,7 @@ def load(path: Path, uri: str, blocks: int = 1) -> None:
     destination = DuckDBDestination(path)
     destination.open()
     try:
-        table = destination.table("t")
+        table = destination.table(TableName("t"))
         table.widen(COLUMNS)
         if blocks > 1:
             fill_with_one(table, blocks)
@@ -94,7 +94,7 @@ def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
 def test_a_column_that_was_dropped_by_hand_while_a_sync_ran(database: Path) -> None:
     destination = DuckDBDestination(database)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     session = destination._session
     assert session is not None
     session.connection.execute("ALTER TABLE t RENAME secret TO other")
@@ -155,7 +155,7 @@ def test_after_a_full_disk_a_smaller_load_finds_room(small_disk: Path) -> None:
     load(path, "first")
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(COLUMNS)
     with pytest.raises(DestinationError, match="the disk is full"):
         fill_with_one(table, 100)
@@ -174,7 +174,7 @@ def test_after_a_full_disk_there_is_room_also_where_the_last_block_is_whole(smal
     load(path, "first")
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(COLUMNS)
     with pytest.raises(DestinationError, match="the disk is full"):
         fill_with_one(table, 100)

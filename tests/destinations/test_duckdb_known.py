@@ -12,7 +12,7 @@ import pytest
 from file_cdk import sync
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Inspectable
+from file_cdk.core.ports import Inspectable, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.readers.local import LocalReader
 
@@ -45,23 +45,23 @@ def test_what_was_loaded_is_known_and_the_file_untouched(database: Path, orders:
     before, names = database.read_bytes(), sorted(each.name for each in database.parent.iterdir())
     a, b, bad, c, d = files_of(orders)
     later = replace(b, modified_at=b.modified_at + timedelta(seconds=1))
-    with DuckDBDestination(database).known("orders", orders.as_uri()) as known:
-        assert known.unloaded([a, later, bad, c, d]) == [False, True, True, False, True]
-        assert known.unloaded([]) == []
-        assert known.unloaded([d, c]) == [True, False]
-    with DuckDBDestination(database).known("others") as known:
-        assert known.unloaded([a]) == [True]
+    with DuckDBDestination(database).known(TableName("orders", orders.as_uri())) as known:
+        assert known([a, later, bad, c, d]) == [False, True, True, False, True]
+        assert known([]) == []
+        assert known([d, c]) == [True, False]
+    with DuckDBDestination(database).known(TableName("others")) as known:
+        assert known([a]) == [True]
     assert database.read_bytes() == before
     assert sorted(each.name for each in database.parent.iterdir()) == names
 
 
 def test_a_sync_may_run_while_what_is_known_is_looked_at(database: Path, orders: Path) -> None:
     (orders / "d.csv").write_text("id\n4\n")
-    with DuckDBDestination(database).known("orders", orders.as_uri()) as known:
+    with DuckDBDestination(database).known(TableName("orders", orders.as_uri())) as known:
         program = f"from file_cdk import sync; print(sync({str(orders)!r}, {str(database)!r}).streams[0].files_read)"
         ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert ran.stdout == "1\n"
-        assert known.unloaded(files_of(orders))[-1], "as it was when it was asked"
+        assert known(files_of(orders))[-1], "as it was when it was asked"
 
 
 def test_where_there_is_no_database_nothing_is_known_or_made(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_where_there_is_no_database_nothing_is_known_or_made(tmp_path: Path) -> 
     empty.touch()
     file = RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))
     for path in (tmp_path / "none.duckdb", tmp_path / "no" / "folder.duckdb", empty):
-        with DuckDBDestination(path).known("a", ORIGIN) as known:
-            assert known.unloaded([file, file]) == [True, True]
+        with DuckDBDestination(path).known(TableName("a", ORIGIN)) as known:
+            assert known([file, file]) == [True, True]
     assert [each.name for each in tmp_path.iterdir()] == ["empty.duckdb"]
     assert empty.stat().st_size == 0
 
@@ -80,21 +80,21 @@ def test_a_database_of_somebody_else_knows_nothing(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
     before = path.read_bytes()
-    with DuckDBDestination(path).known("a", ORIGIN) as known:
-        assert known.unloaded([RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))]) == [True]
+    with DuckDBDestination(path).known(TableName("a", ORIGIN)) as known:
+        assert known([RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))]) == [True]
     assert DuckDBDestination(path).check()
     assert path.read_bytes() == before
 
 
 def test_what_a_sync_would_refuse_is_refused(database: Path) -> None:
     destination = DuckDBDestination(database)
-    with pytest.raises(ConfigError, match="holds the files of"), destination.known("orders", ORIGIN):
+    with pytest.raises(ConfigError, match="holds the files of"), destination.known(TableName("orders", ORIGIN)):
         pass
-    with pytest.raises(DestinationError, match="would share one table"), destination.known("ORDERS"):
+    with pytest.raises(DestinationError, match="would share one table"), destination.known(TableName("ORDERS")):
         pass
     with duckdb.connect(str(database)) as connection:
         connection.execute("ALTER TABLE _file_cdk_files DROP COLUMN run")
-    with pytest.raises(DestinationError, match="other columns"), destination.known("orders"):
+    with pytest.raises(DestinationError, match="other columns"), destination.known(TableName("orders")):
         pass
     with pytest.raises(DestinationError, match="other columns"):
         destination.check()
@@ -103,8 +103,8 @@ def test_what_a_sync_would_refuse_is_refused(database: Path) -> None:
 def test_a_table_that_was_dropped_has_no_files(database: Path, orders: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("DROP TABLE orders")
-    with DuckDBDestination(database).known("orders", orders.as_uri()) as known:
-        assert known.unloaded(files_of(orders)) == [True, True, True, True]
+    with DuckDBDestination(database).known(TableName("orders", orders.as_uri())) as known:
+        assert known(files_of(orders)) == [True, True, True, True]
 
 
 def test_checking_leaves_everything_as_it_was(database: Path, tmp_path: Path) -> None:
@@ -134,7 +134,10 @@ def test_what_cannot_be_written_is_refused(database: Path, tmp_path: Path) -> No
         assert other.stdout.readline() == "open\n"
         with pytest.raises(DestinationError, match="in use by another process"):
             DuckDBDestination(database).check()
-        with pytest.raises(DestinationError, match="in use by another process"), DuckDBDestination(database).known("x"):
+        with (
+            pytest.raises(DestinationError, match="in use by another process"),
+            DuckDBDestination(database).known(TableName("x")),
+        ):
             pass
         other.communicate("")
 

@@ -13,7 +13,7 @@ import pytest
 
 from file_cdk.core.errors import FileError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 FILE = RemoteFile("f", 1, dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
@@ -183,7 +183,7 @@ def as_stored(value: Any, kind: pa.DataType) -> Any:
 
 
 def load(destination: DuckDBDestination, name: str, slices: list[pa.Array]) -> None:
-    table = destination.table(name)
+    table = destination.table(TableName(name))
     table.widen(pa.schema([("c", slices[0].type)]))
     load = table.begin(FILE)
     rows = 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, Tail
 
@@ -23,7 +23,7 @@ import resource, sys
 from datetime import UTC, datetime
 import pyarrow as pa
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 
 ROWS = 10_000
@@ -32,7 +32,7 @@ destination.open()
 file = RemoteFile("large.csv", 10, datetime(2024, 1, 1, tzinfo=UTC))
 batch = pa.record_batch({f"c{n}": pa.array([f"{n * i:020}" for i in range(ROWS)]) for n in range(4)})
 block = destination.encoder.encode(batch, file, 1, 0)
-table = destination.table("t")
+table = destination.table(TableName("t"))
 table.widen(batch.schema)
 load = table.begin(file)
 blocks = int(sys.argv[2]) * 1_000_000 // len(block)
@@ -77,7 +77,7 @@ def batch(*sizes: int) -> pa.RecordBatch:
 
 
 def load(destination: DuckDBDestination, uri: str, rows: pa.RecordBatch) -> None:
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(rows.schema)
     file = RemoteFile(uri, 10, datetime(2024, 1, 1, tzinfo=UTC))
     load = table.begin(file)
@@ -100,8 +100,7 @@ def test_rows_that_no_memory_suffices_for_cost_their_file(tmp_path: Path, value_
     load(destination, "before", batch(1, 2))
     try:
         load(destination, "too large", batch(value_bytes, value_bytes // 8))
-        destination.flush()
-        [refused] = destination.table("t").take_refused()
+        [refused] = destination.table(TableName("t")).flush()
         error = refused.error
     except RowsRefusedError as exc:
         error = exc
@@ -122,7 +121,7 @@ def test_memory_is_asked_for_where_values_are_long_only(tmp_path: Path) -> None:
         destination = DuckDBDestination(path)
         destination.open()
         load(destination, f"{sizes[0]}", batch(*sizes))
-        destination.flush()
+        destination.table(TableName("t")).flush()
         session = destination._session
         assert session is not None
         assert expected_mib <= session.memory.limit_bytes >> 20 <= expected_mib * 1.1

@@ -14,7 +14,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import DuckDBTable
 
@@ -64,7 +64,7 @@ def test_an_empty_file_becomes_a_database_with_the_same_permissions(tmp_path: Pa
     link.symlink_to(path)
     destination = DuckDBDestination(link)
     destination.open()
-    destination.table("t").record_failure(FILE, "gone")
+    destination.table(TableName("t")).record_failure(FILE, "gone")
     destination.close()
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -100,7 +100,7 @@ def fail_after(path: Path, step: Callable[[DuckDBTable], None]) -> None:
     with ExitStack() as opened:
         destination.open()
         opened.callback(destination.close)
-        step(destination.table("t", "file:///somewhere"))
+        step(destination.table(TableName("t", "file:///somewhere")))
         raise ConfigError("several formats")
 
 
@@ -225,7 +225,7 @@ def test_what_was_refused_can_be_opened_once_it_is_mended(tmp_path: Path) -> Non
 
 def test_tables_need_an_open_destination(tmp_path: Path) -> None:
     with pytest.raises(InternalError, match="not open"):
-        DuckDBDestination(tmp_path / "x.duckdb").table("t")
+        DuckDBDestination(tmp_path / "x.duckdb").table(TableName("t"))
     DuckDBDestination(tmp_path / "x.duckdb").close()
     assert list(tmp_path.iterdir()) == []
 
@@ -234,6 +234,6 @@ def test_tables_need_an_open_destination(tmp_path: Path) -> None:
 def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
     destination = DuckDBDestination(tmp_path / name)
     destination.open()
-    destination.table("t")
+    destination.table(TableName("t"))
     destination.close()
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -11,7 +11,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import MAX_RAW_BYTES, MAX_REJECTS_KEPT, LoadedFile, Reject, Rejects, StreamTable
+from file_cdk.core.ports import MAX_RAW_BYTES, MAX_REJECTS_KEPT, LoadedFile, Reject, Rejects, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
@@ -78,7 +78,7 @@ def limits(request: pytest.FixtureRequest) -> WriteLimits:
 
 def test_a_row_for_each_in_the_order_they_came(path: Path, limits: WriteLimits) -> None:
     destination = opened(path, limits)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("b"), 3, rejects(bad(2), Reject(4, None, "not UTF-8", b"caf\xe9"), Reject(None, 7, "no", None)))
     load(table, version("clean", 1), 1)
     load(table, version("a", 2), 1, rejects(bad(1, "é\0\n".encode()), bad(3, b"")))
@@ -99,7 +99,7 @@ def test_a_record_cut_within_a_character_is_text_still(path: Path) -> None:
     destination = opened(path)
     cut = b"." * (MAX_RAW_BYTES - 1) + "é".encode()
     short = b"." * 10 + "é".encode()[:1]
-    load(destination.table("t"), version("a"), 1, rejects(bad(1, cut), bad(2, short)))
+    load(destination.table(TableName("t")), version("a"), 1, rejects(bad(1, cut), bad(2, short)))
     destination.close()
     assert query(path, "SELECT length(raw), raw_bytes FROM _file_cdk_rejects") == [
         (MAX_RAW_BYTES - 1, None),
@@ -109,7 +109,7 @@ def test_a_record_cut_within_a_character_is_text_still(path: Path) -> None:
 
 def test_rejects_and_rows_are_committed_together(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     load(table, version("b"), 1, rejects(bad(1)))
     count = "SELECT (SELECT count(*) FROM _file_cdk_rejects), (SELECT count(*) FROM _file_cdk_files)"
@@ -127,12 +127,12 @@ def test_a_new_version_replaces_the_rejects_of_the_old_one_only(
 ) -> None:
     destination = opened(path, limits)
     for stream in ("t", "u"):
-        table = destination.table(stream)
+        table = destination.table(TableName(stream))
         load(table, version("a"), 1, rejects(bad(1), bad(2)))
         load(table, version("b"), 1, rejects(bad(3)))
     destination.close()
     destination = opened(path, limits, "r2")
-    load(destination.table("t"), version("a", 1), 1, rejects(*map(bad, now)))
+    load(destination.table(TableName("t")), version("a", 1), 1, rejects(*map(bad, now)))
     destination.close()
     assert query(path, KEPT + " WHERE stream = 't'") == [
         ("b", AT, 3),
@@ -143,7 +143,7 @@ def test_a_new_version_replaces_the_rejects_of_the_old_one_only(
 
 def test_versions_of_one_file_in_one_group_leave_the_last_ones(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     load(table, version("a", 1), 1, rejects(bad(2)))
     destination.close()
@@ -152,7 +152,7 @@ def test_versions_of_one_file_in_one_group_leave_the_last_ones(path: Path) -> No
 
 def test_a_file_that_failed_has_its_rejects_too(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.record_failure(version("a"), "too many", rejects(bad(1), bad(2)))
     assert table.unloaded([version("a")]) == [True]
     table.record_failure(version("a", 1), "too many", rejects(bad(3)))
@@ -161,7 +161,7 @@ def test_a_file_that_failed_has_its_rejects_too(path: Path) -> None:
     assert query(path, KEPT) == [("a", AT + timedelta(hours=1), 3)]
     assert query(path, COUNTED) == [("a", "failed", 1), ("b", "failed", None)]
     destination = opened(path)
-    load(destination.table("t"), version("a", 2), 1)
+    load(destination.table(TableName("t")), version("a", 2), 1)
     destination.close()
     assert query(path, KEPT) == []
     assert query(path, COUNTED) == [("b", "failed", None), ("a", "loaded", 0)]
@@ -169,7 +169,7 @@ def test_a_file_that_failed_has_its_rejects_too(path: Path) -> None:
 
 def test_a_failure_with_rejects_replaces_those_of_the_version_that_is_loaded(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     table.record_failure(version("a", 1), "too many", rejects(bad(2), bad(3)))
     destination.close()
@@ -183,7 +183,7 @@ def test_a_failure_without_rejects_leaves_those_of_the_version_that_is_loaded(
     path: Path, found: Rejects | None
 ) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     table.record_failure(version("a", 1), "gone", found)
     load(table, version("b"), 1, rejects(bad(1)))
@@ -195,12 +195,12 @@ def test_a_failure_without_rejects_leaves_those_of_the_version_that_is_loaded(
 
 def test_a_file_whose_rows_are_refused_keeps_its_rejects(path: Path) -> None:
     destination = opened(path)
-    destination.table("t").widen(pa.schema([("a", pa.int64())]))
-    load(destination.table("t"), version("first"), 0, rejects())
+    destination.table(TableName("t")).widen(pa.schema([("a", pa.int64())]))
+    load(destination.table(TableName("t")), version("first"), 0, rejects())
     destination.close()
     change(path, "ALTER TABLE t ALTER a TYPE TINYINT")
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("small"), 3, rejects(bad(1)))
     load(table, version("large"), 200, rejects(bad(2), bad(3)))
     with pytest.raises(DestinationError):
@@ -211,7 +211,7 @@ def test_a_file_whose_rows_are_refused_keeps_its_rejects(path: Path) -> None:
 
 def test_an_aborted_load_leaves_the_older_rejects(path: Path) -> None:
     destination = opened(path, STREAMED)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     writer = table.begin(version("a", 1))
     writer.write(ArrowIpcEncoder().encode(pa.record_batch({"a": [1, 2]}), version("a", 1), 1, 0), 0)
@@ -222,7 +222,7 @@ def test_an_aborted_load_leaves_the_older_rejects(path: Path) -> None:
 
 def test_a_failure_can_be_noted_while_another_file_is_being_written(path: Path) -> None:
     destination = opened(path, STREAMED)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("big"), 1, rejects(bad(9)))
     writer = table.begin(version("big", 1))
     writer.write(ArrowIpcEncoder().encode(pa.record_batch({"a": [1, 2]}), version("big", 1), 1, 0), 0)
@@ -234,22 +234,22 @@ def test_a_failure_can_be_noted_while_another_file_is_being_written(path: Path) 
 
 def test_a_dropped_table_takes_its_rejects_along(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a"), 1, rejects(bad(1)))
     load(table, version("none left"), 0, rejects(bad(2)))
-    load(destination.table("u"), version("a"), 1, rejects(bad(3)))
+    load(destination.table(TableName("u")), version("a"), 1, rejects(bad(3)))
     table.record_failure(version("b"), "too many", rejects(bad(4)))
     destination.close()
     change(path, "DROP TABLE t")
     destination = opened(path)
-    load(destination.table("t"), version("c"), 1)
+    load(destination.table(TableName("t")), version("c"), 1)
     destination.close()
     assert query(path, KEPT + " ORDER BY 3") == [("none left", AT, 2), ("a", AT, 3), ("b", AT, 4)]
 
 
 def test_files_loaded_with_rejects_can_be_asked_for(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("clean"), 1)
     load(table, version("dirty"), 1, rejects(bad(1)))
     load(table, version("failed once"), 1)
@@ -273,7 +273,7 @@ def many(size_bytes: int) -> Rejects:
 def test_as_many_as_are_kept_fit_into_the_default_memory(path: Path, raw_bytes: int) -> None:
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     found = many(raw_bytes)
     for number in range(4):
         load(table, version(f"f{number}"), 10, found)
@@ -290,11 +290,11 @@ def test_as_many_as_are_kept_fit_into_the_default_memory(path: Path, raw_bytes: 
 
 def test_a_database_from_before_there_were_rejects_gets_their_table(path: Path) -> None:
     destination = opened(path)
-    load(destination.table("t"), version("a"), 1)
+    load(destination.table(TableName("t")), version("a"), 1)
     destination.close()
     change(path, "DROP TABLE _file_cdk_rejects")
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     assert table.unloaded([version("a")], with_rejects=True) == [False]
     load(table, version("b"), 1, rejects(bad(1)))
     destination.close()
@@ -303,7 +303,7 @@ def test_a_database_from_before_there_were_rejects_gets_their_table(path: Path) 
 
 def test_a_table_of_another_shape_is_refused_for_writing_and_reading(path: Path) -> None:
     destination = opened(path)
-    load(destination.table("t"), version("a"), 1, rejects(bad(1)))
+    load(destination.table(TableName("t")), version("a"), 1, rejects(bad(1)))
     destination.close()
     change(path, "ALTER TABLE _file_cdk_rejects DROP COLUMN raw_bytes")
     with pytest.raises(DestinationError, match=r"'_file_cdk_rejects' in DuckDB database .* has other columns"):
@@ -314,7 +314,7 @@ def test_a_table_of_another_shape_is_refused_for_writing_and_reading(path: Path)
 
 def test_a_table_dropped_meanwhile_is_an_error_without_values(path: Path) -> None:
     destination = opened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     session = destination._session
     assert session is not None
     session.execute("DROP TABLE _file_cdk_rejects")
@@ -329,11 +329,11 @@ class TestReading:
     @pytest.fixture
     def filled(self, path: Path) -> Iterator[DuckDBDestination]:
         destination = opened(path)
-        table = destination.table("t")
+        table = destination.table(TableName("t"))
         load(table, version("b"), 1, rejects(bad(1), Reject(2, None, "not UTF-8", b"\xff")))
         load(table, version("a", 1), 1, rejects(Reject(None, 5, "empty", None)))
-        load(destination.table("U"), version("c"), 1, rejects(bad(7, "ß\n".encode())))
-        load(destination.table("clean"), version("d"), 1)
+        load(destination.table(TableName("U")), version("c"), 1, rejects(bad(7, "ß\n".encode())))
+        load(destination.table(TableName("clean")), version("d"), 1)
         destination.close()
         yield destination
         DuckDBDestination(path).open()  # nothing is left open

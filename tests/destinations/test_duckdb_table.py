@@ -11,7 +11,7 @@ import pytest
 
 from file_cdk.core.errors import DestinationError, InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Destination, LoadedFile, StreamTable
+from file_cdk.core.ports import Destination, LoadedFile, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
@@ -78,7 +78,7 @@ def reopened(path: Path, run: str = "r2") -> DuckDBDestination:
 def test_rows_lie_in_the_order_they_came_and_know_their_file(path: Path, limits: WriteLimits, splits: int) -> None:
     destination: Destination = DuckDBDestination(path, run="r1", limits=limits)
     destination.open()
-    table: StreamTable = destination.table("t")
+    table: StreamTable = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("b.csv"), ints(9, 8, 7), ints(6, 5), ints(4, 3), splits=splits)
     load(table, version("a.csv", 1, etag=None), ints(1, None))
@@ -100,7 +100,7 @@ def test_rows_lie_in_the_order_they_came_and_know_their_file(path: Path, limits:
 def test_order_holds_over_many_row_groups_and_threads(path: Path) -> None:
     destination = DuckDBDestination(path)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     at = 0
     for number, rows in enumerate((300_000, 10, 250_000, 1, 0, 130_000)):
@@ -118,13 +118,13 @@ def test_order_holds_over_many_row_groups_and_threads(path: Path) -> None:
 @pytest.mark.parametrize("rows", [2, 5], ids=["grouped", "streamed"])
 def test_a_new_version_replaces_the_rows_of_the_old_one_only(path: Path, rows: int) -> None:
     destination = reopened(path, "r1")
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(*range(rows)))
     load(table, version("b"), ints(*range(10, 10 + rows)))
     destination.close()
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     assert table.unloaded([version("a", 1), version("b")]) == [True, False]
     load(table, version("a", 1), ints(*range(20, 20 + rows)))
     assert table.unloaded([version("a", 1)]) == [rows < 4]  # a small file waits for company
@@ -142,7 +142,7 @@ def test_a_new_version_replaces_the_rows_of_the_old_one_only(path: Path, rows: i
 
 
 def test_versions_of_one_file_in_one_group_leave_the_last(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     load(table, version("a", 1), ints(2))
@@ -153,7 +153,7 @@ def test_versions_of_one_file_in_one_group_leave_the_last(opened: DuckDBDestinat
 
 @pytest.mark.parametrize("rows", [2, 9], ids=["held", "streamed"])
 def test_an_aborted_load_leaves_nothing(opened: DuckDBDestination, path: Path, rows: int) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1, 2, 3))
     table.flush()
@@ -169,7 +169,7 @@ def test_an_aborted_load_leaves_nothing(opened: DuckDBDestination, path: Path, r
 
 def test_a_failure_stands_beside_the_version_that_is_loaded(path: Path) -> None:
     destination = reopened(path, "r1")
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     table.record_failure(version("a", 1), "bad quote (file 'a', row 3)")
@@ -183,7 +183,7 @@ def test_a_failure_stands_beside_the_version_that_is_loaded(path: Path) -> None:
     assert query(path, "SELECT a FROM t") == [(1,)]
 
     destination = reopened(path, "r2")
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     assert table.unloaded([version("a"), version("a", 1), version("new")]) == [False, True, True]
     table.record_failure(version("a", 2), "still bad")
     destination.close()
@@ -193,7 +193,7 @@ def test_a_failure_stands_beside_the_version_that_is_loaded(path: Path) -> None:
     ]
 
     destination = reopened(path, "r3")
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("a", 2), ints(5))
     destination.close()
     assert query(path, "SELECT a FROM t") == [(5,)]
@@ -201,7 +201,7 @@ def test_a_failure_stands_beside_the_version_that_is_loaded(path: Path) -> None:
 
 
 def test_a_failure_can_be_noted_while_another_file_is_being_written(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     writer = table.begin(version("big"))
     writer.write(ArrowIpcEncoder().encode(ints(*range(6)), version("big"), 1, 0), 0)
@@ -215,7 +215,7 @@ def test_a_failure_can_be_noted_while_another_file_is_being_written(opened: Duck
 
 
 def test_unloaded_compares_time_size_and_etag_and_keeps_order(opened: DuckDBDestination) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     for file in (version("a"), version("b", etag=None), version("c", 3)):
         load(table, file, ints(1))
@@ -235,11 +235,11 @@ def test_unloaded_compares_time_size_and_etag_and_keeps_order(opened: DuckDBDest
     assert table.unloaded([]) == []
     many = [version(f"f{i}") if i % 7 else version("a") for i in range(10_000)]
     assert table.unloaded(many) == [bool(i % 7) for i in range(10_000)]
-    assert opened.table("other").unloaded([version("a")]) == [True]
+    assert opened.table(TableName("other")).unloaded([version("a")]) == [True]
 
 
 def test_committed_files_wait_until_the_group_is_full(opened: DuckDBDestination) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     files = [version(str(i)) for i in range(4)]
     seen = []
@@ -248,14 +248,14 @@ def test_committed_files_wait_until_the_group_is_full(opened: DuckDBDestination)
         seen.append(table.unloaded(files))
     assert seen == [[True] * 4, [True] * 4, [False, False, False, True], [False, False, False, True]]
     load(table, version("x"), ints(1))
-    load(opened.table("u"), version("u"), *())  # files of one table at most are kept waiting
+    load(opened.table(TableName("u")), version("u"), *())  # files of one table at most are kept waiting
     assert table.unloaded([files[3], version("x")]) == [False, False]
 
 
 def test_a_group_is_written_when_it_is_old(path: Path) -> None:
     destination = DuckDBDestination(path, limits=WriteLimits(seconds=0))
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     assert table.unloaded([version("a")]) == [False]
@@ -263,7 +263,7 @@ def test_a_group_is_written_when_it_is_old(path: Path) -> None:
 
 
 def test_close_writes_what_waits_and_drops_what_is_open(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     writer = table.begin(version("b"))
@@ -276,21 +276,21 @@ def test_close_writes_what_waits_and_drops_what_is_open(opened: DuckDBDestinatio
 
 def test_a_refused_file_does_not_take_its_neighbours_along(path: Path) -> None:
     destination = reopened(path)
-    destination.table("t").widen(ints(1).schema)
-    load(destination.table("t"), version("one"), ints(1))
+    destination.table(TableName("t")).widen(ints(1).schema)
+    load(destination.table(TableName("t")), version("one"), ints(1))
     destination.close()
     change(path, "ALTER TABLE t ALTER a SET NOT NULL")
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("one", 1), ints(1))
     load(table, version("two"), ints(73519, None))
     load(table, version("three"), ints(3))
-    [refused] = table.take_refused()
+    [refused] = table.flush(keep_waiting=True)
     assert (refused.file.uri, refused.loaded.rows) == ("two", 2)
     assert refused.error.uri == "two"
     assert str(path) in str(refused.error)
     assert "73519" not in str(refused.error)
-    assert not table.take_refused()
+    assert not table.flush(keep_waiting=True)
     load(table, version("four"), ints(4))
     destination.close()
     assert query(path, "SELECT a, _file_url FROM t") == [(1, "one"), (3, "three"), (4, "four")]
@@ -304,12 +304,12 @@ def test_a_refused_file_does_not_take_its_neighbours_along(path: Path) -> None:
 
 def test_a_refused_large_file_is_named_and_the_rest_goes_on(path: Path) -> None:
     destination = reopened(path)
-    destination.table("t").widen(ints(1).schema)
-    load(destination.table("t"), version("small"), ints(1))
+    destination.table(TableName("t")).widen(ints(1).schema)
+    load(destination.table(TableName("t")), version("small"), ints(1))
     destination.close()
     change(path, "ALTER TABLE t ALTER a TYPE TINYINT")
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("small", 1), ints(1))
     writer = table.begin(version("large"))
     with pytest.raises(RowsRefusedError) as caught:
@@ -323,7 +323,7 @@ def test_a_refused_large_file_is_named_and_the_rest_goes_on(path: Path) -> None:
 
 
 def test_rows_written_and_rows_announced_must_agree(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     writer = table.begin(version("a"))
     writer.write(ArrowIpcEncoder().encode(ints(1, 2), version("a"), 1, 0), 0)
@@ -338,7 +338,7 @@ def test_rows_written_and_rows_announced_must_agree(opened: DuckDBDestination, p
 
 
 def test_one_load_at_a_time(opened: DuckDBDestination) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     writer = table.begin(version("a"))
     with pytest.raises(InternalError):
         table.begin(version("b"))
@@ -348,7 +348,7 @@ def test_one_load_at_a_time(opened: DuckDBDestination) -> None:
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.string()], ids=str)
 def test_a_block_wider_than_the_table_is_refused(opened: DuckDBDestination, kind: pa.DataType) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     wide = pa.record_batch({"a": pa.array([1], pa.int64()).cast(kind)})
     with pytest.raises(InternalError) as caught:
@@ -357,7 +357,7 @@ def test_a_block_wider_than_the_table_is_refused(opened: DuckDBDestination, kind
 
 
 def test_a_block_with_an_unknown_column_is_refused(opened: DuckDBDestination) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(ints(1).schema)
     with pytest.raises(InternalError) as caught:
         load(table, version("x"), pa.record_batch({"a": [1], "b": [2]}))
@@ -365,7 +365,7 @@ def test_a_block_with_an_unknown_column_is_refused(opened: DuckDBDestination) ->
 
 
 def test_blocks_may_lack_columns_and_have_them_in_any_order(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64())]))
     load(
         table,
@@ -386,18 +386,18 @@ def test_blocks_may_lack_columns_and_have_them_in_any_order(opened: DuckDBDestin
 
 def test_files_without_rows_or_columns_are_loaded_too(path: Path) -> None:
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     load(table, version("empty"))
     load(table, version("rows only"), pa.RecordBatch.from_struct_array(pa.array([{}, {}], pa.struct([]))))
     destination.close()
     assert query(path, "SELECT * FROM t") == [("rows only", AT, 1), ("rows only", AT, 2)]
-    table = reopened(path).table("t")
+    table = reopened(path).table(TableName("t"))
     assert table.unloaded([version("empty"), version("rows only")]) == [False, False]
 
 
 def test_without_rows_there_is_no_table(path: Path) -> None:
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(pa.schema([]))
     assert table.schema == pa.schema([])
     destination.close()
@@ -411,7 +411,7 @@ def test_without_rows_there_is_no_table(path: Path) -> None:
 
 def test_a_dropped_table_is_loaded_anew(path: Path) -> None:
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     load(table, version("empty"))
@@ -419,7 +419,7 @@ def test_a_dropped_table_is_loaded_anew(path: Path) -> None:
     destination.close()
     change(path, "DROP TABLE t")
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     assert table.schema == pa.schema([])
     assert table.unloaded([version("a"), version("empty")]) == [True, False]
     table.widen(ints(1).schema)
@@ -435,14 +435,14 @@ def test_a_dropped_table_is_loaded_anew(path: Path) -> None:
 
 def test_rows_the_ledger_does_not_know_are_not_doubled(path: Path) -> None:
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(ints(1).schema)
     load(table, version("a"), ints(1))
     destination.close()
     change(path, "DELETE FROM _file_cdk_files")
     destination = reopened(path)
     with pytest.raises(DestinationError, match="the ledger knows none"):
-        destination.table("t")
+        destination.table(TableName("t"))
     destination.close()
     assert query(path, "SELECT a FROM t") == [(1,)]
 
@@ -460,9 +460,9 @@ def test_what_others_made_is_left_alone(path: Path, made_by_hand: str) -> None:
     before = query(path, "SELECT sql FROM duckdb_tables() UNION ALL SELECT sql FROM duckdb_views() WHERE NOT internal")
     destination = reopened(path)
     with pytest.raises(DestinationError, match="another name") as caught:
-        destination.table("t")
+        destination.table(TableName("t"))
     assert str(path) in str(caught.value)
-    load(destination.table("u"), version("a"))
+    load(destination.table(TableName("u")), version("a"))
     destination.close()
     after = query(path, "SELECT sql FROM duckdb_tables() UNION ALL SELECT sql FROM duckdb_views() WHERE NOT internal")
     assert set(before) <= set(after)
@@ -471,18 +471,18 @@ def test_what_others_made_is_left_alone(path: Path, made_by_hand: str) -> None:
 @pytest.mark.parametrize("stream", ["_file_cdk_files", "_FILE_CDK_input", "", "a\0b"])
 def test_some_names_are_not_for_streams(opened: DuckDBDestination, stream: str) -> None:
     with pytest.raises(DestinationError, match="another name"):
-        opened.table(stream)
+        opened.table(TableName(stream))
 
 
 def test_two_streams_do_not_share_a_table(path: Path) -> None:
     destination = reopened(path)
-    load(destination.table("Orders"), version("a"))
+    load(destination.table(TableName("Orders")), version("a"))
     with pytest.raises(DestinationError, match="case makes no difference"):
-        destination.table("orders")
+        destination.table(TableName("orders"))
     destination.close()
     destination = reopened(path)
     with pytest.raises(DestinationError, match="case makes no difference"):
-        destination.table("ORDERS")
+        destination.table(TableName("ORDERS"))
     destination.close()
 
 
@@ -504,15 +504,15 @@ def test_any_name_will_do_for_streams_and_columns(path: Path, name: str) -> None
     kind = pa.struct([(name, pa.int64())])
     batch = pa.record_batch({name: pa.array([1, 2], pa.int64()), name + "!": pa.array([{name: 5}, None], kind)})
     destination = reopened(path)
-    table = destination.table(name)
+    table = destination.table(TableName(name))
     table.widen(batch.schema)
     load(table, version(name), batch)
     table.widen(pa.schema([(name, pa.float64()), (name + "!", pa.string())]))
     load(table, version(name + name), pa.record_batch({name: pa.array([3.0]), name + "!": ["x"]}))
     destination.close()
     destination = reopened(path)
-    assert destination.table(name).schema == pa.schema([(name, pa.float64()), (name + "!", pa.string())])
-    assert destination.table(name).unloaded([version(name)]) == [False]
+    assert destination.table(TableName(name)).schema == pa.schema([(name, pa.float64()), (name + "!", pa.string())])
+    assert destination.table(TableName(name)).unloaded([version(name)]) == [False]
     destination.close()
     identifier = '"' + name.replace('"', '""') + '"'
     [(first, second, url, _, row), (_, none, _, _, _), (_, _, _, _, _)] = query(path, f"SELECT * FROM {identifier}")
@@ -526,12 +526,12 @@ def test_columns_duckdb_cannot_tell_apart_are_both_kept(path: Path) -> None:
         {"Name": ["N"], "name": ["n"], "_file_row": pa.array([77], pa.int64()), "_FILE_URL": ["u"], "": ["empty"]}
     )
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(batch.schema)
     load(table, version("a"), batch)
     destination.close()
     destination = reopened(path)
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     assert table.schema == batch.schema
     table.widen(pa.schema([("name", pa.string()), ("NAME", pa.string()), ("name_2", pa.int64())]))
     load(table, version("b"), pa.record_batch({"NAME": ["x"], "name": ["y"], "name_2": pa.array([2], pa.int64())}))
@@ -558,7 +558,7 @@ def test_streams_take_turns(path: Path) -> None:
     destination.open()
     for number in range(4):
         for stream in ("t", "u"):
-            table = destination.table(stream)
+            table = destination.table(TableName(stream))
             table.widen(ints(1).schema)
             load(table, version(f"{stream}{number}"), ints(number))
     destination.close()

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import FileLoad, LoadedFile, StreamTable
+from file_cdk.core.ports import FileLoad, LoadedFile, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
@@ -129,7 +129,7 @@ def test_what_the_wider_type_would_change_becomes_text(
     if nested:
         first, then, text = (pa.list_(pa.struct([("x", kind)])) for kind in (first, then, text))
         values, expected = ([[{"x": one}] for one in side] for side in (values, expected))
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("c", first)]))
     if late:
         grow(table, pa.schema([("c", then)]))
@@ -160,7 +160,7 @@ def test_values_survive_a_wider_type(
     expected: list[Any],
 ) -> None:
     """Whether the rows are in the table when it grows, or in blocks that were decoded before and are written after."""
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("c", first)]))
     if not late:
         load = table.begin(FILE)
@@ -177,7 +177,7 @@ def test_values_survive_a_wider_type(
     opened.close()
     assert query(path, "SELECT c FROM t") == [*((value,) for value in expected), (None,)]
     opened.open()
-    assert opened.table("t").schema == pa.schema([("c", wanted)])
+    assert opened.table(TableName("t")).schema == pa.schema([("c", wanted)])
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["stored before", "decoded before"])
@@ -198,7 +198,7 @@ def test_values_survive_a_wider_type(
 def test_nested_values_become_json_text(
     opened: DuckDBDestination, path: Path, kind: pa.DataType, value: object, expected: object, late: bool
 ) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("c", kind)]))
     if late:
         grow(table, pa.schema([("c", pa.string())]))
@@ -214,7 +214,7 @@ def test_nested_values_become_json_text(
 
 
 def test_nothing_ever_narrows(opened: DuckDBDestination) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     wide = pa.schema(
         [("a", pa.string()), ("b", pa.float64()), ("c", pa.struct([("x", pa.float64()), ("y", pa.int64())]))]
     )
@@ -228,7 +228,7 @@ def test_nothing_ever_narrows(opened: DuckDBDestination) -> None:
 def test_columns_stand_in_order_of_appearance_and_metadata_after_the_first(
     opened: DuckDBDestination, path: Path
 ) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("b", pa.int8()), ("a", pa.null())]))
     grow(table, pa.schema([("c", pa.date32()), ("a", pa.int64())]))
     assert table.schema == pa.schema([("b", pa.int64()), ("a", pa.string()), ("c", pa.date32())])
@@ -246,7 +246,7 @@ def test_columns_stand_in_order_of_appearance_and_metadata_after_the_first(
 @pytest.mark.parametrize("end", ["commit", "abort"])
 def test_a_table_can_grow_while_a_large_file_is_being_written(opened: DuckDBDestination, path: Path, end: str) -> None:
     """By what the file has, if it is loaded; otherwise the table is as it was."""
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("c", S)]))
     load = table.begin(FILE)
     write(load, pa.array([{"x": i} for i in range(5)], S))
@@ -267,7 +267,7 @@ def test_a_table_can_grow_while_a_large_file_is_being_written(opened: DuckDBDest
 
 
 def test_files_that_wait_were_decoded_before_the_table_grew(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(pa.schema([("c", pa.int64())]))
     for kind, value in ((pa.int64(), 1), (pa.float64(), 2.5), (pa.string(), "x")):
         table.widen(pa.schema([("c", kind)]))
@@ -282,7 +282,7 @@ BIG = 2**53 + 1
 
 
 def test_whoever_widens_a_table_sees_what_files_that_wait_make_of_it(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(pa.schema([("c", pa.int64()), ("d", pa.int64())]))
     load = table.begin(FILE)
     load.write(ArrowIpcEncoder().encode(pa.record_batch({"c": [BIG, 5], "d": [1, 5]}), FILE, 1, 0), 0)
@@ -298,7 +298,7 @@ def test_rows_decoded_before_make_a_column_text_when_they_are_written(
     opened: DuckDBDestination, path: Path, rows: int
 ) -> None:
     """In the transaction that removes what is there of the file's older version."""
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     for modified_at, values in ((FILE.modified_at, [1, 2]), (datetime(2025, 1, 1, tzinfo=UTC), [BIG] * rows)):
         grow(table, pa.schema([("c", pa.int64())]))
         grow(table, pa.schema([("c", pa.float64())]))
@@ -312,7 +312,7 @@ def test_rows_decoded_before_make_a_column_text_when_they_are_written(
 
 
 def test_an_aborted_load_leaves_the_column_as_it_was(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     grow(table, pa.schema([("c", pa.float64())]))
     load = table.begin(RemoteFile("b", 1, FILE.modified_at))
     write(load, pa.array([BIG] * 9, pa.int64()))
@@ -327,7 +327,7 @@ def test_an_aborted_load_leaves_the_column_as_it_was(opened: DuckDBDestination, 
 def test_what_is_promised_and_needed_by_no_loaded_file_changes_nothing(
     opened: DuckDBDestination, path: Path, rows: int, there: bool
 ) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     if there:
         grow(table, pa.schema([("c", pa.int64())]))
     before = table.schema
@@ -337,7 +337,7 @@ def test_what_is_promised_and_needed_by_no_loaded_file_changes_nothing(
     load.abort()
     table.record_failure(FILE, "bad")
     assert table.schema == pa.schema([("c", pa.string()), ("sep=", pa.string())])
-    table.withdraw(before)
+    table.widen(before, anew=True)
     assert table.schema == before
     opened.close()
     columns = query(path, "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 't' LIMIT 2")
@@ -346,14 +346,14 @@ def test_what_is_promised_and_needed_by_no_loaded_file_changes_nothing(
 
 
 def test_a_withdrawal_leaves_what_files_need_that_wait(opened: DuckDBDestination, path: Path) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(pa.schema([("c", pa.int64())]))
     accepted = table.schema
     table.widen(pa.schema([("c", pa.float64()), ("d", pa.int64())]))
     load = table.begin(FILE)
     write(load, pa.array([1.5]))
     load.commit(LoadedFile(1))
-    table.withdraw(accepted)
+    table.widen(accepted, anew=True)
     assert table.schema == pa.schema([("c", pa.float64())])
     opened.close()
     assert query(path, "SELECT c, _file_row FROM t") == [(1.5, 1)]
@@ -361,7 +361,7 @@ def test_a_withdrawal_leaves_what_files_need_that_wait(opened: DuckDBDestination
 
 @pytest.mark.parametrize("together", [False, True])
 def test_the_order_of_columns_depends_on_the_files_alone(opened: DuckDBDestination, path: Path, together: bool) -> None:
-    table = opened.table("t")
+    table = opened.table(TableName("t"))
     table.widen(pa.schema([(name, pa.int64()) for name in "dcba"]))
     for number, columns in enumerate(("ba", "ac", "d")):
         file = RemoteFile(columns, 1, FILE.modified_at)
@@ -379,7 +379,7 @@ def test_the_order_of_columns_depends_on_the_files_alone(opened: DuckDBDestinati
 def test_many_rows_are_converted_in_little_memory(path: Path) -> None:
     destination = DuckDBDestination(path, memory_limit_bytes=64 << 20)
     destination.open()
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     table.widen(pa.schema([("c", pa.int64())]))
     load = table.begin(FILE)
     for start in range(0, 1_000_000, 50_000):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import FileLoad, LoadedFile
+from file_cdk.core.ports import FileLoad, LoadedFile, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
@@ -96,7 +96,7 @@ def test_every_number_stays_what_it_was(loads: list[Load], name: str, rows_held:
         path = Path(folder) / "x.duckdb"
         destination = DuckDBDestination(path, limits=WriteLimits(rows=rows_held, seconds=3600))
         destination.open()
-        table = destination.table("t")
+        table = destination.table(TableName("t"))
         for number, load in enumerate(loads):
             table.widen(pa.schema([("c", shape.kind(load.kind))]))
             if load.late and number + 1 < len(loads):
@@ -109,7 +109,7 @@ def test_every_number_stays_what_it_was(loads: list[Load], name: str, rows_held:
         with duckdb.connect(str(path), read_only=True) as connection:
             rows = connection.execute("SELECT _file_url, _file_row, c FROM t").fetchall()
         destination.open()
-        assert destination.table("t").schema == schema
+        assert destination.table(TableName("t")).schema == schema
         destination.close()
     last = {load.uri: number for number, load in enumerate(loads)}
     kept = [load for number, load in enumerate(loads) if last[load.uri] == number]

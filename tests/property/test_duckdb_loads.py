@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, Reject, Rejects
+from file_cdk.core.ports import LoadedFile, Reject, Rejects, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
@@ -98,7 +98,7 @@ def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, 
         destination = DuckDBDestination(path, limits=limits)
         destination.open()
         for number, step in enumerate(steps):
-            table = destination.table("t")
+            table = destination.table(TableName("t"))
             if step.action in ("load", "abort"):
                 values = write(destination, step, number * 100)
                 model.apply(step, values)
@@ -112,7 +112,7 @@ def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, 
                 destination = DuckDBDestination(path, limits=limits)
                 destination.open()
         asked = [Step("load", uri, version, "int", (), 0) for version in range(4) for uri in ("a", "c d", "b")]
-        table = destination.table("t")
+        table = destination.table(TableName("t"))
         table.flush()
         unloaded = table.unloaded([file_of(step) for step in asked])
         to_retry = table.unloaded([file_of(step) for step in asked], with_rejects=True)
@@ -125,7 +125,7 @@ def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, 
 
 def write(destination: DuckDBDestination, step: Step, base: int) -> list[Any]:
     """Loads the file, or begins to and aborts. Answers its values, each a different one."""
-    table = destination.table("t")
+    table = destination.table(TableName("t"))
     kind, value_of = KINDS[step.kind]
     table.widen(pa.schema([("v", kind)]))
     file = file_of(step)

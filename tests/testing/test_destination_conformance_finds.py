@@ -10,7 +10,7 @@ from duckdb_landing import DuckDBLanding
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.testing.destination_conformance import DestinationConformance
 
 
@@ -71,13 +71,13 @@ class FaultyDestination(Faulty):
         super().__init__(inner)
         self.faulty_table = table
 
-    def table(self, stream: str, source: str | None = None, folder: str = "") -> Any:
+    def table(self, table: TableName) -> Any:
         try:
-            return self.faulty_table(self.inner.table(stream, source, folder))
+            return self.faulty_table(self.inner.table(table))
         except ConfigError:
             if self.faulty_table is not TakesEverySource:
                 raise
-            return self.inner.table(stream, None, folder)
+            return self.inner.table(TableName(table.stream))
 
 
 class TakesEverySource(Faulty):

@@ -11,23 +11,16 @@ from pathlib import Path
 import duckdb
 
 from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
-from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
-from file_cdk.destinations.duckdb.reading import (
-    KnownFiles,
-    RejectedRecord,
-    check_database,
-    count_rejected,
-    known_files,
-    rejected_records,
-)
+from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
-from file_cdk.destinations.duckdb.types import missing_types
 
 _MAX_THREADS = 4
 
@@ -52,8 +45,8 @@ class DuckDBDestination:
         memory_limit_bytes: int | None = None,
         limits: WriteLimits | None = None,
     ) -> None:
-        self._path = str(path)
-        self._run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self.path = str(path)
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
         self._limits = limits or WriteLimits()
         self._session: Session | None = None
@@ -65,97 +58,64 @@ class DuckDBDestination:
     def encoder(self) -> ArrowIpcEncoder:
         return ArrowIpcEncoder()
 
-    @property
-    def path(self) -> str:
-        return self._path
-
-    @property
-    def run(self) -> str:
-        return self._run
-
     def open(self) -> None:
         """Creates the file if it is missing or empty. Raises DestinationError."""
         settings: Settings = {
-            "temp_directory": f"{self._path}.tmp",
+            "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
             # What is inserted at once has work for two; each more takes its own memory for every column.
             "threads": min(_MAX_THREADS, os.cpu_count() or 1),
         }
-        connection, self._created = open_to_write(self._path, settings)
-        if not self._created and is_tight(self._path):
+        connection, self._created = open_to_write(self.path, settings)
+        if not self._created and is_tight(self.path):
             with closing(connection):
-                give_back(connection, self._path)  # what an earlier run had no room to give
-            connection, _ = open_to_write(self._path, settings)
+                give_back(connection, self.path)  # what an earlier run had no room to give
+            connection, _ = open_to_write(self.path, settings)
         try:
-            with translating(self._path, "opening"):
+            with translating(self.path, "opening"):
                 # The limit comes after the connection, which may have to replay what a crash left behind.
                 memory = MemoryBudget(connection, self._memory_limit_bytes)
                 memory.provide(columns=0)
-                session = Session(self._path, connection, memory)
-            with session.transaction("preparing the ledger"):
-                Ledger(session, self._run).create()
+                session = Session(self.path, connection, memory)
+            create_ledger(session)
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
         self._session = session
 
-    def table(self, stream: str, source: str | None = None, folder: str = "") -> DuckDBTable:
+    def table(self, table: TableName) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
-        ConfigError when the table holds files of another source, or from outside of the folder."""
+        ConfigError when the table holds files of another origin, or from outside of the folder."""
         if self._session is None:
             raise InternalError("the destination is not open")
-        if stream in self._tables:
-            return self._tables[stream]
-        for other in self._tables:
-            if folded(other) == folded(stream):
-                raise DestinationError(
-                    f"streams {other!r} and {stream!r} would share one table in DuckDB database {self._path!r}, "
-                    "where case makes no difference",
-                    remedy="Give one of them another name",
-                )
-        missing = missing_types(self._session.connection)
-        table = DuckDBTable(self._session, self._run, stream, self._limits, missing, self._begins)
-        ledger = Ledger(self._session, self._run)
-        if not table.exists and ledger.has_rows(stream):  # somebody dropped it
-            with self._session.transaction("updating the ledger"):
-                ledger.forget_rows(stream)
-        if source is not None:
-            ledger.claim(stream, source, has_table=table.exists)
-        if folder and table.exists:
-            ledger.require_folder(stream, folder)
-        self._tables[stream] = table
-        return table
+        if table.stream not in self._tables:
+            for other in self._tables:
+                if folded(other) == folded(table.stream):
+                    raise shared_table(other, table.stream, self.path)
+            ledger = Ledger(self._session, self.run, table.stream)
+            self._tables[table.stream] = DuckDBTable(ledger, table, self._limits, self._begins)
+        return self._tables[table.stream]
 
     def _begins(self, table: DuckDBTable) -> None:
         """Files of one table at most wait in memory."""
         if self._writing is not None and self._writing is not table:
-            self._writing.flush()
+            self._writing.write_waiting()
         self._writing = table
 
-    def flush(self) -> None:
-        """Makes every committed file durable. Raises DestinationError."""
-        for table in self._tables.values():
-            table.flush()
+    def check(self) -> bool:
+        """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
+        return check_database(self.path)
+
+    def known(self, table: TableName) -> AbstractContextManager[Known]:
+        """The database is locked while its ledger is copied."""
+        return known_files(self.path, table)
 
     def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
-        """The first `limit` rejected records that are kept, of one stream or of all; a file's together and in its order.
-
-        For a destination that is not open: it opens the database itself, at once, to read only. Raises DestinationError when
-        that cannot be done or no sync made the database, ConfigError when it holds no such stream.
-        """
-        return rejected_records(self._path, stream, limit)
+        """Opens the database at once, to read only."""
+        return rejected_records(self.path, stream, limit)
 
     def rejected(self, stream: str | None = None) -> int:
-        """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
-        return count_rejected(self._path, stream)
-
-    def known(self, stream: str, source: str | None = None, folder: str = "") -> AbstractContextManager[KnownFiles]:
-        """See core.ports.Inspectable; for a destination that is not open. The database is locked while its ledger is copied."""
-        return known_files(self._path, stream, source, folder)
-
-    def check(self) -> bool:
-        """See core.ports.Inspectable; for a destination that is not open."""
-        return check_database(self._path)
+        return count_rejected(self.path, stream)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a
@@ -178,19 +138,18 @@ class DuckDBDestination:
                 self._remove_if_unused(session)
         except DestinationError as exc:
             first = exc
-        if first is not None or sys.exc_info()[0] is not None or is_tight(self._path):
-            give_back(session.connection, self._path)
+        if first is not None or sys.exc_info()[0] is not None or is_tight(self.path):
+            give_back(session.connection, self.path)
         try:
             session.close()
         except duckdb.Error as exc:
-            first = first or translated(exc, self._path, "closing")
+            first = first or translated(exc, self.path, "closing")
         if first is not None:
             raise first
 
     def _remove_if_unused(self, session: Session) -> None:
         """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""
-        ledger = Ledger(session, self._run)
-        if not (ledger.is_empty() and ledger.is_alone()):
+        if not is_unused(session):
             return
         session.run("closing", "CHECKPOINT")  # then closing touches no file beside it, which might be another's by then
-        remove(self._path)
+        remove(self.path)

@@ -95,12 +95,12 @@ _BY_KIND: tuple[tuple[tuple[type[duckdb.Error], ...], str, str], ...] = (
 
 
 @contextmanager
-def translating(path: str, doing: str, uri: str | None = None) -> Iterator[None]:
+def translating(path: str, doing: str) -> Iterator[None]:
     """doing: what failed if this fails, as in "reading the ledger"."""
     try:
         yield
     except duckdb.Error as exc:
-        raise translated(exc, path, doing, uri) from exc
+        raise translated(exc, path, doing) from exc
 
 
 def translated(cause: duckdb.Error, path: str, doing: str, uri: str | None = None) -> DestinationError:
@@ -109,17 +109,17 @@ def translated(cause: duckdb.Error, path: str, doing: str, uri: str | None = Non
     return DestinationError(f"{place} {path!r} failed: {reason}", uri=uri, remedy=remedy)
 
 
-def concerns_rows(cause: duckdb.Error) -> bool:
+def _concerns_rows(cause: duckdb.Error) -> bool:
     """Whether other rows may well be taken: the fault is not the disk's or the database's."""
     if _is_of_memory(cause):
         return not isinstance(cause, duckdb.FatalException)
     return not isinstance(cause, _WHOLE_DATABASE)
 
 
-def refused(cause: duckdb.Error, path: str, doing: str, uri: str) -> RowsRefusedError | DestinationError:
+def refused(cause: duckdb.Error, path: str, doing: str, uri: str | None) -> RowsRefusedError | DestinationError:
     """The first when other files may well be loaded."""
     error = translated(cause, path, doing, uri)
-    if not concerns_rows(cause):
+    if not _concerns_rows(cause):
         return error
     return RowsRefusedError(error.message, uri=uri, remedy=error.remedy)
 

@@ -161,6 +161,8 @@ def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
 
 
 _TIGHT_BYTES = 64 << 20
+"""Free space below which a disk counts as nearly full, in bytes."""
+
 _HEADERS_BYTES = 3 * 4096
 """In front of the first block: https://duckdb.org/docs/stable/internals/storage"""
 

@@ -19,6 +19,7 @@ from file_cdk.destinations.duckdb.session import INPUT, Session, integers, repea
 from file_cdk.destinations.duckdb.types import converted, exact_type, fits
 
 _TOGETHER_BYTES = 1 << 30
+"""Maximum of rows inserted by one statement, in bytes: offsets in columns of text have 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _provide_memory(session: Session, stream: str, pieces: Sequence[Piece]) -> N
 
 
 def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Pieces with equal columns, at most _TOGETHER_BYTES of them at once: offsets in columns of text have 31 bits."""
+    """Pieces with equal columns, at most _TOGETHER_BYTES of them at once."""
     for _, equal in groupby((piece for piece in pieces if piece.batch.num_rows), key=lambda piece: piece.batch.schema):
         run: list[Piece] = []
         size_bytes = 0

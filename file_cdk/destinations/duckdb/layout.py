@@ -9,10 +9,10 @@ from functools import partial
 import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
+from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.errors import translating
-from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.ledger import IN_SCHEMA, Ledger, create_table
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, column_names, folded, quoted
-from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.types import arrow_type, converted, exact_type, sql_type, table_type, wider
 
 
@@ -41,13 +41,36 @@ class Layout:
         return Layout(True, types, column_names(types, self.columns))
 
 
-def read_layout(session: Session, ledger: Ledger, stream: str) -> Layout:
+def checked_layout(ledger: Ledger, table: TableName) -> Layout:
+    """Raises DestinationError when the name is taken by something else, or when there are rows the ledger knows nothing of;
+    ConfigError when the table holds files that do not belong into it."""
+    ledger.check_name()
+    layout = read_layout(ledger)
+    if layout.exists:
+        _check_rows(ledger)
+        ledger.check_files(table)
+    return layout
+
+
+def _check_rows(ledger: Ledger) -> None:
+    if ledger.has_rows():
+        return
+    session, stream = ledger.session, ledger.stream
+    [(has_rows,)] = session.run("reading a table", f"SELECT EXISTS (SELECT 1 FROM {quoted(stream)})")
+    if has_rows:
+        raise DestinationError(
+            f"table {stream!r} in DuckDB database {session.path!r} has rows, but the ledger knows none",
+            remedy="Loading again would double them: drop the table, or give the stream another name",
+        )
+
+
+def read_layout(ledger: Ledger) -> Layout:
     """Raises DestinationError when what has the stream's name is not a table that file_cdk made."""
+    session, stream = ledger.session, ledger.stream
     found = session.run(
         "looking for tables",
-        "SELECT table_name, false FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = current_schema() UNION ALL SELECT view_name, true FROM duckdb_views() "
-        "WHERE database_name = current_database() AND schema_name = current_schema() AND NOT internal",
+        f"SELECT table_name, false FROM duckdb_tables() WHERE {IN_SCHEMA} "
+        f"UNION ALL SELECT view_name, true FROM duckdb_views() WHERE {IN_SCHEMA} AND NOT internal",
     )
     kinds = [is_view for name, is_view in found if folded(name) == folded(stream)]
     if not kinds:
@@ -62,7 +85,7 @@ def read_layout(session: Session, ledger: Ledger, stream: str) -> Layout:
             remedy="Give the stream another name, or load into another database; nothing was changed",
         )
     data = {column: arrow_type(kind) for column, kind in types.items() if column not in METADATA_COLUMNS}
-    original = {column: name for name, column in ledger.renamed_columns(stream).items()}
+    original = {column: name for name, column in ledger.renamed_columns().items()}
     names = {column: original.get(column, column) for column in data}
     return Layout(
         True,
@@ -71,30 +94,26 @@ def read_layout(session: Session, ledger: Ledger, stream: str) -> Layout:
     )
 
 
-def change(session: Session, ledger: Ledger, stream: str, now: Layout, wanted: Layout) -> Layout:
+def change(ledger: Ledger, now: Layout, wanted: Layout) -> Layout:
     """Creates or alters the table, in the transaction that is open.
 
     Answers what it has become: where a type that is wanted would change a value that is stored, text.
     """
-    doing = f"widening table {stream!r}"
-    table = quoted(stream)
+    run = partial(ledger.session.run, f"widening table {ledger.stream!r}")
+    table = quoted(ledger.stream)
     types = dict(wanted.types)
     if not now.exists:
         columns = {wanted.columns[name]: sql_type(kind) for name, kind in types.items()} | METADATA_COLUMNS
-        spelled = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
-        session.run(doing, f"CREATE TABLE {table} ({spelled})")
-        ledger.forget_rows(stream)
+        create_table(run, ledger.stream, columns)
     for name, kind in wanted.types.items() if now.exists else ():
         column = quoted(wanted.columns[name])
         known = now.types.get(name)
         if known is None:
-            session.run(doing, f"ALTER TABLE {table} ADD COLUMN {column} {sql_type(kind)}")
+            run(f"ALTER TABLE {table} ADD COLUMN {column} {sql_type(kind)}")
         elif not known.equals(kind):
-            exact = types[name] = exact_type(partial(session.run, doing), table, column, known, kind)
+            exact = types[name] = exact_type(run, table, column, known, kind)
             using = converted(column, known, exact)
-            session.run(
-                doing, f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {sql_type(exact)} USING {using}"
-            )
+            run(f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {sql_type(exact)} USING {using}")
     if wanted.columns != now.columns:
-        ledger.set_renamed_columns(stream, {name: col for name, col in wanted.columns.items() if name != col})
+        ledger.set_renamed_columns({name: col for name, col in wanted.columns.items() if name != col})
     return Layout(True, types, wanted.columns)

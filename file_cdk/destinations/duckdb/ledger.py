@@ -9,18 +9,20 @@ that were left out; rejects.py has the first of them. Times are UTC.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, Rejects
+from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened
-from file_cdk.destinations.duckdb.names import folded, literal, quoted
-from file_cdk.destinations.duckdb.rejects import REJECTS, REJECTS_LAYOUT, RejectLog
+from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, literal, quoted
+from file_cdk.destinations.duckdb.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
 
 FILES = "_file_cdk_files"
@@ -50,248 +52,251 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
 
 _US = pa.timestamp("us")
 
+_READING, _UPDATING = "reading the ledger", "updating the ledger"
+
+IN_SCHEMA = "database_name = current_database() AND schema_name = current_schema()"
+
+
+def create_ledger(session: Session) -> None:
+    """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
+    doing = "preparing the ledger"
+    with session.transaction(doing):
+        found = ledger_tables(session, doing)
+        for table, layout in LAYOUTS.items():
+            if table not in found:
+                create_table(partial(session.run, doing), table, layout)
+
+
+def create_table(run: Callable[[str], object], table: str, columns: Mapping[str, str]) -> None:
+    """run: runs SQL. columns: type by name."""
+    spelled = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+    run(f"CREATE TABLE {quoted(table)} ({spelled})")
+
+
+def ledger_tables(session: Session, doing: str) -> Mapping[str, Mapping[str, str]]:
+    """Those of LAYOUTS that exist. Raises DestinationError when one of that name has other columns than expected."""
+    found = layouts_found(session, doing)
+    for table, columns in found.items():
+        if columns != LAYOUTS[table]:
+            raise DestinationError(
+                f"table {table!r} in DuckDB database {session.path!r} has other columns than this version writes",
+                remedy="Use the version of file_cdk that wrote it, or load into a new database",
+            )
+    return found
+
+
+def layouts_found(session: Session, doing: str) -> Mapping[str, Mapping[str, str]]:
+    """The columns of the tables that are called as those of LAYOUTS."""
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind in session.run(
+        doing,
+        f"SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE {IN_SCHEMA} "
+        "AND list_contains(?, table_name) ORDER BY table_name, column_index",
+        [list(LAYOUTS)],
+    ):
+        found.setdefault(table, {})[column] = kind
+    return found
+
+
+def is_unused(session: Session) -> bool:
+    """Whether no file of any stream was loaded or failed, and the database has no tables but the ledger's."""
+    [(is_used,)] = session.run(
+        _READING,
+        f"SELECT EXISTS (SELECT 1 FROM {FILES}) OR EXISTS (SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = current_database() "
+        "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
+        [list(LAYOUTS)],
+    )
+    return not is_used
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """session: every statement runs in it, within its transaction if one is open. run: names this run in each row."""
+    """The entries of one stream. session: every statement runs in it, within its transaction if one is open. run: names this
+    run in each row."""
 
     session: Session
     run: str
+    stream: str
 
-    @property
-    def rejects(self) -> RejectLog:
-        return RejectLog(self.session, self.run)
-
-    def create(self) -> None:
-        """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
-        doing = "preparing the ledger"
-        found = self.tables(doing)
-        for table, layout in LAYOUTS.items():
-            if table not in found:
-                spelled = ", ".join(f"{quoted(name)} {kind}" for name, kind in layout.items())
-                self.session.run(doing, f"CREATE TABLE {quoted(table)} ({spelled})")
-
-    def tables(self, doing: str) -> set[str]:
-        """Which of its tables exist. Raises DestinationError when one of that name has other columns than expected."""
-        rows = self.session.run(
-            doing,
-            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = current_schema() AND list_contains(?, table_name) ORDER BY table_name, column_index",
-            [list(LAYOUTS)],
-        )
-        found = {table for table, _, _ in rows}
-        for table in found:
-            if {name: kind for of, name, kind in rows if of == table} != LAYOUTS[table]:
-                raise DestinationError(
-                    f"table {table!r} in DuckDB database {self.session.path!r} has other columns than this version writes",
-                    remedy="Use the version of file_cdk that wrote it, or load into a new database",
-                )
-        return found
-
-    def unloaded(
-        self, stream: str, files: Sequence[RemoteFile], *, has_table: bool, with_rejects: bool = False
-    ) -> list[bool]:
-        """In the order of `files`. has_table: without one, only files without rows can count as loaded. with_rejects: those
-        that were loaded with rejects do not count as loaded."""
-        asked = {"n": integers(range(len(files))), **_versions(files)}
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        """In the order of `files`. with_rejects: those that were loaded with rejects do not count as loaded."""
+        if not files:
+            return []
         found = self.session.run(
-            "reading the ledger",
+            _READING,
             f"SELECT f.n FROM {INPUT} f ANTI JOIN {FILES} l ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url "
             "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
-            "AND (l.rows = 0 OR ?) AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
-            [stream, has_table, with_rejects],
-            reader(asked),
+            "AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
+            [self.stream, with_rejects],
+            reader({"n": integers(range(len(files))), **_versions(files)}),
         )
         answer = [False] * len(files)
         for (n,) in found:
             answer[n] = True
         return answer
 
-    def known(self, stream: str, uris: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Which of the files have rows of some version in the table, and which have any entry here."""
+    def forget(self, uris: Sequence[str]) -> list[str]:
+        """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
         found = self.session.run(
-            "reading the ledger",
+            _READING,
             f"SELECT l.url, bool_or(l.status = 'loaded' AND l.rows > 0) FROM {FILES} l SEMI JOIN {INPUT} f "
             "ON f.url = l.url WHERE l.stream = ? GROUP BY l.url ORDER BY l.url",
-            [stream],
+            [self.stream],
             urls(uris),
         )
-        return [url for url, has_rows in found if has_rows], [url for url, _ in found]
+        if found:
+            sql = f"DELETE FROM {FILES} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})"
+            self._update(sql, [url for url, _ in found])
+        forget_rejects(self.session, self.stream, uris)
+        return [url for url, has_rows in found if has_rows]
 
-    def forget(self, stream: str, uris: Sequence[str]) -> None:
-        """Removes all entries of these files. Their rejects have to be removed as well."""
-        if uris:
-            self.session.run(
-                "updating the ledger",
-                f"DELETE FROM {FILES} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
-                [stream],
-                urls(uris),
-            )
-
-    def add_loaded(self, stream: str, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
+    def add_loaded(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Adds entries, and rejects, for files that have none."""
-        entries = [(file, load.rows, load.rejects.total(), "loaded", None) for file, load in loads]
-        self._add(stream, entries)
-        self.rejects.add(stream, [(file, load.rejects) for file, load in loads])
+        self._add([(file, load.rows, load.rejects.total(), "loaded", None) for file, load in loads])
+        add_rejects(self.session, self.run, self.stream, [(file, load.rejects) for file, load in loads])
 
-    def set_failed(self, stream: str, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
+    def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays.
 
         Rejects replace all older ones of the file. Without any, those of the version that is loaded stay too.
         """
         rejected = None if rejects is None else rejects.total()
-        with self.session.transaction("updating the ledger"):
-            self.session.run(
-                "updating the ledger",
-                f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})",
-                [stream],
-                urls([file.uri]),
-            )
+        with self.session.transaction(_UPDATING):
+            self._forget_failed([file.uri])
             if rejected:
-                self.rejects.forget(stream, [file.uri])
-            self._add(stream, [(file, None, rejected, "failed", error)])
+                forget_rejects(self.session, self.stream, [file.uri])
+            self._add([(file, None, rejected, "failed", error)])
             if rejects is not None and rejected:
-                self.rejects.add(stream, [(file, rejects)])
+                add_rejects(self.session, self.run, self.stream, [(file, rejects)])
             else:
-                self._forget_rejects_without_entry(stream, urls([file.uri]))
+                self._forget_rejects_without_entry([file.uri])
 
-    def failed(self, stream: str, limit: int) -> list[str]:
-        """Urls of files of which some version failed, at most so many."""
-        found = self.session.run(
-            "reading the ledger",
-            f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?",
-            [stream, limit],
-        )
-        return [url for (url,) in found]
+    def failed(self, limit: int) -> list[str]:
+        """Urls of files of which some version failed. limit: maximum number of them."""
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?"
+        return [url for (url,) in self._read(sql, limit)]
 
-    def forget_failed(self, stream: str, uris: Sequence[str]) -> None:
+    def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the entries of versions that failed, and their rejects; those of versions that are loaded stay."""
-        with self.session.transaction("updating the ledger"):
-            self.session.run(
-                "updating the ledger",
-                f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})",
-                [stream],
-                urls(uris),
-            )
-            self._forget_rejects_without_entry(stream, urls(uris))
+        with self.session.transaction(_UPDATING):
+            self._forget_failed(uris)
+            self._forget_rejects_without_entry(uris)
 
-    def _add(self, stream: str, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
-        files = [entry[0] for entry in entries]
+    def _forget_failed(self, uris: Sequence[str]) -> None:
+        self._update(
+            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})", uris
+        )
+
+    def _add(self, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
         rows = {
-            **_versions(files),
+            **_versions([entry[0] for entry in entries]),
             "rows": integers([entry[1] for entry in entries]),
             "rejected": integers([entry[2] for entry in entries]),
             "status": texts([entry[3] for entry in entries]),
             "error": texts([entry[4] for entry in entries]),
         }
         self.session.run(
-            "updating the ledger",
+            _UPDATING,
             f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ? '
             f"FROM {INPUT}",
-            [stream, datetime.now(UTC).replace(tzinfo=None), self.run],
+            [self.stream, datetime.now(UTC).replace(tzinfo=None), self.run],
             reader(rows),
         )
 
-    def forget_rows(self, stream: str) -> None:
+    def forget_rows(self) -> None:
         """Removes the entries of files whose rows were in a table that is gone."""
-        self.session.run(
-            "updating the ledger",
-            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0",
-            [stream],
-        )
-        self._forget_rejects_without_entry(stream)
+        if self.has_rows():
+            with self.session.transaction(_UPDATING):
+                self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0")
+                self._forget_rejects_without_entry()
 
-    def _forget_rejects_without_entry(self, stream: str, among: pa.RecordBatchReader | None = None) -> None:
+    def _forget_rejects_without_entry(self, among: Sequence[str] | None = None) -> None:
         """Removes rejects of versions that no entry says to have any. among: urls; None for all."""
-        self.session.run(
-            "updating the ledger",
+        self._update(
             f"DELETE FROM {REJECTS} r WHERE stream = ? {'' if among is None else f'AND url IN (SELECT url FROM {INPUT})'} "
             f"AND NOT EXISTS (SELECT 1 FROM {FILES} l WHERE l.stream = r.stream AND l.url = r.url "
             "AND l.modified_at = r.modified_at AND l.rejected > 0)",
-            [stream],
             among,
         )
 
-    def is_empty(self) -> bool:
-        """Whether no file of any stream was loaded or failed."""
-        [(found,)] = self.session.run("reading the ledger", f"SELECT EXISTS (SELECT 1 FROM {FILES})")
-        return not found
-
-    def is_alone(self) -> bool:
-        """Whether the database has no tables but the ledger's."""
-        [(found,)] = self.session.run(
-            "reading the ledger",
-            "SELECT EXISTS (SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
-            "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
-            [list(LAYOUTS)],
-        )
-        return not found
-
-    def has_rows(self, stream: str) -> bool:
-        """Whether some file of the stream is loaded and has rows."""
-        [(found,)] = self.session.run(
-            "reading the ledger",
-            f"SELECT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0)",
-            [stream],
+    def has_rows(self) -> bool:
+        """Whether some file is loaded and has rows."""
+        [(found,)] = self._read(
+            f"SELECT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0)"
         )
         return bool(found)
 
-    def require_folder(self, stream: str, folder: str) -> None:
-        """folder: what the uris of the stream's files begin with. Raises ConfigError when rows of other files are loaded."""
-        found = self.session.run(
-            "reading the ledger",
-            f"SELECT min(url) FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0 "
-            "AND NOT starts_with(url, ?)",
-            [stream, folder],
-        )
-        if found != [(None,)]:
-            [(other,)] = found
-            raise ConfigError(
-                f"table {stream!r} in DuckDB database {self.session.path!r} holds files from outside of the folder "
-                f"{folder!r}, such as {shortened(other)!r}",
-                remedy=f"Load them into another table (--table). If all belong into one, say so: --table {shlex.quote(stream)}",
-            )
+    def claim(self, origin: str) -> None:
+        """Notes where the files come from."""
+        if self._origin() != origin:
+            with self.session.transaction(_UPDATING):
+                self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
+                self.session.run(_UPDATING, f"INSERT INTO {STREAMS} VALUES (?, ?)", [self.stream, origin])
 
-    def claim(self, stream: str, source: str, *, has_table: bool) -> None:
-        """Notes where the stream's files come from. Raises ConfigError when files from elsewhere are loaded."""
-        if self.is_claimed(stream, source, has_table=has_table):
-            return
-        doing = "updating the ledger"
-        with self.session.transaction(doing):
-            self.session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [stream])
-            self.session.run(doing, f"INSERT INTO {STREAMS} VALUES (?, ?)", [stream, source])
+    def _origin(self) -> str | None:
+        found = self._read(f"SELECT source FROM {STREAMS} WHERE stream = ?")
+        return found[0][0] if found else None
 
-    def is_claimed(self, stream: str, source: str, *, has_table: bool) -> bool:
-        """Whether the stream's files are noted to come from there. Raises ConfigError when files from elsewhere are loaded, and
-        their rows are there still: somebody may have dropped the table."""
-        found = self.session.run("reading the ledger", f"SELECT source FROM {STREAMS} WHERE stream = ?", [stream])
-        if found == [(source,)]:
-            return True
-        if found and has_table and self.has_rows(stream):
-            [(other,)] = found
-            update = f"UPDATE {STREAMS} SET source = {literal(source)} WHERE stream = {literal(stream)}"
+    def check_files(self, table: TableName) -> None:
+        """Raises ConfigError when rows are loaded of files that do not belong into the table."""
+        where = f"table {self.stream!r} in DuckDB database {self.session.path!r}"
+        known = self._origin()
+        if table.origin is not None and known not in (None, table.origin) and self.has_rows():
+            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.stream)}"
             raise ConfigError(
-                f"table {stream!r} in DuckDB database {self.session.path!r} holds the files of {other!r}, not of {source!r}",
+                f"{where} holds the files of {known!r}, not of {table.origin!r}",
                 remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
             )
-        return False
-
-    def namesake(self, stream: str) -> str | None:
-        """Another stream in the ledger whose table would be the same one: its name differs in case only."""
-        found = self.session.run("reading the ledger", f"SELECT DISTINCT stream FROM {FILES} ORDER BY stream")
-        return next((name for (name,) in found if name != stream and folded(name) == folded(stream)), None)
-
-    def renamed_columns(self, stream: str) -> dict[str, str]:
-        """Table column by the name in the files, where the two differ."""
-        found = self.session.run(
-            "reading the ledger", f"SELECT name, column_name FROM {COLUMNS} WHERE stream = ?", [stream]
+        if not table.folder:
+            return
+        [(other,)] = self._read(
+            f"SELECT min(url) FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0 "
+            "AND NOT starts_with(url, ?)",
+            table.folder,
         )
-        return dict(found)
+        if other is not None:
+            raise ConfigError(
+                f"{where} holds files from outside of the folder {table.folder!r}, such as {shortened(other)!r}",
+                remedy="Load them into another table (--table). If all belong into one, say so: "
+                f"--table {shlex.quote(self.stream)}",
+            )
 
-    def set_renamed_columns(self, stream: str, columns: Mapping[str, str]) -> None:
-        self.session.run("updating the ledger", f"DELETE FROM {COLUMNS} WHERE stream = ?", [stream])
+    def check_name(self) -> None:
+        """Raises DestinationError when no table may be called like the stream, or another stream's table is."""
+        where = f"in DuckDB database {self.session.path!r}"
+        if not self.stream or "\0" in self.stream or folded(self.stream).startswith(RESERVED_PREFIX):
+            raise DestinationError(
+                f"a table {where} cannot be called {self.stream!r}", remedy="Give the stream another name"
+            )
+        found = self.session.run(_READING, f"SELECT DISTINCT stream FROM {FILES} ORDER BY stream")
+        for (other,) in found:
+            if other != self.stream and folded(other) == folded(self.stream):
+                raise shared_table(other, self.stream, self.session.path)
+
+    def renamed_columns(self) -> dict[str, str]:
+        """Table column by the name in the files, where the two differ."""
+        return dict(self._read(f"SELECT name, column_name FROM {COLUMNS} WHERE stream = ?"))
+
+    def set_renamed_columns(self, columns: Mapping[str, str]) -> None:
+        self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
         for name, column in columns.items():
-            self.session.run("updating the ledger", f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [stream, name, column])
+            self.session.run(_UPDATING, f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [self.stream, name, column])
+
+    def _read(self, sql: str, *parameters: str | int) -> list[tuple[Any, ...]]:
+        """sql: its first parameter is the stream."""
+        return self.session.run(_READING, sql, [self.stream, *parameters])
+
+    def _update(self, sql: str, uris: Sequence[str] | None = None) -> None:
+        """sql: its parameter is the stream, and its input the uris, if there are any."""
+        self.session.run(_UPDATING, sql, [self.stream], None if uris is None else urls(uris))
+
+
+def shared_table(one: str, other: str, path: str) -> DestinationError:
+    return DestinationError(
+        f"streams {one!r} and {other!r} would share one table in DuckDB database {path!r}, where case makes no difference",
+        remedy="Give one of them another name",
+    )
 
 
 def urls(uris: Sequence[str]) -> pa.RecordBatchReader:

@@ -24,10 +24,10 @@ so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500
 """
 
 VECTOR_ROWS = 2048
-"""So many rows DuckDB appends, logs and checkpoints at a time."""
+"""Number of rows that DuckDB appends, logs and checkpoints at a time: a vector."""
 
 _LIGHT_BYTES = 32 << 20
-"""Vectors of so much fit into NARROW_BYTES."""
+"""Maximum weight of a vector that fits into NARROW_BYTES, in bytes."""
 
 _BYTES_PER_BYTE = 2
 """A value takes whole blocks of 256 KB in memory, and a copy is made of the longest. Measured: 2,048 values of 200 KB pass
@@ -121,7 +121,7 @@ class MemoryBudget:
         self.available_bytes = self.fixed_bytes or _size_bytes(text)
 
     def provide(self, columns: int) -> None:
-        """Makes sure that a table with so many columns can be written. Raises duckdb.Error."""
+        """Makes sure that a table of this width can be written. Raises duckdb.Error."""
         self.columns = max(self.columns, columns)
         self._raise_to(self._needed_bytes())
 
@@ -131,7 +131,7 @@ class MemoryBudget:
         self._raise_to(min(self._needed_bytes(), self.available_bytes))
 
     def admit(self, table: str, batches: Iterable[tuple[pa.RecordBatch, int]]) -> None:
-        """Makes sure that these rows, in batches of so many bytes, can be added to the table. Raises NotEnoughMemory and
+        """Makes sure that these rows can be added to the table. batches: each with its bytes. Raises NotEnoughMemory and
         duckdb.Error."""
         tail = self.tails.setdefault(table, Tail())
         before = tail.copy()

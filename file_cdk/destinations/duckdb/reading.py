@@ -6,85 +6,74 @@ The database is locked only while its ledger is copied, so that a listing of hou
 # ruff: noqa: S608 - names are constant, and values are parameters
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from file_cdk.core.errors import ConfigError, DestinationError
-from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.run_folder import run_folder
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write, remove
-from file_cdk.destinations.duckdb.ledger import FILES, LAYOUTS, STREAMS, Ledger
+from file_cdk.destinations.duckdb.layout import checked_layout
+from file_cdk.destinations.duckdb.ledger import (
+    FILES,
+    LAYOUTS,
+    STREAMS,
+    Ledger,
+    create_table,
+    layouts_found,
+    ledger_tables,
+)
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.rejects import REJECTS
 from file_cdk.destinations.duckdb.session import INPUT, Session
-from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
-from file_cdk.destinations.duckdb.types import missing_types
 
 _DOING = "reading the ledger"
 _SETTINGS: Settings = {"threads": 1}
 _ROWS_AT_ONCE = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFiles:
-    """A copy of the entries of one stream's loaded files; None where there are none to ask."""
-
-    stream: str
-    copy: Ledger | None = None
-    has_table: bool = False
-
-    def unloaded(self, files: Sequence[RemoteFile]) -> list[bool]:
-        if self.copy is None or not files:
-            return [True] * len(files)
-        return self.copy.unloaded(self.stream, files, has_table=self.has_table)
+def _session(path: str, connection: duckdb.DuckDBPyConnection) -> Session:
+    with translating(path, "opening"):
+        return Session(path, connection, MemoryBudget(connection))
 
 
 @contextmanager
-def known_files(path: str, stream: str, source: str | None, folder: str = "") -> Iterator[KnownFiles]:
+def known_files(path: str, table: TableName) -> Iterator[Known]:
     """See core.ports.Inspectable. The copy takes 128 MiB of memory at most, and else room for temporary files."""
     if is_absent(path):
-        yield KnownFiles(stream)
+        yield lambda files: [True] * len(files)
         return
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
         settings: Settings = {**_SETTINGS, "temp_directory": scratch, "autoinstall_known_extensions": False}
         with closing(duckdb.connect(":memory:", config={**settings})) as connection:
             target = Session(path, connection, MemoryBudget(connection, NARROW_BYTES))
-            yield _copied(path, stream, source, folder, target)
+            target.memory.provide(columns=0)
+            create_table(target.execute, FILES, LAYOUTS[FILES])
+            _copy_entries(path, table, target)
+            yield Ledger(target, "", table.stream).unloaded
 
 
-def _copied(path: str, stream: str, source: str | None, folder: str, target: Session) -> KnownFiles:
-    target.memory.provide(columns=0)
+def _copy_entries(path: str, table: TableName, target: Session) -> None:
+    """Those of the files that are loaded, if there is a table that their rows are in."""
     with closing(open_to_read(path, _SETTINGS)) as connection:
-        with translating(path, "opening"):
-            session = Session(path, connection, MemoryBudget(connection))
-        ledger = Ledger(session, run="")
-        found = ledger.tables(_DOING)
-        if not found >= LAYOUTS.keys() - {REJECTS}:
-            return KnownFiles(stream)  # the next sync makes what is missing
-        # Refuses what a sync would refuse.
-        table = DuckDBTable(session, "", stream, WriteLimits(), missing_types(connection), lambda _: None)
-        try:
-            if source is not None:
-                ledger.is_claimed(stream, source, has_table=table.exists)
-            if folder and table.exists:
-                ledger.require_folder(stream, folder)
-            with translating(path, _DOING):
-                entries = connection.sql(
-                    f"SELECT * FROM {FILES} WHERE stream = ? AND status = 'loaded'", params=[stream]
-                )
-                rows = entries.to_arrow_reader(_ROWS_AT_ONCE)
-                target.execute(f"CREATE TABLE {FILES} AS SELECT * FROM {INPUT}", rows=rows)
-            return KnownFiles(stream, Ledger(target, run=""), table.exists)
-        finally:
-            table.close()
+        session = _session(path, connection)
+        if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS}:
+            return  # the next sync makes what is missing
+        layout = checked_layout(Ledger(session, "", table.stream), table)  # refuses what a sync would refuse
+        with translating(path, _DOING):
+            entries = connection.sql(
+                f"SELECT * FROM {FILES} WHERE stream = ? AND status = 'loaded' AND (\"rows\" = 0 OR ?)",
+                params=[table.stream, layout.exists],
+            )
+            rows = entries.to_arrow_reader(_ROWS_AT_ONCE)
+            target.execute(f"INSERT INTO {FILES} SELECT * FROM {INPUT}", rows=rows)
 
 
 def check_database(path: str) -> bool:
@@ -98,9 +87,7 @@ def check_database(path: str) -> bool:
                 connection.execute("CHECKPOINT")
             remove(path)
         else:
-            with translating(path, "opening"):
-                session = Session(path, connection, MemoryBudget(connection))
-            Ledger(session, run="").tables(_DOING)
+            ledger_tables(_session(path, connection), _DOING)
     if empty is not None:
         Path(path).touch(mode=empty.st_mode)
     return not absent
@@ -116,24 +103,6 @@ _REJECTS_SETTINGS: Settings = {
     "memory_limit": "1GiB",
     "preserve_insertion_order": True,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRecord:
-    """One record that is not in its stream's table. url, modified_at (UTC): the version of the file it stands in.
-
-    row, byte, reason, raw: as in Reject, but raw is text where it is UTF-8. rejected_at (UTC), run: when, and in which run.
-    """
-
-    stream: str
-    url: str
-    modified_at: datetime
-    row: int | None
-    byte: int | None
-    reason: str
-    raw: str | bytes | None
-    rejected_at: datetime
-    run: str
 
 
 def rejected_records(path: str, stream: str | None, limit: int | None) -> Iterator[RejectedRecord]:
@@ -186,41 +155,38 @@ def _open(path: str, stream: str | None) -> tuple[duckdb.DuckDBPyConnection, str
     """The database, and the stream as it spells it."""
     connection = open_to_read(path, _REJECTS_SETTINGS)
     try:
-        with translating(path, _READING_REJECTS):
-            connection.execute("SET enable_progress_bar = false")  # it would go to stdout
-            _check_tables(path, connection)
-            known = None if stream is None else _spelled(path, connection, stream)
+        session = _session(path, connection)
+        _check_tables(session)
+        return connection, None if stream is None else _spelled(session, stream)
     except BaseException:
         connection.close()
         raise
-    return connection, known
 
 
-def _check_tables(path: str, connection: duckdb.DuckDBPyConnection) -> None:
-    found = connection.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = current_schema() ORDER BY table_name, column_index"
-    ).fetchall()
+def _check_tables(session: Session) -> None:
+    found = layouts_found(session, _READING_REJECTS)
     for table in (REJECTS, FILES, STREAMS):
-        columns = {name: kind for of, name, kind in found if of == table}
-        if not columns:
+        if table not in found:
             raise DestinationError(
-                f"DuckDB database {path!r} has no table {table!r}",
+                f"DuckDB database {session.path!r} has no table {table!r}",
                 remedy="Name a database that file-cdk sync has written; the next sync into it makes what is missing",
             )
-        if columns != LAYOUTS[table]:
+        if found[table] != LAYOUTS[table]:
             raise DestinationError(
-                f"table {table!r} in DuckDB database {path!r} has other columns than this version reads",
+                f"table {table!r} in DuckDB database {session.path!r} has other columns than this version reads",
                 remedy="Use the version of file_cdk that wrote it",
             )
 
 
-def _spelled(path: str, connection: duckdb.DuckDBPyConnection, stream: str) -> str:
-    names = connection.execute(
-        f"SELECT stream FROM {FILES} UNION SELECT stream FROM {STREAMS} UNION SELECT stream FROM {REJECTS} ORDER BY 1"
-    ).fetchall()
+def _spelled(session: Session, stream: str) -> str:
+    names = session.run(
+        _READING_REJECTS,
+        f"SELECT stream FROM {FILES} UNION SELECT stream FROM {STREAMS} UNION SELECT stream FROM {REJECTS} ORDER BY 1",
+    )
     for (name,) in names:
         if folded(name) == folded(stream):
             return str(name)
     loaded = ", ".join(repr(name) for (name,) in names) or "none"
-    raise ConfigError(f"no sync loaded a table {stream!r} in DuckDB database {path!r}", remedy=f"Loaded are: {loaded}")
+    raise ConfigError(
+        f"no sync loaded a table {stream!r} in DuckDB database {session.path!r}", remedy=f"Loaded are: {loaded}"
+    )

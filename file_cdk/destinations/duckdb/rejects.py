@@ -10,7 +10,6 @@ were too many to keep. Times are UTC.
 
 import codecs
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -35,53 +34,47 @@ REJECTS_LAYOUT: Mapping[str, str] = {
 }
 
 _REJECT_BYTES = 300
-"""What one takes in memory besides its raw bytes, about."""
+"""Memory that one takes besides its raw bytes, about, in bytes."""
 
 _DOING = "updating the rejected records"
 
 
 def size_bytes(rejects: Rejects) -> int:
-    """What they take in memory, about."""
+    """Memory that they take, about."""
     return rejects.raw_bytes + _REJECT_BYTES * len(rejects.first)
 
 
-@dataclass(frozen=True, slots=True)
-class RejectLog:
-    """session: every statement runs in it, within its transaction if one is open. run: names this run in each row."""
+def add_rejects(session: Session, run: str, stream: str, files: Sequence[tuple[RemoteFile, Rejects]]) -> None:
+    """In one statement. The files have none there. run: names this run in each row."""
+    kept = [(file, reject) for file, rejects in files for reject in rejects.first]
+    if not kept:
+        return
+    raws = [_text_or_bytes(reject) for _, reject in kept]
+    rows = {
+        "url": texts([file.uri for file, _ in kept]),
+        "modified_at": integers([file.modified_us for file, _ in kept], pa.timestamp("us")),
+        "row": integers([reject.row for _, reject in kept]),
+        "byte_offset": integers([reject.byte for _, reject in kept]),
+        "reason": texts([reject.reason for _, reject in kept]),
+        "raw": blobs([text for text, _ in raws], pa.string()),
+        "raw_bytes": blobs([other for _, other in raws]),
+    }
+    session.run(
+        _DOING,
+        f'INSERT INTO {REJECTS} SELECT ?, url, modified_at, "row", byte_offset, reason, raw, raw_bytes, ?, ? FROM {INPUT}',
+        [stream, datetime.now(UTC).replace(tzinfo=None), run],
+        reader(rows),
+    )
 
-    session: Session
-    run: str
 
-    def add(self, stream: str, files: Sequence[tuple[RemoteFile, Rejects]]) -> None:
-        """In one statement. The files have none there."""
-        kept = [(file, reject) for file, rejects in files for reject in rejects.first]
-        if not kept:
-            return
-        raws = [_text_or_bytes(reject) for _, reject in kept]
-        rows = {
-            "url": texts([file.uri for file, _ in kept]),
-            "modified_at": integers([file.modified_us for file, _ in kept], pa.timestamp("us")),
-            "row": integers([reject.row for _, reject in kept]),
-            "byte_offset": integers([reject.byte for _, reject in kept]),
-            "reason": texts([reject.reason for _, reject in kept]),
-            "raw": blobs([text for text, _ in raws], pa.string()),
-            "raw_bytes": blobs([other for _, other in raws]),
-        }
-        self.session.run(
-            _DOING,
-            f'INSERT INTO {REJECTS} SELECT ?, url, modified_at, "row", byte_offset, reason, raw, raw_bytes, ?, ? FROM {INPUT}',
-            [stream, datetime.now(UTC).replace(tzinfo=None), self.run],
-            reader(rows),
-        )
-
-    def forget(self, stream: str, uris: Sequence[str]) -> None:
-        """Removes those of all versions of these files."""
-        self.session.run(
-            _DOING,
-            f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
-            [stream],
-            reader({"url": texts(uris)}),
-        )
+def forget_rejects(session: Session, stream: str, uris: Sequence[str]) -> None:
+    """Removes those of all versions of these files."""
+    session.run(
+        _DOING,
+        f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})",
+        [stream],
+        reader({"url": texts(uris)}),
+    )
 
 
 def _text_or_bytes(reject: Reject) -> tuple[bytes | None, bytes | None]:

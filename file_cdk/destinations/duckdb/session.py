@@ -44,7 +44,7 @@ def integers(values: Sequence[int | None], kind: pa.DataType | None = None) -> p
 
 
 def repeated(values: pa.Array, times: Sequence[int]) -> pa.Array:
-    """Run-end encoded column: each value so many times, at least once."""
+    """Run-end encoded column. times: how often each value comes, at least once."""
     ends = array("i", accumulate(times))
     return pa.Array.from_buffers(
         pa.run_end_encoded(pa.int32(), values.type),
@@ -91,10 +91,9 @@ class Session:
         sql: str,
         parameters: Sequence[Any] = (),
         rows: pa.RecordBatchReader | None = None,
-        uri: str | None = None,
     ) -> list[tuple[Any, ...]]:
         """The statement's result. Raises DestinationError; `doing` says what failed."""
-        with translating(self.path, doing, uri):
+        with translating(self.path, doing):
             return self.execute(sql, parameters, rows)
 
     def execute(

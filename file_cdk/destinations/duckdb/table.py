@@ -3,26 +3,21 @@
 Small files wait for company in one transaction, large ones are written as they come.
 """
 
-# ruff: noqa: S608 - names are quoted or constant, and values are parameters
-
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import duckdb
 import pyarrow as pa
 
-from file_cdk.core.errors import DestinationError, FileCdkError, InternalError
+from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects
+from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
 from file_cdk.destinations.arrow_ipc import decode
-from file_cdk.destinations.duckdb.errors import refused
 from file_cdk.destinations.duckdb.insert import Piece, take_rows
+from file_cdk.destinations.duckdb.layout import checked_layout
 from file_cdk.destinations.duckdb.ledger import Ledger
-from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, quoted
 from file_cdk.destinations.duckdb.rejects import size_bytes
-from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
 
 ROW_GROUP_ROWS = 122_880
@@ -82,29 +77,25 @@ class LoadGroup:
 
 
 class DuckDBFileLoad:
-    """A FileLoad. path, stream: for error messages. ended: called once, when the load is committed or aborted."""
+    """A FileLoad."""
 
-    def __init__(
-        self, file: RemoteFile, group: LoadGroup, describe: tuple[str, str], ended: Callable[[], None]
-    ) -> None:
+    def __init__(self, file: RemoteFile, group: LoadGroup) -> None:
         self._file = file
         self._group = group
         self._writer = group.writer
-        self._path, self._stream = describe
-        self._ended = ended
         self._pieces: list[Piece] = []
         self._rows = 0
         self._held_rows = 0
         self._held_bytes = 0
         self._streaming = False
-        self._open = True
+        self.is_open = True
 
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
         """Holds up to WriteLimits.rows and .size_bytes in memory; beyond that, writes. Raises RowsRefusedError, DestinationError.
 
         The block is kept as it is until it is written, which may be after `commit`: its memory must not be used again.
         """
-        if not self._open:
+        if not self.is_open:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
         for batch in decode(block):
             piece = Piece.of(self._file, batch, rows_before)
@@ -123,18 +114,19 @@ class DuckDBFileLoad:
         """Durable with the next group that is written, at the latest after `flush` or `close` of the destination.
 
         Raises RowsRefusedError, DestinationError; a file that was committed before, and waited, may be among those that
-        StreamTable.take_refused then answers, as may this one. Raises InternalError when `loaded.rows` is not the number of
+        StreamTable.flush then answers, as may this one. Raises InternalError when `loaded.rows` is not the number of
         rows written.
         """
-        if not self._open:
+        if not self.is_open:
             raise InternalError("a load was committed after its end", uri=self._file.uri)
         if loaded.rows != self._rows:
             self.abort()
             raise InternalError(f"{self._rows} rows were written and {loaded.rows} announced", uri=self._file.uri)
         try:
             if self._streaming:
-                self._insert(self._pieces)
-                self._finish(loaded)
+                with self._writer.refusing(self._file.uri):
+                    self._writer.insert(self._pieces)
+                    self._writer.finish([(self._file, loaded)])
             else:
                 held_bytes = self._held_bytes + size_bytes(loaded.rejects)
                 self._group.add(PreparedLoad(self._file, self._pieces, loaded, held_bytes))
@@ -146,16 +138,15 @@ class DuckDBFileLoad:
 
     def abort(self) -> None:
         """Safe to call twice, and after commit, when it does nothing."""
-        if not self._open:
+        if not self.is_open:
             return
         self._end()
         if self._streaming:
             self._writer.cancel()
 
     def _end(self) -> None:
-        self._open = False
+        self.is_open = False
         self._pieces = []
-        self._ended()
 
     def _write_out(self, rows: int) -> None:
         if not self._streaming:
@@ -165,81 +156,51 @@ class DuckDBFileLoad:
         now, self._pieces = take_rows(self._pieces, rows)
         self._held_rows -= rows
         self._held_bytes = sum(piece.size_bytes for piece in self._pieces)
-        self._insert(now)
-
-    def _insert(self, pieces: list[Piece]) -> None:
-        try:
-            self._writer.insert(pieces)
-        except duckdb.Error as exc:
-            raise self._failed(exc) from exc
-
-    def _finish(self, loaded: LoadedFile) -> None:
-        try:
-            self._writer.finish([(self._file, loaded)])
-        except duckdb.Error as exc:
-            raise self._failed(exc) from exc
-
-    def _failed(self, cause: duckdb.Error) -> FileCdkError:
-        return refused(cause, self._path, f"loading into table {self._stream!r}", self._file.uri)
+        with self._writer.refusing(self._file.uri):
+            self._writer.insert(now)
 
 
 class DuckDBTable:
     """A StreamTable. Its rows are those of the file versions its ledger calls `loaded`, in the order they were loaded.
 
-    Raises DestinationError when the name is taken by something else, or when there are rows the ledger knows nothing of.
+    ledger: in a session that is shared, and never in a transaction between calls. begins: called before each load. Raises
+    what checked_layout does.
     """
 
     def __init__(
-        self,
-        session: Session,
-        run: str,
-        stream: str,
-        limits: WriteLimits,
-        missing: frozenset[pa.DataType],
-        begins: Callable[["DuckDBTable"], None],
+        self, ledger: Ledger, table: TableName, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
     ) -> None:
-        """session: shared, never in a transaction between calls. begins: called before each load."""
-        self._session = session
-        self._ledger = Ledger(session, run)
-        self._stream = stream
+        self._ledger = ledger
         self._begins = begins
-        self._check_name()
         self._load: DuckDBFileLoad | None = None
-        own = session.another()
+        layout = checked_layout(ledger, table)
+        if not layout.exists:
+            ledger.forget_rows()  # somebody dropped it
+        if table.origin is not None:
+            ledger.claim(table.origin)
+        own = ledger.session.another()
         try:
-            self._writer = TableWriter(own, run, stream, missing)
-            self._group = LoadGroup(self._writer, limits)
-            if self._writer.layout.exists:
-                self._check_ledger()
+            self._writer = TableWriter(replace(ledger, session=own), layout)
         except BaseException:
             own.close()  # as long as one connection is open, the file stays locked
             raise
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a table yet."""
-        return self._writer.layout.exists
+        self._group = LoadGroup(self._writer, limits)
 
     @property
     def schema(self) -> pa.Schema:
         """Data columns by their names in the files, in table order, then those promised; types normalised."""
         return self._writer.promised.schema
 
-    def widen(self, schema: pa.Schema) -> None:
+    def widen(self, schema: pa.Schema, *, anew: bool = False) -> None:
         """Nothing in the database changes: the table is created, and grows, with the files whose rows need it.
 
         A column whose values DuckDB has no type for is to become VARCHAR, and so is one whose stored values would be rounded
         or out of range in the wider type: `schema` then says so. Rows that are written later can do the same to a column, if
         they were decoded before it grew. Raises DestinationError, also for a file that was committed and waited to be written.
         """
-        if self._group.loads and self._writer.retypes(schema):
-            self.flush()  # so that the files that wait have their say in what the columns become
-        self._writer.widen(schema)
-
-    def withdraw(self, schema: pa.Schema) -> None:
-        """Takes back what `widen` promised, but for `schema` and what files need that are committed."""
-        self.flush()
-        self._writer.withdraw(schema)
+        if anew or (self._group.loads and self._writer.retypes(schema)):
+            self._group.flush()  # so that the files that wait have their say in what the columns become
+        self._writer.widen(schema, anew=anew)
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """A version is loaded if url, time, size and etag are those of a `loaded` entry; failed ones are to be loaded.
@@ -247,16 +208,14 @@ class DuckDBTable:
         with_rejects: so are versions whose entry counts rejects. Files that are committed but not yet flushed count as
         unloaded. One query per call.
         """
-        if not files:
-            return []
-        return self._ledger.unloaded(self._stream, files, has_table=self.exists, with_rejects=with_rejects)
+        return self._ledger.unloaded(files, with_rejects=with_rejects)
 
     def begin(self, file: RemoteFile) -> DuckDBFileLoad:
         """One load at a time. Writes out files of other tables that wait to be written."""
-        if self._load is not None:
+        if self._load is not None and self._load.is_open:
             raise InternalError("the load of another file is still open", uri=file.uri)
         self._begins(self)
-        self._load = DuckDBFileLoad(file, self._group, (self._session.path, self._stream), self._ended)
+        self._load = DuckDBFileLoad(file, self._group)
         return self._load
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
@@ -265,24 +224,26 @@ class DuckDBTable:
         rejects: replace those of the older version; without any, they stay as its entry does.
         """
         if file.uri in self._group.uris:
-            self.flush()
-        self._ledger.set_failed(self._stream, file, error, rejects)
+            self._group.flush()
+        self._ledger.set_failed(file, error, rejects)
 
     def failed(self, limit: int) -> list[str]:
-        """Uris of files of which the ledger says that a version failed, at most so many."""
-        return self._ledger.failed(self._stream, limit)
+        return self._ledger.failed(limit)
 
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Durable when it returns."""
         if uris:
-            self._ledger.forget_failed(self._stream, uris)
+            self._ledger.forget_failed(uris)
 
-    def flush(self) -> None:
-        """Makes every committed file durable, but for those that are refused. Raises DestinationError."""
+    def write_waiting(self) -> None:
+        """Writes the files that wait for others; those that are refused then, `flush` answers. Raises DestinationError."""
         self._group.flush()
 
-    def take_refused(self) -> Sequence[RefusedFile]:
-        """See core.ports.StreamTable. Files that nobody took are an error when the table is closed."""
+    def flush(self, *, keep_waiting: bool = False) -> Sequence[RefusedFile]:
+        """See core.ports.StreamTable. Files that nobody was told of are an error when the table is closed. Raises
+        DestinationError."""
+        if not keep_waiting:
+            self._group.flush()
         refused, self._writer.refused = self._writer.refused, []
         return refused
 
@@ -291,34 +252,8 @@ class DuckDBTable:
         try:
             if self._load is not None:
                 self._load.abort()
-            self.flush()
-            for refused in self.take_refused():
+            for refused in self.flush():
                 error = refused.error
                 raise DestinationError(error.message, uri=error.uri, remedy=error.remedy) from error
         finally:
             self._writer.close()
-
-    def _ended(self) -> None:
-        self._load = None
-
-    def _check_name(self) -> None:
-        where = f"in DuckDB database {self._session.path!r}"
-        if not self._stream or "\0" in self._stream or folded(self._stream).startswith(RESERVED_PREFIX):
-            raise DestinationError(
-                f"a table {where} cannot be called {self._stream!r}", remedy="Give the stream another name"
-            )
-        if (other := self._ledger.namesake(self._stream)) is not None:
-            raise DestinationError(
-                f"streams {other!r} and {self._stream!r} would share one table {where}, where case makes no difference",
-                remedy="Give one of them another name",
-            )
-
-    def _check_ledger(self) -> None:
-        if self._ledger.has_rows(self._stream):
-            return
-        [(rows,)] = self._session.run("reading a table", f"SELECT EXISTS (SELECT 1 FROM {quoted(self._stream)})")
-        if rows:
-            raise DestinationError(
-                f"table {self._stream!r} in DuckDB database {self._session.path!r} has rows, but the ledger knows none",
-                remedy="Loading again would double them: drop the table, or give the stream another name",
-            )

@@ -128,17 +128,13 @@ def fits(source: pa.DataType, target: pa.DataType) -> bool:
     return bool(wider(target, source).equals(target))
 
 
-def is_nested(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_nested(kind))
-
-
 def converted(expression: str, source: pa.DataType, target: pa.DataType) -> str:
     """SQL for `expression`, of type `source`, as `target`. Nested values become JSON text where `target` is string.
 
     DuckDB's own casts do the rest: they match struct fields by name and fill those that are missing with NULL.
     """
     source = normal(source)
-    if pa.types.is_string(target) and is_nested(source):
+    if pa.types.is_string(target) and pa.types.is_nested(source):
         return f"CAST(to_json({_finite(expression, source)}) AS VARCHAR)"
     if pa.types.is_floating(target) and pa.types.is_decimal(source):
         # The nearest double. DuckDB's own cast divides by a power of ten, and is off by a digit where that is inexact.
@@ -152,7 +148,7 @@ def _is_rebuilt(source: pa.DataType, target: pa.DataType) -> bool:
     """Whether `converted` differs from DuckDB's cast somewhere below: a nested value as JSON, a decimal as a double."""
     t = pa.types
     if t.is_string(target):
-        return is_nested(source)
+        return bool(t.is_nested(source))
     if t.is_struct(source) and t.is_struct(target):
         types = {field.name: field.type for field in target}
         return any(_is_rebuilt(field.type, types[field.name]) for field in source if field.name in types)
@@ -233,10 +229,10 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 """Runs SQL, and answers all rows."""
 
 _WHOLE = 2**53
-"""Up to here, doubles hold each integer; beyond, they skip some."""
+"""Doubles hold each integer up to this one, and beyond it they skip some."""
 
 _DIGITS = 15
-"""Decimals of so many digits are the shortest text of the double nearest to them (C's DBL_DIG)."""
+"""Maximum number of digits of a decimal that is the shortest text of the double nearest to it (C's DBL_DIG)."""
 
 
 def exact_type(query: Query, relation: str, column: str, source: pa.DataType, target: pa.DataType) -> pa.DataType:

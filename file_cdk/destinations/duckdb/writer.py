@@ -2,8 +2,8 @@
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -15,13 +15,13 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile
-from file_cdk.destinations.duckdb.errors import concerns_rows, refused, translated, translating
+from file_cdk.destinations.duckdb.errors import refused, translating
 from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
-from file_cdk.destinations.duckdb.layout import change, read_layout
+from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
 from file_cdk.destinations.duckdb.ledger import Ledger, urls
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
-from file_cdk.destinations.duckdb.session import INPUT, Session
-from file_cdk.destinations.duckdb.types import exact_type
+from file_cdk.destinations.duckdb.session import INPUT
+from file_cdk.destinations.duckdb.types import exact_type, missing_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +35,39 @@ class PreparedLoad:
 
 
 class TableWriter:
-    """session: for this writer alone, since its transaction may stay open between calls.
+    """ledger: in a session for this writer alone, since its transaction may stay open between calls.
 
     layout: the table as it is, or as the open transaction leaves it. promised: what files are decoded for. The table
     gets of it what the rows of a file need that is written, in that file's transaction.
     """
 
-    def __init__(self, session: Session, run: str, stream: str, missing: frozenset[pa.DataType]) -> None:
-        self._session = session
-        self._ledger = Ledger(session, run)
-        self._stream = stream
-        self._missing = missing
+    def __init__(self, ledger: Ledger, layout: Layout) -> None:
+        self._ledger = ledger
+        self._session = ledger.session
+        self._stream = ledger.stream
+        self._missing = missing_types(self._session.connection)
         self._in_transaction = False
         self._fitting: pa.Schema | None = None
         self._held: pa.Schema | None = None
-        self.layout = self.promised = read_layout(session, self._ledger, stream)
+        self.layout = self.promised = layout
         self.refused: list[RefusedFile] = []
-        self._provide_memory(len(self.layout.types))
-        self._remember_memory()
-
-    def _remember_memory(self) -> None:
-        if self.layout.exists:
+        self._provide_memory(len(layout.types))
+        if layout.exists:
             with translating(self._session.path, "reading the statistics of a table"):
                 memory = self._session.memory
-                memory.remember(self._stream, memory.heaviest_stored(self._stream, self.layout.columns.values()))
+                memory.remember(self._stream, memory.heaviest_stored(self._stream, layout.columns.values()))
 
     def retypes(self, schema: pa.Schema) -> bool:
         """Whether `widen` would change what is promised already."""
         types = self.promised.widened(schema, self._missing).types
         return any(not types[name].equals(kind) for name, kind in self.promised.types.items())
 
-    def widen(self, schema: pa.Schema) -> None:
-        """Promises to hold `schema` too; where a stored value would change, as text."""
+    def widen(self, schema: pa.Schema, *, anew: bool) -> None:
+        """Promises to hold `schema` too; where a stored value would change, as text. anew: and no more than what is there."""
+        self._fitting = None
+        if anew:
+            self.promised = self.layout.widened(schema, self._missing)
+            return
         wanted = self.promised.widened(schema, self._missing)
         types = dict(wanted.types)
         for name, stored in self.layout.types.items():
@@ -75,12 +76,6 @@ class TableWriter:
                 column = quoted(self.layout.columns[name])
                 types[name] = exact_type(query, quoted(self._stream), column, stored, types[name])
         self.promised = replace(wanted, types=types)
-        self._fitting = None
-
-    def withdraw(self, schema: pa.Schema) -> None:
-        """Promises no more than what is there and `schema`."""
-        self.promised = self.layout.widened(schema, self._missing)
-        self._fitting = None
 
     def _provide_memory(self, columns: int) -> None:
         with translating(self._session.path, "setting the memory limit"):
@@ -98,21 +93,20 @@ class TableWriter:
         self._session.run("beginning a transaction", "BEGIN TRANSACTION")
         self._in_transaction = True
         try:
-            with_rows, with_entry = self._ledger.known(self._stream, uris)
+            with_rows = self._ledger.forget(uris)
             if with_rows and self.layout.exists:
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
                     f"DELETE FROM {quoted(self._stream)} WHERE _file_url IN (SELECT url FROM {INPUT})",
                     rows=urls(with_rows),
                 )
-            self._ledger.forget(self._stream, with_entry)
-            self._ledger.rejects.forget(self._stream, uris)
         except BaseException:
             self._give_up()
             raise
 
     def insert(self, pieces: Sequence[Piece]) -> None:
-        """Gives the table the columns that the rows have. Raises duckdb.Error or DestinationError; then cancel."""
+        """Gives the table the columns that the rows have. Raises duckdb.Error, RowsRefusedError or DestinationError; then
+        cancel."""
         for _, of_file in groupby(pieces, key=attrgetter("file")):
             if (needed := self._needed_by(of_file)) or not self.layout.exists:
                 self._hold([pa.schema([]), *needed])
@@ -138,11 +132,11 @@ class TableWriter:
             wanted = wanted.widened(schema, self._missing)
         if wanted.exists and (not self.layout.exists or wanted.types != self.layout.types):
             self._provide_memory(len(wanted.types))
-            self.layout = change(self._session, self._ledger, self._stream, self.layout, wanted)
+            self.layout = change(self._ledger, self.layout, wanted)
 
     def finish(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Enters the files in the ledger and commits. Raises duckdb.Error or DestinationError; then cancel."""
-        self._ledger.add_loaded(self._stream, loads)
+        self._ledger.add_loaded(loads)
         self._session.execute("COMMIT")
         self._in_transaction = False
         self.promised = self.promised.widened(self.layout.schema, self._missing)
@@ -154,7 +148,7 @@ class TableWriter:
         self._in_transaction = False
         self._session.roll_back()
         self._held = None
-        self.layout = read_layout(self._session, self._ledger, self._stream)
+        self.layout = read_layout(self._ledger)
 
     def write(self, loads: Sequence[PreparedLoad]) -> None:
         """All in one transaction. If a file's rows are refused, the others are written one by one.
@@ -167,37 +161,34 @@ class TableWriter:
         try:
             self._write_together(loads)
         except RowsRefusedError:
-            self._write_one_by_one(loads)
-        except duckdb.Error as exc:
-            if not concerns_rows(exc):
-                raise translated(exc, self._session.path, f"loading into table {self._stream!r}") from exc
-            self._write_one_by_one(loads)
+            for load in loads:
+                self._write_alone(load)
 
-    def _write_one_by_one(self, loads: Sequence[PreparedLoad]) -> None:
-        for load in loads:
-            error: RowsRefusedError | DestinationError
-            try:
-                self._write_together([load])
-                continue
-            except RowsRefusedError as exc:
-                error = exc
-            except duckdb.Error as exc:
-                error = refused(exc, self._session.path, f"loading into table {self._stream!r}", load.file.uri)
-                error.__cause__ = exc
-                if isinstance(error, DestinationError):
-                    raise error from exc
+    def _write_alone(self, load: PreparedLoad) -> None:
+        try:
+            self._write_together([load], load.file.uri)
+        except RowsRefusedError as error:
             error.was_committed = True
-            self._ledger.set_failed(self._stream, load.file, str(error), load.loaded.rejects)
+            self._ledger.set_failed(load.file, str(error), load.loaded.rejects)
             self.refused.append(RefusedFile(load.file, load.loaded, error))
 
-    def _write_together(self, loads: Sequence[PreparedLoad]) -> None:
+    def _write_together(self, loads: Sequence[PreparedLoad], uri: str | None = None) -> None:
         self.start([load.file for load in loads])
         try:
-            self.insert([piece for load in loads for piece in load.pieces])
-            self.finish([(load.file, load.loaded) for load in loads])
+            with self.refusing(uri):
+                self.insert([piece for load in loads for piece in load.pieces])
+                self.finish([(load.file, load.loaded) for load in loads])
         except BaseException:
             self._give_up()
             raise
+
+    @contextmanager
+    def refusing(self, uri: str | None) -> Iterator[None]:
+        """DuckDB's errors as RowsRefusedError where other files may well be loaded, else as DestinationError."""
+        try:
+            yield
+        except duckdb.Error as exc:
+            raise refused(exc, self._session.path, f"loading into table {self._stream!r}", uri) from exc
 
     def _give_up(self) -> None:
         with suppress(DestinationError):  # what made it necessary tells more

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.cli.command import _EXIT_CODES
-from file_cdk.cli.exit_codes import ExitCode, of_error
+from file_cdk.cli.arguments import EXIT_CODES
+from file_cdk.cli.ending import ExitCode, of_error
 from file_cdk.core import errors
 
 
@@ -27,7 +27,7 @@ def test_code_of_an_error(error: errors.FileCdkError, code: int) -> None:
 
 def test_help_lists_every_code() -> None:
     for code in ExitCode:
-        assert f" {int(code)} " in _EXIT_CODES.replace("\n", " ")
+        assert f" {int(code)} " in EXIT_CODES.replace("\n", " ")
 
 
 def test_the_guide_lists_every_code() -> None:

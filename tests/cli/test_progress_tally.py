@@ -1,4 +1,4 @@
-from file_cdk.cli.tally import Tally
+from file_cdk.cli.progress import Tally
 
 
 class Clock:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from file_cdk.cli.interruption import Interruption
+from file_cdk.cli.ending import Interruption
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -58,7 +58,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
 
 _SECOND_SIGNAL = """
 import os, signal, time
-from file_cdk.cli.interruption import Interruption
+from file_cdk.cli.ending import Interruption
 with Interruption():
     try:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -70,7 +70,7 @@ with Interruption():
 
 _FORKED_CHILD = """
 import os, signal, time
-from file_cdk.cli.interruption import Interruption
+from file_cdk.cli.ending import Interruption
 with Interruption() as interruption:
     child = os.fork()
     if child == 0:

@@ -1,0 +1,159 @@
+"""How a command ends: exit codes, what is said of an error, and signals as one clean way out."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from enum import IntEnum
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, Self
+
+from file_cdk.core.errors import (
+    AccessError,
+    ConfigError,
+    DestinationError,
+    FileCdkError,
+    FileError,
+    InternalError,
+    SystemLimitError,
+    TooManyRejectsError,
+    TransientError,
+)
+
+
+class ExitCode(IntEnum):
+    """What the process says to whoever started it. The help text and docs/guide/sync.md list the same codes."""
+
+    DONE = 0
+    INTERNAL_ERROR = 1
+    USAGE = 2
+    ACCESS = 3
+    REJECTS = 4
+    FILES_FAILED = 5
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def is_interruption(self) -> bool:
+        return self in _OF_SIGNALS.values()
+
+
+_OF_SIGNALS = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+
+_AGAIN_AFTER_S = 0.01
+
+
+def of_error(error: FileCdkError) -> ExitCode:
+    """The code for an error that ended the whole command."""
+    match error:
+        case ConfigError():
+            return ExitCode.USAGE
+        case AccessError() | TransientError() | DestinationError() | SystemLimitError():
+            return ExitCode.ACCESS
+        case TooManyRejectsError():
+            return ExitCode.REJECTS
+        case FileError():
+            return ExitCode.FILES_FAILED
+        case _:
+            return ExitCode.INTERNAL_ERROR
+
+
+class Interruption:
+    """While entered, the first such signal raises KeyboardInterrupt, so that every `with` and `finally` runs; the second
+    ends the process as by default.
+
+    process_ends: the process does, after this: signals that come while the interpreter is taken down change its exit code no
+    more.
+
+    The signal is remembered in `received`, because native code may turn the exception into one of its own (DuckDB makes
+    a RuntimeError of it): whoever ends the command asks here before it believes any other cause.
+    """
+
+    def __init__(self, *, process_ends: bool = False) -> None:
+        self._process_ends = process_ends
+        self.received: signal.Signals | None = None
+        self._pid = os.getpid()
+        self._previous: dict[signal.Signals, Any] = {}
+        self._previous_hook: Any = None
+
+    def __enter__(self) -> Self:
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._swallowed
+        for signum in _OF_SIGNALS:
+            # A process started with the signal ignored (nohup, a background job of a script) goes on ignoring it.
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                self._previous[signum] = signal.signal(signum, self._interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.unraisablehook = self._previous_hook
+        for signum, handler in self._previous.items():
+            signal.signal(signum, signal.SIG_IGN if self._process_ends else handler)
+        self._previous.clear()
+
+    @property
+    def exit_code(self) -> ExitCode | None:
+        """130, 143 or 129 once a signal came, else None."""
+        return None if self.received is None else _OF_SIGNALS[self.received]
+
+    def _interrupt(self, signum: int, _frame: FrameType | None) -> None:
+        for other in self._previous:
+            signal.signal(other, signal.SIG_DFL)
+        if os.getpid() != self._pid:
+            # A forked child inherited the handler, but the clean way out is its parent's.
+            os.kill(os.getpid(), signum)
+            return
+        self.received = signal.Signals(signum)
+        raise KeyboardInterrupt
+
+    def _swallowed(self, unraisable: Any) -> None:
+        """An exception that Python cannot raise: the signal came during a destructor or the like, which swallows it."""
+        if self.received is None or unraisable.exc_type is not KeyboardInterrupt:
+            self._previous_hook(unraisable)
+            return
+        signal.signal(signal.SIGALRM, self._again)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_AFTER_S)
+
+    def _again(self, _signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+
+class Failure(NamedTuple):  # not a dataclass, whose import would take longer than all else that `--help` needs
+    """What ended a command. message: for a person, without values of records. trace: the traceback, for who asked for it."""
+
+    code: ExitCode
+    message: str
+    trace: str
+
+    def lines(self, *, verbose: bool) -> Iterator[str]:
+        """What a person is told: nothing of an interruption, but for the traceback that `verbose` asks for."""
+        if not self.code.is_interruption:
+            kind = "internal error" if self.code is ExitCode.INTERNAL_ERROR else "error"
+            yield f"{kind}: {self.message}"
+        if verbose:
+            yield from self.trace.splitlines()
+
+
+def failure_of(error: BaseException, interruption: Interruption) -> Failure:
+    """Of whatever reached the command's boundary. A signal that came counts more than what it was turned into."""
+    trace = "".join(traceback.format_exception(error))
+    if interruption.exit_code is not None or isinstance(error, KeyboardInterrupt):
+        return Failure(interruption.exit_code or ExitCode.INTERRUPTED, "interrupted", trace)
+    error = known_error(error)
+    return Failure(of_error(error), str(error), trace)
+
+
+def known_error(error: BaseException) -> FileCdkError:
+    """The error itself if it is one of ours; else what the machine refused, or a bug."""
+    if isinstance(error, FileCdkError):
+        return error
+    from file_cdk.core.system_limits import limit_reached  # and with it pathlib, which `--help` does without
+
+    return limit_reached(error) or InternalError.wrap(error)
