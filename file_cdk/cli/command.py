@@ -9,6 +9,7 @@ from file_cdk.cli.arguments import count, worker_count
 from file_cdk.cli.descriptors import fill_standard_descriptors
 from file_cdk.cli.exit_codes import ExitCode
 from file_cdk.cli.interruption import Interruption
+from file_cdk.core.formats import KINDS
 from file_cdk.core.uris import redacted
 
 _DESCRIPTION = "Loads files into database tables: each file version exactly once, in parallel."
@@ -306,7 +307,7 @@ def _add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument(
         "--format",
         metavar="F",
-        help="csv, tsv, jsonl, parquet, avro or excel, or an extension such as xlsx; told from the files' names by default",
+        help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, or an extension such as xlsx; told from the files' names by default",
     )
     parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
     parser.add_argument(

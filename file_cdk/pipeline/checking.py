@@ -14,11 +14,12 @@ from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import list_matching, newer_than
 from file_cdk.engine.sampling import sample
+from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.decoding import decoder_of
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.first_file import hasty, nothing_to_read
 from file_cdk.pipeline.inspection import Everything
-from file_cdk.pipeline.sources import NOT_RECOGNISED, SourceStream, extension_hint, format_of, kind_of, may_be_read
+from file_cdk.pipeline.sources import NOT_RECOGNISED, SourceStream, extension_hint, format_of, may_be_read
 
 MAX_MATCHES = 1000
 MAX_LISTED = 100_000

@@ -14,12 +14,12 @@ from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import ALREADY_LOADED, BY_TIME, BY_URI, Selection, list_matching, newer_than, select
+from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.sources import (
     NOT_RECOGNISED,
     SourceStream,
     extension_hint,
     format_of,
-    kind_of,
     may_be_read,
     streams_of,
 )

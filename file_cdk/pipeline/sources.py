@@ -11,25 +11,13 @@ from os.path import commonprefix
 from pathlib import Path
 from typing import Any, cast
 
-from file_cdk.core.config import (
-    AvroConfig,
-    CsvConfig,
-    ExcelConfig,
-    FormatConfig,
-    JsonlConfig,
-    ParquetConfig,
-    PluginConfig,
-    SourceConfig,
-    StreamConfig,
-    parse_config,
-    unknown_keys,
-)
+from file_cdk.core.config import CsvConfig, FormatConfig, SourceConfig, StreamConfig, parse_config, unknown_keys
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.core.uris import is_archive, redacted, without_compression
-from file_cdk.formats.registry import filetype_for, is_installed, supported
+from file_cdk.core.uris import is_archive, redacted
+from file_cdk.formats.registry import default_config, kind_of, kinds
 from file_cdk.pipeline.support import require_supported
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -43,14 +31,6 @@ _JSON = ".json"
 _MAX_CONFIGURATION_BYTES = 2 << 20
 """Of YAML or JSON: what is larger is no configuration, and reading it as YAML would take longer than anyone waits."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
-_DEFAULTS: dict[str, FormatConfig] = {
-    "csv": CsvConfig(),
-    "jsonl": JsonlConfig(),
-    "parquet": ParquetConfig(),
-    "avro": AvroConfig(),
-    "excel": ExcelConfig(),
-}
-_TSV = CsvConfig(delimiter="\t")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NAMES_SHOWN = 3
 _TOLD_NAME = re.compile(r"\b(alias|handle|tag) '.*", re.DOTALL)
@@ -111,7 +91,8 @@ def streams_of(
     chosen = _default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
         raise ConfigError(
-            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {_formats()}"
+            f"{redacted(source)} has no known extension",
+            remedy=f"Say what it is with --format: {', '.join(kinds())}",
         )
     stream: dict[str, Any] = {
         "name": name or location.name,
@@ -251,27 +232,10 @@ def _source_stream(
 
 
 def _default_format(filetype: str) -> FormatConfig:
-    """By its name, or by an extension that stands for it."""
-    name = filetype.lower().removeprefix(".")
-    if name == "tsv":
-        return _TSV
-    if name not in _DEFAULTS:
-        name = filetype_for(f"x.{name}") or name
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    if is_installed(name):
-        return PluginConfig(filetype=name)
-    raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {_formats()}")
-
-
-def _formats() -> str:
-    """As `--format` takes them."""
-    return ", ".join(["csv", "tsv", *(name for name in supported() if name != "csv")])
-
-
-def kind_of(uri: str) -> str | None:
-    """What a file's ending says that it is, as `--format` takes it; None when no ending is known."""
-    return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
+    """Of what `--format` says."""
+    if (config := default_config(filetype)) is None:
+        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {', '.join(kinds())}")
+    return config
 
 
 def may_be_read(uri: str, kind: str | None) -> bool:
@@ -308,7 +272,7 @@ class Recognised:
 
 def extension_hint() -> str:
     """What to do about files without a known extension."""
-    return f"Say what they are with --format: {_formats()}"
+    return f"Say what they are with --format: {', '.join(kinds())}"
 
 
 def _listed(names: Sequence[str]) -> str:
