@@ -31,6 +31,7 @@ from file_cdk.core.errors import FileError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Format, SplitReport
 from file_cdk.formats.unpacking import Unpacking
+from file_cdk.testing.checks import error_of, require, wrong
 from file_cdk.testing.format_reading import (
     FACES,
     MODIFIED_AT,
@@ -44,7 +45,6 @@ from file_cdk.testing.format_reading import (
     splits_of_size,
     table_schema,
 )
-from file_cdk.testing.reader_checks import error_of, require, wrong
 
 _NAMES = ("pen", "żółć", "墨水", "ink " * 60 + "end")
 _SPLIT_BYTES = (1, 2, 7, 64, 1000)

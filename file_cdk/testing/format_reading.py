@@ -12,7 +12,7 @@ import pyarrow as pa
 from file_cdk.core.errors import SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
-from file_cdk.testing.reader_checks import require, wrong
+from file_cdk.testing.checks import require, wrong
 
 Face = Literal["records", "table"]
 FACES: tuple[Face, ...] = ("records", "table")

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from file_cdk.core.config import AvroConfig, CsvConfig, ExcelConfig, JsonlConfig, ParquetConfig
+from file_cdk.core.formats import BUILT_IN
 from file_cdk.formats.avro import AvroFormat
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.excel import ExcelFormat
 from file_cdk.formats.jsonl import JsonlFormat
 from file_cdk.formats.parquet import ParquetFormat
-from file_cdk.formats.registry import BUILT_IN
 from file_cdk.testing.format_conformance import FormatConformance
 
 Records = Sequence[dict[str, Any]]
@@ -99,4 +99,4 @@ class TestExcelFormat(FormatConformance):
 
 
 def test_each_built_in_format_is_run() -> None:
-    assert {f"Test{place.rpartition(':')[2]}" for place in BUILT_IN.values()} <= set(globals())
+    assert {f"Test{row.place.rpartition(':')[2]}" for row in BUILT_IN.values() if row.place} <= set(globals())
