@@ -64,7 +64,7 @@ class TestParquetFormat(FormatConformance):
     def write(self, records: Records) -> bytes:
         table = pa.Table.from_pylist(list(records))
         sink = io.BytesIO()
-        pq.write_table(table, sink, row_group_size=7 if len(records) < 100 else 1_000, compression="none")
+        pq.write_table(table, sink, row_group_size=7 if len(records) < 100 else 500, compression="none")
         return sink.getvalue()
 
 
