@@ -29,6 +29,7 @@ from file_cdk.core.ports import (
     Encoder as Encoder,
     FileLoad as FileLoad,
     Format as Format,
+    FormatFacts as FormatFacts,
     JsonLines as JsonLines,
     LoadedFile as LoadedFile,
     Location as Location,

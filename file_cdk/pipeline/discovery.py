@@ -14,7 +14,7 @@ from file_cdk.core.json_schema import merge_properties, nullable
 from file_cdk.core.ports import Format, StreamReader
 from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import Decide, list_matching, newer_than, reason_to_skip, select
-from file_cdk.engine.planning import plan_file
+from file_cdk.engine.planning import plan_file, split_bytes
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
@@ -105,7 +105,7 @@ def _read_beginnings(config: SourceConfig, reader: StreamReader, executors: Exec
 
 def _read_beginning(executors: Executors, stream: _Stream, file: RemoteFile) -> None:
     """Raises what reading the first records of the file raises, MalformedFileError where every one of them is rejected."""
-    first = next(plan_file(file, stream.decoder.split_size_bytes(file)))
+    first = next(plan_file(file, split_bytes(file, stream.decoder)))
     executor = executors.for_work(first.size_bytes, stream.decoder)
     job = Job(stream.reader, stream.decoder, RecordEncoder(stream.config.name), RecordShape(None))
     event = _first_output(executor, Task(job, first, 0))

@@ -34,8 +34,14 @@ class FileReading:
     end: int = 0
 
 
+def ending_of(decoder: Format) -> str:
+    """How the names of the format's files end, where it says so."""
+    extensions: tuple[str, ...] = getattr(decoder, "extensions", ("",))
+    return extensions[0]
+
+
 def file_of(decoder: Format, data: bytes, uri: str | None = None) -> RemoteFile:
-    return RemoteFile(uri or f"a{decoder.extensions[0]}", len(data), MODIFIED_AT, "1")
+    return RemoteFile(uri or f"a{ending_of(decoder)}", len(data), MODIFIED_AT, "1")
 
 
 def only_split(file: RemoteFile) -> Split:

@@ -12,7 +12,7 @@ import pytest
 
 from file_cdk.core.errors import MalformedFileError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.testing.format_conformance import FormatConformance, some_records
 
 Line = dict[str, str]
@@ -23,11 +23,10 @@ class PairsFormat:
     """Lines such as `id=1;name=pen`, split anywhere."""
 
     extensions: ClassVar[tuple[str, ...]] = (".pairs",)
-    may_crash: ClassVar[bool] = False
-    reads_forward: ClassVar[bool] = True
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        return 1 << 20
+    @property
+    def facts(self) -> FormatFacts:
+        return FormatFacts(1 << 20)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         return {name: {"type": "string"} for name in self.names(stream, file)}
