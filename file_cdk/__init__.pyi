@@ -2,7 +2,11 @@
 
 from file_cdk.cli.connector import run_connector as run_connector
 from file_cdk.core.connector import Connector as Connector
-from file_cdk.core.config import SourceConfig as SourceConfig, StreamConfig as StreamConfig
+from file_cdk.core.config import (
+    PluginConfig as PluginConfig,
+    SourceConfig as SourceConfig,
+    StreamConfig as StreamConfig,
+)
 from file_cdk.core.cursor import renamed_state as renamed_state
 from file_cdk.core.errors import (
     AccessError as AccessError,
@@ -25,6 +29,7 @@ from file_cdk.core.ports import (
     Encoder as Encoder,
     FileLoad as FileLoad,
     Format as Format,
+    FormatFacts as FormatFacts,
     JsonLines as JsonLines,
     LoadedFile as LoadedFile,
     Location as Location,

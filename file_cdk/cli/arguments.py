@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable
 
+from file_cdk.core.formats import KINDS
+
 EXAMPLES = """\
 examples:
   file-cdk sync fixtures/flights --to flights.duckdb
@@ -55,7 +57,7 @@ def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument(
         "--format",
         metavar="F",
-        help="csv, tsv, jsonl, parquet, avro or excel, or an extension such as xlsx; told from the files' names by default",
+        help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, or an extension such as xlsx; told from the files' names by default",
     )
     parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
     parser.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
@@ -153,21 +153,29 @@ class SplitReport:
         self.rejects.add(Reject(self.rows_present + 1, byte, reason, raw))
 
 
+@dataclass(frozen=True, slots=True)
+class FormatFacts:
+    """What the engine has to know of a format before it reads a file.
+
+    split_bytes: size of splits that makes good use of a worker, in bytes of the file; None where files can only be read as
+    a whole. may_crash: the native code that reads it may end the process on bad bytes, and so is kept out of the parent.
+    reads_forward: a file is read from its beginning to its end; otherwise one that is compressed is unpacked first.
+    """
+
+    split_bytes: int | None
+    may_crash: bool = False
+    reads_forward: bool = True
+
+
 class Format(Protocol):
-    """One file format, configured. Its splits are byte ranges; see Split for which records belong to which."""
+    """One file format, configured. Its splits are byte ranges; see Split for which records belong to which.
 
-    extensions: ClassVar[tuple[str, ...]]
-
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        """Bytes of file per split that make good use of a worker; None when the file can only be read as a whole."""
-
-    @property
-    def may_crash(self) -> bool:
-        """Whether the native code that reads it may end the process on bad bytes; then it is kept out of the parent."""
+    The class of a format that another package provides is constructed with its PluginConfig, and says in `extensions` how
+    the names of its files end: a tuple, in lower case.
+    """
 
     @property
-    def reads_forward(self) -> bool:
-        """Whether a file is read from its beginning to its end; otherwise one that is compressed has to be unpacked first."""
+    def facts(self) -> FormatFacts: ...
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """JSON Schema `properties` of the records, from a bounded sample; not yet nullable. Raises MalformedFileError."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, StreamReader, prefetching
+from file_cdk.core.uris import compression_of, split_member
 
 REQUEST_BYTES = 16 << 20
 """Size of a split where the reader fetches splits, one request each: many small requests cost twice as much CPU."""
@@ -15,10 +16,15 @@ _SPLITS_AT_LEAST = 16
 
 def splits_of(file: RemoteFile, format: Format, reader: StreamReader) -> Iterator[Split]:
     """Splits of the size that the format asks for, or of up to REQUEST_BYTES where the reader fetches them."""
-    size_bytes = format.split_size_bytes(file)
-    if size_bytes is not None and format.reads_forward and prefetching(reader) is not None:
+    size_bytes = split_bytes(file, format)
+    if size_bytes is not None and format.facts.reads_forward and prefetching(reader) is not None:
         size_bytes = max(size_bytes, min(REQUEST_BYTES, file.size_bytes // _SPLITS_AT_LEAST))
     return plan_file(file, size_bytes)
+
+
+def split_bytes(file: RemoteFile, format: Format) -> int | None:
+    """Size of the splits that the format likes; None for a file that its name says is compressed or in an archive."""
+    return None if compression_of(file.uri) or split_member(file.uri) else format.facts.split_bytes
 
 
 def plan_file(file: RemoteFile, split_size_bytes: int | None) -> Iterator[Split]:

@@ -122,11 +122,11 @@ def announce(task: Task) -> None:
     if reader is None:
         return
     size = split.file.size_bytes
-    if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.reads_forward):
+    if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.facts.reads_forward):
         reader.prefetch(split.file, 0, min(size, _SAMPLE_BYTES))
     elif size <= _WHOLE_BYTES:
         reader.prefetch(split.file, 0, size)
-    elif task.job.format.reads_forward:
+    elif task.job.format.facts.reads_forward:
         # One byte before: it tells whether a record begins with the split.
         reader.prefetch(split.file, max(split.start - 1, 0), min(split.end + _BEYOND_BYTES, size))
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines, member
-from file_cdk.core.ports import Format, SplitReport
+from file_cdk.core.ports import Format, FormatFacts, SplitReport
 from file_cdk.core.uris import split_member, well_formed
 
 if TYPE_CHECKING:  # records that already are JSON need no pyarrow, which takes a tenth of a second
@@ -37,23 +37,14 @@ class WithPathColumns:
     folders: of the segments, those of folders that have one of these names, and no others.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = ()  # which files are of a format is asked of the format's own class
-
     inner: Format
     partitions: bool
     pattern: str | None
     folders: frozenset[str] | None = None
 
     @property
-    def may_crash(self) -> bool:
-        return self.inner.may_crash
-
-    @property
-    def reads_forward(self) -> bool:
-        return self.inner.reads_forward
-
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        return self.inner.split_size_bytes(file)
+    def facts(self) -> FormatFacts:
+        return self.inner.facts
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Each path column is a string."""

@@ -1,11 +1,13 @@
 """Which class reads which filetype and which file ending. Importing this module imports no format."""
 
+import logging
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError, DialectRefutedError
+from file_cdk.core.formats import BUILT_IN, FILETYPES, KINDS
 from file_cdk.core.ports import Format
 from file_cdk.core.uris import without_compression
 
@@ -15,38 +17,10 @@ if TYPE_CHECKING:
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
     from file_cdk.formats.csv.sniff.detect import Seen
 
+_log = logging.getLogger(__name__)
+
 ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
-
-BUILT_IN = {
-    "csv": "file_cdk.formats.csv:CsvFormat",
-    "jsonl": "file_cdk.formats.jsonl:JsonlFormat",
-    "parquet": "file_cdk.formats.parquet:ParquetFormat",
-    "avro": "file_cdk.formats.avro:AvroFormat",
-    "excel": "file_cdk.formats.excel:ExcelFormat",
-}
-
-EXTENSIONS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "jsonl",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".parq": "parquet",
-    ".pq": "parquet",
-    ".avro": "avro",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".xlsb": "excel",
-    ".xls": "excel",
-    ".ods": "excel",
-}
-"""Written out once more here, so that a file name can be judged without importing its format."""
-
-
-_PARTITIONED_BY_DEFAULT = frozenset({"parquet"})
-"""Whose users always had `key=value` segments of paths as columns."""
 
 
 def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
@@ -81,7 +55,8 @@ def _wrapped(decoder: Format, filetype: str, stream: "StreamConfig") -> Format:
 
 def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:
     """`inner` with the path columns a stream is configured to have; `inner` itself where there are none."""
-    partitions = filetype in _PARTITIONED_BY_DEFAULT if path_partitions is None else path_partitions
+    row = BUILT_IN.get(filetype)
+    partitions = row is not None and row.partitioned if path_partitions is None else path_partitions
     if not (partitions or path_pattern):
         return inner
     from file_cdk.formats.path_columns import WithPathColumns
@@ -89,63 +64,100 @@ def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None
     return WithPathColumns(inner, partitions, path_pattern)
 
 
-def supported() -> list[str]:
-    """The filetypes of all installed formats, those of other packages last."""
-    return [*BUILT_IN, *_third_party()]
-
-
-def is_installed(filetype: str) -> bool:
-    """Whether there is a format of that name; imports none."""
-    return filetype in BUILT_IN or filetype in _third_party()
+def kinds() -> list[str]:
+    """What `--format` takes: all installed formats and their variants, those of other packages last."""
+    return [*KINDS, *_third_party()]
 
 
 def require_format(filetype: str) -> None:
     """Raises ConfigError when no installed format has that name; imports none."""
-    if not is_installed(filetype):
+    filetypes = [kind for kind in kinds() if kind in FILETYPES or kind not in BUILT_IN]
+    if filetype not in filetypes:
         raise ConfigError(
             f"format {filetype!r} is not supported by this version",
-            remedy=f"Supported formats: {', '.join(supported())}",
+            remedy=f"Supported formats: {', '.join(filetypes)}",
         )
 
 
 def module_of(filetype: str) -> str | None:
     """The module of a built-in format, for a process to import ahead; None for any other."""
-    place = BUILT_IN.get(filetype)
-    return None if place is None else place.partition(":")[0]
+    row = BUILT_IN.get(filetype)
+    return row.place.partition(":")[0] if row is not None and row.place else None
 
 
-def filetype_for(uri: str) -> str | None:
-    """The filetype that a file's ending stands for, in any case, one of compression before it passed over; None when no
-    installed format claims it."""
+def kind_of(uri: str) -> str | None:
+    """What a file's ending says that it is, as `--format` takes it: in any case, one of compression before it passed over.
+    None when no installed format claims the ending."""
     name = without_compression(uri).rpartition("/")[2].lower()
-    for extension, filetype in EXTENSIONS.items():
-        if name.endswith(extension):
-            return filetype
-    for filetype in _third_party():
-        if name.endswith(tuple(_class_for(filetype).extensions)):
-            return filetype
-    return None
+    for kind, row in BUILT_IN.items():
+        if name.endswith(row.extensions):
+            return kind
+    return next((filetype for filetype, extensions in _extensions().items() if name.endswith(extensions)), None)
+
+
+def default_config(named: str) -> "FormatConfig | None":
+    """The configuration of the format that goes by a name, or by an extension that stands for it, with or without its dot;
+    None when there is no such format."""
+    from file_cdk.core.config import formats
+
+    name = named.lower().removeprefix(".")
+    kind = name if name in kinds() else kind_of(f"x.{name}")
+    if kind is None:
+        return None
+    if kind not in BUILT_IN:
+        return formats.PluginConfig(filetype=kind)
+    made: FormatConfig = getattr(formats, BUILT_IN[kind].config)(**BUILT_IN[kind].options)
+    return made
 
 
 def _class_for(filetype: str) -> Any:
-    if place := BUILT_IN.get(filetype):
-        module, _, name = place.partition(":")
-        return getattr(import_module(module), name)
     require_format(filetype)
-    entry_point = _third_party()[filetype]
+    entry_point = _third_party().get(filetype)  # of a built-in format too: one that has its name is told of
+    if entry_point is None:
+        module, _, name = str(BUILT_IN[filetype].place).partition(":")
+        return getattr(import_module(module), name)
     try:
         return entry_point.load()
-    except (ImportError, AttributeError) as exc:
+    except Exception as exc:  # another package may raise anything while it is imported
         raise ConfigError(
-            f"format {filetype!r} cannot be loaded from {entry_point.value!r}",
+            f"format {filetype!r} cannot be loaded from {entry_point.value!r}: {exc}",
             remedy="Reinstall the package that provides it, with all it needs",
         ) from exc
 
 
+def forget_installed() -> None:
+    """Has packages that were installed since looked for, as tests need it."""
+    _third_party.cache_clear()
+    _extensions.cache_clear()
+
+
+@cache
+def _extensions() -> dict[str, tuple[str, ...]]:
+    """How the files of each format of another package end. One that cannot be imported is told of, and has none."""
+    found = {}
+    for filetype in _third_party():
+        try:
+            found[filetype] = tuple(getattr(_class_for(filetype), "extensions", ()))
+        except ConfigError as exc:
+            _log.warning("%s", exc)
+    return found
+
+
 @cache
 def _third_party() -> "dict[str, EntryPoint]":
-    """By filetype, in alphabetical order; a built-in name cannot be taken over."""
+    """By filetype, in alphabetical order. One that has the name of a built-in format is told of, and left out."""
     from importlib.metadata import entry_points  # of all that start-up needs, what takes longest
 
-    found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
-    return dict(sorted(found.items()))
+    found = {}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        row = BUILT_IN.get(point.name)
+        if row is None or row.place is None:
+            found[point.name] = point
+        elif point.value != row.place:  # an older version of this package announced its own formats, too
+            _log.warning(
+                "format %r of %s is not used: a built-in format has that name. Rename it in its entry point of the group %s",
+                point.name,
+                point.value,
+                ENTRY_POINT_GROUP,
+            )
+    return found

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import Format, JsonLines, SplitReport
-from file_cdk.core.uris import COMPRESSED_ENDINGS, compression_of, split_member, tar_compression
+from file_cdk.core.ports import Format, FormatFacts, JsonLines, SplitReport
+from file_cdk.core.uris import compression_of, split_member, tar_compression
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,24 +46,12 @@ class Unpacking:
     max_expansion_ratio: plain bytes per compressed byte, above 64 MiB; what unpacks to more is refused.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = tuple(COMPRESSED_ENDINGS)
-
     inner: Format
     max_expansion_ratio: int = 200
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        """None for a file whose name says that it is compressed or in an archive."""
-        if compression_of(file.uri) or split_member(file.uri):
-            return None
-        return self.inner.split_size_bytes(file)
-
     @property
-    def may_crash(self) -> bool:
-        return self.inner.may_crash
-
-    @property
-    def reads_forward(self) -> bool:
-        return self.inner.reads_forward
+    def facts(self) -> FormatFacts:
+        return self.inner.facts
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """As `inner` does. Raises MalformedFileError for damage in what it looks at."""
@@ -100,7 +88,7 @@ class Unpacking:
             try:
                 return infer(opened, file)
             except MalformedFileError:
-                if self.inner.reads_forward or (codec := _codec_inside(stream)) is None:
+                if self.inner.facts.reads_forward or (codec := _codec_inside(stream)) is None:
                     raise
         with self._unpacked(opened, file, codec) as (plain, _, size_bytes):
             return infer(plain, replace(file, size_bytes=size_bytes))
@@ -122,7 +110,7 @@ class Unpacking:
             try:
                 first = next(batches, None)
             except MalformedFileError:
-                if self.inner.reads_forward or (codec := _codec_inside(stream)) is None:
+                if self.inner.facts.reads_forward or (codec := _codec_inside(stream)) is None:
                     raise
                 report.start = report.end = 0
             else:
@@ -168,7 +156,7 @@ class Unpacking:
         the format cannot make sense of the file.
         """
         named = compression_of(file.uri)
-        if named is None and not self.inner.reads_forward and not self._is_member_to_copy(file):
+        if named is None and not self.inner.facts.reads_forward and not self._is_member_to_copy(file):
             return stream, None
         from file_cdk.compression.plain import MAGIC_BYTES, PeekedStream, codec_named, codec_of
 
@@ -184,7 +172,7 @@ class Unpacking:
     def _is_member_to_copy(self, file: RemoteFile) -> bool:
         """A member of an archive comes as a stream that goes back at the price of beginning anew, unless it is a plain tar's."""
         member = split_member(file.uri)
-        if member is None or self.inner.reads_forward:
+        if member is None or self.inner.facts.reads_forward:
             return False
         archive, _ = member
         return not archive.lower().endswith(".tar") or tar_compression(archive) is not None
@@ -200,7 +188,7 @@ class Unpacking:
 
             unpacking = open_plain(opened, codec, file.uri, self.max_expansion_ratio)
             plain = cast(IO[bytes], unpacking)
-            if self.inner.reads_forward:
+            if self.inner.facts.reads_forward:
                 yield plain, unpacking, UNKNOWN_SIZE
                 return
         import tempfile

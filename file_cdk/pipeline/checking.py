@@ -13,10 +13,11 @@ from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import list_matching, reason_to_skip
 from file_cdk.engine.sampling import sample
+from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.inspection import Everything
-from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of, kind_of
+from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.stream import Stream
 
 MAX_MATCHES = 1000

@@ -12,7 +12,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.json_schema import merge_properties, nullable
 from file_cdk.engine.executor import Event, Executor
 from file_cdk.engine.listing import select
-from file_cdk.engine.planning import plan_file
+from file_cdk.engine.planning import plan_file, split_bytes
 from file_cdk.engine.sampling import SAMPLE_FILES, sample
 from file_cdk.engine.work import Began, Ended, Failed, Job, RecordShape, Task
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
@@ -63,7 +63,7 @@ def check(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
 def _read_beginning(executors: Executors, stream: Stream, file: RemoteFile) -> None:
     """Raises what reading the first records of the file raises, MalformedFileError where every one of them is rejected."""
     file_format = format_for(stream.config.format, stream.config)
-    first = next(plan_file(file, file_format.split_size_bytes(file)))
+    first = next(plan_file(file, split_bytes(file, file_format)))
     executor = executors.for_work(first.size_bytes, file_format)
     job = Job(stream.reader, file_format, RecordEncoder(stream.config.name), RecordShape(None))
     event = _first_output(executor, Task(job, first, 0))

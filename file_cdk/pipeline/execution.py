@@ -53,7 +53,7 @@ class Executors:
 
     def for_work(self, pending_bytes: int, decoder: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
-        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not decoder.may_crash):
+        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not decoder.facts.may_crash):
             return self._inline
         return self._started_pool(())
 

@@ -14,7 +14,8 @@ from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import BY_TIME, BY_URI, Decide, Selection, list_matching, reasons_to_skip, select
-from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of, kind_of
+from file_cdk.formats.registry import kind_of
+from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, not_loaded
 from file_cdk.readers.archives.reader import ArchiveReader

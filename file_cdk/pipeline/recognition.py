@@ -4,56 +4,23 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from file_cdk.core.config import (
-    AvroConfig,
-    CsvConfig,
-    ExcelConfig,
-    FormatConfig,
-    JsonlConfig,
-    ParquetConfig,
-    PluginConfig,
-)
+from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.uris import is_archive, without_compression
-from file_cdk.formats.registry import filetype_for, is_installed, supported
+from file_cdk.core.uris import is_archive
+from file_cdk.formats.registry import default_config, kind_of, kinds
 
 _log = logging.getLogger(__name__)
 
 NOT_RECOGNISED = "unknown extension"
-_DEFAULTS: dict[str, FormatConfig] = {
-    "csv": CsvConfig(),
-    "jsonl": JsonlConfig(),
-    "parquet": ParquetConfig(),
-    "avro": AvroConfig(),
-    "excel": ExcelConfig(),
-}
-_TSV = CsvConfig(delimiter="\t")
 _NAMES_SHOWN = 3
 
 
 def default_format(filetype: str) -> FormatConfig:
-    """By its name, or by an extension that stands for it."""
-    name = filetype.lower().removeprefix(".")
-    if name == "tsv":
-        return _TSV
-    if name not in _DEFAULTS:
-        name = filetype_for(f"x.{name}") or name
-    if name in _DEFAULTS:
-        return _DEFAULTS[name]
-    if is_installed(name):
-        return PluginConfig(filetype=name)
-    raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {format_names()}")
-
-
-def format_names() -> str:
-    """As `--format` takes them."""
-    return ", ".join(["csv", "tsv", *(name for name in supported() if name != "csv")])
-
-
-def kind_of(uri: str) -> str | None:
-    """What a file's ending says that it is, as `--format` takes it; None when no ending is known."""
-    return "tsv" if without_compression(uri).lower().endswith(".tsv") else filetype_for(uri)
+    """Of what `--format` says."""
+    if (config := default_config(filetype)) is None:
+        raise ConfigError(f"format {filetype!r} is not supported", remedy=f"Supported: {', '.join(kinds())}")
+    return config
 
 
 def may_be_read(uri: str, kind: str | None) -> bool:
@@ -90,7 +57,7 @@ class Recognised:
 
 def extension_hint() -> str:
     """What to do about files without a known extension."""
-    return f"Say what they are with --format: {format_names()}"
+    return f"Say what they are with --format: {', '.join(kinds())}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ from file_cdk.core.config import CsvConfig, parse_config, unknown_keys
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import redacted
-from file_cdk.pipeline.recognition import default_format, format_names, kind_of, may_be_read
+from file_cdk.formats.registry import kind_of, kinds
+from file_cdk.pipeline.recognition import default_format, may_be_read
 from file_cdk.pipeline.stream import Stream, require_supported
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -58,7 +59,8 @@ def streams_of(
     chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
         raise ConfigError(
-            f"{redacted(source)} has no known extension", remedy=f"Say what it is with --format: {format_names()}"
+            f"{redacted(source)} has no known extension",
+            remedy=f"Say what it is with --format: {', '.join(kinds())}",
         )
     stream: dict[str, Any] = {
         "name": name or location.name,

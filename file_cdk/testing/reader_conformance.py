@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from file_cdk.testing.odd_keys import NEAR_MISSES, ODD_KEYS
-from file_cdk.testing.reader_bytes import BytesConformance
-from file_cdk.testing.reader_faults import FaultConformance
-from file_cdk.testing.reader_listing import ListingConformance
-from file_cdk.testing.reader_processes import ProcessConformance
-from file_cdk.testing.reader_storage import MissingRoot, Proxied, PutsMany, RefusedKeyError, Storage
-from file_cdk.testing.reader_versions import VersionConformance
+from file_cdk.testing.readers.bytes import BytesConformance
+from file_cdk.testing.readers.faults import FaultConformance
+from file_cdk.testing.readers.listing import ListingConformance
+from file_cdk.testing.readers.processes import ProcessConformance
+from file_cdk.testing.readers.storage import MissingRoot, Proxied, PutsMany, RefusedKeyError, Storage
+from file_cdk.testing.readers.versions import VersionConformance
 
 __all__ = [
     "NEAR_MISSES",

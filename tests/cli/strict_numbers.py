@@ -3,13 +3,13 @@
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 import pyarrow as pa
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import SplitReport
+from file_cdk.core.ports import FormatFacts, SplitReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,10 @@ class StrictNumbers:
     """A file that has `!broken` somewhere cannot be read at all. One split per file."""
 
     config: object
-    extensions: ClassVar[tuple[str, ...]] = (".jsonl",)
-    may_crash: ClassVar[bool] = False
-    reads_forward: ClassVar[bool] = True
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        return None
+    @property
+    def facts(self) -> FormatFacts:
+        return FormatFacts(None)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         raise NotImplementedError

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from file_cdk.cli import main
+from file_cdk.formats import registry
 
 PROGRAM = "import sys; from file_cdk.cli import main; sys.exit(main())"
 
@@ -248,6 +249,30 @@ def test_an_extension_that_stands_for_none(sync: Sync, tmp_path: Path, name: str
     ran = sync("data", "--format", name)
     assert ran.code == 2
     assert f"format '{name}' is not supported. Supported: csv, tsv, jsonl, parquet, avro, excel" in ran.said
+
+
+@pytest.fixture
+def broken_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed package whose format cannot be imported."""
+    info = tmp_path / "site" / "pairs-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pairs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[file_cdk.formats]\npairs = no_such_module:PairsFormat\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    registry.forget_installed()
+    yield
+    registry.forget_installed()
+
+
+@pytest.mark.usefixtures("broken_plug_in")
+def test_a_format_that_cannot_be_imported_ends_no_sync_of_others(tmp_path: Path, sync: Sync) -> None:
+    put(tmp_path / "data" / "a.csv", 1)
+    (tmp_path / "data" / "b.pairs").write_text("id=2\n")
+    ran = sync("data")
+    assert (ran.code, ran.tables) == (0, {"data": [("a.csv", 1)]})
+    assert ran.said.count("warning: format 'pairs' cannot be loaded from 'no_such_module:PairsFormat'") == 1
+    assert "skipped: 1 unknown extension" in ran.said
+    assert sync("data", "--format", "pairs").code == 2
 
 
 def test_failures_of_several_streams_name_theirs(tmp_path: Path, sync: Sync) -> None:

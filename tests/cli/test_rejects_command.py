@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import pytest
 from file_cdk.cli import main
 from file_cdk.cli.rejects import hint
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.formats import BUILT_IN
 from file_cdk.core.ports import MAX_REJECTS_KEPT, Reject, Rejects, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.formats import registry
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,7 +37,7 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command in this process, in a folder with `numbers`; files of lines are read as StrictNumbers does."""
-    monkeypatch.setitem(registry.BUILT_IN, "jsonl", "strict_numbers:StrictNumbers")
+    monkeypatch.setitem(BUILT_IN, "jsonl", replace(BUILT_IN["jsonl"], place="strict_numbers:StrictNumbers"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "numbers").mkdir()
     (tmp_path / "numbers" / "clean.jsonl").write_text("1\n2\n")

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from file_cdk.core.config import CsvConfig, SourceConfig, filetypes, parse_config, unknown_keys
+from file_cdk.core.config import CsvConfig, SourceConfig, parse_config, unknown_keys
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.formats import FILETYPES
 
 
 def config(**stream: Any) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def test_the_format_of_another_package_keeps_all_its_keys() -> None:
 
 
 def test_filetypes() -> None:
-    assert filetypes() == ("csv", "jsonl", "parquet", "avro", "excel", "unstructured")
+    assert FILETYPES == ("csv", "jsonl", "parquet", "avro", "excel", "unstructured")
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar, cast
+from typing import IO, Any, cast
 
 import pyarrow as pa
 
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError, TransientError
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,10 @@ class Lines:
 
     split_bytes: int | None = 64
     piece: int = 3
-    extensions: ClassVar[tuple[str, ...]] = (".lines",)
-    may_crash: ClassVar[bool] = False
-    reads_forward: ClassVar[bool] = True
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:
-        return self.split_bytes
+    @property
+    def facts(self) -> FormatFacts:
+        return FormatFacts(self.split_bytes)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         return {}

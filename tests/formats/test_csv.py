@@ -55,7 +55,6 @@ def test_the_format_is_a_picklable_value() -> None:
     csv_format = configured(delimiter=r"\t", null_values=["NA"])
     assert pickle.loads(pickle.dumps(csv_format)) == csv_format
     assert csv_format.split_bytes == 4 * 1024 * 1024
-    assert CsvFormat.extensions == (".csv", ".tsv")
 
 
 @BOTH_PATHS
@@ -511,7 +510,7 @@ def test_a_quote_that_never_closes_is_an_error_whatever_is_rejected(sequential: 
 def test_last_lines_are_no_data(encoding: str, sequential: bool) -> None:
     csv_format = configured(skip_rows_at_end=2, encoding=encoding)
     data = 'a,b\n1,2\n3,4\n\nTotal: 5" pipes\nsource: me\n\n \r\n'.encode(encoding)
-    assert csv_format.split_size_bytes(whole(data).file) is None
+    assert csv_format.facts.split_bytes is None
     read = Read(data, csv_format, sequential=sequential)
     assert (read.records, read.error) == ([{"a": "1", "b": "2"}, {"a": "3", "b": "4"}], None)
     assert (read.report.start, read.report.end, read.report.rows_present) == (0, len(data), 2)
@@ -600,7 +599,7 @@ def test_a_mark_that_forbids_splits_makes_the_engine_begin_anew() -> None:
     data = "\ufeffa,b\n1,é\n2,x\n".encode("utf-16-le")
     file = RemoteFile("a.csv", len(data), MODIFIED_AT)
     csv_format = configured()
-    assert csv_format.split_size_bytes(file) is not None
+    assert csv_format.facts.split_bytes is not None
     report, split = SplitReport(), Split(file, 0, 0, 10)
     with pytest.raises(SequentialOnlyError) as caught:
         list(csv_format.read_records(io.BytesIO(data), split, None, report))

@@ -547,4 +547,4 @@ def test_columns_that_the_file_lacks_are_absent() -> None:
 def test_it_pickles_and_reads_whole_files() -> None:
     decoder = pickle.loads(pickle.dumps(ExcelFormat(ExcelConfig(sheets=["x"]))))
     assert decoder.config.sheets == ["x"]
-    assert decoder.split_size_bytes(remote(b"")) is None
+    assert decoder.facts.split_bytes is None

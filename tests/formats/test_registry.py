@@ -1,19 +1,22 @@
 """Filetypes and file endings find their format, and nothing is imported before it is needed."""
 
+import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from file_cdk.core.config import CsvConfig, JsonlConfig, ParquetConfig, PluginConfig, StreamConfig, filetypes
+from file_cdk.core.config import CsvConfig, JsonlConfig, ParquetConfig, PluginConfig, StreamConfig
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.formats import BUILT_IN, FILETYPES
 from file_cdk.formats import registry
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "formats.md"
 STREAM = StreamConfig(name="s", format=JsonlConfig())
 
 
@@ -42,10 +45,10 @@ def test_a_filetype_without_format_is_a_config_error_that_names_the_others() -> 
 
 
 @pytest.mark.parametrize(
-    ("uri", "filetype"),
+    ("uri", "kind"),
     [
         ("a/b.csv", "csv"),
-        ("b.TSV", "csv"),
+        ("b.TSV", "tsv"),
         ("b.jsonl", "jsonl"),
         ("b.x.NDJSON", "jsonl"),
         ("b.json", "jsonl"),
@@ -61,21 +64,47 @@ def test_a_filetype_without_format_is_a_config_error_that_names_the_others() -> 
         ("b.xlsx", "excel"),
     ],
 )
-def test_the_ending_of_a_file_names_its_filetype(uri: str, filetype: str | None) -> None:
-    assert registry.filetype_for(uri) == filetype
+def test_the_ending_of_a_file_says_what_it_is(uri: str, kind: str | None) -> None:
+    assert registry.kind_of(uri) == kind
 
 
-def test_the_table_of_endings_is_what_the_formats_say() -> None:
-    declared: dict[str, str] = {}
-    for filetype, place in registry.BUILT_IN.items():
-        module, _, name = place.partition(":")
-        declared |= dict.fromkeys(getattr(import_module(module), name).extensions, filetype)
-    assert declared == registry.EXTENSIONS
-    assert set(registry.BUILT_IN) <= set(filetypes())
+@pytest.mark.parametrize(
+    ("named", "config"),
+    [
+        ("csv", CsvConfig()),
+        ("TSV", CsvConfig(delimiter="\t")),
+        (".ndjson", JsonlConfig()),
+        ("pq", ParquetConfig()),
+        ("unstructured", None),
+        ("xml", None),
+    ],
+)
+def test_a_name_or_an_extension_gives_a_configuration(named: str, config: Any) -> None:
+    assert registry.default_config(named) == config
+
+
+def test_every_row_of_the_table_is_a_format() -> None:
+    for filetype in FILETYPES:
+        if BUILT_IN[filetype].place is not None:
+            config = registry.default_config(filetype)
+            assert config is not None
+            assert config.filetype == filetype
+            assert built_in(registry.format_for(config, STREAM)).config == config
+
+
+def test_the_guide_lists_the_table() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {filetype: tuple(re.findall(r"`(\.\w+)`", names)) for filetype, names in rows}
+    extensions: dict[str, tuple[str, ...]] = {}
+    for kind, row in BUILT_IN.items():
+        if row.place is not None:
+            filetype = row.variant_of or kind
+            extensions[filetype] = extensions.get(filetype, ()) + row.extensions
+    assert list(listed.items()) == list(extensions.items())
 
 
 def test_importing_the_registry_imports_no_format() -> None:
-    code = "import sys, file_cdk.formats.registry as r; r.filetype_for('a.parquet'); print('pyarrow' in sys.modules)"
+    code = "import sys, file_cdk.formats.registry as r; r.kind_of('a.parquet'); print('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
@@ -109,9 +138,9 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         "[file_cdk.formats]\nlines = lines_format:LinesFormat\ncsv = lines_format:LinesFormat\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._third_party.cache_clear()
+    registry.forget_installed()
     yield
-    registry._third_party.cache_clear()
+    registry.forget_installed()
     sys.modules.pop("lines_format", None)
 
 
@@ -120,12 +149,16 @@ def test_an_installed_package_adds_a_format_by_its_entry_point() -> None:
     config: Any = LinesConfig("lines")
     found = built_in(registry.format_for(config, STREAM))
     assert (type(found).__name__, found.config) == ("LinesFormat", config)
-    assert registry.filetype_for("a/b.LINES.gz") == "lines"
+    assert registry.kind_of("a/b.LINES.gz") == "lines"
+    assert registry.default_config("Lines") == PluginConfig(filetype="lines")
+    assert registry.kinds()[-1] == "lines"
 
 
 @pytest.mark.usefixtures("third_party")
-def test_an_entry_point_cannot_take_over_a_built_in_format() -> None:
+def test_an_entry_point_cannot_take_over_a_built_in_format(caplog: pytest.LogCaptureFixture) -> None:
     assert type(built_in(registry.format_for(CsvConfig.model_validate({}), STREAM))).__name__ == "CsvFormat"
+    (warning,) = caplog.messages
+    assert warning.startswith("format 'csv' of lines_format:LinesFormat is not used: a built-in format has that name.")
 
 
 @pytest.mark.usefixtures("third_party")
@@ -134,3 +167,18 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     config: Any = LinesConfig("lines")
     with pytest.raises(ConfigError, match="format 'lines' cannot be loaded from 'lines_format:LinesFormat'"):
         registry.format_for(config, STREAM)
+
+
+@pytest.mark.usefixtures("third_party")
+@pytest.mark.parametrize(
+    "fault", ["import no_such_module_anywhere\n", "raise ValueError('too old a Python')\n", "no code\n"]
+)
+def test_a_package_that_cannot_be_imported_recognises_no_file(
+    fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lines_format.py").write_text(fault)
+    caplog.set_level(logging.WARNING)
+    assert [registry.kind_of(uri) for uri in ("a.csv", "a.lines", "b.lines")] == ["csv", None, None]
+    told = [message for message in caplog.messages if "'lines'" in message]
+    assert len(told) == 1
+    assert told[0].startswith("format 'lines' cannot be loaded from 'lines_format:LinesFormat'")

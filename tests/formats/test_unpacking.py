@@ -19,6 +19,7 @@ from file_cdk.core.config import JsonlConfig, ParquetConfig
 from file_cdk.core.errors import MalformedFileError, MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.engine.planning import split_bytes
 from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.formats.unpacking import Unpacking
@@ -104,9 +105,9 @@ def test_tables() -> None:
 
 def test_a_name_alone_makes_one_split() -> None:
     for uri in ("a.csv.gz", "A.CSV.GZ", "a.jsonl.lz4", "a.zip!b.jsonl", "a.tar.gz!b.jsonl", "a.tar!b.jsonl"):
-        assert JSONL.split_size_bytes(remote(uri, b"")) is None
+        assert split_bytes(remote(uri, b""), JSONL) is None
     for uri in ("a.jsonl", "a.gz/b.jsonl", "a!b.jsonl"):
-        assert JSONL.split_size_bytes(remote(uri, b"")) == JsonlFormat(JsonlConfig()).split_size_bytes(remote(uri, b""))
+        assert split_bytes(remote(uri, b""), JSONL) == JsonlFormat(JsonlConfig()).split_bytes
 
 
 @pytest.mark.parametrize("decoder", [JSONL, PARQUET], ids=["jsonl", "parquet"])
@@ -247,6 +248,6 @@ def test_the_ratio_can_be_set() -> None:
 
 
 def test_says_of_itself_what_the_format_says() -> None:
-    assert (JSONL.may_crash, JSONL.reads_forward) == (False, True)
-    assert (PARQUET.may_crash, PARQUET.reads_forward) == (True, False)
+    assert JSONL.facts == JsonlFormat(JsonlConfig()).facts
+    assert (PARQUET.facts.may_crash, PARQUET.facts.reads_forward) == (True, False)
     assert pickle.loads(pickle.dumps(PARQUET)) == PARQUET

@@ -99,7 +99,7 @@ def test_mutated_files(filetype: str) -> None:
     assert faults == {}
     raw = {"streams": [{"name": "s", "format": {"filetype": "jsonl" if filetype == "compressed" else filetype}}]}
     stream = parse_config(SourceConfig, raw).streams[0]
-    assert crashed == [] or format_for(stream.format, stream).may_crash, crashed
+    assert crashed == [] or format_for(stream.format, stream).facts.may_crash, crashed
     assert len(crashed) <= FILES // 100, crashed
     assert sum(tally.read for tally in tallies) == FILES - len(crashed)
     assert max(tally.max_rss_kb for tally in tallies) < MAX_RSS_KB

@@ -407,7 +407,7 @@ def test_a_footer_is_no_data(data: bytes, count: int, mode: str, piece_bytes: in
     while left and len(lines) > 1:
         left -= bool(lines.pop().strip())
     config = configured(mode, skip_rows_at_end=count)
-    assert CsvFormat(config).split_size_bytes(remote(data)) is None
+    assert CsvFormat(config).facts.split_bytes is None
     expected = reference(b"".join(lines), config, 2)
     for csv_format in formats(config, piece_bytes):
         assert read_whole(csv_format, data, sequential=sequential) == expected

@@ -16,7 +16,6 @@ from file_cdk.core.config.formats import (
     JsonlConfig,
     ParquetConfig,
     PluginConfig,
-    filetypes,
 )
 from file_cdk.core.config.source import FileTransfer, SourceConfig
 from file_cdk.core.config.stream import StreamConfig, ValidationPolicy
@@ -38,7 +37,6 @@ __all__ = [
     "SourceConfig",
     "StreamConfig",
     "ValidationPolicy",
-    "filetypes",
     "parse_config",
     "unknown_keys",
 ]

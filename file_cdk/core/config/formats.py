@@ -4,12 +4,13 @@ import codecs
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from file_cdk.core.config.model import Model
+from file_cdk.core.formats import BUILT_IN, FILETYPES
 
 
 class InferenceType(StrEnum):
@@ -41,7 +42,11 @@ _CELL_RANGE = re.compile(r"[A-Za-z]{1,3}[1-9][0-9]{0,6}(?::[A-Za-z]{1,3}(?:[1-9]
 _DELIMITER_ESCAPES = {r"\t": "\t"}
 
 
-class CsvConfig(Model):
+class FormatModel(Model):
+    filetype: str
+
+
+class CsvConfig(FormatModel):
     filetype: Literal["csv"] = "csv"
     delimiter: str = Field(
         ",", title="Delimiter", description="Text between the values of a row, mostly one character; `\\t` means a tab."
@@ -193,11 +198,11 @@ class CsvConfig(Model):
         return self
 
 
-class JsonlConfig(Model):
+class JsonlConfig(FormatModel):
     filetype: Literal["jsonl"] = "jsonl"
 
 
-class ParquetConfig(Model):
+class ParquetConfig(FormatModel):
     filetype: Literal["parquet"] = "parquet"
     decimal_as_float: bool = Field(
         False,
@@ -206,7 +211,7 @@ class ParquetConfig(Model):
     )
 
 
-class AvroConfig(Model):
+class AvroConfig(FormatModel):
     filetype: Literal["avro"] = "avro"
     double_as_string: bool = Field(
         False,
@@ -215,7 +220,7 @@ class AvroConfig(Model):
     )
 
 
-class ExcelConfig(Model):
+class ExcelConfig(FormatModel):
     filetype: Literal["excel"] = "excel"
     sheets: list[str] | None = Field(
         None,
@@ -270,7 +275,7 @@ class ApiProcessing(Model):
     )
 
 
-class UnstructuredConfig(Model):
+class UnstructuredConfig(FormatModel):
     filetype: Literal["unstructured"] = "unstructured"
     skip_unprocessable_files: bool = Field(
         True, title="Skip Unprocessable Files", description="Whether to go on after a file that cannot be parsed."
@@ -286,38 +291,32 @@ class UnstructuredConfig(Model):
     )
 
 
-class PluginConfig(BaseModel):
+class PluginConfig(FormatModel):
     """The configuration of a format that another package provides, unvalidated: that format knows what its keys mean."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
     filetype: str = Field(min_length=1)
 
 
-_BUILT_IN = (CsvConfig, JsonlConfig, ParquetConfig, AvroConfig, ExcelConfig, UnstructuredConfig)
-
-
-def filetypes() -> tuple[str, ...]:
-    """The `filetype` values that have a configuration here."""
-    return tuple(model.model_fields["filetype"].default for model in _BUILT_IN)
-
-
 def _format_tag(value: Any) -> str | None:
     filetype = value.get("filetype") if isinstance(value, Mapping) else getattr(value, "filetype", None)
-    return filetype if filetype in filetypes() else "plugin" if isinstance(filetype, str) else None
+    return filetype if filetype in FILETYPES else "plugin" if isinstance(filetype, str) else None
 
 
-FormatConfig = Annotated[
-    Annotated[CsvConfig, Tag("csv")]
-    | Annotated[JsonlConfig, Tag("jsonl")]
-    | Annotated[ParquetConfig, Tag("parquet")]
-    | Annotated[AvroConfig, Tag("avro")]
-    | Annotated[ExcelConfig, Tag("excel")]
-    | Annotated[UnstructuredConfig, Tag("unstructured")]
-    | Annotated[SkipJsonSchema[PluginConfig], Tag("plugin")],
-    Discriminator(
-        _format_tag,
-        custom_error_type="filetype",
-        custom_error_message=f"needs a `filetype`, such as {', '.join(filetypes())}",
-    ),
-]
+if TYPE_CHECKING:
+    FormatConfig = FormatModel
+else:
+    FormatConfig = Annotated[
+        Union[
+            (
+                *(Annotated[globals()[BUILT_IN[name].config], Tag(name)] for name in FILETYPES),
+                Annotated[SkipJsonSchema[PluginConfig], Tag("plugin")],
+            )
+        ],
+        Discriminator(
+            _format_tag,
+            custom_error_type="filetype",
+            custom_error_message=f"needs a `filetype`, such as {', '.join(FILETYPES)}",
+        ),
+    ]

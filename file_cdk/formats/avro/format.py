@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import IO, Any, ClassVar, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -12,7 +12,7 @@ from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.avro.columns import NotColumnarError, record_columns
 from file_cdk.formats.avro.container import BlockFaultError, FileHeader, RecordBlock, blocks_of, read_header
 from file_cdk.formats.avro.native import NativeDecoder, decoder_for
@@ -45,10 +45,6 @@ class AvroFormat:
     same with and without it, but for how JSON spells some numbers (1.0e16 and 1e16).
     """
 
-    extensions: ClassVar[tuple[str, ...]] = (".avro",)
-    may_crash: ClassVar[bool] = True  # allocations in native code that fail end the process
-    reads_forward: ClassVar[bool] = True
-
     config: AvroConfig
     split_bytes: int | None = 2 * 1024 * 1024
     columns: bool = True
@@ -56,8 +52,10 @@ class AvroFormat:
         default_factory=lambda: FileCache(_CACHED_HEADERS), init=False, compare=False, repr=False
     )
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
-        return self.split_bytes
+    @property
+    def facts(self) -> FormatFacts:
+        # Allocations in native code that fail end the process.
+        return FormatFacts(self.split_bytes, may_crash=True)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the header alone."""

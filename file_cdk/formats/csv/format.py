@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.config import CsvConfig, InferenceType
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.file_cache import FileCache, Latest
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader
 from file_cdk.formats.csv.lines import PIECE_BYTES, ForwardReader
@@ -53,10 +53,6 @@ class CsvFormat:
     An encoding in which bytes depend on their neighbours, UTF-16 for one, and `skip_rows_at_end` make a file a single split.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
-    may_crash: ClassVar[bool] = False
-    reads_forward: ClassVar[bool] = True
-
     config: CsvConfig
     split_bytes: int | None = 4 << 20
     max_record_bytes: int = 64 << 20
@@ -76,8 +72,9 @@ class CsvFormat:
         if not Dialect.of(self.config).is_line_safe or self.config.skip_rows_at_end:
             object.__setattr__(self, "split_bytes", None)
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
-        return self.split_bytes
+    @property
+    def facts(self) -> FormatFacts:
+        return FormatFacts(self.split_bytes)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.

@@ -12,7 +12,7 @@ import pyarrow as pa
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify
 from file_cdk.formats.excel.sheets import choose_sheets, names_sheets
 from file_cdk.formats.excel.table import SheetBatch, SheetTable, sheet_table
@@ -38,15 +38,11 @@ class ExcelFormat:
     max_unpacked_bytes: a workbook that unpacks to more is refused.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-    reads_forward: ClassVar[bool] = False
-    may_crash: ClassVar[bool] = True  # a damaged sheet may ask for more memory than there is, which ends the process
+    # A damaged sheet may ask for more memory than there is, which ends the process.
+    facts: ClassVar[FormatFacts] = FormatFacts(None, may_crash=True, reads_forward=False)
 
     config: ExcelConfig
     max_unpacked_bytes: int = 2 << 30
-
-    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - no file has a place to begin in
-        return None
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From all rows: the sheet is in memory anyway. Columns with neither a name nor a value are left out."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnly
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import names_no_file_column
 from file_cdk.core.json_schema import merge_properties
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
 from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
 from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found, Reading
@@ -44,16 +44,13 @@ class JsonlFormat:
     `max_record_bytes` no more than that is held.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
-    may_crash: ClassVar[bool] = False
-    reads_forward: ClassVar[bool] = True
-
     config: JsonlConfig
     split_bytes: int | None = 4 * 1024 * 1024
     max_record_bytes: int = 64 * 1024 * 1024
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
-        return self.split_bytes
+    @property
+    def facts(self) -> FormatFacts:
+        return FormatFacts(self.split_bytes)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Types of the top level only. Rejected records are passed over, and are an error when there are no others."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.file_cache import FileCache
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split, gives_way
-from file_cdk.core.ports import SplitReport
+from file_cdk.core.ports import FormatFacts, SplitReport
 from file_cdk.formats.arrow_cast import TypeCast
 from file_cdk.formats.parquet.footer import Footer, read_footer
 from file_cdk.formats.parquet.rows import decode_row_group, open_parquet
@@ -29,18 +29,16 @@ class ParquetFormat:
     a larger row group, a buffer of 1 MiB per column. A batch is sized by what the row group's rows take on average.
     """
 
-    extensions: ClassVar[tuple[str, ...]] = (".parquet", ".parq", ".pq")
-    reads_forward: ClassVar[bool] = False
-    may_crash: ClassVar[bool] = True  # its C++ reader ends the process on some corrupt footers
-
     config: ParquetConfig
     split_bytes: int | None = 2 * 1024 * 1024
     _footers: FileCache[Footer] = field(
         default_factory=lambda: FileCache(_CACHED_FOOTERS), init=False, compare=False, repr=False
     )
 
-    def split_size_bytes(self, file: RemoteFile) -> int | None:  # noqa: ARG002 - the same for all files
-        return self.split_bytes
+    @property
+    def facts(self) -> FormatFacts:
+        # Its C++ reader ends the process on some corrupt footers.
+        return FormatFacts(self.split_bytes, may_crash=True, reads_forward=False)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""

@@ -9,23 +9,20 @@ import pytest
 
 from file_cdk.core.errors import AccessError, TransientError
 from file_cdk.core.ports import Prefetching
+from file_cdk.testing.checks import error_of, require, require_error, wrong
 from file_cdk.testing.fault_proxy import FAULTS, Fault, FaultProxy, Pauses
-from file_cdk.testing.reader_checks import (
-    error_of,
+from file_cdk.testing.readers.checks import (
     find,
     listed,
     noise,
     put_all,
     read_up_to,
     read_whole,
-    require,
     require_bytes,
-    require_error,
     require_uris,
     within,
-    wrong,
 )
-from file_cdk.testing.reader_storage import Proxied, Storage
+from file_cdk.testing.readers.storage import Proxied, Storage
 
 _MB = 1 << 20
 _QUICK = Pauses(stall_s=0.05, slow_start_s=0.02, trickle_s=0.02, retry_after_s=1)

@@ -9,17 +9,9 @@ from contextlib import closing
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Prefetching, StreamReader
-from file_cdk.testing.reader_checks import (
-    error_of,
-    listed,
-    noise,
-    put_all,
-    read_up_to,
-    read_whole,
-    require,
-    require_bytes,
-)
-from file_cdk.testing.reader_storage import Storage
+from file_cdk.testing.checks import error_of, require
+from file_cdk.testing.readers.checks import listed, noise, put_all, read_up_to, read_whole, require_bytes
+from file_cdk.testing.readers.storage import Storage
 
 _FILES = {"a.csv": noise(10_000), "folder/b.csv": noise(300_000), "empty.csv": b""}
 _MORE_WHEN_USED_BYTES = 512

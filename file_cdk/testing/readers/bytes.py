@@ -11,18 +11,9 @@ import pytest
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Prefetching
-from file_cdk.testing.reader_checks import (
-    error_of,
-    find,
-    listed,
-    noise,
-    put_all,
-    read_up_to,
-    read_whole,
-    require,
-    require_bytes,
-)
-from file_cdk.testing.reader_storage import Storage
+from file_cdk.testing.checks import error_of, require
+from file_cdk.testing.readers.checks import find, listed, noise, put_all, read_up_to, read_whole, require_bytes
+from file_cdk.testing.readers.storage import Storage
 
 _MB = 1 << 20
 _THREADS = 8

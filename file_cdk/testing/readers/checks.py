@@ -6,25 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from functools import lru_cache
-from typing import IO, NoReturn, TypeVar
-
-import pytest
+from typing import IO, TypeVar
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.testing.reader_storage import PutsMany, Storage
+from file_cdk.testing.checks import wrong
+from file_cdk.testing.readers.storage import PutsMany, Storage
 
 _Result = TypeVar("_Result")
-
-
-def wrong(message: str) -> NoReturn:
-    """The check fails; message: what the reader does and what it should, for whoever wrote it."""
-    pytest.fail(message, pytrace=False)
-
-
-def require(condition: bool, message: str) -> None:
-    if not condition:
-        wrong(message)
 
 
 @lru_cache(maxsize=4)
@@ -89,23 +78,6 @@ def require_bytes(found: bytes, expected: bytes, what: str) -> None:
         wrong(f"{what} gives {len(found)} bytes instead of {len(expected)}")
     at = next(at for at, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other)
     wrong(f"{what} gives other bytes than were stored, the first at byte {at} of {len(expected)}")
-
-
-def error_of(call: Callable[[], object]) -> Exception | None:
-    """What it raises, of whatever kind."""
-    try:
-        call()
-    except Exception as exc:  # noqa: BLE001  that it is of the right kind is what is checked
-        return exc
-    return None
-
-
-def require_error(error: Exception | None, kinds: tuple[type[Exception], ...], when: str) -> None:
-    names = " or ".join(kind.__name__ for kind in kinds)
-    if error is None:
-        wrong(f"{when}: nothing is raised, {names} should be")
-    if not isinstance(error, kinds):
-        wrong(f"{when}: {type(error).__name__} is raised instead of {names}: {error}")
 
 
 def within(limit_s: float, call: Callable[[], _Result], what: str) -> _Result:

@@ -11,21 +11,10 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.listing import list_matching
 from file_cdk.readers.globbing import GlobPatterns
+from file_cdk.testing.checks import error_of, require, require_error, wrong
 from file_cdk.testing.odd_keys import NEAR_MISSES, ODD_KEYS
-from file_cdk.testing.reader_checks import (
-    error_of,
-    find,
-    listed,
-    put_all,
-    read_whole,
-    require,
-    require_error,
-    require_uris,
-    shown,
-    some,
-    wrong,
-)
-from file_cdk.testing.reader_storage import MissingRoot, Storage
+from file_cdk.testing.readers.checks import find, listed, put_all, read_whole, require_uris, shown, some
+from file_cdk.testing.readers.storage import MissingRoot, Storage
 
 _SHELF = {
     uri: uri.encode()

@@ -8,18 +8,9 @@ import pytest
 from file_cdk.core.errors import FileAccessError, FileChangedError, FileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.testing.reader_checks import (
-    error_of,
-    find,
-    noise,
-    read_up_to,
-    read_whole,
-    require,
-    require_bytes,
-    require_error,
-    wrong,
-)
-from file_cdk.testing.reader_storage import Storage
+from file_cdk.testing.checks import error_of, require, require_error, wrong
+from file_cdk.testing.readers.checks import find, noise, read_up_to, read_whole, require_bytes
+from file_cdk.testing.readers.storage import Storage
 
 _MB = 1 << 20
 
