@@ -3,7 +3,7 @@
 from file_cdk import Connector, ObjectReader
 from source_s3.config import S3Config
 from source_s3.legacy import adopted_state
-from source_s3.store import S3Store
+from source_s3.store import store_of
 from source_s3.url import locate
 
 
@@ -16,9 +16,9 @@ def describe_credentials(config: S3Config) -> str:
 connector = Connector(
     name="source-s3",
     config_class=S3Config,
-    make_reader=lambda config: ObjectReader(S3Store(config.settings)),
+    make_reader=lambda config: ObjectReader(store_of(config.settings)),
     locate=locate,
-    name_origin=lambda config: f"s3://{config.bucket}",
+    name_origin=lambda config: config.settings.origin,
     describe_credentials=describe_credentials,
     adopt_state=lambda _, state: adopted_state(state),
 )
