@@ -66,7 +66,7 @@ from file_cdk.readers.connections import (
     requests_certificates as requests_certificates,
 )
 from file_cdk.readers.globbing import GlobPatterns as GlobPatterns
-from file_cdk.readers.keys import globs_of_key as globs_of_key
+from file_cdk.readers.keys import globs_inside as globs_inside, globs_of_key as globs_of_key
 from file_cdk.readers.local import LocalReader as LocalReader
 from file_cdk.readers.objects import ObjectReader as ObjectReader, ObjectStore as ObjectStore, Page as Page
 from file_cdk.readers.refusals import (

@@ -56,7 +56,7 @@ class Sdk:
     def __init__(self, target: Target, tokens: Tokens | None) -> None:
         self._target = target
         transport = RequestsTransport(
-            session=_session(),
+            session=_ExactSession(),
             connection_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
             connection_data_block_size=_PIECE_BYTES,
@@ -120,23 +120,17 @@ class Sdk:
 class _ExactSession(requests.Session):
     """Sends the URL that was signed, where requests would resolve `.` and `..` in it, and signs nothing from a .netrc."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0)
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, adapter)
+
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        request.auth = _as_it_is
+        request.auth = lambda unsigned: unsigned
         prepared = super().prepare_request(request)
         prepared.url = str(request.url)
         return prepared
-
-
-def _session() -> _ExactSession:
-    session = _ExactSession()
-    adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, adapter)
-    return session
-
-
-def _as_it_is(request: Any) -> Any:
-    return request
 
 
 # Errors. Codes: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
@@ -178,53 +172,26 @@ _PASSING = {"AccountBeingCreated", "ContainerBeingDeleted", "ServerBusy", "Opera
 _NO_CONTAINER = "there is no container {container} in account {account}, or it is not public"
 _ABSENT = {"ContainerNotFound"}
 _CHECK_NAMES = "Check its name and the account's"
+_WRITERS_KEY, _NO_KEYS = {"BlobUsesCustomerSpecifiedEncryption"}, {"KeyBasedAuthenticationNotPermitted"}
 _ARCHIVED = {"BlobArchived", "BlobBeingRehydrated"}
 _ONE_BLOB = {"AuthorizationPermissionMismatch", "UnauthorizedBlobOverwrite", "BlobAccessTierNotSupported"}
 """Refusals that are about a blob, not about whoever asks: others may do."""
 _NOT_GRANTED = {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"}
-_FILE, _ANONYMOUS = {"file"}, {"anonymous"}
+_FILE, _ANONYMOUS, _REFUSING = {"file"}, {"anonymous"}, {401, 403, 409}
 _REFUSALS: Refusals = (
     Means(TransientError, "{what}: the server answered {answer}", None, TRANSIENT_STATUSES, _PASSING),
     *CHANGED,
     Means(AccessError, "container {container} is gone from account {account}", None, (), _ABSENT, _FILE),
     Means(FileAccessError, "it is gone since it was listed", None, {404}, (), _FILE),
-    Means(
-        FileAccessError,
-        "it is in the archive tier",
-        "Rehydrate it to a tier that is online",
-        codes=_ARCHIVED,
-        traits=_FILE,
-    ),
+    Means(FileAccessError, "it is in the archive tier", "Rehydrate it to a tier that is online", (), _ARCHIVED, _FILE),
     Means(FileAccessError, "the credentials may not read it", "{grant}", (), _ONE_BLOB, _FILE),
-    Means(
-        FileAccessError,
-        "it is encrypted with a key that only its writer has",
-        codes={"BlobUsesCustomerSpecifiedEncryption"},
-        traits=_FILE,
-    ),
+    Means(FileAccessError, "it is encrypted with a key that only its writer has", None, (), _WRITERS_KEY, _FILE),
     Means(AccessError, _NO_CONTAINER, f"{_CHECK_NAMES}, or give credentials for it", {404}, _ABSENT, _ANONYMOUS),
     Means(AccessError, _NO_CONTAINER, _CHECK_NAMES, {404}, _ABSENT),
     Means(AccessError, "{what}: the credentials may not do that ({answer})", "{grant}", (), _NOT_GRANTED),
-    Means(
-        AccessError,
-        "{what}: the account takes no keys ({answer})",
-        "Use client_credentials",
-        codes={"KeyBasedAuthenticationNotPermitted"},
-    ),
-    Means(
-        AccessError,
-        "{what}: it is not public ({answer})",
-        "Give credentials for it",
-        statuses={401, 403, 409},
-        traits=_ANONYMOUS,
-    ),
-    Means(
-        AccessError,
-        "{what}: the request is not accepted ({answer})",
-        "Check the endpoint",
-        statuses={400},
-        traits=_ANONYMOUS,
-    ),
+    Means(AccessError, "{what}: the account takes no keys ({answer})", "Use client_credentials", (), _NO_KEYS),
+    Means(AccessError, "{what}: it is not public ({answer})", "Give credentials for it", _REFUSING, (), _ANONYMOUS),
+    Means(AccessError, "{what}: the request is not accepted ({answer})", "Check the endpoint", {400}, (), _ANONYMOUS),
     Means(AccessError, "{what}: the {access} is not accepted ({answer})", "{check}", {400, 401, 403}),
     Means(AccessError, "{what}: the server answered {answer}"),
 )

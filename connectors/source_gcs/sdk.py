@@ -63,7 +63,7 @@ class Sdk:
         self._receiving = threading.local()
         with self._request().translated(_FAULTS):
             session = self._client._http
-        session.auth = _as_it_is  # else requests puts what a .netrc says in the place of the token
+        session.auth = lambda request: request  # else requests puts what a .netrc says in the place of the token
         session.max_redirects = 0
         session.hooks["response"].append(self._begin)
         if not session.is_mtls:
@@ -158,10 +158,6 @@ class _Range:
         self.content += part[:room]
         if len(part) > room:
             raise _EnoughError
-
-
-def _as_it_is(request: Any) -> Any:
-    return request
 
 
 # Errors

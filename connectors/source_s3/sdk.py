@@ -277,6 +277,13 @@ _WRONG_REGION = (
     *("AuthorizationQueryParametersError", "IllegalLocationConstraintException"),
 )
 
+_FILE = {"file"}
+_CHECK = "Check `bucket` and `endpoint`"
+_RENEW = "Renew them (for example `aws sso login`)"
+_NO_BUCKET = "there is no bucket {bucket}"
+_ELSEWHERE = "bucket {bucket} is in another region"
+_NOT_ACCEPTED = "bucket {bucket}: the credentials are not accepted ({answer})"
+_OTHER_TIME = "bucket {bucket}: this machine's clock differs from the server's"
 _KEYS = "Check aws_access_key_id and aws_secret_access_key, or the profile or environment they come from"
 _LIST = "Give these credentials the permission s3:ListBucket on the bucket"
 _NONE_FOUND = "No credentials were found, so the request was anonymous: configure some"
@@ -288,46 +295,22 @@ _GRANT = "Give these credentials the permission s3:GetObject for it"
 _DECRYPT = "Give these credentials the permission kms:Decrypt for it"
 # The server's own message, which may repeat what was signed, is never shown.
 _REFUSALS: Refusals = (
-    Means(
-        TransientError, "the server of bucket {bucket} answered {answer}", statuses=TRANSIENT_STATUSES, codes=_THROTTLED
-    ),
-    Means(FileAccessError, "is archived", _RESTORE, codes={"InvalidObjectState"}, traits={"file"}),
-    Means(
-        AccessError,
-        "the credentials for bucket {bucket} have expired",
-        "Renew them (for example `aws sso login`)",
-        codes=_EXPIRED,
-    ),
-    Means(
-        AccessError,
-        "bucket {bucket}: the credentials are not accepted ({answer})",
-        _KEYS,
-        statuses={401},
-        codes=_WRONG_CREDENTIALS,
-    ),
-    Means(
-        AccessError,
-        "bucket {bucket}: this machine's clock differs from the server's",
-        "Set the clock",
-        codes={"RequestTimeTooSkewed"},
-    ),
-    Means(AccessError, "there is no bucket {bucket}", "Check `bucket` and `endpoint`", codes={"NoSuchBucket"}),
-    Means(AccessError, "bucket {bucket} is not a bucket's name", "Check `bucket`", codes={"InvalidBucketName"}),
-    Means(
-        AccessError,
-        "bucket {bucket} is in another region",
-        "Set region_name to {region}",
-        statuses={301, 307, 308},
-        codes=_WRONG_REGION,
-    ),
-    Means(FileAccessError, "is gone since it was listed", statuses={404}, traits={"file"}),
+    Means(TransientError, "the server of bucket {bucket} answered {answer}", None, TRANSIENT_STATUSES, _THROTTLED),
+    Means(FileAccessError, "is archived", _RESTORE, (), {"InvalidObjectState"}, _FILE),
+    Means(AccessError, "the credentials for bucket {bucket} have expired", _RENEW, (), _EXPIRED),
+    Means(AccessError, _NOT_ACCEPTED, _KEYS, {401}, _WRONG_CREDENTIALS),
+    Means(AccessError, _OTHER_TIME, "Set the clock", (), {"RequestTimeTooSkewed"}),
+    Means(AccessError, _NO_BUCKET, _CHECK, (), {"NoSuchBucket"}),
+    Means(AccessError, "bucket {bucket} is not a bucket's name", "Check `bucket`", (), {"InvalidBucketName"}),
+    Means(AccessError, _ELSEWHERE, "Set region_name to {region}", {301, 307, 308}, _WRONG_REGION),
+    Means(FileAccessError, "is gone since it was listed", None, {404}, (), _FILE),
     *CHANGED,
-    Means(FileAccessError, _NO_READ, _DECRYPT, statuses={403}, traits={"file", "encrypted"}),
-    Means(FileAccessError, _NO_READ, _GRANT, statuses={403}, traits={"file"}),
-    Means(FileAccessError, "the server refuses it ({answer})", traits={"file"}),
-    Means(AccessError, "there is no bucket {bucket}", "Check `bucket` and `endpoint`", statuses={404}),
-    Means(AccessError, _NO_LIST, _NONE_FOUND, statuses={403}, traits={"anonymous"}),
-    Means(AccessError, _NO_LIST, _LIST, statuses={403}),
+    Means(FileAccessError, _NO_READ, _DECRYPT, {403}, (), {"file", "encrypted"}),
+    Means(FileAccessError, _NO_READ, _GRANT, {403}, (), _FILE),
+    Means(FileAccessError, "the server refuses it ({answer})", traits=_FILE),
+    Means(AccessError, _NO_BUCKET, _CHECK, {404}),
+    Means(AccessError, _NO_LIST, _NONE_FOUND, {403}, (), {"anonymous"}),
+    Means(AccessError, _NO_LIST, _LIST, {403}),
     Means(AccessError, "bucket {bucket} cannot be listed ({answer})", "Check `endpoint` and `bucket`"),
 )
 
@@ -353,46 +336,34 @@ def _refused(exc: faults.ClientError, request: Request) -> FileCdkError:
 def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
     bucket = request.facts["bucket"]
     if "certificate" in str(exc).lower():
-        return AccessError(
-            f"the certificate of bucket {bucket}'s server is not trusted",
-            remedy="Name the file with its certificate authority in `ca_bundle` or AWS_CA_BUNDLE",
-        )
+        remedy = "Name the file with its certificate authority in `ca_bundle` or AWS_CA_BUNDLE"
+        return AccessError(f"the certificate of bucket {bucket}'s server is not trusted", remedy=remedy)
     if "WRONG_VERSION_NUMBER" in str(exc):
-        return ConfigError(
-            f"the server of bucket {bucket} does not speak HTTPS",
-            remedy="Write http:// before `endpoint` if it may be so",
-        )
+        remedy = "Write http:// before `endpoint` if it may be so"
+        return ConfigError(f"the server of bucket {bucket} does not speak HTTPS", remedy=remedy)
     return request.fault(exc, _BROKEN)
 
 
 _CHECK_PROFILE = "Check `profile`, the AWS_… environment variables and ~/.aws"
+_CHECK_SETTINGS = "Check `bucket`, `endpoint`, `region_name` and `ca_bundle`"
 _NO_SESSION = "there is no valid single sign-on session"
-_BROKEN: Faults = (((Exception,), Means(TransientError, "bucket {bucket}: {fault}")),)
-_FAULTS: Faults = (
-    ((faults.ClientError,), _refused),
-    (
-        (faults.ProfileNotFound, faults.PartialCredentialsError, faults.ConfigParseError),
-        lambda exc, _: ConfigError(str(exc), remedy=_CHECK_PROFILE),
-    ),
-    (
-        (faults.SSOError, faults.SSOTokenLoadError, faults.TokenRetrievalError),
-        Means(AccessError, _NO_SESSION, "Run `aws sso login` for the profile"),
-    ),
-    (
-        (faults.CredentialRetrievalError, faults.NoCredentialsError, faults.MetadataRetrievalError),
-        Means(AccessError, "credentials for bucket {bucket} could not be fetched ({kind})"),
-    ),
-    ((faults.SSLError,), _tls_fault),
+_NOT_FETCHED = "credentials for bucket {bucket} could not be fetched ({kind})"
+_UNUSABLE = "bucket {bucket} cannot be used as configured ({kind})"
+_MISCONFIGURED = (faults.ProfileNotFound, faults.PartialCredentialsError, faults.ConfigParseError)
+_SIGN_ON = (faults.SSOError, faults.SSOTokenLoadError, faults.TokenRetrievalError)
+_NO_CREDENTIALS = (faults.CredentialRetrievalError, faults.NoCredentialsError, faults.MetadataRetrievalError)
+_BROKEN: Faults = (
     (
         (faults.ConnectionError, faults.HTTPClientError, faults.IncompleteReadError, HTTPError, OSError),
         Means(TransientError, "bucket {bucket}: {fault}"),
     ),
-    (
-        (faults.BotoCoreError, ValueError),
-        Means(
-            ConfigError,
-            "bucket {bucket} cannot be used as configured ({kind})",
-            "Check `bucket`, `endpoint`, `region_name` and `ca_bundle`",
-        ),
-    ),
+)
+_FAULTS: Faults = (
+    ((faults.ClientError,), _refused),
+    (_MISCONFIGURED, lambda exc, _: ConfigError(str(exc), remedy=_CHECK_PROFILE)),
+    (_SIGN_ON, Means(AccessError, _NO_SESSION, "Run `aws sso login` for the profile")),
+    (_NO_CREDENTIALS, Means(AccessError, _NOT_FETCHED)),
+    ((faults.SSLError,), _tls_fault),
+    *_BROKEN,
+    ((faults.BotoCoreError, ValueError), Means(ConfigError, _UNUSABLE, _CHECK_SETTINGS)),
 )

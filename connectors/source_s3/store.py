@@ -27,16 +27,13 @@ from file_cdk import (
     TransientError,
     plain_etag,
 )
-from source_s3.access import S3Settings, Target, known_target
+from source_s3.access import S3Settings, known_target
 
 if TYPE_CHECKING:
     from source_s3.sdk import Sdk
 
 _BY_TOKEN = "t"  # noqa: S105 - says what kind of page token follows
 _BY_KEY = "k"
-
-Keys = tuple[str, str, str | None]
-"""Access key, secret, token."""
 
 _RENEW_AFTER = timedelta(minutes=10)
 """obstore asks again five minutes before this has passed; the SDK's credentials are good for ten at the least."""
@@ -77,17 +74,32 @@ class _Clients:
         return Page(listed.files, following)
 
     def open_obstore(self) -> ObstoreBucket:
-        settings = self.settings
-        if not settings.is_plain_bucket:
-            raise NotByObstoreError
+        """Everything is given explicitly, since obstore would take what is missing from AWS_… variables, and keys as a
+        function, so that a session token from there does not join them."""
+        settings, name = self.settings, self.settings.bucket
         target = known_target(settings)
-        if target is None:
-            if self.sdk.answers_itself:
-                raise NotByObstoreError
-            keys = None if self.sdk.is_anonymous else self.sdk.frozen_credentials
-            return _open_bucket(settings.bucket, self.sdk.target, keys, renewed=True)
-        access_key, secret = settings.access_key_id or "", settings.secret_access_key or ""
-        return _open_bucket(settings.bucket, target, lambda: (access_key, secret, None), renewed=False)
+        is_known = target is not None
+        if not settings.is_plain_bucket or (target is None and self.sdk.answers_itself):
+            raise NotByObstoreError
+        target = target or self.sdk.target
+        is_anonymous = not is_known and self.sdk.is_anonymous
+
+        def provide() -> Any:
+            key_id, secret, token = settings.access_key_id, settings.secret_access_key, None
+            expires_at = None if is_known else datetime.now(UTC) + _RENEW_AFTER
+            if not is_known:
+                key_id, secret, token = self.sdk.frozen_credentials()
+            return {"access_key_id": key_id, "secret_access_key": secret, "token": token, "expires_at": expires_at}
+
+        virtual = target.virtual(name)
+        config = {
+            "endpoint": target.bucket_url if virtual else target.bucket_url.removesuffix(f"/{name}"),
+            "region": target.region,
+            "virtual_hosted_style_request": virtual,
+            "skip_signature": is_anonymous,
+        }
+        endpoint = ObstoreEndpoint(target.bucket_url, target.ca_bundle)
+        return ObstoreBucket.open("S3Store", name, endpoint, config, provide=None if is_anonymous else provide)
 
 
 def _after(token: str | None) -> dict[str, str]:
@@ -97,34 +109,6 @@ def _after(token: str | None) -> dict[str, str]:
     if token.startswith(_BY_TOKEN):
         return {"ContinuationToken": token.removeprefix(_BY_TOKEN)}
     return {"StartAfter": token.removeprefix(_BY_KEY)}
-
-
-def _open_bucket(name: str, target: Target, keys: Callable[[], Keys] | None, *, renewed: bool) -> ObstoreBucket:
-    """keys: None for anonymous requests. renewed: they change during a long sync.
-
-    Everything is given explicitly, since obstore would take what is missing from AWS_… variables, and keys as a function,
-    so that a session token from there does not join them. Raises NotByObstoreError.
-    """
-    endpoint = ObstoreEndpoint(target.bucket_url, target.ca_bundle)
-    virtual = target.virtual(name)
-    config = {
-        "endpoint": target.bucket_url if virtual else target.bucket_url.removesuffix(f"/{name}"),
-        "region": target.region,
-        "virtual_hosted_style_request": virtual,
-        "skip_signature": keys is None,
-    }
-    return ObstoreBucket.open(
-        "S3Store", name, endpoint, config, provide=None if keys is None else _provider(keys, renewed)
-    )
-
-
-def _provider(keys: Callable[[], Keys], renewed: bool) -> Callable[[], Any]:
-    def provide() -> Any:
-        access_key, secret, token = keys()
-        expires_at = datetime.now(UTC) + _RENEW_AFTER if renewed else None
-        return {"access_key_id": access_key, "secret_access_key": secret, "token": token, "expires_at": expires_at}
-
-    return provide
 
 
 # Pages

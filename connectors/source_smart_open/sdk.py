@@ -226,10 +226,7 @@ _FAULTS: Faults = (
     ((ftplib.Error, EOFError), _by_ftp),
     ((FileNotFoundError,), _not_found),
     ((PermissionError,), lambda _, request: request.refused(_HTTP_REFUSALS, 403, None, {})),
-    (
-        (_StatusError, WebHdfsException),
-        lambda exc, request: request.refused(_HTTP_REFUSALS, exc.status_code, None, {}),
-    ),
+    ((_StatusError, WebHdfsException), lambda exc, request: request.refused(_HTTP_REFUSALS, exc.status_code, None, {})),
     ((ssl.SSLCertVerificationError,), Means(AccessError, _UNTRUSTED, _NAME_FILE)),
     ((OSError,), _broken),
     (

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from source_http.addresses import name_files
 
-from file_cdk import ConfigError, GlobPatterns, Location, redacted, split_member
+from file_cdk import ConfigError, GlobPatterns, Location, globs_inside, redacted, split_member
 
 _WILDCARD = re.compile(r"[*?\[{]")
 
@@ -25,8 +25,5 @@ def locate(url: str) -> Location:
         raise ConfigError(f"{redacted(archive)} names no file", remedy="Folders cannot be listed: name the file itself")
     _, [uri] = name_files([parts])
     outer = GlobPatterns.escape(uri)
-    globs: tuple[str, ...] = (outer,)
-    if inner := inner.rstrip("/"):
-        literal = GlobPatterns.escape(inner)
-        globs = (f"{outer}!{inner}",) if _WILDCARD.search(inner) else (f"{outer}!{literal}", f"{outer}!{literal}/**")
+    globs = globs_inside(outer, inner) if inner.rstrip("/") else (outer,)
     return Location({"urls": [archive]}, globs, PurePosixPath(unquote(parts.path)).stem)
