@@ -197,12 +197,13 @@ def _ambient(account: str, endpoint: str) -> Access:
     if _is_ambient(account):
         for name in _KEY_VARIABLES:
             if key := os.environ.get(name, "").strip():
-                _require(is_account_key(key), name, "is no account key: those are base64 text")
+                if not is_account_key(key):
+                    raise _unusable(name, "is no account key: those are base64 text")
                 return Access("key", f"environment variable {name}", key)
         if text := os.environ.get(_SAS_VARIABLE):
-            token = plain_sas(text)
-            _require(token is not None, _SAS_VARIABLE, "is no shared access signature: it lacks sig=")
-            return Access("sas", f"environment variable {_SAS_VARIABLE}", token or "")
+            if (token := plain_sas(text)) is None:
+                raise _unusable(_SAS_VARIABLE, "is no shared access signature: it lacks sig=")
+            return Access("sas", f"environment variable {_SAS_VARIABLE}", token)
     if not endpoint.lower().startswith("http:"):
         for origin, is_there in _IDENTITIES:
             if is_there():
@@ -210,9 +211,8 @@ def _ambient(account: str, endpoint: str) -> Access:
     return Access("anonymous")
 
 
-def _require(holds: bool, name: str, fault: str) -> None:
-    if not holds:
-        raise ConfigError(f"environment variable {name} {fault}", remedy="Unset it, or set it to one")
+def _unusable(name: str, fault: str) -> ConfigError:
+    return ConfigError(f"environment variable {name} {fault}", remedy="Unset it, or set it to one")
 
 
 def _has(*names: str) -> bool:
@@ -220,9 +220,8 @@ def _has(*names: str) -> bool:
 
 
 def _has_service_principal() -> bool:
-    return _has("AZURE_TENANT_ID", "AZURE_CLIENT_ID") and (
-        _has("AZURE_CLIENT_SECRET") or _has("AZURE_CLIENT_CERTIFICATE_PATH")
-    )
+    has_secret = _has("AZURE_CLIENT_SECRET") or _has("AZURE_CLIENT_CERTIFICATE_PATH")
+    return has_secret and _has("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
 
 
 def _is_logged_in() -> bool:
@@ -268,7 +267,7 @@ class NoIdentityError(Exception):
 
 
 class Tokens:
-    """Of one process; renewed when needed. Thread-safe."""
+    """The access tokens of one process, renewed before they expire. Thread-safe."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -298,8 +297,7 @@ class Tokens:
         except ImportError:
             raise sdk_missing() from None
         try:
-            if self._credential is None:
-                self._credential = _credential(self._access)
+            self._credential = self._credential or _credential(self._access)
             token = self._credential.get_token(SCOPE)
         except ClientAuthenticationError as exc:
             if self._access.optional and exc.response is None:

@@ -234,7 +234,10 @@ class Connection:
 
 def connection_of(text: str) -> Connection:
     """Raises ConfigError, which shows nothing of it."""
-    parts = dict(_setting(part) for part in text.strip().split(";") if part.strip())
+    settings = [part.partition("=") for part in text.strip().split(";") if part.strip()]
+    if not all(equals for _, equals, _ in settings):
+        raise ConfigError("is no connection string: it should read Name=value;Name=value")
+    parts = {name.strip().lower(): value.strip() for name, _, value in settings}
     if parts.get("usedevelopmentstorage", "").lower() == "true":
         return Connection(EMULATOR_ACCOUNT, _EMULATOR_ENDPOINT, _EMULATOR_KEY)
     account, key, sas = parts.get("accountname"), parts.get("accountkey"), parts.get("sharedaccesssignature")
@@ -252,20 +255,7 @@ def connection_of(text: str) -> Connection:
         url = endpoint_of(endpoint, account or "")
     except ValueError:
         raise ConfigError("has an endpoint that is no URL of an account") from None
-    return Connection(account or account_of(url), url, key, sas)
-
-
-def account_of(endpoint: str) -> str | None:
-    """What the URL of an account says that it is called."""
-    parts = urlsplit(endpoint)
-    name, dot, domain = (parts.hostname or "").partition(".")
-    if dot and domain.startswith(("blob.", "dfs.")):
-        return name
-    return parts.path.strip("/") or None
-
-
-def _setting(part: str) -> tuple[str, str]:
-    name, equals, value = part.partition("=")
-    if not equals:
-        raise ConfigError("is no connection string: it should read Name=value;Name=value")
-    return name.strip().lower(), value.strip()
+    told = urlsplit(url)
+    name, _, domain = (told.hostname or "").partition(".")
+    named = name if domain.startswith(("blob.", "dfs.")) else told.path.strip("/") or None
+    return Connection(account or named, url, key, sas)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from source_azure_blob_storage.sdk import Sdk
 
 PAGE_SIZE = 5000
-"""The most that the service gives."""
+"""Maximum number of blobs in a page that the service gives."""
 
 # What nearly every entry looks like. Searched for in one entry at a time, so that nothing is taken from its neighbour.
 _ENTRY = re.compile(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from source_gcs.sdk import Sdk
 
 PAGE_SIZE = 5000
-"""Asked for; the service gives 1000 at most, emulators and later versions may give more."""
+"""Number of objects in a page that is asked for. The service gives at most 1000; emulators and later versions may give more."""
 
 _ASK_AFTER = timedelta(minutes=4, seconds=30)
 """obstore asks again four minutes before this has passed, and so every half a minute: google-auth knows when it is time for

@@ -31,7 +31,7 @@ _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|\Z)")
 
 
 class NotByObstoreError(Exception):
-    """The other way is to be taken: it can do it, or knows what is wrong."""
+    """obstore cannot read this; the vendor's SDK can, or knows what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
