@@ -45,10 +45,10 @@ from file_cdk.pipeline.sync import SyncOptions as SyncOptions, sync as sync
 from file_cdk.readers.answers import (
     NEXT_SYNC as NEXT_SYNC,
     RangeAnswer as RangeAnswer,
-    changed as changed,
     content_length as content_length,
     content_range as content_range,
     exactly as exactly,
+    file_changed as file_changed,
     http_date as http_date,
     plain_etag as plain_etag,
     retry_after_s as retry_after_s,

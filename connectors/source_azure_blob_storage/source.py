@@ -3,12 +3,13 @@
 from file_cdk import Connector, ObjectReader, ObstoreFirst
 from source_azure_blob_storage.access import Target, describe, target_of
 from source_azure_blob_storage.config import AzureConfig
-from source_azure_blob_storage.store import open_container
 from source_azure_blob_storage.url import locate
 
 
 def store_of(config: AzureConfig) -> ObstoreFirst[Target]:
     """Asks nobody. Raises ConfigError for what contradicts itself."""
+    from source_azure_blob_storage.store import open_container  # `spec` does without
+
     return open_container(target_of(config))
 
 

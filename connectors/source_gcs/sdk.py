@@ -21,7 +21,7 @@ from file_cdk import (
     RemoteFile,
     Request,
     TransientError,
-    changed,
+    file_changed,
     requests_faults,
 )
 from source_gcs.access import GcsSettings, no_token, sdk_missing
@@ -103,7 +103,7 @@ class Sdk:
                 return
             except api.NotFound:
                 if self._bucket.blob(file.uri).exists(**_ONCE):
-                    raise changed(file.uri) from None
+                    raise file_changed(file.uri) from None
                 raise
             finally:
                 del self._receiving.range

@@ -19,10 +19,10 @@ from file_cdk import (
     RemoteFile,
     SpooledFiles,
     TransientError,
-    changed,
     content_length,
     content_range,
     exactly,
+    file_changed,
     http_date,
 )
 from source_http.addresses import Address, Addresses
@@ -256,7 +256,7 @@ class HttpStore:
 
 
 def _changed(uri: str) -> FileChangedError:
-    return changed(uri, "is not the version that was listed")
+    return file_changed(uri, "is not the version that was listed")
 
 
 def _is_hashed(file: RemoteFile) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from source_http.addresses import name_files
 
-from file_cdk import FileAccessError, Page, RemoteFile, SpooledFiles, TransientError, changed
+from file_cdk import FileAccessError, Page, RemoteFile, SpooledFiles, TransientError, file_changed
 from source_smart_open.sdk import PIECE_BYTES, Facts, facts_of, opened
 
 PAGE_FILES = 20
@@ -79,7 +79,7 @@ class SmartOpenStore:
                 yield piece
         facts = facts_of(url, params, file.uri)
         if arrived > file.size_bytes or (facts and self._file(file.uri, facts) != file):
-            raise changed(file.uri, "is not the version that was listed")
+            raise file_changed(file.uri, "is not the version that was listed")
         if arrived < file.size_bytes:
             raise TransientError("the connection broke off, or the file is shorter by now", uri=file.uri)
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from file_cdk.core.errors import FileChangedError, TransientError
@@ -46,6 +45,8 @@ def http_date(text: str | None) -> datetime | None:
     """None for what is no date; some servers send 0 or text."""
     if not text:
         return None
+    from email.utils import parsedate_to_datetime  # as long to load as the rest of this room
+
     try:
         instant = parsedate_to_datetime(text)
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
@@ -69,7 +70,7 @@ def plain_etag(etag: str | None) -> str | None:
     return etag if etag.startswith("W/") else etag.strip('"') or None
 
 
-def changed(uri: str, how: str = "it was replaced since it was listed") -> FileChangedError:
+def file_changed(uri: str, how: str = "it was replaced since it was listed") -> FileChangedError:
     return FileChangedError(how, uri=uri, remedy=NEXT_SYNC)
 
 
@@ -99,7 +100,7 @@ class RangeAnswer:
             raise TransientError("the server does not say which range it sends", uri=file.uri)
         is_other_size = sent.size_bytes is not None and sent.size_bytes != file.size_bytes
         if is_other_size or (version and file.etag and version != file.etag):
-            raise changed(file.uri)
+            raise file_changed(file.uri)
         if not is_whole and (sent.start, sent.end) != (start, end):
             raise TransientError("the server sent another range than was asked for", uri=file.uri)
         return cls(file, start, end, start - sent.start, is_whole)

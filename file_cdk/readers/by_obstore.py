@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
-from file_cdk.readers.answers import changed, exactly
+from file_cdk.readers.answers import exactly, file_changed
 from file_cdk.readers.connections import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from file_cdk.readers.objects import Page
 from file_cdk.readers.ranges import Piece
@@ -123,7 +123,7 @@ class ObstoreBucket:
         # A server may ignore which version and range it was asked for.
         meta = result.meta
         if meta["size"] != file.size_bytes or self._is_another(file, meta):
-            raise changed(file.uri)
+            raise file_changed(file.uri)
         if tuple(result.range) != (start, end):
             raise TransientError("the server sent another range than was asked for", uri=file.uri)
         yield from exactly(_pieces(result, end - start, file), end - start, file.uri)

@@ -4,7 +4,6 @@ words may show a URL, and a signature in it."""
 import os
 import socket
 from collections.abc import Iterator
-from http.client import HTTPException
 from urllib.parse import urlsplit
 
 CONNECT_TIMEOUT_S = 10
@@ -43,6 +42,8 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str | None:
+    from http.client import HTTPException  # what raised the error has loaded it
+
     match error:
         case socket.gaierror():
             return "its host name is not known"
