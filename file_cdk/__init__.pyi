@@ -49,14 +49,41 @@ from file_cdk.pipeline.report import (
     SyncResult as SyncResult,
 )
 from file_cdk.pipeline.sync import SyncOptions as SyncOptions, sync as sync
+from file_cdk.readers.answers import (
+    NEXT_SYNC as NEXT_SYNC,
+    RangeAnswer as RangeAnswer,
+    content_length as content_length,
+    content_range as content_range,
+    exactly as exactly,
+    file_changed as file_changed,
+    http_date as http_date,
+    plain_etag as plain_etag,
+    retry_after_s as retry_after_s,
+)
 from file_cdk.readers.by_obstore import (
     NotByObstoreError as NotByObstoreError,
     ObstoreBucket as ObstoreBucket,
     ObstoreEndpoint as ObstoreEndpoint,
+    ObstoreFirst as ObstoreFirst,
 )
-from file_cdk.readers.connections import connection_fault as connection_fault
+from file_cdk.readers.connections import (
+    CONNECT_TIMEOUT_S as CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S as READ_TIMEOUT_S,
+    connection_fault as connection_fault,
+    requests_certificates as requests_certificates,
+)
 from file_cdk.readers.globbing import GlobPatterns as GlobPatterns
-from file_cdk.readers.keys import globs_of_key as globs_of_key
+from file_cdk.readers.keys import globs_inside as globs_inside, globs_of_key as globs_of_key
 from file_cdk.readers.local import LocalReader as LocalReader
 from file_cdk.readers.objects import ObjectReader as ObjectReader, ObjectStore as ObjectStore, Page as Page
+from file_cdk.readers.refusals import (
+    CHANGED as CHANGED,
+    TRANSIENT_STATUSES as TRANSIENT_STATUSES,
+    Faults as Faults,
+    Means as Means,
+    Refusals as Refusals,
+    Request as Request,
+    requests_faults as requests_faults,
+)
 from file_cdk.readers.retries import RetryPolicy as RetryPolicy
+from file_cdk.readers.spooled import SpooledFiles as SpooledFiles

@@ -1,28 +1,43 @@
-"""How requests are authorized: as the configuration says, else as the environment has it, else not at all."""
+"""How requests are authorized: as the configuration says, else as the environment has it, else not at all; and access tokens
+from azure-identity, or msal for a refresh token, which are imported when first needed."""
 
 import os
+import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
-from file_cdk import ConfigError
-from source_azure_blob_storage.addresses import (
+from file_cdk import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    TRANSIENT_STATUSES,
+    AccessError,
+    ConfigError,
+    FileCdkError,
+    TransientError,
+)
+from source_azure_blob_storage.config import (
     DEFAULT_DOMAIN,
+    AzureConfig,
+    ClientCredentials,
     Connection,
+    ConnectionString,
+    Oauth2,
+    SasToken,
+    StorageAccountKey,
     connection_of,
     endpoint_of,
     is_account_key,
     plain_sas,
 )
-from source_azure_blob_storage.config import (
-    AzureConfig,
-    ClientCredentials,
-    ConnectionString,
-    Oauth2,
-    SasToken,
-    StorageAccountKey,
-)
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
 
 ACCOUNT_VARIABLES = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 CONNECTION_VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
@@ -64,14 +79,19 @@ class Target:
     endpoint: str
     access: Access
 
+    @property
+    def origin(self) -> str:
+        return f"az://{self.account}/{self.container}"
+
 
 def target_of(config: AzureConfig) -> Target:
     """Looks at the environment, asks nobody. Raises ConfigError for what contradicts itself."""
     account, container = config.azure_blob_storage_account_name, config.azure_blob_storage_container_name
     configured = config.azure_blob_storage_endpoint
     access, connected = _configured(config, account)
-    connection = _ambient_connection(account) if access is None or not (configured or connected) else None
-    if connection is not None:
+    connection = ambient_connection() if access is None or not (configured or connected) else None
+    # That of another account is of no use here, and its key is not to be tried.
+    if connection is not None and connection.account == account:
         connected = connection.endpoint
         if access is None and (configured is None or endpoint_of(configured, account) == connected):
             access = _of_connection(connection, f"environment variable {CONNECTION_VARIABLE}")
@@ -105,23 +125,19 @@ _KINDS = {
 
 def _configured(config: AzureConfig, account: str) -> tuple[Access | None, str | None]:
     """How, and the endpoint that goes with it, as far as the configuration says."""
-    credentials, origin = config.credentials, "the configuration"
-    match credentials:
+    given, origin = config.credentials, "the configuration"
+    match given:
         case StorageAccountKey():
-            return Access("key", origin, credentials.azure_blob_storage_account_key), None
+            return Access("key", origin, given.azure_blob_storage_account_key), None
         case SasToken():
-            return Access("sas", origin, credentials.sas_token), None
+            return Access("sas", origin, given.sas_token), None
         case ClientCredentials():
-            client = credentials
-            access = Access("client", origin, client.app_client_secret, client.app_tenant_id, client.app_client_id)
-            return access, None
+            return Access("client", origin, given.app_client_secret, given.app_tenant_id, given.app_client_id), None
         case Oauth2():
-            user = credentials
-            return Access(
-                "refresh", origin, user.client_secret, user.tenant_id, user.client_id, user.refresh_token
-            ), None
+            ids = given.tenant_id, given.client_id
+            return Access("refresh", origin, given.client_secret, *ids, given.refresh_token), None
         case ConnectionString():
-            connection = connection_of(credentials.connection_string)
+            connection = connection_of(given.connection_string)
             if connection.account not in (None, account):
                 raise ConfigError(
                     f"the connection string is for account {connection.account!r}, not {account!r}",
@@ -161,12 +177,6 @@ def ambient_account() -> str | None:
     return None if connection is None else connection.account
 
 
-def _ambient_connection(account: str) -> Connection | None:
-    connection = ambient_connection()
-    # That of another account is of no use here, and its key is not to be tried.
-    return connection if connection is not None and connection.account == account else None
-
-
 def _ambient_endpoint(account: str) -> str:
     text = os.environ.get(_ENDPOINT_VARIABLE)
     if not text or not _is_ambient(account):
@@ -187,12 +197,13 @@ def _ambient(account: str, endpoint: str) -> Access:
     if _is_ambient(account):
         for name in _KEY_VARIABLES:
             if key := os.environ.get(name, "").strip():
-                _require(is_account_key(key), name, "is no account key: those are base64 text")
+                if not is_account_key(key):
+                    raise _unusable(name, "is no account key: those are base64 text")
                 return Access("key", f"environment variable {name}", key)
         if text := os.environ.get(_SAS_VARIABLE):
-            token = plain_sas(text)
-            _require(token is not None, _SAS_VARIABLE, "is no shared access signature: it lacks sig=")
-            return Access("sas", f"environment variable {_SAS_VARIABLE}", token or "")
+            if (token := plain_sas(text)) is None:
+                raise _unusable(_SAS_VARIABLE, "is no shared access signature: it lacks sig=")
+            return Access("sas", f"environment variable {_SAS_VARIABLE}", token)
     if not endpoint.lower().startswith("http:"):
         for origin, is_there in _IDENTITIES:
             if is_there():
@@ -200,9 +211,8 @@ def _ambient(account: str, endpoint: str) -> Access:
     return Access("anonymous")
 
 
-def _require(holds: bool, name: str, fault: str) -> None:
-    if not holds:
-        raise ConfigError(f"environment variable {name} {fault}", remedy="Unset it, or set it to one")
+def _unusable(name: str, fault: str) -> ConfigError:
+    return ConfigError(f"environment variable {name} {fault}", remedy="Unset it, or set it to one")
 
 
 def _has(*names: str) -> bool:
@@ -210,9 +220,8 @@ def _has(*names: str) -> bool:
 
 
 def _has_service_principal() -> bool:
-    return _has("AZURE_TENANT_ID", "AZURE_CLIENT_ID") and (
-        _has("AZURE_CLIENT_SECRET") or _has("AZURE_CLIENT_CERTIFICATE_PATH")
-    )
+    has_secret = _has("AZURE_CLIENT_SECRET") or _has("AZURE_CLIENT_CERTIFICATE_PATH")
+    return has_secret and _has("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
 
 
 def _is_logged_in() -> bool:
@@ -239,3 +248,143 @@ _IDENTITIES: tuple[tuple[str, Callable[[], bool]], ...] = (
 )
 _HINTS = frozenset({"the az login", "the azd login", "the managed identity of the machine"})
 """Nobody asked for these: what can be read without should not fail for them."""
+
+
+# Tokens
+
+
+SCOPE = "https://storage.azure.com/.default"
+_RENEW_BEFORE_S = 300
+_AUTHORITY = "https://login.microsoftonline.com"
+_AADSTS = re.compile(r"AADSTS[0-9]{4,9}")
+
+Token = tuple[str, int]
+"""The token, and when it expires, in seconds since the epoch."""
+
+
+class NoIdentityError(Exception):
+    """Nothing that azure-identity knows has credentials here, and nobody said that there should be some."""
+
+
+class Tokens:
+    """The access tokens of one process, renewed before they expire. Thread-safe."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._lock = threading.Lock()
+        self._credential: TokenCredential | None = None
+        self._application: Any = None
+        self._kept: Token | None = None
+        self._refresh_token = access.refresh_token
+
+    def get(self) -> Token:
+        """One that is good for minutes. Raises AccessError, ConfigError, TransientError, NoIdentityError."""
+        with self._lock:
+            if self._kept is None or self._kept[1] - time.time() < _RENEW_BEFORE_S:
+                self._kept = self._refreshed() if self._access.kind == "refresh" else self._identified()
+            return self._kept
+
+    def get_token(self, *_: str, **__: Any) -> "AccessToken":
+        """As the SDK asks for it; there is one scope."""
+        from azure.core.credentials import AccessToken
+
+        return AccessToken(*self.get())
+
+    def _identified(self) -> Token:
+        try:
+            import azure.identity  # noqa: F401
+            from azure.core.exceptions import AzureError, ClientAuthenticationError
+        except ImportError:
+            raise sdk_missing() from None
+        try:
+            self._credential = self._credential or _credential(self._access)
+            token = self._credential.get_token(SCOPE)
+        except ClientAuthenticationError as exc:
+            if self._access.optional and exc.response is None:
+                raise NoIdentityError from None
+            # Not chained: the text quotes the answer of the server, and may quote what was sent to it.
+            raise _not_given(self._access, _AADSTS.search(str(exc)), getattr(exc, "status_code", None)) from None
+        except AzureError as exc:
+            raise TransientError(f"no access token could be had ({type(exc).__name__})") from None
+        except ValueError:
+            raise ConfigError(
+                f"the {describe(self._access)} cannot be used", remedy="Check the tenant's id and the authority"
+            ) from None
+        return token.token, token.expires_on
+
+    def _refreshed(self) -> Token:
+        try:
+            import msal  # type: ignore[import-untyped]
+            import requests
+        except ImportError:
+            raise sdk_missing() from None
+        access = self._access
+        authority = (os.environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITY).rstrip("/")
+        authority = authority if "://" in authority else f"https://{authority}"
+        if not authority.lower().startswith("https://"):
+            raise ConfigError("AZURE_AUTHORITY_HOST must be an https:// address: secrets are sent to it")
+        try:
+            if self._application is None:
+                self._application = msal.ConfidentialClientApplication(
+                    access.client_id,
+                    client_credential=access.secret,
+                    authority=f"{authority}/{quote(access.tenant_id, safe='')}",
+                    instance_discovery=False,
+                    http_client=_session(access),
+                )
+            said = self._application.acquire_token_by_refresh_token(self._refresh_token, [SCOPE])
+        except requests.exceptions.SSLError:
+            raise AccessError(f"the certificate of {authority} is not accepted") from None
+        except requests.exceptions.RequestException as exc:
+            raise TransientError(f"no access token could be had ({type(exc).__name__})") from None
+        except (ValueError, KeyError):  # of what an authority says about itself
+            raise _not_given(access, None, None) from None
+        if "access_token" not in said:
+            raise _not_given(access, None, None)
+        self._refresh_token = said.get("refresh_token") or self._refresh_token
+        return said["access_token"], int(time.time()) + int(said.get("expires_in", 0))
+
+
+def _session(access: Access) -> Any:
+    """What msal asks the authority with. Refusals end here: msal would log what it cannot read, and put texts into errors."""
+    import requests
+
+    def refuse(answer: requests.Response, *_: Any, **__: Any) -> None:
+        if answer.status_code != 200 or not answer.text.lstrip().startswith("{"):
+            raise _not_given(access, _AADSTS.search(answer.text), answer.status_code)
+
+    session = requests.Session()
+    session.hooks["response"].append(refuse)
+    session.request = partial(session.request, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))  # type: ignore[method-assign]
+    return session
+
+
+def sdk_missing() -> ConfigError:
+    return ConfigError("reading from Azure needs more packages", remedy="Run: pip install 'file-cdk[azure]'")
+
+
+def _credential(access: Access) -> "TokenCredential":
+    from azure.identity import ClientSecretCredential, DefaultAzureCredential
+
+    options = {"connection_timeout": CONNECT_TIMEOUT_S, "read_timeout": READ_TIMEOUT_S}
+    if access.kind == "client":
+        return ClientSecretCredential(
+            access.tenant_id, access.client_id, access.secret, retry_total=0, logging_enable=False, **options
+        )
+    return DefaultAzureCredential(logging_enable=False, **options)
+
+
+def _not_given(access: Access, code: re.Match[str] | None, status: int | None) -> FileCdkError:
+    if status in TRANSIENT_STATUSES:
+        return TransientError(f"no access token could be had: the server answered {status}")
+    return AccessError(
+        f"Microsoft Entra gives no access token for the {describe(access)}{f' ({code[0]})' if code else ''}",
+        remedy=_REMEDIES[access.kind],
+    )
+
+
+_REMEDIES = {
+    "client": "Check tenant, client and secret: they may be wrong or expired",
+    "refresh": "Check tenant, client and secret; the consent may have expired or been taken back: give it again",
+    "identity": "Log in again (az login), or check the AZURE_… variables and the identity of this machine",
+}

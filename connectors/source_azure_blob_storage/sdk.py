@@ -4,18 +4,30 @@ Requests are made of URLs, not by the client's methods: those would resolve `.` 
 in many times the time that its bytes take.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from file_cdk import AccessError, FileCdkError, RemoteFile, TransientError, connection_fault
-from source_azure_blob_storage.access import Target
-from source_azure_blob_storage.pages import plain_etag
-from source_azure_blob_storage.refusals import blob_refused, changed, known_code, listing_refused, name_of
-from source_azure_blob_storage.tokens import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Tokens, sdk_missing
+from file_cdk import (
+    CHANGED,
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    TRANSIENT_STATUSES,
+    AccessError,
+    Faults,
+    FileAccessError,
+    FileCdkError,
+    Means,
+    RangeAnswer,
+    Refusals,
+    RemoteFile,
+    Request,
+    TransientError,
+    plain_etag,
+    requests_faults,
+)
+from source_azure_blob_storage.access import Target, Tokens, sdk_missing
 
 try:
     import requests
@@ -24,8 +36,6 @@ try:
     from azure.core.pipeline.transport import RequestsTransport
     from azure.core.rest import HttpRequest
     from azure.storage.blob import ContainerClient
-    from requests import exceptions as http
-    from urllib3.exceptions import HTTPError
 except ImportError:
     raise sdk_missing() from None
 
@@ -37,15 +47,29 @@ _VERSION = "2021-12-02"
 
 _CONNECTIONS = 32
 _PIECE_BYTES = 256 << 10
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class BlobApi:
-    """One container as one process sees it. Thread-safe: its client shares connections and nothing else that changes."""
+class Sdk:
+    """One container as one process sees it; making it does no request. Thread-safe: its client shares connections and nothing
+    else that changes. tokens: None where none are needed."""
 
-    target: Target
-    client: ContainerClient
+    def __init__(self, target: Target, tokens: Tokens | None) -> None:
+        self._target = target
+        transport = RequestsTransport(
+            session=_ExactSession(),
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            connection_data_block_size=_PIECE_BYTES,
+        )
+        credential: Any = tokens
+        if target.access.kind == "sas":
+            credential = AzureSasCredential(target.access.secret)
+        elif target.access.kind == "key":
+            credential = {"account_name": target.account, "account_key": target.access.secret}
+        # Whoever reads tries again; a redirect would carry the signature elsewhere.
+        self._client = ContainerClient(
+            target.endpoint, target.container, credential, transport=transport, retry_total=0, permit_redirects=False
+        )
 
     def list_blobs(self, prefix: str, marker: str | None, page_size: int) -> bytes:
         """XML of one page. Raises AccessError, TransientError."""
@@ -55,139 +79,128 @@ class BlobApi:
             query["prefix"] = prefix
         if marker is not None:
             query["marker"] = marker
-        with _translated(f"listing {name_of(self.target)}"), self._get("", query, {}) as answer:
+        with asked(self._target).translated(_FAULTS), self._get("", query, {}) as answer:
             if answer.status_code != 200:
-                raise listing_refused(answer.status_code, *_said(answer), self.target)
+                raise refused(self._target, answer.status_code, answer.headers)
             return b"".join(answer.iter_raw())
 
-    def read(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
+    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
         """Bytes `[start, end)` of the listed version, as they are stored."""
         headers = {"x-ms-range": f"bytes={start}-{end - 1}"}
         if file.etag:
             headers["if-match"] = f'"{file.etag}"'
         path = "/" + quote(file.uri, safe="/~")
-        what = f"reading from {name_of(self.target)}"
-        with _translated(what, file.uri), self._get(path, {}, headers) as answer:
-            if answer.status_code not in (200, 206):
-                status, said = answer.status_code, _said(answer)
+        with asked(self._target, file.uri).translated(_FAULTS), self._get(path, {}, headers) as answer:
+            status: int = answer.status_code
+            said: Mapping[str, str] = answer.headers
+            if status not in (200, 206):
                 if status == 412:
                     status, said = self._why_not_this_version(path)
-                raise blob_refused(status, *said, self.target, file)
-            self._check(answer, file, start, end)
-            yield from _exactly(answer, file, end - start)
+                raise refused(self._target, status, said, file.uri)
+            ranged = RangeAnswer.checked(file, start, end, status, said, plain_etag(said.get("etag")))
+            yield from ranged.body(answer.iter_raw())
 
-    def _why_not_this_version(self, path: str) -> tuple[int, tuple[str, str]]:
+    def _why_not_this_version(self, path: str) -> tuple[int, Mapping[str, str]]:
         """412 also means that no version is there: asked without a condition, the service says so."""
         with self._get(path, {"comp": "metadata"}, {}) as answer:
-            return (412 if answer.status_code == 200 else answer.status_code), _said(answer)
+            return (412 if answer.status_code == 200 else answer.status_code), answer.headers
 
-    def _check(self, answer: "HttpResponse", file: RemoteFile, start: int, end: int) -> None:
-        """A server may ignore what it was asked for."""
-        if answer.status_code == 200:
-            first, last, total = 0, file.size_bytes - 1, int(answer.headers.get("content-length", file.size_bytes))
-        elif found := _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "")):
-            first, last, total = (int(each) for each in found.groups())
-        else:
-            raise TransientError("the server does not say which range it sends", uri=file.uri)
-        etag = answer.headers.get("etag")
-        if total != file.size_bytes or (file.etag and etag and plain_etag(etag) != file.etag):
-            raise changed(file)
-        if (first, last + 1) != (start, end):
-            raise TransientError("the server sends another range than was asked for", uri=file.uri)
-
-    @contextmanager
-    def _get(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> "Iterator[HttpResponse]":
-        asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-        url = f"{self.target.endpoint}/{quote(self.target.container)}{path}"
+    def _get(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> "AbstractContextManager[HttpResponse]":
+        asked_for = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        url = f"{self._target.endpoint}/{quote(self._target.container)}{path}"
         # A blob that was stored compressed comes as it is stored.
         sent = {**headers, "x-ms-version": _VERSION, "accept-encoding": "identity"}
-        request = HttpRequest("GET", f"{url}?{asked}" if asked else url, headers=sent)
-        with self.client._pipeline.run(request, stream=True).http_response as answer:
-            yield answer
+        request = HttpRequest("GET", f"{url}?{asked_for}" if asked_for else url, headers=sent)
+        answer: HttpResponse = self._client._pipeline.run(request, stream=True).http_response
+        return answer
 
 
 class _ExactSession(requests.Session):
     """Sends the URL that was signed, where requests would resolve `.` and `..` in it, and signs nothing from a .netrc."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0)
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, adapter)
+
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        request.auth = _as_it_is
+        request.auth = lambda unsigned: unsigned
         prepared = super().prepare_request(request)
         prepared.url = str(request.url)
         return prepared
 
 
-def connect(target: Target, tokens: Tokens | None) -> BlobApi:
-    """A client of its own; does no request. tokens: None where none are needed."""
-    session = _ExactSession()
-    adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS, max_retries=0)
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, adapter)
-    transport = RequestsTransport(
-        session=session,
-        connection_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        connection_data_block_size=_PIECE_BYTES,
-    )
-    credential: Any = tokens
-    if target.access.kind == "sas":
-        credential = AzureSasCredential(target.access.secret)
-    elif target.access.kind == "key":
-        credential = {"account_name": target.account, "account_key": target.access.secret}
-    # Whoever reads tries again; a redirect would carry the signature elsewhere.
-    client = ContainerClient(
-        target.endpoint, target.container, credential, transport=transport, retry_total=0, permit_redirects=False
-    )
-    return BlobApi(target, client)
+# Errors. Codes: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 
 
-def _as_it_is(request: Any) -> Any:
-    return request
+def asked(target: Target, uri: str | None = None) -> Request:
+    access = target.access
+    reader = "Make a SAS token with the permissions r (read) and l (list)"
+    facts = {
+        "account": repr(target.account),
+        "container": repr(target.container),
+        "what": f"{'listing' if uri is None else 'reading from'} {target.origin}",
+        "access": f"{_REFUSED.get(access.kind)} from {access.origin}",
+        "grant": reader if access.kind == "sas" else "Grant them the role Storage Blob Data Reader",
+        "check": f"{_CHECK.get(access.kind)}the account's firewall lets this machine in",
+    }
+    return Request(uri, facts, frozenset({access.kind}))
 
 
-def _said(answer: "HttpResponse") -> tuple[str, str]:
-    headers = answer.headers
-    return known_code(headers.get("x-ms-error-code")), headers.get("retry-after", "")
+def refused(target: Target, status: int, headers: Mapping[str, str], uri: str | None = None) -> FileCdkError:
+    return asked(target, uri).refused(_REFUSALS, status, headers.get("x-ms-error-code"), headers)
 
 
-def _exactly(answer: "HttpResponse", file: RemoteFile, wanted: int) -> Iterator[bytes]:
-    for piece in answer.iter_raw():
-        wanted -= len(piece)
-        if wanted < 0:
-            raise TransientError("the server sent more than was asked for", uri=file.uri)
-        yield piece
-    if wanted:
-        raise TransientError("the server sent less than was asked for", uri=file.uri)
-
-
-def _untrusted(what: str, _: BaseException, __: str | None) -> FileCdkError:
-    return AccessError(
-        f"{what}: the server's certificate is not accepted",
-        remedy="Name the certificates to trust in the environment variable REQUESTS_CA_BUNDLE",
-    )
-
-
-def _unreached(what: str, exc: BaseException, uri: str | None) -> FileCdkError:
-    return TransientError(f"{what}: {connection_fault(exc)}", uri=uri)
-
-
-def _unmade(what: str, exc: BaseException, _: str | None) -> FileCdkError:
-    return AccessError(f"{what}: the request cannot be made ({type(exc).__name__})")
-
-
-# The first that fits.
-_ERRORS = (
-    (http.SSLError, _untrusted),
-    ((http.Timeout, http.ConnectionError, http.ChunkedEncodingError, HTTPError), _unreached),
-    ((http.RequestException, AzureError), _unmade),
+_REFUSED = {
+    "key": "account key",
+    "sas": "SAS token",
+    "client": "access token of the service principal",
+    "refresh": "access token of the user",
+    "identity": "access token",
+}
+_CHECK = {
+    "key": "Check the account's name and key, the clock of this machine, and whether ",
+    "sas": "It may have expired, be for another container, or lack the permissions r and l; or check whether ",
+    "client": "Grant the application the role Storage Blob Data Reader, and check whether ",
+    "refresh": "Grant the user the role Storage Blob Data Reader, and check whether ",
+    "identity": "Grant it the role Storage Blob Data Reader, and check whether ",
+}
+_PASSING = {"AccountBeingCreated", "ContainerBeingDeleted", "ServerBusy", "OperationTimedOut"}
+_NO_CONTAINER = "there is no container {container} in account {account}, or it is not public"
+_ABSENT = {"ContainerNotFound"}
+_CHECK_NAMES = "Check its name and the account's"
+_WRITERS_KEY, _NO_KEYS = {"BlobUsesCustomerSpecifiedEncryption"}, {"KeyBasedAuthenticationNotPermitted"}
+_ARCHIVED = {"BlobArchived", "BlobBeingRehydrated"}
+_ONE_BLOB = {"AuthorizationPermissionMismatch", "UnauthorizedBlobOverwrite", "BlobAccessTierNotSupported"}
+"""Refusals that are about a blob, not about whoever asks: others may do."""
+_NOT_GRANTED = {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"}
+_FILE, _ANONYMOUS, _REFUSING = {"file"}, {"anonymous"}, {401, 403, 409}
+_REFUSALS: Refusals = (
+    Means(TransientError, "{what}: the server answered {answer}", None, TRANSIENT_STATUSES, _PASSING),
+    *CHANGED,
+    Means(AccessError, "container {container} is gone from account {account}", None, (), _ABSENT, _FILE),
+    Means(FileAccessError, "it is gone since it was listed", None, {404}, (), _FILE),
+    Means(FileAccessError, "it is in the archive tier", "Rehydrate it to a tier that is online", (), _ARCHIVED, _FILE),
+    Means(FileAccessError, "the credentials may not read it", "{grant}", (), _ONE_BLOB, _FILE),
+    Means(FileAccessError, "it is encrypted with a key that only its writer has", None, (), _WRITERS_KEY, _FILE),
+    Means(AccessError, _NO_CONTAINER, f"{_CHECK_NAMES}, or give credentials for it", {404}, _ABSENT, _ANONYMOUS),
+    Means(AccessError, _NO_CONTAINER, _CHECK_NAMES, {404}, _ABSENT),
+    Means(AccessError, "{what}: the credentials may not do that ({answer})", "{grant}", (), _NOT_GRANTED),
+    Means(AccessError, "{what}: the account takes no keys ({answer})", "Use client_credentials", (), _NO_KEYS),
+    Means(AccessError, "{what}: it is not public ({answer})", "Give credentials for it", _REFUSING, (), _ANONYMOUS),
+    Means(AccessError, "{what}: the request is not accepted ({answer})", "Check the endpoint", {400}, (), _ANONYMOUS),
+    Means(AccessError, "{what}: the {access} is not accepted ({answer})", "{check}", {400, 401, 403}),
+    Means(AccessError, "{what}: the server answered {answer}"),
 )
-
-
-@contextmanager
-def _translated(what: str, uri: str | None = None) -> Iterator[None]:
-    """Errors of the line. None is chained: their texts may show the URL, and a signature in it."""
-    try:
-        yield
-    except (AzureError, http.RequestException, HTTPError) as exc:
-        fault = getattr(exc, "inner_exception", None) or exc
-        made = next(error for kinds, error in _ERRORS if isinstance(fault, kinds))
-        raise made(what, fault, uri) from None
+_BROKEN: Faults = (
+    *requests_faults(),
+    ((Exception,), Means(AccessError, "{what}: the request cannot be made ({kind})")),
+)
+# What requests raised is inside; without, the request could not be made.
+_FAULTS: Faults = (
+    ((AzureError,), lambda exc, request: request.fault(getattr(exc, "inner_exception", None) or exc, _BROKEN)),
+    *requests_faults(),
+)

@@ -5,8 +5,7 @@ from typing import Any
 
 from file_cdk import ConfigError, Location, globs_of_key
 from source_azure_blob_storage.access import ACCOUNT_VARIABLES, CONNECTION_VARIABLE, ambient_account
-from source_azure_blob_storage.addresses import plain_sas
-from source_azure_blob_storage.config import CONTAINER
+from source_azure_blob_storage.config import CONTAINER, plain_sas
 
 _HOST = re.compile(r"([a-z0-9-]+)\.(?:blob|dfs)\.([a-z0-9.-]+)", re.IGNORECASE)
 _PARAMETERS = re.compile(r"[a-z]+=[^&#/]*(?:&[a-z]+=[^&#]*)*")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from file_cdk import AccessError, ConfigError, FileCdkError, NotByObstoreError, TransientError
+from source_gcs.config import DEFAULT_ENDPOINT
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -28,6 +29,19 @@ class Access:
 
     kind: Literal["service", "client", "ambient", "anonymous"]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GcsSettings:
+    """endpoint: without a trailing slash."""
+
+    bucket: str
+    access: Access
+    endpoint: str = DEFAULT_ENDPOINT
+
+    @property
+    def origin(self) -> str:
+        return f"gs://{self.bucket}"
 
 
 def google_credentials(access: Access) -> "Credentials | None":

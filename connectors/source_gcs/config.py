@@ -10,9 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from file_cdk import SourceConfig
 
 DEFAULT_ENDPOINT = "https://storage.googleapis.com"
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 30
-"""For this long nothing may come."""
 
 _ENDPOINT = re.compile(r"https?://[^/?#@\s]+", re.IGNORECASE)
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")

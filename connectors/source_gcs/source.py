@@ -2,20 +2,20 @@
 
 import os
 
-from file_cdk import ConfigError, Connector, ObjectReader
-from source_gcs.access import Access, access_of_key, describe
+from file_cdk import ConfigError, Connector, ObjectReader, ObstoreFirst
+from source_gcs.access import Access, GcsSettings, access_of_key, describe
 from source_gcs.config import DEFAULT_ENDPOINT, GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
 from source_gcs.legacy import adopted
-from source_gcs.store import GcsStore
+from source_gcs.store import open_bucket
 from source_gcs.url import locate
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
-def store_of(config: GcsConfig) -> GcsStore:
+def store_of(config: GcsConfig) -> ObstoreFirst[GcsSettings]:
     """Asks nobody. Raises ConfigError for an emulator's address in the environment that is none."""
     endpoint = config.endpoint or _emulator() or DEFAULT_ENDPOINT
-    return GcsStore(config.bucket, _access(config, endpoint), endpoint)
+    return open_bucket(GcsSettings(config.bucket, _access(config, endpoint), endpoint))
 
 
 def _access(config: GcsConfig, endpoint: str) -> Access:
@@ -46,6 +46,6 @@ connector = Connector(
     make_reader=lambda config: ObjectReader(store_of(config)),
     locate=locate,
     name_origin=lambda config: f"gs://{config.bucket}",
-    describe_credentials=lambda config: describe(store_of(config).access),
+    describe_credentials=lambda config: describe(store_of(config).settings.access),
     adopt_state=adopted,
 )

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from file_cdk import ConfigError, redacted
 
 MAX_URLS = 100_000
-"""Of one configuration, with what its templates stand for."""
+"""Maximum number of files of one configuration, those that its templates stand for included."""
 
 _PARTS = re.compile(r"(https?)://(?:([^/?#]*)@)?([^#]*)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _DEFAULT_PORT = {"http": 80, "https": 443}

@@ -4,21 +4,32 @@ import errno
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.client import HTTPException
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from file_cdk import AccessError, ConfigError, TransientError
+from file_cdk import (
+    CONNECT_TIMEOUT_S,
+    NEXT_SYNC,
+    READ_TIMEOUT_S,
+    AccessError,
+    ConfigError,
+    Faults,
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    Means,
+    Refusals,
+    Request,
+    TransientError,
+)
 from source_http.addresses import Address
 
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
-
-CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 30.0
-"""Without a byte arriving."""
+try:
+    from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, exceptions, make_headers
+except ImportError:
+    raise ConfigError("urllib3 is not installed", remedy="Install it with: pip install 'file-cdk[http]'") from None
 
 MAX_REDIRECTS = 10
 
@@ -32,20 +43,13 @@ class Client:
     where these redirect."""
 
     def __init__(self, headers: Mapping[str, str], authorization: str | None) -> None:
-        try:
-            import urllib3
-        except ImportError:
-            raise ConfigError(
-                "urllib3 is not installed", remedy="Install it with: pip install 'file-cdk[http]'"
-            ) from None
-        self._urllib3 = urllib3
-        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+        self._timeout = Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
         self._headers = dict(headers)
         self._authorization = authorization
         self._proxies = getproxies_environment()
         self._pools: dict[str | None, PoolManager] = {}
 
-    def open(self, method: str, address: Address, headers: Mapping[str, str]) -> "BaseHTTPResponse":
+    def open(self, method: str, address: Address, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """The answer, redirects followed, with its body still to be read; the caller closes it. Raises AccessError,
         ConfigError and TransientError for no answer at all."""
         own = {**self._headers, **self._authorizing(address)}
@@ -75,7 +79,7 @@ class Client:
         value = address.authorization or self._authorization
         return {} if value is None else {"Authorization": value}
 
-    def _pool(self, url: str) -> "PoolManager":
+    def _pool(self, url: str) -> PoolManager:
         parts = urlsplit(url)
         proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
         if proxy is not None and proxy_bypass(parts.netloc, self._proxies):
@@ -84,20 +88,20 @@ class Client:
             self._pools[proxy] = self._made_pool(proxy)
         return self._pools[proxy]
 
-    def _made_pool(self, proxy: str | None) -> "PoolManager":
+    def _made_pool(self, proxy: str | None) -> PoolManager:
         # The default context heeds SSL_CERT_FILE and SSL_CERT_DIR.
         context = ssl.create_default_context()
         if proxy is None:
-            return self._urllib3.PoolManager(num_pools=32, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
+            return PoolManager(num_pools=32, maxsize=_CONNECTIONS_PER_HOST, ssl_context=context)
         with translated("the proxy"):
             parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
             user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-            return self._urllib3.ProxyManager(
+            return ProxyManager(
                 parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(),
                 num_pools=32,
                 maxsize=_CONNECTIONS_PER_HOST,
                 ssl_context=context,
-                proxy_headers=None if user is None else self._urllib3.make_headers(proxy_basic_auth=user),
+                proxy_headers=None if user is None else make_headers(proxy_basic_auth=user),
             )
 
 
@@ -123,7 +127,7 @@ def _same_host(one: str, other: str) -> bool:
     )
 
 
-def _finish(response: "BaseHTTPResponse") -> None:
+def _finish(response: BaseHTTPResponse) -> None:
     """Leaves the connection to the next request where that takes little reading."""
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) <= _SMALL_BODY_BYTES:
@@ -133,32 +137,59 @@ def _finish(response: "BaseHTTPResponse") -> None:
         response.close()
 
 
-@contextmanager
-def translated(shown: str) -> Iterator[None]:
-    """What urllib3 raises, as our errors; `from None`, because it quotes whole URLs. shown: names whom it concerns."""
-    from urllib3 import exceptions
-
-    try:
-        yield
-    except (exceptions.LocationValueError, exceptions.InvalidHeader, UnicodeError):
-        raise ConfigError(f"{shown} cannot be asked for: no URL, or a header that cannot be sent") from None
-    except exceptions.SSLError as exc:
-        if _certificate_refused(exc):
-            raise AccessError(
-                f"{shown}: the server's certificate is not trusted",
-                remedy="Name the file of the authority that issued it in SSL_CERT_FILE",
-            ) from None
-        raise TransientError(f"{shown}: TLS failed") from None
-    except exceptions.ProxyError as exc:
-        if " 407" in str(exc):
-            raise AccessError(f"{shown}: the proxy wants credentials", remedy="Set them in HTTPS_PROXY") from None
-        raise TransientError(f"{shown}: the proxy cannot be reached") from None
-    except (exceptions.HTTPError, HTTPException, OSError) as exc:
-        raise TransientError(f"{shown}: {_in_words(exc)}") from None
+def translated(shown: str) -> AbstractContextManager[None]:
+    """Of what urllib3 raises, our errors: it quotes whole URLs. shown: names whom it concerns."""
+    return Request(None, {"shown": shown}).translated(_FAULTS)
 
 
-def _certificate_refused(error: BaseException) -> bool:
-    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
+def refused(shown: str, response: BaseHTTPResponse, uri: str | None = None) -> FileCdkError:
+    """Why a file cannot be listed or, with its uri, read."""
+    return Request(uri, {"shown": shown}).refused(_REFUSALS, response.status, None, response.headers)
+
+
+GONE = frozenset({404, 410})
+_PASSING = frozenset({408, 421, 425, 429, *range(500, 600)} - {501, 505})
+_CORRECT = "Correct `urls`, or set `missing` to skip for those with braces"
+_MAY_READ = "Check that the credentials may read it"
+_FILE = {"file"}
+_REFUSALS: Refusals = (
+    Means(FileAccessError, "is gone since it was listed ({answer})", statuses=GONE, traits=_FILE),
+    Means(AccessError, "there is no {shown} ({answer})", _CORRECT, GONE),
+    Means(FileChangedError, "is not the version that was listed", NEXT_SYNC, {412, 416}, traits=_FILE),
+    Means(FileAccessError, "the server forbids to read it ({answer})", _MAY_READ, {403}, traits=_FILE),
+    Means(TransientError, "{shown}: the server answers {answer}", None, _PASSING),
+    Means(AccessError, "{shown}: the server wants other credentials ({answer})", "Correct `credentials`", {401}),
+    Means(AccessError, "{shown}: the server forbids it ({answer})", _MAY_READ, {403}),
+    Means(AccessError, "{shown}: the proxy wants credentials ({answer})", "Set them in HTTP_PROXY", {407}),
+    Means(AccessError, "{shown}: the server answers {answer}, which is no file"),
+)
+
+
+def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
+    shown = request.facts["shown"]
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc)):
+        remedy = "Name the file of the authority that issued it in SSL_CERT_FILE"
+        return AccessError(f"{shown}: the server's certificate is not trusted", remedy=remedy)
+    return TransientError(f"{shown}: TLS failed")
+
+
+def _proxy_fault(exc: Exception, request: Request) -> FileCdkError:
+    shown = request.facts["shown"]
+    if " 407" in str(exc):
+        return AccessError(f"{shown}: the proxy wants credentials", remedy="Set them in HTTPS_PROXY")
+    return TransientError(f"{shown}: the proxy cannot be reached")
+
+
+_NOT_MADE = "{shown} cannot be asked for: no URL, or a header that cannot be sent"
+_FAULTS: Faults = (
+    ((exceptions.LocationValueError, exceptions.InvalidHeader, UnicodeError), Means(ConfigError, _NOT_MADE)),
+    ((exceptions.SSLError,), _tls_fault),
+    ((exceptions.ProxyError,), _proxy_fault),
+    (
+        (exceptions.HTTPError, HTTPException, OSError),
+        lambda exc, request: TransientError(f"{request.facts['shown']}: {_in_words(exc)}"),
+    ),
+)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -169,8 +200,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _in_words(error: Exception) -> str:
-    from urllib3 import exceptions
-
     if isinstance(error, exceptions.NameResolutionError):
         return "the host's name cannot be resolved"
     if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):

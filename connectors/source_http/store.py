@@ -2,28 +2,31 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from file_cdk import FileAccessError, FileCdkError, Page, RemoteFile, TransientError
-from source_http.addresses import Address, Addresses
-from source_http.answers import (
-    GONE,
-    Version,
-    changed,
+from file_cdk import (
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    Page,
+    RemoteFile,
+    SpooledFiles,
+    TransientError,
     content_length,
     content_range,
-    listing_error,
-    reading_error,
+    exactly,
+    file_changed,
+    http_date,
 )
-from source_http.sdk import Client, translated
-from source_http.spool import SpooledFiles
+from source_http.addresses import Address, Addresses
+from source_http.sdk import GONE, Client, refused, translated
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -50,6 +53,19 @@ class HttpSettings:
     skip_missing: bool = False
     undated_at: datetime = EPOCH
     base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What identifies one version of a file, as far as the server says. size_bytes: None if it does not."""
+
+    size_bytes: int | None
+    etag: str | None
+    modified_at: datetime | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], size_bytes: int | None) -> "_Version":
+        return cls(size_bytes, headers.get("etag") or None, http_date(headers.get("last-modified")))
 
 
 class HttpStore:
@@ -94,16 +110,17 @@ class HttpStore:
         response = self._client.open("GET", address, {"Range": f"bytes={start}-{end - 1}", **self._pins(file)})
         try:
             if response.status == 206:
-                self._require_version(file, response, content_range(response.headers)[1])
-                if content_range(response.headers)[0] != start:
+                sent = content_range(response.headers)
+                self._require_version(file, response, sent.size_bytes)
+                if sent.start != start:
                     raise FileAccessError("the server answers with another range than the one asked for", uri=file.uri)
-                yield from _exactly(end - start, _body(response, address), address.shown)
+                yield from exactly(_body(response, address), end - start, file.uri)
                 return
             self._require_whole(file, response, address)
             if start == 0 and not _is_hashed(file):
                 yield from _first(end, _body(response, address), file, response)
                 return
-            whole = self._spooled.get(file, lambda into: self._spool(file, response, address, into))
+            whole = self._spooled.get(file, lambda: self._whole(file, response, address))
         finally:
             response.close()
         yield from whole.read(start, end)
@@ -148,7 +165,7 @@ class HttpStore:
         modified_at = version.modified_at or self.settings.undated_at
         return RemoteFile(address.uri, version.size_bytes, modified_at, version.etag)
 
-    def _from_head(self, address: Address) -> Version | None:
+    def _from_head(self, address: Address) -> _Version | None:
         """None when only GET can tell."""
         host = urlsplit(address.url).netloc
         if host in self._no_head:
@@ -156,30 +173,30 @@ class HttpStore:
         response = self._client.open("HEAD", address, {})
         response.close() if response.status >= 300 else response.release_conn()
         if response.status in _HEAD_IS_FINAL or (response.status >= 500 and response.status != 501):
-            raise listing_error(response.status, response.headers, address.shown)
+            raise refused(address.shown, response)
         if response.status in (405, 501):
             self._no_head.add(host)
         size = content_length(response.headers)
         # 0 is what many answer that do not know.
-        return Version.of(response.headers, size) if response.status == 200 and size else None
+        return _Version.of(response.headers, size) if response.status == 200 and size else None
 
-    def _from_get(self, address: Address, *, ranged: bool = True) -> Version | None:
+    def _from_get(self, address: Address, *, ranged: bool = True) -> _Version | None:
         """None for a file that is missing and may be."""
         response = self._client.open("GET", address, {"Range": "bytes=0-0"} if ranged else {})
         try:
             status, headers = response.status, response.headers
-            if status == 206 and (total := content_range(headers)[1]) is not None:
+            if status == 206 and (total := content_range(headers).size_bytes) is not None:
                 with translated(address.shown):
                     response.read(2)
-                return Version.of(headers, total)
+                return _Version.of(headers, total)
             if status in (206, 416) and ranged:
                 return self._from_get(address, ranged=False)
             if status in GONE and address.templated and self.settings.skip_missing:
                 return None
             if status != 200:
-                raise listing_error(status, headers, address.shown)
+                raise refused(address.shown, response)
             size = content_length(headers)
-            return Version.of(headers, size) if size is not None else _counted(response, address)
+            return _Version.of(headers, size) if size is not None else _counted(response, address)
         finally:
             response.close()
 
@@ -215,58 +232,52 @@ class HttpStore:
 
     def _require_version(self, file: RemoteFile, response: "BaseHTTPResponse", size: int | None) -> None:
         """Also where the server has ignored the condition."""
-        now = Version.of(response.headers, size)
+        now = _Version.of(response.headers, size)
         dated = file.modified_at != self.settings.undated_at
         if (
             (size is not None and size != file.size_bytes)
             or (now.etag and file.etag and not _is_hashed(file) and now.etag != file.etag)
             or (now.modified_at and dated and now.modified_at != file.modified_at)
         ):
-            raise changed(file.uri)
+            raise _changed(file.uri)
 
     def _require_whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> None:
         if response.status != 200:
-            raise reading_error(response.status, response.headers, address.shown, file.uri)
+            raise refused(address.shown, response, file.uri)
         self._require_version(file, response, content_length(response.headers))
 
-    def _spool(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address, into: IO[bytes]) -> None:
+    def _whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> Iterator[bytes]:
         digest = hashlib.sha256()
         for piece in _first(file.size_bytes, _body(response, address), file, response):
             digest.update(piece)
-            _keep(piece, into, file.uri)
+            yield piece
         if _is_hashed(file) and file.etag != _HASHED + digest.hexdigest():
-            raise changed(file.uri)
+            raise _changed(file.uri)
+
+
+def _changed(uri: str) -> FileChangedError:
+    return file_changed(uri, "is not the version that was listed")
 
 
 def _is_hashed(file: RemoteFile) -> bool:
     return file.etag is not None and file.etag.startswith(_HASHED)
 
 
-def _counted(response: "BaseHTTPResponse", address: Address) -> Version:
+def _counted(response: "BaseHTTPResponse", address: Address) -> _Version:
     """The version of a file of which the server tells no size: all of it is read. Its hash is its tag if it has none."""
     size, digest = 0, hashlib.sha256()
     for piece in _body(response, address):
         size += len(piece)
         digest.update(piece)
-    said = Version.of(response.headers, size)
+    said = _Version.of(response.headers, size)
     if said.etag or said.modified_at:
         return said
-    return Version(size, _HASHED + digest.hexdigest(), None)
+    return _Version(size, _HASHED + digest.hexdigest(), None)
 
 
 def _body(response: "BaseHTTPResponse", address: Address) -> Iterator[bytes]:
     with translated(address.shown):
         yield from response.stream(_PIECE_BYTES, decode_content=False)
-
-
-def _exactly(wanted: int, pieces: Iterator[bytes], shown: str) -> Iterator[bytes]:
-    for piece in pieces:
-        wanted -= len(piece)
-        if wanted < 0:
-            raise TransientError(f"{shown}: more bytes arrived than were asked for")
-        yield piece
-    if wanted:
-        raise TransientError(f"{shown}: the connection broke off")
 
 
 def _first(end: int, pieces: Iterator[bytes], file: RemoteFile, response: "BaseHTTPResponse") -> Iterator[bytes]:
@@ -275,7 +286,7 @@ def _first(end: int, pieces: Iterator[bytes], file: RemoteFile, response: "BaseH
     for piece in pieces:
         arrived += len(piece)
         if arrived > file.size_bytes:
-            raise changed(file.uri)
+            raise _changed(file.uri)
         if arrived >= end and end < file.size_bytes:
             yield piece[: len(piece) - (arrived - end)]
             return
@@ -283,19 +294,5 @@ def _first(end: int, pieces: Iterator[bytes], file: RemoteFile, response: "BaseH
     if arrived < file.size_bytes:
         # Chunks and lengths end a body for certain: it is another one. Without, it may just have broken off.
         if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
-            raise changed(file.uri)
+            raise _changed(file.uri)
         raise TransientError("the connection broke off", uri=file.uri)
-
-
-def _keep(piece: bytes, into: IO[bytes], uri: str) -> None:
-    write: Callable[[memoryview], int] = into.write
-    rest = memoryview(piece)
-    try:
-        while rest:
-            rest = rest[write(rest) :]
-    except OSError as exc:
-        raise FileAccessError(
-            f"cannot be kept in a temporary file: {exc.strerror}",
-            uri=uri,
-            remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
-        ) from exc

@@ -1,13 +1,10 @@
 """URLs of files, as the command line names them."""
 
-import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from file_cdk import ConfigError, GlobPatterns, Location, split_member
+from file_cdk import ConfigError, GlobPatterns, Location, globs_inside, split_member
 from source_http.addresses import Addresses
-
-_WILDCARD = re.compile(r"[*?\[{]")
 
 
 def locate(url: str) -> Location:
@@ -35,11 +32,7 @@ def _globs(archive: str, uris: list[str], inner: str) -> tuple[str, ...]:
     if len(uris) > 1:
         suffixes = PurePosixPath(archive).suffixes
         outer = "**/*" + "".join(suffixes[-2:] if suffixes[-2:-1] == [".tar"] else suffixes[-1:])
-    inner = inner.rstrip("/")
-    if _WILDCARD.search(inner):
-        return (f"{outer}!{inner}",)
-    literal = GlobPatterns.escape(inner)
-    return f"{outer}!{literal}", f"{outer}!{literal}/**"
+    return globs_inside(outer, inner)
 
 
 def _table_name(archive: str, uris: list[str]) -> str:

@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 30
-"""Without a byte for so long, a request has failed."""
-
 AddressingStyle = Literal["auto", "path", "virtual"]
 
 _PLAIN_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
@@ -37,6 +33,10 @@ class S3Settings:
     profile: str | None = None
     addressing_style: AddressingStyle = "auto"
     ca_bundle: str | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"s3://{self.bucket}"
 
     @property
     def is_plain_bucket(self) -> bool:

@@ -8,21 +8,29 @@ CPU of botocore's parser. What handlers of botocore's events do to a request (mo
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from file_cdk import (
+    CHANGED,
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    TRANSIENT_STATUSES,
     AccessError,
     ConfigError,
+    Faults,
+    FileAccessError,
     FileCdkError,
-    FileChangedError,
+    Means,
+    RangeAnswer,
+    Refusals,
     RemoteFile,
+    Request,
     TransientError,
-    connection_fault,
+    plain_etag,
 )
-from source_s3.access import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, S3Settings, Target
-from source_s3.pages import ListedPage, NotAListingError, parse_page, plain_etag
-from source_s3.refusals import NEXT_SYNC, Refusal
+from source_s3.access import S3Settings, Target
 
 try:
     import botocore.exceptions as faults
@@ -44,7 +52,6 @@ except ImportError as exc:
 PAGE_KEYS = 1000
 _CONNECTIONS = 32
 _PIECE_BYTES = 256 << 10
-_BODY_FAULTS = (faults.BotoCoreError, HTTPError, OSError)
 _PROBE_KEY = "k"
 _START_AFTER = re.compile(r"[?&]start-after=([^&]*)")
 _GLOBAL_HOST = re.compile(r"^(https?://(?:[^/]+\.)?s3)\.amazonaws\.com(?=/|$)")
@@ -64,20 +71,17 @@ class _AssumedRole(CredentialProvider):
         return self._credentials
 
 
-def make_session(settings: S3Settings) -> Session:
-    """As the settings say, else as the SDK's chain finds. Raises ConfigError (no such profile)."""
-    try:
-        session = _source_session(settings)
-        if settings.role_arn is None:
-            return session
-        source = session.get_credentials()
-        if source is None:
-            raise AccessError("role_arn is set, but there are no credentials to assume the role with")
-        role = _role(session, source, settings.role_arn)
-        assuming = Session(profile=settings.profile)
-        assuming.get_component("credential_provider").providers.insert(0, _AssumedRole(role))
-    except faults.BotoCoreError as exc:
-        raise _fault(exc, settings.bucket) from None
+def _make_session(settings: S3Settings) -> Session:
+    """As the settings say, else as the SDK's chain finds."""
+    session = _source_session(settings)
+    if settings.role_arn is None:
+        return session
+    source = session.get_credentials()
+    if source is None:
+        raise AccessError("role_arn is set, but there are no credentials to assume the role with")
+    role = _role(session, source, settings.role_arn)
+    assuming = Session(profile=settings.profile)
+    assuming.get_component("credential_provider").providers.insert(0, _AssumedRole(role))
     return assuming
 
 
@@ -121,13 +125,12 @@ def describe(settings: S3Settings) -> str:
 
 
 def _source(settings: S3Settings) -> str:
-    if settings.access_key_id is not None:
-        return f"access key {_masked(settings.access_key_id)} from the configuration"
-    try:
+    if (key_id := settings.access_key_id) is not None:
+        masked = f"{key_id[:4]}…{key_id[-4:]}" if len(key_id) >= 16 else f"{key_id[:2]}…"
+        return f"access key {masked} from the configuration"
+    with _request(settings).translated(_FAULTS):
         session = _source_session(settings)
         credentials = session.get_credentials()
-    except faults.BotoCoreError as exc:
-        raise _fault(exc, settings.bucket) from None
     if credentials is None:
         return "anonymous"
     method = credentials.method
@@ -146,14 +149,10 @@ def _source(settings: S3Settings) -> str:
     }.get(method, method)
 
 
-def _masked(key_id: str) -> str:
-    return f"{key_id[:4]}…{key_id[-4:]}" if len(key_id) >= 16 else f"{key_id[:2]}…"
-
-
 def _read_page(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Parses a listing before botocore does, and leaves it nothing to parse. Raises NotAListingError."""
+    """Takes a listing away before botocore parses it."""
     if response_dict["status_code"] == 200:
-        customized_response_dict["Page"] = parse_page(response_dict["body"])
+        customized_response_dict["Page"] = response_dict["body"]
         response_dict["body"] = b""
 
 
@@ -164,22 +163,16 @@ def _name_start_twice(params: dict[str, Any], **_: Any) -> None:
 
 
 class Sdk:
-    """boto3's side of one bucket, in one process; used by several threads.
-
-    Raises from the beginning what its methods raise when credentials cannot be had.
-    """
+    """boto3's side of one bucket, in one process; used by several threads. Making it raises what its methods raise."""
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
-        self._session = make_session(settings)
-        try:
+        self._credentials: Credentials | None = None
+        with self._translated():
+            self._session = _make_session(settings)
             self._credentials = self._session.get_credentials()
             self._client = self._make_client()
             self._target = self._find_target()
-        except faults.ClientError as exc:
-            raise self._refused(exc, None) from None
-        except (faults.BotoCoreError, ValueError) as exc:
-            raise _fault(exc, settings.bucket) from None
 
     @property
     def is_anonymous(self) -> bool:
@@ -204,10 +197,10 @@ class Sdk:
         frozen = self._credentials.get_frozen_credentials()
         return frozen.access_key or "", frozen.secret_key or "", frozen.token
 
-    def list_page(self, prefix: str, after: Mapping[str, str]) -> ListedPage:
-        """after: ContinuationToken or StartAfter, as ListObjectsV2 has them."""
+    def list_page(self, prefix: str, after: Mapping[str, str]) -> bytes:
+        """XML of one page. after: ContinuationToken or StartAfter, as ListObjectsV2 has them."""
         with self._translated():
-            page: ListedPage = self._client.list_objects_v2(
+            page: bytes = self._client.list_objects_v2(
                 Bucket=self._settings.bucket, Prefix=prefix, MaxKeys=PAGE_KEYS, EncodingType="url", **after
             )["Page"]
             return page
@@ -219,26 +212,16 @@ class Sdk:
             answer = self._client.get_object(
                 Bucket=self._settings.bucket, Key=file.uri, Range=f"bytes={start}-{end - 1}", **pin
             )
-            body = answer["Body"]
+            meta, body = answer["ResponseMetadata"], answer["Body"]
+            status, etag = meta["HTTPStatusCode"], plain_etag(answer.get("ETag"))
             try:
-                size, skip = _size_and_skip(answer, start, end, file)
-                require_version(file, answer.get("ETag"), size)
-                yield from _exactly(body.iter_chunks(_PIECE_BYTES), skip, end - start, file)
+                ranged = RangeAnswer.checked(file, start, end, status, meta["HTTPHeaders"], etag)
+                yield from ranged.body(body.iter_chunks(_PIECE_BYTES))
             finally:
                 body.close()
 
-    @contextmanager
-    def _translated(self, uri: str | None = None) -> Iterator[None]:
-        """Around a request and its body: errors of the SDK become ours."""
-        try:
-            yield
-        except faults.ClientError as exc:
-            raise self._refused(exc, uri) from None
-        except NotAListingError as exc:
-            message = f"bucket {self._settings.bucket!r}: {exc}"
-            raise TransientError(message, remedy="Check that `endpoint` is that of an S3 service") from None
-        except _BODY_FAULTS as exc:
-            raise _fault(exc, self._settings.bucket, uri) from None
+    def _translated(self, uri: str | None = None) -> AbstractContextManager[None]:
+        return _request(self._settings, uri, is_anonymous=self._credentials is None).translated(_FAULTS)
 
     def _make_client(self) -> Any:
         settings = self._settings
@@ -254,7 +237,7 @@ class Sdk:
         events = client.meta.events
         events.register("before-call.s3.ListObjectsV2", _name_start_twice)
         for event, handler, *_ in BUILTIN_HANDLERS:
-            # It would parse a page to see whether that is an error; `parse_page` refuses what is no listing.
+            # It would parse a page to see whether that is an error; whoever parses it refuses what is no listing.
             if event.startswith("before-parse.s3"):
                 events.unregister(event, handler)
         events.register("before-parse.s3.ListObjectsV2", _read_page)
@@ -268,102 +251,119 @@ class Sdk:
         found = client.meta.region_name if client.meta.region_name != "aws-global" else "us-east-1"
         probe = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": _PROBE_KEY})
         bucket_url = probe.partition("?")[0].removesuffix(f"/{_PROBE_KEY}")
-        return Target(_regional(bucket_url, found), found, self._verify)
-
-    @property
-    def _verify(self) -> str | None:
-        return self._settings.ca_bundle or self._session.get_config_variable("ca_bundle") or None
-
-    def _refused(self, exc: faults.ClientError, uri: str | None) -> FileCdkError:
-        meta = exc.response.get("ResponseMetadata", {})
-        code = str(exc.response.get("Error", {}).get("Code", ""))
-        status = int(meta.get("HTTPStatusCode", 0))
-        operation = getattr(exc, "operation_name", "")
-        if operation.startswith("AssumeRole") and code not in ("ExpiredToken",) and status == 403:
-            return AccessError(
-                f"the role {self._settings.role_arn!r} may not be assumed",
-                remedy="Check role_arn, its trust policy, and the external id in AWS_ASSUME_ROLE_EXTERNAL_ID",
-            )
-        headers = meta.get("HTTPHeaders", {})
-        return Refusal(
-            self._settings.bucket,
-            status,
-            "" if code.isdigit() else code,
-            uri,
-            _seconds(headers.get("retry-after")),
-            headers.get("x-amz-bucket-region"),
-            self.is_anonymous,
-        ).error()
+        if found != "us-east-1":
+            # The SDK still presigns for AWS' global host, which redirects, and knows nothing of newer regions.
+            bucket_url = _GLOBAL_HOST.sub(rf"\1.{found}.amazonaws.com", bucket_url)
+        ca_bundle = self._settings.ca_bundle or self._session.get_config_variable("ca_bundle") or None
+        return Target(bucket_url, found, ca_bundle)
 
 
-def require_version(file: RemoteFile, etag: str | None, size_bytes: int | None) -> None:
-    """Raises FileChangedError unless the answer is about the version that was listed: a server may ignore If-Match."""
-    same_etag = file.etag is None or etag is None or plain_etag(etag) == file.etag
-    if not same_etag or (size_bytes is not None and size_bytes != file.size_bytes):
-        raise FileChangedError("has changed since it was listed", uri=file.uri, remedy=NEXT_SYNC)
+# Errors
 
 
-def _regional(bucket_url: str, region: str) -> str:
-    """The SDK still presigns for AWS' global host, which redirects, and knows nothing of newer regions."""
-    return bucket_url if region == "us-east-1" else _GLOBAL_HOST.sub(rf"\1.{region}.amazonaws.com", bucket_url)
+_THROTTLED = (
+    *("SlowDown", "RequestTimeout", "RequestTimeoutException", "InternalError", "ServiceUnavailable"),
+    *("Throttling", "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded"),
+    *("RequestThrottled", "TooManyRequests", "OperationAborted"),
+)
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+_WRONG_CREDENTIALS = (
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidClientTokenId"),
+    *("InvalidSecurity", "AuthFailure", "UnrecognizedClientException", "UnrecognizedClient"),
+    *("InvalidSignatureException", "NotSignedUp"),
+)
+_WRONG_REGION = (
+    *("PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed"),
+    *("AuthorizationQueryParametersError", "IllegalLocationConstraintException"),
+)
+
+_FILE = {"file"}
+_CHECK = "Check `bucket` and `endpoint`"
+_RENEW = "Renew them (for example `aws sso login`)"
+_NO_BUCKET = "there is no bucket {bucket}"
+_ELSEWHERE = "bucket {bucket} is in another region"
+_NOT_ACCEPTED = "bucket {bucket}: the credentials are not accepted ({answer})"
+_OTHER_TIME = "bucket {bucket}: this machine's clock differs from the server's"
+_KEYS = "Check aws_access_key_id and aws_secret_access_key, or the profile or environment they come from"
+_LIST = "Give these credentials the permission s3:ListBucket on the bucket"
+_NONE_FOUND = "No credentials were found, so the request was anonymous: configure some"
+_RESTORE = "Restore it from its storage class first, or leave it out with a glob"
+_ROLE = "Check role_arn, its trust policy, and the external id in AWS_ASSUME_ROLE_EXTERNAL_ID"
+_NO_LIST = "bucket {bucket} may not be listed ({answer})"
+_NO_READ = "may not be read ({answer})"
+_GRANT = "Give these credentials the permission s3:GetObject for it"
+_DECRYPT = "Give these credentials the permission kms:Decrypt for it"
+# The server's own message, which may repeat what was signed, is never shown.
+_REFUSALS: Refusals = (
+    Means(TransientError, "the server of bucket {bucket} answered {answer}", None, TRANSIENT_STATUSES, _THROTTLED),
+    Means(FileAccessError, "is archived", _RESTORE, (), {"InvalidObjectState"}, _FILE),
+    Means(AccessError, "the credentials for bucket {bucket} have expired", _RENEW, (), _EXPIRED),
+    Means(AccessError, _NOT_ACCEPTED, _KEYS, {401}, _WRONG_CREDENTIALS),
+    Means(AccessError, _OTHER_TIME, "Set the clock", (), {"RequestTimeTooSkewed"}),
+    Means(AccessError, _NO_BUCKET, _CHECK, (), {"NoSuchBucket"}),
+    Means(AccessError, "bucket {bucket} is not a bucket's name", "Check `bucket`", (), {"InvalidBucketName"}),
+    Means(AccessError, _ELSEWHERE, "Set region_name to {region}", {301, 307, 308}, _WRONG_REGION),
+    Means(FileAccessError, "is gone since it was listed", None, {404}, (), _FILE),
+    *CHANGED,
+    Means(FileAccessError, _NO_READ, _DECRYPT, {403}, (), {"file", "encrypted"}),
+    Means(FileAccessError, _NO_READ, _GRANT, {403}, (), _FILE),
+    Means(FileAccessError, "the server refuses it ({answer})", traits=_FILE),
+    Means(AccessError, _NO_BUCKET, _CHECK, {404}),
+    Means(AccessError, _NO_LIST, _NONE_FOUND, {403}, (), {"anonymous"}),
+    Means(AccessError, _NO_LIST, _LIST, {403}),
+    Means(AccessError, "bucket {bucket} cannot be listed ({answer})", "Check `endpoint` and `bucket`"),
+)
 
 
-def _size_and_skip(answer: Mapping[str, Any], start: int, end: int, file: RemoteFile) -> tuple[int | None, int]:
-    """Total size of the object, and how many bytes of the body come before those asked for."""
-    content_range = answer.get("ContentRange")
-    if content_range is None:
-        return answer.get("ContentLength"), start
-    span, _, total = content_range.removeprefix("bytes ").partition("/")
-    size = int(total) if total.isdigit() else None
-    if span != f"{start}-{end - 1}" and size == file.size_bytes:
-        raise TransientError("the server sent another range than was asked for", uri=file.uri)
-    return size, 0
+def _request(settings: S3Settings, uri: str | None = None, *, is_anonymous: bool = False) -> Request:
+    facts = {"bucket": repr(settings.bucket), "role": repr(settings.role_arn)}
+    return Request(uri, facts, frozenset({"anonymous"} if is_anonymous else ()))
 
 
-def _exactly(pieces: Iterator[bytes], skip: int, wanted: int, file: RemoteFile) -> Iterator[bytes]:
-    cut = skip > 0
-    for whole in pieces:
-        piece = whole[skip:] if skip else whole
-        skip = max(skip - len(whole), 0)
-        if len(piece) > wanted:
-            if not cut and wanted == 0:
-                raise TransientError("the server sent more than was asked for", uri=file.uri)
-            piece = piece[:wanted]
-        wanted -= len(piece)
-        if piece:
-            yield piece
-        if wanted == 0 and cut:
-            return
-    if wanted:
-        raise TransientError("the server sent less than was asked for", uri=file.uri)
+def _refused(exc: faults.ClientError, request: Request) -> FileCdkError:
+    meta = exc.response.get("ResponseMetadata", {})
+    status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
+    code = str(exc.response.get("Error", {}).get("Code", ""))
+    operation = getattr(exc, "operation_name", "")
+    if operation.startswith("AssumeRole") and code != "ExpiredToken" and status == 403:
+        return AccessError(f"the role {request.facts['role']} may not be assumed", remedy=_ROLE)
+    if code.startswith("KMS."):
+        request = replace(request, traits=request.traits | {"encrypted"})
+    found = headers.get("x-amz-bucket-region")
+    return request.refused(_REFUSALS, status, code, headers, region=repr(found) if found else "its region")
 
 
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdigit() else None
+def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
+    bucket = request.facts["bucket"]
+    if "certificate" in str(exc).lower():
+        remedy = "Name the file with its certificate authority in `ca_bundle` or AWS_CA_BUNDLE"
+        return AccessError(f"the certificate of bucket {bucket}'s server is not trusted", remedy=remedy)
+    if "WRONG_VERSION_NUMBER" in str(exc):
+        remedy = "Write http:// before `endpoint` if it may be so"
+        return ConfigError(f"the server of bucket {bucket} does not speak HTTPS", remedy=remedy)
+    return request.fault(exc, _BROKEN)
 
 
-def _fault(exc: Exception, bucket: str, uri: str | None = None) -> FileCdkError:
-    """What went wrong before or instead of an answer. Messages of the SDK, which may hold a URL, are not repeated."""
-    if isinstance(exc, faults.ProfileNotFound | faults.PartialCredentialsError | faults.ConfigParseError):
-        return ConfigError(str(exc), remedy="Check `profile`, the AWS_… environment variables and ~/.aws")
-    if isinstance(exc, faults.SSOError | faults.SSOTokenLoadError | faults.TokenRetrievalError):
-        return AccessError("there is no valid single sign-on session", remedy="Run `aws sso login` for the profile")
-    if isinstance(exc, faults.CredentialRetrievalError | faults.NoCredentialsError | faults.MetadataRetrievalError):
-        return AccessError(f"credentials for bucket {bucket!r} could not be fetched ({type(exc).__name__})")
-    if isinstance(exc, faults.SSLError) and "certificate" in str(exc).lower():
-        return AccessError(
-            f"the certificate of bucket {bucket!r}'s server is not trusted",
-            remedy="Name the file with its certificate authority in `ca_bundle` or AWS_CA_BUNDLE",
-        )
-    if isinstance(exc, faults.SSLError) and "WRONG_VERSION_NUMBER" in str(exc):
-        return ConfigError(
-            f"the server of bucket {bucket!r} does not speak HTTPS",
-            remedy="Write http:// before `endpoint` if it may be so",
-        )
-    transient = (faults.ConnectionError, faults.HTTPClientError, faults.IncompleteReadError, HTTPError, OSError)
-    if isinstance(exc, transient):
-        return TransientError(f"bucket {bucket!r}: {connection_fault(exc)}", uri=uri)
-    return ConfigError(
-        f"bucket {bucket!r} cannot be used as configured ({type(exc).__name__})",
-        remedy="Check `bucket`, `endpoint`, `region_name` and `ca_bundle`",
-    )
+_CHECK_PROFILE = "Check `profile`, the AWS_… environment variables and ~/.aws"
+_CHECK_SETTINGS = "Check `bucket`, `endpoint`, `region_name` and `ca_bundle`"
+_NO_SESSION = "there is no valid single sign-on session"
+_NOT_FETCHED = "credentials for bucket {bucket} could not be fetched ({kind})"
+_UNUSABLE = "bucket {bucket} cannot be used as configured ({kind})"
+_MISCONFIGURED = (faults.ProfileNotFound, faults.PartialCredentialsError, faults.ConfigParseError)
+_SIGN_ON = (faults.SSOError, faults.SSOTokenLoadError, faults.TokenRetrievalError)
+_NO_CREDENTIALS = (faults.CredentialRetrievalError, faults.NoCredentialsError, faults.MetadataRetrievalError)
+_BROKEN: Faults = (
+    (
+        (faults.ConnectionError, faults.HTTPClientError, faults.IncompleteReadError, HTTPError, OSError),
+        Means(TransientError, "bucket {bucket}: {fault}"),
+    ),
+)
+_FAULTS: Faults = (
+    ((faults.ClientError,), _refused),
+    (_MISCONFIGURED, lambda exc, _: ConfigError(str(exc), remedy=_CHECK_PROFILE)),
+    (_SIGN_ON, Means(AccessError, _NO_SESSION, "Run `aws sso login` for the profile")),
+    (_NO_CREDENTIALS, Means(AccessError, _NOT_FETCHED)),
+    ((faults.SSLError,), _tls_fault),
+    *_BROKEN,
+    ((faults.BotoCoreError, ValueError), Means(ConfigError, _UNUSABLE, _CHECK_SETTINGS)),
+)

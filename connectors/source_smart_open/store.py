@@ -2,31 +2,18 @@
 files."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Lock
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from source_http.addresses import name_files
-from source_http.spool import SpooledFiles
 
-from file_cdk import (
-    ConfigError,
-    FileAccessError,
-    FileChangedError,
-    Page,
-    RemoteFile,
-    TransientError,
-)
-from source_smart_open.facts import Facts, facts_of
-from source_smart_open.failures import TIMEOUT_S, translated
+from file_cdk import FileAccessError, Page, RemoteFile, SpooledFiles, TransientError, file_changed
+from source_smart_open.sdk import PIECE_BYTES, Facts, facts_of, opened
 
 PAGE_FILES = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +34,6 @@ class SmartOpenStore:
         self._urls = dict(zip(uris, settings.urls, strict=True))
         self._spooled = SpooledFiles()
         self._listed: dict[str, RemoteFile] = {}
-        self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SmartOpenStore, (self.settings,)
@@ -66,15 +52,14 @@ class SmartOpenStore:
         return Page(files, str(following) if following < len(wanted) else None)
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
-        spooled = self._spooled.find(file) or self._spooled.get(file, lambda into: self._spool(file, into))
+        spooled = self._spooled.find(file) or self._spooled.get(file, lambda: self._whole(file))
         yield from spooled.read(start, end)
 
     def _look(self, uri: str) -> RemoteFile:
         url = self._urls[uri]
-        with translated(shown(url)):
-            facts = facts_of(url, self.settings.transport_params)
+        facts = facts_of(url, self.settings.transport_params)
         if facts is None:
-            with self._opened(url, None) as stream:
+            with opened(url, self.settings.transport_params) as stream:
                 facts = Facts(_size(stream), None)
         return self._file(uri, facts)
 
@@ -83,86 +68,26 @@ class SmartOpenStore:
         etag = None if facts.modified_at else f"size:{facts.size_bytes}"
         return RemoteFile(uri, facts.size_bytes, facts.modified_at or self.settings.undated_at, etag)
 
-    def _spool(self, file: RemoteFile, into: IO[bytes]) -> None:
-        url = self._urls.get(file.uri)
+    def _whole(self, file: RemoteFile) -> Iterator[bytes]:
+        url, params = self._urls.get(file.uri), self.settings.transport_params
         if url is None:
             raise FileAccessError("none of the URLs is that of this file", uri=file.uri)
         arrived = 0
-        with self._opened(url, file.uri) as stream:
-            while piece := stream.read(_PIECE_BYTES):
+        with opened(url, params, file.uri) as stream:
+            while piece := stream.read(PIECE_BYTES):
                 arrived += len(piece)
-                _keep(piece, into, file.uri)
-        with translated(shown(url), file.uri):
-            facts = facts_of(url, self.settings.transport_params)
-        now = Facts(arrived, None) if facts is None else facts
-        if arrived > file.size_bytes or (facts and self._file(file.uri, now) != file):
-            raise FileChangedError(
-                "is not the version that was listed", uri=file.uri, remedy="The next sync takes the new version"
-            )
+                yield piece
+        facts = facts_of(url, params, file.uri)
+        if arrived > file.size_bytes or (facts and self._file(file.uri, facts) != file):
+            raise file_changed(file.uri, "is not the version that was listed")
         if arrived < file.size_bytes:
             raise TransientError("the connection broke off, or the file is shorter by now", uri=file.uri)
-
-    @contextmanager
-    def _opened(self, url: str, uri: str | None) -> Iterator[IO[bytes]]:
-        """uri: of a file that was listed."""
-        smart_open = _library()
-        scheme = urlsplit(url).scheme
-        params = dict(self.settings.transport_params)
-        if scheme in ("ftp", "ftps"):
-            params.setdefault("timeout", TIMEOUT_S)
-        with translated(shown(url), uri):
-            stream = smart_open.open(_with_user(url), "rb", compression="disable", transport_params=params)
-            try:
-                yield stream
-            finally:
-                stream.close()
-
-
-def _library() -> Any:
-    import logging
-
-    try:
-        import smart_open
-    except ImportError:
-        raise ConfigError(
-            "smart_open is not installed", remedy="Install it with: pip install 'file-cdk[smart-open]'"
-        ) from None
-    # What fails is raised, and told once; smart_open would log every try with a traceback.
-    logging.getLogger("smart_open").setLevel(logging.CRITICAL)
-    return smart_open
-
-
-def shown(url: str) -> str:
-    """Without user and query, which may hold secrets."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def _with_user(url: str) -> str:
-    """smart_open takes no FTP URL without a user."""
-    parts = urlsplit(url)
-    if parts.scheme in ("ftp", "ftps") and not parts.username:
-        return parts._replace(netloc=f"anonymous:anonymous@{parts.netloc.rpartition('@')[2]}").geturl()
-    return url
 
 
 def _size(stream: IO[bytes]) -> int:
     if stream.seekable():
         return stream.seek(0, 2)
     size = 0
-    while piece := stream.read(_PIECE_BYTES):
+    while piece := stream.read(PIECE_BYTES):
         size += len(piece)
     return size
-
-
-def _keep(piece: bytes, into: IO[bytes], uri: str) -> None:
-    rest = memoryview(piece)
-    try:
-        while rest:
-            rest = rest[into.write(rest) :]
-    except OSError as exc:
-        raise FileAccessError(
-            f"cannot be kept in a temporary file: {exc.strerror}",
-            uri=uri,
-            remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
-        ) from exc

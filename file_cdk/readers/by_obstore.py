@@ -1,22 +1,27 @@
 """Ranges of objects by obstore, which takes a fraction of the CPU time of the vendors' SDKs for each small object.
 
-It takes paths where stores have keys, and not every configuration. So whoever uses it has another way, which is also the
-one that knows what a refusal means. obstore is imported when a bucket is opened.
+It takes paths where stores have keys, and not every configuration. So a store reads by the vendor's SDK what obstore cannot,
+and the SDK is also what knows what a refusal means. obstore is imported when a bucket is opened.
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from file_cdk.core.errors import FileChangedError, TransientError
+from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.readers.answers import exactly, file_changed
+from file_cdk.readers.connections import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
+from file_cdk.readers.objects import Page
+from file_cdk.readers.ranges import Piece
+from file_cdk.readers.refusals import TRANSIENT_STATUSES
 
 _SMALL_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
 _STATUS = re.compile(r"status code: (\d{3})")
-_TRANSIENT_STATUS = frozenset({"408", "425", "429", "500", "502", "503", "504"})
 _NETWORK = re.compile(
     r"error sending request|timed out|error decoding response|request or response body error|HTTP error"
 )
@@ -26,19 +31,15 @@ _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|\Z)")
 
 
 class NotByObstoreError(Exception):
-    """The other way is to be taken: it can do it, or knows what is wrong."""
+    """obstore cannot read this; the vendor's SDK can, or knows what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObstoreEndpoint:
-    """How a service is reached. connect and read: seconds until there must be a connection, and for which nothing may come.
-
-    certificates: path of a PEM file of authorities that are trusted besides the usual ones. headers: sent with each request.
-    """
+    """How a service is reached. certificates: path of a PEM file of authorities that are trusted besides the usual ones.
+    headers: sent with each request."""
 
     url: str
-    connect_timeout_s: int
-    read_timeout_s: int
     certificates: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,8 +47,8 @@ class ObstoreEndpoint:
         """Raises NotByObstoreError for certificates that cannot be read."""
         options: dict[str, Any] = {
             "allow_http": self.url.lower().startswith("http:"),
-            "connect_timeout": f"{self.connect_timeout_s}s",
-            "read_timeout": f"{self.read_timeout_s}s",
+            "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+            "read_timeout": f"{READ_TIMEOUT_S}s",
             "timeout": "7days",  # of a whole request: a big range over a slow line takes as long as it takes
         }
         if self.headers:
@@ -122,10 +123,10 @@ class ObstoreBucket:
         # A server may ignore which version and range it was asked for.
         meta = result.meta
         if meta["size"] != file.size_bytes or self._is_another(file, meta):
-            raise _changed(file)
+            raise file_changed(file.uri)
         if tuple(result.range) != (start, end):
             raise TransientError("the server sent another range than was asked for", uri=file.uri)
-        yield from _pieces(result, end - start, file)
+        yield from exactly(_pieces(result, end - start, file), end - start, file.uri)
 
     def _pin(self, file: RemoteFile) -> Mapping[str, str]:
         if not file.etag or file.etag.startswith("W/"):
@@ -142,31 +143,135 @@ def _pieces(result: Any, wanted: int, file: RemoteFile) -> Iterator[memoryview]:
 
     try:
         for piece in [result.bytes()] if wanted <= _SMALL_BYTES else result.stream(_PIECE_BYTES):
-            view = memoryview(piece)
-            wanted -= len(view)
-            if wanted < 0:
-                raise TransientError("the server sent more than was asked for", uri=file.uri)
-            yield view
+            yield memoryview(piece)
     except (BaseError, OSError) as exc:
         raise TransientError(f"the body broke off ({type(exc).__name__})", uri=file.uri) from None
-    if wanted:
-        raise TransientError("the server sent less than was asked for", uri=file.uri)
-
-
-def _changed(file: RemoteFile) -> FileChangedError:
-    return FileChangedError(
-        "it was replaced since it was listed", uri=file.uri, remedy="The next sync takes the new version"
-    )
 
 
 def _translated(exc: Exception, file: RemoteFile) -> Exception:
     text = str(exc).partition("Debug source")[0]
     status = _STATUS.search(text)
     if status is not None:
-        if status[1] in _TRANSIENT_STATUS:
+        if int(status[1]) in TRANSIENT_STATUSES:
             return TransientError(f"the server answered {status[1]}", uri=file.uri)
         # 412 among them: it may also mean that there is no such object any more.
         return NotByObstoreError()
     if _NETWORK.search(text) and not _CERTIFICATE.search(str(exc)):
         return TransientError("the connection failed", uri=file.uri)
     return NotByObstoreError()
+
+
+# Stores that read by obstore first
+
+
+_MAX_REFUSALS = 5
+"""Maximum number of files in a row that obstore was refused and the SDK was given, after which obstore is asked no more."""
+
+Settings_co = TypeVar("Settings_co", covariant=True)
+Settings = TypeVar("Settings", bound="_Named")
+
+
+class RangeClient(Protocol):
+    """A vendor's SDK, opened for one bucket."""
+
+    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes | bytearray]:
+        """As ObjectStore.get does."""
+
+
+class BucketClients(Protocol[Settings_co]):
+    """What one process opens of one bucket, each thing once, when it is first asked for; a store asks under a lock."""
+
+    @property
+    def settings(self) -> Settings_co:
+        """As they turned out to be: what other processes are given, so that they need not search for credentials again."""
+
+    @property
+    def sdk(self) -> RangeClient: ...
+
+    def open_obstore(self) -> ObstoreBucket:
+        """Raises NotByObstoreError where obstore cannot be used."""
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        """As ObjectStore.list_page does, by `sdk`, which is open."""
+
+
+class _Named(Protocol):
+    @property
+    def origin(self) -> str: ...
+
+
+@dataclass(slots=True)
+class _Opened(Generic[Settings_co]):
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    clients: BucketClients[Settings_co] | None = None
+    fast: ObstoreBucket | None = None
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ObstoreFirst(Generic[Settings]):
+    """One bucket, listed by the vendor's SDK, and read by obstore what obstore can name and is given, by the SDK the rest;
+    implements ObjectStore. A copy that travels to another process has the settings only.
+
+    connect: makes what a process opens, and asks nobody. by_obstore: False to read everything by the SDK.
+    """
+
+    settings: Settings
+    connect: Callable[[Settings], BucketClients[Settings]] = field(repr=False)
+    by_obstore: bool = True
+    _opened: _Opened[Settings] = field(default_factory=_Opened, init=False, repr=False, compare=False)
+
+    @property
+    def origin(self) -> str:
+        return str(self.settings.origin)
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        self._sdk()
+        return self._clients().list_page(prefix, token)
+
+    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[Piece]:
+        bucket = self._fast() if self.by_obstore else None
+        if bucket is not None:
+            try:
+                yield from bucket.get(file, start, end)
+            except NotByObstoreError:
+                pass
+            else:
+                self._opened.refusals = 0
+                return
+        yield from self._sdk().get(file, start, end)
+        if bucket is not None and bucket.can_name(file.uri):
+            self._refused(bucket)
+
+    def _clients(self) -> BucketClients[Settings]:
+        with self._opened.lock:
+            if self._opened.clients is None:
+                self._opened.clients = self.connect(self.settings)
+            return self._opened.clients
+
+    def _sdk(self) -> RangeClient:
+        with self._opened.lock:
+            return self._clients().sdk
+
+    def _fast(self) -> ObstoreBucket | None:
+        opened = self._opened
+        with opened.lock:
+            if opened.fast is None and opened.refusals < _MAX_REFUSALS:
+                try:
+                    opened.fast = self._clients().open_obstore()
+                except NotByObstoreError:
+                    opened.refusals = _MAX_REFUSALS
+            return opened.fast
+
+    def _refused(self, bucket: ObstoreBucket) -> None:
+        """obstore is opened again, since the SDK may have another token by now; but what stands at the endpoint may also
+        not speak as obstore does."""
+        with self._opened.lock:
+            if self._opened.fast is bucket:
+                self._opened.fast = None
+                self._opened.refusals += 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        clients = self._opened.clients
+        settings = self.settings if clients is None else clients.settings
+        return ObstoreFirst, (settings, self.connect, self.by_obstore)

@@ -1,11 +1,21 @@
-"""Why a connection failed, from what a vendor's library raised: its own words may show a URL, and a signature in it."""
+"""How long connections to stores may take, whom they trust, and why one failed, from what a vendor's library raised: its own
+words may show a URL, and a signature in it."""
 
+import os
 import socket
 from collections.abc import Iterator
-from http.client import HTTPException
 from urllib.parse import urlsplit
 
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 30
+"""Maximum time without a byte, in seconds; a request of which nothing comes for so long has failed."""
+
 _MAX_DEPTH = 10
+
+
+def requests_certificates() -> str | None:
+    """The file of authorities that SDKs which stand on requests trust, by the environment: obstore does not know of these."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
 
 def connection_fault(exc: BaseException) -> str:
@@ -32,6 +42,8 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str | None:
+    from http.client import HTTPException  # what raised the error has loaded it
+
     match error:
         case socket.gaierror():
             return "its host name is not known"

@@ -30,21 +30,24 @@ def globs_of_key(key: str) -> tuple[tuple[str, ...], str]:
     return (literal, f"{literal}/**"), _last(key)
 
 
+def globs_inside(outer: str, inner: str) -> tuple[str, ...]:
+    """Patterns for what is inside the archives that match `outer`: all, without `inner`, what it matches, or the member of
+    that name and all below it."""
+    inner = inner.rstrip("/")
+    literal = GlobPatterns.escape(inner)
+    # A pattern also literally: a member's name, as `_file_url` has it, may look like one.
+    wanted = (inner, literal) if _WILDCARD.search(inner) else (literal, f"{literal}/**") if inner else ("**",)
+    return tuple(f"{outer}!{each}" for each in wanted)
+
+
 def _inside(archive: str, inner: str) -> tuple[tuple[str, ...], str]:
     outer = _not_negated(archive) if _WILDCARD.search(archive) else GlobPatterns.escape(archive)
-    inner = inner.rstrip("/")
-    if wildcard := _WILDCARD.search(inner):
-        # Also literally: a member's name, as `_file_url` has it, may look like a pattern.
-        wanted, name = [inner, GlobPatterns.escape(inner)], _last(inner[: wildcard.start()].rpartition("/")[0])
-    elif inner:
-        literal = GlobPatterns.escape(inner)
-        wanted, name = [literal, f"{literal}/**"], _stem(inner)
-    else:
-        wanted, name = ["**"], ""
+    wildcard = _WILDCARD.search(inner)
+    name = _last(inner[: wildcard.start()].rpartition("/")[0]) if wildcard else _stem(inner)
     if not name:
         folder = _WILDCARD.split(archive, maxsplit=1)[0].rpartition("/")[0]
         name = _last(folder) if _WILDCARD.search(archive) else _stem(archive)
-    return tuple(f"{outer}!{each}" for each in wanted), name
+    return globs_inside(outer, inner), name
 
 
 def _not_negated(pattern: str) -> str:

@@ -17,21 +17,22 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.readers.retries import RetryPolicy
 
 WINDOW_BYTES = 8 << 20
-"""Largest range of one request, but for ranges that are announced whole."""
+"""Maximum size of the range of one request, in bytes, except for ranges that are announced whole."""
 
 ANNOUNCED_BYTES = 17 << 20
-"""What is announced beyond so much is fetched when it is read."""
+"""Maximum size of what is fetched when a range is announced, in bytes; the rest is fetched when it is read."""
 
 FIRST_WINDOW_BYTES = 128 << 10
-"""Smallest range of one request: a few milliseconds on a line of 1 Gbit/s. Read in sequence, windows double in size."""
+"""Minimum size of the range of one request, in bytes: a few milliseconds on a line of 1 Gbit/s. Windows double in size while a
+file is read in sequence."""
 
 AHEAD_BYTES = 52 << 20
-"""Three announced ranges: as many as a worker has waiting."""
+"""Maximum size of what one process has fetched ahead, in bytes: three announced ranges, as a worker has waiting."""
 
 THREADS = 16
 
 _WINDOWS_AHEAD = 4
-"""Of one read of many megabytes, so many ranges are on their way at a time."""
+"""Maximum number of ranges on their way at a time for one file that is read in sequence."""
 
 _READ_AHEAD_FROM_BYTES = 1 << 20
 _PROGRESS_BYTES = 256 << 10

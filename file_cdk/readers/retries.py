@@ -25,7 +25,7 @@ class RetryPolicy:
     to come back (TransientError.retry_after_s) is heeded up to that. Waits add up to at most `total_wait_s`. With the
     defaults a server that is gone for good is given up after less than half a minute of waiting.
 
-    last_try_after_s: once so many seconds have passed, with waiting and with requests, there is no further try.
+    last_try_after_s: seconds, with waiting and with requests, after which there is no further try.
     """
 
     tries: int = 8

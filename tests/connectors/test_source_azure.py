@@ -1,5 +1,6 @@
 """source-azure-blob-storage against Azurite, with every kind of credentials but tokens, and what needs no server."""
 
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -14,15 +15,22 @@ from azure.storage.blob import BlobBlock, ContainerSasPermissions, generate_cont
 from hypothesis import given
 from hypothesis import strategies as st
 from source_azure_blob_storage.access import Access, Target
-from source_azure_blob_storage.addresses import connection_of, endpoint_of
-from source_azure_blob_storage.config import AzureConfig
-from source_azure_blob_storage.pages import page_of
-from source_azure_blob_storage.refusals import blob_refused, listing_refused
+from source_azure_blob_storage.config import AzureConfig, connection_of, endpoint_of
+from source_azure_blob_storage.sdk import refused
 from source_azure_blob_storage.source import connector, store_of
-from source_azure_blob_storage.store import AzureBlobStore
+from source_azure_blob_storage.store import page_of
 from source_azure_blob_storage.url import locate
 
-from file_cdk import AccessError, ConfigError, FileAccessError, FileCdkError, FileChangedError, TransientError, sync
+from file_cdk import (
+    AccessError,
+    ConfigError,
+    FileAccessError,
+    FileCdkError,
+    FileChangedError,
+    ObstoreFirst,
+    TransientError,
+    sync,
+)
 from file_cdk.core.config import parse_config
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Location
@@ -32,6 +40,7 @@ from file_cdk.testing.servers.process import free_ports
 
 pytest_plugins = ["file_cdk.testing.plugin"]
 
+Store = ObstoreFirst[Target]
 STREAMS = [{"name": "t", "globs": ["**"], "format": {"filetype": "csv"}}]
 WRONG_KEY = "d3Jvbmctc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWZnaGlqa2xtbm9w"
 JUNE = datetime(2026, 6, 1, 12, 30, 59, tzinfo=UTC)
@@ -66,16 +75,16 @@ def sas_of(server: Azurite, container: str, *, permission: str = "rl", lasts: ti
     )
 
 
-def both_ways(config: AzureConfig) -> list[AzureBlobStore]:
-    target = store_of(config).target
-    return [AzureBlobStore(target), AzureBlobStore(target, by_obstore=False)]
+def both_ways(config: AzureConfig) -> list[Store]:
+    store = store_of(config)
+    return [store, dataclasses.replace(store, by_obstore=False)]
 
 
-def keys_of(store: AzureBlobStore, prefix: str = "") -> list[str]:
+def keys_of(store: Store, prefix: str = "") -> list[str]:
     return [file.uri for file in store.list_page(prefix, None).files]
 
 
-def read(store: AzureBlobStore, file: RemoteFile, start: int = 0, end: int | None = None) -> bytes:
+def read(store: Store, file: RemoteFile, start: int = 0, end: int | None = None) -> bytes:
     return b"".join(store.get(file, start, file.size_bytes if end is None else end))
 
 
@@ -304,7 +313,7 @@ def test_a_signature_in_a_url_goes_to_the_account_as_the_environment_knows_it(
     location = locate(f"az://{azurite_container}/?{sas_of(azurite, azurite_container)}")
     streams = [{"name": "s", "format": {"filetype": "csv"}}]
     store = store_of(AzureConfig.model_validate({"streams": streams, **location.config}))
-    assert (store.target.endpoint, store.target.access.kind) == (azurite.endpoint, "sas")
+    assert (store.settings.endpoint, store.settings.access.kind) == (azurite.endpoint, "sas")
     assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
 
 
@@ -335,8 +344,8 @@ def test_what_the_environment_says_of_another_account_is_not_used(monkeypatch: p
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "another")
     monkeypatch.setenv("AZURE_STORAGE_KEY", WRONG_KEY)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"AccountName=another;AccountKey={WRONG_KEY}")
-    assert store_of(config_of("mine", "cont")).target.access == Access("anonymous")
-    assert store_of(config_of("another", "cont")).target.access.kind == "key"
+    assert store_of(config_of("mine", "cont")).settings.access == Access("anonymous")
+    assert store_of(config_of("another", "cont")).settings.access.kind == "key"
 
 
 def test_obstore_takes_nothing_from_the_environment(
@@ -437,6 +446,10 @@ def test_nobody_there_may_pass() -> None:
 TARGET = Target("acct", "cont", "https://acct.blob.core.windows.net", Access("key", "the configuration", WRONG_KEY))
 
 
+def said(code: str, retry_after: str) -> dict[str, str]:
+    return {"x-ms-error-code": code, "retry-after": retry_after}
+
+
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
@@ -456,7 +469,7 @@ TARGET = Target("acct", "cont", "https://acct.blob.core.windows.net", Access("ke
     ],
 )
 def test_what_refusals_of_a_blob_mean(status: int, code: str, kind: type[FileCdkError]) -> None:
-    error = blob_refused(status, code, "7" if status == 503 else "", TARGET, RemoteFile("a.csv", 3, JUNE))
+    error = refused(TARGET, status, said(code, "7" if status == 503 else ""), "a.csv")
     assert type(error) is kind
     assert WRONG_KEY not in told(error)
     if isinstance(error, TransientError):
@@ -475,7 +488,7 @@ def test_what_refusals_of_a_blob_mean(status: int, code: str, kind: type[FileCdk
     ],
 )
 def test_what_refusals_of_a_listing_mean(status: int, code: str, kind: type[FileCdkError]) -> None:
-    assert type(listing_refused(status, code, "soon", TARGET)) is kind
+    assert type(refused(TARGET, status, said(code, "soon"))) is kind
 
 
 def test_tokens_are_not_sent_over_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import pickle
 import ssl
 import threading
 import time
@@ -14,12 +15,11 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from source_azure_blob_storage import tokens as tokens_module
-from source_azure_blob_storage.access import Access, Target
+from source_azure_blob_storage import access as access_module
+from source_azure_blob_storage.access import Access, NoIdentityError, Target, Tokens
 from source_azure_blob_storage.config import AzureConfig
 from source_azure_blob_storage.source import connector, store_of
-from source_azure_blob_storage.store import AzureBlobStore
-from source_azure_blob_storage.tokens import NoIdentityError, Tokens
+from source_azure_blob_storage.store import open_container
 
 from file_cdk import AccessError, ConfigError, TransientError
 from file_cdk.core.config import parse_config
@@ -190,7 +190,7 @@ def test_a_refresh_token_opens_the_container(
 
 
 def test_a_token_that_runs_out_is_renewed_with_what_came_with_it(authority: Authority) -> None:
-    authority.lasts_s = tokens_module._RENEW_BEFORE_S + 2
+    authority.lasts_s = access_module._RENEW_BEFORE_S + 2
     tokens = Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT))
     first = tokens.get()
     assert tokens.get() == first
@@ -251,7 +251,6 @@ def test_without_any_identity_it_is_read_anonymously(
         Tokens(access).get()
     with secure_azurite.client() as client:
         client.create_container(bucket_name, public_access="container").upload_blob("a.csv", b"123")
-    store = AzureBlobStore(Target(secure_azurite.account, bucket_name, secure_azurite.endpoint, access))
+    store = open_container(Target(secure_azurite.account, bucket_name, secure_azurite.endpoint, access))
     assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
-    reader, (target, _) = store.__reduce__()
-    assert (reader, target.access.kind) == (AzureBlobStore, "anonymous")
+    assert pickle.loads(pickle.dumps(store)).settings.access.kind == "anonymous"

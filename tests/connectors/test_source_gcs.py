@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from source_gcs.access import Access
+from source_gcs.access import Access, GcsSettings
 from source_gcs.config import GcsConfig
 from source_gcs.source import connector, store_of
-from source_gcs.store import GcsStore, page_of
+from source_gcs.store import open_bucket, page_of
 from source_gcs.url import locate
 
 from file_cdk import (
@@ -32,6 +32,7 @@ from file_cdk import (
     FileChangedError,
     GlobPatterns,
     ObjectReader,
+    ObstoreFirst,
     RemoteFile,
     TransientError,
 )
@@ -53,6 +54,7 @@ ODD_KEYS = [
     "emoji😀.csv",
     "plus+~&=;.csv",
 ]
+Store = ObstoreFirst[GcsSettings]
 SECRET = "ya29.s3cr3t-t0ken"
 STREAM = {"name": "s", "globs": ["**"], "format": {"filetype": "csv"}}
 
@@ -74,25 +76,29 @@ def by_obstore() -> bool:
     return True
 
 
+def store_at(bucket: str, access: Access, endpoint: str, by_obstore: bool = True) -> Store:
+    return dataclasses.replace(open_bucket(GcsSettings(bucket, access, endpoint)), by_obstore=by_obstore)
+
+
 @pytest.fixture
-def store(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bool) -> GcsStore:
-    return GcsStore(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint, by_obstore)
+def store(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bool) -> Store:
+    return store_at(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint, by_obstore)
 
 
-def listed(store: GcsStore, prefix: str = "") -> dict[str, RemoteFile]:
+def listed(store: Store, prefix: str = "") -> dict[str, RemoteFile]:
     return {file.uri: file for file in ObjectReader(store).list_files(prefix)}
 
 
-def read(store: GcsStore, file: RemoteFile, start: int, end: int) -> bytes:
+def read(store: Store, file: RemoteFile, start: int, end: int) -> bytes:
     return b"".join(bytes(piece) for piece in store.get(file, start, end))
 
 
 # Listing
 
 
-def test_lists_every_key_as_it_is(fake_gcs: FakeGCS, store: GcsStore) -> None:
+def test_lists_every_key_as_it_is(fake_gcs: FakeGCS, store: Store) -> None:
     for key in [*ODD_KEYS, "zero", "folder/"]:
-        fake_gcs.put(store.bucket, key, b"" if key in ("zero", "folder/") else key.encode())
+        fake_gcs.put(store.settings.bucket, key, b"" if key in ("zero", "folder/") else key.encode())
     files = listed(store)
     assert sorted(files) == sorted([*ODD_KEYS, "zero"])
     assert files["zero"].size_bytes == 0
@@ -102,10 +108,10 @@ def test_lists_every_key_as_it_is(fake_gcs: FakeGCS, store: GcsStore) -> None:
     assert all(file.etag and file.etag.isdigit() for file in files.values())
 
 
-def test_lists_page_by_page_and_by_prefix(fake_gcs: FakeGCS, store: GcsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_page_by_page_and_by_prefix(fake_gcs: FakeGCS, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_gcs.store.PAGE_SIZE", 3)
     keys = [f"{folder}/k{number}.csv" for folder in ("a", "ab", "b ü") for number in range(4)]
-    fake_gcs.put_many(store.bucket, dict.fromkeys(keys, b"1"))
+    fake_gcs.put_many(store.settings.bucket, dict.fromkeys(keys, b"1"))
     assert len(store.list_page("", None).files) == 3
     assert [file.uri for file in ObjectReader(store).list_files("")] == keys
     assert list(listed(store, "a")) == keys[:8]
@@ -116,7 +122,7 @@ def test_lists_page_by_page_and_by_prefix(fake_gcs: FakeGCS, store: GcsStore, mo
 
 def test_a_missing_bucket_is_said_to_be_missing(fake_gcs: FakeGCS) -> None:
     with pytest.raises(AccessError, match="there is no bucket 'gs://no-such-bucket'"):
-        GcsStore("no-such-bucket", Access("anonymous"), fake_gcs.endpoint).list_page("", None)
+        store_at("no-such-bucket", Access("anonymous"), fake_gcs.endpoint).list_page("", None)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"items":[{"name":1}]}', b'{"items":[{}]}', b'{"items":[1]}'])
@@ -146,10 +152,10 @@ def test_an_empty_page_is_no_end() -> None:
 
 
 @both_ways
-def test_reads_every_key_by_ranges(fake_gcs: FakeGCS, store: GcsStore) -> None:
+def test_reads_every_key_by_ranges(fake_gcs: FakeGCS, store: Store) -> None:
     contents = {key: f"contents of {key}".encode() * 3 for key in ODD_KEYS}
     for key, data in contents.items():
-        fake_gcs.put(store.bucket, key, data)
+        fake_gcs.put(store.settings.bucket, key, data)
     for uri, file in listed(store).items():
         data = contents[uri]
         assert read(store, file, 0, len(data)) == data, uri
@@ -158,9 +164,9 @@ def test_reads_every_key_by_ranges(fake_gcs: FakeGCS, store: GcsStore) -> None:
 
 
 @both_ways
-def test_reads_a_big_object_in_pieces(fake_gcs: FakeGCS, store: GcsStore) -> None:
+def test_reads_a_big_object_in_pieces(fake_gcs: FakeGCS, store: Store) -> None:
     data = bytes(range(256)) * 8192
-    fake_gcs.put(store.bucket, "big", data)
+    fake_gcs.put(store.settings.bucket, "big", data)
     file = listed(store)["big"]
     assert read(store, file, 0, len(data)) == data
     assert read(store, file, 12345, 1234567) == data[12345:1234567]
@@ -171,10 +177,10 @@ def test_reads_a_big_object_in_pieces(fake_gcs: FakeGCS, store: GcsStore) -> Non
 
 
 @both_ways
-def test_objects_stored_with_gzip_encoding_come_as_they_are_stored(fake_gcs: FakeGCS, store: GcsStore) -> None:
+def test_objects_stored_with_gzip_encoding_come_as_they_are_stored(fake_gcs: FakeGCS, store: Store) -> None:
     packed = gzip.compress(b"a,b\n1,2\n" * 100)
     with fake_gcs.client() as client:
-        blob = client.bucket(store.bucket).blob("encoded.csv")
+        blob = client.bucket(store.settings.bucket).blob("encoded.csv")
         blob.content_encoding = "gzip"
         blob.upload_from_string(packed, content_type="text/csv")
     file = listed(store)["encoded.csv"]
@@ -185,11 +191,11 @@ def test_objects_stored_with_gzip_encoding_come_as_they_are_stored(fake_gcs: Fak
 
 @both_ways
 @pytest.mark.parametrize("contents", [b"other text", b"longer than it was"])
-def test_a_replaced_object_is_never_read(fake_gcs: FakeGCS, store: GcsStore, contents: bytes) -> None:
-    fake_gcs.put(store.bucket, "k", b"first text")
+def test_a_replaced_object_is_never_read(fake_gcs: FakeGCS, store: Store, contents: bytes) -> None:
+    fake_gcs.put(store.settings.bucket, "k", b"first text")
     file = listed(store)["k"]
     assert read(store, file, 0, 5) == b"first"
-    fake_gcs.put(store.bucket, "k", contents)
+    fake_gcs.put(store.settings.bucket, "k", contents)
     with pytest.raises(FileChangedError, match="next sync") as caught:
         read(store, file, 5, 10)
     assert caught.value.uri == "k"
@@ -197,10 +203,10 @@ def test_a_replaced_object_is_never_read(fake_gcs: FakeGCS, store: GcsStore, con
 
 
 @both_ways
-def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: GcsStore) -> None:
-    fake_gcs.put(store.bucket, "k", b"text")
+def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: Store) -> None:
+    fake_gcs.put(store.settings.bucket, "k", b"text")
     file = listed(store)["k"]
-    fake_gcs.delete(store.bucket, "k")
+    fake_gcs.delete(store.settings.bucket, "k")
     with pytest.raises(FileAccessError, match="gone"):
         read(store, file, 0, 4)
 
@@ -219,8 +225,8 @@ def test_a_deleted_object_is_gone(fake_gcs: FakeGCS, store: GcsStore) -> None:
 def test_faults_may_pass(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bool, fault: Any) -> None:
     fake_gcs.put(fake_gcs_bucket, "k", b"0123456789" * 1000)
     with FaultProxy("127.0.0.1", fake_gcs.port, faults=[fault], rate=1.0) as proxy:
-        direct = GcsStore(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint)
-        broken = GcsStore(fake_gcs_bucket, Access("anonymous"), proxy.endpoint, by_obstore)
+        direct = store_at(fake_gcs_bucket, Access("anonymous"), fake_gcs.endpoint)
+        broken = store_at(fake_gcs_bucket, Access("anonymous"), proxy.endpoint, by_obstore)
         with pytest.raises(TransientError) as caught:
             read(broken, listed(direct)["k"], 0, 10_000)
         if fault in ("slow_down", "retry_after", "server_error", "reset", "truncated"):
@@ -230,15 +236,15 @@ def test_faults_may_pass(fake_gcs: FakeGCS, fake_gcs_bucket: str, by_obstore: bo
     assert (caught.value.retry_after_s is not None) == (fault == "retry_after" and not by_obstore)
 
 
-def test_nobody_there_may_pass(store: GcsStore) -> None:
+def test_nobody_there_may_pass(store: Store) -> None:
     proxy = FaultProxy("127.0.0.1", 1)
     with pytest.raises(TransientError, match=r"connection .*failed"):
-        GcsStore("bucket", Access("anonymous"), proxy.endpoint).list_page("", None)
+        store_at("bucket", Access("anonymous"), proxy.endpoint).list_page("", None)
 
 
 @both_ways
 def test_nobody_there_while_reading_may_pass(by_obstore: bool) -> None:
-    nobody = GcsStore("bucket", Access("anonymous"), FaultProxy("127.0.0.1", 1).endpoint, by_obstore)
+    nobody = store_at("bucket", Access("anonymous"), FaultProxy("127.0.0.1", 1).endpoint, by_obstore)
     with pytest.raises(TransientError, match=r"connection .*failed"):
         read(nobody, RemoteFile("k", 9, datetime.now(UTC), "7"), 0, 4)
 
@@ -315,9 +321,9 @@ class _OneObjectHandler(BaseHTTPRequestHandler):
         pass
 
 
-def test_obstore_reads_what_it_can_name(fake_gcs: FakeGCS, store: GcsStore) -> None:
+def test_obstore_reads_what_it_can_name(fake_gcs: FakeGCS, store: Store) -> None:
     for key in ODD_KEYS:
-        fake_gcs.put(store.bucket, key, key.encode())
+        fake_gcs.put(store.settings.bucket, key, key.encode())
     bucket = store._fast()
     assert bucket is not None
     files = listed(store)
@@ -336,7 +342,7 @@ def test_what_obstore_asks_without_credentials(monkeypatch: pytest.MonkeyPatch) 
             ("GCE_METADATA_HOST", other.url.removeprefix("http://")),
         ):
             monkeypatch.setenv(name, value)
-        store = GcsStore("bucket", Access("anonymous"), server.url)
+        store = store_at("bucket", Access("anonymous"), server.url)
         assert read(store, FILE, 2, 5) == TEXT[2:5]
         [asked] = server.by_xml()
         assert (len(server.asked), other.asked) == (1, [])
@@ -346,19 +352,19 @@ def test_what_obstore_asks_without_credentials(monkeypatch: pytest.MonkeyPatch) 
 def test_a_token_serves_all_threads(private_key: str) -> None:
     with OneObject(token=SECRET) as server:
         access = Access("service", {**KEY, "private_key": private_key, "token_uri": f"{server.url}/token"})
-        store = GcsStore("bucket", access, server.url)
+        store = store_at("bucket", access, server.url)
         with ThreadPoolExecutor(8) as threads:
             assert set(threads.map(lambda _: read(store, FILE, 0, 4), range(64))) == {TEXT[:4]}
         assert (server.tokens_given, len(server.by_xml()), len(server.asked)) == (1, 64, 64)
         assert {headers["authorization"] for headers in server.by_xml()} == {f"Bearer {SECRET}"}
-    assert SECRET not in f"{store!r} {store._clients!r}"
+    assert SECRET not in f"{store!r} {store._opened!r}"
 
 
 @both_ways
 def test_an_access_token_that_has_expired_is_renewed(monkeypatch: pytest.MonkeyPatch, by_obstore: bool) -> None:
     with OneObject(token=SECRET) as server:
         monkeypatch.setattr("source_gcs.access.OAUTH_TOKEN_URI", f"{server.url}/token")
-        store = GcsStore("bucket", Access("client", {**CLIENT, "access_token": "old"}), server.url, by_obstore)
+        store = store_at("bucket", Access("client", {**CLIENT, "access_token": "old"}), server.url, by_obstore)
         assert [read(store, FILE, 0, 4) for _ in range(5)] == [TEXT[:4]] * 5
         assert server.tokens_given == 1
         seen = [headers["authorization"] for headers in server.by_xml()]
@@ -369,10 +375,10 @@ def test_a_token_is_renewed_before_it_expires(private_key: str, monkeypatch: pyt
     monkeypatch.setattr("source_gcs.store._ASK_AFTER", timedelta(minutes=4))
     with OneObject(token=SECRET) as server:
         access = Access("service", {**KEY, "private_key": private_key, "token_uri": f"{server.url}/token"})
-        store = GcsStore("bucket", access, server.url)
+        store = store_at("bucket", access, server.url)
         assert [read(store, FILE, 0, 4) for _ in range(2)] == [TEXT[:4]] * 2
         assert server.tokens_given == 1
-        credentials = store._credentials()
+        credentials: Any = vars(store._clients())["credentials"]
         assert credentials is not None
         credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=1)
         server.token = "another"
@@ -390,7 +396,7 @@ def test_the_project_that_pays_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "found.json"))
         monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{server.url}/token")
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "project")
-        assert read(GcsStore("bucket", Access("ambient"), server.url), FILE, 0, 4) == TEXT[:4]
+        assert read(store_at("bucket", Access("ambient"), server.url), FILE, 0, 4) == TEXT[:4]
         [asked] = server.by_xml()
     assert (asked["x-goog-user-project"], asked["authorization"]) == ("payer", f"Bearer {SECRET}")
 
@@ -401,12 +407,12 @@ def test_a_forbidden_object(by_obstore: bool) -> None:
         OneObject(status=403) as server,
         pytest.raises(FileAccessError, match=r"may not read it.*storage\.objects\.get"),
     ):
-        read(GcsStore("bucket", Access("anonymous"), server.url, by_obstore), FILE, 0, 4)
+        read(store_at("bucket", Access("anonymous"), server.url, by_obstore), FILE, 0, 4)
 
 
 def test_a_server_that_ignores_ranges_is_read_all_the_same() -> None:
     with OneObject(ranges=False) as server:
-        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        store = store_at("bucket", Access("anonymous"), server.url, by_obstore=False)
         for start, end in ((0, 4), (3, 7), (8, 10), (0, 10)):
             assert read(store, FILE, start, end) == TEXT[start:end]
         with pytest.raises(FileChangedError):
@@ -415,7 +421,7 @@ def test_a_server_that_ignores_ranges_is_read_all_the_same() -> None:
 
 def test_redirections_are_not_followed() -> None:
     with OneObject(status=302) as server:
-        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        store = store_at("bucket", Access("anonymous"), server.url, by_obstore=False)
         with pytest.raises(AccessError, match="reading from gs://bucket: the server answered 302"):
             read(store, FILE, 0, 4)
         with pytest.raises(AccessError, match="listing bucket 'gs://bucket': the server answered 302"):
@@ -426,7 +432,7 @@ def test_redirections_are_not_followed() -> None:
 def test_only_what_is_wanted_is_asked_for() -> None:
     """The SDK would ask for the bucket's metadata in a thread."""
     with OneObject() as server:
-        store = GcsStore("bucket", Access("anonymous"), server.url, by_obstore=False)
+        store = store_at("bucket", Access("anonymous"), server.url, by_obstore=False)
         assert read(store, FILE, 2, 5) == TEXT[2:5]
         time.sleep(0.1)
         assert [path for path, _ in server.asked] == [
@@ -436,16 +442,14 @@ def test_only_what_is_wanted_is_asked_for() -> None:
 
 def test_a_server_without_the_xml_interface_is_soon_not_asked_by_it() -> None:
     with OneObject(xml=False) as server:
-        store = GcsStore("bucket", Access("anonymous"), server.url)
+        store = store_at("bucket", Access("anonymous"), server.url)
         assert [read(store, FILE, 0, 4) for _ in range(20)] == [TEXT[:4]] * 20
         assert (len(server.by_xml()), len(server.asked)) == (5, 25)
 
 
-def test_everything_is_read_without_obstore(
-    fake_gcs: FakeGCS, store: GcsStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_everything_is_read_without_obstore(fake_gcs: FakeGCS, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
-    fake_gcs.put(store.bucket, "k", b"text")
+    fake_gcs.put(store.settings.bucket, "k", b"text")
     assert read(store, listed(store)["k"], 0, 4) == b"text"
     assert store._fast() is None
 
@@ -494,7 +498,7 @@ def test_a_service_account_reads(fake_gcs: FakeGCS, fake_gcs_bucket: str, privat
     fake_gcs.put(fake_gcs_bucket, "k", b"text")
     with token_server(200, {"access_token": SECRET, "expires_in": 3600, "token_type": "Bearer"}) as uri:
         access = Access("service", {**KEY, "private_key": private_key, "token_uri": uri})
-        store = GcsStore(fake_gcs_bucket, access, fake_gcs.endpoint, by_obstore)
+        store = store_at(fake_gcs_bucket, access, fake_gcs.endpoint, by_obstore)
         assert read(store, listed(store)["k"], 0, 4) == b"text"
 
 
@@ -507,7 +511,7 @@ def test_refused_credentials_are_told_without_showing_them(
     with token_server(400, fault) as uri:
         monkeypatch.setattr("source_gcs.access.OAUTH_TOKEN_URI", uri)
         key = {**KEY, "private_key": private_key, "token_uri": uri}
-        store = GcsStore("bucket", Access(kind, key if kind == "service" else CLIENT), uri[:-6])
+        store = store_at("bucket", Access(kind, key if kind == "service" else CLIENT), uri[:-6])
         for attempt in (lambda: store.list_page("", None), lambda: read(store, FILE, 0, 4)):
             with pytest.raises(AccessError, match="no access token for the credentials: invalid_grant") as caught:
                 attempt()
@@ -581,16 +585,16 @@ def test_a_private_key_that_cannot_be_used_is_a_configuration_error() -> None:
 
 
 def test_the_key_of_older_configurations_counts() -> None:
-    assert store_of(config(service_account=json.dumps(KEY))).access.kind == "service"
+    assert store_of(config(service_account=json.dumps(KEY))).settings.access.kind == "service"
 
 
 def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert store_of(config()).endpoint == "https://storage.googleapis.com"
-    assert store_of(config(endpoint="gcs.example.org:8443/")).endpoint == "https://gcs.example.org:8443"
-    assert store_of(config()).access.kind == "ambient"
-    assert store_of(config(endpoint="http://127.0.0.1:1")).access.kind == "anonymous"
+    assert store_of(config()).settings.endpoint == "https://storage.googleapis.com"
+    assert store_of(config(endpoint="gcs.example.org:8443/")).settings.endpoint == "https://gcs.example.org:8443"
+    assert store_of(config()).settings.access.kind == "ambient"
+    assert store_of(config(endpoint="http://127.0.0.1:1")).settings.access.kind == "anonymous"
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:4443")
-    assert store_of(config()) == GcsStore("bucket", Access("anonymous"), "http://127.0.0.1:4443")
+    assert store_of(config()) == store_at("bucket", Access("anonymous"), "http://127.0.0.1:4443")
     for bad in ("http://user:pw@host", "ftp://host", "https://host/path"):
         with pytest.raises(ValueError, match="must be an address"):
             config(endpoint=bad)
@@ -608,8 +612,8 @@ def test_credentials_are_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 @both_ways
-def test_a_store_pickles_without_its_clients(fake_gcs: FakeGCS, store: GcsStore) -> None:
-    fake_gcs.put(store.bucket, "k", b"text")
+def test_a_store_pickles_without_its_clients(fake_gcs: FakeGCS, store: Store) -> None:
+    fake_gcs.put(store.settings.bucket, "k", b"text")
     file = listed(store)["k"]
     assert read(store, file, 0, 1) == b"t"
     again = pickle.loads(pickle.dumps(store))
@@ -618,9 +622,9 @@ def test_a_store_pickles_without_its_clients(fake_gcs: FakeGCS, store: GcsStore)
 
 
 def test_a_search_for_credentials_in_vain_is_not_repeated_by_workers(fake_gcs: FakeGCS, fake_gcs_bucket: str) -> None:
-    store = GcsStore(fake_gcs_bucket, Access("ambient"), fake_gcs.endpoint)
+    store = store_at(fake_gcs_bucket, Access("ambient"), fake_gcs.endpoint)
     store.list_page("", None)
-    assert pickle.loads(pickle.dumps(store)).access == Access("anonymous")
+    assert pickle.loads(pickle.dumps(store)).settings.access == Access("anonymous")
 
 
 def test_imports_nothing_of_the_vendor_until_it_is_used() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from source_s3.access import S3Settings
 from source_s3.config import S3Config
+from source_s3.sdk import Sdk
 from source_s3.source import connector
-from source_s3.store import S3Store
+from source_s3.store import store_of
 from source_s3.url import locate
 
 from file_cdk import (
@@ -27,6 +29,7 @@ from file_cdk import (
     FileCdkError,
     FileChangedError,
     GlobPatterns,
+    ObstoreFirst,
     RemoteFile,
     TransientError,
 )
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["file_cdk.testing.plugin"]
 
 STREAM = {"name": "all", "globs": ["**/*.csv"], "format": {"filetype": "csv"}}
+Store = ObstoreFirst[S3Settings]
 ROLE = "arn:aws:iam::123456789012:role/reader"
 
 
@@ -74,7 +78,7 @@ def settings(server: "S3Server", bucket: str, **changes: Any) -> S3Settings:
     return S3Settings(bucket, **facts)
 
 
-def listed(store: S3Store, prefix: str = "") -> list[RemoteFile]:
+def listed(store: Store, prefix: str = "") -> list[RemoteFile]:
     files: list[RemoteFile] = []
     token = None
     while True:
@@ -85,20 +89,19 @@ def listed(store: S3Store, prefix: str = "") -> list[RemoteFile]:
             return files
 
 
-def read(store: S3Store, file: RemoteFile, start: int, end: int) -> bytes:
+def read(store: Store, file: RemoteFile, start: int, end: int) -> bytes:
     return b"".join(store.get(file, start, end))
 
 
-def by_sdk(store: S3Store) -> S3Store:
+def by_sdk(store: Store) -> Store:
     """The same store with its fast way closed."""
-    store._by_obstore = False
-    return store
+    return replace(store, by_obstore=False)
 
 
 def test_pages_prefixes_markers_and_empty_files(server: "S3Server", bucket: str) -> None:
     names = [f"part/{number:04}.csv" for number in range(1_050)]
     server.put_many(bucket, {**dict.fromkeys(names, b"x"), "part2/ü 1+1=2&<.csv": b"", "folder/": b""})
-    store = S3Store(settings(server, bucket))
+    store = store_of(settings(server, bucket))
     assert [file.uri for file in listed(store, "part/")] == names
     assert [(file.uri, file.size_bytes) for file in listed(store, "part2")] == [("part2/ü 1+1=2&<.csv", 0)]
     assert [file.uri for file in listed(store)] == [*names, "part2/ü 1+1=2&<.csv"]
@@ -107,7 +110,7 @@ def test_pages_prefixes_markers_and_empty_files(server: "S3Server", bucket: str)
 
 def test_listed_facts_are_those_of_the_sdk(server: "S3Server", bucket: str) -> None:
     server.put(bucket, "a.csv", b"hello")
-    (file,) = listed(S3Store(settings(server, bucket)))
+    (file,) = listed(store_of(settings(server, bucket)))
     head = server.client().head_object(Bucket=bucket, Key="a.csv")
     assert (file.size_bytes, f'"{file.etag}"') == (head["ContentLength"], head["ETag"])
     assert file.modified_at.replace(microsecond=0) == head["LastModified"]
@@ -117,7 +120,7 @@ def test_listed_facts_are_those_of_the_sdk(server: "S3Server", bucket: str) -> N
 def test_ranges_small_and_large(server: "S3Server", bucket: str, fast: bool) -> None:
     data = os.urandom(3 << 20)
     server.put(bucket, "big.bin", data)
-    store = S3Store(settings(server, bucket))
+    store = store_of(settings(server, bucket))
     store = store if fast else by_sdk(store)
     (file,) = listed(store)
     for start, end in [(0, 1), (5, 17), (len(data) - 1, len(data)), (1 << 20, 3 << 20), (0, len(data))]:
@@ -127,7 +130,7 @@ def test_ranges_small_and_large(server: "S3Server", bucket: str, fast: bool) -> 
 @pytest.mark.parametrize("fast", [True, False])
 def test_another_version_is_never_read(server: "S3Server", bucket: str, fast: bool) -> None:
     server.put(bucket, "a.csv", b"hello")
-    store = S3Store(settings(server, bucket))
+    store = store_of(settings(server, bucket))
     store = store if fast else by_sdk(store)
     (file,) = listed(store)
     server.put(bucket, "a.csv", b"hallo")
@@ -142,24 +145,24 @@ def test_another_version_is_never_read(server: "S3Server", bucket: str, fast: bo
 def test_keys_that_obstore_cannot_name(moto_server: "MotoServer", moto_bucket: str, key: str) -> None:
     moto_server.put(moto_bucket, key, b"odd")
     moto_server.put(moto_bucket, "b.csv", b"even")
-    store = S3Store(settings(moto_server, moto_bucket))
+    store = store_of(settings(moto_server, moto_bucket))
     (odd,) = [file for file in listed(store) if file.uri == key]
     assert read(store, odd, 0, 3) == b"odd"
 
 
 def test_wrong_keys_missing_bucket_and_no_keys(seaweedfs: "SeaweedFS", seaweedfs_bucket: str) -> None:
     seaweedfs.put(seaweedfs_bucket, "a.csv", b"hello")
-    (file,) = listed(S3Store(settings(seaweedfs, seaweedfs_bucket)))
+    (file,) = listed(store_of(settings(seaweedfs, seaweedfs_bucket)))
     wrong = "wrong-secret-00112233"
-    refused = S3Store(settings(seaweedfs, seaweedfs_bucket, secret_access_key=wrong))
+    refused = store_of(settings(seaweedfs, seaweedfs_bucket, secret_access_key=wrong))
     for attempt in (lambda: listed(refused), lambda: read(refused, file, 0, 1)):
         with pytest.raises(AccessError, match="not accepted") as caught:
             attempt()
         assert wrong not in shown(caught.value)
     with pytest.raises(AccessError, match="there is no bucket"):
-        listed(S3Store(settings(seaweedfs, "no-such-bucket")))
+        listed(store_of(settings(seaweedfs, "no-such-bucket")))
     with pytest.raises(AccessError, match="anonymous"):
-        listed(S3Store(S3Settings(seaweedfs_bucket, endpoint=seaweedfs.endpoint)))
+        listed(store_of(S3Settings(seaweedfs_bucket, endpoint=seaweedfs.endpoint)))
 
 
 def shown(error: FileCdkError) -> str:
@@ -168,7 +171,7 @@ def shown(error: FileCdkError) -> str:
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://nohost.invalid"])
 def test_nobody_there_may_pass(endpoint: str) -> None:
-    store = S3Store(S3Settings("b", "key", "secret", endpoint=endpoint))
+    store = store_of(S3Settings("b", "key", "secret", endpoint=endpoint))
     with pytest.raises(TransientError):
         listed(store)
     with pytest.raises(TransientError):
@@ -180,7 +183,7 @@ def an_object() -> RemoteFile:
 
 
 def test_https_to_a_server_of_http(moto_server: "MotoServer") -> None:
-    store = S3Store(settings(moto_server, "b", endpoint=moto_server.endpoint.replace("http:", "https:")))
+    store = store_of(settings(moto_server, "b", endpoint=moto_server.endpoint.replace("http:", "https:")))
     with pytest.raises(ConfigError, match="does not speak HTTPS"):
         listed(store)
 
@@ -189,10 +192,10 @@ def test_an_assumed_role_reads(moto_server: "MotoServer", moto_bucket: str, monk
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto_server.endpoint)
     monkeypatch.setenv("AWS_ASSUME_ROLE_EXTERNAL_ID", "shared-with-them")
     moto_server.put(moto_bucket, "a.csv", b"hello")
-    store = S3Store(settings(moto_server, moto_bucket, role_arn=ROLE))
+    store = store_of(settings(moto_server, moto_bucket, role_arn=ROLE))
     (file,) = listed(store)
     assert read(store, file, 0, 5) == b"hello"
-    access_key, _, token = store._sdk().frozen_credentials()
+    access_key, _, token = Sdk(store.settings).frozen_credentials()
     assert access_key.startswith("ASIA")  # what begins so is temporary
     assert token
 
@@ -204,7 +207,7 @@ def test_the_environment_s_keys_and_endpoint(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweedfs.endpoint)
     seaweedfs.put(seaweedfs_bucket, "a.csv", b"hello")
-    store = S3Store(S3Settings(seaweedfs_bucket))
+    store = store_of(S3Settings(seaweedfs_bucket))
     (file,) = listed(store)
     assert read(store, file, 1, 5) == b"ello"
     assert connector.credential(config(seaweedfs_bucket)) == "environment variables"
@@ -216,10 +219,10 @@ def test_the_session_token_of_the_environment_does_not_join_configured_keys(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of somebody else")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
     seaweedfs.put(seaweedfs_bucket, "a.csv", b"hello")
-    store = S3Store(settings(seaweedfs, seaweedfs_bucket))
+    store = store_of(settings(seaweedfs, seaweedfs_bucket))
     (file,) = listed(store)
     assert read(store, file, 0, 5) == b"hello"
-    assert store._fast_made is not None
+    assert store._opened.fast is not None
 
 
 @pytest.mark.parametrize(
@@ -234,7 +237,7 @@ def test_the_session_token_of_the_environment_does_not_join_configured_keys(
     ],
 )
 def test_where_a_bucket_is(facts: S3Settings, bucket_url: str, region: str) -> None:
-    target = S3Store(facts)._sdk().target
+    target = Sdk(facts).target
     assert (target.bucket_url, target.region) == (bucket_url, region)
 
 
@@ -377,11 +380,11 @@ def mocked_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_moto_in_the_same_process(mocked_bucket: str) -> None:
-    store = S3Store(S3Settings(mocked_bucket))
+    store = store_of(S3Settings(mocked_bucket))
     files = listed(store)
     assert [file.uri for file in files] == [f"a b/{number:04}+ü.csv" for number in range(1_003)]
     assert read(store, files[7], 3, 5) == b"7\n"
-    assert store._fast_made is None
+    assert store._opened.fast is None
 
 
 def test_the_specification_needs_no_sdk() -> None:
@@ -398,7 +401,7 @@ def test_the_specification_needs_no_sdk() -> None:
 
 def test_a_worker_with_configured_keys_needs_no_sdk(seaweedfs: "SeaweedFS", seaweedfs_bucket: str) -> None:
     seaweedfs.put(seaweedfs_bucket, "a.csv", b"hello")
-    store = S3Store(settings(seaweedfs, seaweedfs_bucket))
+    store = store_of(settings(seaweedfs, seaweedfs_bucket))
     (file,) = listed(store)
     code = (
         "import pickle, sys\n"
@@ -447,7 +450,7 @@ def test_a_bucket_of_another_region_is_listed_there() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _OfAnotherRegion)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        store = S3Store(S3Settings("bucket", "key", "secret", endpoint=f"http://127.0.0.1:{server.server_port}"))
+        store = store_of(S3Settings("bucket", "key", "secret", endpoint=f"http://127.0.0.1:{server.server_port}"))
         assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
         store.list_page("", None)
         assert _OfAnotherRegion.statuses == [400, 200, 200]
@@ -495,13 +498,15 @@ def test_ca_bundle_is_trusted_in_listings_and_reads(
     if by_variable:
         monkeypatch.setenv("AWS_CA_BUNDLE", ca_bundle)
     settings = S3Settings("b", "k", "s", endpoint=tls_endpoint, ca_bundle=None if by_variable else ca_bundle)
-    store = S3Store(settings)
+    store = store_of(settings)
     [file] = store.list_page("", None).files
-    assert b"".join(store._fast().get(file, 0, 3)) == b"123"
+    fast = store._fast()
+    assert fast is not None
+    assert b"".join(fast.get(file, 0, 3)) == b"123"
     assert b"".join(store._sdk().get(file, 0, 3)) == b"123"
 
 
 def test_a_certificate_that_no_bundle_has_is_refused(tls_endpoint: str) -> None:
     with pytest.raises(AccessError, match="certificate of bucket 'b'") as caught:
-        S3Store(S3Settings("b", "k", "s", endpoint=tls_endpoint)).list_page("", None)
+        store_of(S3Settings("b", "k", "s", endpoint=tls_endpoint)).list_page("", None)
     assert "ca_bundle" in str(caught.value)

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_s3.pages import NotAListingError, parse_page
+from source_s3.store import NotAListingError, parse_page
 
 from file_cdk import RemoteFile
 

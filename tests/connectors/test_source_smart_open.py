@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from source_smart_open.source import SmartOpenConfig, connector, locate, make_reader
+from source_smart_open.config import SmartOpenConfig
+from source_smart_open.source import connector, make_reader
+from source_smart_open.url import locate
 
 from file_cdk import (
     AccessError,

@@ -44,7 +44,7 @@ def outcome(bucket, file, start, end):
 
 with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    endpoint = ObstoreEndpoint(f"http://127.0.0.1:{server.server_port}", 5, 5, headers={"x-a": "b"})
+    endpoint = ObstoreEndpoint(f"http://127.0.0.1:{server.server_port}", headers={"x-a": "b"})
     for case in json.load(sys.stdin):
         asked = []
         name = "base_url" if case["kind"] == "GCSStore" else "endpoint"
@@ -150,20 +150,20 @@ def test_which_keys_it_names(key: str, named: bool) -> None:
 def test_how_a_service_is_reached(tmp_path: Path) -> None:
     pem = tmp_path / "ca.pem"
     pem.write_bytes(b"pem")
-    assert ObstoreEndpoint("HTTP://h", 10, 30).client_options() == {
+    assert ObstoreEndpoint("HTTP://h").client_options() == {
         "allow_http": True, "connect_timeout": "10s", "read_timeout": "30s", "timeout": "7days",
     }  # fmt: skip
-    secure = ObstoreEndpoint("https://h", 1, 2, str(pem), {"a": "b"}).client_options()
+    secure = ObstoreEndpoint("https://h", str(pem), {"a": "b"}).client_options()
     assert (secure["allow_http"], secure["root_certificate"], secure["default_headers"]) == (False, b"pem", {"a": "b"})
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(NotByObstoreError):
-            ObstoreEndpoint("https://h", 1, 2, str(path)).client_options()
+            ObstoreEndpoint("https://h", str(path)).client_options()
 
 
 def test_without_obstore_the_other_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(NotByObstoreError):
-        ObstoreBucket.open("S3Store", "b", ObstoreEndpoint("https://h", 1, 2), {}, provide=None)
+        ObstoreBucket.open("S3Store", "b", ObstoreEndpoint("https://h"), {}, provide=None)
 
 
 def test_a_bucket_does_not_show_its_store() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from file_cdk.compression.plain import open_plain, open_zip_member
-from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError, TransientError
+from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError, TransientError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 from file_cdk.core.uris import is_archive, tar_compression
@@ -21,13 +21,20 @@ from file_cdk.readers.archives.members import (
     member_file,
     parse_member,
 )
-from file_cdk.readers.archives.tar import UnpackedTars, list_tar
+from file_cdk.readers.archives.tar import list_tar
 from file_cdk.readers.archives.window import ClosingBoth, StreamBytes, Window, naming
 from file_cdk.readers.archives.zip import data_start, list_zip
+from file_cdk.readers.spooled import SpooledFiles
 
 _log = logging.getLogger("file_cdk.readers")
 
 _ENCRYPTED = 1
+_KEPT_TARS = 2
+_COPY_BYTES = 1 << 20
+
+
+def _unpacked_tars() -> SpooledFiles:
+    return SpooledFiles(_KEPT_TARS, no_room_to_unpack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Archives:
     inner: StreamReader
     max_expansion_ratio: int
     max_members: int
-    _tars: UnpackedTars = field(default_factory=UnpackedTars, init=False, repr=False, compare=False)
+    _tars: SpooledFiles = field(default_factory=_unpacked_tars, init=False, repr=False, compare=False)
 
     def list_members(self, archive: RemoteFile, matcher: Matcher) -> Iterator[RemoteFile]:
         """Those that `matcher` wants; the archive itself when it cannot be listed to its end."""
@@ -143,11 +150,13 @@ class Archives:
                 IO[bytes], Window(StreamBytes(self.inner.open(archive)), place.offset, file.size_bytes, file.uri)
             )
 
-        def unpack() -> IO[bytes]:
-            stream = self.inner.open(archive)
-            return cast(
-                IO[bytes], ClosingBoth(open_plain(stream, codec, archive.uri, self.max_expansion_ratio), stream)
-            )
+        def unpack() -> Iterator[bytes]:
+            with (
+                closing(self.inner.open(archive)) as stream,
+                open_plain(stream, codec, archive.uri, self.max_expansion_ratio) as plain,
+            ):
+                while piece := plain.read(_COPY_BYTES):
+                    yield piece
 
         unpacked = self._tars.get(archive, unpack)
         return cast(IO[bytes], Window(unpacked, place.offset, file.size_bytes, file.uri))

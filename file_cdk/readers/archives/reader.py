@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from file_cdk.readers.globbing import GlobPatterns
 
 MAX_MEMBERS = 100_000
-"""Members of one archive, whatever they are, that are listed; more are refused."""
+"""Maximum number of entries of one archive, folders and links included; an archive with more is refused."""
 
 
 @dataclass(frozen=True, slots=True)
