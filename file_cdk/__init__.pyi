@@ -54,7 +54,7 @@ from file_cdk.readers.answers import (
     RangeAnswer as RangeAnswer,
     content_length as content_length,
     content_range as content_range,
-    exactly as exactly,
+    exact_bytes as exact_bytes,
     file_changed as file_changed,
     http_date as http_date,
     plain_etag as plain_etag,
@@ -77,12 +77,12 @@ from file_cdk.readers.keys import globs_inside as globs_inside, globs_of_key as 
 from file_cdk.readers.local import LocalReader as LocalReader
 from file_cdk.readers.objects import ObjectReader as ObjectReader, ObjectStore as ObjectStore, Page as Page
 from file_cdk.readers.refusals import (
-    CHANGED as CHANGED,
+    CHANGED_SINCE_LISTED as CHANGED_SINCE_LISTED,
     TRANSIENT_STATUSES as TRANSIENT_STATUSES,
     Faults as Faults,
-    Means as Means,
+    Refusal as Refusal,
     Refusals as Refusals,
-    Request as Request,
+    StoreRequest as StoreRequest,
     requests_faults as requests_faults,
 )
 from file_cdk.readers.retries import RetryPolicy as RetryPolicy

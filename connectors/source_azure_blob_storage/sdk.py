@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from file_cdk import (
-    CHANGED,
+    CHANGED_SINCE_LISTED,
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     TRANSIENT_STATUSES,
@@ -18,11 +18,11 @@ from file_cdk import (
     Faults,
     FileAccessError,
     FileCdkError,
-    Means,
     RangeAnswer,
+    Refusal,
     Refusals,
     RemoteFile,
-    Request,
+    StoreRequest,
     TransientError,
     plain_etag,
     requests_faults,
@@ -136,7 +136,7 @@ class _ExactSession(requests.Session):
 # Errors. Codes: https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 
 
-def asked(target: Target, uri: str | None = None) -> Request:
+def asked(target: Target, uri: str | None = None) -> StoreRequest:
     access = target.access
     reader = "Make a SAS token with the permissions r (read) and l (list)"
     facts = {
@@ -147,7 +147,7 @@ def asked(target: Target, uri: str | None = None) -> Request:
         "grant": reader if access.kind == "sas" else "Grant them the role Storage Blob Data Reader",
         "check": f"{_CHECK.get(access.kind)}the account's firewall lets this machine in",
     }
-    return Request(uri, facts, frozenset({access.kind}))
+    return StoreRequest(uri, facts, frozenset({access.kind}))
 
 
 def refused(target: Target, status: int, headers: Mapping[str, str], uri: str | None = None) -> FileCdkError:
@@ -179,25 +179,27 @@ _ONE_BLOB = {"AuthorizationPermissionMismatch", "UnauthorizedBlobOverwrite", "Bl
 _NOT_GRANTED = {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions"}
 _FILE, _ANONYMOUS, _REFUSING = {"file"}, {"anonymous"}, {401, 403, 409}
 _REFUSALS: Refusals = (
-    Means(TransientError, "{what}: the server answered {answer}", None, TRANSIENT_STATUSES, _PASSING),
-    *CHANGED,
-    Means(AccessError, "container {container} is gone from account {account}", None, (), _ABSENT, _FILE),
-    Means(FileAccessError, "it is gone since it was listed", None, {404}, (), _FILE),
-    Means(FileAccessError, "it is in the archive tier", "Rehydrate it to a tier that is online", (), _ARCHIVED, _FILE),
-    Means(FileAccessError, "the credentials may not read it", "{grant}", (), _ONE_BLOB, _FILE),
-    Means(FileAccessError, "it is encrypted with a key that only its writer has", None, (), _WRITERS_KEY, _FILE),
-    Means(AccessError, _NO_CONTAINER, f"{_CHECK_NAMES}, or give credentials for it", {404}, _ABSENT, _ANONYMOUS),
-    Means(AccessError, _NO_CONTAINER, _CHECK_NAMES, {404}, _ABSENT),
-    Means(AccessError, "{what}: the credentials may not do that ({answer})", "{grant}", (), _NOT_GRANTED),
-    Means(AccessError, "{what}: the account takes no keys ({answer})", "Use client_credentials", (), _NO_KEYS),
-    Means(AccessError, "{what}: it is not public ({answer})", "Give credentials for it", _REFUSING, (), _ANONYMOUS),
-    Means(AccessError, "{what}: the request is not accepted ({answer})", "Check the endpoint", {400}, (), _ANONYMOUS),
-    Means(AccessError, "{what}: the {access} is not accepted ({answer})", "{check}", {400, 401, 403}),
-    Means(AccessError, "{what}: the server answered {answer}"),
+    Refusal(TransientError, "{what}: the server answered {answer}", None, TRANSIENT_STATUSES, _PASSING),
+    *CHANGED_SINCE_LISTED,
+    Refusal(AccessError, "container {container} is gone from account {account}", None, (), _ABSENT, _FILE),
+    Refusal(FileAccessError, "it is gone since it was listed", None, {404}, (), _FILE),
+    Refusal(
+        FileAccessError, "it is in the archive tier", "Rehydrate it to a tier that is online", (), _ARCHIVED, _FILE
+    ),
+    Refusal(FileAccessError, "the credentials may not read it", "{grant}", (), _ONE_BLOB, _FILE),
+    Refusal(FileAccessError, "it is encrypted with a key that only its writer has", None, (), _WRITERS_KEY, _FILE),
+    Refusal(AccessError, _NO_CONTAINER, f"{_CHECK_NAMES}, or give credentials for it", {404}, _ABSENT, _ANONYMOUS),
+    Refusal(AccessError, _NO_CONTAINER, _CHECK_NAMES, {404}, _ABSENT),
+    Refusal(AccessError, "{what}: the credentials may not do that ({answer})", "{grant}", (), _NOT_GRANTED),
+    Refusal(AccessError, "{what}: the account takes no keys ({answer})", "Use client_credentials", (), _NO_KEYS),
+    Refusal(AccessError, "{what}: it is not public ({answer})", "Give credentials for it", _REFUSING, (), _ANONYMOUS),
+    Refusal(AccessError, "{what}: the request is not accepted ({answer})", "Check the endpoint", {400}, (), _ANONYMOUS),
+    Refusal(AccessError, "{what}: the {access} is not accepted ({answer})", "{check}", {400, 401, 403}),
+    Refusal(AccessError, "{what}: the server answered {answer}"),
 )
 _BROKEN: Faults = (
     *requests_faults(),
-    ((Exception,), Means(AccessError, "{what}: the request cannot be made ({kind})")),
+    ((Exception,), Refusal(AccessError, "{what}: the request cannot be made ({kind})")),
 )
 # What requests raised is inside; without, the request could not be made.
 _FAULTS: Faults = (

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from file_cdk import (
-    CHANGED,
+    CHANGED_SINCE_LISTED,
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     AccessError,
     Faults,
     FileAccessError,
     FileCdkError,
-    Means,
     RangeAnswer,
+    Refusal,
     Refusals,
     RemoteFile,
-    Request,
+    StoreRequest,
     TransientError,
     file_changed,
     requests_faults,
@@ -110,11 +110,11 @@ class Sdk:
         if len(wanted.content) < wanted.end - wanted.start:
             raise TransientError("the answer broke off", uri=file.uri)
 
-    def _request(self, uri: str | None = None) -> Request:
+    def _request(self, uri: str | None = None) -> StoreRequest:
         listing = {"what": f"listing {self._name}", "answered": f"listing bucket '{self._name}'"}
         reading = f"reading from {self._name}"
         told = listing if uri is None else {"what": reading, "answered": reading}
-        return Request(uri, {"name": f"'{self._name}'", **told})
+        return StoreRequest(uri, {"name": f"'{self._name}'", **told})
 
     def _begin(self, answer: Any, **_options: Any) -> None:
         """Every answer comes by here before its body does; the SDK shows its callers nothing of the headers."""
@@ -170,18 +170,18 @@ _CHECK_THEM = "Check the credentials: they are missing, wrong, expired or revoke
 _TOO_MANY = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"}
 _PASSING = (408, 429, *range(500, 600))
 _REFUSALS: Refusals = (
-    Means(FileAccessError, "it is gone since it was listed", statuses={404}, traits={"file"}),
-    Means(AccessError, "there is no bucket {name}", "Check the bucket's name", statuses={404}),
-    *CHANGED,
-    Means(TransientError, "{answered}: the server answered {answer}", statuses=_PASSING, codes=_TOO_MANY),
-    Means(FileAccessError, "the credentials may not read it", _MAY_READ, statuses={403}, traits={"file"}),
-    Means(AccessError, "the credentials may not list bucket {name}", _MAY_LIST, statuses={403}),
-    Means(AccessError, "{answered}: the credentials are not accepted", _CHECK_THEM, statuses={401}),
-    Means(AccessError, "{answered}: the server answered {answer}"),
+    Refusal(FileAccessError, "it is gone since it was listed", statuses={404}, traits={"file"}),
+    Refusal(AccessError, "there is no bucket {name}", "Check the bucket's name", statuses={404}),
+    *CHANGED_SINCE_LISTED,
+    Refusal(TransientError, "{answered}: the server answered {answer}", statuses=_PASSING, codes=_TOO_MANY),
+    Refusal(FileAccessError, "the credentials may not read it", _MAY_READ, statuses={403}, traits={"file"}),
+    Refusal(AccessError, "the credentials may not list bucket {name}", _MAY_LIST, statuses={403}),
+    Refusal(AccessError, "{answered}: the credentials are not accepted", _CHECK_THEM, statuses={401}),
+    Refusal(AccessError, "{answered}: the server answered {answer}"),
 )
 
 
-def _refused(exc: Any, request: Request) -> FileCdkError:
+def _refused(exc: Any, request: StoreRequest) -> FileCdkError:
     answer = exc.response
     try:
         reason = answer.json()["error"]["errors"][0]["reason"]
@@ -193,7 +193,7 @@ def _refused(exc: Any, request: Request) -> FileCdkError:
 
 _FAULTS: Faults = (
     ((api.GoogleAPICallError, http.TooManyRedirects), _refused),
-    ((auth.MutualTLSChannelError,), Means(AccessError, "{what}: the request cannot be made ({kind})")),
+    ((auth.MutualTLSChannelError,), Refusal(AccessError, "{what}: the request cannot be made ({kind})")),
     ((auth.GoogleAuthError,), lambda exc, _: no_token(exc)),
     *requests_faults(),
 )

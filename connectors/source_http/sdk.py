@@ -19,9 +19,9 @@ from file_cdk import (
     FileAccessError,
     FileCdkError,
     FileChangedError,
-    Means,
+    Refusal,
     Refusals,
-    Request,
+    StoreRequest,
     TransientError,
 )
 from source_http.addresses import Address
@@ -139,12 +139,12 @@ def _finish(response: BaseHTTPResponse) -> None:
 
 def translated(shown: str) -> AbstractContextManager[None]:
     """Of what urllib3 raises, our errors: it quotes whole URLs. shown: names whom it concerns."""
-    return Request(None, {"shown": shown}).translated(_FAULTS)
+    return StoreRequest(None, {"shown": shown}).translated(_FAULTS)
 
 
 def refused(shown: str, response: BaseHTTPResponse, uri: str | None = None) -> FileCdkError:
     """Why a file cannot be listed or, with its uri, read."""
-    return Request(uri, {"shown": shown}).refused(_REFUSALS, response.status, None, response.headers)
+    return StoreRequest(uri, {"shown": shown}).refused(_REFUSALS, response.status, None, response.headers)
 
 
 GONE = frozenset({404, 410})
@@ -153,19 +153,19 @@ _CORRECT = "Correct `urls`, or set `missing` to skip for those with braces"
 _MAY_READ = "Check that the credentials may read it"
 _FILE = {"file"}
 _REFUSALS: Refusals = (
-    Means(FileAccessError, "is gone since it was listed ({answer})", statuses=GONE, traits=_FILE),
-    Means(AccessError, "there is no {shown} ({answer})", _CORRECT, GONE),
-    Means(FileChangedError, "is not the version that was listed", NEXT_SYNC, {412, 416}, traits=_FILE),
-    Means(FileAccessError, "the server forbids to read it ({answer})", _MAY_READ, {403}, traits=_FILE),
-    Means(TransientError, "{shown}: the server answers {answer}", None, _PASSING),
-    Means(AccessError, "{shown}: the server wants other credentials ({answer})", "Correct `credentials`", {401}),
-    Means(AccessError, "{shown}: the server forbids it ({answer})", _MAY_READ, {403}),
-    Means(AccessError, "{shown}: the proxy wants credentials ({answer})", "Set them in HTTP_PROXY", {407}),
-    Means(AccessError, "{shown}: the server answers {answer}, which is no file"),
+    Refusal(FileAccessError, "is gone since it was listed ({answer})", statuses=GONE, traits=_FILE),
+    Refusal(AccessError, "there is no {shown} ({answer})", _CORRECT, GONE),
+    Refusal(FileChangedError, "is not the version that was listed", NEXT_SYNC, {412, 416}, traits=_FILE),
+    Refusal(FileAccessError, "the server forbids to read it ({answer})", _MAY_READ, {403}, traits=_FILE),
+    Refusal(TransientError, "{shown}: the server answers {answer}", None, _PASSING),
+    Refusal(AccessError, "{shown}: the server wants other credentials ({answer})", "Correct `credentials`", {401}),
+    Refusal(AccessError, "{shown}: the server forbids it ({answer})", _MAY_READ, {403}),
+    Refusal(AccessError, "{shown}: the proxy wants credentials ({answer})", "Set them in HTTP_PROXY", {407}),
+    Refusal(AccessError, "{shown}: the server answers {answer}, which is no file"),
 )
 
 
-def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
+def _tls_fault(exc: Exception, request: StoreRequest) -> FileCdkError:
     shown = request.facts["shown"]
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(exc)):
         remedy = "Name the file of the authority that issued it in SSL_CERT_FILE"
@@ -173,7 +173,7 @@ def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
     return TransientError(f"{shown}: TLS failed")
 
 
-def _proxy_fault(exc: Exception, request: Request) -> FileCdkError:
+def _proxy_fault(exc: Exception, request: StoreRequest) -> FileCdkError:
     shown = request.facts["shown"]
     if " 407" in str(exc):
         return AccessError(f"{shown}: the proxy wants credentials", remedy="Set them in HTTPS_PROXY")
@@ -182,7 +182,7 @@ def _proxy_fault(exc: Exception, request: Request) -> FileCdkError:
 
 _NOT_MADE = "{shown} cannot be asked for: no URL, or a header that cannot be sent"
 _FAULTS: Faults = (
-    ((exceptions.LocationValueError, exceptions.InvalidHeader, UnicodeError), Means(ConfigError, _NOT_MADE)),
+    ((exceptions.LocationValueError, exceptions.InvalidHeader, UnicodeError), Refusal(ConfigError, _NOT_MADE)),
     ((exceptions.SSLError,), _tls_fault),
     ((exceptions.ProxyError,), _proxy_fault),
     (

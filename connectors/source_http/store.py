@@ -21,7 +21,7 @@ from file_cdk import (
     TransientError,
     content_length,
     content_range,
-    exactly,
+    exact_bytes,
     file_changed,
     http_date,
 )
@@ -114,7 +114,7 @@ class HttpStore:
                 self._require_version(file, response, sent.size_bytes)
                 if sent.start != start:
                     raise FileAccessError("the server answers with another range than the one asked for", uri=file.uri)
-                yield from exactly(_body(response, address), end - start, file.uri)
+                yield from exact_bytes(_body(response, address), end - start, file.uri)
                 return
             self._require_whole(file, response, address)
             if start == 0 and not _is_hashed(file):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from file_cdk import (
-    CHANGED,
+    CHANGED_SINCE_LISTED,
     CONNECT_TIMEOUT_S,
     READ_TIMEOUT_S,
     TRANSIENT_STATUSES,
@@ -22,11 +22,11 @@ from file_cdk import (
     Faults,
     FileAccessError,
     FileCdkError,
-    Means,
     RangeAnswer,
+    Refusal,
     Refusals,
     RemoteFile,
-    Request,
+    StoreRequest,
     TransientError,
     plain_etag,
 )
@@ -295,32 +295,32 @@ _GRANT = "Give these credentials the permission s3:GetObject for it"
 _DECRYPT = "Give these credentials the permission kms:Decrypt for it"
 # The server's own message, which may repeat what was signed, is never shown.
 _REFUSALS: Refusals = (
-    Means(TransientError, "the server of bucket {bucket} answered {answer}", None, TRANSIENT_STATUSES, _THROTTLED),
-    Means(FileAccessError, "is archived", _RESTORE, (), {"InvalidObjectState"}, _FILE),
-    Means(AccessError, "the credentials for bucket {bucket} have expired", _RENEW, (), _EXPIRED),
-    Means(AccessError, _NOT_ACCEPTED, _KEYS, {401}, _WRONG_CREDENTIALS),
-    Means(AccessError, _OTHER_TIME, "Set the clock", (), {"RequestTimeTooSkewed"}),
-    Means(AccessError, _NO_BUCKET, _CHECK, (), {"NoSuchBucket"}),
-    Means(AccessError, "bucket {bucket} is not a bucket's name", "Check `bucket`", (), {"InvalidBucketName"}),
-    Means(AccessError, _ELSEWHERE, "Set region_name to {region}", {301, 307, 308}, _WRONG_REGION),
-    Means(FileAccessError, "is gone since it was listed", None, {404}, (), _FILE),
-    *CHANGED,
-    Means(FileAccessError, _NO_READ, _DECRYPT, {403}, (), {"file", "encrypted"}),
-    Means(FileAccessError, _NO_READ, _GRANT, {403}, (), _FILE),
-    Means(FileAccessError, "the server refuses it ({answer})", traits=_FILE),
-    Means(AccessError, _NO_BUCKET, _CHECK, {404}),
-    Means(AccessError, _NO_LIST, _NONE_FOUND, {403}, (), {"anonymous"}),
-    Means(AccessError, _NO_LIST, _LIST, {403}),
-    Means(AccessError, "bucket {bucket} cannot be listed ({answer})", "Check `endpoint` and `bucket`"),
+    Refusal(TransientError, "the server of bucket {bucket} answered {answer}", None, TRANSIENT_STATUSES, _THROTTLED),
+    Refusal(FileAccessError, "is archived", _RESTORE, (), {"InvalidObjectState"}, _FILE),
+    Refusal(AccessError, "the credentials for bucket {bucket} have expired", _RENEW, (), _EXPIRED),
+    Refusal(AccessError, _NOT_ACCEPTED, _KEYS, {401}, _WRONG_CREDENTIALS),
+    Refusal(AccessError, _OTHER_TIME, "Set the clock", (), {"RequestTimeTooSkewed"}),
+    Refusal(AccessError, _NO_BUCKET, _CHECK, (), {"NoSuchBucket"}),
+    Refusal(AccessError, "bucket {bucket} is not a bucket's name", "Check `bucket`", (), {"InvalidBucketName"}),
+    Refusal(AccessError, _ELSEWHERE, "Set region_name to {region}", {301, 307, 308}, _WRONG_REGION),
+    Refusal(FileAccessError, "is gone since it was listed", None, {404}, (), _FILE),
+    *CHANGED_SINCE_LISTED,
+    Refusal(FileAccessError, _NO_READ, _DECRYPT, {403}, (), {"file", "encrypted"}),
+    Refusal(FileAccessError, _NO_READ, _GRANT, {403}, (), _FILE),
+    Refusal(FileAccessError, "the server refuses it ({answer})", traits=_FILE),
+    Refusal(AccessError, _NO_BUCKET, _CHECK, {404}),
+    Refusal(AccessError, _NO_LIST, _NONE_FOUND, {403}, (), {"anonymous"}),
+    Refusal(AccessError, _NO_LIST, _LIST, {403}),
+    Refusal(AccessError, "bucket {bucket} cannot be listed ({answer})", "Check `endpoint` and `bucket`"),
 )
 
 
-def _request(settings: S3Settings, uri: str | None = None, *, is_anonymous: bool = False) -> Request:
+def _request(settings: S3Settings, uri: str | None = None, *, is_anonymous: bool = False) -> StoreRequest:
     facts = {"bucket": repr(settings.bucket), "role": repr(settings.role_arn)}
-    return Request(uri, facts, frozenset({"anonymous"} if is_anonymous else ()))
+    return StoreRequest(uri, facts, frozenset({"anonymous"} if is_anonymous else ()))
 
 
-def _refused(exc: faults.ClientError, request: Request) -> FileCdkError:
+def _refused(exc: faults.ClientError, request: StoreRequest) -> FileCdkError:
     meta = exc.response.get("ResponseMetadata", {})
     status, headers = int(meta.get("HTTPStatusCode", 0)), meta.get("HTTPHeaders", {})
     code = str(exc.response.get("Error", {}).get("Code", ""))
@@ -333,7 +333,7 @@ def _refused(exc: faults.ClientError, request: Request) -> FileCdkError:
     return request.refused(_REFUSALS, status, code, headers, region=repr(found) if found else "its region")
 
 
-def _tls_fault(exc: Exception, request: Request) -> FileCdkError:
+def _tls_fault(exc: Exception, request: StoreRequest) -> FileCdkError:
     bucket = request.facts["bucket"]
     if "certificate" in str(exc).lower():
         remedy = "Name the file with its certificate authority in `ca_bundle` or AWS_CA_BUNDLE"
@@ -355,15 +355,15 @@ _NO_CREDENTIALS = (faults.CredentialRetrievalError, faults.NoCredentialsError, f
 _BROKEN: Faults = (
     (
         (faults.ConnectionError, faults.HTTPClientError, faults.IncompleteReadError, HTTPError, OSError),
-        Means(TransientError, "bucket {bucket}: {fault}"),
+        Refusal(TransientError, "bucket {bucket}: {fault}"),
     ),
 )
 _FAULTS: Faults = (
     ((faults.ClientError,), _refused),
     (_MISCONFIGURED, lambda exc, _: ConfigError(str(exc), remedy=_CHECK_PROFILE)),
-    (_SIGN_ON, Means(AccessError, _NO_SESSION, "Run `aws sso login` for the profile")),
-    (_NO_CREDENTIALS, Means(AccessError, _NOT_FETCHED)),
+    (_SIGN_ON, Refusal(AccessError, _NO_SESSION, "Run `aws sso login` for the profile")),
+    (_NO_CREDENTIALS, Refusal(AccessError, _NOT_FETCHED)),
     ((faults.SSLError,), _tls_fault),
     *_BROKEN,
-    ((faults.BotoCoreError, ValueError), Means(ConfigError, _UNUSABLE, _CHECK_SETTINGS)),
+    ((faults.BotoCoreError, ValueError), Refusal(ConfigError, _UNUSABLE, _CHECK_SETTINGS)),
 )

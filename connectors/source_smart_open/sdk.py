@@ -20,9 +20,9 @@ from file_cdk import (
     Faults,
     FileAccessError,
     FileCdkError,
-    Means,
+    Refusal,
     Refusals,
-    Request,
+    StoreRequest,
     TransientError,
 )
 
@@ -171,7 +171,7 @@ def _translated(url: str, uri: str | None) -> AbstractContextManager[None]:
     # Without user and query, which may hold secrets.
     parts = urlsplit(url)
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    return Request(uri, {"shown": shown}).translated(_FAULTS)
+    return StoreRequest(uri, {"shown": shown}).translated(_FAULTS)
 
 
 _FILE = {"file"}
@@ -180,42 +180,42 @@ _USER = "Correct the user in the URL"
 _GONE = "is gone since it was listed, or is forbidden"
 _ABSENT = {404, 410, 550, 553}
 _MISSING = (
-    Means(FileAccessError, _GONE, statuses=_ABSENT, traits=_FILE),
-    Means(AccessError, "there is no {shown}, or it is forbidden", "Correct `urls`", _ABSENT),
+    Refusal(FileAccessError, _GONE, statuses=_ABSENT, traits=_FILE),
+    Refusal(AccessError, "there is no {shown}, or it is forbidden", "Correct `urls`", _ABSENT),
 )
 _HTTP_REFUSALS: Refusals = (
     *_MISSING,
-    Means(FileAccessError, "the server forbids to read it", _LET_READ, {403}, (), _FILE),
-    Means(AccessError, "{shown}: the server forbids it", _LET_READ, {403}),
-    Means(AccessError, "{shown}: the server wants other credentials ({answer})", _USER, {401}),
-    Means(TransientError, "{shown}: the server answers {answer}", None, {408, 429, *range(500, 600)}),
-    Means(AccessError, "{shown}: the server answers {answer}, which is no file"),
+    Refusal(FileAccessError, "the server forbids to read it", _LET_READ, {403}, (), _FILE),
+    Refusal(AccessError, "{shown}: the server forbids it", _LET_READ, {403}),
+    Refusal(AccessError, "{shown}: the server wants other credentials ({answer})", _USER, {401}),
+    Refusal(TransientError, "{shown}: the server answers {answer}", None, {408, 429, *range(500, 600)}),
+    Refusal(AccessError, "{shown}: the server answers {answer}, which is no file"),
 )
 _FTP_REFUSALS: Refusals = (
     *_MISSING,
-    Means(AccessError, "{shown}: the server refuses the log-in ({answer})", _USER, {530, 532, 331, 430}),
-    Means(AccessError, "{shown}: the server refuses ({answer})", None, range(500, 600)),
-    Means(TransientError, "{shown}: the server cannot serve it now"),
+    Refusal(AccessError, "{shown}: the server refuses the log-in ({answer})", _USER, {530, 532, 331, 430}),
+    Refusal(AccessError, "{shown}: the server refuses ({answer})", None, range(500, 600)),
+    Refusal(TransientError, "{shown}: the server cannot serve it now"),
 )
 
 
-def _by_ftp(exc: Exception, request: Request) -> FileCdkError:
+def _by_ftp(exc: Exception, request: StoreRequest) -> FileCdkError:
     code = str(exc)[:3]
     return request.refused(_FTP_REFUSALS, int(code) if code.isdecimal() else 0, None, {})
 
 
-def _not_found(exc: Any, request: Request) -> FileCdkError:
+def _not_found(exc: Any, request: StoreRequest) -> FileCdkError:
     if exc.filename == "hdfs":
         return ConfigError("the program hdfs is not installed", remedy="Install Hadoop's client, or use webhdfs://")
     return request.refused(_HTTP_REFUSALS, 404, None, {})
 
 
-def _not_installed(exc: Any, request: Request) -> FileCdkError:
+def _not_installed(exc: Any, request: StoreRequest) -> FileCdkError:
     package = exc.name or "see the documentation of smart_open"
     return ConfigError(f"{request.facts['shown']} needs a package that is not installed: {package}", remedy=_INSTALL)
 
 
-def _broken(exc: Any, request: Request) -> FileCdkError:
+def _broken(exc: Any, request: StoreRequest) -> FileCdkError:
     return TransientError(f"{request.facts['shown']}: {exc.strerror or 'the connection failed'}")
 
 
@@ -227,10 +227,10 @@ _FAULTS: Faults = (
     ((FileNotFoundError,), _not_found),
     ((PermissionError,), lambda _, request: request.refused(_HTTP_REFUSALS, 403, None, {})),
     ((_StatusError, WebHdfsException), lambda exc, request: request.refused(_HTTP_REFUSALS, exc.status_code, None, {})),
-    ((ssl.SSLCertVerificationError,), Means(AccessError, _UNTRUSTED, _NAME_FILE)),
+    ((ssl.SSLCertVerificationError,), Refusal(AccessError, _UNTRUSTED, _NAME_FILE)),
     ((OSError,), _broken),
     (
         (NotImplementedError, ValueError, TypeError, KeyError),
-        Means(ConfigError, "smart_open cannot open {shown} with these transport_params"),
+        Refusal(ConfigError, "smart_open cannot open {shown} with these transport_params"),
     ),
 )

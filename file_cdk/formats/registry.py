@@ -36,20 +36,20 @@ def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], seen: "Seen", str
     return _wrapped(DetectingCsvFormat(usual, header, seen), "csv", stream)
 
 
-def with_dialect(decoder: Format, refuted: DialectRefutedError) -> Format:
+def with_dialect(file_format: Format, refuted: DialectRefutedError) -> Format:
     """The same format, as `detecting_csv` gave it, but for the file that was not written as it looked."""
     from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
 
-    if isinstance(decoder, DetectingCsvFormat):
-        return decoder.with_dialect(refuted)
-    wrapper: Any = decoder
+    if isinstance(file_format, DetectingCsvFormat):
+        return file_format.with_dialect(refuted)
+    wrapper: Any = file_format
     return cast(Format, replace(wrapper, inner=with_dialect(wrapper.inner, refuted)))
 
 
-def _wrapped(decoder: Format, filetype: str, stream: "StreamConfig") -> Format:
+def _wrapped(file_format: Format, filetype: str, stream: "StreamConfig") -> Format:
     from file_cdk.formats.unpacking import Unpacking
 
-    unpacking = Unpacking(decoder, stream.max_expansion_ratio)
+    unpacking = Unpacking(file_format, stream.max_expansion_ratio)
     return with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
 
 

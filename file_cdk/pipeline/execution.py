@@ -51,9 +51,9 @@ class Executors:
         if not self._inline_is_enough(pending_bytes):
             self._started_pool(modules)
 
-    def for_work(self, pending_bytes: int, decoder: Format) -> Executor:
+    def for_work(self, pending_bytes: int, file_format: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
-        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not decoder.facts.may_crash):
+        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
             return self._inline
         return self._started_pool(())
 

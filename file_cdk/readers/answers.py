@@ -108,7 +108,7 @@ class RangeAnswer:
     def body(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The bytes asked for. Raises TransientError unless there are just as many."""
         if not self.is_whole:
-            yield from exactly(pieces, self.end - self.start, self.file.uri)
+            yield from exact_bytes(pieces, self.end - self.start, self.file.uri)
             return
         position = 0
         for piece in pieces:
@@ -120,7 +120,7 @@ class RangeAnswer:
         raise TransientError("the server sent less than was asked for", uri=self.file.uri)
 
 
-def exactly(pieces: Iterable[Body], wanted: int, uri: str) -> Iterator[Body]:
+def exact_bytes(pieces: Iterable[Body], wanted: int, uri: str) -> Iterator[Body]:
     """Pieces of `wanted` bytes in all. Raises TransientError for more or less."""
     for piece in pieces:
         wanted -= len(piece)

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
-from file_cdk.readers.answers import exactly, file_changed
+from file_cdk.readers.answers import exact_bytes, file_changed
 from file_cdk.readers.connections import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from file_cdk.readers.objects import Page
 from file_cdk.readers.ranges import Piece
@@ -126,7 +126,7 @@ class ObstoreBucket:
             raise file_changed(file.uri)
         if tuple(result.range) != (start, end):
             raise TransientError("the server sent another range than was asked for", uri=file.uri)
-        yield from exactly(_pieces(result, end - start, file), end - start, file.uri)
+        yield from exact_bytes(_pieces(result, end - start, file), end - start, file.uri)
 
     def _pin(self, file: RemoteFile) -> Mapping[str, str]:
         if not file.etag or file.etag.startswith("W/"):

@@ -21,7 +21,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._]{0,60}")
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Refusal:
     """What a refusal means that has one of `statuses` or `codes` (any has, where neither is given), of a request that has
     all of `traits`. message and remedy: with the names of the request's facts in braces."""
 
@@ -32,23 +32,23 @@ class Means:
     codes: Collection[str] = ()
     traits: Collection[str] = ()
 
-    def fits(self, status: int, code: str, request: "Request") -> bool:
+    def fits(self, status: int, code: str, request: "StoreRequest") -> bool:
         is_any = not self.statuses and not self.codes
         return (is_any or status in self.statuses or code in self.codes) and request.traits.issuperset(self.traits)
 
 
-CHANGED = (
-    Means(FileChangedError, "it was replaced since it was listed", NEXT_SYNC, {412}, traits={"file"}),
-    Means(FileChangedError, "it is shorter than it was when listed", NEXT_SYNC, {416}, traits={"file"}),
+CHANGED_SINCE_LISTED = (
+    Refusal(FileChangedError, "it was replaced since it was listed", NEXT_SYNC, {412}, traits={"file"}),
+    Refusal(FileChangedError, "it is shorter than it was when listed", NEXT_SYNC, {416}, traits={"file"}),
 )
 
-Refusals = Sequence[Means]
-Faults = Sequence[tuple[tuple[type[Exception], ...], "Means | Callable[[Any, Request], FileCdkError]"]]
-"""Types of exceptions, and what they mean. A Means may name {fault}, which tells of a connection, and {kind}, the type."""
+Refusals = Sequence[Refusal]
+Faults = Sequence[tuple[tuple[type[Exception], ...], "Refusal | Callable[[Any, StoreRequest], FileCdkError]"]]
+"""Types of exceptions, and what they mean. A Refusal may name {fault}, which tells of a connection, and {kind}, the type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StoreRequest:
     """What a server was asked for, as errors tell it. uri: of the listed file; None for a listing. facts: without secrets.
 
     traits: `listing` or `file`, and what else decides what a refusal means.
@@ -71,7 +71,7 @@ class Request:
 
     def fault(self, exc: Exception, faults: Faults) -> FileCdkError:
         meant = next(meant for kinds, meant in faults if isinstance(exc, kinds))
-        if not isinstance(meant, Means):
+        if not isinstance(meant, Refusal):
             return meant(exc, self)
         return self._error(meant, {"fault": connection_fault(exc), "kind": type(exc).__name__})
 
@@ -83,7 +83,7 @@ class Request:
         meant = next(each for each in refusals if each.fits(status, word, self))
         return self._error(meant, {"answer": f"{status} {word}".rstrip(), **facts}, retry_after_s(headers))
 
-    def _error(self, meant: Means, facts: Mapping[str, str], after_s: float | None = None) -> FileCdkError:
+    def _error(self, meant: Refusal, facts: Mapping[str, str], after_s: float | None = None) -> FileCdkError:
         facts = {**self.facts, **facts}
         about: dict[str, Any] = {"remedy": meant.remedy and meant.remedy.format_map(facts)}
         if issubclass(meant.error, FileError | TransientError):
@@ -101,7 +101,7 @@ def requests_faults() -> Faults:
     remedy = "Name the certificates to trust in the environment variable REQUESTS_CA_BUNDLE"
     broken = (http.Timeout, http.ConnectionError, http.ChunkedEncodingError, HTTPError)
     return (
-        ((http.SSLError,), Means(AccessError, "{what}: the server's certificate is not accepted", remedy)),
-        (broken, Means(TransientError, "{what}: {fault}")),
-        ((http.RequestException,), Means(AccessError, "{what}: the request cannot be made ({kind})")),
+        ((http.SSLError,), Refusal(AccessError, "{what}: the server's certificate is not accepted", remedy)),
+        (broken, Refusal(TransientError, "{what}: {fault}")),
+        ((http.RequestException,), Refusal(AccessError, "{what}: the request cannot be made ({kind})")),
     )

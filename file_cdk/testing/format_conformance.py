@@ -96,26 +96,30 @@ class FormatConformance:
             require_records(found.records, records, f"a file of {count} records, read whole as {face},")
 
     def test_the_schemas_name_the_columns(self) -> None:
-        decoder, data = self.make_format(), self.write(some_records(20))
-        names = list(decoder.infer_json_schema(io.BytesIO(data), file_of(decoder, data)))
+        file_format, data = self.make_format(), self.write(some_records(20))
+        names = list(file_format.infer_json_schema(io.BytesIO(data), file_of(file_format, data)))
         require(sorted(names) == ["id", "name"], f"infer_json_schema names the columns {names}, not id and name")
-        schema = table_schema(decoder, data)
+        schema = table_schema(file_format, data)
         require(sorted(schema.names) == ["id", "name"], f"infer_table_schema names {schema.names}, not id and name")
 
     def test_columns_have_the_types_of_the_tables_schema(self) -> None:
-        decoder, data = self.make_format(), self.write(some_records(20))
-        schema = table_schema(decoder, data)
-        for batch in decoder.read_table(io.BytesIO(data), only_split(file_of(decoder, data)), schema, SplitReport()):
+        file_format, data = self.make_format(), self.write(some_records(20))
+        schema = table_schema(file_format, data)
+        for batch in file_format.read_table(
+            io.BytesIO(data), only_split(file_of(file_format, data)), schema, SplitReport()
+        ):
             for column in batch.schema:
                 asked = schema.field(column.name).type
                 require(column.type == asked, f"read_table gives {column.name!r} as {column.type}, asked for {asked}")
 
     def test_a_column_that_the_table_lacks_is_not_left_out(self) -> None:
         """The table would lose it without a word: TypeMismatchError has it added."""
-        decoder, data = self.make_format(), self.write(some_records(20))
-        schema = table_schema(decoder, data)
+        file_format, data = self.make_format(), self.write(some_records(20))
+        schema = table_schema(file_format, data)
         asked = pa.schema([schema.field("id")])
-        error = error_of(lambda: read_splits(decoder, data, [only_split(file_of(decoder, data))], "table", asked))
+        error = error_of(
+            lambda: read_splits(file_format, data, [only_split(file_of(file_format, data))], "table", asked)
+        )
         if not isinstance(error, TypeMismatchError):
             wrong(f"read_table with a schema without 'name': TypeMismatchError should be raised, not {error!r}")
         require("name" in error.columns, f"the TypeMismatchError has columns {list(error.columns)}, without 'name'")
@@ -132,11 +136,11 @@ class FormatConformance:
         self._require_split(face, len(self.write(records)) // 3, records)
 
     def _require_split(self, face: Face, split_bytes: int, records: Sequence[dict[str, Any]]) -> None:
-        decoder, data = self.make_format(), self.write(records)
-        file = file_of(decoder, data)
-        if decoder.facts.split_bytes is None:
+        file_format, data = self.make_format(), self.write(records)
+        file = file_of(file_format, data)
+        if file_format.facts.split_bytes is None:
             pytest.skip("the format reads each file as a whole")
-        found = read_splits(decoder, data, splits_of_size(file, split_bytes), face, table_schema(decoder, data))
+        found = read_splits(file_format, data, splits_of_size(file, split_bytes), face, table_schema(file_format, data))
         require_records(found.records, records, f"a file in splits of {split_bytes} bytes, read as {face},")
 
     @pytest.mark.parametrize("face", FACES)
@@ -150,21 +154,21 @@ class FormatConformance:
     def test_a_compressed_file_gives_the_same_records(self, face: Face) -> None:
         """Through what unpacks, which cannot go back where the format says that it reads forward."""
         records = some_records(5_000)
-        decoder = Unpacking(self.make_format())
-        found = read_whole(decoder, gzip.compress(self.write(records)), face, f"a{ending_of(decoder.inner)}.gz")
+        file_format = Unpacking(self.make_format())
+        found = read_whole(file_format, gzip.compress(self.write(records)), face, f"a{ending_of(file_format.inner)}.gz")
         require_records(found.records, records, f"a file in gzip, read as {face},")
 
     @pytest.mark.parametrize("face", FACES)
     def test_rejects_are_counted(self, face: Face) -> None:
         records = some_records(6)
-        decoder = self.make_format()
+        file_format = self.make_format()
         data = self.write_spoiled(records[:2], records[2:])
         if data is None:
             pytest.skip("no record can be spoiled alone: write_spoiled gives None")
-        file, schema = file_of(decoder, data), table_schema(decoder, self.write(records))
-        sizes = [len(data), *(_SPLIT_BYTES if decoder.facts.split_bytes is not None else ())]
+        file, schema = file_of(file_format, data), table_schema(file_format, self.write(records))
+        sizes = [len(data), *(_SPLIT_BYTES if file_format.facts.split_bytes is not None else ())]
         for size in sizes:
-            found = read_splits(decoder, data, splits_of_size(file, size), face, schema)
+            found = read_splits(file_format, data, splits_of_size(file, size), face, schema)
             what = f"a file with one spoiled record, in splits of {size} bytes, read as {face},"
             require_records(found.records, records, what)
             require(found.rejected == 1, f"{what} counts {found.rejected} rejects, not one")
@@ -173,28 +177,28 @@ class FormatConformance:
     def test_damage_is_an_error_of_the_file(self, damage: Literal["cut", "flipped"]) -> None:
         """Cut anywhere, or with one byte changed, a file is read to its end or refused by a FileError that names it; and its
         process lives on, or the format says that it may crash."""
-        decoder, data = self.make_format(), self.write(some_records(20))
-        faults = _faults_of_damage(_Damage(decoder, data, damage, table_schema(decoder, data)))
+        file_format, data = self.make_format(), self.write(some_records(20))
+        faults = _faults_of_damage(_Damage(file_format, data, damage, table_schema(file_format, data)))
         require(not faults, f"{len(faults)} damaged files are read wrongly, the first: {next(iter(faults), '')}")
 
     def test_a_pickled_format_reads_the_same(self) -> None:
         data = self.write(some_records(20))
         for is_used in (False, True):
-            decoder = self.make_format()
+            file_format = self.make_format()
             if is_used:
-                read_whole(decoder, data, "table")
-            error = error_of(lambda decoder=decoder: pickle.dumps(decoder))  # type: ignore[misc]
+                read_whole(file_format, data, "table")
+            error = error_of(lambda file_format=file_format: pickle.dumps(file_format))  # type: ignore[misc]
             require(error is None, f"the format cannot be pickled, and so not be sent to a worker: {error}")
-            there: Format = pickle.loads(pickle.dumps(decoder))
+            there: Format = pickle.loads(pickle.dumps(file_format))
             for face in FACES:
-                same = read_whole(there, data, face) == read_whole(decoder, data, face)
+                same = read_whole(there, data, face) == read_whole(file_format, data, face)
                 require(same, f"a pickled format reads other {face} than the one that it was made from")
 
     def test_memory_does_not_grow_with_the_file(self, tmp_path: Path) -> None:
         """Measured in processes of their own, over files of 8 and 32 MiB in the splits that the format wants. Parts of the
         file that are read as a whole, such as row groups, must not be larger in the larger one."""
-        decoder = self.make_format()
-        if decoder.facts.split_bytes is None:
+        file_format = self.make_format()
+        if file_format.facts.split_bytes is None:
             pytest.skip("the format reads each file as a whole")
         letters = random.Random(1)  # noqa: S311 - reproducible by design
         # Long records, for it is their bytes that count, and each one takes time.
@@ -206,7 +210,7 @@ class FormatConformance:
             path.write_bytes(self.write(records * times))
         for face in FACES:
             with _processes().Pool(1) as pool:
-                growth_bytes: int = pool.apply(_growth_bytes, (decoder, face, paths))
+                growth_bytes: int = pool.apply(_growth_bytes, (file_format, face, paths))
             require(
                 growth_bytes < _MAX_GROWTH_BYTES,
                 f"a file four times as large, read as {face}, takes {growth_bytes >> 20} MiB more memory",
@@ -224,7 +228,7 @@ class FormatConformance:
 class _Damage:
     """What a process of its own reads damaged files by."""
 
-    decoder: Format
+    file_format: Format
     data: bytes
     damage: Literal["cut", "flipped"]
     schema: pa.Schema
@@ -270,12 +274,12 @@ def _faults_of_damage(damage: _Damage) -> list[str]:
             if first < _DAMAGED_FILES:
                 crashed.append(damage.damaged(first)[0])
                 first += 1
-                if not damage.decoder.facts.may_crash:
+                if not damage.file_format.facts.may_crash:
                     break
         finally:
             process.join()
             here.close()
-    if crashed and not damage.decoder.facts.may_crash:
+    if crashed and not damage.file_format.facts.may_crash:
         faults.append(f"{crashed[0]}: the process ends, and may_crash is False")
     elif len(crashed) > _DAMAGED_FILES // 2:
         faults.append(f"{crashed[0]}: the process ends, as for {len(crashed)} of {_DAMAGED_FILES} files")
@@ -290,14 +294,14 @@ def _read_damaged(damage: _Damage, first: int, there: Connection) -> None:
 
 
 def _faults(damage: _Damage, data: bytes) -> Iterator[str]:
-    decoder, file = damage.decoder, file_of(damage.decoder, data)
+    file_format, file = damage.file_format, file_of(damage.file_format, data)
 
     def read(face: Face) -> None:
-        read_splits(decoder, data, [only_split(file)], face, damage.schema)
+        read_splits(file_format, data, [only_split(file)], face, damage.schema)
 
     calls: dict[str, Callable[[], object]] = {
-        "infer_json_schema": lambda: decoder.infer_json_schema(io.BytesIO(data), file),
-        "infer_table_schema": lambda: decoder.infer_table_schema(io.BytesIO(data), file),
+        "infer_json_schema": lambda: file_format.infer_json_schema(io.BytesIO(data), file),
+        "infer_table_schema": lambda: file_format.infer_table_schema(io.BytesIO(data), file),
         "read_records": lambda: read("records"),
         "read_table": lambda: read("table"),
     }
@@ -307,7 +311,7 @@ def _faults(damage: _Damage, data: bytes) -> Iterator[str]:
         except pytest.fail.Exception as failed:
             yield f"{name}: {failed}"
             continue
-        if isinstance(error, MemoryError) and decoder.facts.may_crash:
+        if isinstance(error, MemoryError) and file_format.facts.may_crash:
             continue
         if error is not None and not isinstance(error, FileError):
             yield f"{name} raises {type(error).__name__} instead of a FileError: {error}"
@@ -315,21 +319,21 @@ def _faults(damage: _Damage, data: bytes) -> Iterator[str]:
             yield f"{name} raises {type(error).__name__} with uri={error.uri!r} instead of {file.uri!r}"
 
 
-def _growth_bytes(decoder: Format, face: Face, paths: Sequence[Path]) -> int:
+def _growth_bytes(file_format: Format, face: Face, paths: Sequence[Path]) -> int:
     """How much more memory at its highest the last file takes than those before it."""
-    peaks = [_peak_bytes(decoder, face, path) for path in paths]
+    peaks = [_peak_bytes(file_format, face, path) for path in paths]
     return peaks[-1] - peaks[-2]
 
 
-def _peak_bytes(decoder: Format, face: Face, path: Path) -> int:
+def _peak_bytes(file_format: Format, face: Face, path: Path) -> int:
     """The process's memory at its highest once the file is read."""
-    file = RemoteFile(f"{path.name}{ending_of(decoder)}", path.stat().st_size, MODIFIED_AT, "1")
-    size_bytes = decoder.facts.split_bytes
+    file = RemoteFile(f"{path.name}{ending_of(file_format)}", path.stat().st_size, MODIFIED_AT, "1")
+    size_bytes = file_format.facts.split_bytes
     assert size_bytes is not None
     with path.open("rb") as stream:
-        schema = decoder.infer_table_schema(stream, file)
+        schema = file_format.infer_table_schema(stream, file)
         for split in splits_of_size(file, size_bytes):
-            for _ in batches_of(decoder, stream, split, face, schema, SplitReport()):
+            for _ in batches_of(file_format, stream, split, face, schema, SplitReport()):
                 pass
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -34,14 +34,14 @@ class FileReading:
     end: int = 0
 
 
-def ending_of(decoder: Format) -> str:
+def ending_of(file_format: Format) -> str:
     """How the names of the format's files end, where it says so."""
-    extensions: tuple[str, ...] = getattr(decoder, "extensions", ("",))
+    extensions: tuple[str, ...] = getattr(file_format, "extensions", ("",))
     return extensions[0]
 
 
-def file_of(decoder: Format, data: bytes, uri: str | None = None) -> RemoteFile:
-    return RemoteFile(uri or f"a{ending_of(decoder)}", len(data), MODIFIED_AT, "1")
+def file_of(file_format: Format, data: bytes, uri: str | None = None) -> RemoteFile:
+    return RemoteFile(uri or f"a{ending_of(file_format)}", len(data), MODIFIED_AT, "1")
 
 
 def only_split(file: RemoteFile) -> Split:
@@ -53,23 +53,25 @@ def splits_of_size(file: RemoteFile, size_bytes: int) -> list[Split]:
     return [Split(file, ordinal, *edges[ordinal : ordinal + 2]) for ordinal in range(len(edges) - 1)]
 
 
-def table_schema(decoder: Format, data: bytes, uri: str | None = None) -> pa.Schema:
-    return decoder.infer_table_schema(io.BytesIO(data), file_of(decoder, data, uri))
+def table_schema(file_format: Format, data: bytes, uri: str | None = None) -> pa.Schema:
+    return file_format.infer_table_schema(io.BytesIO(data), file_of(file_format, data, uri))
 
 
-def read_whole(decoder: Format, data: bytes, face: Face, uri: str | None = None) -> FileReading:
-    schema = table_schema(decoder, data, uri)
-    return read_splits(decoder, data, [only_split(file_of(decoder, data, uri))], face, schema)
+def read_whole(file_format: Format, data: bytes, face: Face, uri: str | None = None) -> FileReading:
+    schema = table_schema(file_format, data, uri)
+    return read_splits(file_format, data, [only_split(file_of(file_format, data, uri))], face, schema)
 
 
-def read_splits(decoder: Format, data: bytes, splits: Sequence[Split], face: Face, schema: pa.Schema) -> FileReading:
+def read_splits(
+    file_format: Format, data: bytes, splits: Sequence[Split], face: Face, schema: pa.Schema
+) -> FileReading:
     """Splits in their order, chained as the engine does it. A chain with a gap fails the check."""
     found = FileReading()
     waiting = list(reversed(splits))
     while waiting:
         split = waiting.pop()
         try:
-            report, batches = _read_split(decoder, io.BytesIO(data), split, face, schema, found.end)
+            report, batches = _read_split(file_format, io.BytesIO(data), split, face, schema, found.end)
         except SequentialOnlyError:
             require(not split.sequential, "SequentialOnlyError is raised for a split that is sequential")
             waiting = [split.rest_of_file(found.end)]
@@ -90,12 +92,12 @@ def read_splits(decoder: Format, data: bytes, splits: Sequence[Split], face: Fac
 
 
 def _read_split(
-    decoder: Format, stream: IO[bytes], split: Split, face: Face, schema: pa.Schema, begin: int
+    file_format: Format, stream: IO[bytes], split: Split, face: Face, schema: pa.Schema, begin: int
 ) -> tuple[SplitReport, list[list[Record]]]:
     report = SplitReport(start=-1, end=-1)
     batches = []
     rows = 0
-    for batch in batches_of(decoder, stream, split, face, schema, report):
+    for batch in batches_of(file_format, stream, split, face, schema, report):
         require(report.start >= 0, "report.start is not set before the first batch is yielded")
         batches.append(_records(batch))
         rows += batch.num_rows
@@ -110,11 +112,11 @@ def _read_split(
 
 
 def batches_of(
-    decoder: Format, stream: IO[bytes], split: Split, face: Face, schema: pa.Schema, report: SplitReport
+    file_format: Format, stream: IO[bytes], split: Split, face: Face, schema: pa.Schema, report: SplitReport
 ) -> "Iterator[pa.RecordBatch | JsonLines]":
     if face == "table":
-        return iter(decoder.read_table(stream, split, schema, report))
-    return iter(decoder.read_records(stream, split, None, report))
+        return iter(file_format.read_table(stream, split, schema, report))
+    return iter(file_format.read_records(stream, split, None, report))
 
 
 def _require_guess(split: Split, report: SplitReport, begin: int) -> None:

@@ -4,29 +4,29 @@ import pytest
 import requests
 
 from file_cdk import (
-    CHANGED,
+    CHANGED_SINCE_LISTED,
     AccessError,
     Faults,
     FileAccessError,
     FileCdkError,
     FileChangedError,
-    Means,
+    Refusal,
     Refusals,
-    Request,
+    StoreRequest,
     TransientError,
     requests_faults,
 )
 
 REFUSALS: Refusals = (
-    Means(TransientError, "{what}: the server answered {answer}", None, {503}, {"SlowDown"}),
-    *CHANGED,
-    Means(FileAccessError, "may not be read", "Ask {owner}", {403}, (), {"file"}),
-    Means(AccessError, "{what} is not public", None, {403}, (), {"anonymous"}),
-    Means(AccessError, "{what}: refused ({answer})"),
+    Refusal(TransientError, "{what}: the server answered {answer}", None, {503}, {"SlowDown"}),
+    *CHANGED_SINCE_LISTED,
+    Refusal(FileAccessError, "may not be read", "Ask {owner}", {403}, (), {"file"}),
+    Refusal(AccessError, "{what} is not public", None, {403}, (), {"anonymous"}),
+    Refusal(AccessError, "{what}: refused ({answer})"),
 )
 FACTS = {"what": "bucket '{b}'", "owner": "its owner"}
-LISTING, FILE = Request(None, FACTS), Request("k", FACTS)
-ANONYMOUS = Request(None, FACTS, frozenset({"anonymous"}))
+LISTING, FILE = StoreRequest(None, FACTS), StoreRequest("k", FACTS)
+ANONYMOUS = StoreRequest(None, FACTS, frozenset({"anonymous"}))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ ANONYMOUS = Request(None, FACTS, frozenset({"anonymous"}))
     ],
 )
 def test_the_first_row_that_fits_counts(
-    request_: Request, status: int, code: str | None, kind: type[FileCdkError], text: str | None
+    request_: StoreRequest, status: int, code: str | None, kind: type[FileCdkError], text: str | None
 ) -> None:
     error = request_.refused(REFUSALS, status, code, {"retry-after": "7"})
     assert type(error) is kind
@@ -54,7 +54,7 @@ def test_the_first_row_that_fits_counts(
 def test_faults_are_translated_around_request_and_body_and_not_chained() -> None:
     faults: Faults = (
         ((KeyError,), lambda exc, request: FileAccessError("has no such key", uri=request.uri)),
-        ((LookupError, OSError), Means(TransientError, "{what}: {kind}")),
+        ((LookupError, OSError), Refusal(TransientError, "{what}: {kind}")),
     )
     for raised, kind in ((KeyError("s3cr3t"), FileAccessError), (IndexError("s3cr3t"), TransientError)):
         with pytest.raises(kind) as caught, FILE.translated(faults):

@@ -11,6 +11,7 @@ from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 from file_cdk.core.uris import is_archive, tar_compression
+from file_cdk.readers.archives.excerpt import ClosingBoth, Excerpt, StreamBytes, naming
 from file_cdk.readers.archives.kinds import HEAD_BYTES, other_kind
 from file_cdk.readers.archives.members import (
     SPARSE_AT,
@@ -22,7 +23,6 @@ from file_cdk.readers.archives.members import (
     parse_member,
 )
 from file_cdk.readers.archives.tar import list_tar
-from file_cdk.readers.archives.window import ClosingBoth, StreamBytes, Window, naming
 from file_cdk.readers.archives.zip import data_start, list_zip
 from file_cdk.readers.spooled import SpooledFiles
 
@@ -122,7 +122,7 @@ class Archives:
             )
         stream = self.inner.open(archive)
         try:
-            window = Window(StreamBytes(stream), data_start(stream, place, archive), place.stored_bytes, file.uri)
+            window = Excerpt(StreamBytes(stream), data_start(stream, place, archive), place.stored_bytes, file.uri)
         except BaseException:
             stream.close()
             raise
@@ -147,7 +147,7 @@ class Archives:
         codec = tar_compression(archive.uri)
         if codec is None:
             return cast(
-                IO[bytes], Window(StreamBytes(self.inner.open(archive)), place.offset, file.size_bytes, file.uri)
+                IO[bytes], Excerpt(StreamBytes(self.inner.open(archive)), place.offset, file.size_bytes, file.uri)
             )
 
         def unpack() -> Iterator[bytes]:
@@ -159,4 +159,4 @@ class Archives:
                     yield piece
 
         unpacked = self._tars.get(archive, unpack)
-        return cast(IO[bytes], Window(unpacked, place.offset, file.size_bytes, file.uri))
+        return cast(IO[bytes], Excerpt(unpacked, place.offset, file.size_bytes, file.uri))

@@ -9,8 +9,8 @@ from typing import IO
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
+from file_cdk.readers.archives.excerpt import StreamBytes
 from file_cdk.readers.archives.members import Left, Limits, Member, ZipPlace, clean_name, counted
-from file_cdk.readers.archives.window import StreamBytes
 
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")

@@ -44,7 +44,7 @@ class StreamBytes:
         self._stream.close()
 
 
-class Window(io.RawIOBase):
+class Excerpt(io.RawIOBase):
     """`size_bytes` of `source` from `start` on. Errors name `uri`; what ends too early is a MalformedFileError.
 
     Closing it closes the source."""
