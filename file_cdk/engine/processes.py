@@ -32,6 +32,9 @@ _FORK_SERVER_ENDS_S = 0.2
 _LONGEST_TEMPDIR = 53
 """Maximum length, in bytes, of a folder for temporary files whose sockets move to the run's folder: a socket's path has at most
 107 bytes, and the names of the two folders and of the socket take 54."""
+_LONGEST_OF_SOCKETS = 75
+"""Maximum length, in bytes, of a folder for temporary files that sockets fit into, in a folder of multiprocessing's own."""
+_SHORT_TEMPDIR = "/tmp"  # noqa: S108 - multiprocessing makes a folder of its own in it, which none else may enter
 
 
 def start_fork_server(preload: tuple[str, ...]) -> None:
@@ -111,8 +114,11 @@ def _sockets_in_run_folder() -> Iterator[None]:
     """multiprocessing keeps its sockets in a folder that it makes once, with a name of its own, in that for temporary files:
     when this process is killed it stays. In the run's folder the next run finds and removes it."""
     before = tempfile.gettempdir()
-    if len(os.fsencode(before)) <= _LONGEST_TEMPDIR:
+    length = len(os.fsencode(before))
+    if length <= _LONGEST_TEMPDIR:
         tempfile.tempdir = str(run_folder())
+    elif length > _LONGEST_OF_SOCKETS:
+        tempfile.tempdir = _SHORT_TEMPDIR
     try:
         yield
     finally:

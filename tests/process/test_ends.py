@@ -109,6 +109,12 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_what_a_living_one_has
     assert left == ["file_cdk-run-living", "file_cdk-run-without-lock", "pymp-of-others"]
 
 
+def test_a_long_path_of_temporary_files_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    with started(folder, tmp_path / ("long" * 20), "--workers", "1") as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
