@@ -1,7 +1,8 @@
 """Which files a stream still has to read: the incremental state, its decisions and how often it is worth emitting.
 
 State is `{"history": {"<uri>": "<modified>"}, "_ab_source_file_last_modified": "<modified>_<uri>"}`, the form that users
-of the Airbyte file sources have stored. Nothing here reads a clock or does I/O.
+of the Airbyte file sources have stored, and for files that the history has no room for a field of our own (forgotten.py).
+Nothing here reads a clock or does I/O.
 """
 
 import heapq
@@ -13,6 +14,7 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import MODIFIED_COLUMN, RemoteFile
+from file_cdk.core.forgotten import BYTES_PER_FILE, FORGOTTEN_FIELD, Forgotten
 from file_cdk.core.instants import parse_instant
 from file_cdk.core.uris import split_member
 
@@ -26,6 +28,9 @@ _Key = tuple[datetime, str]
 _START_OF_TIME: _Key = (datetime.min.replace(tzinfo=UTC), "")
 _STATE_BYTES_PER_FILE = 34
 """Length of `"":"2024-01-01T00:00:00.000000Z",` with room for an escape or two."""
+
+_FORGOTTEN_BYTES = 60
+"""Length of the field for files that the history has no room for, without them."""
 
 
 class SkipReason(StrEnum):
@@ -44,13 +49,17 @@ def format_instant(instant: datetime) -> str:
 
 
 class Cursor:
-    """The files of one stream that are synced, as far back as the history reaches.
+    """The files of one stream that are synced.
+
+    A state that another connector filled tells nothing of files older than its history: those inside a window of days are
+    read, others not. Every file since is remembered: in the history while it is among the newest, and by its hash after.
 
     Decisions are taken against the state the sync began with; only "already synced" looks at files added since. So it
     does not matter whether files are decided all at once or one by one while others finish.
 
     history_limit: how many files the state remembers. now: aware; the window of days counts back from it.
-    Memory: one dict and one heap entry per remembered file. Raises ConfigError when `state` is malformed.
+    Memory: one dict and one heap entry per file of the history, 16 bytes for each one before. Raises ConfigError when `state`
+    is malformed.
     """
 
     def __init__(
@@ -65,18 +74,20 @@ class Cursor:
             raise ValueError("history_limit must be at least 1")
         self._limit = history_limit
         self._history = _parse_history(state or {})
+        self._forgotten = Forgotten((state or {}).get(FORGOTTEN_FIELD))
         self._oldest_first = [(modified, uri) for uri, modified in self._history.items()]
         heapq.heapify(self._oldest_first)
         self._uri_bytes = sum(len(uri.encode("utf-8", "replace")) for uri in self._history)
 
-        earliest = min(self._oldest_first, default=_START_OF_TIME)
-        self._remembers_since = earliest
         stored = _parse_cursor(state or {})
         synced_before = (state or {}).get(SYNCED_BEFORE_FIELD)
         self._synced_before = None if synced_before is None else _parse_instant(synced_before, SYNCED_BEFORE_FIELD)
-        self._was_full = len(self._history) >= history_limit
-        self._read_after = earliest if stored is None else min(stored, earliest)
-        self._read_since = min(earliest[0], _days_before(now, days_to_sync_if_history_is_full))
+        self._unknown_until = self._forgotten.unknown_until
+        if FORGOTTEN_FIELD not in (state or {}) and len(self._history) >= history_limit:
+            self._unknown_until = self._oldest_first[0]
+        unknown_until = self._unknown_until or _START_OF_TIME
+        self._read_after = unknown_until if stored is None else min(stored, unknown_until)
+        self._read_since = min(unknown_until[0], _days_before(now, days_to_sync_if_history_is_full))
 
         # A stored cursor behind the history means that the last sync left files unread after it. Until this sync ends,
         # or passes the history, the cursor may only advance to where this sync has got to.
@@ -86,17 +97,18 @@ class Cursor:
 
     def __len__(self) -> int:
         """Files remembered."""
-        return len(self._history)
+        return len(self._history) + len(self._forgotten)
 
     @property
-    def is_full(self) -> bool:
-        """The history began full: older files are told from new ones by the window of days alone."""
-        return self._was_full
+    def knows_all(self) -> bool:
+        """Of no file the window of days alone has to tell whether it was synced."""
+        return self._unknown_until is None
 
     @property
     def state_bytes(self) -> int:
         """About how long the state is as JSON, without building it."""
-        return self._uri_bytes + _STATE_BYTES_PER_FILE * (len(self._history) + 2)
+        history_bytes = self._uri_bytes + _STATE_BYTES_PER_FILE * (len(self._history) + 2)
+        return history_bytes + _FORGOTTEN_BYTES + BYTES_PER_FILE * len(self._forgotten)
 
     def decide(self, file: RemoteFile) -> SkipReason | None:
         """None when the file is to be read."""
@@ -107,21 +119,20 @@ class Cursor:
             if file.modified_at > synced:
                 return None
             return SkipReason.ALREADY_SYNCED if file.modified_at == synced else SkipReason.OLDER_THAN_SYNCED
-        if not self._was_full:
-            return None
-        if file.sort_key >= self._read_after:
+        if self._unknown_until is None or file.sort_key >= self._read_after:
             # The file at the cursor itself is in the history, unless the cursor was held back because it failed.
             return None
-        if file.modified_at == self._remembers_since[0]:
+        if file.modified_at == self._unknown_until[0]:
             return SkipReason.BEFORE_WINDOW  # of equal times the names decide, also inside the window
         return None if file.modified_at >= self._read_since else SkipReason.BEFORE_WINDOW
 
     def can_tell(self, file: RemoteFile) -> bool:
-        """Whether the state knows if this file was synced before; not when it is older than all of a full history.
+        """Whether the state knows if this file was synced before; not when it is older than all of a full history that another
+        connector left.
 
         Files that it cannot tell are read when they are inside the window, perhaps again, or not at all.
         """
-        if not self._was_full or file.sort_key > self._remembers_since:
+        if self._unknown_until is None or file.sort_key > self._unknown_until:
             return True
         synced_before = self._synced_before is not None and file.modified_at < self._synced_before
         return synced_before or self._synced_at(file.uri) is not None
@@ -153,15 +164,20 @@ class Cursor:
         """The state as of now, a new mapping each time; O(history)."""
         history = {uri: format_instant(modified) for uri, modified in self._history.items()}
         state: dict[str, Any] = {HISTORY_FIELD: history, CURSOR_FIELD: self._cursor_text()}
+        oldest = min(((modified, uri) for uri, modified in self._history.items()), default=None)
+        # A full history alone says that all files before its oldest are unknown.
+        said = oldest if len(self._history) >= self._limit else None
+        if len(self._forgotten) or self._unknown_until != said:
+            state[FORGOTTEN_FIELD] = self._forgotten.to_state(self._unknown_until)
         if self._synced_before is not None:
             state[SYNCED_BEFORE_FIELD] = format_instant(self._synced_before)
         return state
 
     def _synced_at(self, uri: str) -> datetime | None:
         """When the file was synced; a member of an archive also by the archive's uri, as some other connectors remember it."""
-        synced = self._history.get(uri)
+        synced = self._history.get(uri) or self._forgotten.synced_at(uri)
         if synced is None and "!" in uri and (member := split_member(uri)):
-            return self._history.get(member[0])
+            return self._history.get(member[0]) or self._forgotten.synced_at(member[0])
         return synced
 
     def _advance(self, key: _Key) -> None:
@@ -172,6 +188,7 @@ class Cursor:
         modified, uri = heapq.heappop(self._oldest_first)
         if self._history.get(uri) == modified:
             del self._history[uri]
+            self._forgotten.add(uri, modified)
             self._uri_bytes -= len(uri.encode("utf-8", "replace"))
 
     def _cursor_text(self) -> str | None:

@@ -20,11 +20,11 @@ LIMIT_VARIABLE = "FILE_CDK_HISTORY_LIMIT"
 MAX_EXAMPLES = 3
 
 
-def history_limit(connector: Connector, environment: Mapping[str, str]) -> int:
-    """As the environment has it, else the connector, else the default. Raises ConfigError."""
+def history_limit(connector: Connector, stream: StreamConfig, environment: Mapping[str, str]) -> int:
+    """As the environment has it, else the stream, else the connector, else the default. Raises ConfigError."""
     text = environment.get(LIMIT_VARIABLE)
     if not text:
-        return DEFAULT_HISTORY_LIMIT if connector.history_limit is None else connector.history_limit
+        return stream.history_limit or connector.history_limit or DEFAULT_HISTORY_LIMIT
     # int() would take "1_0" and digits of other scripts as well.
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise ConfigError(
@@ -61,7 +61,7 @@ class Untold:
 
     def look(self, cursor: Cursor, files: Sequence[RemoteFile], reasons: Sequence[str | None]) -> None:
         """reasons: what the cursor decided for each."""
-        if not cursor.is_full:
+        if cursor.knows_all:
             return
         for file, reason in zip(files, reasons, strict=True):
             if not cursor.can_tell(file):

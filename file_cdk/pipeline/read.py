@@ -50,10 +50,10 @@ def read_streams(
     reader = connector.reader(config)
     executors = Executors(workers)
     raw_files = RawFiles.wanted(connector, config, workers)
-    limit = history_limit(connector, os.environ)
 
     def prepared(name: str, properties: Mapping[str, Any] | None, incremental: bool) -> "_StreamRead":
         stream = Stream.of(connector, config, by_name[name], reader)
+        limit = history_limit(connector, stream.config, os.environ)
         history = History.of(stream.config, states.get(name), limit, incremental=incremental)
         return _StreamRead(stream, properties, history, executors, StreamOutput(name, output, history), raw_files)
 

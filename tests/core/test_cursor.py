@@ -34,7 +34,7 @@ def at(uri: str, day: str) -> RemoteFile:
 
 def test_without_state_everything_is_read() -> None:
     assert cursor().decide(file("a", 1000)) is None
-    assert not cursor().is_full
+    assert cursor().knows_all
 
 
 def test_state_has_the_form_that_the_field_has_stored() -> None:
@@ -56,7 +56,7 @@ def test_a_file_in_the_history_is_read_again_only_when_modified_later() -> None:
 
 def test_a_full_history_reads_what_is_later_than_its_earliest() -> None:
     c = cursor(FULL_STATE)
-    assert c.is_full
+    assert not c.knows_all
     assert c.decide(at("new", "06-11")) is None
     assert c.decide(at("new", "06-09")) is SkipReason.BEFORE_WINDOW
     assert c.decide(at("bb", "06-10")) is None, "same time as the earliest, uri after it"
@@ -102,7 +102,7 @@ def test_the_oldest_files_leave_a_full_history() -> None:
     c.add(at("e", "06-26"))
     c.add(at("c", "06-27"))
     assert list(c.to_state()["history"]) == ["c", "d", "e"]
-    assert len(c) == 3
+    assert len(c) == 4, "b is remembered by its hash"
 
 
 def test_replacing_a_file_many_times_keeps_memory_bounded() -> None:

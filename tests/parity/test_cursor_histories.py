@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 
 from file_cdk.core.cursor import CURSOR_FIELD, HISTORY_FIELD, Cursor
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.forgotten import FORGOTTEN_FIELD
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peer's own
 
@@ -122,6 +123,7 @@ def peer_sync(state: State | None, listing: list[RemoteFile], limit: int, step: 
 
 
 def our_sync(state: State | None, listing: list[RemoteFile], limit: int, step: Step) -> Outcome:
+    """By the documented fields alone: what ours remembers besides, the peer cannot."""
     cursor = Cursor(state, now=Clock.instant, history_limit=limit, days_to_sync_if_history_is_full=WINDOW_DAYS)
     chosen = sorted((file for file in listing if cursor.decide(file) is None), key=lambda file: file.sort_key)
     for file in chosen[: step.cut]:
@@ -131,7 +133,8 @@ def our_sync(state: State | None, listing: list[RemoteFile], limit: int, step: S
             cursor.add(file)
     if step.cut is None:
         cursor.finish()
-    return Outcome([file.uri for file in chosen], cursor.to_state())
+    documented = {name: value for name, value in cursor.to_state().items() if name != FORGOTTEN_FIELD}
+    return Outcome([file.uri for file in chosen], documented)
 
 
 def parsed(cursor: str) -> Key:

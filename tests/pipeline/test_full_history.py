@@ -16,8 +16,10 @@ import pytest
 from source_local.source import connector
 
 from file_cdk import Connector
+from file_cdk.core.config import StreamConfig
 from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.forgotten import FORGOTTEN_FIELD
 from file_cdk.pipeline.connector import read
 from file_cdk.pipeline.history import LIMIT_VARIABLE, history_limit
 
@@ -62,6 +64,11 @@ class Folder:
         path.write_bytes(content)
         at = datetime.now(UTC) - modified if isinstance(modified, timedelta) else modified
         os.utime(path, (at.timestamp(), at.timestamp()))
+
+    def left_by_another(self) -> None:
+        """The state as another connector would have left it, which has the documented fields alone."""
+        assert self.state is not None
+        self.state = {name: value for name, value in self.state.items() if name != FORGOTTEN_FIELD}
 
     def sync(self) -> Sync:
         stream = {
@@ -132,17 +139,27 @@ def limited(limit: int | None) -> Connector:
     return replace(connector, history_limit=limit)
 
 
-def test_the_limit_is_of_the_environment_then_of_the_connector_then_the_default() -> None:
-    assert history_limit(limited(None), {}) == DEFAULT_HISTORY_LIMIT
-    assert history_limit(limited(7), {}) == 7
-    assert history_limit(limited(7), {LIMIT_VARIABLE: "5"}) == 5
-    assert history_limit(limited(7), {LIMIT_VARIABLE: ""}) == 7
+def stream(**options: object) -> StreamConfig:
+    return StreamConfig.model_validate({"name": STREAM, "format": {"filetype": "csv"}, **options})
+
+
+def test_the_limit_is_of_the_environment_then_of_the_stream_then_of_the_connector_then_the_default() -> None:
+    assert history_limit(limited(None), stream(), {}) == DEFAULT_HISTORY_LIMIT
+    assert history_limit(limited(7), stream(), {}) == 7
+    assert history_limit(limited(7), stream(history_limit=6), {}) == 6
+    assert history_limit(limited(7), stream(history_limit=6), {LIMIT_VARIABLE: "5"}) == 5
+    assert history_limit(limited(7), stream(), {LIMIT_VARIABLE: ""}) == 7
+
+
+def test_a_streams_own_limit_is_a_number_of_files() -> None:
+    with pytest.raises(ValueError, match="history_limit"):
+        stream(history_limit=0)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "ten", "1_0", "1.5", " 3", "٣", "1e3"])
 def test_a_limit_that_is_no_number_of_files_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigError, match=LIMIT_VARIABLE):
-        history_limit(limited(None), {LIMIT_VARIABLE: text})
+        history_limit(limited(None), stream(), {LIMIT_VARIABLE: text})
 
 
 def test_a_connector_is_not_built_with_a_limit_that_is_no_number_of_files() -> None:
@@ -172,7 +189,9 @@ def test_nothing_is_said_while_the_state_can_tell(folder: Folder) -> None:
     assert folder.sync().warnings == []
     folder.write("new.csv", timedelta(0))
     assert folder.sync().warnings == [], "later than all of a full history: new"
-    assert folder.sync().warnings != [], "3.csv has been forgotten"
+    assert folder.sync().warnings == []
+    folder.left_by_another()
+    assert folder.sync().warnings != [], "3.csv has left the history"
 
 
 def test_files_read_again_and_files_missed_are_counted_and_named_in_one_warning(folder: Folder) -> None:
@@ -181,6 +200,7 @@ def test_files_read_again_and_files_missed_are_counted_and_named_in_one_warning(
     first = folder.sync()
     assert len(first.files) == 7
     assert first.warnings == []
+    folder.left_by_another()
     folder.write("late.csv", 10 * DAY)
     folder.write("later.csv", 5 * DAY)
     again = folder.sync()
@@ -201,6 +221,7 @@ def test_a_window_that_covers_late_files_leaves_none_of_them_out(folder: Folder)
     for hours in range(1, 4):
         folder.write(f"{hours}h.csv", hours * HOUR)
     folder.sync()
+    folder.left_by_another()
     folder.write("late.csv", 10 * DAY)
     late = folder.sync()
     assert late.files == ["late.csv"]
@@ -214,6 +235,7 @@ def test_a_file_of_the_earliest_time_that_sorts_before_the_history_cannot_be_tol
     for name in ("a", "b", "c", "d"):
         folder.write(f"{name}.csv", at)
     folder.sync()
+    folder.left_by_another()
     [warning] = folder.sync().warnings
     assert "may be new: 1 ('a.csv')" in warning
 
@@ -232,6 +254,7 @@ def test_a_long_name_is_shortened_in_the_warning(folder: Folder) -> None:
     for hours in range(1, 4):
         folder.write(f"{hours}h.csv", hours * HOUR)
     folder.sync()
+    folder.left_by_another()
     folder.write(long, 9 * DAY)
     [warning] = folder.sync().warnings
     assert "/late.csv'" in warning
@@ -323,17 +346,33 @@ def test_a_late_file_after_the_earliest_of_the_history_is_read_without_any_windo
     }
 
 
-def test_late_files_inside_the_window_are_read_and_forgotten_at_once(folder: Folder) -> None:
+def test_late_files_inside_the_window_are_read_once_though_the_history_has_no_room_for_them(folder: Folder) -> None:
     for letter in "cde":
         folder.write(f"{letter}.csv", 5 * HOUR)
     history = folder.sync().history
+    folder.left_by_another()
     folder.write("a.csv", 2 * DAY)
     folder.write("b.csv", DAY)
     folder.write("old.csv", 4 * DAY)
-    for _ in range(2):  # and so again with the next sync: nothing tells that they were read
+    for files in (names("a", "b"), []):
         sync = folder.sync()
-        assert sync.files == names("a", "b")
+        assert sync.files == files
         assert sync.history == history
+
+
+def test_a_late_file_is_read_once_however_old_it_is(folder: Folder) -> None:
+    folder.days = 0
+    for hours in range(1, 8):
+        folder.write(f"{hours}h.csv", hours * HOUR)
+    assert len(folder.sync().files) == 7
+    assert folder.sync().files == []
+    folder.write("late.csv", 900 * DAY)
+    assert folder.sync().files == ["late.csv"]
+    assert folder.sync().files == []
+    folder.write("7h.csv", HOUR / 2)
+    assert folder.sync().files == ["7h.csv"], "modified after it had left the history"
+    folder.write("6h.csv", 9 * HOUR)
+    assert folder.sync().files == [], "put back to an older version"
 
 
 def test_late_files_push_each_other_out_of_the_history(folder: Folder) -> None:
@@ -353,6 +392,7 @@ def test_a_window_of_no_days_takes_no_late_file(folder: Folder) -> None:
     for letter in "cde":
         folder.write(f"{letter}.csv", HOUR)
     folder.sync()
+    folder.left_by_another()
     folder.write("late.csv", 2 * HOUR)
     assert folder.sync().files == []
 

@@ -55,6 +55,12 @@ class StreamConfig(Model):
         title="Days To Sync If History Is Full",
         description="When the state's history is full, files modified within this many days are looked at again.",
     )
+    history_limit: int | None = Field(
+        None,
+        ge=1,
+        title="History Limit",
+        description="How many files the state names. Files beyond it are remembered in a few bytes each.",
+    )
     format: FormatConfig = Field(title="Format", description="Format of the files and how to read it.")
     path_partitions: bool | None = Field(
         None,
