@@ -19,6 +19,7 @@ from file_cdk.core.errors import (
     MalformedFileError as MalformedFileError,
     MalformedRecordError as MalformedRecordError,
     SequentialOnlyError as SequentialOnlyError,
+    DeletesRefusedError as DeletesRefusedError,
     TooManyRejectsError as TooManyRejectsError,
     TransientError as TransientError,
     TypeMismatchError as TypeMismatchError,
@@ -42,6 +43,7 @@ from file_cdk.core.ports import (
 )
 from file_cdk.core.uris import redacted as redacted, split_member as split_member
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
+from file_cdk.pipeline.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
 from file_cdk.pipeline.report import (
     StreamResult as StreamResult,

@@ -75,6 +75,11 @@ def _stream_facts(stream: StreamResult) -> str:
     facts.append(plural(stream.rows, "row"))
     if stream.rejected:
         facts.append(f"{plural(stream.rejected, 'record')} rejected")
+    if stream.removed:
+        verb = "is" if stream.removed == 1 else "are"
+        facts.append(f"{plural(stream.removed, 'file')} removed that {verb} gone from the source")
+    elif stream.gone:
+        facts.append(f"{plural(stream.gone, 'loaded file')} gone from the source")
     return ", ".join([*facts, size(stream.size_bytes)])
 
 
@@ -103,6 +108,8 @@ def _stream_json(stream: StreamResult) -> dict[str, Any]:
         "rows": stream.rows,
         "rejected": stream.rejected,
         "size_bytes": stream.size_bytes,
+        "files_gone": stream.gone,
+        "files_removed": stream.removed,
     }
 
 

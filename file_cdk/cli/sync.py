@@ -56,6 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
+    parser.add_argument(
+        "--on-delete",
+        choices=["keep", "remove"],
+        default="keep",
+        help="what becomes of loaded files that are gone from SOURCE. keep: they are counted; remove: so are their rows, "
+        "rejected records and ledger entries (default: keep)",
+    )
+    parser.add_argument(
+        "--max-deletes",
+        metavar="N|N%",
+        help="remove no file if more are gone, as a number or as a percentage of the loaded files (default: 20%%, or 10)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
     parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
@@ -67,6 +79,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     from file_cdk.cli.display import PlainDisplay, log_level, logs_to
     from file_cdk.cli.progress import ProgressObserver, Tally, display_for
     from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
+    from file_cdk.pipeline.deletes import MaxDeletes
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.sync import SyncOptions, sync
 
@@ -88,6 +101,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 dialect=arguments.dialect,
                 connector=arguments.connector,
                 partitions=arguments.partitions,
+                on_delete=arguments.on_delete,
+                max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or observer.tally.exit_code

@@ -146,6 +146,16 @@ class TooManyRejectsError(FileError):
         self.rejected = rejected
 
 
+class DeletesRefusedError(FileCdkError):
+    """More loaded files are gone from the source than may be removed; none was. gone: how many."""
+
+    failure_type = "config_error"
+
+    def __init__(self, message: str, *, gone: int = 0, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.gone = gone
+
+
 class RowsRefusedError(FileError):
     """The destination does not take rows of this file, and may well take those of others.
 

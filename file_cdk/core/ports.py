@@ -302,6 +302,14 @@ class StreamTable(Protocol):
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the notes of such failures: the files are gone. Rows of older versions stay as they are."""
 
+    def loaded(self) -> Iterator[Sequence[str]]:
+        """Uris of all files of which a version is loaded, each once, in parts that bound memory. Those of a part may be removed
+        before the next is asked for."""
+
+    def remove(self, uris: Sequence[str]) -> None:
+        """Removes the files, all or none: their rows, rejected records and notes. Durable when it returns; not while a load is
+        open."""
+
 
 class Destination(Protocol):
     """Where rows land: a database or a folder."""

@@ -23,10 +23,10 @@ class MaxRejects:
     @classmethod
     def parse(cls, text: str) -> "MaxRejects":
         """From `10` or `0.5%`. Raises ConfigError."""
-        match = _LIMIT.fullmatch(text.strip())
-        if match is None or (match[2] and float(match[2]) > 100):
+        limit = parsed_limit(text)
+        if limit is None:
             raise ConfigError("the limit of rejected records must be a number such as 10, or a percentage such as 0.5%")
-        return cls(int(match[1])) if match[1] else cls(percent=float(match[2]))
+        return cls(*limit)
 
     def allow(self, tally: FileTally) -> bool:
         rejected = tally.rejects.total()
@@ -37,6 +37,14 @@ class MaxRejects:
 
     def __str__(self) -> str:
         return str(self.records) if self.percent is None else f"{self.percent:g}%"
+
+
+def parsed_limit(text: str) -> tuple[int, float | None] | None:
+    """A number, or 0 and a percentage; None for what is neither."""
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None or (match[2] and float(match[2]) > 100):
+        return None
+    return (int(match[1]), None) if match[1] else (0, float(match[2]))
 
 
 def too_many(tally: FileTally, limit: MaxRejects) -> FileCdkError:

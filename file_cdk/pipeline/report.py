@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from file_cdk.core.errors import FileCdkError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.engine.ordering import FileTally
+from file_cdk.pipeline.deletes import Gone
 from file_cdk.pipeline.rejects import rejected_facts
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,10 @@ class StreamResult:
     size_bytes: int
     rejected: int = 0
     """Records rejected in files that were loaded."""
+    gone: int = 0
+    """Loaded files that are gone from the source."""
+    removed: int = 0
+    """Those of them that were removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,19 @@ class StreamReport:
     rejected: int = 0
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
+    gone: Gone = field(default_factory=Gone)
 
     def result(self, skipped: Mapping[str, int]) -> StreamResult:
         return StreamResult(
-            self.stream, self.files_read, self.files_failed, dict(skipped), self.rows, self.size_bytes, self.rejected
+            self.stream,
+            self.files_read,
+            self.files_failed,
+            dict(skipped),
+            self.rows,
+            self.size_bytes,
+            self.rejected,
+            self.gone.files,
+            self.gone.removed,
         )
 
     def warn(self, message: str) -> None:
@@ -122,12 +136,19 @@ class StreamReport:
         self._pass_on(file, {f"skipped: {reason}": count for reason, count in tally.skipped.items()})
 
     def failed(self, file: RemoteFile, error: FileCdkError) -> None:
+        if isinstance(error, InternalError):
+            _log.debug("file %r: %s", file.uri, error.trace)
+        self._failed(file.uri, error)
+
+    def deletes_refused(self, error: FileCdkError) -> None:
+        """Counts as a file that failed: not all was done that was to be done."""
+        self._failed("", error)
+
+    def _failed(self, uri: str, error: FileCdkError) -> None:
         self.files_failed += 1
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
-        if isinstance(error, InternalError):
-            _log.debug("file %r: %s", file.uri, error.trace)
-        self.observer.file_failed(self.stream, file.uri, error)
+        self.observer.file_failed(self.stream, uri, error)
 
     def not_loaded_after_all(self, refused: RefusedFile) -> None:
         file, loaded = refused.file, refused.loaded

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from file_cdk.core.config import (
@@ -18,8 +18,8 @@ from file_cdk.core.config import (
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Matcher, StreamReader, StreamTable, TableName
-from file_cdk.core.uris import is_archive, split_member
+from file_cdk.core.ports import StreamReader, TableName
+from file_cdk.core.uris import is_archive
 from file_cdk.engine.listing import (
     ALREADY_LOADED,
     BEFORE_START_DATE,
@@ -37,8 +37,6 @@ from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
 
 NO_PATTERN_MATCHES = "no pattern matches"
-MAX_EARLIER_FAILURES = 10_000
-"""Maximum uris of failed files that are held at a time; of more failures, later syncs forget the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +96,13 @@ class Stream:
         """Whether a listed file is read, and why not, asked in turn: the first that has a reason skips the file.
 
         loaded: skips what was read before. recognised: keeps the formats of files where the configuration has none.
-        present and wanted skip nothing: they are told of every file but litter, and of those that are read or were before.
+        present and wanted skip nothing: they are told of every file, and of those that are read or were before.
         lists_all: the listing holds files that no pattern matches.
         """
         rules: list[Decide | None] = [
+            present,
             self._matched if lists_all else None,
             None if self.copies else no_litter(self.matcher),
-            present,
             (recognised or Recognised()) if self.format is None and not self.copies else None,
             newer_than(self.source.start_at),
             wanted,
@@ -206,38 +204,6 @@ def not_loaded(unloaded: Callable[[Sequence[RemoteFile]], Sequence[bool]]) -> De
     return decide
 
 
-@dataclass(slots=True)
-class EarlierFailures:
-    """Files that failed in an earlier sync. Those that a complete listing lacks are gone: the ledger need not name them for
-    ever."""
-
-    unseen: set[str]
-    archives: set[str] = field(init=False)
-    """Those with failed members; one that cannot be listed inside is listed as a file, and its members may be there."""
-
-    def __post_init__(self) -> None:
-        self.archives = {member[0] for member in map(split_member, self.unseen) if member is not None}
-
-    @classmethod
-    def of(cls, table: StreamTable) -> "EarlierFailures":
-        return cls(set(table.failed(MAX_EARLIER_FAILURES)))
-
-    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
-        """As a rule that skips nothing; before those that do, since files that others skip are there."""
-        if self.unseen:
-            uris = {file.uri for file in files}
-            self.unseen -= uris
-            if closed := self.archives & uris:
-                self.unseen = {uri for uri in self.unseen if (split_member(uri) or ("",))[0] not in closed}
-            for folder in (file.uri for file in files if file.is_closed_folder):
-                self.unseen = {uri for uri in self.unseen if not uri.startswith(folder)}
-        return [None] * len(files)
-
-    def gone(self, matcher: Matcher) -> list[str]:
-        """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
-        return sorted(uri for uri in self.unseen if matcher.matches(uri))
-
-
 class FolderKeys:
     """The keys of `key=value` folders that are columns: those that the folders of every file have, and those that the table
     has already.
@@ -289,6 +255,11 @@ def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> No
         return  # no file is looked into, so any format will do
     for stream in config.streams:
         require_format(stream.format.filetype)
+        if not loads_tables and stream.on_delete is not None:
+            raise ConfigError(
+                f"stream {stream.name!r}: on_delete is for tables",
+                remedy="Leave it out: the protocol tells of no deleted files",
+            )
         if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
             raise ConfigError(
                 f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is for the Airbyte protocol",

@@ -12,6 +12,7 @@ from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import (
     AccessError,
     ConfigError,
+    DeletesRefusedError,
     DialectRefutedError,
     FileCdkError,
     InternalError,
@@ -29,6 +30,7 @@ from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.columns import Sample, TableColumns, guess
+from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, handle_gone
 from file_cdk.pipeline.dialects import Dialect, format_of_files
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
@@ -36,10 +38,13 @@ from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import EarlierFailures, FolderKeys, Stream, not_loaded
+from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_MAX_EARLIER_FAILURES = 10_000
+"""Maximum failures that are looked at whether their files are gone; of more, later syncs forget the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class SyncOptions:
     files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
     their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
     this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
-    of the files that a path or URL names are columns, where all files have them.
+    of the files that a path or URL names are columns, where all files have them. on_delete: what becomes of loaded files that
+    are gone from the source, where the stream's configuration does not say; max_deletes: how many of them may be removed.
     """
 
     workers: int | None = None
@@ -63,6 +69,8 @@ class SyncOptions:
     dialect: Dialect = "auto"
     connector: str | None = None
     partitions: bool = True
+    on_delete: OnDelete = "keep"
+    max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -116,23 +124,33 @@ class _StreamSync:
 
     def run(self) -> StreamResult:
         stream, table = self.stream, self.table
-        failures, recognised = EarlierFailures.of(table), Recognised()
+        listed, recognised = Listed(), Recognised()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
-        rules = stream.rules(loaded, recognised=recognised, present=failures.look, wanted=keys)
+        rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
             opened.callback(selection.close)
             recognised.warn_if_none()
-            table.forget_failed(failures.gone(stream.matcher))
+            table.forget_failed(list(listed.gone(table.failed(_MAX_EARLIER_FAILURES), stream.matcher)))
             chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 self._warn_of_nothing()
+            self._handle_gone(listed)
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
                 self._load(chosen, selection, keys)
         return self.report.result(selection.skipped)
+
+    def _handle_gone(self, listed: Listed) -> None:
+        """Before new files are loaded: one that was renamed is in the table twice at no time."""
+        then = self.stream.config.on_delete or self.options.on_delete
+        try:
+            self.report.gone = handle_gone(self.table, listed, self.stream.matcher, then, self.options.max_deletes)
+        except DeletesRefusedError as exc:
+            self.report.gone = Gone(exc.gone)
+            self.report.deletes_refused(exc)
 
     def _warn_of_nothing(self) -> None:
         """Raises AccessError where one file was named."""

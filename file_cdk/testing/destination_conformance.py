@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,6 +156,26 @@ class DestinationConformance:
         with _table(landing) as (_, table):
             assert list(table.failed(10)) == []
         assert landing.rows(STREAM) == [{"n": 2}]
+
+    def test_a_removed_file_leaves_nothing(self, landing: Landing) -> None:
+        rejects = Rejects()
+        rejects.add(Reject(2, 10, "not valid", b"?"))
+        with _table(landing) as (destination, table):
+            for number, uri in enumerate("abcd"):
+                _load(destination, table, _file(uri), [{"n": number}])
+            table.begin(_file("e")).commit(LoadedFile(0, rejects))
+            table.flush()
+            table.record_failure(_file("b", 1), "no table at all")
+        with _table(landing) as (_, table):
+            assert sorted(chain.from_iterable(table.loaded())) == list("abcde")
+            for part in table.loaded():
+                table.remove([uri for uri in part if uri in "abe"])
+            table.remove(["never loaded"])
+        with _table(landing) as (_, table):
+            assert sorted(chain.from_iterable(table.loaded())) == ["c", "d"]
+            assert list(table.failed(10)) == []
+            assert table.unloaded([_file("a"), _file("c"), _file("e")]) == [True, False, True]
+        assert [row["n"] for row in landing.rows(STREAM)] == [2, 3]
 
     def test_a_file_with_rejects_can_be_asked_for_again(self, landing: Landing) -> None:
         rejects = Rejects()

@@ -111,6 +111,8 @@ def test_json_for_a_scheduler() -> None:
                 "rows": 1_000_000,
                 "rejected": 0,
                 "size_bytes": 107_000_000,
+                "files_gone": 0,
+                "files_removed": 0,
             },
             {
                 "stream": "notes",
@@ -120,6 +122,8 @@ def test_json_for_a_scheduler() -> None:
                 "rows": 1,
                 "rejected": 0,
                 "size_bytes": 10,
+                "files_gone": 0,
+                "files_removed": 0,
             },
         ],
         "failures": [

@@ -18,7 +18,7 @@ from file_cdk.core.errors import AccessError, FileAccessError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import shortened
 from file_cdk.pipeline.connector import read
-from file_cdk.pipeline.stream import EarlierFailures
+from file_cdk.pipeline.deletes import Listed
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 
@@ -88,9 +88,9 @@ def test_a_folder_that_cannot_be_looked_into_is_counted_whatever_the_pattern(fol
 
 
 def test_a_file_that_failed_in_a_folder_that_is_closed_by_now_is_not_gone() -> None:
-    failures = EarlierFailures({"a/b/bad.csv", "a/gone.csv"})
-    assert failures.look([RemoteFile.unusable("a/b/", TOO_LONG)]) == [None]
-    assert failures.gone(GlobPatterns(["**"])) == ["a/gone.csv"]
+    listed = Listed()
+    assert listed.look([RemoteFile.unusable("a/b/", TOO_LONG)]) == [None]
+    assert list(listed.gone(["a/b/bad.csv", "a/gone.csv"], GlobPatterns(["**"]))) == ["a/gone.csv"]
 
 
 def test_the_protocol_counts_it_and_reads_the_others(folder: Path) -> None:

@@ -66,6 +66,13 @@ class DropsFailures(Faulty):
         pass
 
 
+class ForgetsEntriesAlone(Faulty):
+    """Leaves the rows of removed files."""
+
+    def remove(self, uris: Sequence[str]) -> None:
+        self.inner.forget_failed(uris)
+
+
 class FaultyDestination(Faulty):
     def __init__(self, inner: Any, table: type[Faulty]) -> None:
         super().__init__(inner)
@@ -102,6 +109,7 @@ class FaultyLanding(DuckDBLanding):
         (AppendsVersions, "test_a_newer_version_replaces_the_older"),
         (DropsFailures, "test_a_failure_is_noted_until_the_file_is_loaded_or_gone"),
         (ForgetsItsLedger, "test_a_file_with_rejects_can_be_asked_for_again"),
+        (ForgetsEntriesAlone, "test_a_removed_file_leaves_nothing"),
         (TakesEverySource, "test_the_files_of_another_source_are_refused"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -60,6 +60,12 @@ class StreamConfig(Model):
         ge=1,
         title="History Limit",
         description="How many files the state names. Files beyond it are remembered in a few bytes each.",
+    )
+    on_delete: Literal["keep", "remove"] | None = Field(
+        None,
+        title="On Delete",
+        description="What becomes of rows in a table whose file is gone from the source. For tables alone.",
+        json_schema_extra={"airbyte_hidden": True},
     )
     format: FormatConfig = Field(title="Format", description="Format of the files and how to read it.")
     path_partitions: bool | None = Field(

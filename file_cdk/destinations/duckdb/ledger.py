@@ -9,7 +9,7 @@ that were left out; rejects.py has the first of them. Times are UTC.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -176,6 +176,12 @@ class Ledger:
         """Urls of files of which some version failed. limit: maximum number of them."""
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?"
         return [url for (url,) in self._read(sql, limit)]
+
+    def loaded(self) -> Iterator[list[str]]:
+        """Urls of files of which a version is loaded, in parts; see Session.parts."""
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded'"
+        for part in self.session.parts(_READING, sql, [self.stream]):
+            yield [url for (url,) in part]
 
     def forget_failed(self, uris: Sequence[str]) -> None:
         """Removes the entries of versions that failed, and their rejects; those of versions that are loaded stay."""

@@ -64,6 +64,8 @@ def _validity(values: Sequence[object]) -> pa.Buffer | None:
     return pa.py_buffer(bits)
 
 
+_PART_ROWS = 10_000
+
 INPUT = "_file_cdk_input"
 """What a statement calls the Arrow rows handed to `Session.run`."""
 
@@ -109,6 +111,18 @@ class Session:
             if "Query interrupted" in str(exc):  # what DuckDB makes of a KeyboardInterrupt
                 raise KeyboardInterrupt from exc
             raise
+
+    def parts(self, doing: str, sql: str, parameters: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """The statement's result, _PART_ROWS at a time, as the database was when the first was asked for; other statements may
+        run meanwhile. Raises DestinationError; `doing` says what failed."""
+        own = self.connection.cursor()
+        try:
+            with translating(self.path, doing):
+                result = own.execute(sql, parameters)
+                while rows := result.fetchmany(_PART_ROWS):
+                    yield rows
+        finally:
+            own.close()
 
     @contextmanager
     def transaction(self, doing: str) -> Iterator[None]:

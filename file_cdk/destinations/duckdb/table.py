@@ -4,7 +4,7 @@ Small files wait for company in one transaction, large ones are written as they 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -234,6 +234,15 @@ class DuckDBTable:
         """Durable when it returns."""
         if uris:
             self._ledger.forget_failed(uris)
+
+    def loaded(self) -> Iterator[Sequence[str]]:
+        return self._ledger.loaded()
+
+    def remove(self, uris: Sequence[str]) -> None:
+        """Writes the files that wait for others first. Raises DestinationError."""
+        self._group.flush()
+        self._begins(self)
+        self._writer.remove(uris)
 
     def write_waiting(self) -> None:
         """Writes the files that wait for others; those that are refused then, `flush` answers. Raises DestinationError."""

@@ -87,9 +87,21 @@ class TableWriter:
             check_fits(self.promised, piece)
             self._fitting = piece.batch.schema
 
+    def remove(self, uris: Sequence[str]) -> None:
+        """In a transaction of its own. Raises DestinationError."""
+        with self.refusing(None):
+            self._start(uris)
+            try:
+                self.finish([])
+            except BaseException:
+                self._give_up()
+                raise
+
     def start(self, files: Iterable[RemoteFile]) -> None:
         """Begins a transaction, and in it removes what is there of older versions of these files."""
-        uris = [file.uri for file in files]
+        self._start([file.uri for file in files])
+
+    def _start(self, uris: Sequence[str]) -> None:
         self._session.run("beginning a transaction", "BEGIN TRANSACTION")
         self._in_transaction = True
         try:

@@ -1,0 +1,134 @@
+"""Files that are loaded and not in the source any more: told from those that a listing does not show, counted, or removed."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from file_cdk.core.errors import ConfigError, DeletesRefusedError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Matcher, StreamTable
+from file_cdk.core.uris import is_archive, split_member
+from file_cdk.pipeline.rejects import parsed_limit
+
+OnDelete = Literal["keep", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDeletes:
+    """How many loaded files may be removed with one sync: so many, or a percentage of all loaded files, but at least `least`."""
+
+    files: int | None = None
+    percent: float = 20
+    least: int = 10
+
+    @classmethod
+    def parse(cls, text: str) -> "MaxDeletes":
+        """From `10` or `0.5%`. Raises ConfigError."""
+        limit = parsed_limit(text)
+        if limit is None:
+            raise ConfigError("the limit of removed files must be a number such as 10, or a percentage such as 20%")
+        files, percent = limit
+        return cls(files) if percent is None else cls(percent=percent, least=0)
+
+    def allow(self, gone: int, loaded: int) -> bool:
+        if self.files is not None:
+            return gone <= self.files
+        return gone <= self.least or gone * 100 <= Fraction(str(self.percent)) * loaded
+
+    def __str__(self) -> str:
+        return str(self.files) if self.files is not None else f"{self.percent:g}%"
+
+
+class Listed:
+    """Every file of one listing, in 8 bytes each; what the ledger has besides is gone from the source.
+
+    What could not be listed inside counts as there: a folder that is closed to us, and an archive that is listed itself.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._is_sorted = False
+        self._archives: set[str] = set()
+        self._folders: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._hashes)
+
+    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        """As a rule that skips nothing; before those that do, since files that others skip are there."""
+        self._hashes.extend(_hash(file.uri) for file in files)
+        self._is_sorted = False
+        self._archives.update(file.uri for file in files if is_archive(file.uri))
+        self._folders += [file.uri for file in files if file.is_closed_folder]
+        return [None] * len(files)
+
+    def gone(self, uris: Iterable[str], matcher: Matcher) -> Iterator[str]:
+        """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
+        self._sort()
+        for uri in uris:
+            if not self._has(uri) and matcher.matches(uri):
+                yield uri
+
+    def _has(self, uri: str) -> bool:
+        if self._finds(_hash(uri)) or any(uri.startswith(folder) for folder in self._folders):
+            return True
+        member = split_member(uri) if self._archives else None
+        return member is not None and member[0] in self._archives
+
+    def _finds(self, number: int) -> bool:
+        place = bisect_left(self._hashes, number)
+        return place < len(self._hashes) and self._hashes[place] == number
+
+    def _sort(self) -> None:
+        if not self._is_sorted:
+            import pyarrow as pa  # sorts without an object for each number
+
+            ordered = (
+                pa.array(memoryview(self._hashes), pa.int64()).sort() if self._hashes else pa.array([], pa.int64())
+            )
+            self._hashes = array("q")
+            self._hashes.frombytes(memoryview(ordered.buffers()[1] or b"")[: 8 * len(ordered)])
+            self._is_sorted = True
+
+
+def _hash(uri: str) -> int:
+    """Of 64 bits, and the same in this process alone; what UTF-8 cannot hold as a ledger may have escaped it."""
+    return hash(uri.encode("utf-8", "backslashreplace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """How many loaded files are gone from the source, and how many of them were removed from the table."""
+
+    files: int = 0
+    removed: int = 0
+
+
+def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDelete, limit: MaxDeletes) -> Gone:
+    """Raises DeletesRefusedError where more are gone than may be removed, or all: then none is."""
+    loaded = gone = 0
+    for part in table.loaded():
+        loaded += len(part)
+        gone += sum(1 for _ in listed.gone(part, matcher))
+    if then == "keep" or not gone:
+        return Gone(gone)
+    if not listed:
+        raise DeletesRefusedError(
+            f"the listing of the source is empty, and {gone:,} loaded files would be removed: none was",
+            gone=gone,
+            remedy="Check the source. To empty the table, drop it",
+        )
+    if not limit.allow(gone, loaded):
+        raise DeletesRefusedError(
+            f"{gone:,} of {loaded:,} loaded files are gone from the source, more than --max-deletes {limit} lets be removed: "
+            "none was",
+            gone=gone,
+            remedy=f"Check the source. To remove them, sync with --max-deletes {gone}",
+        )
+    for part in table.loaded():
+        if uris := list(listed.gone(part, matcher)):
+            table.remove(uris)
+    return Gone(gone, gone)
