@@ -2,8 +2,10 @@
 
 import argparse
 from collections.abc import Callable
+from datetime import datetime
 
 from file_cdk.core.formats import KINDS
+from file_cdk.core.instants import parse_instant
 
 EXAMPLES = """\
 examples:
@@ -50,6 +52,24 @@ def number(meaning: str = "number") -> Callable[[str], int]:
         return int(text)
 
     return parsed
+
+
+def moment(text: str) -> datetime:
+    """Type of a time for argparse."""
+    try:
+        return parse_instant(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} {exc}") from None
+
+
+def add_period(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        type=moment,
+        help="only files modified at TIME or later: 2024-01-31, 2024-01-31T12:00:00Z (UTC)",
+    )
+    parser.add_argument("--until", metavar="TIME", type=moment, help="only files modified before TIME")
 
 
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:

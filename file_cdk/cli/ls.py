@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_source, number
+from file_cdk.cli.arguments import SOURCES, add_period, add_source, number
 from file_cdk.cli.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.cli.ending import ExitCode, Interruption
 from file_cdk.cli.progress import ListingTally, display_for
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="also files that match no pattern, below where listing begins"
     )
+    add_period(parser)
     parser.add_argument(
         "--sort",
         choices=["modified", "uri", "none"],
@@ -78,6 +79,8 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             destination=arguments.to,
             everything=arguments.all,
             order=Order(arguments.sort),
+            since=arguments.since,
+            until=arguments.until,
         )
         listing = _Listing(inspections_of(arguments.source, options), arguments, screen)
         with closing(listing.files()) as files:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_source, number
+from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_period, add_source, number
 from file_cdk.cli.ending import ExitCode, Interruption, failure_of
 
 DESCRIPTION = f"""\
@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
+    add_period(parser)
     parser.add_argument(
         "--on-delete",
         choices=["keep", "remove"],
@@ -101,6 +102,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 dialect=arguments.dialect,
                 connector=arguments.connector,
                 partitions=arguments.partitions,
+                since=arguments.since,
+                until=arguments.until,
                 on_delete=arguments.on_delete,
                 max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
             )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import cast
@@ -37,7 +38,8 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InspectionOptions:
-    """filetype, stream, connector: as SyncOptions. destination: whose ledger is asked what is loaded; None: nothing is.
+    """filetype, stream, connector, since, until: as SyncOptions. destination: whose ledger is asked what is loaded; None: nothing
+    is.
 
     everything: also files below the listing prefixes that no pattern matches.
     """
@@ -47,6 +49,8 @@ class InspectionOptions:
     connector: str | None = None
     destination: str | None = None
     everything: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
     order: Order = Order.MODIFIED
 
 
@@ -142,7 +146,8 @@ class Inspection:
 
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
     """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
-    streams = streams_of(source, options.filetype, options.stream, options.connector)
+    found = streams_of(source, options.filetype, options.stream, options.connector)
+    streams = [replace(stream, since=options.since, until=options.until) for stream in found]
     destination = None if options.destination is None else _inspectable(options.destination)
     return [Inspection(stream, options, destination) for stream in streams]
 

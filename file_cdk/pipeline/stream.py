@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from file_cdk.core.config import (
@@ -37,6 +38,8 @@ from file_cdk.readers.objects import ObjectReader
 from file_cdk.readers.retries import HASTY
 
 NO_PATTERN_MATCHES = "no pattern matches"
+BEFORE_SINCE = "modified before --since"
+FROM_UNTIL = "modified at or after --until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Stream:
     """What a stream reads, and where from.
 
     format: None until the files' extensions have told it, or where files are only copied. copies: files go out as they are;
-    an archive is one file, and nothing is taken for litter. finds_dialect: no configuration says how its CSV files are
+    an archive is one file, and nothing is taken for litter. since, until: of the files, those are read that were modified at or
+    after the one and before the other. finds_dialect: no configuration says how its CSV files are
     written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the one file that
     a person named, if they did. folder: where the stream is named after a folder or file below the root, what the uris of
     all its files begin with.
@@ -57,6 +61,8 @@ class Stream:
     reader: StreamReader
     format: FormatConfig | None
     copies: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
     finds_dialect: bool = False
     finds_partitions: bool = False
     file: str | None = None
@@ -105,6 +111,7 @@ class Stream:
             None if self.copies else no_litter(self.matcher),
             (recognised or Recognised()) if self.format is None and not self.copies else None,
             newer_than(self.source.start_at),
+            None if self.since is None and self.until is None else self._in_period,
             wanted,
             loaded,
         ]
@@ -171,6 +178,17 @@ class Stream:
     def hasty(self) -> "Stream":
         """The same stream, but that it gives up soon on a store that does not answer, where it would try again."""
         return replace(self, reader=_hasty(self.reader))
+
+    def _in_period(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        since, until = self.since, self.until
+        return [
+            BEFORE_SINCE
+            if since is not None and file.modified_at < since
+            else FROM_UNTIL
+            if until is not None and file.modified_at >= until
+            else None
+            for file in files
+        ]
 
     def _matched(self, files: Sequence[RemoteFile]) -> list[str | None]:
         matches = self.matcher.matches

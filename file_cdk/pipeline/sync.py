@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
@@ -56,8 +57,9 @@ class SyncOptions:
     files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
     their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
     this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
-    of the files that a path or URL names are columns, where all files have them. on_delete: what becomes of loaded files that
-    are gone from the source, where the stream's configuration does not say; max_deletes: how many of them may be removed.
+    of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
+    modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
+    source, where the stream's configuration does not say; max_deletes: how many of them may be removed.
     """
 
     workers: int | None = None
@@ -69,12 +71,16 @@ class SyncOptions:
     dialect: Dialect = "auto"
     connector: str | None = None
     partitions: bool = True
+    since: datetime | None = None
+    until: datetime | None = None
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
+        if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
+            raise ConfigError("since and until must be times with a zone")
 
 
 def sync(
@@ -103,6 +109,7 @@ def sync(
         several = len(streams) > 1
         for stream in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
+            stream = replace(stream, since=options.since, until=options.until)
             results.append(_StreamSync(stream, target, executors, options, report).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
