@@ -34,8 +34,6 @@ from file_cdk.formats.registry import require_format
 from file_cdk.pipeline.recognition import Recognised
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
-from file_cdk.readers.objects import ObjectReader
-from file_cdk.readers.retries import HASTY
 
 NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
@@ -196,6 +194,9 @@ class Stream:
 
 
 def _hasty(reader: StreamReader) -> StreamReader:
+    from file_cdk.readers.objects import ObjectReader  # only a check asks for it
+    from file_cdk.readers.retries import HASTY
+
     match reader:
         case ArchiveReader():
             return replace(reader, inner=_hasty(reader.inner))

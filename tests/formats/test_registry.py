@@ -157,6 +157,8 @@ def test_an_installed_package_adds_a_format_by_its_entry_point() -> None:
 @pytest.mark.usefixtures("third_party")
 def test_an_entry_point_cannot_take_over_a_built_in_format(caplog: pytest.LogCaptureFixture) -> None:
     assert type(built_in(registry.format_for(CsvConfig.model_validate({}), STREAM))).__name__ == "CsvFormat"
+    assert caplog.messages == [], "built-in formats alone are asked for, so nobody looks for others"
+    assert "csv" in registry.kinds()
     (warning,) = caplog.messages
     assert warning.startswith("format 'csv' of lines_format:LinesFormat is not used: a built-in format has that name.")
 
