@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from file_cdk.core.config import SourceConfig
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Location, StreamReader
+
+if TYPE_CHECKING:  # the command line is to have started the workers before pydantic loads
+    from file_cdk.core.config import SourceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Connector:
     """
 
     name: str
-    config_class: type[SourceConfig]
+    config_class: "type[SourceConfig]"
     make_reader: Callable[[Any], StreamReader]
     documentation_url: str | None = None
     locate: Callable[[str], Location] | None = None
@@ -36,20 +38,20 @@ class Connector:
         if self.history_limit is not None and self.history_limit < 1:
             raise ValueError("history_limit must be at least 1")
 
-    def reader(self, config: SourceConfig) -> StreamReader:
+    def reader(self, config: "SourceConfig") -> StreamReader:
         """Reader over the root that the configuration names. Does no I/O."""
         return self.make_reader(config)
 
-    def origin(self, config: SourceConfig) -> str | None:
+    def origin(self, config: "SourceConfig") -> str | None:
         """The root that uris are relative to, spelled the same for the same root and without secrets; None if unknown."""
         return None if self.name_origin is None else self.name_origin(config)
 
-    def credential(self, config: SourceConfig) -> str | None:
+    def credential(self, config: "SourceConfig") -> str | None:
         """Which credentials are used, in words and redacted: `anonymous`, `access key AKIA…WXYZ from the configuration`;
         None where none are. Raises what using them raises."""
         return None if self.describe_credentials is None else self.describe_credentials(config)
 
-    def own_state(self, config: SourceConfig, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    def own_state(self, config: "SourceConfig", state: Mapping[str, Any]) -> Mapping[str, Any]:
         """The state of a stream with uris as this source lists them, whichever connector wrote it, and without secrets.
         What is malformed stays so."""
         return state if self.adopt_state is None else self.adopt_state(config, state)

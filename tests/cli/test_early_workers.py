@@ -1,6 +1,8 @@
 """Worker processes start while a connector is imported, unless there will be nothing for them to do."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,3 +42,12 @@ def test_only_where_records_are_read(
             connector, ["read", "--config", f"{tmp_path}/config.json", "--catalog", f"{tmp_path}/catalog.json"]
         )
     assert asked == started
+
+
+def test_nothing_large_is_imported_before_them() -> None:
+    program = (
+        "import sys; import file_cdk.cli.connector, file_cdk.pipeline.execution\n"
+        "print([m for m in ('pydantic', 'pyarrow', 'wcmatch', 'email', 'importlib.metadata') if m in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed == "[]\n"
