@@ -120,7 +120,8 @@ class ProgressObserver:
         self.tally.files_loaded -= isinstance(error, RowsRefusedError) and error.was_committed
         self.tally.files_over_limit += isinstance(error, TooManyRejectsError)
         if self._verbose:
-            self._display.line(f"{stream}: failed {uri!r}: {error}")
+            what = f" {uri!r}" if uri else ""  # empty where it is not a file that failed
+            self._display.line(f"{stream}: failed{what}: {error}")
         self._display.show(self.tally)
 
     def warned(self, message: str) -> None:

@@ -27,7 +27,8 @@ class SyncObserver(Protocol):
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
 
-    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None: ...
+    def file_failed(self, stream: str, uri: str, error: FileCdkError) -> None:
+        """uri: empty where files that are gone were not removed."""
 
     def warned(self, message: str) -> None: ...
 
