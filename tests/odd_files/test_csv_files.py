@@ -225,3 +225,15 @@ def test_bytes_that_are_no_text_are_rejects(folder: Path) -> None:
     (folder / "a.csv").write_bytes(with_line(5, "5,\xff,15").encode("latin-1"))
     found = load(folder, columns="id", **AS_TOLD)
     assert (len(found.rows), [(row, reason) for row, reason, _ in found.rejects]) == (29, [(5, "not valid utf8")])
+
+
+def test_text_that_ends_in_a_record_whose_quotes_are_astray_is_told_by_its_place(tmp_path: Path) -> None:
+    """Whether the record is right all the same, the lines after it tell; and they end in half a character."""
+    (tmp_path / "in").mkdir()
+    text = 'a,b\n1,2\n"x"y,"3\n4,5\n'.encode("utf-16-le")
+    (tmp_path / "in" / "a.csv").write_bytes(text + b"\0")
+    stream = "{name: t, globs: ['*'], format: {filetype: csv, encoding: utf-16-le}}"
+    (tmp_path / "x.yaml").write_text(f"path: {tmp_path / 'in'}\nstreams:\n- {stream}\n")
+    [failure] = sync(tmp_path / "x.yaml", tmp_path / "x.duckdb", SyncOptions(workers=0)).failures
+    assert (failure.message, failure.uri, failure.row) == ("not valid utf-16-le", "a.csv", 2)
+    assert failure.byte == len(text)

@@ -108,6 +108,8 @@ class RowReader:
                     values = mender.values_after(exc)
                 except (csv.Error, RecordTooLargeError):
                     raise self._unreadable(exc, start) from None
+                except UnicodeError as undecodable:  # in the lines after, of which the record may be a part
+                    raise self._unreadable(undecodable, start) from None
                 if values is None:
                     self._reject_or_fail(start, mender.reason)
                 reader = dialect.reader(iter(lines), strict=strict)
