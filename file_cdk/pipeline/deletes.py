@@ -67,8 +67,8 @@ class Listed:
 
     def gone(self, uris: Iterable[str], matcher: Matcher) -> Iterator[str]:
         """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
-        self._sort()
         for uri in uris:
+            self._sort()  # only where there is something to look for
             if not self._has(uri) and matcher.matches(uri):
                 yield uri
 
