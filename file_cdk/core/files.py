@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
+
+from file_cdk.core.instants import EPOCH, microseconds
 
 MODIFIED_COLUMN = "_ab_source_file_last_modified"
 URL_COLUMN = "_ab_source_file_url"
@@ -13,9 +15,6 @@ FILE_COLUMNS: Mapping[str, Mapping[str, str]] = {MODIFIED_COLUMN: {"type": "stri
 A column of that name in the file gives way, with a warning where the column is known before the records are read. In
 records that already are JSON, the key is found as it is spelled here, not with escapes in it.
 """
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def gives_way(column: str) -> str:
@@ -52,7 +51,7 @@ class RemoteFile:
     @classmethod
     def unusable(cls, uri: str, fault: str) -> "RemoteFile":
         """An entry of a listing that is there and is no file to read."""
-        return cls(uri, 0, _EPOCH, None, fault)
+        return cls(uri, 0, EPOCH, None, fault)
 
     @property
     def is_closed_folder(self) -> bool:
@@ -66,8 +65,8 @@ class RemoteFile:
 
     @property
     def modified_us(self) -> int:
-        """Microseconds since the epoch, exact (no float in between)."""
-        return (self.modified_at - _EPOCH) // _MICROSECOND
+        """See core.instants.microseconds."""
+        return microseconds(self.modified_at)
 
 
 @dataclass(frozen=True, slots=True)

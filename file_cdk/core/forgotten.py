@@ -8,12 +8,13 @@ from array import array
 from base64 import b64decode, b64encode
 from bisect import bisect_left
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.instants import microseconds, of_microseconds
 
 FORGOTTEN_FIELD = "_file_cdk_forgotten"
 """In the state of a stream, beside the documented fields: other connectors pass over it."""
@@ -22,8 +23,6 @@ BYTES_PER_FILE = 22
 """Length of a file in the state: 16 bytes as base64."""
 
 _VERSION = 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Forgotten:
@@ -49,17 +48,19 @@ class Forgotten:
 
     def synced_at(self, uri: str) -> datetime | None:
         """When the latest version that was synced was modified."""
+        if not len(self):
+            return None  # as of most streams, without a hash for each file
         key = _hash(uri)
-        microseconds = self._added.get(key)
-        if microseconds is None:
+        modified_us = self._added.get(key)
+        if modified_us is None:
             place = bisect_left(self._hashes, key)
             if place == len(self._hashes) or self._hashes[place] != key:
                 return None
-            microseconds = self._times[place]
-        return _instant(microseconds)
+            modified_us = self._times[place]
+        return of_microseconds(modified_us)
 
     def add(self, uri: str, modified_at: datetime) -> None:
-        self._added[_hash(uri)] = _microseconds(modified_at)
+        self._added[_hash(uri)] = microseconds(modified_at)
 
     def to_state(self, unknown_until: tuple[datetime, str] | None = None) -> dict[str, Any]:
         """O(n log n) in what was added since the last time, O(n) otherwise."""
@@ -72,17 +73,8 @@ class Forgotten:
         data = _little_endian(self._hashes).tobytes() + _little_endian(self._times).tobytes()
         state: dict[str, Any] = {"version": _VERSION, "files": b64encode(data).decode()}
         if unknown_until is not None:
-            state["unknown_until"] = [_microseconds(unknown_until[0]), unknown_until[1]]
+            state["unknown_until"] = [microseconds(unknown_until[0]), unknown_until[1]]
         return state
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def _instant(microseconds: int) -> datetime:
-    """Raises OverflowError beyond the years 1 to 9999."""
-    return _EPOCH + microseconds * _MICROSECOND
 
 
 def _hash(uri: str) -> int:
@@ -103,7 +95,7 @@ def _parse(stored: Mapping[str, Any]) -> "tuple[array[int], array[int], tuple[da
         half = len(data) // 2
         hashes, times = _little_endian(array("Q", data[:half])), _little_endian(array("q", data[half:]))
         unknown = stored.get("unknown_until")
-        unknown_until = None if unknown is None else (_instant(unknown[0]), str(unknown[1]))
+        unknown_until = None if unknown is None else (of_microseconds(unknown[0]), str(unknown[1]))
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         raise damaged from None
     if len(hashes) != len(times) or any(left >= right for left, right in pairwise(hashes)):

@@ -3,9 +3,11 @@
 Years before 1 and after 9999 have a sign and at least four digits, as ISO 8601 asks of years beyond its own.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal()
 _SECONDS_PER_DAY = 86_400
@@ -44,6 +46,16 @@ def duration_text(value: bytes) -> str:
     months, days, milliseconds = (int.from_bytes(value[at : at + 4], "little") for at in (0, 4, 8))
     seconds, rest = divmod(milliseconds, 1000)
     return f"P{months}M{days}DT{seconds}.{rest:03}S"
+
+
+def microseconds(instant: datetime) -> int:
+    """Since the epoch, exact (no float in between). instant: aware."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def of_microseconds(count: int) -> datetime:
+    """Raises OverflowError beyond the years 1 to 9999."""
+    return EPOCH + count * _MICROSECOND
 
 
 def parse_instant(text: str) -> datetime:

@@ -83,14 +83,12 @@ class Listed:
         return place < len(self._hashes) and self._hashes[place] == number
 
     def _sort(self) -> None:
-        if not self._is_sorted:
+        if self._hashes and not self._is_sorted:
             import pyarrow as pa  # sorts without an object for each number
 
-            ordered = (
-                pa.array(memoryview(self._hashes), pa.int64()).sort() if self._hashes else pa.array([], pa.int64())
-            )
+            ordered = pa.array(memoryview(self._hashes), pa.int64()).sort()
             self._hashes = array("q")
-            self._hashes.frombytes(memoryview(ordered.buffers()[1] or b"")[: 8 * len(ordered)])
+            self._hashes.frombytes(memoryview(ordered.buffers()[1])[: 8 * len(ordered)])
             self._is_sorted = True
 
 
