@@ -16,6 +16,8 @@ examples:
   file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
   file-cdk sync orders --to shop.duckdb --max-rejects 1%
   file-cdk rejects shop.duckdb
+  file-cdk status shop.duckdb
+  file-cdk explain orders --to shop.duckdb
   file-cdk ls orders --to shop.duckdb
   file-cdk check nightly.yaml --to shop.duckdb
 """
@@ -70,6 +72,21 @@ def add_period(parser: argparse.ArgumentParser) -> None:
         help="only files modified at TIME or later: 2024-01-31, 2024-01-31T12:00:00Z (UTC)",
     )
     parser.add_argument("--until", metavar="TIME", type=moment, help="only files modified before TIME")
+
+
+def add_deletes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-delete",
+        choices=["keep", "remove"],
+        default="keep",
+        help="what becomes of loaded files that are gone from SOURCE. keep: they are counted; remove: so are their rows, "
+        "rejected records and ledger entries (default: keep)",
+    )
+    parser.add_argument(
+        "--max-deletes",
+        metavar="N|N%",
+        help="remove no file if more are gone, as a number or as a percentage of the loaded files (default: 20%%, or 10)",
+    )
 
 
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:

@@ -8,14 +8,18 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
-from file_cdk.cli.ending import ExitCode, Interruption, failure_of
+from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.cli.stdout import fill_standard_descriptors
+from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
 
 _COMMANDS: Mapping[str, str] = {
     "sync": "load files into a destination",
     "ls": "list what a sync would read, and why it would skip the rest",
+    "explain": "say what a sync would do with each file, and why",
     "check": "try whether a sync would work",
+    "status": "say what a database holds, how the last run ended, and what failed",
+    "state": "show, export, import or reset what a database has of each file",
     "rejects": "list the records that were rejected",
 }
 """Each is a module of this room with DESCRIPTION, EPILOG, `add_arguments` and `run`."""

@@ -5,40 +5,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from enum import IntEnum
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Self
 
-from file_cdk.core.errors import (
-    AccessError,
-    ConfigError,
-    DestinationError,
-    FileCdkError,
-    FileError,
-    InternalError,
-    SystemLimitError,
-    TooManyRejectsError,
-    TransientError,
-)
-
-
-class ExitCode(IntEnum):
-    """What the process says to whoever started it. The help text and docs/guide/sync.md list the same codes."""
-
-    DONE = 0
-    INTERNAL_ERROR = 1
-    USAGE = 2
-    ACCESS = 3
-    REJECTS = 4
-    FILES_FAILED = 5
-    HUNG_UP = 129
-    INTERRUPTED = 130
-    TERMINATED = 143
-
-    @property
-    def is_interruption(self) -> bool:
-        return self in _OF_SIGNALS.values()
-
+from file_cdk.core.exit_codes import ExitCode, known_error, of_error
 
 _OF_SIGNALS = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -47,21 +17,6 @@ _OF_SIGNALS = {
 }
 
 _AGAIN_AFTER_S = 0.01
-
-
-def of_error(error: FileCdkError) -> ExitCode:
-    """The code for an error that ended the whole command."""
-    match error:
-        case ConfigError():
-            return ExitCode.USAGE
-        case AccessError() | TransientError() | DestinationError() | SystemLimitError():
-            return ExitCode.ACCESS
-        case TooManyRejectsError():
-            return ExitCode.REJECTS
-        case FileError():
-            return ExitCode.FILES_FAILED
-        case _:
-            return ExitCode.INTERNAL_ERROR
 
 
 class Interruption:
@@ -148,12 +103,3 @@ def failure_of(error: BaseException, interruption: Interruption) -> Failure:
         return Failure(interruption.exit_code or ExitCode.INTERRUPTED, "interrupted", trace)
     error = known_error(error)
     return Failure(of_error(error), str(error), trace)
-
-
-def known_error(error: BaseException) -> FileCdkError:
-    """The error itself if it is one of ours; else what the machine refused, or a bug."""
-    if isinstance(error, FileCdkError):
-        return error
-    from file_cdk.core.system_limits import limit_reached  # and with it pathlib, which `--help` does without
-
-    return limit_reached(error) or InternalError.wrap(error)

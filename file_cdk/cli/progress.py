@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from file_cdk.cli.display import Display, PlainDisplay
-from file_cdk.cli.ending import ExitCode
 from file_cdk.cli.wording import duration, plural, reasons, size
-from file_cdk.core.errors import FileCdkError, RowsRefusedError, TooManyRejectsError
+from file_cdk.core.errors import FileCdkError, RowsRefusedError
 
 
 def display_for(stream: TextIO, *, quiet: bool) -> Display:
@@ -38,16 +37,12 @@ class ListingTally:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing.
-
-    files_over_limit: of files_failed, those with too many rejected records and no other fault.
-    """
+    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing."""
 
     clock: Callable[[], float] = time.monotonic
     files: int = 0
     files_loaded: int = 0
     files_failed: int = 0
-    files_over_limit: int = 0
     size_bytes: int = 0
     size_bytes_done: int = 0
     rows: int = 0
@@ -55,13 +50,6 @@ class Tally:
 
     def __post_init__(self) -> None:
         self.started_at = self.clock()
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """That of a sync that came to its end."""
-        if not self.files_failed:
-            return ExitCode.DONE
-        return ExitCode.REJECTS if self.files_over_limit == self.files_failed else ExitCode.FILES_FAILED
 
     @property
     def fraction(self) -> float:
@@ -118,7 +106,6 @@ class ProgressObserver:
         # The summary names the failed files; said here as well, each would stand twice in a log.
         self.tally.files_failed += 1
         self.tally.files_loaded -= isinstance(error, RowsRefusedError) and error.was_committed
-        self.tally.files_over_limit += isinstance(error, TooManyRejectsError)
         if self._verbose:
             what = f" {uri!r}" if uri else ""  # empty where it is not a file that failed
             self._display.line(f"{stream}: failed{what}: {error}")

@@ -7,11 +7,11 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-from file_cdk.cli.ending import ExitCode
 from file_cdk.cli.rejects import hint
 from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
+from file_cdk.core.exit_codes import ExitCode
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20

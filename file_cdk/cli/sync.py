@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_period, add_source, number
-from file_cdk.cli.ending import ExitCode, Interruption, failure_of
+from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number
+from file_cdk.cli.ending import Interruption, failure_of
+from file_cdk.core.exit_codes import ExitCode
 
 DESCRIPTION = f"""\
 Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
@@ -57,18 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
     add_period(parser)
-    parser.add_argument(
-        "--on-delete",
-        choices=["keep", "remove"],
-        default="keep",
-        help="what becomes of loaded files that are gone from SOURCE. keep: they are counted; remove: so are their rows, "
-        "rejected records and ledger entries (default: keep)",
-    )
-    parser.add_argument(
-        "--max-deletes",
-        metavar="N|N%",
-        help="remove no file if more are gone, as a number or as a percentage of the loaded files (default: 20%%, or 10)",
-    )
+    add_deletes(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
     parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
@@ -108,7 +98,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
             )
             result = sync(arguments.source, arguments.to, options, observer)
-            code = interruption.exit_code or observer.tally.exit_code
+            code = interruption.exit_code or result.exit_code
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
             failure = failure_of(exc, interruption)
             code = failure.code

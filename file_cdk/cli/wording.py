@@ -1,7 +1,7 @@
 """Numbers, file names and tables as people read them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
 _UNITS = ("kB", "MB", "GB", "TB")
@@ -39,6 +39,16 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def age(elapsed: timedelta) -> str:
+    """`42 s`, `7 min`, `5 h`, `12 days`: rounded down."""
+    seconds = max(0, int(elapsed.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 86_400 else plural(seconds // 86_400, "day")
 
 
 def instant(at: datetime) -> str:

@@ -42,43 +42,23 @@ class MaxDeletes:
         return str(self.files) if self.files is not None else f"{self.percent:g}%"
 
 
-class Listed:
-    """Every file of one listing, in 8 bytes each; what the ledger has besides is gone from the source.
-
-    What could not be listed inside counts as there: a folder that is closed to us, and an archive that is listed itself.
-    """
+class Uris:
+    """A set of uris, in 8 bytes each."""
 
     def __init__(self) -> None:
         self._hashes = array("q")
         self._is_sorted = False
-        self._archives: set[str] = set()
-        self._folders: list[str] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._hashes)
+    def __len__(self) -> int:
+        return len(self._hashes)
 
-    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
-        """As a rule that skips nothing; before those that do, since files that others skip are there."""
-        self._hashes.extend(_hash(file.uri) for file in files)
+    def add(self, uri: str) -> None:
+        self._hashes.append(_hash(uri))
         self._is_sorted = False
-        self._archives.update(file.uri for file in files if is_archive(file.uri))
-        self._folders += [file.uri for file in files if file.is_closed_folder]
-        return [None] * len(files)
 
-    def gone(self, uris: Iterable[str], matcher: Matcher) -> Iterator[str]:
-        """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
-        for uri in uris:
-            self._sort()  # only where there is something to look for
-            if not self._has(uri) and matcher.matches(uri):
-                yield uri
-
-    def _has(self, uri: str) -> bool:
-        if self._finds(_hash(uri)) or any(uri.startswith(folder) for folder in self._folders):
-            return True
-        member = split_member(uri) if self._archives else None
-        return member is not None and member[0] in self._archives
-
-    def _finds(self, number: int) -> bool:
+    def has(self, uri: str) -> bool:
+        self._sort()  # only where there is something to look for
+        number = _hash(uri)
         place = bisect_left(self._hashes, number)
         return place < len(self._hashes) and self._hashes[place] == number
 
@@ -97,6 +77,44 @@ def _hash(uri: str) -> int:
     return hash(uri.encode("utf-8", "backslashreplace"))
 
 
+class Listed:
+    """Every file of one listing; what the ledger has besides is gone from the source.
+
+    What could not be listed inside counts as there: a folder that is closed to us, and an archive that is listed itself.
+    """
+
+    def __init__(self) -> None:
+        self._files = Uris()
+        self._archives: set[str] = set()
+        self._folders: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._files)
+
+    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        """As a rule that skips nothing; before those that do, since files that others skip are there."""
+        for file in files:
+            self.add(file)
+        return [None] * len(files)
+
+    def add(self, file: RemoteFile) -> None:
+        self._files.add(file.uri)
+        if is_archive(file.uri):
+            self._archives.add(file.uri)
+        if file.is_closed_folder:
+            self._folders.append(file.uri)
+
+    def gone(self, uris: Iterable[str], matcher: Matcher) -> Iterator[str]:
+        """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""
+        return (uri for uri in uris if not self._has(uri) and matcher.matches(uri))
+
+    def _has(self, uri: str) -> bool:
+        if self._files.has(uri) or any(uri.startswith(folder) for folder in self._folders):
+            return True
+        member = split_member(uri) if self._archives else None
+        return member is not None and member[0] in self._archives
+
+
 @dataclass(frozen=True, slots=True)
 class Gone:
     """How many loaded files are gone from the source, and how many of them were removed from the table."""
@@ -106,13 +124,22 @@ class Gone:
 
 
 def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDelete, limit: MaxDeletes) -> Gone:
-    """Raises DeletesRefusedError where more are gone than may be removed, or all: then none is."""
+    """Raises what `check_deletes` does; then none is removed."""
     loaded = gone = 0
     for part in table.loaded():
         loaded += len(part)
         gone += sum(1 for _ in listed.gone(part, matcher))
     if then == "keep" or not gone:
         return Gone(gone)
+    check_deletes(listed, gone, loaded, limit)
+    for part in table.loaded():
+        if uris := list(listed.gone(part, matcher)):
+            table.remove(uris)
+    return Gone(gone, gone)
+
+
+def check_deletes(listed: Listed, gone: int, loaded: int, limit: MaxDeletes) -> None:
+    """Raises DeletesRefusedError where more are gone than may be removed, or all."""
     if not listed:
         raise DeletesRefusedError(
             f"the listing of the source is empty, and {gone:,} loaded files would be removed: none was",
@@ -126,7 +153,3 @@ def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDe
             gone=gone,
             remedy=f"Check the source. To remove them, sync with --max-deletes {gone}",
         )
-    for part in table.loaded():
-        if uris := list(listed.gone(part, matcher)):
-            table.remove(uris)
-    return Gone(gone, gone)

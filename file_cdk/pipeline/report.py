@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from file_cdk.core.errors import FileCdkError, InternalError
+from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsError
+from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.engine.ordering import FileTally
@@ -47,6 +48,8 @@ class StreamResult:
     """Loaded files that are gone from the source."""
     removed: int = 0
     """Those of them that were removed."""
+    over_limit: int = 0
+    """Of the files that failed, those that had too many rejected records and no other fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ class SyncResult:
     streams: tuple[StreamResult, ...]
     seconds: float
     failures: tuple[FileCdkError, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return of_files(
+            sum(stream.files_failed for stream in self.streams), sum(stream.over_limit for stream in self.streams)
+        )
 
 
 MAX_FAILURES = 1000
@@ -93,6 +102,7 @@ class StreamReport:
     several: bool = False
     files_read: int = 0
     files_failed: int = 0
+    over_limit: int = 0
     rows: int = 0
     rejected: int = 0
     size_bytes: int = 0
@@ -110,6 +120,7 @@ class StreamReport:
             self.rejected,
             self.gone.files,
             self.gone.removed,
+            self.over_limit,
         )
 
     def warn(self, message: str) -> None:
@@ -147,6 +158,7 @@ class StreamReport:
 
     def _failed(self, uri: str, error: FileCdkError) -> None:
         self.files_failed += 1
+        self.over_limit += isinstance(error, TooManyRejectsError)
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
         self.observer.file_failed(self.stream, uri, error)

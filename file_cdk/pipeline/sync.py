@@ -38,6 +38,7 @@ from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
+from file_cdk.pipeline.run_log import recorded
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
 
@@ -107,8 +108,11 @@ def sync(
         opened.callback(target.close)
         opened.callback(executors.close)
         several = len(streams) > 1
+        reports: list[StreamReport] = []
+        opened.enter_context(recorded(target, fspath(source), options, reports, results))
         for stream in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
+            reports.append(report)
             stream = replace(stream, since=options.since, until=options.until)
             results.append(_StreamSync(stream, target, executors, options, report).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from file_cdk.cli.arguments import EXIT_CODES
-from file_cdk.cli.ending import ExitCode, of_error
 from file_cdk.core import errors
+from file_cdk.core.exit_codes import ExitCode, of_error
 
 
 @pytest.mark.parametrize(

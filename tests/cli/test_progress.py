@@ -3,7 +3,7 @@ from typing import Self
 
 from file_cdk.cli.display import Progress
 from file_cdk.cli.progress import ProgressObserver, Tally
-from file_cdk.core.errors import MalformedRecordError, TooManyRejectsError
+from file_cdk.core.errors import MalformedRecordError
 
 
 class Notes:
@@ -66,11 +66,3 @@ def test_verbose_names_every_file() -> None:
         "warning: flights: column 'delay' is text now",
         "flights: failed 'b.csv': 2 fields, not 3 (file 'b.csv', row 7)",
     ]
-
-
-def test_files_over_the_limit_are_counted_apart() -> None:
-    tally = Tally()
-    observer = ProgressObserver(Notes(), tally)
-    a_sync(observer)
-    observer.file_failed("flights", "c.csv", TooManyRejectsError("3 records rejected", uri="c.csv", rejected=3))
-    assert (tally.files_failed, tally.files_over_limit) == (2, 1)

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.cli.ending import ExitCode
 from file_cdk.cli.summary import (
     failure_lines,
     files_failed,
@@ -14,6 +13,7 @@ from file_cdk.cli.summary import (
     write_summary,
 )
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, MalformedRecordError, TooManyRejectsError
+from file_cdk.core.exit_codes import ExitCode
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
 

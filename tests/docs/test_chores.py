@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.cli.ending import ExitCode
+from file_cdk.core.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,10 @@ from pathlib import Path
 import duckdb
 
 from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
+from file_cdk.destinations.duckdb import asking, runs
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused, shared_table
@@ -86,13 +88,12 @@ class DuckDBDestination:
     def table(self, table: TableName) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
         ConfigError when the table holds files of another origin, or from outside of the folder."""
-        if self._session is None:
-            raise InternalError("the destination is not open")
+        session = self._opened()
         if table.stream not in self._tables:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
                     raise shared_table(other, table.stream, self.path)
-            ledger = Ledger(self._session, self.run, table.stream)
+            ledger = Ledger(session, self.run, table.stream)
             self._tables[table.stream] = DuckDBTable(ledger, table, self._limits, self._begins)
         return self._tables[table.stream]
 
@@ -101,6 +102,18 @@ class DuckDBDestination:
         if self._writing is not None and self._writing is not table:
             self._writing.write_waiting()
         self._writing = table
+
+    def begin_run(self, version: str, source: str, options: str) -> None:
+        """See core.ledger.RunLog."""
+        runs.begin(self._opened(), self.run, version, source, options)
+
+    def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
+        runs.end(self._opened(), self.run, exit_code, error, counts)
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise InternalError("the destination is not open")
+        return self._session
 
     def check(self) -> bool:
         """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
@@ -116,6 +129,24 @@ class DuckDBDestination:
 
     def rejected(self, stream: str | None = None) -> int:
         return count_rejected(self.path, stream)
+
+    def streams(self, stream: str | None = None) -> Sequence[StreamStatus]:
+        """See core.ledger.LedgerKeeper, also for what follows."""
+        return asking.streams(self.path, stream)
+
+    def runs(self, limit: int) -> Sequence[Run]:
+        return asking.runs(self.path, limit)
+
+    def entries(
+        self, stream: str | None = None, url: str | None = None, *, failed: bool = False
+    ) -> Iterator[LedgerEntry]:
+        return asking.entries(self.path, stream, url, failed=failed)
+
+    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
+        return asking.mismatches(self.path, stream, repair=repair)
+
+    def reset(self, stream: str, urls: Sequence[str] = ()) -> int:
+        return asking.reset(self.path, stream, urls)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a

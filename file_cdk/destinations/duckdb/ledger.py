@@ -3,7 +3,8 @@
 `_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
 `failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
 row of an older version alone, since its rows stay; the next successful load replaces both. `rejected` counts the records
-that were left out; rejects.py has the first of them. Times are UTC.
+that were left out; rejects.py has the first of them. `size_bytes` is null where the file is to be loaded again, whatever
+its version is. Times are UTC.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
@@ -23,6 +24,7 @@ from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened
 from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, literal, quoted
 from file_cdk.destinations.duckdb.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
+from file_cdk.destinations.duckdb.runs import RUNS, RUNS_LAYOUT
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
 
 FILES = "_file_cdk_files"
@@ -48,6 +50,7 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
     # Where the files of a stream come from: their urls are relative to it.
     STREAMS: {"stream": "VARCHAR", "source": "VARCHAR"},
     REJECTS: REJECTS_LAYOUT,
+    RUNS: RUNS_LAYOUT,
 }
 
 _US = pa.timestamp("us")

@@ -14,9 +14,9 @@ from typing import Any
 
 import duckdb
 
-from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.run_folder import run_folder
+from file_cdk.destinations.duckdb.asking import check_tables, open_session, spelled
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import checked_layout
@@ -26,22 +26,16 @@ from file_cdk.destinations.duckdb.ledger import (
     STREAMS,
     Ledger,
     create_table,
-    layouts_found,
     ledger_tables,
 )
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.runs import RUNS
 from file_cdk.destinations.duckdb.session import INPUT, Session
 
 _DOING = "reading the ledger"
 _SETTINGS: Settings = {"threads": 1}
 _ROWS_AT_ONCE = 100_000
-
-
-def _session(path: str, connection: duckdb.DuckDBPyConnection) -> Session:
-    with translating(path, "opening"):
-        return Session(path, connection, MemoryBudget(connection))
 
 
 @contextmanager
@@ -63,8 +57,8 @@ def known_files(path: str, table: TableName) -> Iterator[Known]:
 def _copy_entries(path: str, table: TableName, target: Session) -> None:
     """Those of the files that are loaded, if there is a table that their rows are in."""
     with closing(open_to_read(path, _SETTINGS)) as connection:
-        session = _session(path, connection)
-        if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS}:
+        session = open_session(path, connection)
+        if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS, RUNS}:
             return  # the next sync makes what is missing
         layout = checked_layout(Ledger(session, "", table.stream), table)  # refuses what a sync would refuse
         with translating(path, _DOING):
@@ -87,7 +81,7 @@ def check_database(path: str) -> bool:
                 connection.execute("CHECKPOINT")
             remove(path)
         else:
-            ledger_tables(_session(path, connection), _DOING)
+            ledger_tables(open_session(path, connection), _DOING)
     if empty is not None:
         Path(path).touch(mode=empty.st_mode)
     return not absent
@@ -155,38 +149,9 @@ def _open(path: str, stream: str | None) -> tuple[duckdb.DuckDBPyConnection, str
     """The database, and the stream as it spells it."""
     connection = open_to_read(path, _REJECTS_SETTINGS)
     try:
-        session = _session(path, connection)
-        _check_tables(session)
-        return connection, None if stream is None else _spelled(session, stream)
+        session = open_session(path, connection)
+        check_tables(session, (REJECTS, FILES, STREAMS))
+        return connection, None if stream is None else spelled(session, stream)
     except BaseException:
         connection.close()
         raise
-
-
-def _check_tables(session: Session) -> None:
-    found = layouts_found(session, _READING_REJECTS)
-    for table in (REJECTS, FILES, STREAMS):
-        if table not in found:
-            raise DestinationError(
-                f"DuckDB database {session.path!r} has no table {table!r}",
-                remedy="Name a database that file-cdk sync has written; the next sync into it makes what is missing",
-            )
-        if found[table] != LAYOUTS[table]:
-            raise DestinationError(
-                f"table {table!r} in DuckDB database {session.path!r} has other columns than this version reads",
-                remedy="Use the version of file_cdk that wrote it",
-            )
-
-
-def _spelled(session: Session, stream: str) -> str:
-    names = session.run(
-        _READING_REJECTS,
-        f"SELECT stream FROM {FILES} UNION SELECT stream FROM {STREAMS} UNION SELECT stream FROM {REJECTS} ORDER BY 1",
-    )
-    for (name,) in names:
-        if folded(name) == folded(stream):
-            return str(name)
-    loaded = ", ".join(repr(name) for (name,) in names) or "none"
-    raise ConfigError(
-        f"no sync loaded a table {stream!r} in DuckDB database {session.path!r}", remedy=f"Loaded are: {loaded}"
-    )

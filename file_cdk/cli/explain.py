@@ -1,0 +1,120 @@
+"""`file-cdk explain`: what a sync would do with each file, and why, as a table for a person or as JSON lines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from file_cdk.cli.arguments import SOURCES, add_deletes, add_period, add_source
+from file_cdk.cli.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.ending import Interruption
+from file_cdk.cli.stdout import write_lines
+from file_cdk.cli.wording import escaped, instant, size, table_lines
+from file_cdk.core.exit_codes import ExitCode
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.pipeline.explaining import ExplainedFile, Explanation
+
+DESCRIPTION = f"""\
+Says of each file of SOURCE, and of each that DEST has loaded, what a sync would do with it and why: read it, replace its rows,
+skip it, remove it, or keep it though it is gone from SOURCE. No file is read, and DEST is not changed.
+
+{SOURCES}"""
+
+EPILOG = """\
+examples:
+  file-cdk explain orders --to shop.duckdb
+  file-cdk explain orders --to shop.duckdb --on-delete remove
+  file-cdk explain orders --to shop.duckdb --json | jq -r 'select(.decision == "replace") | .uri'
+
+exit codes:
+  0    told
+  2    wrong usage or configuration
+  3    the source cannot be reached or listed, or the database cannot be read
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
+"""
+
+_HEADINGS = ("modified", "size", "decision", "why", "uri")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_source(parser, "what to look at (see above)")
+    parser.add_argument(
+        "--to", metavar="DEST", required=True, help="the database of the sync; it is read, never changed"
+    )
+    add_period(parser)
+    add_deletes(parser)
+    parser.add_argument("--json", action="store_true", help="a JSON object per line, with exact sizes, times and names")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no summary or warnings")
+    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+
+
+def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
+    """Tells on stdout; a summary and warnings go to stderr."""
+    from file_cdk.pipeline.deletes import MaxDeletes
+    from file_cdk.pipeline.explaining import explanations_of
+    from file_cdk.pipeline.inspection import InspectionOptions
+
+    display = PlainDisplay(sys.stderr)
+    with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
+        options = InspectionOptions(
+            filetype=arguments.format,
+            stream=arguments.table,
+            connector=arguments.connector,
+            destination=arguments.to,
+            since=arguments.since,
+            until=arguments.until,
+        )
+        limit = MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes)
+        explanations = explanations_of(arguments.source, options, arguments.on_delete, limit)
+        files = (file for explanation in explanations for file in explanation.files())
+        written = write_lines(map(_json_line, files) if arguments.json else _table_lines(explanations, files))
+        if written and not arguments.quiet:
+            for line in _summary(explanations):
+                display.line(line)
+    return ExitCode.DONE
+
+
+def _table_lines(explanations: "Sequence[Explanation]", files: "Iterator[ExplainedFile]") -> Iterator[str]:
+    if len(explanations) > 1:
+        rows = ((escaped(file.stream), *_cells(file)) for file in files)
+        return table_lines(("stream", *_HEADINGS), rows, right=("size",))
+    return table_lines(_HEADINGS, map(_cells, files), right=("size",))
+
+
+def _summary(explanations: "Sequence[Explanation]") -> Iterator[str]:
+    for each in explanations:
+        counts = ", ".join(f"{count:,} to {decision}" for decision, count in each.counts.items())
+        yield f"{each.name}: {counts or 'no files'}"
+        if each.refused is not None:
+            yield f"warning: {each.name}: {each.refused}"
+        for warning in each.inspection.warnings():
+            yield f"warning: {each.name}: {warning}"
+
+
+def _cells(each: "ExplainedFile") -> tuple[str, ...]:
+    file = each.file
+    return (
+        "" if file is None else file.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+        "" if file is None else size(file.size_bytes),
+        each.decision,
+        each.why,
+        escaped(each.uri),
+    )
+
+
+def _json_line(each: "ExplainedFile") -> str:
+    file = each.file
+    return json.dumps(
+        {
+            "stream": each.stream,
+            "uri": each.uri,
+            "size_bytes": None if file is None else file.size_bytes,
+            "modified_at": None if file is None else instant(file.modified_at),
+            "etag": None if file is None else file.etag,
+            "decision": each.decision,
+            "why": each.why,
+        }
+    )

@@ -1,0 +1,197 @@
+"""`file-cdk status`: what a database holds by its ledger, how runs ended, what failed, and whether the rows are still there."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from file_cdk.cli.arguments import number
+from file_cdk.cli.ending import Interruption
+from file_cdk.cli.stdout import write_lines
+from file_cdk.cli.wording import age, duration, escaped, instant, plural, table_lines
+from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
+
+DESCRIPTION = """\
+Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; and how the last
+run ended. It is opened to read only, but for --repair.
+
+--verify counts the rows of each file in the tables and compares them with the ledger. What was deleted or added by hand is
+told; --repair sees to it that the next sync loads those files again in place of what is there.
+"""
+
+EPILOG = """\
+examples:
+  file-cdk status shop.duckdb
+  file-cdk status shop.duckdb --runs 10
+  file-cdk status shop.duckdb --verify --table orders
+  file-cdk status shop.duckdb --json | jq '.streams[] | {stream, files, failed}'
+
+exit codes:
+  0    told; with --verify: every file has the rows that it should have, or will have again after --repair and a sync
+  2    wrong usage, or no such table
+  3    the database cannot be opened or read, or no sync made it
+  5    --verify found files whose rows are missing or too many
+"""
+
+_HEADINGS = ("table", "files", "rows", "rejected", "failed", "newest file", "age", "last loaded")
+_NUMBERS = ("files", "rows", "rejected", "failed", "age")
+_RUN_HEADINGS = ("started", "took", "ended", "read", "failed", "rows", "source", "run")
+_RUN_NUMBERS = ("took", "read", "failed", "rows")
+_SHOWN = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", metavar="DATABASE", help="what --to was for the sync: x.duckdb, or duckdb:///x.db")
+    parser.add_argument("--table", "--stream", metavar="NAME", help="only this table")
+    parser.add_argument(
+        "--runs", metavar="N", type=number(), default=1, help="how many runs to show, the last first (default: 1)"
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="count the rows of each file, and compare with the ledger"
+    )
+    parser.add_argument(
+        "--repair", action="store_true", help="as --verify; and have the next sync load again what does not agree"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, with exact sizes, times and names")
+
+
+def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
+    """Tells on stdout."""
+    from file_cdk.pipeline.explaining import ledger_keeper
+
+    ledger = ledger_keeper(arguments.database)
+    streams = ledger.streams(arguments.table)
+    runs = ledger.runs(arguments.runs)
+    failed = ledger.entries(arguments.table and streams[0].stream, failed=True)
+    wrong: Sequence[Mismatch] | None = None
+    if arguments.verify or arguments.repair:
+        wrong = ledger.mismatches(arguments.table, repair=arguments.repair)
+    if arguments.json:
+        lines = iter([_document(streams, runs, list(failed), wrong)])
+    else:
+        lines = _lines(streams, runs, failed, wrong, repaired=arguments.repair)
+    write_lines(lines)
+    return ExitCode.FILES_FAILED if wrong and not arguments.repair else ExitCode.DONE
+
+
+def _lines(
+    streams: Sequence[StreamStatus],
+    runs: Sequence[Run],
+    failed: Iterator[LedgerEntry],
+    wrong: Sequence[Mismatch] | None,
+    *,
+    repaired: bool,
+) -> Iterator[str]:
+    if not streams:
+        yield "no table was loaded"
+    yield from table_lines(_HEADINGS, map(_cells, streams), right=_NUMBERS)
+    for stream in streams:
+        if stream.again:
+            yield f"{stream.stream}: the next sync loads {plural(stream.again, 'file')} again"
+    if runs:
+        yield ""
+        yield from table_lines(_RUN_HEADINGS, map(_run_cells, runs), right=_RUN_NUMBERS)
+        for each in runs:
+            if each.error is not None:
+                yield f"run {each.name} ended early: {escaped(each.error)}"
+    several = len(streams) > 1
+    shown = [
+        f"failed: {f'{escaped(entry.stream)}: ' if several else ''}{escaped(entry.error or entry.url)}"
+        for entry in islice(failed, _SHOWN)
+    ]
+    if shown:
+        yield ""
+        yield from shown
+        if (more := sum(stream.failed for stream in streams) - len(shown)) > 0:
+            yield f"and {plural(more, 'more file')} failed"
+    if wrong is not None:
+        yield ""
+        yield from _verified(streams, wrong, repaired=repaired)
+
+
+def _cells(stream: StreamStatus) -> tuple[str, ...]:
+    return (
+        escaped(stream.stream),
+        f"{stream.files:,}",
+        f"{stream.rows:,}",
+        f"{stream.rejected:,}",
+        f"{stream.failed:,}",
+        _second(stream.newest_at),
+        "" if stream.newest_at is None else age(datetime.now(UTC) - stream.newest_at),
+        _second(stream.loaded_at),
+    )
+
+
+def _run_cells(each: Run) -> tuple[str, ...]:
+    took = "" if each.ended_at is None else duration((each.ended_at - each.started_at).total_seconds())
+    ended = "not ended: at work, or killed" if each.ended_at is None else _ending(each)
+    counts = each.counts
+    return (
+        _second(each.started_at),
+        took,
+        ended,
+        f"{counts.files_read:,}",
+        f"{counts.files_failed:,}",
+        f"{counts.rows:,}",
+        escaped(each.source),
+        each.name,
+    )
+
+
+def _ending(each: Run) -> str:
+    return (each.error or "early") if each.exit_code is None else f"exit code {each.exit_code}"
+
+
+def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, repaired: bool) -> Iterator[str]:
+    if not wrong:
+        files = sum(stream.files for stream in streams)
+        yield f"verified: the rows of {plural(files, 'file')} are there, and no others"
+        return
+    for each in wrong[:_SHOWN]:
+        whose = f"{escaped(each.stream)}: "
+        if each.url is None:
+            yield f"{whose}{plural(each.present, 'row')} of no file, which stay until somebody deletes them"
+        elif each.expected is None:
+            yield f"{whose}{escaped(each.url)}: {plural(each.present, 'row')} of a file that the ledger does not have as loaded"
+        else:
+            yield f"{whose}{escaped(each.url)}: {plural(each.present, 'row')}, where {each.expected:,} were loaded"
+    if (more := len(wrong) - _SHOWN) > 0:
+        yield f"and {plural(more, 'more file')}"
+    again = sum(each.expected is not None for each in wrong)
+    removed = sum(each.expected is None and each.url is not None for each in wrong)
+    if repaired:
+        gone = f"; removed: rows of {plural(removed, 'file')} that the ledger does not have" if removed else ""
+        yield f"repaired: the next sync loads {plural(again, 'file')} again{gone}"
+    elif again or removed:
+        yield "see to it with --repair, and sync again"
+
+
+def _document(
+    streams: Sequence[StreamStatus],
+    runs: Sequence[Run],
+    failed: Sequence[LedgerEntry],
+    wrong: Sequence[Mismatch] | None,
+) -> str:
+    return json.dumps(
+        {
+            "streams": [asdict(each) for each in streams],
+            "runs": [{**asdict(each), "options": json.loads(each.options)} for each in runs],
+            "failed": [asdict(each) for each in failed],
+            "mismatches": None if wrong is None else [asdict(each) for each in wrong],
+        },
+        default=_plain,
+        indent=2,
+    )
+
+
+def _plain(value: Any) -> str:
+    assert isinstance(value, datetime)
+    return instant(value)
+
+
+def _second(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,120 @@
+"""What a destination's ledger can be asked, and told, besides what a sync needs: its streams, files and runs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """What a run did, over all its streams. rejected: records, in files that were loaded."""
+
+    files_read: int = 0
+    files_failed: int = 0
+    files_skipped: int = 0
+    files_removed: int = 0
+    rows: int = 0
+    rejected: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One sync. Times are UTC; ended_at: None while it goes on, and for ever where it was killed. exit_code: as `file-cdk sync`
+    has it; None of a run that did not come to its end by itself. error: what ended it early. source: without passwords.
+    options: those that are not the default, as a JSON object."""
+
+    name: str
+    started_at: datetime
+    version: str
+    source: str
+    options: str
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    counts: RunCounts = RunCounts()
+
+
+@runtime_checkable
+class RunLog(Protocol):
+    """What an open Destination may do besides: keep a record of each run."""
+
+    def begin_run(self, version: str, source: str, options: str) -> None:
+        """Durable when it returns. See Run."""
+
+    def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
+        """Of the run that was begun last."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One file version, as the ledger has it. status: `loaded`, or `failed` with an error. rows, rejected: None of a version
+    that failed before they were counted. size_bytes: None where the file is to be loaded again whatever its version."""
+
+    stream: str
+    url: str
+    modified_at: datetime
+    size_bytes: int | None
+    etag: str | None
+    rows: int | None
+    rejected: int | None
+    status: str
+    error: str | None
+    loaded_at: datetime
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """files, rows, rejected, size_bytes: of the versions that are loaded. failed: files whose latest version is not.
+    newest_at: when the newest of the loaded files was modified; loaded_at, run: when, and by which run, the last entry was made.
+    again: loaded files that the next sync loads again."""
+
+    stream: str
+    source: str | None
+    files: int
+    rows: int
+    rejected: int
+    size_bytes: int
+    failed: int
+    again: int
+    newest_at: datetime | None
+    loaded_at: datetime | None
+    run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A file whose rows in the table are not as many as the ledger has. expected: None where the ledger has no such file as
+    loaded; url: None for rows that are of no file."""
+
+    stream: str
+    url: str | None
+    expected: int | None
+    present: int
+
+
+@runtime_checkable
+class LedgerKeeper(Protocol):
+    """What a Destination may do besides: answer for its ledger, and correct it, while it is not open. Each raises
+    DestinationError when it cannot be read or no sync made it, and ConfigError when it holds no such stream."""
+
+    def streams(self, stream: str | None = None) -> Sequence[StreamStatus]:
+        """By name."""
+
+    def runs(self, limit: int) -> Sequence[Run]:
+        """The last ones, the latest first."""
+
+    def entries(
+        self, stream: str | None = None, url: str | None = None, *, failed: bool = False
+    ) -> Iterator[LedgerEntry]:
+        """By stream and url; failed: only of versions that failed. None of what does not exist. Memory is bounded."""
+
+    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
+        """By stream and url. repair: their files are to be loaded again by the next sync, which replaces what is there of them;
+        rows of files that the ledger does not have as loaded are removed; rows of no file stay."""
+
+    def reset(self, stream: str, urls: Sequence[str] = ()) -> int:
+        """These files, or all, are to be loaded again by the next sync, which replaces their rows; until then the rows stay.
+        Failures are forgotten. Answers how many loaded files there are of these."""
