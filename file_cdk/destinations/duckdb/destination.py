@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
+from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
 
@@ -49,6 +50,7 @@ class DuckDBDestination:
         self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
         self._limits = limits or WriteLimits()
+        self._lock: RunLock | None = None
         self._session: Session | None = None
         self._created = False
         self._tables: dict[str, DuckDBTable] = {}
@@ -59,7 +61,15 @@ class DuckDBDestination:
         return ArrowIpcEncoder()
 
     def open(self) -> None:
-        """Creates the file if it is missing or empty. Raises DestinationError."""
+        """Creates the file if it is missing or empty. Raises DestinationError; DestinationInUseError names who has it open."""
+        self._lock = RunLock.hold(self.path, self.run)
+        try:
+            self._session = self._opened()
+        except BaseException:
+            self._release()
+            raise
+
+    def _opened(self) -> Session:
         settings: Settings = {
             "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
@@ -81,7 +91,7 @@ class DuckDBDestination:
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
-        self._session = session
+        return session
 
     def table(self, table: TableName) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
@@ -126,8 +136,14 @@ class DuckDBDestination:
         self._writing = None
         if session is None:
             return
+        try:
+            self._close(session, tables.values())
+        finally:
+            self._release()
+
+    def _close(self, session: Session, tables: Iterable[DuckDBTable]) -> None:
         first: DestinationError | None = None
-        for table in tables.values():
+        for table in tables:
             try:
                 table.close()
             except DestinationError as exc:
@@ -146,6 +162,11 @@ class DuckDBDestination:
             first = first or translated(exc, self.path, "closing")
         if first is not None:
             raise first
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def _remove_if_unused(self, session: Session) -> None:
         """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""
