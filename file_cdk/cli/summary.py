@@ -12,6 +12,7 @@ from file_cdk.cli.rejects import hint
 from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
+from file_cdk.core.system_limits import reason_and_remedy
 from file_cdk.core.whole_file import remove_old, write_whole
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
@@ -153,7 +154,7 @@ def write_summary(target: str, text: str) -> None:
     try:
         write_whole(Path(target), text.encode())
     except OSError as exc:
-        raise DestinationError(f"cannot write the summary {target!r}: {exc.strerror}") from exc
+        raise _not_written(f"the summary {target!r}", exc) from exc
 
 
 def _write_to_stdout(text: str) -> None:
@@ -162,4 +163,9 @@ def _write_to_stdout(text: str) -> None:
         sys.stdout.flush()
     except OSError as exc:
         discard(sys.stdout)
-        raise DestinationError(f"cannot write the summary to stdout: {exc.strerror}") from exc
+        raise _not_written("the summary to stdout", exc) from exc
+
+
+def _not_written(what: str, cause: OSError) -> DestinationError:
+    reason, remedy = reason_and_remedy(cause)
+    return DestinationError(f"cannot write {what}: {reason}", remedy=remedy)

@@ -136,7 +136,7 @@ def test_a_reader_never_sees_a_part_and_a_kill_leaves_none(tmp_path: Path) -> No
     with subprocess.Popen([sys.executable, "-c", _KILLED, str(path)], stdout=subprocess.PIPE, text=True) as writing:
         assert writing.stdout is not None
         assert writing.stdout.readline() == "writing\n"
-        seen = set()
+        seen: set[bytes] = set()
         while len(seen) < 5:
             if path.exists():
                 data = path.read_bytes()

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def started(folder: Path, database: Path, *options: str) -> "subprocess.Popen[str]":
-    command = [BIN / "file-cdk", "sync", folder, "--to", database, "--workers", "0", *options]
+    command: list[str | Path] = [BIN / "file-cdk", "sync", folder, "--to", database, "--workers", "0", *options]
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -80,7 +80,7 @@ def test_syncs_that_start_at_once_take_turns(folder: Path, tmp_path: Path) -> No
 def test_files_that_come_while_syncs_take_turns_are_loaded_once(folder: Path, tmp_path: Path) -> None:
     database = tmp_path / "x.duckdb"
     held_back = [path.rename(tmp_path / path.name) for path in sorted(folder.iterdir())[::2]]
-    runs = []
+    runs: list[subprocess.Popen[str]] = []
     for path in held_back:
         if len(runs) < 5:
             runs.append(started(folder, database, "--wait", "90"))
