@@ -12,6 +12,7 @@ from file_cdk.core.errors import (
     AccessError as AccessError,
     ConfigError as ConfigError,
     DestinationError as DestinationError,
+    DestinationInUseError as DestinationInUseError,
     FileAccessError as FileAccessError,
     FileCdkError as FileCdkError,
     FileChangedError as FileChangedError,

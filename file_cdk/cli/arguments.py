@@ -27,7 +27,8 @@ exit codes:
   0    everything selected was loaded (or had been already)
   1    internal error: a bug in file_cdk or in a plug-in
   2    wrong usage or configuration; nothing was read
-  3    the source or the destination cannot be reached, opened or written, or the system lacks memory, open files or processes
+  3    the source or the destination cannot be reached, opened or written (another run may have it open: --wait), or the
+       system lacks space, memory, open files or processes
   4    some files have more rejected records than --max-rejects allows; all others are loaded
   5    some files failed otherwise; all others are loaded, and the next run tries the failed ones again
   130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP): files already committed stay

@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(error: BaseException, interruption: Interruption, *, verbose: bool) -> ExitCode:
     failure = failure_of(error, interruption)
-    if lines := list(failure.lines(verbose=verbose)):
+    lines = list(failure.lines(verbose=verbose))
+    if failure.code.is_interruption:
+        lines.append("interrupted")
+    if lines:
         from file_cdk.cli.display import PlainDisplay
 
         display = PlainDisplay(sys.stderr)

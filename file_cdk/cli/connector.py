@@ -64,10 +64,12 @@ def _run(
 ) -> int:
     try:
         return interruption.exit_code or command(connector, arguments, out_fd)
-    except OutputClosedError:
+    except OutputClosedError as exc:
+        _log.error("%s", exc)
         return ExitCode.INTERNAL_ERROR
     except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
         if interruption.exit_code is not None or isinstance(exc, KeyboardInterrupt):
+            PlainDisplay(sys.stderr).line("interrupted: the next read goes on from the last state")
             return interruption.exit_code or ExitCode.INTERRUPTED
         _log.debug("the command failed", exc_info=exc)
         return _report(exc, out_fd)

@@ -10,12 +10,15 @@ from file_cdk.core.errors import DestinationError
 
 
 def fill_standard_descriptors() -> None:
-    """Opens those that are closed on nothing: else a database would get one, and whatever is printed would go into it."""
+    """Opens those that are closed on nothing: else a database would get one, and whatever is printed would go into it.
+
+    What is written to stdout then fails as if it were closed still; what is said on stderr goes nowhere.
+    """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+            os.open(os.devnull, os.O_RDWR if fd == 2 else os.O_RDONLY)  # takes the lowest that is free
     for name, fd in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(fd, "w", closefd=False))
@@ -58,4 +61,7 @@ def _put(stdout: TextIO, text: str) -> None:
         raise _NobodyReadsError from exc
     except OSError as exc:
         discard(stdout)
-        raise DestinationError(f"cannot write to stdout: {exc.strerror}") from exc
+        from file_cdk.core.system_limits import reason_and_remedy  # and with it pathlib, which `--help` does without
+
+        reason, remedy = reason_and_remedy(exc)
+        raise DestinationError(f"cannot write to stdout: {reason}", remedy=remedy) from exc

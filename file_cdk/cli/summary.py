@@ -12,6 +12,8 @@ from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.system_limits import reason_and_remedy
+from file_cdk.core.whole_file import remove_old, write_whole
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20
@@ -139,7 +141,7 @@ def forget_old_summary(target: str) -> None:
     if not path.parent.is_dir():
         raise ConfigError(f"no folder for the summary {str(path)!r}", remedy="Create it, or choose another path")
     try:
-        path.unlink(missing_ok=True)
+        remove_old(path)
     except OSError as exc:
         raise ConfigError(f"cannot replace the summary {str(path)!r}: {exc.strerror}") from exc
 
@@ -149,14 +151,10 @@ def write_summary(target: str, text: str) -> None:
     if target == "-":
         _write_to_stdout(text)
         return
-    path = Path(target)
-    draft = path.with_name(path.name + ".part")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        write_whole(Path(target), text.encode())
     except OSError as exc:
-        draft.unlink(missing_ok=True)
-        raise DestinationError(f"cannot write the summary {str(path)!r}: {exc.strerror}") from exc
+        raise _not_written(f"the summary {target!r}", exc) from exc
 
 
 def _write_to_stdout(text: str) -> None:
@@ -165,4 +163,9 @@ def _write_to_stdout(text: str) -> None:
         sys.stdout.flush()
     except OSError as exc:
         discard(sys.stdout)
-        raise DestinationError(f"cannot write the summary to stdout: {exc.strerror}") from exc
+        raise _not_written("the summary to stdout", exc) from exc
+
+
+def _not_written(what: str, cause: OSError) -> DestinationError:
+    reason, remedy = reason_and_remedy(cause)
+    return DestinationError(f"cannot write {what}: {reason}", remedy=remedy)

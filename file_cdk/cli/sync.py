@@ -59,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_period(parser)
     add_deletes(parser)
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=number("number of seconds"),
+        default=0,
+        help="how long to wait for another sync, or whatever else has DEST open (default: 0)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
     parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
@@ -95,6 +102,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 since=arguments.since,
                 until=arguments.until,
                 on_delete=arguments.on_delete,
+                wait_s=arguments.wait,
                 max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
             )
             result = sync(arguments.source, arguments.to, options, observer)

@@ -206,6 +206,10 @@ class DestinationError(FileCdkError):
     """The destination cannot be opened or written."""
 
 
+class DestinationInUseError(DestinationError):
+    """Something else has the destination open, which may pass."""
+
+
 class SystemLimitError(FileCdkError):
     """The machine, or a limit set for the process, does not let the program go on: memory, open files, processes, space."""
 

@@ -318,7 +318,8 @@ class Destination(Protocol):
     def encoder(self) -> Encoder: ...
 
     def open(self) -> None:
-        """Raises DestinationError when it cannot be written, before any file is read."""
+        """Raises DestinationError when it cannot be written, before any file is read; DestinationInUseError when another run
+        has it open, for which `--wait` tries again."""
 
     def table(self, table: TableName) -> StreamTable:
         """Raises ConfigError when it holds files of another origin, or from outside of the folder."""

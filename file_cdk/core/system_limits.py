@@ -36,6 +36,14 @@ def limit_reached(cause: BaseException) -> SystemLimitError | None:
     return None
 
 
+def reason_and_remedy(cause: OSError) -> tuple[str, str | None]:
+    """What there is to say of something that could not be read or written."""
+    if cause.errno == errno.EBADF:
+        return "it is closed", None
+    limit = limit_reached(cause)
+    return (cause.strerror or type(cause).__name__, None) if limit is None else (limit.message, limit.remedy)
+
+
 def _of_errno(cause: OSError) -> SystemLimitError | None:
     match cause.errno:
         case errno.ENOMEM:
@@ -88,8 +96,10 @@ def _processes() -> SystemLimitError:
 
 
 def _limit(name: str, command: str) -> str:
-    import resource  # only where a limit was met
-
+    try:
+        import resource  # only where a limit was met, and maybe one that lets no module be opened
+    except ImportError:
+        return ""
     soft, _ = resource.getrlimit(getattr(resource, name))
     if soft == resource.RLIM_INFINITY:
         return ""

@@ -29,6 +29,8 @@ PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
 """Modules that the fork server imports once, so that every worker starts with them."""
 
 _FORK_SERVER_ENDS_S = 0.2
+_DESCRIPTORS_TO_START = 14
+"""Maximum number of files that are open at once while a process is started: pipes, sockets, modules."""
 _LONGEST_TEMPDIR = 53
 """Maximum length, in bytes, of a folder for temporary files whose sockets move to the run's folder: a socket's path has at most
 107 bytes, and the names of the two folders and of the socket take 54."""
@@ -40,9 +42,21 @@ _SHORT_TEMPDIR = "/tmp"  # noqa: S108 - multiprocessing makes a folder of its ow
 def start_fork_server(preload: tuple[str, ...]) -> None:
     """Starts the process that workers are forked from, unless it runs. preload: what it imports besides PRELOAD."""
     _context(preload)
+    _check_descriptors()
     multiprocessing.resource_tracker.ensure_running()  # first: it unblocks SIGINT once it runs
     with _sigint_blocked(), _sockets_in_run_folder():
         multiprocessing.forkserver.ensure_running()
+
+
+def _check_descriptors() -> None:
+    """Before something is half started. Raises OSError where not as many files more can be opened as that may take."""
+    opened: list[int] = []
+    try:
+        while len(opened) < _DESCRIPTORS_TO_START:
+            opened.append(os.dup(2))
+    finally:
+        for each in opened:
+            os.close(each)
 
 
 def _context(preload: tuple[str, ...]) -> ForkServerContext:
@@ -57,6 +71,7 @@ def start_worker(job: Job, preload: tuple[str, ...]) -> tuple[BaseProcess, Conne
     Raises SystemLimitError when the system refuses to start one.
     """
     context = _context(preload)
+    _check_descriptors()
     control, its_control = context.Pipe()
     data, its_data = context.Pipe(duplex=False)
     pipe_bytes = _grow_pipe(data.fileno())

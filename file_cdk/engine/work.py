@@ -258,9 +258,9 @@ def as_file_error(exc: BaseException, uri: str, attempt: str = "read") -> FileCd
             if exc.uri is None:
                 exc.uri = uri
             return exc
-        case OSError():
-            return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
         case _ if (limit := limit_reached(exc)) is not None:
             return FileError(f"cannot be {attempt}: {limit.message}", uri=uri, remedy=limit.remedy)
+        case OSError():
+            return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
         case _:
             return InternalError.wrap(exc, uri=uri)

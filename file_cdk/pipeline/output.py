@@ -11,6 +11,7 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamSta
 
 from file_cdk.core.cursor import StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError
+from file_cdk.core.system_limits import reason_and_remedy
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.pipeline.history import History
@@ -51,7 +52,8 @@ class Output:
             with self.signals.held():
                 yield
         except OSError as exc:
-            raise DestinationError(f"the output cannot be written: {exc.strerror}") from exc
+            reason, remedy = reason_and_remedy(exc)
+            raise DestinationError(f"the output cannot be written: {reason}", remedy=remedy) from exc
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -41,6 +42,7 @@ from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.run_log import recorded
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
+from file_cdk.pipeline.waiting import open_in_turn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +62,8 @@ class SyncOptions:
     this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
     of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
     modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
-    source, where the stream's configuration does not say; max_deletes: how many of them may be removed.
+    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. wait_s: how long to
+    wait for another run that has the destination open, in seconds.
     """
 
     workers: int | None = None
@@ -76,12 +79,15 @@ class SyncOptions:
     until: datetime | None = None
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
+    wait_s: float = 0
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
         if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
             raise ConfigError("since and until must be times with a zone")
+        if not 0 <= self.wait_s < math.inf:
+            raise ConfigError("wait_s must be a number of seconds, 0 or more")
 
 
 def sync(
@@ -104,7 +110,7 @@ def sync(
     target = destination_for(fspath(destination))
     executors = Executors(options.workers)
     with ExitStack() as opened:
-        target.open()
+        open_in_turn(target, options.wait_s, observer)
         opened.callback(target.close)
         opened.callback(executors.close)
         several = len(streams) > 1

@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.system_limits import reason_and_remedy
 from file_cdk.core.uris import shortened
 
 _log = logging.getLogger("file_cdk.readers")
@@ -347,9 +348,10 @@ def _real_path(descriptor: int, path: str) -> str:
 
 
 def _listing_error(exc: OSError, path: str) -> FileCdkError:
-    message = f"{shortened(path)!r} cannot be listed: {exc.strerror}"
+    reason, remedy = reason_and_remedy(exc)
+    message = f"{shortened(path)!r} cannot be listed: {reason}"
     if exc.errno in _PASSING:
-        return TransientError(message)
+        return TransientError(message, remedy=remedy)
     if exc.errno in _FORBIDDEN:
         return AccessError(message, remedy="Let the user who runs this read and enter the folder (chmod +rx)")
     return AccessError(message)

@@ -237,7 +237,7 @@ def many_rows(folder: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_reader_of_stdout_that_leaves_is_no_news(folder: Path, workers: str) -> None:
+def test_a_reader_of_stdout_that_leaves_is_named_as_the_reason(folder: Path, workers: str) -> None:
     many_rows(folder)
     command = [sys.executable, "-m", "source_local", *read_arguments(folder), "--workers", workers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -245,7 +245,7 @@ def test_a_reader_of_stdout_that_leaves_is_no_news(folder: Path, workers: str) -
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert process.stderr.read() == b"error: whoever reads the output has closed it\n"
         assert process.wait(timeout=20) == 1
 
 

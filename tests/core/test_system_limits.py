@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.errors import SystemLimitError
-from file_cdk.core.system_limits import limit_reached
+from file_cdk.core.system_limits import limit_reached, reason_and_remedy
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,18 @@ def test_the_working_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(FileNotFoundError) as caught:
         Path.cwd()
     assert "is gone" in str(limit_reached(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason", "has_remedy"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full", True),
+        (OSError(errno.EBADF, "Bad file descriptor"), "it is closed", False),
+        (OSError(errno.EPERM, "Operation not permitted"), "Operation not permitted", False),
+        (OSError("odd"), "OSError", False),
+    ],
+)
+def test_why_something_could_not_be_written(cause: OSError, reason: str, has_remedy: bool) -> None:
+    said, remedy = reason_and_remedy(cause)
+    assert said == reason
+    assert (remedy is not None) == has_remedy

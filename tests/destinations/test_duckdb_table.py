@@ -405,6 +405,7 @@ def test_without_rows_there_is_no_table(path: Path) -> None:
         ("_file_cdk_columns",),
         ("_file_cdk_files",),
         ("_file_cdk_rejects",),
+        ("_file_cdk_runs",),
         ("_file_cdk_streams",),
     ]
 

@@ -26,6 +26,7 @@ from file_cdk.destinations.duckdb.ledger import (
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded, quoted
 from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.runs import RUNS, latest
 from file_cdk.destinations.duckdb.session import INPUT, Session, reader, texts
 
@@ -46,11 +47,12 @@ def ledger_of(path: str, *, needed: Sequence[str] = (FILES, STREAMS)) -> Iterato
 def _ledger_to_correct(path: str) -> Iterator[Session]:
     with ledger_of(path):
         pass  # refuses what no sync made, of which nothing is to be created here
-    connection, _ = open_to_write(path, {"temp_directory": f"{path}.tmp"})
-    with closing(connection):
-        session = open_session(path, connection)
-        create_ledger(session)
-        yield session
+    with closing(RunLock.hold(path, "file-cdk state")):
+        connection, _ = open_to_write(path, {"temp_directory": f"{path}.tmp"})
+        with closing(connection):
+            session = open_session(path, connection)
+            create_ledger(session)
+            yield session
 
 
 def open_session(path: str, connection: Any) -> Session:

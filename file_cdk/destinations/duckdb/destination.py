@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
+from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
 
@@ -51,6 +52,7 @@ class DuckDBDestination:
         self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
         self._limits = limits or WriteLimits()
+        self._lock: RunLock | None = None
         self._session: Session | None = None
         self._created = False
         self._tables: dict[str, DuckDBTable] = {}
@@ -61,7 +63,15 @@ class DuckDBDestination:
         return ArrowIpcEncoder()
 
     def open(self) -> None:
-        """Creates the file if it is missing or empty. Raises DestinationError."""
+        """Creates the file if it is missing or empty. Raises DestinationError; DestinationInUseError names who has it open."""
+        self._lock = RunLock.hold(self.path, self.run)
+        try:
+            self._session = self._opened()
+        except BaseException:
+            self._release()
+            raise
+
+    def _opened(self) -> Session:
         settings: Settings = {
             "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
@@ -83,12 +93,12 @@ class DuckDBDestination:
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
-        self._session = session
+        return session
 
     def table(self, table: TableName) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
         ConfigError when the table holds files of another origin, or from outside of the folder."""
-        session = self._opened()
+        session = self._open_session()
         if table.stream not in self._tables:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
@@ -105,12 +115,12 @@ class DuckDBDestination:
 
     def begin_run(self, version: str, source: str, options: str) -> None:
         """See core.ledger.RunLog."""
-        runs.begin(self._opened(), self.run, version, source, options)
+        runs.begin(self._open_session(), self.run, version, source, options)
 
     def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
-        runs.end(self._opened(), self.run, exit_code, error, counts)
+        runs.end(self._open_session(), self.run, exit_code, error, counts)
 
-    def _opened(self) -> Session:
+    def _open_session(self) -> Session:
         if self._session is None:
             raise InternalError("the destination is not open")
         return self._session
@@ -157,8 +167,14 @@ class DuckDBDestination:
         self._writing = None
         if session is None:
             return
+        try:
+            self._close(session, tables.values())
+        finally:
+            self._release()
+
+    def _close(self, session: Session, tables: Iterable[DuckDBTable]) -> None:
         first: DestinationError | None = None
-        for table in tables.values():
+        for table in tables:
             try:
                 table.close()
             except DestinationError as exc:
@@ -177,6 +193,11 @@ class DuckDBDestination:
             first = first or translated(exc, self.path, "closing")
         if first is not None:
             raise first
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
 
     def _remove_if_unused(self, session: Session) -> None:
         """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""

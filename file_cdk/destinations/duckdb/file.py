@@ -11,14 +11,16 @@ import os
 import shutil
 import stat
 import struct
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.destinations.duckdb.errors import translated
+from file_cdk.destinations.duckdb.run_lock import in_use_by_other, in_use_by_run, own_descriptor
 
 _MAGIC_AT, _MAGIC = 8, b"DUCK"
 """https://duckdb.org/docs/stable/internals/storage#storage-header"""
@@ -27,8 +29,13 @@ Settings = Mapping[str, str | bool | int | float | list[str]]
 """DuckDB's, by name: https://duckdb.org/docs/stable/configuration/overview"""
 
 
+_FILE_AT_HAND = threading.Lock()
+"""Held while a database is looked at or connected to: what closes a file takes the process's locks on it (`own_descriptor`)."""
+
+
 def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnection, bool]:
-    """The database, and whether it is new: created where the file was missing or empty. Raises DestinationError."""
+    """The database, and whether it is new: created where the file was missing or empty. For who holds its RunLock. Raises
+    DestinationError."""
     if not Path(path).parent.is_dir():
         raise DestinationError(
             f"DuckDB database {path!r} cannot be created: there is no folder {str(Path(path).parent)!r}",
@@ -60,12 +67,12 @@ def is_absent(path: str) -> bool:
 def _connect(path: str, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     # Nothing here needs an extension from the network. Absolute, because DuckDB reads `md:x` and the like as a prefix
     # that asks for one.
+    config = {**settings, "autoinstall_known_extensions": False}
     try:
-        return duckdb.connect(
-            str(Path(path).absolute()), read_only=read_only, config={**settings, "autoinstall_known_extensions": False}
-        )
+        with _FILE_AT_HAND:
+            return duckdb.connect(str(Path(path).absolute()), read_only=read_only, config=config)
     except duckdb.Error as exc:
-        raise _why_not_opened(exc, path) from exc
+        raise _why_not_opened(exc, path, read_only=read_only) from exc
 
 
 def _checked_size(path: str) -> int | None:
@@ -77,9 +84,12 @@ def _checked_size(path: str) -> int | None:
             return None
         if file.is_dir():
             raise DestinationError(f"DuckDB database {path!r} is a folder", remedy="Name a file")
-        with file.open("rb") as stream:
-            head = stream.read(_MAGIC_AT + len(_MAGIC))
-            size = os.fstat(stream.fileno()).st_size if head else 0
+        with _FILE_AT_HAND:
+            if own_descriptor(path) is not None:
+                raise _open_here(path)
+            with file.open("rb") as stream:
+                head = stream.read(_MAGIC_AT + len(_MAGIC))
+                size = os.fstat(stream.fileno()).st_size if head else 0
     except OSError as exc:
         raise DestinationError(
             f"DuckDB database {path!r} cannot be read: {exc.strerror}", remedy="Check the file's permissions"
@@ -102,7 +112,7 @@ def _remove_empty(path: str) -> int | None:
             Path(path).resolve().unlink()
             return stat.S_IMODE(found.st_mode)
     except BlockingIOError as exc:
-        raise _in_use(path) from exc
+        raise in_use_by_other(path) from exc
     except OSError as exc:
         raise _not_writable(path, exc.strerror or type(exc).__name__) from exc
 
@@ -121,10 +131,9 @@ def _not_a_database(path: str) -> DestinationError:
     )
 
 
-def _in_use(path: str) -> DestinationError:
-    return DestinationError(
-        f"DuckDB database {path!r} is in use by another process",
-        remedy="Close whatever has it open (a DuckDB shell, a notebook, another sync) and run again",
+def _open_here(path: str) -> DestinationInUseError:
+    return DestinationInUseError(
+        f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
     )
 
 
@@ -141,15 +150,13 @@ def _not_writable(path: str, words: str) -> DestinationError:
     )
 
 
-def _why_not_opened(cause: duckdb.Error, path: str) -> DestinationError:
-    """DuckDB tells these apart in its message only."""
+def _why_not_opened(cause: duckdb.Error, path: str, *, read_only: bool) -> DestinationError:
+    """DuckDB tells these apart in its message only. Who opens it to write holds the run's lock himself."""
     text = str(cause)
     if "lock on file" in text:
-        return _in_use(path)
+        return (in_use_by_run(path) if read_only else None) or in_use_by_other(path, text)
     if isinstance(cause, duckdb.ConnectionException):
-        return DestinationError(
-            f"DuckDB database {path!r} is open in this process already", remedy="Close that connection first"
-        )
+        return _open_here(path)
     if "Permission denied" in text or "Read-only file system" in text:
         return _not_writable(path, text)
     if "version number" in text:
@@ -210,6 +217,8 @@ def _durable_blocks(path: str) -> float:
     log = Path(f"{path}.wal")
     if log.exists() and log.stat().st_size:
         return math.inf
-    with Path(path).open("rb") as database:
-        headers = [_HEADER.unpack_from(database.read(4096)) for _ in range(3)][1:]
+    database = own_descriptor(path)
+    if database is None:
+        return math.inf
+    headers = [_HEADER.unpack(os.pread(database, _HEADER.size, at)) for at in (4096, 8192)]
     return int(max(headers)[1])

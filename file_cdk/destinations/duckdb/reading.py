@@ -30,6 +30,7 @@ from file_cdk.destinations.duckdb.ledger import (
 )
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.runs import RUNS
 from file_cdk.destinations.duckdb.session import INPUT, Session
 
@@ -72,19 +73,20 @@ def _copy_entries(path: str, table: TableName, target: Session) -> None:
 
 def check_database(path: str) -> bool:
     """See core.ports.Inspectable. A database that is missing is created and removed again."""
-    absent = is_absent(path)
-    empty = Path(path).stat() if absent and Path(path).exists() else None
-    connection, _ = open_to_write(path, {})
-    with closing(connection):
-        if absent:
-            with translating(path, "opening"):
-                connection.execute("CHECKPOINT")
-            remove(path)
-        else:
-            ledger_tables(open_session(path, connection), _DOING)
-    if empty is not None:
-        Path(path).touch(mode=empty.st_mode)
-    return not absent
+    with closing(RunLock.hold(path, "check")):
+        absent = is_absent(path)
+        empty = Path(path).stat() if absent and Path(path).exists() else None
+        connection, _ = open_to_write(path, {})
+        with closing(connection):
+            if absent:
+                with translating(path, "opening"):
+                    connection.execute("CHECKPOINT")
+                remove(path)
+            else:
+                ledger_tables(open_session(path, connection), _DOING)
+        if empty is not None:
+            Path(path).touch(mode=empty.st_mode)
+        return not absent
 
 
 _READING_REJECTS = "reading the rejected records"
