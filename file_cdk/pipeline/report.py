@@ -47,6 +47,8 @@ class StreamResult:
     """Loaded files that are gone from the source."""
     removed: int = 0
     """Those of them that were removed."""
+    replaced: bool | None = None
+    """Of a full refresh: whether the table was replaced. If not, nothing of what was read counts. None: it was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class StreamReport:
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
     gone: Gone = field(default_factory=Gone)
+    is_replaced: bool | None = None
 
     def result(self, skipped: Mapping[str, int]) -> StreamResult:
         return StreamResult(
@@ -110,6 +113,7 @@ class StreamReport:
             self.rejected,
             self.gone.files,
             self.gone.removed,
+            self.is_replaced,
         )
 
     def warn(self, message: str) -> None:
@@ -144,6 +148,16 @@ class StreamReport:
     def deletes_refused(self, error: FileCdkError) -> None:
         """Counts as a file that failed: not all was done that was to be done."""
         self._failed("", error)
+
+    def replaced(self) -> None:
+        """By a full refresh, with which the files went that are gone from the source."""
+        self.is_replaced = True
+        self.gone = Gone(self.gone.files, self.gone.files)
+
+    def not_replaced(self) -> None:
+        """Since files failed: those that were read are not loaded either."""
+        self.is_replaced = False
+        self.files_read = self.rows = self.rejected = self.size_bytes = 0
 
     def _failed(self, uri: str, error: FileCdkError) -> None:
         self.files_failed += 1

@@ -31,7 +31,7 @@ from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.columns import Sample, TableColumns, guess
-from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, handle_gone
+from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, check_refresh, handle_gone
 from file_cdk.pipeline.dialects import Dialect, format_of_files
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
@@ -59,7 +59,8 @@ class SyncOptions:
     this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
     of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
     modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
-    source, where the stream's configuration does not say; max_deletes: how many of them may be removed.
+    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
+    files anew, into tables that take the places of the old ones when each of their files is loaded.
     """
 
     workers: int | None = None
@@ -75,12 +76,18 @@ class SyncOptions:
     until: datetime | None = None
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
+    full_refresh: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
         if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
             raise ConfigError("since and until must be times with a zone")
+        if self.full_refresh and (self.since is not None or self.until is not None):
+            raise ConfigError(
+                "a full refresh of a part of the time would drop the rows of all other files",
+                remedy="Leave out --since and --until; or, to load that part alone, load it into a table of its own (--table)",
+            )
 
 
 def sync(
@@ -121,19 +128,26 @@ class _StreamSync:
     executors: Executors
     options: SyncOptions
     report: StreamReport
+    known: StreamTable = field(init=False)
+    """As earlier syncs left it."""
     table: StreamTable = field(init=False)
+    """What is loaded into: the same, or a new one that takes its place."""
     columns: TableColumns = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = self.destination.table(self.stream.table)
+        self.known = self.table = self.destination.table(self.stream.table)
+        if self.options.full_refresh:
+            self.table = self.destination.table(self.stream.table, anew=True)
         stated = self.stream.config.input_types or {}
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
         stream, table = self.stream, self.table
-        listed, recognised = Listed(), Recognised()
+        listed, recognised, selected = Listed(), Recognised(), Listed()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
+        if self.options.full_refresh:
+            loaded = selected.look  # the last rule: what it is asked about is read
         rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
@@ -143,21 +157,36 @@ class _StreamSync:
             chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 self._warn_of_nothing()
-            self._handle_gone(listed)
+            may_load = self._handle_gone(listed, selected)
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
-            if selection.files:
+            if selection.files and may_load:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
                 self._load(chosen, selection, keys)
+        if self.options.full_refresh:
+            self._put_in_place()
         return self.report.result(selection.skipped)
 
-    def _handle_gone(self, listed: Listed) -> None:
-        """Before new files are loaded: one that was renamed is in the table twice at no time."""
-        then = self.stream.config.on_delete or self.options.on_delete
+    def _handle_gone(self, listed: Listed, selected: Listed) -> bool:
+        """Before new files are loaded: one that was renamed is in the table twice at no time. Whether any may be."""
+        anew, matcher, limit = self.options.full_refresh, self.stream.matcher, self.options.max_deletes
+        then = "keep" if anew else self.stream.config.on_delete or self.options.on_delete
         try:
-            self.report.gone = handle_gone(self.table, listed, self.stream.matcher, then, self.options.max_deletes)
+            self.report.gone = handle_gone(self.known, listed, matcher, then, limit)
+            if anew:
+                check_refresh(self.known, selected, matcher, limit)
         except DeletesRefusedError as exc:
             self.report.gone = Gone(exc.gone)
             self.report.deletes_refused(exc)
+            return not anew
+        return True
+
+    def _put_in_place(self) -> None:
+        """What was loaded anew, if that is all."""
+        if self.report.files_failed:
+            self.report.not_replaced()
+        else:
+            self.destination.put_in_place(self.stream.table)
+            self.report.replaced()
 
     def _warn_of_nothing(self) -> None:
         """Raises AccessError where one file was named."""
