@@ -1,6 +1,7 @@
 """What several commands' arguments and help texts share."""
 
 import argparse
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -54,6 +55,13 @@ def number(meaning: str = "number") -> Callable[[str], int]:
     return parsed
 
 
+def seconds(text: str) -> float:
+    """Type of a duration for argparse; whether it is too long is not said here."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds (0 or more)")
+    return float(text)
+
+
 def moment(text: str) -> datetime:
     """Type of a time for argparse."""
     try:
@@ -70,6 +78,14 @@ def add_period(parser: argparse.ArgumentParser) -> None:
         help="only files modified at TIME or later: 2024-01-31, 2024-01-31T12:00:00Z (UTC)",
     )
     parser.add_argument("--until", metavar="TIME", type=moment, help="only files modified before TIME")
+    parser.add_argument(
+        "--settle",
+        metavar="SECONDS",
+        type=seconds,
+        default=0.0,
+        help="leave for the next sync the files that were modified less than SECONDS ago: somebody may be writing them "
+        "(default: 0)",
+    )
 
 
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:

@@ -110,6 +110,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 partitions=arguments.partitions,
                 since=arguments.since,
                 until=arguments.until,
+                settle_s=arguments.settle,
                 on_delete=arguments.on_delete,
                 max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
                 full_refresh=arguments.full_refresh,

@@ -39,7 +39,7 @@ from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
+from file_cdk.pipeline.stream import FolderKeys, Stream, check_settle, not_loaded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,8 @@ class SyncOptions:
     of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
     modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
     source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
-    files anew, into tables that take the places of the old ones when each of their files is loaded.
+    files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
+    modified less than so long before the listing are left for the next sync.
     """
 
     workers: int | None = None
@@ -77,12 +78,19 @@ class SyncOptions:
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
     full_refresh: bool = False
+    settle_s: float = 0
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
         if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
             raise ConfigError("since and until must be times with a zone")
+        check_settle(self.settle_s)
+        if self.full_refresh and self.settle_s:
+            raise ConfigError(
+                "a full refresh leaves no file for the next sync: its rows would be missing until then",
+                remedy="Leave out --settle, or sync without --full-refresh",
+            )
         if self.full_refresh and (self.since is not None or self.until is not None):
             raise ConfigError(
                 "a full refresh of a part of the time would drop the rows of all other files",
@@ -116,7 +124,7 @@ def sync(
         several = len(streams) > 1
         for stream in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
-            stream = replace(stream, since=options.since, until=options.until)
+            stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s)
             results.append(_StreamSync(stream, target, executors, options, report).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
@@ -146,9 +154,8 @@ class _StreamSync:
         listed, recognised, selected = Listed(), Recognised(), Listed()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
-        if self.options.full_refresh:
-            loaded = selected.look  # the last rule: what it is asked about is read
-        rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys)
+        seen = selected.look if self.options.full_refresh else None
+        rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys, selected=seen)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
             opened.callback(selection.close)
