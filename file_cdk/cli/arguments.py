@@ -82,9 +82,8 @@ def add_period(parser: argparse.ArgumentParser) -> None:
         "--settle",
         metavar="SECONDS",
         type=seconds,
-        default=0.0,
-        help="leave for the next sync the files that were modified less than SECONDS ago: somebody may be writing them "
-        "(default: 0)",
+        help="leave for the next sync the files that were modified less than SECONDS ago: somebody may be writing them. By "
+        "default none is left; of a folder or SFTP, a sync waits until its youngest file is a second old",
     )
 
 

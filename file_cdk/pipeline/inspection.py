@@ -51,11 +51,11 @@ class InspectionOptions:
     everything: bool = False
     since: datetime | None = None
     until: datetime | None = None
-    settle_s: float = 0
+    settle_s: float | None = None
     order: Order = Order.MODIFIED
 
     def __post_init__(self) -> None:
-        check_settle(self.settle_s)
+        check_settle(self.settle_s or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,9 @@ class Inspection:
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
     """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
     found = streams_of(source, options.filetype, options.stream, options.connector)
-    streams = [replace(stream, since=options.since, until=options.until, settle_s=options.settle_s) for stream in found]
+    streams = [
+        replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0) for stream in found
+    ]
     destination = None if options.destination is None else _inspectable(options.destination)
     return [Inspection(stream, options, destination) for stream in streams]
 

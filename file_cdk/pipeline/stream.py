@@ -97,7 +97,7 @@ class Stream:
         recognised: Recognised | None = None,
         present: Decide | None = None,
         wanted: Decide | None = None,
-        selected: Decide | None = None,
+        selected: Sequence[Decide] = (),
         lists_all: bool = False,
     ) -> list[Decide]:
         """Whether a listed file is read, and why not, asked in turn: the first that has a reason skips the file.
@@ -117,7 +117,7 @@ class Stream:
             wanted,
             loaded,
             settled(self.settle_s) if self.settle_s else None,
-            selected,
+            *selected,
         ]
         return [rule for rule in rules if rule is not None]
 

@@ -1,5 +1,6 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -37,7 +38,7 @@ from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
-from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
+from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import FolderKeys, Stream, check_settle, not_loaded
 
@@ -61,7 +62,8 @@ class SyncOptions:
     modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
     source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
     files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
-    modified less than so long before the listing are left for the next sync.
+    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
+    is as old as the connector asks (a second, of a folder or SFTP).
     """
 
     workers: int | None = None
@@ -78,14 +80,14 @@ class SyncOptions:
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
     full_refresh: bool = False
-    settle_s: float = 0
+    settle_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
         if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
             raise ConfigError("since and until must be times with a zone")
-        check_settle(self.settle_s)
+        check_settle(self.settle_s or 0)
         if self.full_refresh and self.settle_s:
             raise ConfigError(
                 "a full refresh leaves no file for the next sync: its rows would be missing until then",
@@ -124,8 +126,9 @@ def sync(
         several = len(streams) > 1
         for stream in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
-            stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s)
-            results.append(_StreamSync(stream, target, executors, options, report).run())
+            stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
+            wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
+            results.append(_StreamSync(stream, target, executors, options, report, wait_s).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -136,6 +139,8 @@ class _StreamSync:
     executors: Executors
     options: SyncOptions
     report: StreamReport
+    wait_s: float
+    """How old the youngest file has to be before any is read."""
     known: StreamTable = field(init=False)
     """As earlier syncs left it."""
     table: StreamTable = field(init=False)
@@ -154,7 +159,8 @@ class _StreamSync:
         listed, recognised, selected = Listed(), Recognised(), Listed()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
-        seen = selected.look if self.options.full_refresh else None
+        youngest = Youngest()
+        seen = [youngest.look, selected.look] if self.options.full_refresh else [youngest.look]
         rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys, selected=seen)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
@@ -168,6 +174,7 @@ class _StreamSync:
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
+                youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         if self.options.full_refresh:
             self._put_in_place()
@@ -227,7 +234,7 @@ class _StreamSync:
         refused: RowsRefusedError | None = None
         """Why the destination does not take the file at work: the rest of it is read and dropped."""
         try:
-            for event in StreamRun(self.stream.reader, self.report.warn).outcomes(ordered):
+            for event in self._stream_run().outcomes(ordered):
                 match event:
                     case FileBegan(file):
                         load, refused = self.table.begin(file), None
@@ -264,6 +271,9 @@ class _StreamSync:
         finally:
             if load is not None:
                 load.abort()
+
+    def _stream_run(self) -> StreamRun:
+        return StreamRun(self.stream.reader, self.report.warn, settle_s=self.wait_s or self.stream.settle_s)
 
     def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""

@@ -1,18 +1,22 @@
-"""Files that changed a moment ago are left for the next sync, where that is asked for."""
+"""Files that changed a moment ago: left for the next sync where that is asked for, else waited for where that has a point."""
 
 import json
 import os
+import threading
 import time
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from file_cdk import SyncOptions, sync
+from file_cdk import LocalReader, SyncOptions, sync
 from file_cdk.cli import main
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, FileChangedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.pipeline.report import StreamResult
+from file_cdk.pipeline.run import StreamRun
 from file_cdk.pipeline.stream import NOT_SETTLED, settled
 
 
@@ -31,8 +35,17 @@ def write(name: str, age_s: float) -> None:
     os.utime(path, (at, at))
 
 
-def load(settle_s: float = 0) -> StreamResult:
+def load(settle_s: float | None = None) -> StreamResult:
     return sync("in", "x.duckdb", SyncOptions(workers=0, settle_s=settle_s)).streams[0]
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The default, of which no other test knows. What is slept is noted, and not slept."""
+    monkeypatch.delenv("FILE_CDK_SETTLE")
+    seconds: list[float] = []
+    monkeypatch.setattr("file_cdk.pipeline.run.time.sleep", seconds.append)
+    return seconds
 
 
 def test_they_are_loaded_when_they_have_settled() -> None:
@@ -42,10 +55,112 @@ def test_they_are_loaded_when_they_have_settled() -> None:
     assert (load(60).files_read, load(60).skipped) == (1, {"already loaded": 2})
 
 
-def test_by_default_every_file_is_loaded() -> None:
+def test_without_it_every_file_is_loaded() -> None:
     write("newest.csv", 0)
     write("tomorrow.csv", -86_400)
     assert load().files_read == 4
+
+
+def test_the_youngest_of_a_folder_is_to_be_a_second_old(slept: list[float]) -> None:
+    assert load().files_read == 2
+    assert slept == []
+    write("newest.csv", 0.4)
+    assert load().files_read == 1
+    assert len(slept) == 1
+    assert 0 < slept[0] <= 0.6
+
+
+def test_a_store_whose_clock_is_ahead_is_waited_for_no_longer(slept: list[float]) -> None:
+    write("tomorrow.csv", -86_400)
+    assert load().files_read == 3
+    assert slept == [1]
+
+
+def test_nothing_is_waited_for_that_is_not_read(slept: list[float]) -> None:
+    write("newest.csv", 0)
+    load()
+    slept.clear()
+    write("notes.txt", 0)
+    assert load().skipped == {"already loaded": 3, "unknown extension": 1}
+    assert slept == []
+
+
+def test_nothing_is_waited_for_where_a_time_is_asked_for(slept: list[float]) -> None:
+    write("newest.csv", 0)
+    assert load(0).files_read == 3
+    assert load(60).files_read == 0
+    assert slept == []
+
+
+def test_the_environment_says_otherwise(slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    write("newest.csv", 0)
+    monkeypatch.setenv("FILE_CDK_SETTLE", "0")
+    assert load().files_read == 3
+    assert slept == []
+    write("newest.csv", 0)
+    monkeypatch.setenv("FILE_CDK_SETTLE", "7.5")
+    assert load().files_read == 1
+    assert 5 < slept[0] <= 7.5
+    for wrong in ("-1", "1e3", "soon", "99999"):
+        monkeypatch.setenv("FILE_CDK_SETTLE", wrong)
+        with pytest.raises(ConfigError, match="FILE_CDK_SETTLE must be a number of seconds"):
+            load()
+
+
+@pytest.mark.parametrize(
+    ("connector", "settle_s"),
+    [
+        ("local", 1),
+        ("sftp", 1),
+        ("s3", 0),
+        ("gcs", 0),
+        ("azure_blob_storage", 0),
+        ("http", 0),
+        ("smart_open", 0),
+    ],
+)
+def test_only_where_files_can_be_seen_while_they_are_written(connector: str, settle_s: float) -> None:
+    assert import_module(f"source_{connector}.source").connector.settle_s == settle_s
+
+
+def append(rows: int, pause_s: float, first: threading.Event) -> None:
+    """A writer who takes their time."""
+    with Path("in/slow.csv").open("w", buffering=1) as out:
+        out.write("id\n")
+        for row in range(rows):
+            out.write(f"{row}\n")
+            first.set()
+            time.sleep(pause_s)
+
+
+@pytest.mark.parametrize("rows", [5, 40], ids=["done soon", "goes on"])
+def test_a_file_that_is_written_meanwhile_is_loaded_whole_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.delenv("FILE_CDK_SETTLE")
+    first = threading.Event()
+    writer = threading.Thread(target=append, args=(rows, 0.1, first))
+    writer.start()
+    first.wait(10)
+    result = load()
+    is_done = rows == 5
+    assert (result.files_read, result.files_failed) == ((3, 0) if is_done else (2, 1))
+    writer.join()
+    assert load(0).files_read == (0 if is_done else 1)
+    with duckdb.connect("x.duckdb", read_only=True) as connection:
+        sql = """SELECT count(*), max(id) FROM "in" WHERE _file_url = 'slow.csv'"""
+        assert connection.execute(sql).fetchall() == [(rows, rows - 1)]
+
+
+def test_one_that_changes_after_a_longer_time_is_left() -> None:
+    reader = LocalReader("in")
+    [file] = reader.list_files("new.csv")
+    write("new.csv", 0)
+    changed = FileChangedError("changed", uri=file.uri)
+    assert isinstance(StreamRun(reader, print).newer_version(file, changed), RemoteFile)
+    left = StreamRun(reader, print, settle_s=60).newer_version(file, changed)
+    assert isinstance(left, FileChangedError)
+    assert "still being written" in str(left)
 
 
 def test_one_that_is_loaded_counts_as_loaded_and_not_as_gone() -> None:
