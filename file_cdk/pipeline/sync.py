@@ -267,6 +267,8 @@ class _StreamSync:
                             self._failed(tally, then)
                             self._withdraw(ordered)
                     case StoreGone(gone):
+                        if self.options.full_refresh:
+                            gone.remedy = "The table is as it was: refresh again when the store answers"
                         raise gone
         finally:
             if load is not None:
