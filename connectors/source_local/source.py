@@ -12,4 +12,5 @@ connector = Connector(
     make_reader=lambda config: LocalReader(config.path, follow_symlinks=config.follow_symlinks),
     locate=locate,
     name_origin=lambda config: Path(config.path).resolve().as_uri(),
+    settle_s=1,
 )

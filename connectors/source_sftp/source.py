@@ -15,4 +15,5 @@ connector = Connector(
     name_origin=origin_of,
     describe_credentials=describe,
     adopt_state=lambda config, state: adopted_state(config.folder_path, state),
+    settle_s=1,
 )

@@ -1,6 +1,7 @@
 """What several commands' arguments and help texts share."""
 
 import argparse
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -57,6 +58,13 @@ def number(meaning: str = "number") -> Callable[[str], int]:
     return parsed
 
 
+def seconds(text: str) -> float:
+    """Type of a duration for argparse; whether it is too long is not said here."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds (0 or more)")
+    return float(text)
+
+
 def moment(text: str) -> datetime:
     """Type of a time for argparse."""
     try:
@@ -73,6 +81,13 @@ def add_period(parser: argparse.ArgumentParser) -> None:
         help="only files modified at TIME or later: 2024-01-31, 2024-01-31T12:00:00Z (UTC)",
     )
     parser.add_argument("--until", metavar="TIME", type=moment, help="only files modified before TIME")
+    parser.add_argument(
+        "--settle",
+        metavar="SECONDS",
+        type=seconds,
+        help="leave for the next sync the files that were modified less than SECONDS ago: somebody may be writing them. By "
+        "default none is left; of a folder or SFTP, a sync waits until its youngest file is a second old",
+    )
 
 
 def add_deletes(parser: argparse.ArgumentParser) -> None:

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             order=Order(arguments.sort),
             since=arguments.since,
             until=arguments.until,
+            settle_s=arguments.settle,
         )
         listing = _Listing(inspections_of(arguments.source, options), arguments, screen)
         with closing(listing.files()) as files:

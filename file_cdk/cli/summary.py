@@ -10,7 +10,7 @@ from typing import Any
 from file_cdk.cli.rejects import hint
 from file_cdk.cli.stdout import discard
 from file_cdk.cli.wording import duration, plural, reasons, size
-from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, TooManyRejectsError
+from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system_limits import reason_and_remedy
 from file_cdk.core.whole_file import remove_old, write_whole
@@ -43,11 +43,19 @@ def summary_lines(result: SyncResult) -> Iterator[str]:
 
 
 def failure_lines(result: SyncResult) -> Iterator[str]:
-    """A line per failed file, of which the first 20 are named; by their streams too, where there are several."""
-    for stream, failure in list(_failures(result))[:FAILURES_SHOWN]:
-        yield f"error: {stream}: {failure}" if len(result.streams) > 1 else f"error: {failure}"
+    """A line per failed file, of which the first 20 are named; by their streams too, where there are several. And one per table
+    that they kept from being replaced."""
+    for name, failure in list(_failures(result))[:FAILURES_SHOWN]:
+        yield f"error: {name}: {failure}" if len(result.streams) > 1 else f"error: {failure}"
     if (more := files_failed(result) - len(result.failures[:FAILURES_SHOWN])) > 0:
         yield f"and {plural(more, 'more file')} failed"
+    refused = {name for name, failure in _failures(result) if isinstance(failure, DeletesRefusedError)}
+    for stream in result.streams:
+        if stream.replaced is False and stream.stream not in refused:
+            yield (
+                f"error: {stream.stream}: the table is as it was: a full refresh replaces it when every file is loaded. Correct "
+                "what failed, or leave it out with a glob, and run it again"
+            )
 
 
 def _failures(result: SyncResult) -> Iterator[tuple[str, FileCdkError]]:
@@ -57,10 +65,12 @@ def _failures(result: SyncResult) -> Iterator[tuple[str, FileCdkError]]:
 
 
 def has_rejects(result: SyncResult) -> bool:
-    """Whether records were rejected, in files that were loaded or, as far as known, in others."""
+    """Whether records were rejected, in files that were loaded or, as far as known, in others; but for those that a full
+    refresh read and did not keep."""
     if any(stream.rejected for stream in result.streams):
         return True
-    return any(isinstance(failure, TooManyRejectsError) for failure in result.failures)
+    unkept = {stream.stream for stream in result.streams if stream.replaced is False}
+    return any(isinstance(failure, TooManyRejectsError) and name not in unkept for name, failure in _failures(result))
 
 
 def files_failed(result: SyncResult) -> int:
@@ -74,6 +84,8 @@ def _stream_facts(stream: StreamResult) -> str:
         facts.append(f"{sum(stream.skipped.values()):,} skipped ({reasons(stream.skipped)})")
     if stream.files_failed:
         facts.append(f"{stream.files_failed:,} failed")
+    if stream.replaced is not None:
+        facts.append("table replaced" if stream.replaced else "table not replaced")
     facts.append(plural(stream.rows, "row"))
     if stream.rejected:
         facts.append(f"{plural(stream.rejected, 'record')} rejected")
@@ -112,6 +124,7 @@ def _stream_json(stream: StreamResult) -> dict[str, Any]:
         "size_bytes": stream.size_bytes,
         "files_gone": stream.gone,
         "files_removed": stream.removed,
+        "replaced": stream.replaced,
     }
 
 

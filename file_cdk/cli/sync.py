@@ -57,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
+    parser.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="load every file anew, with types found anew, into a new table that takes the old one's place when all are loaded; "
+        "if one fails the old table stays as it is",
+    )
     add_period(parser)
     add_deletes(parser)
     parser.add_argument(
@@ -101,9 +107,11 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 partitions=arguments.partitions,
                 since=arguments.since,
                 until=arguments.until,
+                settle_s=arguments.settle,
                 on_delete=arguments.on_delete,
                 wait_s=arguments.wait,
                 max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
+                full_refresh=arguments.full_refresh,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code
@@ -115,7 +123,11 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         last.line(line)
     if code.is_interruption:
         # No count: of the files reported as loaded, the last group may not have been committed.
-        last.line("interrupted: what is committed stays, and the next run goes on with the rest")
+        last.line(
+            "interrupted: tables that are not replaced yet are as they were, and the next full refresh begins anew"
+            if arguments.full_refresh
+            else "interrupted: what is committed stays, and the next run goes on with the rest"
+        )
     for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():
         last.line(line)
     if target is not None:

@@ -22,6 +22,8 @@ class Connector:
     credentials a config leads to, redacted, for `file-cdk check`. adopt_state turns the state of a stream as another
     connector of the same store wrote it into ours, and leaves ours as it is: see file_cdk.renamed_state. history_limit is how
     many files the state of a stream remembers, 10,000 unless it is given; FILE_CDK_HISTORY_LIMIT in the environment overrides it.
+    settle_s: how old the youngest file has to be before a sync reads, which waits for that; for stores where a file can be seen
+    while it is written. FILE_CDK_SETTLE in the environment overrides it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Connector:
     describe_credentials: Callable[[Any], str] | None = None
     adopt_state: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
     history_limit: int | None = None
+    settle_s: float = 0
 
     def __post_init__(self) -> None:
         if self.history_limit is not None and self.history_limit < 1:

@@ -321,8 +321,17 @@ class Destination(Protocol):
         """Raises DestinationError when it cannot be written, before any file is read; DestinationInUseError when another run
         has it open, for which `--wait` tries again."""
 
-    def table(self, table: TableName) -> StreamTable:
-        """Raises ConfigError when it holds files of another origin, or from outside of the folder."""
+    def table(self, table: TableName, *, anew: bool = False) -> StreamTable:
+        """Raises ConfigError when it holds files of another origin, or from outside of the folder.
+
+        anew: an empty table with a ledger of its own, of which nobody sees anything before `put_in_place`; the stream's own stays
+        as it is, and can be asked for besides. Of one that was not put in place nothing is left when the destination was opened
+        again. Raises DestinationError when it could not take the other's place.
+        """
+
+    def put_in_place(self, table: TableName) -> None:
+        """The table that was built anew in place of the stream's own, with all that its ledger holds in place of what that one's
+        held, in one transaction. All its files are flushed, and neither object is used afterwards."""
 
     def close(self) -> None: ...
 

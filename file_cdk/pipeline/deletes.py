@@ -153,3 +153,29 @@ def check_deletes(listed: Listed, gone: int, loaded: int, limit: MaxDeletes) -> 
             gone=gone,
             remedy=f"Check the source. To remove them, sync with --max-deletes {gone}",
         )
+
+
+def check_refresh(table: StreamTable, selected: Listed, matcher: Matcher, limit: MaxDeletes) -> None:
+    """Raises DeletesRefusedError where a full refresh would lose the rows of more files than may be removed, or of all. Those
+    that the patterns leave out are meant to go.
+
+    selected: the files that it would load.
+    """
+    loaded = lost = 0
+    for part in table.loaded():
+        loaded += len(part)
+        lost += sum(1 for _ in selected.gone(part, matcher))
+    if not selected:
+        if loaded:
+            raise DeletesRefusedError(
+                f"no file would be loaded, and the rows of {loaded:,} would go: the table is as it was",
+                gone=lost,
+                remedy="Check the source and the patterns. To empty the table, drop it",
+            )
+    elif not limit.allow(lost, loaded):
+        raise DeletesRefusedError(
+            f"{lost:,} of {loaded:,} loaded files would not be loaded again, since they are gone or skipped; that is more than "
+            f"--max-deletes {limit} lets go, so the table is as it was",
+            gone=lost,
+            remedy=f"Check the source. To let them go, refresh with --max-deletes {lost}",
+        )

@@ -18,7 +18,7 @@ from file_cdk.engine.listing import BY_TIME, BY_URI, Decide, Selection, list_mat
 from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, not_loaded
+from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, check_settle, not_loaded
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -38,8 +38,8 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InspectionOptions:
-    """filetype, stream, connector, since, until: as SyncOptions. destination: whose ledger is asked what is loaded; None: nothing
-    is.
+    """filetype, stream, connector, since, until, settle_s: as SyncOptions. destination: whose ledger is asked what is loaded;
+    None: nothing is.
 
     everything: also files below the listing prefixes that no pattern matches.
     """
@@ -51,7 +51,11 @@ class InspectionOptions:
     everything: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    settle_s: float | None = None
     order: Order = Order.MODIFIED
+
+    def __post_init__(self) -> None:
+        check_settle(self.settle_s or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,9 @@ class Inspection:
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
     """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
     found = streams_of(source, options.filetype, options.stream, options.connector)
-    streams = [replace(stream, since=options.since, until=options.until) for stream in found]
+    streams = [
+        replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0) for stream in found
+    ]
     destination = None if options.destination is None else _inspectable(options.destination)
     return [Inspection(stream, options, destination) for stream in streams]
 

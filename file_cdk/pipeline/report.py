@@ -50,6 +50,8 @@ class StreamResult:
     """Those of them that were removed."""
     over_limit: int = 0
     """Of the files that failed, those that had too many rejected records and no other fault."""
+    replaced: bool | None = None
+    """Of a full refresh: whether the table was replaced. If not, nothing of what was read counts. None: it was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class StreamReport:
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
     gone: Gone = field(default_factory=Gone)
+    is_replaced: bool | None = None
 
     def result(self, skipped: Mapping[str, int]) -> StreamResult:
         return StreamResult(
@@ -121,6 +124,7 @@ class StreamReport:
             self.gone.files,
             self.gone.removed,
             self.over_limit,
+            self.is_replaced,
         )
 
     def warn(self, message: str) -> None:
@@ -155,6 +159,16 @@ class StreamReport:
     def deletes_refused(self, error: FileCdkError) -> None:
         """Counts as a file that failed: not all was done that was to be done."""
         self._failed("", error)
+
+    def replaced(self) -> None:
+        """By a full refresh, with which the files went that are gone from the source."""
+        self.is_replaced = True
+        self.gone = Gone(self.gone.files, self.gone.files)
+
+    def not_replaced(self) -> None:
+        """Since files failed: those that were read are not loaded either."""
+        self.is_replaced = False
+        self.files_read = self.rows = self.rejected = self.size_bytes = 0
 
     def _failed(self, uri: str, error: FileCdkError) -> None:
         self.files_failed += 1

@@ -1,11 +1,14 @@
 """A stream's files, each brought to its final outcome: read anew when it changed meanwhile, given up with its store."""
 
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from file_cdk.core.errors import FileCdkError, FileChangedError, TransientError
+from file_cdk.core.connector import Connector
+from file_cdk.core.errors import ConfigError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FileTally, OrderedRun
@@ -24,6 +27,44 @@ MAX_UNREACHABLE = 3
 """Files in a row that cannot be reached, each after all its retries, that mean that the store cannot be reached."""
 
 
+SETTLE_VARIABLE = "FILE_CDK_SETTLE"
+
+
+def seconds_to_settle(connector: Connector, environment: Mapping[str, str]) -> float:
+    """How old the youngest file has to be before any is read, as the environment has it, else the connector. Raises
+    ConfigError."""
+    text = environment.get(SETTLE_VARIABLE)
+    if not text:
+        return connector.settle_s
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text, re.ASCII) is None:
+        raise ConfigError(
+            f"environment variable {SETTLE_VARIABLE} must be a number of seconds, 0 or more and below 10,000",
+            remedy="Give a number such as 1, or unset it",
+        )
+    return float(text)
+
+
+@dataclass(slots=True)
+class Youngest:
+    """When the last file of a listing was modified. As a rule, it skips nothing."""
+
+    modified_at: datetime | None = None
+
+    def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        for file in files:
+            if self.modified_at is None or file.modified_at > self.modified_at:
+                self.modified_at = file.modified_at
+        return [None] * len(files)
+
+    def wait(self, settle_s: float) -> None:
+        """Until that is `settle_s` ago; no longer than that, where the store's clock is ahead of ours."""
+        if self.modified_at is None:
+            return
+        age_s = (datetime.now(UTC) - self.modified_at).total_seconds()
+        if age_s < settle_s:
+            time.sleep(min(settle_s, settle_s - age_s))
+
+
 @dataclass(frozen=True, slots=True)
 class FileBeginsAgain:
     """What came out of the file so far does not count: next comes a newer version of it, from the beginning."""
@@ -40,11 +81,14 @@ class StoreGone:
 
 @dataclass(slots=True)
 class StreamRun:
-    """verb: what is done to files, in messages. warn: takes what a person should know of a file that is begun anew."""
+    """verb: what is done to files, in messages. warn: takes what a person should know of a file that is begun anew. settle_s: how
+    long files have rested that are read at all; above 0, one that changes all the same has a writer at work.
+    """
 
     reader: StreamReader
     warn: Callable[[str], None]
     verb: str = "read"
+    settle_s: float = 0
     _begun_anew: Counter[str] = field(default_factory=Counter)
     _unreachable: int = 0
 
@@ -75,16 +119,17 @@ class StreamRun:
     def newer_version(self, file: RemoteFile, error: FileCdkError) -> RemoteFile | FileCdkError:
         """The version to read instead, whole, if the file changed while it was read; otherwise the error to tell.
 
-        A second change asks whether somebody goes on writing it, which takes `_MAX_LOOKS` times `REST_S`.
+        A second change asks whether somebody goes on writing it, which takes `_MAX_LOOKS` times `REST_S`; so does the first where
+        files have to settle. What has to settle for longer is left.
         """
         if not isinstance(error, FileChangedError):
             return error
         before = self._begun_anew[file.uri]
         self._begun_anew[file.uri] += 1
-        if before >= MAX_NEWER_VERSIONS:
+        if before >= MAX_NEWER_VERSIONS or self.settle_s > _MAX_LOOKS * REST_S:
             return _still_written(file)
         changed = f"changed{' again' if before else ''} while it was {self.verb}"
-        if not before:
+        if not before and not self.settle_s:
             found = self._now(file)
             if found is None or found == file:
                 return error

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from file_cdk.core.config import (
@@ -38,6 +38,7 @@ from file_cdk.readers.globbing import GlobPatterns
 NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
 FROM_UNTIL = "modified at or after --until"
+NOT_SETTLED = "modified less than --settle ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,11 @@ class Stream:
     """What a stream reads, and where from.
 
     format: None until the files' extensions have told it, or where files are only copied. copies: files go out as they are;
-    an archive is one file, and nothing is taken for litter. since, until: of the files, those are read that were modified at or
-    after the one and before the other. finds_dialect: no configuration says how its CSV files are
-    written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the one file that
-    a person named, if they did. folder: where the stream is named after a folder or file below the root, what the uris of
-    all its files begin with.
+    an archive is one file, and nothing is taken for litter. since, until: of the files, those are read that were modified at
+    or after the one and before the other. settle_s: and not less than so long ago. finds_dialect: no configuration says how
+    its CSV files are written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the
+    one file that a person named, if they did. folder: where the stream is named after a folder or file below the root, what
+    the uris of all its files begin with.
     """
 
     connector: Connector
@@ -61,6 +62,7 @@ class Stream:
     copies: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    settle_s: float = 0
     finds_dialect: bool = False
     finds_partitions: bool = False
     file: str | None = None
@@ -95,12 +97,14 @@ class Stream:
         recognised: Recognised | None = None,
         present: Decide | None = None,
         wanted: Decide | None = None,
+        selected: Sequence[Decide] = (),
         lists_all: bool = False,
     ) -> list[Decide]:
         """Whether a listed file is read, and why not, asked in turn: the first that has a reason skips the file.
 
         loaded: skips what was read before. recognised: keeps the formats of files where the configuration has none.
-        present and wanted skip nothing: they are told of every file, and of those that are read or were before.
+        present, wanted and selected skip nothing: they are told of every file, of those that are read or were before, and of
+        those that are read.
         lists_all: the listing holds files that no pattern matches.
         """
         rules: list[Decide | None] = [
@@ -112,6 +116,8 @@ class Stream:
             None if self.since is None and self.until is None else self._in_period,
             wanted,
             loaded,
+            settled(self.settle_s) if self.settle_s else None,
+            *selected,
         ]
         return [rule for rule in rules if rule is not None]
 
@@ -219,6 +225,26 @@ def not_loaded(unloaded: Callable[[Sequence[RemoteFile]], Sequence[bool]]) -> De
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
         return [None if wanted else ALREADY_LOADED for wanted in unloaded(files)]
+
+    return decide
+
+
+MAX_SETTLE_S = 1e9
+"""Maximum that files can be asked to be old, in seconds: 31 years. Times before the first year cannot be told."""
+
+
+def check_settle(settle_s: float) -> None:
+    """Raises ConfigError."""
+    if not 0 <= settle_s <= MAX_SETTLE_S:
+        raise ConfigError("the time that files have to settle must be a number of seconds, 0 or more")
+
+
+def settled(settle_s: float) -> Decide:
+    """Leaves for later what was modified less than `settle_s` before now: somebody may be at work on it."""
+    latest = datetime.now(UTC) - timedelta(seconds=settle_s)
+
+    def decide(files: Sequence[RemoteFile]) -> list[str | None]:
+        return [None if file.modified_at <= latest else NOT_SETTLED for file in files]
 
     return decide
 

@@ -1,6 +1,7 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -32,16 +33,16 @@ from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.columns import Sample, TableColumns, guess
-from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, handle_gone
+from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, check_refresh, handle_gone
 from file_cdk.pipeline.dialects import Dialect, format_of_files
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
-from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
+from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
 from file_cdk.pipeline.run_log import recorded
 from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
+from file_cdk.pipeline.stream import FolderKeys, Stream, check_settle, not_loaded
 from file_cdk.pipeline.waiting import open_in_turn
 
 if TYPE_CHECKING:
@@ -62,8 +63,11 @@ class SyncOptions:
     this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
     of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
     modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
-    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. wait_s: how long to
-    wait for another run that has the destination open, in seconds.
+    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
+    files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
+    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
+    is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
+    destination open, in seconds.
     """
 
     workers: int | None = None
@@ -80,6 +84,8 @@ class SyncOptions:
     on_delete: OnDelete = "keep"
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
     wait_s: float = 0
+    full_refresh: bool = False
+    settle_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -88,6 +94,17 @@ class SyncOptions:
             raise ConfigError("since and until must be times with a zone")
         if not 0 <= self.wait_s < math.inf:
             raise ConfigError("wait_s must be a number of seconds, 0 or more")
+        check_settle(self.settle_s or 0)
+        if self.full_refresh and self.settle_s:
+            raise ConfigError(
+                "a full refresh leaves no file for the next sync: its rows would be missing until then",
+                remedy="Leave out --settle, or sync without --full-refresh",
+            )
+        if self.full_refresh and (self.since is not None or self.until is not None):
+            raise ConfigError(
+                "a full refresh of a part of the time would drop the rows of all other files",
+                remedy="Leave out --since and --until; or, to load that part alone, load it into a table of its own (--table)",
+            )
 
 
 def sync(
@@ -119,8 +136,9 @@ def sync(
         for stream in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
             reports.append(report)
-            stream = replace(stream, since=options.since, until=options.until)
-            results.append(_StreamSync(stream, target, executors, options, report).run())
+            stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
+            wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
+            results.append(_StreamSync(stream, target, executors, options, report, wait_s).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -131,20 +149,29 @@ class _StreamSync:
     executors: Executors
     options: SyncOptions
     report: StreamReport
+    wait_s: float
+    """How old the youngest file has to be before any is read."""
+    known: StreamTable = field(init=False)
+    """As earlier syncs left it."""
     table: StreamTable = field(init=False)
+    """What is loaded into: the same, or a new one that takes its place."""
     columns: TableColumns = field(init=False)
 
     def __post_init__(self) -> None:
-        self.table = self.destination.table(self.stream.table)
+        self.known = self.table = self.destination.table(self.stream.table)
+        if self.options.full_refresh:
+            self.table = self.destination.table(self.stream.table, anew=True)
         stated = self.stream.config.input_types or {}
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
         stream, table = self.stream, self.table
-        listed, recognised = Listed(), Recognised()
+        listed, recognised, selected = Listed(), Recognised(), Listed()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
-        rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys)
+        youngest = Youngest()
+        seen = [youngest.look, selected.look] if self.options.full_refresh else [youngest.look]
+        rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys, selected=seen)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
             opened.callback(selection.close)
@@ -153,21 +180,37 @@ class _StreamSync:
             chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 self._warn_of_nothing()
-            self._handle_gone(listed)
+            may_load = self._handle_gone(listed, selected)
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
-            if selection.files:
+            if selection.files and may_load:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
+                youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
+        if self.options.full_refresh:
+            self._put_in_place()
         return self.report.result(selection.skipped)
 
-    def _handle_gone(self, listed: Listed) -> None:
-        """Before new files are loaded: one that was renamed is in the table twice at no time."""
-        then = self.stream.config.on_delete or self.options.on_delete
+    def _handle_gone(self, listed: Listed, selected: Listed) -> bool:
+        """Before new files are loaded: one that was renamed is in the table twice at no time. Whether any may be."""
+        anew, matcher, limit = self.options.full_refresh, self.stream.matcher, self.options.max_deletes
+        then = "keep" if anew else self.stream.config.on_delete or self.options.on_delete
         try:
-            self.report.gone = handle_gone(self.table, listed, self.stream.matcher, then, self.options.max_deletes)
+            self.report.gone = handle_gone(self.known, listed, matcher, then, limit)
+            if anew:
+                check_refresh(self.known, selected, matcher, limit)
         except DeletesRefusedError as exc:
             self.report.gone = Gone(exc.gone)
             self.report.deletes_refused(exc)
+            return not anew
+        return True
+
+    def _put_in_place(self) -> None:
+        """What was loaded anew, if that is all."""
+        if self.report.files_failed:
+            self.report.not_replaced()
+        else:
+            self.destination.put_in_place(self.stream.table)
+            self.report.replaced()
 
     def _warn_of_nothing(self) -> None:
         """Raises AccessError where one file was named."""
@@ -201,7 +244,7 @@ class _StreamSync:
         refused: RowsRefusedError | None = None
         """Why the destination does not take the file at work: the rest of it is read and dropped."""
         try:
-            for event in StreamRun(self.stream.reader, self.report.warn).outcomes(ordered):
+            for event in self._stream_run().outcomes(ordered):
                 match event:
                     case FileBegan(file):
                         load, refused = self.table.begin(file), None
@@ -234,10 +277,15 @@ class _StreamSync:
                             self._failed(tally, then)
                             self._withdraw(ordered)
                     case StoreGone(gone):
+                        if self.options.full_refresh:
+                            gone.remedy = "The table is as it was: refresh again when the store answers"
                         raise gone
         finally:
             if load is not None:
                 load.abort()
+
+    def _stream_run(self) -> StreamRun:
+        return StreamRun(self.stream.reader, self.report.warn, settle_s=self.wait_s or self.stream.settle_s)
 
     def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -91,12 +91,7 @@ class DestinationConformance:
     def test_a_killed_process_leaves_a_version_in_whole(self, landing: Landing, is_committed: bool) -> None:
         with _table(landing) as (destination, table):
             _load(destination, table, _file("a"), [{"n": 1}])
-        process = multiprocessing.get_context("spawn").Process(target=_load_and_die, args=(landing, is_committed))
-        process.start()
-        process.join(_EXIT_TIMEOUT_S)
-        assert process.exitcode == -signal.SIGKILL, (
-            "the process that loads did not come to the place where it is killed"
-        )
+        _run_and_die(_load_and_die, landing, is_committed)
         with _table(landing) as (_, table):
             assert table.unloaded([_file("a"), _file("a", 1)]) == [is_committed, not is_committed]
         assert landing.rows(STREAM) == ([{"n": 2}, {"n": 3}] if is_committed else [{"n": 1}])
@@ -176,6 +171,50 @@ class DestinationConformance:
             assert list(table.failed(10)) == []
             assert table.unloaded([_file("a"), _file("c"), _file("e")]) == [True, False, True]
         assert [row["n"] for row in landing.rows(STREAM)] == [2, 3]
+
+    def test_a_new_table_takes_the_place_of_the_old(self, landing: Landing) -> None:
+        """Rows, columns, types and ledger; until then the old one is as it was."""
+        with _table(landing) as (destination, table):
+            _load(destination, table, _file("a"), [{"n": "x", "old": 1}])
+            _load(destination, table, _file("b"), [{"n": "y", "old": 2}])
+            table.flush()
+            table.record_failure(_file("c"), "no table at all")
+        with _table(landing) as (destination, old):
+            new = _new_table(destination)
+            assert new.schema.names == []
+            assert new.unloaded([_file("a")]) == [True]
+            _load(destination, new, _file("a"), [{"n": 1}, {"n": 2}])
+            _load(destination, new, _file("d"), [{"n": 3}])
+            new.flush()
+            assert old.unloaded([_file("a"), _file("b"), _file("d")]) == [False, False, True]
+            assert list(old.failed(10)) == ["c"]
+            destination.put_in_place(TableName(STREAM))
+        assert landing.rows(STREAM) == [{"n": 1}, {"n": 2}, {"n": 3}]
+        with _table(landing) as (_, table):
+            assert table.schema.names == ["n"]
+            assert table.unloaded([_file("a"), _file("b"), _file("d")]) == [False, True, False]
+            assert sorted(chain.from_iterable(table.loaded())) == ["a", "d"]
+            assert list(table.failed(10)) == []
+
+    @pytest.mark.parametrize("is_killed", [False, True], ids=["closed", "killed"])
+    def test_a_new_table_that_is_not_put_in_place_leaves_nothing(self, landing: Landing, is_killed: bool) -> None:
+        with _table(landing) as (destination, table):
+            _load(destination, table, _file("a"), [{"n": 1}])
+        if is_killed:
+            _run_and_die(_refresh_and_die, landing)
+        else:
+            with _table(landing) as (destination, _):
+                _load(destination, _new_table(destination), _file("a"), [{"m": 2}])
+        assert landing.rows(STREAM) == [{"n": 1}]
+        with _table(landing) as (destination, table):
+            assert table.unloaded([_file("a")]) == [False]
+            new = _new_table(destination)
+            assert new.schema.names == []
+            assert new.unloaded([_file("a")]) == [True]
+            _load(destination, new, _file("b"), [{"k": 3}])
+            new.flush()
+            destination.put_in_place(TableName(STREAM))
+        assert landing.rows(STREAM) == [{"k": 3}]
 
     def test_a_file_with_rejects_can_be_asked_for_again(self, landing: Landing) -> None:
         rejects = Rejects()
@@ -265,6 +304,26 @@ def _converted(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_string(kind) or pa.types.is_string(column.type):
         return column.cast(kind)
     return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
+
+
+def _new_table(destination: Destination) -> StreamTable:
+    return destination.table(TableName(STREAM), anew=True)
+
+
+def _run_and_die(function: Callable[..., None], *arguments: object) -> None:
+    """In a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    process.join(_EXIT_TIMEOUT_S)
+    assert process.exitcode == -signal.SIGKILL, "the process that loads did not come to the place where it is killed"
+
+
+def _refresh_and_die(landing: Landing) -> None:
+    with _table(landing) as (destination, _):
+        new = _new_table(destination)
+        _load(destination, new, _file("a"), [{"m": 2}])
+        new.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _load_and_die(landing: Landing, is_committed: bool) -> None:

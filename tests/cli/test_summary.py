@@ -12,7 +12,14 @@ from file_cdk.cli.summary import (
     summary_lines,
     write_summary,
 )
-from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, MalformedRecordError, TooManyRejectsError
+from file_cdk.core.errors import (
+    ConfigError,
+    DeletesRefusedError,
+    DestinationError,
+    FileCdkError,
+    MalformedRecordError,
+    TooManyRejectsError,
+)
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.pipeline.report import StreamResult, SyncResult
 
@@ -74,7 +81,32 @@ def test_rejected_records_are_counted() -> None:
     ],
 )
 def test_whether_there_is_something_to_see(rejected: int, errors: tuple[FileCdkError, ...], answer: bool) -> None:
-    assert has_rejects(SyncResult((StreamResult("t", 1, 1, {}, 1, 1, rejected),), 1.0, errors)) is answer
+    stream = StreamResult("t", 1, len(errors), {}, 1, 1, rejected)
+    assert has_rejects(SyncResult((stream,), 1.0, errors)) is answer
+
+
+def test_a_full_refresh_says_what_became_of_the_table() -> None:
+    error = TooManyRejectsError("3 records rejected", uri="a", rejected=3)
+    refused = DeletesRefusedError("too many would go", gone=3)
+    streams = (
+        StreamResult("one", 2, 0, {}, 8, 90, replaced=True),
+        StreamResult("two", 0, 1, {}, 0, 0, replaced=False),
+        StreamResult("three", 0, 1, {}, 0, 0, replaced=False),
+    )
+    result = SyncResult(streams, 2.0, (error, refused))
+    assert list(summary_lines(result)) == [
+        "one: 2 files read, table replaced, 8 rows, 90 bytes",
+        "two: 0 files read, 1 failed, table not replaced, 0 rows, 0 bytes",
+        "three: 0 files read, 1 failed, table not replaced, 0 rows, 0 bytes",
+        "done, but not all: 8 rows, 90 bytes in 2.00 s (4 rows/s)",
+        "error: two: 3 records rejected (file 'a')",
+        "error: three: too many would go",
+        "error: two: the table is as it was: a full refresh replaces it when every file is loaded. Correct what failed, or leave "
+        "it out with a glob, and run it again",
+    ]
+    assert not has_rejects(result)
+    document = json.loads(result_json(ExitCode.FILES_FAILED, result, None))
+    assert [stream["replaced"] for stream in document["streams"]] == [True, False, False]
 
 
 def test_nothing_to_do() -> None:
@@ -113,6 +145,7 @@ def test_json_for_a_scheduler() -> None:
                 "size_bytes": 107_000_000,
                 "files_gone": 0,
                 "files_removed": 0,
+                "replaced": None,
             },
             {
                 "stream": "notes",
@@ -124,6 +157,7 @@ def test_json_for_a_scheduler() -> None:
                 "size_bytes": 10,
                 "files_gone": 0,
                 "files_removed": 0,
+                "replaced": None,
             },
         ],
         "failures": [

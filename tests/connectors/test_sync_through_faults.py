@@ -82,3 +82,20 @@ def test_a_server_that_dies_ends_the_sync_and_the_next_goes_on(
         proxy.heal()
         assert sync(config, database).failures == ()
     assert _ids(database) == EXPECTED
+
+
+def test_a_server_that_dies_within_a_full_refresh_leaves_the_table(
+    proxied: tuple[SeaweedFS, str, int], bucket: str, tmp_path: Path
+) -> None:
+    server, host, port = proxied
+    database = tmp_path / "x.duckdb"
+    assert sync(_config(tmp_path / "s3.yaml", server, server.endpoint, bucket), database).failures == ()
+    with FaultProxy(host, port, rate=0.0, max_requests=80) as proxy:
+        config = _config(tmp_path / "s3.yaml", server, proxy.endpoint, bucket)
+        with pytest.raises(TransientError, match="The table is as it was: refresh again when the store answers"):
+            sync(config, database, SyncOptions(workers=0, full_refresh=True))
+        assert _ids(database) == EXPECTED
+        proxy._max_requests = 5000
+        proxy.heal()
+        assert sync(config, database, SyncOptions(full_refresh=True)).streams[0].files_read == FILES
+    assert _ids(database) == EXPECTED

@@ -119,6 +119,36 @@ def test_a_full_disk_is_an_error_that_loses_nothing(small_disk: Path, large: boo
     assert check_agreement(path) == {each.uri for each in files}
 
 
+def test_a_disk_that_is_full_within_a_full_refresh_leaves_the_old_table(small_disk: Path) -> None:
+    path = small_disk / "x.duckdb"
+    name = TableName("t")
+    destination = DuckDBDestination(path)
+    destination.open()
+    destination.table(name).widen(pa.schema([("secret", pa.string())]))
+    fill(destination.table(name), 3)
+    destination.close()
+
+    destination = DuckDBDestination(path)
+    destination.open()
+    new = destination.table(name, anew=True)
+    new.widen(pa.schema([("secret", pa.string())]))
+    with pytest.raises(DestinationError, match="Free some space"):
+        fill(new, 100)
+    destination.close()
+    assert check_agreement(path) == {"f0", "f1", "f2"}
+
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    destination = DuckDBDestination(path)
+    destination.open()
+    new = destination.table(name, anew=True)
+    new.widen(pa.schema([("secret", pa.string())]))
+    fill(new, 2)
+    new.flush()
+    destination.put_in_place(name)
+    destination.close()
+    assert check_agreement(path) == {"f0", "f1"}
+
+
 LOADING = """
 import sys
 sys.path.insert(0, sys.argv[2])

@@ -10,8 +10,11 @@ from duckdb_landing import DuckDBLanding
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.testing.destination_conformance import DestinationConformance
+
+NOT_IN_PLACE = "test_a_new_table_that_is_not_put_in_place_leaves_nothing"
 
 
 class Faulty:
@@ -78,17 +81,43 @@ class FaultyDestination(Faulty):
         super().__init__(inner)
         self.faulty_table = table
 
-    def table(self, table: TableName) -> Any:
+    def table(self, table: TableName, *, anew: bool = False) -> Any:
+        if self.faulty_table is BuildsInTheOld:
+            anew = False
+        elif self.faulty_table is LeavesTheNew and anew:
+            return self.inner.table(TableName(f"new {table.stream}"))
         try:
-            return self.faulty_table(self.inner.table(table))
+            return self.faulty_table(self.inner.table(table, anew=anew))
         except ConfigError:
             if self.faulty_table is not TakesEverySource:
                 raise
             return self.inner.table(TableName(table.stream))
 
+    def put_in_place(self, table: TableName) -> None:
+        if self.faulty_table is KeepsTheOldBeside:
+            for part in list(self.inner.table(table).loaded()):
+                new = self.inner.table(table, anew=True)
+                for uri in part:
+                    new.begin(RemoteFile(uri, 10, EPOCH)).commit(LoadedFile(0))
+                new.flush()
+        if self.faulty_table is not BuildsInTheOld:
+            self.inner.put_in_place(table)
+
 
 class TakesEverySource(Faulty):
     pass
+
+
+class BuildsInTheOld(Faulty):
+    """Answers the stream's own table where a new one is asked for."""
+
+
+class KeepsTheOldBeside(Faulty):
+    """Keeps entries of files that the new table does not have."""
+
+
+class LeavesTheNew(Faulty):
+    """Does not remove the new table that was not put in place."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +139,16 @@ class FaultyLanding(DuckDBLanding):
         (DropsFailures, "test_a_failure_is_noted_until_the_file_is_loaded_or_gone"),
         (ForgetsItsLedger, "test_a_file_with_rejects_can_be_asked_for_again"),
         (ForgetsEntriesAlone, "test_a_removed_file_leaves_nothing"),
+        (BuildsInTheOld, "test_a_new_table_takes_the_place_of_the_old"),
+        (KeepsTheOldBeside, "test_a_new_table_takes_the_place_of_the_old"),
+        (BuildsInTheOld, NOT_IN_PLACE),
+        (LeavesTheNew, NOT_IN_PLACE),
         (TakesEverySource, "test_the_files_of_another_source_are_refused"),
     ],
 )
 def test_the_suite_finds(fault: type[Faulty], check: str, tmp_path: Path) -> None:
+    arguments = [False] if check == NOT_IN_PLACE else []  # closed, not killed
     right = DuckDBLanding(str(tmp_path / "right.duckdb"))
-    getattr(DestinationConformance(), check)(right)
+    getattr(DestinationConformance(), check)(right, *arguments)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        getattr(DestinationConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault))
+        getattr(DestinationConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault), *arguments)

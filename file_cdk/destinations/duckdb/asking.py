@@ -26,9 +26,13 @@ from file_cdk.destinations.duckdb.ledger import (
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded, quoted
 from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.replacement import BESIDE
 from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.runs import RUNS, latest
 from file_cdk.destinations.duckdb.session import INPUT, Session, reader, texts
+
+_VISIBLE = f"NOT starts_with(stream, '{BESIDE}')"
+"""Not the streams that a full refresh builds."""
 
 _READING, _CORRECTING = "reading the ledger", "correcting the ledger"
 
@@ -79,7 +83,8 @@ def check_tables(session: Session, needed: Sequence[str]) -> None:
 def spelled(session: Session, stream: str) -> str:
     """The stream as the ledger spells it. Raises ConfigError."""
     tables = [FILES, STREAMS, *({REJECTS} & layouts_found(session, _READING).keys())]
-    names = session.run(_READING, " UNION ".join(f"SELECT stream FROM {table}" for table in tables) + " ORDER BY 1")
+    union = " UNION ".join(f"SELECT stream FROM {table}" for table in tables)
+    names = session.run(_READING, f"SELECT stream FROM ({union}) WHERE {_VISIBLE} ORDER BY 1")
     for (name,) in names:
         if folded(name) == folded(stream):
             return str(name)
@@ -95,12 +100,13 @@ def streams(path: str, stream: str | None) -> list[StreamStatus]:
         known = None if stream is None else spelled(session, stream)
         found = session.run(
             _READING,
-            f"WITH f AS (SELECT *, status = 'loaded' AS is_loaded FROM {FILES}) "
+            f"WITH f AS (SELECT *, status = 'loaded' AS is_loaded FROM {FILES} WHERE {_VISIBLE}), "
+            f"s AS (SELECT * FROM {STREAMS} WHERE {_VISIBLE}) "
             "SELECT coalesce(f.stream, s.stream), any_value(s.source), count(*) FILTER (is_loaded), "
             'coalesce(sum("rows") FILTER (is_loaded), 0)::BIGINT, coalesce(sum(rejected) FILTER (is_loaded), 0)::BIGINT, '
             "coalesce(sum(size_bytes) FILTER (is_loaded), 0)::BIGINT, count(*) FILTER (f.status = 'failed'), "
             "count(*) FILTER (is_loaded AND size_bytes IS NULL), max(modified_at) FILTER (is_loaded), max(loaded_at), "
-            f"arg_max(run, loaded_at) FROM f FULL JOIN {STREAMS} s ON f.stream = s.stream "
+            "arg_max(run, loaded_at) FROM f FULL JOIN s ON f.stream = s.stream "
             "WHERE ? OR coalesce(f.stream, s.stream) = ? GROUP BY 1 ORDER BY 1",
             [known is None, known],
         )
@@ -122,7 +128,8 @@ def entries(path: str, stream: str | None, url: str | None, *, failed: bool) -> 
         for part in session.parts(
             _READING,
             'SELECT stream, url, modified_at, size_bytes, etag, "rows", rejected, status, error, loaded_at, run '
-            f"FROM {FILES} WHERE (? OR stream = ?) AND (? OR url = ?) AND (status = 'failed' OR ?) ORDER BY stream, url, status",
+            f"FROM {FILES} WHERE {_VISIBLE} "
+            "AND (? OR stream = ?) AND (? OR url = ?) AND (status = 'failed' OR ?) ORDER BY stream, url, status",
             [stream is None, stream, url is None, url, not failed],
         ):
             for name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run in part:
@@ -143,7 +150,10 @@ def mismatches(path: str, stream: str | None, *, repair: bool) -> list[Mismatch]
 
 
 def _streams(session: Session) -> list[str]:
-    return [name for (name,) in session.run(_READING, f"SELECT DISTINCT stream FROM {FILES} ORDER BY stream")]
+    return [
+        name
+        for (name,) in session.run(_READING, f"SELECT DISTINCT stream FROM {FILES} WHERE {_VISIBLE} ORDER BY stream")
+    ]
 
 
 def _mismatches(session: Session, stream: str) -> list[Mismatch]:

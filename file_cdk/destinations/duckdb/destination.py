@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb import asking, runs
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
+from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
+from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
 from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
@@ -56,6 +58,8 @@ class DuckDBDestination:
         self._session: Session | None = None
         self._created = False
         self._tables: dict[str, DuckDBTable] = {}
+        self._beside: dict[str, DuckDBTable] = {}
+        """Those that are to take the places of others, by their streams."""
         self._writing: DuckDBTable | None = None
 
     @property
@@ -90,22 +94,38 @@ class DuckDBDestination:
                 memory.provide(columns=0)
                 session = Session(self.path, connection, memory)
             create_ledger(session)
+            remove_unfinished(session)
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
         return session
 
-    def table(self, table: TableName) -> DuckDBTable:
-        """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, and
-        ConfigError when the table holds files of another origin, or from outside of the folder."""
+    def table(self, table: TableName, *, anew: bool = False) -> DuckDBTable:
+        """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, or when
+        a new table could not take the place of the one that is there; ConfigError when the table holds files of another origin,
+        or from outside of the folder."""
         session = self._open_session()
         if table.stream not in self._tables:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
                     raise shared_table(other, table.stream, self.path)
             ledger = Ledger(session, self.run, table.stream)
-            self._tables[table.stream] = DuckDBTable(ledger, table, self._limits, self._begins)
-        return self._tables[table.stream]
+            self._tables[table.stream] = DuckDBTable.of(ledger, table, self._limits, self._begins)
+        if not anew:
+            return self._tables[table.stream]
+        if table.stream not in self._beside:
+            beside = begin_beside(Ledger(session, self.run, table.stream))
+            self._beside[table.stream] = DuckDBTable(beside, Layout(), self._limits, self._begins)
+        return self._beside[table.stream]
+
+    def put_in_place(self, table: TableName) -> None:
+        """See core.ports.Destination. Raises DestinationError; then the table is as it was."""
+        session = self._open_session()
+        if table.stream not in self._beside:
+            raise InternalError(f"no table was built to replace {table.stream!r}")
+        self._beside.pop(table.stream).close()
+        self._tables.pop(table.stream).close()
+        put_in_place(Ledger(session, self.run, table.stream))
 
     def _begins(self, table: DuckDBTable) -> None:
         """Files of one table at most wait in memory."""
@@ -163,12 +183,13 @@ class DuckDBDestination:
         table nor an entry in the ledger, is removed again. Safe to call twice. Raises DestinationError when flushing fails.
         """
         session, self._session = self._session, None
-        tables, self._tables = self._tables, {}
+        tables = [*self._tables.values(), *self._beside.values()]
+        self._tables, self._beside = {}, {}
         self._writing = None
         if session is None:
             return
         try:
-            self._close(session, tables.values())
+            self._close(session, tables)
         finally:
             self._release()
 
@@ -179,6 +200,8 @@ class DuckDBDestination:
                 table.close()
             except DestinationError as exc:
                 first = first or exc
+        with suppress(DestinationError):  # what stays is in nobody's way, and the next `open` tries again
+            remove_unfinished(session)
         try:
             # A mistake that shows after the database was opened should not leave an empty one behind.
             if self._created and first is None and sys.exc_info()[0] is not None:

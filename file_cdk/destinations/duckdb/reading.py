@@ -30,6 +30,7 @@ from file_cdk.destinations.duckdb.ledger import (
 )
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.replacement import BESIDE
 from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.runs import RUNS
 from file_cdk.destinations.duckdb.session import INPUT, Session
@@ -91,6 +92,9 @@ def check_database(path: str) -> bool:
 
 _READING_REJECTS = "reading the rejected records"
 
+_OF_STREAM = f"(stream = ? OR ? AND NOT starts_with(stream, '{BESIDE}'))"
+"""The one, or all; parameters: its name, whether all are meant. What an unfinished full refresh left is no stream's."""
+
 _REJECTS_AT_ONCE = 1000
 
 _REJECTS_SETTINGS: Settings = {
@@ -113,7 +117,7 @@ def count_rejected(path: str, stream: str | None) -> int:
     with closing(connection), translating(path, _READING_REJECTS):
         found = connection.execute(
             f"SELECT max(rejected) FROM {FILES} WHERE (stream, url, modified_at) IN "
-            f"(SELECT (stream, url, modified_at) FROM {REJECTS} WHERE stream = ? OR ?) GROUP BY stream, url, modified_at",
+            f"(SELECT (stream, url, modified_at) FROM {REJECTS} WHERE {_OF_STREAM}) GROUP BY stream, url, modified_at",
             [known, known is None],
         ).fetchall()
     return sum(rejected or 0 for (rejected,) in found)
@@ -125,7 +129,7 @@ def _records(
     with closing(connection), translating(path, _READING_REJECTS):
         result = connection.execute(
             'SELECT stream, url, modified_at, "row", byte_offset, reason, raw, raw_bytes, rejected_at, run '
-            f"FROM {REJECTS} WHERE stream = ? OR ? {'' if limit is None else f'LIMIT {limit:d}'}",
+            f"FROM {REJECTS} WHERE {_OF_STREAM} {'' if limit is None else f'LIMIT {limit:d}'}",
             [stream, stream is None],
         )
         while rows := result.fetchmany(_REJECTS_AT_ONCE):

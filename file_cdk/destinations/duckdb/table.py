@@ -15,7 +15,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb.insert import Piece, take_rows
-from file_cdk.destinations.duckdb.layout import checked_layout
+from file_cdk.destinations.duckdb.layout import Layout, checked_layout
 from file_cdk.destinations.duckdb.ledger import Ledger
 from file_cdk.destinations.duckdb.rejects import size_bytes
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
@@ -163,21 +163,16 @@ class DuckDBFileLoad:
 class DuckDBTable:
     """A StreamTable. Its rows are those of the file versions its ledger calls `loaded`, in the order they were loaded.
 
-    ledger: in a session that is shared, and never in a transaction between calls. begins: called before each load. Raises
-    what checked_layout does.
+    ledger: in a session that is shared, and never in a transaction between calls. layout: the table as it is. begins: called
+    before each load.
     """
 
     def __init__(
-        self, ledger: Ledger, table: TableName, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
+        self, ledger: Ledger, layout: Layout, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
     ) -> None:
         self._ledger = ledger
         self._begins = begins
         self._load: DuckDBFileLoad | None = None
-        layout = checked_layout(ledger, table)
-        if not layout.exists:
-            ledger.forget_rows()  # somebody dropped it
-        if table.origin is not None:
-            ledger.claim(table.origin)
         own = ledger.session.another()
         try:
             self._writer = TableWriter(replace(ledger, session=own), layout)
@@ -185,6 +180,18 @@ class DuckDBTable:
             own.close()  # as long as one connection is open, the file stays locked
             raise
         self._group = LoadGroup(self._writer, limits)
+
+    @classmethod
+    def of(
+        cls, ledger: Ledger, table: TableName, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
+    ) -> "DuckDBTable":
+        """The one of that name, existing or not. Raises what checked_layout does."""
+        layout = checked_layout(ledger, table)
+        if not layout.exists:
+            ledger.forget_rows()  # somebody dropped it
+        if table.origin is not None:
+            ledger.claim(table.origin)
+        return cls(ledger, layout, limits, begins)
 
     @property
     def schema(self) -> pa.Schema:

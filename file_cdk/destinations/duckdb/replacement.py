@@ -1,0 +1,76 @@
+"""A stream's table that is built beside the one that is there, under a reserved name, and takes its place in the end.
+
+What belongs to it in the ledger is of a stream of that name. An entry in `_file_cdk_streams`, which is there before the table is,
+tells the next run what a dead one left.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from file_cdk.core.errors import DestinationError
+from file_cdk.destinations.duckdb.ledger import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
+from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, quoted
+from file_cdk.destinations.duckdb.rejects import REJECTS
+from file_cdk.destinations.duckdb.session import Session
+
+BESIDE = f"{RESERVED_PREFIX}_refresh_"
+"""How the names of tables begin that are not yet in their place."""
+
+_OF_ROWS = (FILES, REJECTS, COLUMNS)
+"""What the ledger knows of a table's rows and columns."""
+
+
+def begin_beside(ledger: Ledger) -> Ledger:
+    """The ledger of a new table of the same stream. Raises DestinationError where it could not take the place of the one that is
+    there."""
+    _check_replaceable(ledger)
+    beside = Ledger(ledger.session, ledger.run, BESIDE + ledger.stream)
+    beside.claim("")
+    return beside
+
+
+def put_in_place(ledger: Ledger) -> None:
+    """The table beside in place of the stream's own, with all that the ledger knows of either, in one transaction. Neither may
+    be in use. Raises DestinationError."""
+    session, stream, beside = ledger.session, ledger.stream, BESIDE + ledger.stream
+    doing = f"replacing table {stream!r}"
+    with session.transaction(doing):
+        for table in _OF_ROWS:
+            session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [stream])
+            session.run(doing, f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, beside])
+        session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [beside])
+        session.run(doing, f"DROP TABLE IF EXISTS {quoted(stream)}")
+        if _is_table(session, beside):
+            session.run(doing, f"ALTER TABLE {quoted(beside)} RENAME TO {quoted(stream)}")
+
+
+def remove_unfinished(session: Session) -> None:
+    """Removes what is beside, of every stream, and what the ledger knows of it. Raises DestinationError."""
+    doing = "removing what an unfinished full refresh left"
+    for (beside,) in session.run(doing, f"SELECT stream FROM {STREAMS} WHERE starts_with(stream, ?)", [BESIDE]):
+        with session.transaction(doing):
+            session.run(doing, f"DROP TABLE IF EXISTS {quoted(beside)}")
+            for table in (*_OF_ROWS, STREAMS):
+                session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [beside])
+
+
+def _is_table(session: Session, name: str) -> bool:
+    sql = f"SELECT 1 FROM duckdb_tables() WHERE {IN_SCHEMA} AND table_name = ?"
+    return bool(session.run("looking for tables", sql, [name]))
+
+
+def _check_replaceable(ledger: Ledger) -> None:
+    """DuckDB drops indexes and keys with their table, and no table that a foreign key of another names."""
+    session, stream = ledger.session, ledger.stream
+    found = session.run(
+        "looking for indexes",
+        f"SELECT 'the index ' || index_name FROM duckdb_indexes() WHERE {IN_SCHEMA} AND lower(table_name) = lower(?) "
+        f"UNION ALL SELECT 'the constraint ' || constraint_text FROM duckdb_constraints() WHERE {IN_SCHEMA} "
+        "AND lower(table_name) = lower(?) ORDER BY 1",
+        [stream, stream],
+    )
+    if found:
+        names = ", ".join(dict.fromkeys(name for (name,) in found))
+        raise DestinationError(
+            f"table {stream!r} in DuckDB database {session.path!r} has {names}: a full refresh would lose that",
+            remedy="Drop it, refresh, and create it again; or sync without --full-refresh",
+        )
