@@ -37,6 +37,7 @@ from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
+from file_cdk.pipeline.resuming import BegunFiles
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
@@ -123,9 +124,11 @@ class _StreamSync:
     report: StreamReport
     table: StreamTable = field(init=False)
     columns: TableColumns = field(init=False)
+    begun: BegunFiles = field(init=False)
 
     def __post_init__(self) -> None:
         self.table = self.destination.table(self.stream.table)
+        self.begun = BegunFiles(self.table)
         stated = self.stream.config.input_types or {}
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
@@ -140,6 +143,7 @@ class _StreamSync:
             opened.callback(selection.close)
             recognised.warn_if_none()
             table.forget_failed(list(listed.gone(table.failed(_MAX_EARLIER_FAILURES), stream.matcher)))
+            self.begun.forget(listed.gone(self.begun.uris, stream.matcher))
             chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 self._warn_of_nothing()
@@ -178,7 +182,7 @@ class _StreamSync:
             file_format, found = self._with_partitions(file_format, found, names)
         self.columns.begin(found)
         try:
-            self._take(OrderedRun(executor, self._job(file_format), selection))
+            self._take(OrderedRun(executor, self._job(file_format), selection, self.begun.tally))
         except BaseException:
             executor.reset()  # for the streams after this one
             raise
@@ -193,8 +197,8 @@ class _StreamSync:
         try:
             for event in StreamRun(self.stream.reader, self.report.warn).outcomes(ordered):
                 match event:
-                    case FileBegan(file):
-                        load, refused = self.table.begin(file), None
+                    case FileBegan(file, position):
+                        load, refused = self._begin(file, position), None
                         self._name_columns(load, file, self.columns.sampled.get(file, ()))
                     case FileBlock(_, block, rows_before):
                         assert load is not None
@@ -206,8 +210,16 @@ class _StreamSync:
                         except RowsRefusedError as exc:
                             load.abort()
                             refused = exc
-                    case SplitDone(file, rows, size_bytes):
-                        self.report.progressed(file, rows, size_bytes)
+                    case SplitDone(tally, rows, size_bytes, read_whole):
+                        assert load is not None
+                        self.report.progressed(tally.file, rows, size_bytes)
+                        if not read_whole or refused is not None:
+                            continue
+                        try:
+                            self.begun.keep(tally, ordered.job)
+                        except RowsRefusedError as exc:
+                            load.abort()
+                            refused = exc
                     case FileDone(tally):
                         assert load is not None
                         error = refused or self._commit(load, tally)
@@ -228,6 +240,12 @@ class _StreamSync:
         finally:
             if load is not None:
                 load.abort()
+
+    def _begin(self, file: RemoteFile, position: int) -> FileLoad:
+        load, progress = self.begun.load(file, position)
+        if progress is not None:
+            self.report.goes_on(progress)
+        return load
 
     def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
