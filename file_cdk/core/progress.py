@@ -31,9 +31,10 @@ class Resumable(Protocol):
     committed. `begin`, and the commit of any version, forget what was kept of a file; a load that is aborted, or whose process
     dies, does not."""
 
-    def keep(self, progress: Callable[[], LoadProgress]) -> None:
-        """Called at the end of every split, of the load that is open; does nothing before the load has taken long enough, and
-        so asks for the progress only then. Raises RowsRefusedError as FileLoad.write does."""
+    def keep(self, position: int, progress: Callable[[], LoadProgress]) -> None:
+        """Called at the end of every split, of the load that is open. Does nothing while the load has not taken long, nor will
+        by how far it is; asks for the progress, which is at `position`, only where it keeps it. Raises RowsRefusedError as
+        FileLoad.write does."""
 
     def begun(self) -> Sequence[LoadProgress]:
         """What is kept, and durable: of loads that were aborted, or whose process died."""

@@ -69,10 +69,11 @@ class BegunFiles:
         if self._resumable is None or not 0 < tally.position < tally.file.size_bytes:
             return
         self._resumable.keep(
+            tally.position,
             lambda: LoadProgress(
                 *(tally.file, tally.position, tally.rows, tally.skipped, tally.rejects, tally.warnings),
                 meaning=json.dumps(self._meaning.of(job)),
-            )
+            ),
         )
 
 

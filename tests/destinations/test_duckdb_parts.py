@@ -1,5 +1,6 @@
 """Progress inside a large file: what is kept of a load that did not end, and what becomes of it."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -68,7 +69,7 @@ class Database:
 
     def keep(self, load: DuckDBFileLoad, rows: int, file: RemoteFile = FILE, **facts: Any) -> None:
         assert load.is_open
-        self.table.keep(lambda: LoadProgress(file, rows, rows, **facts))
+        self.table.keep(rows, lambda: LoadProgress(file, rows, rows, **facts))
 
     def load(self, file: RemoteFile, *values: int) -> None:
         load = self.table.begin(file)
@@ -205,9 +206,25 @@ def test_a_load_is_kept_when_it_has_lasted(tmp_path: Path) -> None:
     database = Database(tmp_path / "x.duckdb", WriteLimits(rows=4, kept_after_s=3600))
     load = database.table.begin(FILE)
     database.write(load, range(10), 0)
-    database.table.keep(lambda: pytest.fail("nobody asks for progress before its time"))
+    database.table.keep(90, lambda: pytest.fail("nobody asks for progress before its time"))
     load.abort()
     assert database.query("SELECT * FROM _file_cdk_parts") == []
+
+
+def test_a_load_that_will_last_is_kept_early(tmp_path: Path) -> None:
+    """A hundredth of the file took a twentieth of the time, or more."""
+    database = Database(tmp_path / "x.duckdb", WriteLimits(rows=4, kept_after_s=10))
+    load = database.table.begin(FILE)
+    database.write(load, range(10), 0)
+    assert not load.is_to_be_kept(1)
+    time.sleep(0.55)
+    assert not load.is_to_be_kept(99)
+    assert load.is_to_be_kept(1)
+    database.table.keep(1, lambda: LoadProgress(FILE, 1, 10))
+    assert not load.is_to_be_kept(2)
+    load.abort()
+    database.reopen()
+    assert database.table.begun() == [LoadProgress(FILE, 1, 10)]
 
 
 def test_columns_grow_and_widen_while_rows_are_kept(database: Database) -> None:
@@ -276,7 +293,7 @@ def test_all_types_are_moved_as_they_are(tmp_path: Path, has_table: bool) -> Non
     plain.commit(LoadedFile(3))
     load = database.table.begin(FILE)
     load.write(ArrowIpcEncoder().encode(batch, FILE, 1, 0), 0)
-    while not load.is_to_be_kept:
+    while not load.is_to_be_kept(99):
         pass
     database.keep(load, 3)
     database.reopen()
@@ -343,7 +360,7 @@ def test_a_count_that_is_not_that_of_the_rows_is_a_bug(database: Database) -> No
         database.keep(load, 3)
     load.abort()
     with pytest.raises(InternalError, match="not open"):
-        database.table.keep(lambda: LoadProgress(FILE, 1, 1))
+        database.table.keep(1, lambda: LoadProgress(FILE, 1, 1))
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1_0", "inf", "1.2.3", "٣"])

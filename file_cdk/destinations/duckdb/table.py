@@ -27,6 +27,9 @@ ROW_GROUP_ROWS = 122_880
 """DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in
 parallel; what does not fill a group goes through the write-ahead log and is written a second time."""
 
+_FORESEEN = 0.05
+"""Share of WriteLimits.kept_after_s after which it is foreseen whether a load will take that long."""
+
 
 @dataclass(frozen=True, slots=True)
 class WriteLimits:
@@ -34,7 +37,8 @@ class WriteLimits:
 
     files, seconds: how many files, and how long the first of them, wait for others to share a transaction. The time is
     looked at when a file is committed, so the last files wait for `flush` or `close`.
-    kept_after_s: how long a load is open before its progress is kept, and how long before it is kept again.
+    kept_after_s: how long a load takes, as far as can be foreseen, to have its progress kept; and how long before it is kept
+    again.
     """
 
     rows: int = 2 * ROW_GROUP_ROWS
@@ -146,9 +150,12 @@ class DuckDBFileLoad:
             raise
         self._end()
 
-    @property
-    def is_to_be_kept(self) -> bool:
-        return time.monotonic() - self._since >= self._group.limits.kept_after_s
+    def is_to_be_kept(self, position: int) -> bool:
+        """Now, or because it will be: the fewer rows are written when it begins, the fewer have to be moved."""
+        took_s, limit_s = time.monotonic() - self._since, self._group.limits.kept_after_s
+        if took_s >= limit_s or self._part is not None:
+            return took_s >= limit_s
+        return took_s >= _FORESEEN * limit_s and took_s * self._file.size_bytes >= limit_s * position
 
     def keep(self, progress: LoadProgress, ledger: Ledger) -> str:
         """The table that the rows are kept in. ledger: the writer's. Raises RowsRefusedError, DestinationError."""
@@ -264,12 +271,11 @@ class DuckDBTable:
             raise InternalError("the load of another file is still open", uri=file.uri)
         self._begins(self)
 
-    def keep(self, progress: Callable[[], LoadProgress]) -> None:
-        """In a table that no stream can be called like. The first time, rows that were written are moved, which takes a tenth
-        of the time that it took to write them."""
+    def keep(self, position: int, progress: Callable[[], LoadProgress]) -> None:
+        """In a table that no stream can be called like; see parts.py."""
         if self._load is None or not self._load.is_open:
             raise InternalError("progress was to be kept of a load that is not open")
-        if self._load.is_to_be_kept:
+        if self._load.is_to_be_kept(position):
             kept = progress()
             self._parts[as_stored(kept.file.uri)] = self._load.keep(kept, self._writers_ledger)
 
