@@ -134,6 +134,7 @@ class OrderedRun:
         self._begun = begun
         self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
         self._under_way: deque[_UnderWay] = deque()
+        self._at_work: _Plan | None = None
 
     def __iter__(self) -> Iterator[FileEvent]:
         while (first := self._next_under_way()) is not None:
@@ -143,11 +144,14 @@ class OrderedRun:
     def job(self) -> Job:
         return self._job
 
-    def retry(self, file: RemoteFile, job: Job) -> None:
-        """After FileFailed: the same file, or another version of it, comes next, from its beginning, under another job, which
-        all later files get too."""
+    def retry(self, file: RemoteFile, job: Job, *, anew: bool = True) -> None:
+        """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
+        files get too. anew: from its beginning, whatever was begun."""
         self._take_up(job)
-        self._plans.appendleft(_Plan(file, splits_of(file, job.format, job.reader)))
+        if self._at_work is not None:
+            self._at_work.drop()
+            self._at_work = None
+        self._plans.appendleft(_Plan(file, splits_of(file, job.format, job.reader)) if anew else self._plan(file))
 
     def go_on(self, job: Job) -> None:
         """After FileDone or FileFailed: all later files come under another job."""
@@ -222,8 +226,9 @@ class OrderedRun:
         file = plan.file
         tally, plan.goes_on = plan.goes_on or FileTally(file), None
         emitted = 0  # records of the split that came out so far
+        self._at_work = plan
         yield FileBegan(file, tally.position)
-        while True:
+        while self._at_work is plan:
             split = attempt.task.split
             event = attempt.next_event()
             if not isinstance(event, Began):

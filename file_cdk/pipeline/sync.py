@@ -128,8 +128,8 @@ class _StreamSync:
 
     def __post_init__(self) -> None:
         self.table = self.destination.table(self.stream.table)
-        self.begun = BegunFiles(self.table)
         stated = self.stream.config.input_types or {}
+        self.begun = BegunFiles(self.table, [stated, self.options.all_text])
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
@@ -198,6 +198,8 @@ class _StreamSync:
             for event in StreamRun(self.stream.reader, self.report.warn).outcomes(ordered):
                 match event:
                     case FileBegan(file, position):
+                        if not position and self._asks_again(ordered, file):
+                            continue
                         load, refused = self._begin(file, position), None
                         self._name_columns(load, file, self.columns.sampled.get(file, ()))
                     case FileBlock(_, block, rows_before):
@@ -216,7 +218,7 @@ class _StreamSync:
                         if not read_whole or refused is not None:
                             continue
                         try:
-                            self.begun.keep(tally, ordered.job)
+                            self.begun.keep(tally, ordered.job, self.columns.asked)
                         except RowsRefusedError as exc:
                             load.abort()
                             refused = exc
@@ -240,6 +242,14 @@ class _StreamSync:
         finally:
             if load is not None:
                 load.abort()
+
+    def _asks_again(self, ordered: OrderedRun, file: RemoteFile) -> bool:
+        """For the columns that the file asked for in the run that kept a part of it: then it comes again, from there."""
+        wanted = self.begun.wanted(file, ordered.job)
+        if wanted is None or not self.columns.ask(file, wanted):
+            return False
+        ordered.retry(file, self._job(ordered.job.format), anew=False)
+        return True
 
     def _begin(self, file: RemoteFile, position: int) -> FileLoad:
         load, progress = self.begun.load(file, position)

@@ -169,6 +169,31 @@ def test_a_column_that_gets_wider_meanwhile_begins_the_file_anew(place: Place) -
     assert place.parts() == []
 
 
+def test_a_file_that_asked_for_wider_columns_goes_on_with_them(place: Place) -> None:
+    """What it asks for is not in the sample of it; nobody could say so before it is read to there."""
+    rows = [f"{number},{NOTE}" for number in range(ROWS)]
+    rows[1_000] = f"one thousand,{NOTE}"
+    place.write("large.csv", ["id,note", *rows], LARGE_T)
+    place.interrupt(4)
+    _, watcher = place.sync()
+    assert went_on(watcher)
+    assert watcher.warnings[1:] == ["column 'id' was int64 and is now string, to hold values of file 'large.csv'"]
+    assert place.query('SELECT id FROM "in"') == [
+        ("one thousand" if number == 1_000 else str(number),) for number in range(ROWS)
+    ]
+
+
+def test_columns_that_others_asked_for_begin_the_file_anew(place: Place) -> None:
+    """Their say is gone with them: the column is a number, as the file has it."""
+    place.write("text.csv", ["id,note", "text,a"], LARGE_T)
+    os.utime(place.folder / "large.csv", (SMALL_T, SMALL_T))
+    place.interrupt()
+    (place.folder / "text.csv").unlink()
+    _, watcher = place.sync()
+    assert not went_on(watcher)
+    assert place.query('SELECT count(*), typeof(any_value(id)) FROM "in"') == [(ROWS, "BIGINT")]
+
+
 def test_what_was_rejected_before_counts(place: Place) -> None:
     """A file that fails for its rejected records keeps its progress, and is judged as a whole the next time."""
     rows = [f"{number},{NOTE}" for number in range(ROWS)]
