@@ -148,9 +148,6 @@ class OrderedRun:
         """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
         files get too. anew: from its beginning, whatever was begun."""
         self._take_up(job)
-        if self._at_work is not None:
-            self._at_work.drop()
-            self._at_work = None
         self._plans.appendleft(_Plan(file, splits_of(file, job.format, job.reader)) if anew else self._plan(file))
 
     def go_on(self, job: Job) -> None:
@@ -160,8 +157,9 @@ class OrderedRun:
     def _take_up(self, job: Job) -> None:
         self._job = job
         self._rewind()
-        # What was read of a file under another job may not go with this one.
-        self._plans = deque(plan if plan.goes_on is None else self._plan(plan.file) for plan in self._plans)
+        # Of files that are not at work yet: what was begun of one may go with this job and not with the other.
+        self._plans = deque(self._plan(plan.file) for plan in self._plans if plan is not self._at_work)
+        self._at_work = None
 
     def _plan(self, file: RemoteFile) -> _Plan:
         splits = splits_of(file, self._job.format, self._job.reader)

@@ -173,7 +173,7 @@ def contents(path: Path) -> list[list[Any]]:
         ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(list(KINDS)),
     RECORDS,
