@@ -42,6 +42,7 @@ from file_cdk.core.ports import (
     StreamTable as StreamTable,
     TableName as TableName,
 )
+from file_cdk.core.progress import LoadProgress as LoadProgress, Resumable as Resumable
 from file_cdk.core.uris import redacted as redacted, split_member as split_member
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.deletes import MaxDeletes as MaxDeletes

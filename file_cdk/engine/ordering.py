@@ -7,14 +7,14 @@ for Big Data Analytics, SIGMOD 2019); a wrong guess breaks the chain and that sp
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from file_cdk.core.errors import FileCdkError, InternalError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Rejects, SplitReport
 from file_cdk.engine.executor import Attempt, Block, Executor
-from file_cdk.engine.planning import splits_of
+from file_cdk.engine.planning import rest_of, splits_of
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 
 MAX_WRONG_GUESSES = 3
@@ -40,7 +40,10 @@ class FileTally:
 
 @dataclass(frozen=True, slots=True)
 class FileBegan:
+    """position: the byte that the file goes on at, if an earlier run read what is before it."""
+
     file: RemoteFile
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,12 @@ class FileBlock:
 
 @dataclass(frozen=True, slots=True)
 class SplitDone:
-    file: RemoteFile
+    """read_whole: all that the file's tally then counts came out, so that the file can be gone on with from its position."""
+
+    tally: FileTally
     rows: int
     size_bytes: int
+    read_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,12 @@ FileEvent = FileBegan | FileBlock | SplitDone | FileDone | FileFailed
 @dataclass(slots=True, eq=False)
 class _Plan:
     """The splits of one file version that are left: those that were put back, then those never given out. Dropping it leaves
-    the plan of another version of the same file as it is."""
+    the plan of another version of the same file as it is. goes_on: from there, until it is at work."""
 
     file: RemoteFile
     rest: Iterator[Split]
     put_back: deque[Split] = field(default_factory=deque)
+    goes_on: FileTally | None = None
 
     def next_split(self) -> Split | None:
         return self.put_back.popleft() if self.put_back else next(self.rest, None)
@@ -92,6 +99,7 @@ class _Plan:
     def drop(self) -> None:
         self.put_back.clear()
         self.rest = iter(())
+        self.goes_on = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +117,24 @@ class OrderedRun:
 
     Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped. Each file ends in
     one FileDone or FileFailed, and once more after each `retry`.
+
+    begun: what an earlier run read of a file, if under this job the rest can be put behind it; a tally of its own each time.
     """
 
-    def __init__(self, executor: Executor, job: Job, files: Iterable[RemoteFile]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        job: Job,
+        files: Iterable[RemoteFile],
+        begun: Callable[[RemoteFile, Job], FileTally | None] | None = None,
+    ) -> None:
         self._executor = executor
         self._job = job
         self._files = iter(files)
+        self._begun = begun
         self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
         self._under_way: deque[_UnderWay] = deque()
+        self._at_work: _Plan | None = None
 
     def __iter__(self) -> Iterator[FileEvent]:
         while (first := self._next_under_way()) is not None:
@@ -126,20 +144,27 @@ class OrderedRun:
     def job(self) -> Job:
         return self._job
 
-    def retry(self, file: RemoteFile, job: Job) -> None:
-        """After FileFailed: the same file, or another version of it, comes next, under another job, which all later files
-        get too."""
-        self._job = job
-        self._rewind()
-        self._plans.appendleft(self._plan(file))
+    def retry(self, file: RemoteFile, job: Job, *, anew: bool = True) -> None:
+        """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
+        files get too. anew: from its beginning, whatever was begun."""
+        self._take_up(job)
+        self._plans.appendleft(_Plan(file, splits_of(file, job.format, job.reader)) if anew else self._plan(file))
 
     def go_on(self, job: Job) -> None:
         """After FileDone or FileFailed: all later files come under another job."""
+        self._take_up(job)
+
+    def _take_up(self, job: Job) -> None:
         self._job = job
         self._rewind()
+        # Of files that are not at work yet: what was begun of one may go with this job and not with the other.
+        self._plans = deque(self._plan(plan.file) for plan in self._plans if plan is not self._at_work)
+        self._at_work = None
 
     def _plan(self, file: RemoteFile) -> _Plan:
-        return _Plan(file, splits_of(file, self._job.format, self._job.reader))
+        splits = splits_of(file, self._job.format, self._job.reader)
+        tally = None if self._begun is None else self._begun(file, self._job)
+        return _Plan(file, splits if tally is None else rest_of(splits, tally.position), goes_on=tally)
 
     def _next_under_way(self) -> _UnderWay | None:
         self._fill()
@@ -197,10 +222,11 @@ class OrderedRun:
 
     def _read_file(self, plan: _Plan, attempt: Attempt) -> Iterator[FileEvent]:
         file = plan.file
-        tally = FileTally(file)
+        tally, plan.goes_on = plan.goes_on or FileTally(file), None
         emitted = 0  # records of the split that came out so far
-        yield FileBegan(file)
-        while True:
+        self._at_work = plan
+        yield FileBegan(file, tally.position)
+        while self._at_work is plan:
             split = attempt.task.split
             event = attempt.next_event()
             if not isinstance(event, Began):
@@ -211,7 +237,7 @@ class OrderedRun:
                     if event.start != tally.position:
                         attempt = self._from_right_start(plan, split, tally)
                 case Ended():
-                    yield _close_split(tally, event.report)
+                    yield _close_split(tally, event.report, read_whole=emitted == event.report.rows)
                     if emitted != event.report.rows:
                         self._drop_rest(plan)
                         yield FileFailed(tally, _lost(file, event.report.rows, emitted))
@@ -246,7 +272,7 @@ class OrderedRun:
         return self._again(plan, redo)
 
 
-def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
+def _close_split(tally: FileTally, report: SplitReport, *, read_whole: bool = False) -> SplitDone:
     advance = max(report.end - tally.position, 0)
     tally.position += advance
     if report.rejects.counts:
@@ -256,7 +282,7 @@ def _close_split(tally: FileTally, report: SplitReport) -> SplitDone:
         tally.skipped.update(report.skipped)
     if report.warnings:
         tally.warnings.update(report.warnings)
-    return SplitDone(tally.file, report.rows, advance)
+    return SplitDone(tally, report.rows, advance, read_whole)
 
 
 def _all_rejected(tally: FileTally) -> MalformedFileError:

@@ -1,7 +1,7 @@
 """Cut files into splits: pure arithmetic on sizes, so that planning opens nothing."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, StreamReader, prefetching
@@ -33,3 +33,11 @@ def plan_file(file: RemoteFile, split_size_bytes: int | None) -> Iterator[Split]
     edges = [file.size_bytes * index // count for index in range(count + 1)]
     for ordinal, (start, end) in enumerate(itertools.pairwise(edges)):
         yield Split(file, ordinal, start, end)
+
+
+def rest_of(splits: Iterable[Split], position: int) -> Iterator[Split]:
+    """Those of a file's splits that are not read yet where `position`, within the file, is the beginning of a record and all
+    before it is read."""
+    for split in splits:
+        if split.end > position:
+            yield split.restarted_at(position) if split.start <= position else split

@@ -9,6 +9,7 @@ from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsErro
 from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
+from file_cdk.core.progress import LoadProgress
 from file_cdk.engine.ordering import FileTally
 from file_cdk.pipeline.deletes import Gone
 from file_cdk.pipeline.rejects import rejected_facts
@@ -133,6 +134,15 @@ class StreamReport:
     def progressed(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
         self.file_progress = (self.file_progress[0] + rows, self.file_progress[1] + size_bytes)
         self.observer.progressed(self.stream, file.uri, rows, size_bytes)
+
+    def goes_on(self, progress: LoadProgress) -> None:
+        """Counts what an earlier run read of a file."""
+        file = progress.file
+        self.warn(
+            f"file {file.uri!r} goes on at byte {progress.position:,} of {file.size_bytes:,}: "
+            f"{progress.rows:,} rows before it were kept by an earlier run"
+        )
+        self.progressed(file, progress.rows, progress.position)
 
     def begins_again(self, file: RemoteFile) -> None:
         """Or has failed: what was told of it does not count."""

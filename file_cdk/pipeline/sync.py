@@ -39,6 +39,7 @@ from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import MaxRejects, too_many
 from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
+from file_cdk.pipeline.resuming import BegunFiles
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
 from file_cdk.pipeline.run_log import recorded
 from file_cdk.pipeline.sources import streams_of
@@ -156,12 +157,14 @@ class _StreamSync:
     table: StreamTable = field(init=False)
     """What is loaded into: the same, or a new one that takes its place."""
     columns: TableColumns = field(init=False)
+    begun: BegunFiles = field(init=False)
 
     def __post_init__(self) -> None:
         self.known = self.table = self.destination.table(self.stream.table)
         if self.options.full_refresh:
             self.table = self.destination.table(self.stream.table, anew=True)
         stated = self.stream.config.input_types or {}
+        self.begun = BegunFiles(self.table, [stated, self.options.all_text])
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
@@ -177,6 +180,7 @@ class _StreamSync:
             opened.callback(selection.close)
             recognised.warn_if_none()
             table.forget_failed(list(listed.gone(table.failed(_MAX_EARLIER_FAILURES), stream.matcher)))
+            self.begun.forget(listed.gone(self.begun.uris, stream.matcher))
             chosen = stream.format or format_of(recognised.kinds)
             if not selection.files and not selection.skipped:
                 self._warn_of_nothing()
@@ -231,7 +235,7 @@ class _StreamSync:
             file_format, found = self._with_partitions(file_format, found, names)
         self.columns.begin(found)
         try:
-            self._take(OrderedRun(executor, self._job(file_format), selection))
+            self._take(OrderedRun(executor, self._job(file_format), selection, self.begun.tally))
         except BaseException:
             executor.reset()  # for the streams after this one
             raise
@@ -246,8 +250,10 @@ class _StreamSync:
         try:
             for event in self._stream_run().outcomes(ordered):
                 match event:
-                    case FileBegan(file):
-                        load, refused = self.table.begin(file), None
+                    case FileBegan(file, position):
+                        if not position and self._asks_again(ordered, file):
+                            continue
+                        load, refused = self._begin(file, position), None
                         self._name_columns(load, file, self.columns.sampled.get(file, ()))
                     case FileBlock(_, block, rows_before):
                         assert load is not None
@@ -259,8 +265,16 @@ class _StreamSync:
                         except RowsRefusedError as exc:
                             load.abort()
                             refused = exc
-                    case SplitDone(file, rows, size_bytes):
-                        self.report.progressed(file, rows, size_bytes)
+                    case SplitDone(tally, rows, size_bytes, read_whole):
+                        assert load is not None
+                        self.report.progressed(tally.file, rows, size_bytes)
+                        if not read_whole or refused is not None:
+                            continue
+                        try:
+                            self.begun.keep(tally, ordered.job, self.columns.asked)
+                        except RowsRefusedError as exc:
+                            load.abort()
+                            refused = exc
                     case FileDone(tally):
                         assert load is not None
                         error = refused or self._commit(load, tally)
@@ -286,6 +300,20 @@ class _StreamSync:
 
     def _stream_run(self) -> StreamRun:
         return StreamRun(self.stream.reader, self.report.warn, settle_s=self.wait_s or self.stream.settle_s)
+
+    def _asks_again(self, ordered: OrderedRun, file: RemoteFile) -> bool:
+        """For the columns that the file asked for in the run that kept a part of it: then it comes again, from there."""
+        wanted = self.begun.wanted(file, ordered.job)
+        if wanted is None or not self.columns.ask(file, wanted):
+            return False
+        ordered.retry(file, self._job(ordered.job.format), anew=False)
+        return True
+
+    def _begin(self, file: RemoteFile, position: int) -> FileLoad:
+        load, progress = self.begun.load(file, position)
+        if progress is not None:
+            self.report.goes_on(progress)
+        return load
 
     def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""

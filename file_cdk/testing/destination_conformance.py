@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ import pytest
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, LoadedFile, Reject, Rejects, StreamTable, TableName
+from file_cdk.core.progress import LoadProgress, Resumable, resumable
 
 STREAM = "goods"
 _T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -262,6 +264,60 @@ class DestinationConformance:
         destination.close()
 
 
+class ResumableConformance(DestinationConformance):
+    """In its place for a destination whose tables are Resumable; here they are to keep progress as soon as they are asked."""
+
+    @pytest.mark.parametrize("has_older", [False, True])
+    def test_a_killed_load_goes_on(self, landing: Landing, has_older: bool) -> None:
+        """What was kept is seen by nobody, survives the process, and is a part of the file in the end."""
+        older = [{"n": 1}] if has_older else []
+        with _table(landing) as (destination, table):
+            if has_older:
+                _load(destination, table, _file("a"), older)
+        _run_and_die(_keep_and_die, landing)
+        assert landing.rows(STREAM) == older
+        with _table(landing) as (destination, table):
+            assert table.unloaded([_file("a", 1)]) == [True]
+            progress = _progress(2)
+            assert list(_resumable(table).begun()) == [progress]
+            table.widen(pa.schema([("n", pa.int64())]))
+            load = _resumable(table).resume(progress)
+            _write_into(load, destination, table, progress.file, 2, [{"n": 4}])
+            load.commit(LoadedFile(3))
+        assert landing.rows(STREAM) == [{"n": 2}, {"n": 3}, {"n": 4}]
+        with _table(landing) as (_, table):
+            assert table.unloaded([_file("a", 1)]) == [False]
+            assert not _resumable(table).begun()
+
+    @pytest.mark.parametrize("how", ["begun", "loaded", "removed", "forgotten"])
+    def test_progress_is_forgotten(self, landing: Landing, how: str) -> None:
+        _run_and_die(_keep_and_die, landing)
+        with _table(landing) as (destination, table):
+            match how:
+                case "begun":
+                    table.begin(_file("a", 1)).abort()
+                case "loaded":
+                    _load(destination, table, _file("a", 2), [{"n": 9}])
+                case "removed":
+                    table.remove(["a"])
+                case _:
+                    _resumable(table).forget_begun(["a", "unknown"])
+            assert not _resumable(table).begun()
+        assert landing.rows(STREAM) == ([{"n": 9}] if how == "loaded" else [])
+
+
+def _resumable(table: StreamTable) -> Resumable:
+    found = resumable(table)
+    assert found is not None, "the table keeps no progress"
+    return found
+
+
+def _progress(rows: int) -> LoadProgress:
+    rejects = Rejects()
+    rejects.add(Reject(2, 3, "bad", b"\xff"))
+    return LoadProgress(_file("a", 1), rows + 1, rows, Counter(odd=1), rejects, Counter(strange=2), "as it was")
+
+
 def _file(uri: str, number: int = 0) -> RemoteFile:
     """The file's version of that number."""
     return RemoteFile(uri, 10, _T0 + timedelta(hours=number), f"e{number}")
@@ -286,13 +342,25 @@ def _write(
         table.widen(batch.schema)
     load = table.begin(file)
     rows_before = 0
-    for batch in batches:
-        types = [table.schema.field(name).type for name in batch.schema.names]
-        columns = [_converted(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
-        decoded = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-        load.write(destination.encoder.encode(decoded, file, 1, 0), rows_before)
-        rows_before += batch.num_rows
+    for rows in splits:
+        _write_into(load, destination, table, file, rows_before, rows)
+        rows_before += len(rows)
     return load
+
+
+def _write_into(
+    load: FileLoad,
+    destination: Destination,
+    table: StreamTable,
+    file: RemoteFile,
+    rows_before: int,
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    batch = pa.RecordBatch.from_pylist(list(rows))
+    types = [table.schema.field(name).type for name in batch.schema.names]
+    columns = [_converted(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
+    decoded = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    load.write(destination.encoder.encode(decoded, file, 1, 0), rows_before)
 
 
 def _load(destination: Destination, table: StreamTable, file: RemoteFile, *splits: Sequence[dict[str, Any]]) -> None:
@@ -310,9 +378,9 @@ def _new_table(destination: Destination) -> StreamTable:
     return destination.table(TableName(STREAM), anew=True)
 
 
-def _run_and_die(function: Callable[..., None], *arguments: object) -> None:
+def _run_and_die(target: Callable[..., None], *arguments: object) -> None:
     """In a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
     process.start()
     process.join(_EXIT_TIMEOUT_S)
     assert process.exitcode == -signal.SIGKILL, "the process that loads did not come to the place where it is killed"
@@ -323,6 +391,14 @@ def _refresh_and_die(landing: Landing) -> None:
         new = _new_table(destination)
         _load(destination, new, _file("a"), [{"m": 2}])
         new.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _keep_and_die(landing: Landing) -> None:
+    with _table(landing) as (destination, table):
+        load = _write(destination, table, _file("a", 1), [{"n": 2}], [{"n": 3}])
+        _resumable(table).keep(3, lambda: _progress(2))
+        _write_into(load, destination, table, _file("a", 1), 2, [{"n": -1}])
         os.kill(os.getpid(), signal.SIGKILL)
 
 

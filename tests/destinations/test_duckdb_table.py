@@ -404,6 +404,7 @@ def test_without_rows_there_is_no_table(path: Path) -> None:
     assert query(path, "SELECT table_name FROM duckdb_tables() ORDER BY 1") == [
         ("_file_cdk_columns",),
         ("_file_cdk_files",),
+        ("_file_cdk_parts",),
         ("_file_cdk_rejects",),
         ("_file_cdk_runs",),
         ("_file_cdk_streams",),

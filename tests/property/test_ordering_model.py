@@ -184,8 +184,8 @@ class Judge:
                         uri, row, text = line.split(":", 2)
                         assert (uri, int(row) + rows_before) == (file.uri, len(lines) + 1)
                         lines.append(text)
-                case SplitDone(of, count, size):
-                    assert of is file
+                case SplitDone(tally, count, size):
+                    assert tally.file is file
                     rows, size_bytes = rows + count, size_bytes + size
                 case FileDone(tally):
                     assert tally.file is file

@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+import pytest
 from duckdb_landing import DuckDBLanding
 
+from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
-from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.testing.destination_conformance import ResumableConformance
 
 
-class TestDuckDB(DestinationConformance):
+class TestDuckDB(ResumableConformance):
+    @pytest.fixture(autouse=True)
+    def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
+
     def make_landing(self, tmp_path: Path) -> DuckDBLanding:
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 

@@ -12,7 +12,8 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
+from file_cdk.testing.destination_conformance import DestinationConformance, ResumableConformance
 
 NOT_IN_PLACE = "test_a_new_table_that_is_not_put_in_place_leaves_nothing"
 
@@ -74,6 +75,16 @@ class ForgetsEntriesAlone(Faulty):
 
     def remove(self, uris: Sequence[str]) -> None:
         self.inner.forget_failed(uris)
+
+
+class KeepsNothing(Faulty):
+    def keep(self, position: int, progress: object) -> None:
+        pass
+
+
+class ForgetsNothing(Faulty):
+    def forget_begun(self, uris: Sequence[str]) -> None:
+        pass
 
 
 class FaultyDestination(Faulty):
@@ -152,3 +163,19 @@ def test_the_suite_finds(fault: type[Faulty], check: str, tmp_path: Path) -> Non
     getattr(DestinationConformance(), check)(right, *arguments)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         getattr(DestinationConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault), *arguments)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "argument"),
+    [
+        (KeepsNothing, "test_a_killed_load_goes_on", False),
+        (ForgetsNothing, "test_progress_is_forgotten", "forgotten"),
+    ],
+)
+def test_the_suite_for_progress_finds(
+    monkeypatch: pytest.MonkeyPatch, fault: type[Faulty], check: str, argument: object, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
+    getattr(ResumableConformance(), check)(DuckDBLanding(str(tmp_path / "right.duckdb")), argument)
+    with pytest.raises(AssertionError):
+        getattr(ResumableConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault), argument)

@@ -3,14 +3,14 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
@@ -27,7 +27,23 @@ from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
 
+KEEP_AFTER_VARIABLE = "FILE_CDK_KEEP_AFTER_S"
+
 _MAX_THREADS = 4
+
+
+def _limits(environment: Mapping[str, str]) -> WriteLimits:
+    """Raises ConfigError."""
+    text = environment.get(KEEP_AFTER_VARIABLE)
+    if not text:
+        return WriteLimits()
+    # float() would take "inf", "1_0" and digits of other scripts as well.
+    if not (text.isascii() and text.replace(".", "", 1).isdigit()):
+        raise ConfigError(
+            f"environment variable {KEEP_AFTER_VARIABLE} must be a number of seconds, at least 0",
+            remedy="Give a number such as 60, or unset it",
+        )
+    return WriteLimits(kept_after_s=float(text))
 
 
 class DuckDBDestination:
@@ -37,6 +53,7 @@ class DuckDBDestination:
     and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 
+    limits: by default WriteLimits(), but with kept_after_s as the environment variable KEEP_AFTER_VARIABLE has it.
     run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 128
     MiB, for tables of more than 64 columns 64 MiB and 1 MiB per column, and where values are long twice what 2,048 rows in a
     row hold besides; a file whose rows need more than DuckDB would take by itself (80 % of the memory) is refused.
@@ -53,7 +70,7 @@ class DuckDBDestination:
         self.path = str(path)
         self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
-        self._limits = limits or WriteLimits()
+        self._limits = limits or _limits(os.environ)
         self._lock: RunLock | None = None
         self._session: Session | None = None
         self._created = False

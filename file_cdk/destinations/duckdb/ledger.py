@@ -30,6 +30,7 @@ from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reade
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
 STREAMS = "_file_cdk_streams"
+PARTS = "_file_cdk_parts"
 
 LAYOUTS: Mapping[str, Mapping[str, str]] = {
     FILES: {
@@ -51,6 +52,22 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
     STREAMS: {"stream": "VARCHAR", "source": "VARCHAR"},
     REJECTS: REJECTS_LAYOUT,
     RUNS: RUNS_LAYOUT,
+    # Files that are loaded in part, and where their rows are meanwhile; see parts.py.
+    PARTS: {
+        "stream": "VARCHAR",
+        "url": "VARCHAR",
+        "etag": "VARCHAR",
+        "modified_at": "TIMESTAMP",
+        "size_bytes": "BIGINT",
+        "table_name": "VARCHAR",
+        "position": "BIGINT",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "found": "VARCHAR",
+        "meaning": "VARCHAR",
+        "kept_at": "TIMESTAMP",
+        "run": "VARCHAR",
+    },
 }
 
 _US = pa.timestamp("us")
@@ -132,7 +149,7 @@ class Ledger:
             "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
             "AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
             [self.stream, with_rejects],
-            reader({"n": integers(range(len(files))), **_versions(files)}),
+            reader({"n": integers(range(len(files))), **version_columns(files)}),
         )
         answer = [False] * len(files)
         for (n,) in found:
@@ -199,7 +216,7 @@ class Ledger:
 
     def _add(self, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
         rows = {
-            **_versions([entry[0] for entry in entries]),
+            **version_columns([entry[0] for entry in entries]),
             "rows": integers([entry[1] for entry in entries]),
             "rejected": integers([entry[2] for entry in entries]),
             "status": texts([entry[3] for entry in entries]),
@@ -313,7 +330,8 @@ def urls(uris: Sequence[str]) -> pa.RecordBatchReader:
     return reader({"url": texts(uris)})
 
 
-def _versions(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:
+def version_columns(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:
+    """`url`, `etag`, `modified_at` and `size_bytes`."""
     return {
         "url": texts([file.uri for file in files]),
         "etag": texts([file.etag for file in files]),

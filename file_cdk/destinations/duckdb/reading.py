@@ -23,6 +23,7 @@ from file_cdk.destinations.duckdb.layout import checked_layout
 from file_cdk.destinations.duckdb.ledger import (
     FILES,
     LAYOUTS,
+    PARTS,
     STREAMS,
     Ledger,
     create_table,
@@ -60,7 +61,7 @@ def _copy_entries(path: str, table: TableName, target: Session) -> None:
     """Those of the files that are loaded, if there is a table that their rows are in."""
     with closing(open_to_read(path, _SETTINGS)) as connection:
         session = open_session(path, connection)
-        if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS, RUNS}:
+        if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS, RUNS, PARTS}:
             return  # the next sync makes what is missing
         layout = checked_layout(Ledger(session, "", table.stream), table)  # refuses what a sync would refuse
         with translating(path, _DOING):

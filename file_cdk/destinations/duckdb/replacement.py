@@ -9,6 +9,7 @@ tells the next run what a dead one left.
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.duckdb.ledger import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
 from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, quoted
+from file_cdk.destinations.duckdb.parts import forget_parts, kept_parts
 from file_cdk.destinations.duckdb.rejects import REJECTS
 from file_cdk.destinations.duckdb.session import Session
 
@@ -33,6 +34,8 @@ def put_in_place(ledger: Ledger) -> None:
     be in use. Raises DestinationError."""
     session, stream, beside = ledger.session, ledger.stream, BESIDE + ledger.stream
     doing = f"replacing table {stream!r}"
+    for each in (stream, beside):
+        _forget_parts(session, each)
     with session.transaction(doing):
         for table in _OF_ROWS:
             session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [stream])
@@ -47,10 +50,17 @@ def remove_unfinished(session: Session) -> None:
     """Removes what is beside, of every stream, and what the ledger knows of it. Raises DestinationError."""
     doing = "removing what an unfinished full refresh left"
     for (beside,) in session.run(doing, f"SELECT stream FROM {STREAMS} WHERE starts_with(stream, ?)", [BESIDE]):
+        _forget_parts(session, beside)
         with session.transaction(doing):
             session.run(doing, f"DROP TABLE IF EXISTS {quoted(beside)}")
             for table in (*_OF_ROWS, STREAMS):
                 session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [beside])
+
+
+def _forget_parts(session: Session, stream: str) -> None:
+    """Of files that were being loaded."""
+    ledger = Ledger(session, "", stream)
+    forget_parts(ledger, [part.table for part in kept_parts(ledger)])
 
 
 def _is_table(session: Session, name: str) -> bool:

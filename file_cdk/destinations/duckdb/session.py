@@ -64,6 +64,11 @@ def _validity(values: Sequence[object]) -> pa.Buffer | None:
     return pa.py_buffer(bits)
 
 
+def as_stored(text: str) -> str:
+    """As `texts` has it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 _PART_ROWS = 10_000
 
 INPUT = "_file_cdk_input"

@@ -13,16 +13,22 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
+from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb.insert import Piece, take_rows
 from file_cdk.destinations.duckdb.layout import Layout, checked_layout
 from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.parts import Part, forget_parts, is_whole, kept_parts
 from file_cdk.destinations.duckdb.rejects import size_bytes
+from file_cdk.destinations.duckdb.session import as_stored
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
 
 ROW_GROUP_ROWS = 122_880
 """DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in
 parallel; what does not fill a group goes through the write-ahead log and is written a second time."""
+
+_FORESEEN = 0.05
+"""Share of WriteLimits.kept_after_s after which it is foreseen whether a load will take that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,15 @@ class WriteLimits:
 
     files, seconds: how many files, and how long the first of them, wait for others to share a transaction. The time is
     looked at when a file is committed, so the last files wait for `flush` or `close`.
+    kept_after_s: how long a load takes, as far as can be foreseen, to have its progress kept; and how long before it is kept
+    again.
     """
 
     rows: int = 2 * ROW_GROUP_ROWS
     size_bytes: int = 32 << 20
     files: int = 500
     seconds: float = 1.0
+    kept_after_s: float = 60.0
 
 
 @dataclass(slots=True)
@@ -77,17 +86,19 @@ class LoadGroup:
 
 
 class DuckDBFileLoad:
-    """A FileLoad."""
+    """A FileLoad. part: what an earlier run wrote of the file, and rows: how many rows that are."""
 
-    def __init__(self, file: RemoteFile, group: LoadGroup) -> None:
+    def __init__(self, file: RemoteFile, group: LoadGroup, part: Part | None = None, rows: int = 0) -> None:
         self._file = file
         self._group = group
         self._writer = group.writer
         self._pieces: list[Piece] = []
-        self._rows = 0
+        self._rows = rows
         self._held_rows = 0
         self._held_bytes = 0
-        self._streaming = False
+        self._part = part
+        self._streaming = part is not None
+        self._since = time.monotonic()
         self.is_open = True
 
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
@@ -123,7 +134,10 @@ class DuckDBFileLoad:
             self.abort()
             raise InternalError(f"{self._rows} rows were written and {loaded.rows} announced", uri=self._file.uri)
         try:
-            if self._streaming:
+            if self._part is not None:
+                with self._writer.refusing(self._file.uri):
+                    self._part.finish(self._file, loaded, self._pieces)
+            elif self._streaming:
                 with self._writer.refusing(self._file.uri):
                     self._writer.insert(self._pieces)
                     self._writer.finish([(self._file, loaded)])
@@ -135,6 +149,30 @@ class DuckDBFileLoad:
                 self.abort()
             raise
         self._end()
+
+    def is_to_be_kept(self, position: int) -> bool:
+        """Now, or because it will be: the fewer rows are written when it begins, the fewer have to be moved."""
+        took_s, limit_s = time.monotonic() - self._since, self._group.limits.kept_after_s
+        if took_s >= limit_s or self._part is not None:
+            return took_s >= limit_s
+        return took_s >= _FORESEEN * limit_s and took_s * self._file.size_bytes >= limit_s * position
+
+    def keep(self, progress: LoadProgress, ledger: Ledger) -> str:
+        """The table that the rows are kept in. ledger: the writer's. Raises RowsRefusedError, DestinationError."""
+        if progress.rows != self._rows:
+            raise InternalError(f"{self._rows} rows were written and {progress.rows} counted", uri=self._file.uri)
+        with self._writer.refusing(self._file.uri):
+            if self._part is None and not self._streaming:
+                self._group.flush()
+                self._streaming = True
+                self._part = Part.begin(self._writer, ledger)
+            self._write_out(self._held_rows)
+            if self._part is None:
+                self._part = Part.of_written(self._writer, ledger, progress)
+            else:
+                self._part.keep(progress)
+        self._since = time.monotonic()
+        return self._part.table
 
     def abort(self) -> None:
         """Safe to call twice, and after commit, when it does nothing."""
@@ -157,7 +195,7 @@ class DuckDBFileLoad:
         self._held_rows -= rows
         self._held_bytes = sum(piece.size_bytes for piece in self._pieces)
         with self._writer.refusing(self._file.uri):
-            self._writer.insert(now)
+            (self._part or self._writer).insert(now)
 
 
 class DuckDBTable:
@@ -173,12 +211,14 @@ class DuckDBTable:
         self._ledger = ledger
         self._begins = begins
         self._load: DuckDBFileLoad | None = None
-        own = ledger.session.another()
+        own = replace(ledger, session=ledger.session.another())
         try:
-            self._writer = TableWriter(replace(ledger, session=own), layout)
+            self._writer = TableWriter(own, layout)
+            self._parts = {part.progress.file.uri: part.table for part in kept_parts(ledger)}
         except BaseException:
-            own.close()  # as long as one connection is open, the file stays locked
+            own.session.close()  # as long as one connection is open, the file stays locked
             raise
+        self._writers_ledger = own
         self._group = LoadGroup(self._writer, limits)
 
     @classmethod
@@ -219,11 +259,40 @@ class DuckDBTable:
 
     def begin(self, file: RemoteFile) -> DuckDBFileLoad:
         """One load at a time. Writes out files of other tables that wait to be written."""
+        self._begin(file)
+        self.forget_begun([file.uri])
+        self._load = DuckDBFileLoad(file, self._group)
+        return self._load
+
+    def resume(self, progress: LoadProgress) -> DuckDBFileLoad:
+        """See core.progress.Resumable; this and what follows."""
+        file = progress.file
+        self._begin(file)
+        self._group.flush()
+        part = Part.kept(self._writer, self._writers_ledger, self._parts[file.uri])
+        self._load = DuckDBFileLoad(file, self._group, part, progress.rows)
+        return self._load
+
+    def _begin(self, file: RemoteFile) -> None:
         if self._load is not None and self._load.is_open:
             raise InternalError("the load of another file is still open", uri=file.uri)
         self._begins(self)
-        self._load = DuckDBFileLoad(file, self._group)
-        return self._load
+
+    def keep(self, position: int, progress: Callable[[], LoadProgress]) -> None:
+        """In a table that no stream can be called like; see parts.py."""
+        if self._load is None or not self._load.is_open:
+            raise InternalError("progress was to be kept of a load that is not open")
+        if self._load.is_to_be_kept(position):
+            kept = progress()
+            self._parts[as_stored(kept.file.uri)] = self._load.keep(kept, self._writers_ledger)
+
+    def begun(self) -> Sequence[LoadProgress]:
+        return [part.progress for part in kept_parts(self._ledger) if is_whole(self._ledger, part)]
+
+    def forget_begun(self, uris: Sequence[str]) -> None:
+        tables = [self._parts.pop(uri) for uri in map(as_stored, uris) if uri in self._parts]
+        if tables:
+            forget_parts(self._ledger, tables)
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Durable when it returns. The entry of an older version that is loaded stays beside it, as do its rows.
@@ -249,6 +318,7 @@ class DuckDBTable:
         """Writes the files that wait for others first. Raises DestinationError."""
         self._group.flush()
         self._begins(self)
+        self.forget_begun(uris)
         self._writer.remove(uris)
 
     def write_waiting(self) -> None:

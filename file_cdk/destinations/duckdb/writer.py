@@ -19,9 +19,10 @@ from file_cdk.destinations.duckdb.errors import refused, translating
 from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
 from file_cdk.destinations.duckdb.ledger import Ledger, urls
+from file_cdk.destinations.duckdb.memory import Tail
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb.session import INPUT
-from file_cdk.destinations.duckdb.types import exact_type, missing_types
+from file_cdk.destinations.duckdb.types import converted, exact_type, missing_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,22 @@ class TableWriter:
                 raise
 
     def start(self, files: Iterable[RemoteFile]) -> None:
-        """Begins a transaction, and in it removes what is there of older versions of these files."""
+        """In the transaction that is open, or in one that it begins, removes what is there of older versions of these files."""
         self._start([file.uri for file in files])
 
+    def begin(self) -> None:
+        """Begins a transaction, unless one is open."""
+        if not self._in_transaction:
+            self._session.run("beginning a transaction", "BEGIN TRANSACTION")
+            self._in_transaction = True
+
+    def commit(self) -> None:
+        """Raises duckdb.Error; then cancel."""
+        self._session.execute("COMMIT")
+        self._in_transaction = False
+
     def _start(self, uris: Sequence[str]) -> None:
-        self._session.run("beginning a transaction", "BEGIN TRANSACTION")
-        self._in_transaction = True
+        self.begin()
         try:
             with_rows = self._ledger.forget(uris)
             if with_rows and self.layout.exists:
@@ -146,11 +157,45 @@ class TableWriter:
             self._provide_memory(len(wanted.types))
             self.layout = change(self._ledger, self.layout, wanted)
 
+    def take_over(self, table: str, layout: Layout) -> None:
+        """All rows of another table become rows of this one, in their order, behind those it has; then the other is gone.
+
+        Raises duckdb.Error, RowsRefusedError or DestinationError; then cancel.
+        """
+        run = partial(self._session.run, f"loading into table {self._stream!r}")
+        heaviest = [self._session.memory.tails.get(name, Tail()).heaviest_bytes for name in (self._stream, table)]
+        self._session.memory.tails.pop(table, None)
+        if not self.layout.exists:
+            run(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(self._stream)}")
+            self._ledger.set_renamed_columns(
+                {name: column for name, column in layout.columns.items() if name != column}
+            )
+            self.layout = layout
+        else:
+            self._hold([layout.schema])
+            for name, kind in layout.types.items():
+                target = self.layout.types[name]
+                exact = exact_type(run, quoted(table), quoted(layout.columns[name]), kind, target)
+                if not exact.equals(target):
+                    self._hold([pa.schema([(name, exact)])])
+            columns = [quoted(self.layout.columns[name]) for name in layout.types]
+            values = [
+                converted(quoted(layout.columns[name]), kind, self.layout.types[name])
+                for name, kind in layout.types.items()
+            ]
+            metadata = list(map(quoted, METADATA_COLUMNS))
+            self._session.execute(
+                f"INSERT INTO {quoted(self._stream)} ({', '.join(columns + metadata)}) "
+                f"SELECT {', '.join(values + metadata)} FROM {quoted(table)}"
+            )
+            run(f"DROP TABLE {quoted(table)}")
+        with translating(self._session.path, "setting the memory limit"):
+            self._session.memory.remember(self._stream, max(heaviest))
+
     def finish(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Enters the files in the ledger and commits. Raises duckdb.Error or DestinationError; then cancel."""
         self._ledger.add_loaded(loads)
-        self._session.execute("COMMIT")
-        self._in_transaction = False
+        self.commit()
         self.promised = self.promised.widened(self.layout.schema, self._missing)
 
     def cancel(self) -> None:
