@@ -12,13 +12,24 @@ from typing import Any
 
 from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, Page, RemoteFile, TransientError
 from source_sftp.config import SftpConfig
-from source_sftp.protocol import FAILURE, NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Session, StatusError
+from source_sftp.protocol import (
+    BAD_MESSAGE,
+    FAILURE,
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
+    Attributes,
+    Session,
+    StatusError,
+)
 from source_sftp.sdk import Connection, Connections
 from source_sftp.url import decode, encode, escape_name, names_of, origin_of, server_name
 
 PAGE_FILES = 1000
 PAGE_FOLDERS = 200
 """A page ends after the folder that reaches one of these; a folder is never divided."""
+
+_UNNAMEABLE = (FAILURE, BAD_MESSAGE)
+"""What servers answer for a name that is too long; OpenSSH the latter."""
 
 _log = logging.getLogger("file_cdk.connectors.sftp")
 
@@ -176,9 +187,9 @@ class _Walk:
             except StatusError as exc:
                 if exc.code == NO_SUCH_FILE:
                     continue
-                if exc.code != FAILURE:
+                if exc.code not in _UNNAMEABLE:
                     raise self._listing_error(exc, path) from exc
-                # Servers answer so for a name that is too long. Listing the folder tells whether it is there.
+                # Listing the folder tells whether it is there.
                 found = self._scan(folder, segment)
             return next((folder.child(*each) for each in found.folders if each[0] == name), None)
         return None
@@ -253,7 +264,7 @@ class _Walk:
         try:
             self.session.lstat(self.path(relative))
         except StatusError as exc:
-            if exc.code in (NO_SUCH_FILE, FAILURE):
+            if exc.code == NO_SUCH_FILE or exc.code in _UNNAMEABLE:
                 return False
             raise
         return True
