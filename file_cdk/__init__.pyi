@@ -41,7 +41,12 @@ from file_cdk.core.ports import (
     StreamTable as StreamTable,
     TableName as TableName,
 )
-from file_cdk.core.uris import redacted as redacted, split_member as split_member
+from file_cdk.core.uris import (
+    escape_name as escape_name,
+    names_of_segment as names_of_segment,
+    redacted as redacted,
+    split_member as split_member,
+)
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects

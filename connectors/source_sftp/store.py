@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, Page, RemoteFile, TransientError
+from file_cdk import (
+    AccessError,
+    FileAccessError,
+    FileCdkError,
+    Page,
+    RemoteFile,
+    TransientError,
+    escape_name,
+    file_changed,
+    names_of_segment,
+)
 from source_sftp.config import SftpConfig
 from source_sftp.protocol import (
     BAD_MESSAGE,
@@ -22,7 +32,7 @@ from source_sftp.protocol import (
     StatusError,
 )
 from source_sftp.sdk import Connection, Connections
-from source_sftp.url import decode, encode, escape_name, names_of, origin_of, server_name
+from source_sftp.url import decode, encode, origin_of, server_name
 
 PAGE_FILES = 1000
 PAGE_FOLDERS = 200
@@ -160,7 +170,7 @@ class _Walk:
         """The path that was listed as `uri`; if there is none, one that does not exist."""
         found = ""
         for segment in uri.split("/"):
-            if not (names := names_of(segment)):
+            if not (names := names_of_segment(segment)):
                 raise FileAccessError("the uri is not a path that a listing of the folder gives", uri=uri)
             literal, *escaped = (posixpath.join(found, name) for name in names)
             found = escaped[0] if escaped and not self._exists(literal) else literal
@@ -180,7 +190,7 @@ class _Walk:
 
     def _descend(self, folder: _Folder, segment: str) -> _Folder | None:
         """The folder whose uri has one more segment, if there is one."""
-        for name in reversed(names_of(segment)):
+        for name in reversed(names_of_segment(segment)):
             found, path = _Found(), folder.below(name)
             try:
                 self._inspect(folder, name, self.session.lstat(self.path(path)), found)
@@ -318,9 +328,7 @@ def _refuse_other_version(attributes: Attributes, file: RemoteFile) -> None:
     if attributes.kind not in (stat.S_IFREG, 0):
         raise FileAccessError("not a regular file", uri=file.uri)
     if attributes.size_bytes != file.size_bytes or (file.etag is not None and _etag(attributes) != file.etag):
-        raise FileChangedError(
-            "the file changed since it was listed", uri=file.uri, remedy="The next sync takes the new version"
-        )
+        raise file_changed(file.uri, "the file changed since it was listed")
 
 
 def _etag(attributes: Attributes) -> str | None:
