@@ -2,6 +2,7 @@
 
 from file_cdk.cli.connector import run_connector as run_connector
 from file_cdk.core.connector import Connector as Connector
+from file_cdk.core.config.model import ConfigModel as ConfigModel, secret_field as secret_field
 from file_cdk.core.config import (
     PluginConfig as PluginConfig,
     SourceConfig as SourceConfig,
