@@ -205,9 +205,9 @@ def _ambient(account: str, endpoint: str) -> Access:
                 raise _unusable(_SAS_VARIABLE, "is no shared access signature: it lacks sig=")
             return Access("sas", f"environment variable {_SAS_VARIABLE}", token)
     if not endpoint.lower().startswith("http:"):
-        for origin, is_there in _IDENTITIES:
+        for origin, is_there, is_hint in _IDENTITIES:
             if is_there():
-                return Access("identity", origin, optional=origin in _HINTS)
+                return Access("identity", origin, optional=is_hint)
     return Access("anonymous")
 
 
@@ -237,17 +237,16 @@ def _is_azure_machine() -> bool:
 
 
 # azure-identity would ask the metadata server of machines that have none, for seconds: so only when there is something to find.
-_IDENTITIES: tuple[tuple[str, Callable[[], bool]], ...] = (
-    ("the environment (service principal)", _has_service_principal),
-    ("workload identity", lambda: _has("AZURE_FEDERATED_TOKEN_FILE")),
-    ("the managed identity", lambda: _has("IDENTITY_ENDPOINT") or _has("MSI_ENDPOINT")),
-    ("AZURE_TOKEN_CREDENTIALS", lambda: _has("AZURE_TOKEN_CREDENTIALS")),
-    ("the az login", _is_logged_in),
-    ("the azd login", lambda: (Path.home() / ".azd" / "auth.json").is_file()),
-    ("the managed identity of the machine", _is_azure_machine),
+# The last ones nobody asked for: what can be read without should not fail for them.
+_IDENTITIES: tuple[tuple[str, Callable[[], bool], bool], ...] = (
+    ("the environment (service principal)", _has_service_principal, False),
+    ("workload identity", lambda: _has("AZURE_FEDERATED_TOKEN_FILE"), False),
+    ("the managed identity", lambda: _has("IDENTITY_ENDPOINT") or _has("MSI_ENDPOINT"), False),
+    ("AZURE_TOKEN_CREDENTIALS", lambda: _has("AZURE_TOKEN_CREDENTIALS"), False),
+    ("the az login", _is_logged_in, True),
+    ("the azd login", lambda: (Path.home() / ".azd" / "auth.json").is_file(), True),
+    ("the managed identity of the machine", _is_azure_machine, True),
 )
-_HINTS = frozenset({"the az login", "the azd login", "the managed identity of the machine"})
-"""Nobody asked for these: what can be read without should not fail for them."""
 
 
 # Tokens

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -73,9 +72,8 @@ class HttpStore:
 
     def __init__(self, settings: HttpSettings) -> None:
         self.settings = settings
-        self._lock = Lock()
-        self._made_client: Client | None = None
-        self._made_addresses: Addresses | None = None
+        self._client = Client(settings.headers, settings.authorization)
+        self._addresses = Addresses.of(settings.urls, settings.base_url)
         self._no_head: set[str] = set()
         self._found: dict[tuple[str, int], dict[str, RemoteFile | None]] = {}
         self._spooled = SpooledFiles()
@@ -106,7 +104,9 @@ class HttpStore:
         if spooled is not None:
             yield from spooled.read(start, end)
             return
-        address = self._address(file)
+        address = self._addresses.by_uri.get(file.uri)
+        if address is None:
+            raise FileAccessError("none of the URLs is that of this file", uri=file.uri)
         response = self._client.open("GET", address, {"Range": f"bytes={start}-{end - 1}", **self._pins(file)})
         try:
             if response.status == 206:
@@ -201,26 +201,6 @@ class HttpStore:
             response.close()
 
     # Reading
-
-    @property
-    def _addresses(self) -> Addresses:
-        with self._lock:
-            if self._made_addresses is None:
-                self._made_addresses = Addresses.of(self.settings.urls, self.settings.base_url)
-            return self._made_addresses
-
-    @property
-    def _client(self) -> Client:
-        with self._lock:
-            if self._made_client is None:
-                self._made_client = Client(self.settings.headers, self.settings.authorization)
-            return self._made_client
-
-    def _address(self, file: RemoteFile) -> Address:
-        address = self._addresses.by_uri.get(file.uri)
-        if address is None:
-            raise FileAccessError("none of the URLs is that of this file", uri=file.uri)
-        return address
 
     def _pins(self, file: RemoteFile) -> dict[str, str]:
         """Conditions that hold for the listed version only. A weak tag cannot be one (RFC 9110, section 13.1.1)."""

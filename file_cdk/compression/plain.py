@@ -242,11 +242,12 @@ class _Checked:
         return data
 
 
-class PeekedStream:
+class PeekedStream(ByteStream):
     """A stream whose beginning was looked at, and is served again without asking the store a second time."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         """Reads `size` bytes from the stream's beginning."""
+        super().__init__()
         self._stream = stream
         stream.seek(0)
         self.head = stream.read(size)
@@ -284,13 +285,3 @@ class PeekedStream:
 
     def tell(self) -> int:
         return self._at
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    @property
-    def closed(self) -> bool:
-        return self._stream.closed
