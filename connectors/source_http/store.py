@@ -116,7 +116,9 @@ class HttpStore:
                     raise FileAccessError("the server answers with another range than the one asked for", uri=file.uri)
                 yield from exact_bytes(_body(response, address), end - start, file.uri)
                 return
-            self._require_whole(file, response, address)
+            if response.status != 200:
+                raise refused(address.shown, response, file.uri)
+            self._require_version(file, response, content_length(response.headers))
             if start == 0 and not _is_hashed(file):
                 yield from _first(end, _body(response, address), file, response)
                 return
@@ -220,11 +222,6 @@ class HttpStore:
             or (now.modified_at and dated and now.modified_at != file.modified_at)
         ):
             raise _changed(file.uri)
-
-    def _require_whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> None:
-        if response.status != 200:
-            raise refused(address.shown, response, file.uri)
-        self._require_version(file, response, content_length(response.headers))
 
     def _whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> Iterator[bytes]:
         digest = hashlib.sha256()
