@@ -257,9 +257,6 @@ _RENEW_BEFORE_S = 300
 _AUTHORITY = "https://login.microsoftonline.com"
 _AADSTS = re.compile(r"AADSTS[0-9]{4,9}")
 
-Token = tuple[str, int]
-"""The token, and when it expires, in seconds since the epoch."""
-
 
 class NoIdentityError(Exception):
     """Nothing that azure-identity knows has credentials here, and nobody said that there should be some."""
@@ -273,23 +270,18 @@ class Tokens:
         self._lock = threading.Lock()
         self._credential: TokenCredential | None = None
         self._application: Any = None
-        self._kept: Token | None = None
+        self._kept: AccessToken | None = None
         self._refresh_token = access.refresh_token
 
-    def get(self) -> Token:
-        """One that is good for minutes. Raises AccessError, ConfigError, TransientError, NoIdentityError."""
+    def get_token(self, *_: str, **__: Any) -> "AccessToken":
+        """One that is good for minutes, as the SDK asks for it: there is one scope. Raises AccessError, ConfigError,
+        TransientError, NoIdentityError."""
         with self._lock:
-            if self._kept is None or self._kept[1] - time.time() < _RENEW_BEFORE_S:
+            if self._kept is None or self._kept.expires_on - time.time() < _RENEW_BEFORE_S:
                 self._kept = self._refreshed() if self._access.kind == "refresh" else self._identified()
             return self._kept
 
-    def get_token(self, *_: str, **__: Any) -> "AccessToken":
-        """As the SDK asks for it; there is one scope."""
-        from azure.core.credentials import AccessToken
-
-        return AccessToken(*self.get())
-
-    def _identified(self) -> Token:
+    def _identified(self) -> "AccessToken":
         try:
             import azure.identity  # noqa: F401
             from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -297,7 +289,7 @@ class Tokens:
             raise sdk_missing() from None
         try:
             self._credential = self._credential or _credential(self._access)
-            token = self._credential.get_token(SCOPE)
+            return self._credential.get_token(SCOPE)
         except ClientAuthenticationError as exc:
             if self._access.optional and exc.response is None:
                 raise NoIdentityError from None
@@ -309,12 +301,12 @@ class Tokens:
             raise ConfigError(
                 f"the {describe(self._access)} cannot be used", remedy="Check the tenant's id and the authority"
             ) from None
-        return token.token, token.expires_on
 
-    def _refreshed(self) -> Token:
+    def _refreshed(self) -> "AccessToken":
         try:
             import msal  # type: ignore[import-untyped]
             import requests
+            from azure.core.credentials import AccessToken
         except ImportError:
             raise sdk_missing() from None
         access = self._access
@@ -341,7 +333,7 @@ class Tokens:
         if "access_token" not in said:
             raise _not_given(access, None, None)
         self._refresh_token = said.get("refresh_token") or self._refresh_token
-        return said["access_token"], int(time.time()) + int(said.get("expires_in", 0))
+        return AccessToken(said["access_token"], int(time.time()) + int(said.get("expires_in", 0)))
 
 
 def _session(access: Access) -> Any:
