@@ -2,6 +2,7 @@
 
 from file_cdk.cli.connector import run_connector as run_connector
 from file_cdk.core.connector import Connector as Connector
+from file_cdk.core.config.model import ConfigModel as ConfigModel, secret_field as secret_field
 from file_cdk.core.config import (
     PluginConfig as PluginConfig,
     SourceConfig as SourceConfig,
@@ -43,7 +44,12 @@ from file_cdk.core.ports import (
     TableName as TableName,
 )
 from file_cdk.core.progress import LoadProgress as LoadProgress, Resumable as Resumable
-from file_cdk.core.uris import redacted as redacted, split_member as split_member
+from file_cdk.core.uris import (
+    escape_name as escape_name,
+    names_of_segment as names_of_segment,
+    redacted as redacted,
+    split_member as split_member,
+)
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects

@@ -205,9 +205,9 @@ def _ambient(account: str, endpoint: str) -> Access:
                 raise _unusable(_SAS_VARIABLE, "is no shared access signature: it lacks sig=")
             return Access("sas", f"environment variable {_SAS_VARIABLE}", token)
     if not endpoint.lower().startswith("http:"):
-        for origin, is_there in _IDENTITIES:
+        for origin, is_there, is_hint in _IDENTITIES:
             if is_there():
-                return Access("identity", origin, optional=origin in _HINTS)
+                return Access("identity", origin, optional=is_hint)
     return Access("anonymous")
 
 
@@ -237,17 +237,16 @@ def _is_azure_machine() -> bool:
 
 
 # azure-identity would ask the metadata server of machines that have none, for seconds: so only when there is something to find.
-_IDENTITIES: tuple[tuple[str, Callable[[], bool]], ...] = (
-    ("the environment (service principal)", _has_service_principal),
-    ("workload identity", lambda: _has("AZURE_FEDERATED_TOKEN_FILE")),
-    ("the managed identity", lambda: _has("IDENTITY_ENDPOINT") or _has("MSI_ENDPOINT")),
-    ("AZURE_TOKEN_CREDENTIALS", lambda: _has("AZURE_TOKEN_CREDENTIALS")),
-    ("the az login", _is_logged_in),
-    ("the azd login", lambda: (Path.home() / ".azd" / "auth.json").is_file()),
-    ("the managed identity of the machine", _is_azure_machine),
+# The last ones nobody asked for: what can be read without should not fail for them.
+_IDENTITIES: tuple[tuple[str, Callable[[], bool], bool], ...] = (
+    ("the environment (service principal)", _has_service_principal, False),
+    ("workload identity", lambda: _has("AZURE_FEDERATED_TOKEN_FILE"), False),
+    ("the managed identity", lambda: _has("IDENTITY_ENDPOINT") or _has("MSI_ENDPOINT"), False),
+    ("AZURE_TOKEN_CREDENTIALS", lambda: _has("AZURE_TOKEN_CREDENTIALS"), False),
+    ("the az login", _is_logged_in, True),
+    ("the azd login", lambda: (Path.home() / ".azd" / "auth.json").is_file(), True),
+    ("the managed identity of the machine", _is_azure_machine, True),
 )
-_HINTS = frozenset({"the az login", "the azd login", "the managed identity of the machine"})
-"""Nobody asked for these: what can be read without should not fail for them."""
 
 
 # Tokens
@@ -257,9 +256,6 @@ SCOPE = "https://storage.azure.com/.default"
 _RENEW_BEFORE_S = 300
 _AUTHORITY = "https://login.microsoftonline.com"
 _AADSTS = re.compile(r"AADSTS[0-9]{4,9}")
-
-Token = tuple[str, int]
-"""The token, and when it expires, in seconds since the epoch."""
 
 
 class NoIdentityError(Exception):
@@ -274,23 +270,18 @@ class Tokens:
         self._lock = threading.Lock()
         self._credential: TokenCredential | None = None
         self._application: Any = None
-        self._kept: Token | None = None
+        self._kept: AccessToken | None = None
         self._refresh_token = access.refresh_token
 
-    def get(self) -> Token:
-        """One that is good for minutes. Raises AccessError, ConfigError, TransientError, NoIdentityError."""
+    def get_token(self, *_: str, **__: Any) -> "AccessToken":
+        """One that is good for minutes, as the SDK asks for it: there is one scope. Raises AccessError, ConfigError,
+        TransientError, NoIdentityError."""
         with self._lock:
-            if self._kept is None or self._kept[1] - time.time() < _RENEW_BEFORE_S:
+            if self._kept is None or self._kept.expires_on - time.time() < _RENEW_BEFORE_S:
                 self._kept = self._refreshed() if self._access.kind == "refresh" else self._identified()
             return self._kept
 
-    def get_token(self, *_: str, **__: Any) -> "AccessToken":
-        """As the SDK asks for it; there is one scope."""
-        from azure.core.credentials import AccessToken
-
-        return AccessToken(*self.get())
-
-    def _identified(self) -> Token:
+    def _identified(self) -> "AccessToken":
         try:
             import azure.identity  # noqa: F401
             from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -298,7 +289,7 @@ class Tokens:
             raise sdk_missing() from None
         try:
             self._credential = self._credential or _credential(self._access)
-            token = self._credential.get_token(SCOPE)
+            return self._credential.get_token(SCOPE)
         except ClientAuthenticationError as exc:
             if self._access.optional and exc.response is None:
                 raise NoIdentityError from None
@@ -310,12 +301,12 @@ class Tokens:
             raise ConfigError(
                 f"the {describe(self._access)} cannot be used", remedy="Check the tenant's id and the authority"
             ) from None
-        return token.token, token.expires_on
 
-    def _refreshed(self) -> Token:
+    def _refreshed(self) -> "AccessToken":
         try:
             import msal  # type: ignore[import-untyped]
             import requests
+            from azure.core.credentials import AccessToken
         except ImportError:
             raise sdk_missing() from None
         access = self._access
@@ -342,7 +333,7 @@ class Tokens:
         if "access_token" not in said:
             raise _not_given(access, None, None)
         self._refresh_token = said.get("refresh_token") or self._refresh_token
-        return said["access_token"], int(time.time()) + int(said.get("expires_in", 0))
+        return AccessToken(said["access_token"], int(time.time()) + int(said.get("expires_in", 0)))
 
 
 def _session(access: Access) -> Any:

@@ -6,28 +6,22 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from file_cdk import ConfigError, SourceConfig
+from file_cdk import ConfigError, ConfigModel, SourceConfig, secret_field
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,100}")
 CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
 
 
-def _secret(title: str, description: str) -> Any:
-    return Field(
-        title=title, description=description, repr=False, min_length=1, json_schema_extra={"airbyte_secret": True}
-    )
+_secret = partial(secret_field, min_length=1)
 
 
-class _Credentials(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-
-class Oauth2(_Credentials):
+class Oauth2(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Oauth2")
 
     auth_type: Literal["oauth2"] = "oauth2"
@@ -37,7 +31,7 @@ class Oauth2(_Credentials):
     refresh_token: str = _secret("Refresh Token", "Gets access tokens.")
 
 
-class ClientCredentials(_Credentials):
+class ClientCredentials(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Client Credentials")
 
     auth_type: Literal["client_credentials"] = "client_credentials"
@@ -46,7 +40,7 @@ class ClientCredentials(_Credentials):
     app_client_secret: str = _secret("Client Secret", "Secret of the application.")
 
 
-class StorageAccountKey(_Credentials):
+class StorageAccountKey(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Storage Account Key")
 
     auth_type: Literal["storage_account_key"] = "storage_account_key"
@@ -62,7 +56,7 @@ class StorageAccountKey(_Credentials):
         return value.strip()
 
 
-class SasToken(_Credentials):
+class SasToken(ConfigModel):
     model_config = ConfigDict(title="Authenticate via SAS Token")
 
     auth_type: Literal["sas_token"] = "sas_token"
@@ -76,7 +70,7 @@ class SasToken(_Credentials):
         return token
 
 
-class ConnectionString(_Credentials):
+class ConnectionString(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Connection String")
 
     auth_type: Literal["connection_string"] = "connection_string"

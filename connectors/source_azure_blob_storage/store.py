@@ -60,7 +60,7 @@ class _Clients:
             return None
         tokens = Tokens(self.settings.access)
         try:
-            tokens.get()
+            tokens.get_token()
         except NoIdentityError:
             self.settings = replace(self.settings, access=Access("anonymous"))
             return None
@@ -93,7 +93,7 @@ class _Clients:
         def provide() -> Any:
             if tokens is None:
                 return {"access_key" if access.kind == "key" else "sas_token": access.secret, "expires_at": None}
-            token, expires_on = tokens.get()
+            token, expires_on = tokens.get_token()
             return {"token": token, "expires_at": datetime.fromtimestamp(expires_on, UTC)}
 
         given = None if access.kind == "anonymous" else provide

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from file_cdk import SourceConfig
+from file_cdk import ConfigModel, SourceConfig, secret_field
 
 DEFAULT_ENDPOINT = "https://storage.googleapis.com"
 
@@ -15,32 +16,20 @@ _ENDPOINT = re.compile(r"https?://[^/?#@\s]+", re.IGNORECASE)
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
 
 
-def _secret(title: str, description: str) -> Any:
-    return Field(
-        title=title, description=description, repr=False, min_length=1, json_schema_extra={"airbyte_secret": True}
-    )
+_secret = partial(secret_field, min_length=1)
 
 
-class _Credentials(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-
-class OAuthCredentials(_Credentials):
+class OAuthCredentials(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Google (OAuth)")
 
     auth_type: Literal["Client"] = "Client"
     client_id: str = _secret("Client ID", "Id of the OAuth client.")
     client_secret: str = _secret("Client Secret", "Secret of the OAuth client.")
-    access_token: str = Field(
-        title="Access Token",
-        description="Used until it expires; may be empty.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True},
-    )
+    access_token: str = secret_field("Access Token", "Used until it expires; may be empty.")
     refresh_token: str = _secret("Refresh Token", "Gets further access tokens.")
 
 
-class ServiceAccountCredentials(_Credentials):
+class ServiceAccountCredentials(ConfigModel):
     model_config = ConfigDict(title="Service Account Authentication.")
 
     auth_type: Literal["Service"] = "Service"

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from file_cdk import ConfigError, SourceConfig
+from file_cdk import ConfigError, ConfigModel, SourceConfig, secret_field
 from source_http.addresses import Addresses
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -28,31 +28,15 @@ _OURS = frozenset(
 """Headers that say which bytes of which version are wanted, and how they travel."""
 
 
-class BasicCredentials(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class BasicCredentials(ConfigModel):
     auth_type: Literal["basic"] = "basic"
     username: str = Field(title="Username", description="Name to log in with.", min_length=1)
-    password: str = Field(
-        "",
-        title="Password",
-        description="Password to log in with.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True},
-    )
+    password: str = secret_field("Password", "Password to log in with.", "")
 
 
-class BearerCredentials(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class BearerCredentials(ConfigModel):
     auth_type: Literal["bearer"] = "bearer"
-    token: str = Field(
-        title="Token",
-        description="Token to send with every request.",
-        min_length=1,
-        repr=False,
-        json_schema_extra={"airbyte_secret": True},
-    )
+    token: str = secret_field("Token", "Token to send with every request.", min_length=1)
 
     @field_validator("token")
     @classmethod

@@ -52,7 +52,9 @@ class Client:
     def open(self, method: str, address: Address, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """The answer, redirects followed, with its body still to be read; the caller closes it. Raises AccessError,
         ConfigError and TransientError for no answer at all."""
-        own = {**self._headers, **self._authorizing(address)}
+        own = dict(self._headers)
+        if authorization := address.authorization or self._authorization:
+            own["Authorization"] = authorization
         url, trusted = address.url, True
         for _ in range(MAX_REDIRECTS + 1):
             sent = {"User-Agent": "file-cdk", "Accept": "*/*", **(own if trusted else {}), **headers}
@@ -74,10 +76,6 @@ class Client:
             url, was = _target(url, target, address), url
             trusted = trusted and _same_host(was, url)
         raise AccessError(f"{address.shown} redirects more than {MAX_REDIRECTS} times")
-
-    def _authorizing(self, address: Address) -> dict[str, str]:
-        value = address.authorization or self._authorization
-        return {} if value is None else {"Authorization": value}
 
     def _pool(self, url: str) -> PoolManager:
         parts = urlsplit(url)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -73,9 +72,8 @@ class HttpStore:
 
     def __init__(self, settings: HttpSettings) -> None:
         self.settings = settings
-        self._lock = Lock()
-        self._made_client: Client | None = None
-        self._made_addresses: Addresses | None = None
+        self._client = Client(settings.headers, settings.authorization)
+        self._addresses = Addresses.of(settings.urls, settings.base_url)
         self._no_head: set[str] = set()
         self._found: dict[tuple[str, int], dict[str, RemoteFile | None]] = {}
         self._spooled = SpooledFiles()
@@ -106,7 +104,9 @@ class HttpStore:
         if spooled is not None:
             yield from spooled.read(start, end)
             return
-        address = self._address(file)
+        address = self._addresses.by_uri.get(file.uri)
+        if address is None:
+            raise FileAccessError("none of the URLs is that of this file", uri=file.uri)
         response = self._client.open("GET", address, {"Range": f"bytes={start}-{end - 1}", **self._pins(file)})
         try:
             if response.status == 206:
@@ -116,7 +116,9 @@ class HttpStore:
                     raise FileAccessError("the server answers with another range than the one asked for", uri=file.uri)
                 yield from exact_bytes(_body(response, address), end - start, file.uri)
                 return
-            self._require_whole(file, response, address)
+            if response.status != 200:
+                raise refused(address.shown, response, file.uri)
+            self._require_version(file, response, content_length(response.headers))
             if start == 0 and not _is_hashed(file):
                 yield from _first(end, _body(response, address), file, response)
                 return
@@ -202,26 +204,6 @@ class HttpStore:
 
     # Reading
 
-    @property
-    def _addresses(self) -> Addresses:
-        with self._lock:
-            if self._made_addresses is None:
-                self._made_addresses = Addresses.of(self.settings.urls, self.settings.base_url)
-            return self._made_addresses
-
-    @property
-    def _client(self) -> Client:
-        with self._lock:
-            if self._made_client is None:
-                self._made_client = Client(self.settings.headers, self.settings.authorization)
-            return self._made_client
-
-    def _address(self, file: RemoteFile) -> Address:
-        address = self._addresses.by_uri.get(file.uri)
-        if address is None:
-            raise FileAccessError("none of the URLs is that of this file", uri=file.uri)
-        return address
-
     def _pins(self, file: RemoteFile) -> dict[str, str]:
         """Conditions that hold for the listed version only. A weak tag cannot be one (RFC 9110, section 13.1.1)."""
         if file.etag and file.etag.startswith('"'):
@@ -240,11 +222,6 @@ class HttpStore:
             or (now.modified_at and dated and now.modified_at != file.modified_at)
         ):
             raise _changed(file.uri)
-
-    def _require_whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> None:
-        if response.status != 200:
-            raise refused(address.shown, response, file.uri)
-        self._require_version(file, response, content_length(response.headers))
 
     def _whole(self, file: RemoteFile, response: "BaseHTTPResponse", address: Address) -> Iterator[bytes]:
         digest = hashlib.sha256()

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from file_cdk import SourceConfig
+from file_cdk import SourceConfig, secret_field
 from source_s3 import legacy
 from source_s3.access import S3Settings
 
@@ -27,19 +27,14 @@ class S3Config(SourceConfig):
         min_length=1,
         json_schema_extra={"order": 0},
     )
-    aws_access_key_id: str | None = Field(
+    aws_access_key_id: str | None = secret_field(
+        "AWS Access Key ID",
+        "Who reads the bucket. Without keys: what the AWS environment has, else anonymous.",
         None,
-        title="AWS Access Key ID",
-        description="Who reads the bucket. Without keys: what the AWS environment has, else anonymous.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 2},
+        order=2,
     )
-    aws_secret_access_key: str | None = Field(
-        None,
-        title="AWS Secret Access Key",
-        description="Belongs to the access key ID.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 3},
+    aws_secret_access_key: str | None = secret_field(
+        "AWS Secret Access Key", "Belongs to the access key ID.", None, order=3
     )
     endpoint: str | None = Field(
         "",

@@ -163,7 +163,10 @@ def _name_start_twice(params: dict[str, Any], **_: Any) -> None:
 
 
 class Sdk:
-    """boto3's side of one bucket, in one process; used by several threads. Making it raises what its methods raise."""
+    """boto3's side of one bucket, in one process; used by several threads. Making it raises what its methods raise.
+
+    target: where the bucket is, for whoever signs requests himself, if it is a plain one.
+    """
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
@@ -172,21 +175,16 @@ class Sdk:
             self._session = _make_session(settings)
             self._credentials = self._session.get_credentials()
             self._client = self._make_client()
-            self._target = self._find_target()
+            self.target = self._find_target()
 
     @property
     def is_anonymous(self) -> bool:
         return self._credentials is None
 
     @property
-    def target(self) -> Target:
-        """Where the bucket is, for whoever signs requests himself. Its bucket is a plain one."""
-        return self._target
-
-    @property
     def answers_itself(self) -> bool:
         """Whether a handler of the SDK's event for sending answers requests in this process, as moto's mock does."""
-        request = AWSRequest("GET", f"{self._target.bucket_url}/{_PROBE_KEY}").prepare()
+        request = AWSRequest("GET", f"{self.target.bucket_url}/{_PROBE_KEY}").prepare()
         answers = self._client.meta.events.emit("before-send.s3.GetObject", request=request)
         return any(answer is not None for _, answer in answers)
 

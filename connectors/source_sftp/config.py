@@ -4,51 +4,33 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from file_cdk import SourceConfig
+from file_cdk import ConfigModel, SourceConfig, secret_field
 from source_sftp.legacy import adopted_stream
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[!-~]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t].*)?")
 
 
-class _Credentials(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-
-class PasswordCredentials(_Credentials):
+class PasswordCredentials(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Password")
 
     auth_type: Literal["password"] = "password"
-    password: str = Field(
-        title="Password",
-        description="Password of the user.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 3},
-    )
+    password: str = secret_field("Password", "Password of the user.", order=3)
 
 
-class PrivateKeyCredentials(_Credentials):
+class PrivateKeyCredentials(ConfigModel):
     model_config = ConfigDict(title="Authenticate via Private Key")
 
     auth_type: Literal["private_key"] = "private_key"
-    private_key: str = Field(
-        title="Private key",
-        description="Text of the private key, in OpenSSH's or a PEM format.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "multiline": True, "order": 4},
+    private_key: str = secret_field(
+        "Private key", "Text of the private key, in OpenSSH's or a PEM format.", multiline=True, order=4
     )
-    passphrase: str | None = Field(
-        None,
-        title="Passphrase",
-        description="Passphrase of the private key, if it has one.",
-        repr=False,
-        json_schema_extra={"airbyte_secret": True, "order": 5},
-    )
+    passphrase: str | None = secret_field("Passphrase", "Passphrase of the private key, if it has one.", None, order=5)
 
 
-class AgentCredentials(_Credentials):
+class AgentCredentials(ConfigModel):
     model_config = ConfigDict(title="Authenticate via SSH Agent or Key Files")
 
     auth_type: Literal["agent"] = "agent"

@@ -10,15 +10,36 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from file_cdk import AccessError, FileAccessError, FileCdkError, FileChangedError, Page, RemoteFile, TransientError
+from file_cdk import (
+    AccessError,
+    FileAccessError,
+    FileCdkError,
+    Page,
+    RemoteFile,
+    TransientError,
+    escape_name,
+    file_changed,
+    names_of_segment,
+)
 from source_sftp.config import SftpConfig
-from source_sftp.protocol import FAILURE, NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Session, StatusError
+from source_sftp.protocol import (
+    BAD_MESSAGE,
+    FAILURE,
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
+    Attributes,
+    Session,
+    StatusError,
+)
 from source_sftp.sdk import Connection, Connections
-from source_sftp.url import decode, encode, escape_name, names_of, origin_of, server_name
+from source_sftp.url import decode, encode, origin_of, server_name
 
 PAGE_FILES = 1000
 PAGE_FOLDERS = 200
 """A page ends after the folder that reaches one of these; a folder is never divided."""
+
+_UNNAMEABLE = (FAILURE, BAD_MESSAGE)
+"""What servers answer for a name that is too long; OpenSSH the latter."""
 
 _log = logging.getLogger("file_cdk.connectors.sftp")
 
@@ -149,7 +170,7 @@ class _Walk:
         """The path that was listed as `uri`; if there is none, one that does not exist."""
         found = ""
         for segment in uri.split("/"):
-            if not (names := names_of(segment)):
+            if not (names := names_of_segment(segment)):
                 raise FileAccessError("the uri is not a path that a listing of the folder gives", uri=uri)
             literal, *escaped = (posixpath.join(found, name) for name in names)
             found = escaped[0] if escaped and not self._exists(literal) else literal
@@ -169,16 +190,16 @@ class _Walk:
 
     def _descend(self, folder: _Folder, segment: str) -> _Folder | None:
         """The folder whose uri has one more segment, if there is one."""
-        for name in reversed(names_of(segment)):
+        for name in reversed(names_of_segment(segment)):
             found, path = _Found(), folder.below(name)
             try:
                 self._inspect(folder, name, self.session.lstat(self.path(path)), found)
             except StatusError as exc:
                 if exc.code == NO_SUCH_FILE:
                     continue
-                if exc.code != FAILURE:
+                if exc.code not in _UNNAMEABLE:
                     raise self._listing_error(exc, path) from exc
-                # Servers answer so for a name that is too long. Listing the folder tells whether it is there.
+                # Listing the folder tells whether it is there.
                 found = self._scan(folder, segment)
             return next((folder.child(*each) for each in found.folders if each[0] == name), None)
         return None
@@ -253,7 +274,7 @@ class _Walk:
         try:
             self.session.lstat(self.path(relative))
         except StatusError as exc:
-            if exc.code in (NO_SUCH_FILE, FAILURE):
+            if exc.code == NO_SUCH_FILE or exc.code in _UNNAMEABLE:
                 return False
             raise
         return True
@@ -307,9 +328,7 @@ def _refuse_other_version(attributes: Attributes, file: RemoteFile) -> None:
     if attributes.kind not in (stat.S_IFREG, 0):
         raise FileAccessError("not a regular file", uri=file.uri)
     if attributes.size_bytes != file.size_bytes or (file.etag is not None and _etag(attributes) != file.etag):
-        raise FileChangedError(
-            "the file changed since it was listed", uri=file.uri, remedy="The next sync takes the new version"
-        )
+        raise file_changed(file.uri, "the file changed since it was listed")
 
 
 def _etag(attributes: Attributes) -> str | None:

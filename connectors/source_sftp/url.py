@@ -1,7 +1,6 @@
-"""URLs of folders and files of SFTP servers, as the command line names them, and names of files in uris.
+"""URLs of folders and files of SFTP servers, as the command line names them, and its names of files as text.
 
-The server has a name as bytes. As text, bytes that are not UTF-8 are surrogates, as `os.fsdecode` gives. In a uri they are
-escaped, by the same rules as for local folders.
+The server has a name as bytes. As text, bytes that are not UTF-8 are surrogates, as `os.fsdecode` gives.
 """
 
 import getpass
@@ -19,10 +18,6 @@ _URL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _WILDCARD = re.compile(r"[*?\[{]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
-_UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
-_ESCAPED = re.compile(b"%(25|[89A-F][0-9A-F])")
 
 
 def locate(url: str) -> Location:
@@ -85,21 +80,3 @@ def decode(name: bytes) -> str:
 
 def encode(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
-
-
-def escape_name(name: str) -> str:
-    """In a name that is not UTF-8, the bytes at fault as `%E9` and the like, and `%` as `%25`."""
-    if not _UNDECODABLE.search(name):
-        return name
-    return _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
-
-
-def names_of(segment: str) -> tuple[str, ...]:
-    """The names that `escape_name` turns into `segment`, itself first; there are at most two.
-
-    None if no listing gives a uri with this segment.
-    """
-    if segment in ("", ".", "..") or "\0" in segment or _SURROGATE.search(segment):
-        return ()
-    raw = decode(_ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), segment.encode()))
-    return (segment, raw) if raw != segment and escape_name(raw) == segment else (segment,)

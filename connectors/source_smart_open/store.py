@@ -52,8 +52,7 @@ class SmartOpenStore:
         return Page(files, str(following) if following < len(wanted) else None)
 
     def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
-        spooled = self._spooled.find(file) or self._spooled.get(file, lambda: self._whole(file))
-        yield from spooled.read(start, end)
+        yield from self._spooled.get(file, lambda: self._whole(file)).read(start, end)
 
     def _look(self, uri: str) -> RemoteFile:
         url = self._urls[uri]

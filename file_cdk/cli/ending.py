@@ -5,7 +5,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NamedTuple, Self
 
 from file_cdk.core.exit_codes import ExitCode, known_error, of_error
@@ -45,9 +45,7 @@ class Interruption:
                 self._previous[signum] = signal.signal(signum, self._interrupt)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         sys.unraisablehook = self._previous_hook
         for signum, handler in self._previous.items():
             signal.signal(signum, signal.SIG_IGN if self._process_ends else handler)

@@ -253,10 +253,6 @@ def _open_lzma(
     )
 
 
-def _open_xz(source: Source) -> Decoder:
-    return _open_lzma(source, "FORMAT_XZ", CODECS["xz"].begins)
-
-
 def _open_zip_lzma(source: Source, size_bytes: int | None) -> Decoder:
     """As in a zip: two bytes of version, two of length, the properties, the data (APPNOTE.TXT, 5.8).
 
@@ -296,7 +292,7 @@ CODECS: dict[str, Codec] = {
         lambda source: _open_igzip(source, "DECOMP_GZIP", CODECS["gzip"].begins), lambda data: data.startswith(_GZIP)
     ),
     "bzip2": Codec(_open_bzip2, lambda data: _BZIP2_START.match(data) is not None),
-    "xz": Codec(_open_xz, lambda data: data.startswith(_XZ)),
+    "xz": Codec(lambda source: _open_lzma(source, "FORMAT_XZ", CODECS["xz"].begins), lambda data: data.startswith(_XZ)),
     "zstd": Codec(_open_zstd, lambda data: data.startswith(_ZSTD) or _is_skippable(data)),
     "lz4": Codec(_open_lz4, lambda data: data.startswith(_LZ4) or _is_skippable(data)),
     "snappy": Codec(_Snappy, lambda data: data.startswith(_SNAPPY)),
@@ -319,6 +315,6 @@ def open_zip_method(method: int, source: Source, size_bytes: int, flags: int) ->
         case 20 | 93:
             return _open_zstd(source)
         case 95:
-            return _open_xz(source)
+            return CODECS["xz"].open(source)
     name = _OTHER_ZIP_METHODS.get(method, f"number {method}")
     raise DamagedError(f"uses the compression method {name}, which cannot be read")

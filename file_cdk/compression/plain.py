@@ -1,6 +1,5 @@
 """A compressed stream read as the plain one, with bounds on what it may unpack to."""
 
-import io
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import IO
 
 from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
 from file_cdk.core.errors import MalformedFileError
+from file_cdk.core.streams import ByteStream
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
 """Maximum plain size that is allowed at any expansion ratio, in bytes: sparse text packs a thousandfold by itself."""
@@ -50,13 +50,14 @@ def expands_too_far(max_expansion_ratio: int, uri: str, byte: int | None = None)
     )
 
 
-class PlainStream(io.RawIOBase):
+class PlainStream(ByteStream):
     """What a compressed stream unpacks to, readable and seekable; reads return all that is asked for unless the data ends.
 
     Going back is free within the last piece and the first HEAD_BYTES, else it starts the unpacking anew. Plain bytes above
     both ALWAYS_ALLOWED_BYTES and `max_expansion_ratio` times the compressed bytes read so far are refused.
     Reads raise MalformedFileError, with the position in the compressed stream, after the plain bytes before the fault.
-    Does not close the stream that it reads.
+
+    closes_stream: whether the stream that it reads is closed with it.
     """
 
     def __init__(
@@ -66,8 +67,11 @@ class PlainStream(io.RawIOBase):
         label: str,
         uri: str,
         max_expansion_ratio: int,
+        *,
+        closes_stream: bool = False,
     ) -> None:
         super().__init__()
+        self._closed_with_it = stream if closes_stream else None
         self._source = Source(stream)
         self._open_decoder = open_decoder
         self._label = label
@@ -82,12 +86,6 @@ class PlainStream(io.RawIOBase):
         self._piece_at = 0
         self._restart()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self._at
 
@@ -101,12 +99,6 @@ class PlainStream(io.RawIOBase):
             raise ValueError("a position before the beginning")
         self._at = offset
         return offset
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def readall(self) -> bytes:
         return b"".join(iter(lambda: self.read(PIECE_BYTES), b""))
@@ -133,6 +125,11 @@ class PlainStream(io.RawIOBase):
             pass
         self._raise_fault()
         return self._piece_at
+
+    def close(self) -> None:
+        super().close()
+        if self._closed_with_it is not None:
+            self._closed_with_it.close()
 
     def _some(self, size: int) -> bytes:
         """Between 1 and `size` bytes at the position, which moves on; none at the end or a fault."""
@@ -212,12 +209,14 @@ def open_plain(stream: IO[bytes], codec: str, uri: str, max_expansion_ratio: int
 def open_zip_member(
     stream: IO[bytes], uri: str, max_expansion_ratio: int, *, method: int, flags: int, size_bytes: int, crc32: int
 ) -> PlainStream:
-    """The member whose compressed data is `stream`, checked against what the archive's directory says of it."""
+    """The member whose compressed data is `stream`, checked against what the archive's directory says of it.
+
+    Closing it closes `stream`."""
 
     def open_decoder(source: Source) -> Decoder:
         return _Checked(open_zip_method(method, source, size_bytes, flags), size_bytes, crc32)
 
-    return PlainStream(stream, open_decoder, "zip", uri, max_expansion_ratio)
+    return PlainStream(stream, open_decoder, "zip", uri, max_expansion_ratio, closes_stream=True)
 
 
 @dataclass(slots=True)
@@ -243,11 +242,12 @@ class _Checked:
         return data
 
 
-class PeekedStream:
+class PeekedStream(ByteStream):
     """A stream whose beginning was looked at, and is served again without asking the store a second time."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         """Reads `size` bytes from the stream's beginning."""
+        super().__init__()
         self._stream = stream
         stream.seek(0)
         self.head = stream.read(size)
@@ -285,13 +285,3 @@ class PeekedStream:
 
     def tell(self) -> int:
         return self._at
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    @property
-    def closed(self) -> bool:
-        return self._stream.closed

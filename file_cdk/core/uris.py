@@ -1,4 +1,5 @@
-"""What a uri tells by its text alone: a compressed file, an archive, a member of an archive.
+"""What a uri tells by its text alone: a compressed file, an archive, a member of an archive; and how it has a name that is not
+UTF-8.
 
 A member's uri is its archive's, `!`, and its path inside: `exports/2024.zip!orders/jan.csv`.
 """
@@ -23,6 +24,11 @@ _ARCHIVE_ENDING = r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)"
 _ARCHIVE = re.compile(rf"{_ARCHIVE_ENDING}\Z", re.IGNORECASE)
 _BOUNDARY = re.compile(rf"{_ARCHIVE_ENDING}!(?=.)", re.IGNORECASE | re.DOTALL)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
+_ESCAPED = re.compile(b"%(25|[89A-F][0-9A-F])")
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST = re.compile(r"(?:\[[^\]@]*\]|[^:@]*)(?::[0-9]*)?\Z")
@@ -46,6 +52,26 @@ _COMPRESSED_TARS = {
 def well_formed(name: str) -> str:
     """A name that is not text (lone surrogates) with its bytes written `\\udcNN`: JSON and Arrow have no other way."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def escape_name(name: str) -> str:
+    """The name of a file or folder as a uri has it. Bytes that are not UTF-8 are surrogates in the name, as `os.fsdecode` gives
+    them: in a name that has any, they become `%E9` and the like, and `%` becomes `%25`."""
+    if not _UNDECODABLE.search(name):
+        return name
+    return _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
+
+
+def names_of_segment(segment: str) -> tuple[str, ...]:
+    """The names that `escape_name` turns into this segment of a uri, itself first: at most two, and none where no listing
+    gives a uri with such a segment."""
+    if segment in ("", ".", "..") or "\0" in segment or _SURROGATE.search(segment):
+        return ()
+    if "%" not in segment:
+        return (segment,)
+    raw = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), segment.encode())
+    name = raw.decode("utf-8", "surrogateescape")
+    return (segment, name) if name != segment and escape_name(name) == segment else (segment,)
 
 
 def compression_of(uri: str) -> str | None:

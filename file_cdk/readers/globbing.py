@@ -48,13 +48,11 @@ class GlobPatterns:
     _unwanted_inside: "_Inside" = field(repr=False, compare=False)
 
     def __init__(self, globs: Sequence[str], prefix: str | None = None) -> None:
-        wanted = [literal for pattern in globs if not _is_negated(pattern) for literal in _expand(pattern, pattern)]
-        unwanted = [
-            literal
-            for pattern in globs
-            if _is_negated(pattern)
-            for literal in _expand(pattern.removeprefix("!"), pattern)
-        ]
+        wanted: list[str] = []
+        unwanted: list[str] = []
+        for pattern in globs:
+            literals = _expand(pattern.removeprefix("!"), pattern)
+            (unwanted if pattern.startswith("!") else wanted).extend(literals)
         if not wanted and not unwanted:
             raise ConfigError("globs hold no pattern", remedy='Give at least one, for example "**"')
         if not wanted:
@@ -91,7 +89,7 @@ class GlobPatterns:
         if found is None or found.sign in (self.prefix or "").lower():
             return None
         for pattern in self.globs:
-            if found.sign in pattern.lower() and not _is_negated(pattern) and _patterns(pattern).matches(uri):
+            if found.sign in pattern.lower() and not pattern.startswith("!") and _patterns(pattern).matches(uri):
                 return None
         return found.reason
 
@@ -164,10 +162,6 @@ def _any_inside(inside: _Inside, archive: str, path: str) -> bool:
     return any(outer.fullmatch(archive) and inner.fullmatch(path) for outer, inner in inside)
 
 
-def _is_negated(pattern: str) -> bool:
-    return pattern.startswith("!")
-
-
 def _expand(body: str, pattern: str) -> list[str]:
     """The alternatives that braces stand for, escapes kept; each can be compiled."""
     try:
@@ -222,14 +216,13 @@ def _literals(pattern: str) -> Iterator[str]:
 
 def _covering(prefixes: Iterable[str], required: str) -> tuple[str, ...]:
     """The fewest of `prefixes`, narrowed to texts that begin with `required`, that cover them all."""
-    narrowed = {max(prefix, required, key=len) for prefix in prefixes if _compatible(prefix, required)}
+    narrowed = {
+        max(prefix, required, key=len)
+        for prefix in prefixes
+        if prefix.startswith(required) or required.startswith(prefix)
+    }
     kept: list[str] = []
     for prefix in sorted(narrowed):
         if not kept or not prefix.startswith(kept[-1]):
             kept.append(prefix)
     return tuple(kept)
-
-
-def _compatible(one: str, other: str) -> bool:
-    """Whether some text begins with both."""
-    return one.startswith(other) or other.startswith(one)

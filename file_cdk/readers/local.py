@@ -7,17 +7,17 @@ import errno
 import io
 import logging
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO, TypeVar
 
-from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, FileChangedError, TransientError
+from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system_limits import reason_and_remedy
-from file_cdk.core.uris import shortened
+from file_cdk.core.uris import escape_name, names_of_segment, shortened
+from file_cdk.readers.answers import file_changed
 
 _log = logging.getLogger("file_cdk.readers")
 
@@ -30,11 +30,6 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
 # O_NONBLOCK: opening a FIFO that a listed file was swapped for must not wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
-_UNDECODABLE_OR_PERCENT = re.compile("[%\udc80-\udcff]")
-_ESCAPED = re.compile("%(25|[89A-F][0-9A-F])")
 
 _TOO_LONG = "its path is longer than the system allows"
 
@@ -121,9 +116,7 @@ class LocalReader:
 
     def _descend(self, folder: "_Folder", segment: str) -> "_Folder | None":
         """The folder whose uri has one more segment, if there is one."""
-        if not _is_name(segment):
-            return None
-        for name in reversed(_names(segment)):
+        for name in reversed(names_of_segment(segment)):
             path = os.path.join(folder.path, name)
             try:
                 status = self._status(path, folder, is_link=os.path.islink(path))
@@ -151,7 +144,7 @@ class LocalReader:
             raise _listing_error(exc, folder.path) from exc
         with entries:
             for entry in _each(entries, folder.path):
-                if _escape_name(entry.name).startswith(start):
+                if escape_name(entry.name).startswith(start):
                     found = self._inspect(folder, entry)
                     if found is not None:
                         yield found
@@ -161,21 +154,21 @@ class LocalReader:
         try:
             status = self._status(entry.path, folder, is_link=is_link)
         except _UnusableLinkError as exc:
-            return _unusable(folder.uri + _escape_name(entry.name), str(exc))
+            return _unusable(folder.uri + escape_name(entry.name), str(exc))
         except OSError as exc:
             # Of what is no link, a refusal is of the folder and of all that is in it.
             if exc.errno in _PASSING or (exc.errno in _FORBIDDEN and not is_link):
                 raise _listing_error(exc, entry.path) from exc
             fault = _TOO_LONG if exc.errno == errno.ENAMETOOLONG else f"cannot be looked at: {exc.strerror}"
             end = "/" if entry.is_dir(follow_symlinks=False) else ""
-            return _unusable(folder.uri + _escape_name(entry.name) + end, fault)
+            return _unusable(folder.uri + escape_name(entry.name) + end, fault)
         if status is None:
             return None
         _refuse_same_uri(folder, entry.name)
         if stat.S_ISDIR(status.st_mode):
             return folder.child(entry.name, status)
         if stat.S_ISREG(status.st_mode):
-            return _remote_file(folder.uri + _escape_name(entry.name), status)
+            return _remote_file(folder.uri + escape_name(entry.name), status)
         return None
 
     def _status(self, path: str, folder: "_Folder", *, is_link: bool) -> os.stat_result | None:
@@ -216,9 +209,9 @@ class LocalReader:
         """The path that was listed as `uri`; if there is none, one that does not exist."""
         path = self.root
         for segment in uri.split("/"):
-            if not _is_name(segment):
+            if not (names := names_of_segment(segment)):
                 raise FileAccessError("the uri is not a path that a listing of the root gives", uri=uri)
-            literal, *escaped = (os.path.join(path, name) for name in _names(segment))
+            literal, *escaped = (os.path.join(path, name) for name in names)
             path = escaped[0] if escaped and not os.path.lexists(literal) else literal
         return path
 
@@ -232,7 +225,7 @@ class _Folder:
     trail: tuple[tuple[int, int], ...]
 
     def child(self, name: str, status: os.stat_result) -> "_Folder":
-        uri = f"{self.uri}{_escape_name(name)}/"
+        uri = f"{self.uri}{escape_name(name)}/"
         return _Folder(os.path.join(self.path, name), uri, (*self.trail, _identity(status)))
 
 
@@ -271,9 +264,7 @@ def _refuse_other_version(descriptor: int, file: RemoteFile) -> None:
         raise FileAccessError("not a regular file", uri=file.uri)
     now = _remote_file(file.uri, status)
     if now != (file if file.etag is not None else replace(file, etag=now.etag)):
-        raise FileChangedError(
-            "the file changed since it was listed", uri=file.uri, remedy="The next sync takes the new version"
-        )
+        raise file_changed(file.uri, "the file changed since it was listed")
 
 
 def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
@@ -299,32 +290,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _is_name(segment: str) -> bool:
-    """Whether a listing may give a uri with this segment."""
-    return segment not in ("", ".", "..") and "\0" not in segment and not _SURROGATE.search(segment)
-
-
-def _escape_name(name: str) -> str:
-    if not _UNDECODABLE.search(name):
-        return name
-    return _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
-
-
-def _names(segment: str) -> tuple[str, ...]:
-    """The names that `_escape_name` turns into `segment`, itself first; there are at most two."""
-    if "%" not in segment:
-        return (segment,)
-    raw = os.fsdecode(_ESCAPED.sub(_unescaped, segment).encode("utf-8", "surrogateescape"))
-    return (segment, raw) if raw != segment and _escape_name(raw) == segment else (segment,)
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    byte = int(match[1], 16)
-    return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
-
-
 def _refuse_same_uri(folder: _Folder, name: str) -> None:
-    uri_name = _escape_name(name)
+    uri_name = escape_name(name)
     if uri_name != name and os.path.lexists(os.path.join(folder.path, uri_name)):
         raise AccessError(
             f"two names in folder {folder.path!r} have the same uri {folder.uri + uri_name!r}",

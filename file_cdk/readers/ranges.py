@@ -10,10 +10,10 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.streams import ByteStream
 from file_cdk.readers.retries import RetryPolicy
 
 WINDOW_BYTES = 8 << 20
@@ -187,7 +187,7 @@ def _holds(window: Window, file: RemoteFile, position: int) -> bool:
     return window.start <= position < window.end and window.file.uri == file.uri and window.file == file
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(ByteStream):
     """One version of a file as a seekable stream; `read` returns all that was asked for, unless the file ends.
 
     Reads raise what `ObjectStore.get` does.
@@ -202,12 +202,6 @@ class RangedFile(io.RawIOBase):
         self._data: memoryview = memoryview(b"")
         self._step = FIRST_WINDOW_BYTES
         self._ahead: deque[Window] = deque()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def tell(self) -> int:
         return self._position
@@ -234,12 +228,6 @@ class RangedFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         return self.read()
-
-    def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def close(self) -> None:
         while self._ahead:

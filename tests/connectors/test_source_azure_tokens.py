@@ -192,11 +192,11 @@ def test_a_refresh_token_opens_the_container(
 def test_a_token_that_runs_out_is_renewed_with_what_came_with_it(authority: Authority) -> None:
     authority.lasts_s = access_module._RENEW_BEFORE_S + 2
     tokens = Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT))
-    first = tokens.get()
-    assert tokens.get() == first
+    first = tokens.get_token()
+    assert tokens.get_token() == first
     authority.lasts_s = 3600
-    tokens._kept = (first[0], int(time.time()) + 60)
-    second = tokens.get()
+    tokens._kept = first._replace(expires_on=int(time.time()) + 60)
+    second = tokens.get_token()
     assert (authority.given, second[0] != first[0]) == (2, True)
     assert abs(second[1] - time.time() - 3600) < 5
 
@@ -212,30 +212,30 @@ def test_a_consent_that_was_taken_back(secure_azurite: SecureAzurite, container:
 def test_an_authority_that_is_busy_may_pass(authority: Authority, status: int) -> None:
     authority.refuses_with = status
     with pytest.raises(TransientError, match=str(status)):
-        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
+        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get_token()
 
 
 def test_an_authority_whose_certificate_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(AccessError, match="certificate"):
-        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
+        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get_token()
 
 
 def test_secrets_go_to_no_address_in_plain_http(authority: Authority) -> None:
     authority.token_scheme = "http"
     with pytest.raises(AccessError, match="gives no access token"):
-        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
+        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get_token()
 
 
 def test_secrets_go_to_no_authority_over_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match="https"):
-        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get()
+        Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT)).get_token()
 
 
 def test_a_tenant_that_cannot_be_one() -> None:
     with pytest.raises(ConfigError, match="service principal") as caught:
-        Tokens(Access("client", "the configuration", SECRET, "no/tenant?", "client")).get()
+        Tokens(Access("client", "the configuration", SECRET, "no/tenant?", "client")).get_token()
     assert SECRET not in f"{caught.value!r}{vars(caught.value)}{caught.value.__cause__!r}"
 
 
@@ -245,10 +245,10 @@ def test_without_any_identity_it_is_read_anonymously(
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
     monkeypatch.setenv("PATH", "/nowhere")  # no az
     with pytest.raises(AccessError, match="no access token for the Azure identity from AZURE_TOKEN_CREDENTIALS"):
-        Tokens(Access("identity", "AZURE_TOKEN_CREDENTIALS")).get()
+        Tokens(Access("identity", "AZURE_TOKEN_CREDENTIALS")).get_token()
     access = Access("identity", "the az login", optional=True)
     with pytest.raises(NoIdentityError):
-        Tokens(access).get()
+        Tokens(access).get_token()
     with secure_azurite.client() as client:
         client.create_container(bucket_name, public_access="container").upload_blob("a.csv", b"123")
     store = open_container(Target(secure_azurite.account, bucket_name, secure_azurite.endpoint, access))

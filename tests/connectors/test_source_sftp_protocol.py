@@ -3,14 +3,18 @@
 import stat
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from source_sftp.config import SftpConfig
 from source_sftp.protocol import IN_FLIGHT_BYTES, REQUEST_BYTES, Session, StatusError
+from source_sftp.sdk import Connection
+from source_sftp.store import SftpStore
 
-from file_cdk import TransientError
+from file_cdk import FileAccessError, Page, RemoteFile, TransientError
 
-CLOSE, READ, LSTAT, OPENDIR, READDIR = 4, 5, 7, 11, 12
+CLOSE, READ, LSTAT, OPENDIR, READDIR, REALPATH, STAT = 4, 5, 7, 11, 12, 16, 17
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
 END_OF_FILE = struct.pack(">I", 1)
 DATA_OF_FILE = bytes(range(251)) * 1000
@@ -141,3 +145,45 @@ def test_a_connection_that_ends_in_an_answer_may_come_back(at_end: bytes | Excep
     channel: Any = ScriptedChannel(_file(REQUEST_BYTES), at_end, max_bytes=1000)
     with pytest.raises(TransientError, match=told):
         list(Session(channel, "the server").read(b"h", 0, REQUEST_BYTES))
+
+
+FOLDER_ATTRIBUTES = struct.pack(">II", 4, stat.S_IFDIR)
+
+
+class _LoggedIn:
+    def get_transport(self) -> "_LoggedIn":
+        return self
+
+    def is_active(self) -> bool:
+        return True
+
+
+def _refusing_long_names(code: int) -> Answers:
+    """An empty folder, of a server that answers for the status of a name of more than 255 bytes with `code`."""
+
+    def answer(kind: int, body: bytes) -> tuple[int, bytes]:
+        if kind in (STAT, LSTAT):
+            path = body[4:]
+            if len(path.rpartition(b"/")[2]) > 255:
+                return STATUS, struct.pack(">I", code)
+            return (ATTRS, FOLDER_ATTRIBUTES) if path == b"/" else (STATUS, struct.pack(">I", 2))
+        if kind == REALPATH:
+            return NAME, struct.pack(">I", 1) + _string(b"/") + _string(b"") + bytes(4)
+        if kind == OPENDIR:
+            return HANDLE, _string(b"h")
+        return STATUS, END_OF_FILE if kind == READDIR else struct.pack(">I", 2)
+
+    return answer
+
+
+@pytest.mark.parametrize("code", [2, 4, 5])
+def test_a_name_that_is_too_long_for_the_server_is_that_of_no_file(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Any = _LoggedIn()
+    monkeypatch.setattr("source_sftp.sdk.connect", lambda _: Connection(client, _session(_refusing_long_names(code))))
+    streams = [{"name": "s", "format": {"filetype": "csv"}}]
+    store = SftpStore(SftpConfig.model_validate({"host": "h", "username": "u", "streams": streams}))
+    assert store.list_page("n" * 256 + "/", None) == Page([])
+    # A name that may stand for two on the server.
+    file = RemoteFile("n" * 256 + "%E9", 3, datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(FileAccessError, match="gone since it was listed"):
+        list(store.get(file, 0, 3))

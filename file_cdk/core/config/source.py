@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from file_cdk.core.config.model import Model
+from file_cdk.core.config.model import ConfigModel
 from file_cdk.core.config.stream import StreamConfig
 from file_cdk.core.instants import parse_instant
 
 
-class RecordsTransfer(Model):
+class RecordsTransfer(ConfigModel):
     """Files are decoded, and their records sent."""
 
     model_config = ConfigDict(title="Records")
@@ -18,7 +18,7 @@ class RecordsTransfer(Model):
     delivery_type: Literal["use_records_transfer"] = Field("use_records_transfer", title="Delivery Type")
 
 
-class FileTransfer(Model):
+class FileTransfer(ConfigModel):
     """Each file is handed to the destination as it is, byte for byte and whatever it holds; no record is read."""
 
     model_config = ConfigDict(title="Files")
@@ -37,7 +37,7 @@ class FileTransfer(Model):
 DeliveryMethod = Annotated[RecordsTransfer | FileTransfer, Field(discriminator="delivery_type")]
 
 
-class SourceConfig(Model):
+class SourceConfig(ConfigModel):
     """Base of every connector's config class: a connector adds its own fields (bucket, path, credentials …).
 
     older_keys: those that only configurations of older versions have, which the class turns into fields by itself.

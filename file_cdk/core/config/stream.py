@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from file_cdk.core.config.formats import FormatConfig
-from file_cdk.core.config.model import Model
+from file_cdk.core.config.model import ConfigModel
 
 JSON_TYPES = ("null", "boolean", "integer", "number", "float", "string", "object", "array")
 """Type names an `input_schema` may use; `float` means `number`."""
@@ -21,7 +21,7 @@ class ValidationPolicy(StrEnum):
     WAIT_FOR_DISCOVER = "Wait for Discover"
 
 
-class StreamConfig(Model):
+class StreamConfig(ConfigModel):
     name: str = Field(title="Name", description="Name of the stream, and of its table.", min_length=1)
     globs: list[str] = Field(
         default_factory=lambda: ["**"],

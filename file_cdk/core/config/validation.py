@@ -25,13 +25,8 @@ def parse_config(model: type[_Config], raw: Mapping[str, Any]) -> _Config:
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += f".{part}" if text else part
-    return text or "config"
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".") or "config"
 
 
 def unknown_keys(model: BaseModel, raw: Mapping[str, Any], at: str = "") -> Iterator[str]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, cast
 
 from file_cdk.compression.plain import open_plain, open_zip_member
@@ -11,7 +12,7 @@ from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader
 from file_cdk.core.uris import is_archive, tar_compression
-from file_cdk.readers.archives.excerpt import ClosingBoth, Excerpt, StreamBytes, naming
+from file_cdk.readers.archives.excerpt import Excerpt, StreamBytes, naming
 from file_cdk.readers.archives.kinds import HEAD_BYTES, other_kind
 from file_cdk.readers.archives.members import (
     SPARSE_AT,
@@ -33,10 +34,6 @@ _KEPT_TARS = 2
 _COPY_BYTES = 1 << 20
 
 
-def _unpacked_tars() -> SpooledFiles:
-    return SpooledFiles(_KEPT_TARS, no_room_to_unpack)
-
-
 @dataclass(frozen=True, slots=True)
 class Archives:
     """The archives of `inner`; see ArchiveReader. Keeps unpacked tars open."""
@@ -44,7 +41,9 @@ class Archives:
     inner: StreamReader
     max_expansion_ratio: int
     max_members: int
-    _tars: SpooledFiles = field(default_factory=_unpacked_tars, init=False, repr=False, compare=False)
+    _tars: SpooledFiles = field(
+        default_factory=partial(SpooledFiles, _KEPT_TARS, no_room_to_unpack), init=False, repr=False, compare=False
+    )
 
     def list_members(self, archive: RemoteFile, matcher: Matcher) -> Iterator[RemoteFile]:
         """Those that `matcher` wants; the archive itself when it cannot be listed to its end."""
@@ -135,7 +134,7 @@ class Archives:
             size_bytes=file.size_bytes,
             crc32=place.crc32,
         )
-        return cast(IO[bytes], ClosingBoth(plain, window))
+        return cast(IO[bytes], plain)
 
     def _open_tar_member(self, file: RemoteFile, archive: RemoteFile, place: TarPlace) -> IO[bytes]:
         if place.offset == SPARSE_AT:

@@ -1,13 +1,12 @@
 """A part of a stream as a stream of its own."""
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, Protocol
 
 from file_cdk.core.errors import FileCdkError, MalformedFileError
+from file_cdk.core.streams import ByteStream
 
 
 class Bytes(Protocol):
@@ -44,7 +43,7 @@ class StreamBytes:
         self._stream.close()
 
 
-class Excerpt(io.RawIOBase):
+class Excerpt(ByteStream):
     """`size_bytes` of `source` from `start` on. Errors name `uri`; what ends too early is a MalformedFileError.
 
     Closing it closes the source."""
@@ -56,12 +55,6 @@ class Excerpt(io.RawIOBase):
         self._size_bytes = size_bytes
         self._uri = uri
         self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def tell(self) -> int:
         return self._at
@@ -84,39 +77,10 @@ class Excerpt(io.RawIOBase):
         self._at += len(data)
         return data
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
     def close(self) -> None:
         if not self.closed:
             self._source.close()
         super().close()
-
-
-class ClosingBoth:
-    """A stream that is made of another one, which is closed with it."""
-
-    def __init__(self, stream: IO[bytes] | io.RawIOBase, source: IO[bytes] | io.RawIOBase) -> None:
-        self._stream = stream
-        self._source = source
-
-    def close(self) -> None:
-        self._stream.close()
-        self._source.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from enum import Enum
 from file_cdk.compression.plain import ALWAYS_ALLOWED_BYTES, expands_too_far
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.uris import split_member
+from file_cdk.core.uris import escape_name, split_member
 
 _log = logging.getLogger("file_cdk.readers")
 
@@ -18,8 +18,6 @@ _VERSION = re.compile(
     re.DOTALL,
 )
 _DOT_SEGMENTS = re.compile(r"\A(?:\.?/)+")
-_UNDECODABLE = re.compile("[\ud800-\udfff]")
-_UNDECODABLE_OR_PERCENT = re.compile("[%\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,7 @@ def clean_name(name: str) -> str:
 
     What is left of `..` is text like any other, since nothing is written under this name.
     """
-    name = _DOT_SEGMENTS.sub("", name.partition("\0")[0])
-    if _UNDECODABLE.search(name):
-        name = _UNDECODABLE_OR_PERCENT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
-    return name
+    return escape_name(_DOT_SEGMENTS.sub("", name.partition("\0")[0]))
 
 
 def counted(entries: Iterable[Member | Left], archive: RemoteFile, limits: Limits) -> Iterator[Member]:

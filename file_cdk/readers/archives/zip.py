@@ -3,7 +3,7 @@
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO
 
@@ -27,6 +27,9 @@ _NOT_HERE = 0xFFFFFFFF
 _ZIP64 = 1
 _UNIX = 3
 
+_Span = tuple[int, int]
+"""Where a member begins, and where it ends at the least."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Directory:
@@ -44,10 +47,13 @@ def list_zip(stream: IO[bytes], archive: RemoteFile, limits: Limits) -> Iterator
     """
     source = StreamBytes(stream)
     directory = _find_directory(source, archive)
-    spans = _Spans()
+    spans: list[_Span] = []
     members = (_member(entry, at, directory, archive, spans) for at, entry in _entries(source, directory, archive))
     yield from counted(members, archive, limits)
-    spans.refuse_overlap(directory.start, archive)
+    # Members that share bytes are how a small archive unpacks to petabytes, and no tool makes them otherwise.
+    for (start, stop), (after, _) in pairwise([*sorted(spans), (directory.start, directory.start)]):
+        if stop > after:
+            raise _damaged(archive, "has members that overlap", start)
 
 
 def data_start(stream: IO[bytes], place: ZipPlace, archive: RemoteFile) -> int:
@@ -125,21 +131,7 @@ def _entry_bytes(buffer: bytes, at: int) -> int:
     return _ENTRY.size + int(name_bytes) + int(extra_bytes) + int(comment_bytes)
 
 
-@dataclass(slots=True)
-class _Spans:
-    """Where members begin and end, at least."""
-
-    found: list[tuple[int, int]] = field(default_factory=list)
-
-    def refuse_overlap(self, end: int, archive: RemoteFile) -> None:
-        """Members that share bytes are how a small archive unpacks to petabytes, and no tool makes them otherwise."""
-        self.found.sort()
-        for (start, stop), (after, _) in pairwise([*self.found, (end, end)]):
-            if stop > after:
-                raise _damaged(archive, "has members that overlap", start)
-
-
-def _member(entry: bytes, at: int, directory: _Directory, archive: RemoteFile, spans: _Spans) -> Member | Left:
+def _member(entry: bytes, at: int, directory: _Directory, archive: RemoteFile, spans: list[_Span]) -> Member | Left:
     (_, _, system, _, _, flags, method, _, _, crc32, stored, size, name_bytes, extra_bytes, _, _, _, mode, offset) = (
         _ENTRY.unpack_from(entry)
     )
@@ -150,7 +142,7 @@ def _member(entry: bytes, at: int, directory: _Directory, archive: RemoteFile, s
     except struct.error:
         raise _damaged(archive, "is damaged: its directory has an entry without its sizes", at) from None
     start = offset + directory.shift
-    spans.found.append((start, start + _LOCAL.size + name_bytes + stored))
+    spans.append((start, start + _LOCAL.size + name_bytes + stored))
     kind = stat.S_IFMT(mode >> 16) if system == _UNIX else 0
     name = _decoded(raw_name, flags)
     if system != _UNIX:
