@@ -213,7 +213,10 @@ class HeaderReader:
         _limit_columns(max(map(len, rows)), uri)
         _skip(text, after)
         row = rows[0] if len(rows) == 1 else joined(rows)
-        names, made = filled(named_columns(row, uri))
+        named = without_blank_end(row)
+        if not named:
+            raise MalformedFileError("the header row holds no column name", uri=uri)
+        names, made = filled(named)
         blanks = len(row) - len(names)
         return Header(unique_names(names), blanks, lines.offset, lines.count, line_end, _renamed(names), unnamed=made)
 
@@ -269,14 +272,11 @@ def joined(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["_".join(filter(None, parts)) for parts in zip(*table, strict=True)]
 
 
-def named_columns(row: list[str], uri: str) -> list[str]:
-    """The names, without the blank ones at the end. Raises MalformedFileError where none is left."""
-    names = list(row)
-    while names and not names[-1].strip():
-        names.pop()
-    if not names:
-        raise MalformedFileError("the header row holds no column name", uri=uri)
-    return names
+def without_blank_end(names: Sequence[str]) -> list[str]:
+    end = len(names)
+    while end and not names[end - 1].strip():
+        end -= 1
+    return list(names[:end])
 
 
 def filled(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -192,10 +192,4 @@ def _has_line_end(batch: "pa.RecordBatch") -> bool:
 
 def _dialect_of(config: CsvConfig) -> Dialect:
     """As far as the lines of a text can tell it."""
-    return Dialect(
-        config.delimiter,
-        config.quote_char or None,
-        config.escape_char,
-        comment=config.comment_char,
-        skips_blanks=config.skip_initial_space,
-    )
+    return replace(Dialect.of(config), encoding="utf-8", double_quote=True)
