@@ -214,7 +214,8 @@ class OrderedRun:
                     yield _close_split(tally, event.report)
                     if emitted != event.report.rows:
                         self._drop_rest(plan)
-                        yield FileFailed(tally, _lost(file, event.report.rows, emitted))
+                        lost = f"{event.report.rows} records were read and {emitted} came out"
+                        yield FileFailed(tally, InternalError(lost, uri=file.uri))
                         return
                     if split.is_last:
                         yield _finish(tally)
@@ -271,10 +272,6 @@ def _all_rejected(tally: FileTally) -> MalformedFileError:
         byte=first.byte,
         remedy="Check that the file is of the stream's format",
     )
-
-
-def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
-    return InternalError(f"{read} records were read and {emitted} came out", uri=file.uri)
 
 
 def _finish(tally: FileTally) -> FileDone | FileFailed:

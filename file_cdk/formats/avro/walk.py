@@ -12,8 +12,6 @@ MAX_VALUE_DEPTH = 100
 MAX_EMPTY_ITEMS = 100_000
 """Maximum number of values in the arrays of a record if they take no bytes."""
 
-_FIXED_BYTES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
-
 _Records: TypeAlias = dict[str, Record]
 
 
@@ -57,7 +55,7 @@ class _Walker:
             case Scalar(kind="int" | "long") | Enum():
                 self.long()
             case Scalar():
-                self.skip(node.size_bytes if node.kind == "fixed" else _FIXED_BYTES[node.kind])
+                self.skip(smallest_bytes(node))
             case Record():
                 for _, child in node.fields:
                     self.step(child, depth + 1)

@@ -150,7 +150,8 @@ class ArrayReader:
             elements = list(map(bytes, _decode_array(b"[" + text + b"]")))
         except (msgspec.DecodeError, RecursionError):
             return None
-        if not is_utf8(text) or any(map(self._is_unusual, elements)):
+        limit = self._max_bytes
+        if not is_utf8(text) or any(not each.startswith(b"{") or len(each) > limit for each in elements):
             return None
         found.records += map(on_one_line, elements) if b"\n" in text or b"\r" in text else elements
         return end
@@ -189,9 +190,6 @@ class ArrayReader:
             raise _BrokenError(byte, ENDLESS)
         found.reject(byte, wrong, raw)
         return end
-
-    def _is_unusual(self, element: bytes) -> bool:
-        return not element.startswith(b"{") or len(element) > self._max_bytes
 
     def _what_is_wrong(self, element: bytes) -> str | None:
         if not (self._reading.plain or element.startswith(b"{")):

@@ -10,7 +10,7 @@ from file_cdk.core.config import CsvConfig
 from file_cdk.formats.csv.header import without_blank_end
 from file_cdk.formats.csv.sniff.candidates import Candidate, best_candidate
 from file_cdk.formats.csv.sniff.table import columns_used, has_decimal_commas, has_header
-from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
+from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode, markup_of, whole_lines
 
 SAMPLE_BYTES = 256 << 10
 """More of a file's beginning than this is not looked at."""
@@ -90,7 +90,7 @@ def detect(sample: bytes, *, complete: bool) -> Sniffed:
     complete = complete and len(sample) <= SAMPLE_BYTES
     if not text.readable:
         return Sniffed(CsvConfig(), 0.0, "not text", is_text=False)
-    if (markup := text.markup) is not None:
+    if (markup := markup_of(text.text)) is not None:
         return Sniffed(CsvConfig(), 0.0, f"{markup}, no table", markup=markup)
     lines = whole_lines(text.text, complete=complete, limit=_MAX_LINES, max_chars=_MAX_CHARS)
     return detect_in(lines, text, cut=not complete or len("".join(lines)) < len(text.text))

@@ -31,17 +31,12 @@ _ZEROS_OF_UTF16 = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all.
-    markup: what it is instead of a table, for a person."""
+    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all."""
 
     text: str
     encoding: str = "utf8"
     guessed: bool = False
     readable: bool = True
-
-    @property
-    def markup(self) -> str | None:
-        return markup_of(self.text)
 
 
 def decode(sample: bytes) -> Text:
