@@ -108,12 +108,12 @@ class OrderedRun:
     """Iterates over the events of all files, one file after the other, in the order given.
 
     Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped. Each file ends in
-    one FileDone or FileFailed, and once more after each `retry`.
+    one FileDone or FileFailed, and once more after each `retry`. job: of the files that come next.
     """
 
     def __init__(self, executor: Executor, job: Job, files: Iterable[RemoteFile]) -> None:
         self._executor = executor
-        self._job = job
+        self.job = job
         self._files = iter(files)
         self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
         self._under_way: deque[_UnderWay] = deque()
@@ -122,24 +122,20 @@ class OrderedRun:
         while (first := self._next_under_way()) is not None:
             yield from self._read_file(first.plan, first.attempt)
 
-    @property
-    def job(self) -> Job:
-        return self._job
-
     def retry(self, file: RemoteFile, job: Job) -> None:
         """After FileFailed: the same file, or another version of it, comes next, under another job, which all later files
         get too."""
-        self._job = job
+        self.job = job
         self._rewind()
         self._plans.appendleft(self._plan(file))
 
     def go_on(self, job: Job) -> None:
         """After FileDone or FileFailed: all later files come under another job."""
-        self._job = job
+        self.job = job
         self._rewind()
 
     def _plan(self, file: RemoteFile) -> _Plan:
-        return _Plan(file, splits_of(file, self._job.format, self._job.reader))
+        return _Plan(file, splits_of(file, self.job.format, self.job.reader))
 
     def _next_under_way(self) -> _UnderWay | None:
         self._fill()
@@ -151,7 +147,7 @@ class OrderedRun:
             if following is None:
                 return
             plan, split = following
-            attempt = self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000))
+            attempt = self._executor.submit(Task(self.job, split, time.time_ns() // 1_000_000))
             self._under_way.append(_UnderWay(plan, attempt))
 
     def _next_split(self) -> tuple[_Plan, Split] | None:

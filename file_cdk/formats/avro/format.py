@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FileCache, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.avro.columns import NotColumnarError, record_columns
 from file_cdk.formats.avro.container import BlockFaultError, FileHeader, RecordBlock, blocks_of, read_header

@@ -6,8 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.config import CsvConfig, InferenceType
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.file_cache import FileCache, Latest
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FileCache, Latest, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import SequentialOnlyError
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import Split
+from file_cdk.core.files import FileCache, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, HeaderReader, KnownHeader

@@ -159,7 +159,7 @@ class ArrayReader:
     def _element(self, held: HeldText, at: int, found: Found) -> int:
         """Takes the element at `at`; returns the index behind it."""
         byte = held.offset + at
-        parsed = look_at(held, at, self._max_bytes)
+        parsed, _ = look_at(held, at, self._max_bytes)
         match parsed.state:
             case State.WHOLE:
                 text = held.data[at : at + parsed.position].rstrip(JSON_BLANKS)
