@@ -23,7 +23,7 @@ _HALF_BITS = pa.scalar(32, pa.int64())
 _ONE = pa.scalar(1, pa.int64())
 
 _FEW_BYTES = 32 << 10
-"""In so many, calling kernels takes longer than looking."""
+"""Maximum size of a piece that is looked at without Arrow's kernels, in bytes: calling them takes longer."""
 
 
 class UnlexableError(Exception):

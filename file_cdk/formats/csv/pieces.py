@@ -26,7 +26,7 @@ MAX_PIECE_BYTES = 8 << 20
 _READ_ON_BYTES = 16 << 10
 
 _WORTH_A_TRY_BYTES = 4 << 10
-"""Reading so much row by row takes about as long as one try to do it column by column."""
+"""Size that takes as long to read row by row as one try to read it column by column, in bytes."""
 
 _MAX_DOUBLINGS = 10
 

@@ -37,7 +37,7 @@ _NOT_ZERO = r"^[+-]?[0.]*[1-9]"
 
 _MAX_DIGITS = 38
 _PRECISIONS = (18, 28, _MAX_DIGITS)
-"""Few, so that files of one table seldom differ in them; DuckDB keeps up to 18 digits in 8 bytes, more in 16."""
+"""Digits of decimals: few, so that files of a table seldom differ. DuckDB keeps up to 18 digits in 8 bytes, others in 16."""
 _ROOM_DIGITS = 3
 """Digits before the point that a column can grow by beyond its sample."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CACHED_FILES = 256
 _ROWS_COMPARED = 20
 _MAX_CORRECTIONS = 2
-"""Of one file; then it is read as it was told last, and what does not fit is rejected."""
+"""Maximum number of corrections of one file: after them it is read in the last dialect, and what does not fit is rejected."""
 
 
 @dataclass(frozen=True, slots=True)

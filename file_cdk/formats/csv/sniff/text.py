@@ -58,7 +58,7 @@ def decode(sample: bytes) -> Text:
 
 
 def what_it_seems(sample: bytes) -> str:
-    """Of bytes that are no text: a guess at their format, for a person."""
+    """A guess at the format of bytes that are no text, for a person."""
     return next((told for mark, told in _OTHER_FORMATS.items() if sample.startswith(mark)), _NO_TEXT)
 
 
