@@ -6,6 +6,7 @@ claims, even if a value takes no bytes. Both need a schema that allows it; only 
 
 from typing import TypeAlias
 
+from file_cdk.formats.avro.container import TruncatedError, varint_at
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Recursion, Scalar, Union, smallest_bytes, walk
 
 MAX_VALUE_DEPTH = 100
@@ -92,10 +93,8 @@ class _Walker:
         self.at += size
 
     def long(self) -> int:
-        value = 0
-        for index, byte in enumerate(self.data[self.at : self.at + 10]):
-            value |= (byte & 0x7F) << (7 * index)
-            if byte < 0x80:
-                self.at += index + 1
-                return (value >> 1) ^ -(value & 1)
-        raise _WalkError("a number in a record is damaged")
+        try:
+            value, self.at = varint_at(self.data, self.at)
+        except (TruncatedError, ValueError):
+            raise _WalkError("a number in a record is damaged") from None
+        return value
