@@ -211,17 +211,13 @@ def renamed_state(state: Mapping[str, Any], own_uri: Callable[[str], str]) -> di
             own = own_uri(uri)
             earlier = times.get(own)
             both_texts = isinstance(earlier, str) and isinstance(modified, str)
-            times[own] = max(earlier, modified, key=_without_zone) if both_texts else modified
+            # As text without its zone an instant compares as time does, whether it has a fraction or not.
+            times[own] = max(earlier, modified, key=lambda text: text.removesuffix("Z")) if both_texts else modified
         renamed[HISTORY_FIELD] = times
     if isinstance(cursor := state.get(CURSOR_FIELD), str) and "_" in cursor:
         instant, uri = cursor.split("_", 1)
         renamed[CURSOR_FIELD] = f"{instant}_{own_uri(uri)}"
     return renamed
-
-
-def _without_zone(instant: str) -> str:
-    """As text it compares as time does, whether it has a fraction or not."""
-    return instant.removesuffix("Z")
 
 
 def _days_before(now: datetime, days: int) -> datetime:

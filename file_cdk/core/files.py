@@ -1,9 +1,11 @@
-"""The two nouns that travel the whole way: a remote file and a split of it."""
+"""The two nouns that travel the whole way, a remote file and a split of it, and what a job remembers of them."""
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from operator import is_not
+from typing import Any, Generic, TypeVar
 
 from file_cdk.core.instants import EPOCH, microseconds
 
@@ -15,6 +17,8 @@ FILE_COLUMNS: Mapping[str, Mapping[str, str]] = {MODIFIED_COLUMN: {"type": "stri
 A column of that name in the file gives way, with a warning where the column is known before the records are read. In
 records that already are JSON, the key is found as it is spelled here, not with escapes in it.
 """
+
+_Read = TypeVar("_Read")
 
 
 def gives_way(column: str) -> str:
@@ -109,3 +113,41 @@ class Split:
     def rest_of_file(self, start: int) -> "Split":
         """Everything from `start` on, to be read in sequence."""
         return replace(self, start=start, end=self.file.size_bytes, at_record=True, sequential=True)
+
+
+class FileCache(Generic[_Read]):
+    """The last `max_files` results, by file version. Belongs to a job, since uris and versions of one root say nothing of
+    another's; and to a process: a copy that travels to another one is empty."""
+
+    def __init__(self, max_files: int) -> None:
+        self._max_files = max_files
+        self._results: OrderedDict[RemoteFile, _Read] = OrderedDict()
+
+    def get(self, file: RemoteFile, read: Callable[[], _Read]) -> _Read:
+        known = self._results.get(file)
+        if known is not None:
+            self._results.move_to_end(file)
+            return known
+        result = self._results[file] = read()
+        if len(self._results) > self._max_files:
+            self._results.popitem(last=False)
+        return result
+
+    def __reduce__(self) -> tuple[type["FileCache[_Read]"], tuple[int]]:
+        return type(self), (self._max_files,)
+
+
+class Latest(Generic[_Read]):
+    """The last result, for as long as it is asked for with the very same objects. Belongs to a process, as FileCache does."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._result: _Read | None = None
+
+    def get(self, key: tuple[object, ...], make: Callable[[], _Read]) -> _Read:
+        if self._result is None or len(key) != len(self._key) or any(map(is_not, key, self._key)):
+            self._result, self._key = make(), key
+        return self._result
+
+    def __reduce__(self) -> tuple[type["Latest[_Read]"], tuple[()]]:
+        return type(self), ()

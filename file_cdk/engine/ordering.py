@@ -116,7 +116,7 @@ class OrderedRun:
     """Iterates over the events of all files, one file after the other, in the order given.
 
     Blocks are to be taken (read or copied) before the next event is asked for; one that is not is dropped. Each file ends in
-    one FileDone or FileFailed, and once more after each `retry`.
+    one FileDone or FileFailed, and once more after each `retry`. job: of the files that come next.
 
     begun: what an earlier run read of a file, if under this job the rest can be put behind it; a tally of its own each time.
     """
@@ -129,7 +129,7 @@ class OrderedRun:
         begun: Callable[[RemoteFile, Job], FileTally | None] | None = None,
     ) -> None:
         self._executor = executor
-        self._job = job
+        self.job = job
         self._files = iter(files)
         self._begun = begun
         self._plans: deque[_Plan] = deque()  # the first is being given out; others were put back behind it
@@ -139,10 +139,6 @@ class OrderedRun:
     def __iter__(self) -> Iterator[FileEvent]:
         while (first := self._next_under_way()) is not None:
             yield from self._read_file(first.plan, first.attempt)
-
-    @property
-    def job(self) -> Job:
-        return self._job
 
     def retry(self, file: RemoteFile, job: Job, *, anew: bool = True) -> None:
         """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
@@ -155,15 +151,15 @@ class OrderedRun:
         self._take_up(job)
 
     def _take_up(self, job: Job) -> None:
-        self._job = job
+        self.job = job
         self._rewind()
         # Of files that are not at work yet: what was begun of one may go with this job and not with the other.
         self._plans = deque(self._plan(plan.file) for plan in self._plans if plan is not self._at_work)
         self._at_work = None
 
     def _plan(self, file: RemoteFile) -> _Plan:
-        splits = splits_of(file, self._job.format, self._job.reader)
-        tally = None if self._begun is None else self._begun(file, self._job)
+        splits = splits_of(file, self.job.format, self.job.reader)
+        tally = None if self._begun is None else self._begun(file, self.job)
         return _Plan(file, splits if tally is None else rest_of(splits, tally.position), goes_on=tally)
 
     def _next_under_way(self) -> _UnderWay | None:
@@ -176,7 +172,7 @@ class OrderedRun:
             if following is None:
                 return
             plan, split = following
-            attempt = self._executor.submit(Task(self._job, split, time.time_ns() // 1_000_000))
+            attempt = self._executor.submit(Task(self.job, split, time.time_ns() // 1_000_000))
             self._under_way.append(_UnderWay(plan, attempt))
 
     def _next_split(self) -> tuple[_Plan, Split] | None:
@@ -240,7 +236,8 @@ class OrderedRun:
                     yield _close_split(tally, event.report, read_whole=emitted == event.report.rows)
                     if emitted != event.report.rows:
                         self._drop_rest(plan)
-                        yield FileFailed(tally, _lost(file, event.report.rows, emitted))
+                        lost = f"{event.report.rows} records were read and {emitted} came out"
+                        yield FileFailed(tally, InternalError(lost, uri=file.uri))
                         return
                     if split.is_last:
                         yield _finish(tally)
@@ -297,10 +294,6 @@ def _all_rejected(tally: FileTally) -> MalformedFileError:
         byte=first.byte,
         remedy="Check that the file is of the stream's format",
     )
-
-
-def _lost(file: RemoteFile, read: int, emitted: int) -> InternalError:
-    return InternalError(f"{read} records were read and {emitted} came out", uri=file.uri)
 
 
 def _finish(tally: FileTally) -> FileDone | FileFailed:

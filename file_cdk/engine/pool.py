@@ -293,7 +293,11 @@ class ProcessPool:
 
     def bury(self, worker: _Worker) -> None:
         """Keeps what a dead worker had finished, and gives the rest of its queue to a new one, in the same order."""
-        self._file_last_words(worker)
+        # A message cut short by the death is no message: its attempt runs again.
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            while worker.control.poll(0):
+                for message in worker.control.recv():
+                    self._file(worker, message)
         _rescue_blocks(worker)
         self.workers.remove(worker)
         died_of = _cause_of_death(worker)
@@ -323,13 +327,6 @@ class ProcessPool:
                 remedy="It may need more memory than there is, or hit a defect in a native library",
             )
             attempt.events.append(Failed(error, SplitReport()))
-
-    def _file_last_words(self, worker: _Worker) -> None:
-        # A message cut short by the death is no message: its attempt runs again.
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while worker.control.poll(0):
-                for message in worker.control.recv():
-                    self._file(worker, message)
 
     def _start(self, job: Job) -> _Worker:
         return _Worker(*start_worker(job, self.preload))

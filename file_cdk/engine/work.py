@@ -20,7 +20,6 @@ from file_cdk.core.files import Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.core.system_limits import limit_reached
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
-from file_cdk.engine.reading import WholeReads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -264,3 +263,31 @@ def as_file_error(exc: BaseException, uri: str, attempt: str = "read") -> FileCd
             return FileAccessError(f"cannot be read: {exc.strerror or type(exc).__name__}", uri=uri)
         case _:
             return InternalError.wrap(exc, uri=uri)
+
+
+class WholeReads:
+    """A reader's stream as formats rely on it: `read(n)` returns all that was asked for, unless the file ends. Those of
+    sockets and HTTP bodies may return less.
+
+    What a split decodes to, batch by batch, then depends on the file alone and not on how its bytes happened to arrive: a
+    second run after a worker's death can go on where the first stopped.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self._stream.read(1 << 20), b""))
+        data = self._stream.read(size)
+        if len(data) == size or not data:
+            return data
+        parts = [data]
+        left = size - len(data)
+        while left and (data := self._stream.read(left)):
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

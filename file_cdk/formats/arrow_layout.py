@@ -1,6 +1,5 @@
 """Arrow types and arrays whichever way they are laid out: wrapped as extensions, as views, as slices of larger ones."""
 
-import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,9 +8,9 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ArrayStep = Callable[[pa.Array], pa.Array]
+from file_cdk.core.arrow_values import null_mask, scalar_of
 
-_INT64 = pa.int64()
+ArrayStep = Callable[[pa.Array], pa.Array]
 
 
 def unwrapped_type(kind: pa.DataType) -> pa.DataType:
@@ -82,22 +81,6 @@ def with_entries(
     keys = keys if convert_key is None else convert_key(keys)
     items = items if convert_item is None else convert_item(items)
     return pa.MapArray.from_arrays(list_offsets(entries), keys, items, type=kind, mask=null_mask(maps))
-
-
-def null_mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
-
-
-def scalar_of(number: int, kind: pa.DataType = _INT64) -> pa.Scalar:
-    """A number from 0 on, in 64 bits. pyarrow's own way imports pandas, where it is installed: 0.2 s for each process."""
-    return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(number.to_bytes(8, sys.byteorder))])[0]
-
-
-def are_within(numbers: pa.Array, first: int, last: int) -> bool:
-    """Whether all that are not null lie between the two, or are one of them."""
-    ends = pc.min_max(numbers)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
-    return low is None or first <= low <= high <= last
 
 
 # Keys of maps

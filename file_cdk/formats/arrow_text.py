@@ -21,8 +21,8 @@ def as_text(array: pa.Array) -> pa.Array:
         return as_text(array.dictionary_decode())
     kind = array.type
     if t.is_nested(kind):
-        texts = (None if value is None else _json_text(value) for value in _json_values(array))
-        return pa.array(texts, pa.string())
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+        return pa.array((None if value is None else encode(value) for value in _json_values(array)), pa.string())
     if t.is_floating(kind):
         # pyarrow writes 1.0 as "1", which reads as an integer.
         text = array.cast(pa.float64()).cast(pa.string())
@@ -49,10 +49,6 @@ def _with_odd_years(text: pa.Array, array: pa.Array, spell: Callable[[int], str]
         return text
     texts = [spell(value) for value in array.filter(odd).cast(pa.int64()).to_pylist()]
     return pc.replace_with_mask(text, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _json_values(array: pa.Array) -> list[Any]:

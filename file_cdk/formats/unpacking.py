@@ -166,7 +166,8 @@ class Unpacking:
         if named is not None and codec != named:
             if codec is None and named in _NEVER_PLAIN and head:
                 raise MalformedFileError(f"is named as {named} data, and is not", uri=file.uri, byte=0)
-            warnings[f"named as {named}, but {_found(codec)}: read as that"] += 1
+            found = "is not compressed" if codec is None else f"is {codec} data"
+            warnings[f"named as {named}, but {found}: read as that"] += 1
         return cast(IO[bytes], peeked), codec
 
     def _is_member_to_copy(self, file: RemoteFile) -> bool:
@@ -216,10 +217,6 @@ def _codec_inside(stream: IO[bytes]) -> str | None:
 
     stream.seek(0)
     return codec_of(stream.read(MAGIC_BYTES))
-
-
-def _found(codec: str | None) -> str:
-    return "is not compressed" if codec is None else f"is {codec} data"
 
 
 def _copy(stream: IO[bytes], into: IO[bytes], uri: str) -> int:

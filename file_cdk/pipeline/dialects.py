@@ -11,7 +11,7 @@ from file_cdk.core.config import CsvConfig, FormatConfig
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Format
-from file_cdk.engine.reading import WholeReads
+from file_cdk.engine.work import WholeReads
 from file_cdk.formats.registry import detecting_csv, format_for
 from file_cdk.pipeline.stream import Stream
 

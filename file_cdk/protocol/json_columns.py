@@ -24,7 +24,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from file_cdk.core.arrow_values import int64, utf8_text
+from file_cdk.core.arrow_values import are_within, null_mask, scalar_of, utf8_text
 from file_cdk.core.instants import date_text, instant_text
 
 ToJson = Callable[[pa.Array], pa.Array]
@@ -118,7 +118,7 @@ def _spelled_apart(array: pa.Array, spell: Callable[[int], str], others: ToJson)
     them only, and a message about its own failure, or half a line, for the rest."""
     ticks = array.cast(pa.int64() if pa.types.is_timestamp(array.type) else pa.int32()).cast(pa.int64())
     low, high = _four_digit_years(array.type)
-    odd = pc.or_(pc.less(ticks, int64(low)), pc.greater_equal(ticks, int64(high)))
+    odd = pc.or_(pc.less(ticks, scalar_of(low)), pc.greater_equal(ticks, scalar_of(high)))
     plain = others(pc.if_else(odd, pa.nulls(len(array), array.type), array))
     texts = list(map(spell, ticks.filter(odd).to_pylist()))
     return pc.replace_with_mask(plain, pc.and_kleene(odd, array.is_valid()), pa.array(texts, pa.string()))
@@ -138,10 +138,8 @@ def _offset_text(local: pa.Array, utc: pa.Array, unit: str) -> pa.Array:
 def _within_four_digit_years(array: pa.Array) -> bool:
     if array.type.unit == "ns":
         return True  # reaches from 1677 to 2262
-    bounds = pc.min_max(array.cast(pa.int64()))
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
     first, end = _four_digit_years(array.type)
-    return low is None or (low >= first and high < end)
+    return are_within(array.cast(pa.int64()), first, end - 1)
 
 
 def _four_digit_years(kind: pa.DataType) -> tuple[int, int]:
@@ -168,7 +166,7 @@ def _without_empty_fraction(text: pa.Array, ticks: pa.Array, unit: str, at: int)
 
 
 def _divisible(ticks: pa.Array, by: int) -> pa.Array:
-    divisor = int64(by)
+    divisor = scalar_of(by)
     return pc.equal(pc.multiply(pc.divide(ticks, divisor), divisor), ticks)
 
 
@@ -210,13 +208,13 @@ def _nested_cast(kind: pa.DataType) -> ToJson | None:
 def _cast_struct(array: pa.StructArray, casts: list[ToJson | None]) -> pa.StructArray:
     children = [array.field(i) if cast is None else cast(array.field(i)) for i, cast in enumerate(casts)]
     fields = [pa.field(field.name, child.type) for field, child in zip(array.type, children, strict=True)]
-    return pa.StructArray.from_arrays(children, fields=fields, mask=_mask(array))
+    return pa.StructArray.from_arrays(children, fields=fields, mask=null_mask(array))
 
 
 def _cast_list(array: pa.ListArray, cast: ToJson) -> pa.ListArray:
     offsets, start, stop = _own_offsets(array)
     values = cast(array.values.slice(start, stop - start))
-    return type(array).from_arrays(offsets, values, mask=_mask(array))
+    return type(array).from_arrays(offsets, values, mask=null_mask(array))
 
 
 def _map_cast(kind: pa.MapType) -> ToJson | None:
@@ -231,7 +229,9 @@ def _map_cast(kind: pa.MapType) -> ToJson | None:
         keys, items = array.keys.slice(start, stop - start), array.items.slice(start, stop - start)
         keys = keys if to_key is None else to_key(keys)
         keys = keys if pa.types.is_string(keys.type) else keys.cast(pa.string())
-        return pa.MapArray.from_arrays(offsets, keys, items if to_item is None else to_item(items), mask=_mask(array))
+        return pa.MapArray.from_arrays(
+            offsets, keys, items if to_item is None else to_item(items), mask=null_mask(array)
+        )
 
     return cast
 
@@ -240,7 +240,3 @@ def _own_offsets(array: pa.Array) -> tuple[pa.Array, int, int]:
     """Offsets that begin at 0, and the range of children that they cover: a slice must not cast its whole parent."""
     first, last = array.offsets[0], array.offsets[-1]
     return pc.subtract(array.offsets, first), first.as_py(), last.as_py()
-
-
-def _mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None

@@ -10,8 +10,8 @@ import bracex
 from wcmatch import glob
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.litter import litter_in
 from file_cdk.core.uris import split_member
+from file_cdk.readers.litter import litter_in
 
 # CASE and FORCEUNIX: a key means the same whatever machine the sync runs on.
 _FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX

@@ -1,8 +1,7 @@
 import pickle
 from datetime import UTC, datetime
 
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import RemoteFile
+from file_cdk.core.files import FileCache, RemoteFile
 
 A, B, C = (RemoteFile(name, 1, datetime(2024, 1, 1, tzinfo=UTC)) for name in "abc")
 

@@ -15,7 +15,6 @@ import pytest
 from source_local.source import connector
 
 from file_cdk import RemoteFile, SyncOptions, SyncResult, sync
-from file_cdk.core.litter import litter_in
 from file_cdk.engine.listing import select
 from file_cdk.pipeline.discovery import discover
 from file_cdk.pipeline.inspection import InspectionOptions, inspections_of
@@ -23,6 +22,7 @@ from file_cdk.pipeline.read import read_streams
 from file_cdk.pipeline.recognition import Recognised
 from file_cdk.pipeline.stream import no_litter
 from file_cdk.readers.globbing import GlobPatterns
+from file_cdk.readers.litter import litter_in
 
 LITTER = {
     "~$book.csv": "the lock of a document that somebody has open",

@@ -7,10 +7,10 @@ same records are read one by one.
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_values import are_within
 from file_cdk.core.instants import duration_text
 from file_cdk.formats.arrow_layout import (
     ArrayStep,
-    are_within,
     has_key_twice,
     spelled,
     with_entries,

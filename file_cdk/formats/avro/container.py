@@ -57,7 +57,7 @@ class BlockFaultError(Exception):
         self.byte = byte
 
 
-class _TruncatedError(Exception):
+class TruncatedError(Exception):
     """The stream ended inside of something."""
 
 
@@ -85,16 +85,16 @@ class BlockReader:
         self.position += size
 
     def take(self, size: int) -> bytes:
-        """Raises _TruncatedError."""
+        """Raises TruncatedError."""
         data = self.peek(size)
         if len(data) < size:
-            raise _TruncatedError
+            raise TruncatedError
         self.skip(size)
         return data
 
     def varint(self) -> int:
-        """A zigzag-encoded long. Raises _TruncatedError, or ValueError when it is none."""
-        value, size = _varint(self.peek(_MAX_VARINT_BYTES), 0)
+        """A zigzag-encoded long. Raises TruncatedError, or ValueError when it is none."""
+        value, size = varint_at(self.peek(_MAX_VARINT_BYTES), 0)
         self.skip(size)
         return value
 
@@ -122,7 +122,7 @@ class BlockReader:
         self._at = 0
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint_at(data: bytes, at: int) -> tuple[int, int]:
     """The number that begins at `at`, and where it ends."""
     value = 0
     for index, byte in enumerate(data[at : at + _MAX_VARINT_BYTES]):
@@ -130,7 +130,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return (value >> 1) ^ -(value & 1), at + index + 1
     if len(data) < at + _MAX_VARINT_BYTES:
-        raise _TruncatedError
+        raise TruncatedError
     raise ValueError("a number in it is damaged")
 
 
@@ -141,7 +141,7 @@ def read_header(stream: IO[bytes], file: RemoteFile) -> FileHeader:
     """Raises MalformedFileError."""
     try:
         return _parse_header(BlockReader(stream, 0))
-    except _TruncatedError:
+    except TruncatedError:
         raise MalformedFileError("is not a whole Avro file: it ends within its header", uri=file.uri) from None
     except AvroSchemaError as exc:
         raise MalformedFileError(str(exc), uri=file.uri) from None
@@ -228,9 +228,9 @@ def _is_block_behind(reader: BlockReader, sync: bytes) -> bool:
     if len(head) == SYNC_BYTES:
         return True
     try:
-        count, at = _varint(head, SYNC_BYTES)
-        size, at = _varint(head, at)
-    except (_TruncatedError, ValueError):
+        count, at = varint_at(head, SYNC_BYTES)
+        size, at = varint_at(head, at)
+    except (TruncatedError, ValueError):
         return False
     if count < 0 or not 0 <= size <= MAX_BLOCK_BYTES:
         return False
@@ -248,7 +248,7 @@ def _read_block(reader: BlockReader, header: FileHeader, smallest: int) -> Recor
         packed = reader.take(size)
         if reader.take(SYNC_BYTES) != header.sync:
             raise BlockFaultError("block does not end with the file's sync marker", byte)
-    except _TruncatedError:
+    except TruncatedError:
         raise BlockFaultError("file ends within a block", byte) from None
     except ValueError:
         raise BlockFaultError("block does not begin with its number of records and its size", byte) from None

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FileCache, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.avro.columns import NotColumnarError, record_columns
 from file_cdk.formats.avro.container import BlockFaultError, FileHeader, RecordBlock, blocks_of, read_header
@@ -80,7 +79,7 @@ class AvroFormat:
         MalformedRecordError, with the number of the first record that is not known and the byte at which its block begins.
         """
         header = self._header(stream, split.file)
-        native = _native_decoder(header.schema) if self.columns else None
+        native = decoder_for(header.schema) if self.columns else None
         reference: tuple[RecordDecoder, ValueStep | None] | None = None
         for run in _runs(blocks_of(stream, header, split, report), header.schema, split, report):
             if (batch := self._batch(native, run, header.schema)) is not None:
@@ -101,7 +100,7 @@ class AvroFormat:
         """
         header = self._header(stream, split.file)
         columns = TableColumns(header.schema, schema, split.file.uri)
-        native = _native_decoder(header.schema) if self.columns else None
+        native = decoder_for(header.schema) if self.columns else None
         decoder: RecordDecoder | None = None
         for run in _runs(blocks_of(stream, header, split, report), header.schema, split, report):
             rows = native.decode(run) if native else None
@@ -132,19 +131,14 @@ def _reference(schema: Record, double_as_string: bool) -> tuple[RecordDecoder, V
     return RecordDecoder(schema), Converters(schema, double_as_string=double_as_string).record
 
 
-@lru_cache(maxsize=8)
-def _native_decoder(schema: Record) -> NativeDecoder | None:
-    return decoder_for(schema)
-
-
 def _runs(
     blocks: Iterable[RecordBlock], schema: Record, split: Split, report: SplitReport
 ) -> Iterator[list[RecordBlock]]:
     """Blocks in runs. Those before a block that cannot be read come out before the error does."""
-    run_bytes = _BATCH_BYTES if _is_nested(schema) else _RUN_BYTES
+    nested = any(isinstance(node, Record | Array | Map) for _, child in schema.fields for node in walk(child))
+    run_bytes = _BATCH_BYTES if nested else _RUN_BYTES
     run: list[RecordBlock] = []
     size = 0
-    fault: BlockFaultError | None = None
     try:
         for block in blocks:
             run.append(block)
@@ -153,15 +147,11 @@ def _runs(
                 yield run
                 run, size = [], 0
     except BlockFaultError as exc:
-        fault = exc
+        if run:
+            yield run
+        raise _malformed(exc.message, exc.byte, split, report) from None
     if run:
         yield run
-    if fault is not None:
-        raise _malformed(fault.message, fault.byte, split, report)
-
-
-def _is_nested(schema: Record) -> bool:
-    return any(isinstance(node, Record | Array | Map) for _, child in schema.fields for node in walk(child))
 
 
 def _decoded(

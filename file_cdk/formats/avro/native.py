@@ -8,7 +8,7 @@ is not where it should be; a decoder that read the blocks as such would lose row
 import json
 import os
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -109,6 +109,7 @@ def _same_layout(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found.equals(wanted))
 
 
+@lru_cache(maxsize=8)
 def decoder_for(schema: Record) -> NativeDecoder | None:
     """None when the library is missing or other than expected, or does not read the schema right."""
     if not reads_right(schema) or (open_container := _library()) is None:

@@ -52,7 +52,8 @@ def text_of(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def _time_text(unit: str) -> ValueStep:
+def _time_text(logical: str) -> ValueStep:
+    unit = logical.removeprefix("time-")
     per_day = _SECONDS_PER_DAY * 10 ** _DIGITS[unit]
     name = _UNITS[unit]
 
@@ -117,10 +118,8 @@ def _scalar_text(node: Scalar, *, top: bool, double_as_string: bool) -> ValueSte
             return repr if node.kind == "double" and double_as_string else None
         case "date":
             return date_text
-        case "time-millis":
-            return _time_text("millis")
-        case "time-micros":
-            return _time_text("micros")
+        case "time-millis" | "time-micros":
+            return _time_text(node.logical)
         case "decimal":
             return _decimal_text(node)
         case "duration":
@@ -185,7 +184,7 @@ class Converters:
             case Scalar(logical="decimal"):
                 return _decimal_text(node) if node.precision > MAX_TABLE_DIGITS else _to_decimal(node)
             case Scalar(logical="time-millis" | "time-micros"):
-                return _checked(_scalar_text(node, top=False, double_as_string=False))
+                return _checked(_time_text(node.logical))
             case Scalar(kind="int"):
                 return _int32
             case Enum():
@@ -262,12 +261,11 @@ def _branch(steps: Mapping[str, ValueStep | None]) -> ValueStep:
     return convert
 
 
-def _checked(step: ValueStep | None) -> ValueStep:
+def _checked(step: ValueStep) -> ValueStep:
     """The value itself, if `step` takes it."""
 
     def convert(value: Any) -> Any:
-        if step is not None:
-            step(value)
+        step(value)
         return value
 
     return convert

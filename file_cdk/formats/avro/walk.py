@@ -6,13 +6,12 @@ claims, even if a value takes no bytes. Both need a schema that allows it; only 
 
 from typing import TypeAlias
 
+from file_cdk.formats.avro.container import TruncatedError, varint_at
 from file_cdk.formats.avro.schema import Array, Enum, Map, Node, Record, Recursion, Scalar, Union, smallest_bytes, walk
 
 MAX_VALUE_DEPTH = 100
 MAX_EMPTY_ITEMS = 100_000
 """Maximum number of values in the arrays of a record if they take no bytes."""
-
-_FIXED_BYTES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 _Records: TypeAlias = dict[str, Record]
 
@@ -57,7 +56,7 @@ class _Walker:
             case Scalar(kind="int" | "long") | Enum():
                 self.long()
             case Scalar():
-                self.skip(node.size_bytes if node.kind == "fixed" else _FIXED_BYTES[node.kind])
+                self.skip(smallest_bytes(node))
             case Record():
                 for _, child in node.fields:
                     self.step(child, depth + 1)
@@ -94,10 +93,8 @@ class _Walker:
         self.at += size
 
     def long(self) -> int:
-        value = 0
-        for index, byte in enumerate(self.data[self.at : self.at + 10]):
-            value |= (byte & 0x7F) << (7 * index)
-            if byte < 0x80:
-                self.at += index + 1
-                return (value >> 1) ^ -(value & 1)
-        raise _WalkError("a number in a record is damaged")
+        try:
+            value, self.at = varint_at(self.data, self.at)
+        except (TruncatedError, ValueError):
+            raise _WalkError("a number in a record is damaged") from None
+        return value

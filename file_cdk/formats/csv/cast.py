@@ -167,18 +167,14 @@ class RecordConversion:
                 columns.append(_Column(position, name, kind if kind in self._casts else "string"))
         return columns
 
-    def _can_be_fast(self) -> bool:
-        """Arrow looks for null values before it converts, the reference after: alike when no null value converts."""
-        kinds = {column.kind for column in self._columns}
-        if not self._columns or not kinds <= _ARROW_TYPES.keys():
-            return False
-        return not any(_converts(self._casts[kind], null) for kind in kinds - {"string"} for null in self._nulls)
-
     @cached_property
     def fast(self) -> pc.ConvertOptions | None:
-        if not self._can_be_fast():
+        config, kinds = self._config, {column.kind for column in self._columns}
+        if not self._columns or not kinds <= _ARROW_TYPES.keys():
             return None
-        config = self._config
+        # Arrow looks for null values before it converts, the reference after: alike when no null value converts.
+        if any(_converts(self._casts[kind], null) for kind in kinds - {"string"} for null in self._nulls):
+            return None
         types = {str(position): pa.string() for position in range(self._width)}
         types |= {str(column.position): _ARROW_TYPES[column.kind] for column in self._columns}
         return pc.ConvertOptions(

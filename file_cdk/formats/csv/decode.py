@@ -25,7 +25,7 @@ from file_cdk.formats.csv.rows import regular_rows
 from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, FittedRows, OddRowError, OddRows, Shape
 
 MAX_ODD_ROWS = 128
-"""In one piece; with more of them it is as well to read all its rows one by one."""
+"""Maximum number of odd rows in one piece: with more, it takes no longer to read all its rows one by one."""
 
 Batch: TypeAlias = pa.RecordBatch | JsonLines
 

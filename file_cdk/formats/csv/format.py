@@ -6,14 +6,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.config import CsvConfig, InferenceType
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.file_cache import FileCache, Latest
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FileCache, Latest, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader
 from file_cdk.formats.csv.lines import PIECE_BYTES, ForwardReader
 from file_cdk.formats.csv.rows import SMALL_PIECE_BYTES
-from file_cdk.formats.csv.shape import FaultPolicy, Row
+from file_cdk.formats.csv.shape import FaultPolicy
 from file_cdk.formats.csv.split import CsvSplit, Reading
 
 if TYPE_CHECKING:
@@ -92,8 +91,9 @@ class CsvFormat:
 
             nulls = self.config.null_values | {_MISSING}
             config = self.config.model_copy(update={"null_values": nulls})
-            rows = (row for chunk in split.sample(SAMPLE_BYTES) for row in chunk.values)
-            kinds = json_types(len(names), map(_filled, rows), config)
+            chunks = split.sample(SAMPLE_BYTES)
+            rows = ([_MISSING if v is None else v for v in row] for chunk in chunks for row in chunk.values)
+            kinds = json_types(len(names), rows, config)
         properties = {name: {"type": kind} for name, kind in zip(names, kinds, strict=True)}
         return properties | {name: {"type": "string"} for name in self._rest_columns(split)}
 
@@ -187,7 +187,3 @@ def _require_first_record(split: "CsvSplit") -> None:
     except MalformedRecordError as exc:
         if exc.row is None or exc.row <= 1:
             raise
-
-
-def _filled(row: Row) -> list[str]:
-    return [_MISSING if value is None else value for value in row]

@@ -17,8 +17,8 @@ _PREFIX_BYTES = 64 << 10
 """What is fetched of a file's beginning for the splits that do not begin there."""
 
 MAX_COLUMNS = 20_000
-"""A table of so many takes seconds, most of them in the database, whose time grows faster than their number; one of twice as
-many takes three times as long."""
+"""Maximum number of columns: a table of so many takes seconds, most of them in the database; one of twice as many takes three
+times as long."""
 
 REST = "_rest"
 
@@ -165,8 +165,8 @@ class HeaderReader:
         return header
 
     def first_record(self, header: Header) -> list[str]:
-        """Of the file read last; nothing where it is not all in what was fetched, or no text, or where its line shows at once
-        that it has no more values than there are names."""
+        """The first record of the file read last; empty where not all of it was fetched, where it is no text, or where its line
+        shows at once that it has no more values than there are names."""
         dialect = replace(self._dialect, encoding=header.encoding) if header.encoding else self._dialect
         if not dialect.is_line_safe:
             return []
@@ -213,12 +213,15 @@ class HeaderReader:
         _limit_columns(max(map(len, rows)), uri)
         _skip(text, after)
         row = rows[0] if len(rows) == 1 else joined(rows)
-        names, made = filled(named_columns(row, uri))
+        named = without_blank_end(row)
+        if not named:
+            raise MalformedFileError("the header row holds no column name", uri=uri)
+        names, made = filled(named)
         blanks = len(row) - len(names)
         return Header(unique_names(names), blanks, lines.offset, lines.count, line_end, _renamed(names), unnamed=made)
 
     def _header_rows(self, lines: Lines, dialect: Dialect, uri: str) -> list[list[str]]:
-        """None where the file holds no row at all."""
+        """Empty where the file holds no row at all."""
         reader = dialect.reader(iter(lines))
         rows: list[list[str]] = []
         while len(rows) < self._config.header_rows:
@@ -269,14 +272,11 @@ def joined(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["_".join(filter(None, parts)) for parts in zip(*table, strict=True)]
 
 
-def named_columns(row: list[str], uri: str) -> list[str]:
-    """The names, without the blank ones at the end. Raises MalformedFileError where none is left."""
-    names = list(row)
-    while names and not names[-1].strip():
-        names.pop()
-    if not names:
-        raise MalformedFileError("the header row holds no column name", uri=uri)
-    return names
+def without_blank_end(names: Sequence[str]) -> list[str]:
+    end = len(names)
+    while end and not names[end - 1].strip():
+        end -= 1
+    return list(names[:end])
 
 
 def filled(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -23,7 +23,7 @@ _HALF_BITS = pa.scalar(32, pa.int64())
 _ONE = pa.scalar(1, pa.int64())
 
 _FEW_BYTES = 32 << 10
-"""In so many, calling kernels takes longer than looking."""
+"""Maximum size of a piece that is looked at without Arrow's kernels, in bytes: calling them takes longer."""
 
 
 class UnlexableError(Exception):
@@ -80,18 +80,14 @@ class Lexer:
                 raise UnlexableError(None)
             piece, delimiter = piece.replace(delimiter, mark.encode()), mark.encode()
         if self._dialect.skips_blanks:
-            piece = self._without_padding(piece, delimiter)
+            stripped = without_padding(piece, delimiter, self._dialect.quote_bytes, doubled=self._dialect.double_quote)
+            if stripped is None:
+                raise UnlexableError(None)
+            piece = stripped
         # At the beginning of its input the reader would take a value's first character for a byte order mark.
         start = b"\n" if piece.startswith(UTF8_BOM) else b""
         end = b"\n" if at_file_end and not piece.endswith(b"\n") else b""
         return b"".join((start, piece, end, delimiter * len(self.columns), b"\n"))
-
-    def _without_padding(self, piece: bytes, delimiter: bytes) -> bytes:
-        quote = None if self._dialect.quote is None else self._dialect.quote.encode("ascii")
-        stripped = without_padding(piece, delimiter, quote, doubled=self._dialect.double_quote)
-        if stripped is None:
-            raise UnlexableError(None)
-        return stripped
 
     def _as_utf8(self, piece: bytes) -> bytes:
         try:

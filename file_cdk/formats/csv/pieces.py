@@ -26,7 +26,7 @@ MAX_PIECE_BYTES = 8 << 20
 _READ_ON_BYTES = 16 << 10
 
 _WORTH_A_TRY_BYTES = 4 << 10
-"""Reading so much row by row takes about as long as one try to do it column by column."""
+"""Size that takes as long to read row by row as one try to read it column by column, in bytes."""
 
 _MAX_DOUBLINGS = 10
 
@@ -45,19 +45,12 @@ class Boundaries:
         `count_first`. Both are guesses, since a quote in an unquoted value is text.
         """
         latest = buffer.rfind(self.line_end) + 1
-        if not latest:
-            return
-        if self.quote is None:
+        if latest and self.quote is not None and count_first:
+            yield from dict.fromkeys(filter(None, (self._last_by_parity(buffer), latest)))
+        elif latest:
             yield latest
-            return
-        if count_first:
-            counted = self._last_by_parity(buffer)
-            yield from dict.fromkeys(position for position in (counted, latest) if position)
-            return
-        yield latest
-        counted = self._last_by_parity(buffer)
-        if counted and counted != latest:
-            yield counted
+            if self.quote is not None and (counted := self._last_by_parity(buffer)) not in (0, latest):
+                yield counted
 
     def quotes(self, buffer: bytes, start: int, end: int) -> int:
         return 0 if self.quote is None else buffer.count(self.quote, start, end)

@@ -18,7 +18,8 @@ JOINED = "a quote opened in this record joins it to lines that are records of th
 
 MIN_JOINED_LINES = 4
 _MIN_JOINED_DELIMITERS = 4
-"""In the lines between a record's first and last one. With fewer, a text of several lines may well have them by chance."""
+"""Minimum number of delimiters in the lines between a record's first and last one: a text of several lines may well have fewer
+by chance."""
 
 _MAX_LINES_LOOKED_AT = 100
 _LINES_TRIED = 20

@@ -47,25 +47,16 @@ class RowReader:
         rows = FittedRows()
         chunk_at = self._lines.offset
         fault: MalformedRecordError | None = None
-        records = self._records(end)
-        while True:
-            try:
-                found = next(records, None)
-            except MalformedRecordError as exc:
-                fault, found = exc, None
-            if found is None:
-                break
-            start, values = found
-            try:
+        try:
+            for start, values in self._records(end):
                 self._add(rows, start, values)
-            except MalformedRecordError as exc:
-                fault = exc
-                break
-            if self._lines.offset - chunk_at >= _CHUNK_BYTES or len(rows.values) >= _CHUNK_ROWS:
-                if rows.values:
-                    yield rows
-                self._report.end = chunk_at = self._lines.offset
-                rows = FittedRows()
+                if self._lines.offset - chunk_at >= _CHUNK_BYTES or len(rows.values) >= _CHUNK_ROWS:
+                    if rows.values:
+                        yield rows
+                    self._report.end = chunk_at = self._lines.offset
+                    rows = FittedRows()
+        except MalformedRecordError as exc:
+            fault = exc
         if rows.values:
             yield rows
         if fault:
@@ -135,12 +126,13 @@ class RowReader:
             yield start, values
 
     def _unreadable(self, exc: Exception, start: int) -> MalformedRecordError:
+        quote = self._shape.dialect.quote
         match exc:
             case UnicodeDecodeError():
                 return self._error(self._not_text, self._lines.offset + exc.start)
             case UnicodeError():
                 return self._error(self._not_text, self._lines.offset)
-            case RecordTooLargeError() if self._opens_quote("".join(self._lines.record[:1])):
+            case RecordTooLargeError() if quote and quote in "".join(self._lines.record[:1]):
                 return self._error("record is too large: a quote opened in it is probably never closed", start)
             case _:
                 return self._error("record is too large", start)
@@ -150,10 +142,6 @@ class RowReader:
         if self._shape.policy.odd_rows is OddRows.FAIL:
             raise self._error(reason, start)
         self._reject(start, reason)
-
-    def _opens_quote(self, text: str) -> bool:
-        quote = self._shape.dialect.quote
-        return quote is not None and quote in text
 
     def _reject(self, start: int, reason: str) -> None:
         # Rows of the same chunk are counted only when it is decoded, so the number is not the report's to tell.

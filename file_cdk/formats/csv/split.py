@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import SequentialOnlyError
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import Split
+from file_cdk.core.files import FileCache, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, HeaderReader, KnownHeader
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from file_cdk.formats.csv.decode import Converting, RowsDecoder
-    from file_cdk.formats.csv.pieces import PieceReader
 
 _MIN_CHUNK_BYTES = 4 << 10
 
@@ -151,23 +149,18 @@ class CsvSplit:
 
     def _pieces_and_rows(self, rows: "RowsDecoder", start: int, end: int) -> Iterator["pa.RecordBatch | JsonLines"]:
         """Column by column, but for the pieces that only the row reader can read."""
-        pieces = self._piece_reader(rows)
+        from file_cdk.formats.csv.decode import PieceDecoder
+        from file_cdk.formats.csv.pieces import MAX_PIECE_BYTES, Boundaries, PieceReader
+
+        reading = self._reading
+        decoder = PieceDecoder(self._shape, rows, reading.small_piece_bytes)
+        boundaries = Boundaries(self.header.line_end, self._dialect.quote_bytes)
+        max_piece_bytes = min(MAX_PIECE_BYTES, reading.max_record_bytes)
+        pieces = PieceReader(self._reader, decoder, boundaries, self._report, max_piece_bytes)
         until = yield from pieces.read(start, end)
         while until is not None:
             yield from self._rows(rows, self._report.end, min(until, end))
             until = yield from pieces.read(self._report.end, end)
-
-    def _piece_reader(self, rows: "RowsDecoder") -> "PieceReader":
-        from file_cdk.formats.csv.decode import PieceDecoder
-        from file_cdk.formats.csv.pieces import MAX_PIECE_BYTES, Boundaries, PieceReader
-
-        return PieceReader(
-            self._reader,
-            PieceDecoder(self._shape, rows, self._reading.small_piece_bytes),
-            Boundaries(self.header.line_end, self._dialect.quote_bytes),
-            self._report,
-            min(MAX_PIECE_BYTES, self._reading.max_record_bytes),
-        )
 
     def _rows(self, decoder: "RowsDecoder", start: int, end: int) -> Iterator["pa.RecordBatch | JsonLines"]:
         for rows in self._row_chunks(start, end):

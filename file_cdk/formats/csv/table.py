@@ -37,7 +37,7 @@ _NOT_ZERO = r"^[+-]?[0.]*[1-9]"
 
 _MAX_DIGITS = 38
 _PRECISIONS = (18, 28, _MAX_DIGITS)
-"""Few, so that files of one table seldom differ in them; DuckDB keeps up to 18 digits in 8 bytes, more in 16."""
+"""Digits of decimals: few, so that files of a table seldom differ. DuckDB keeps up to 18 digits in 8 bytes, others in 16."""
 _ROOM_DIGITS = 3
 """Digits before the point that a column can grow by beyond its sample."""
 
@@ -356,16 +356,13 @@ def _doubles_are_exact(texts: pa.Array, numbers: pa.Array) -> bool:
     if cp.any(cp.and_not(cp.is_inf(numbers), spelled_infinite)).as_py():
         return False
     many = cp.fill_null(cp.match_substring_regex(texts, _MANY_DIGITS), False)
-    return all(_is_kept_by_double(text) for text in texts.filter(many).to_pylist())
+    long = texts.filter(many).to_pylist()
+    return all(Decimal(text) == Decimal(float(text)) or _is_text_of_double(text) for text in long)
 
 
 def _any_became_zero(texts: pa.Array, numbers: pa.Array) -> bool:
     """Whether a number is too small for a double: `1e-400`."""
     return _any_match(texts.filter(cp.fill_null(cp.equal(numbers, 0.0), False)), _NOT_ZERO)
-
-
-def _is_kept_by_double(text: str) -> bool:
-    return Decimal(text) == Decimal(float(text)) or _is_text_of_double(text)
 
 
 def _any_match(texts: pa.Array, pattern: str) -> bool:

@@ -85,14 +85,11 @@ def with_known_code_page(data: bytes) -> bytes:
 
 def _code_page(stream: bytes) -> tuple[int, int] | None:
     """Where in the stream it is declared, and as which."""
-    position = 0
-    while position + 6 <= len(stream):
-        kind, size = struct.unpack_from("<HH", stream, position)
-        if kind == _CODE_PAGE:
-            return position + 4, struct.unpack_from("<H", stream, position + 4)[0]
-        if kind == _EOF:
-            return None
-        position += 4 + size
+    position = 4
+    for kind, content in _records(stream, 0):
+        if kind == _CODE_PAGE and position + 2 <= len(stream):
+            return position, struct.unpack_from("<H", stream, position)[0]
+        position += 4 + len(content)
     return None
 
 

@@ -22,6 +22,7 @@ from file_cdk.formats.table_columns import AskedColumns
 
 _NO_STRUCT_NAME = re.compile(r'["\\\x00-\x1f]')
 """msgspec takes no such characters in the names of a struct's fields."""
+_TEXTS = (pa.string(), pa.large_string())
 _MAX_STRUCT_FIELDS = 500
 """The time it takes to define a struct grows with their square."""
 
@@ -70,7 +71,7 @@ class ExcelFormat:
             for batch in table.batches():
                 for name, column in zip(table.names, batch.columns, strict=True):
                     types[name] = merge(types[name], arrow_type(column))
-        return pa.schema([(name, kind) for name, kind in types.items() if name not in unnamed or not _is_null(kind)])
+        return pa.schema([(name, kind) for name, kind in types.items() if name not in unnamed or kind != pa.null()])
 
     def read_records(
         self,
@@ -162,15 +163,7 @@ def _typed(names: Sequence[str], batch: SheetBatch, asked: AskedColumns, first_r
     for name, column in columns.items():
         if name in asked.types and name not in misfits:
             try:
-                arrays[name] = arrow_array(column, pa.string() if _is_text(asked.types[name]) else found[name])
+                arrays[name] = arrow_array(column, pa.string() if asked.types[name] in _TEXTS else found[name])
             except pa.ArrowInvalid:  # a duration of more microseconds than 64 bits count
                 misfits[name] = pa.string()
     return asked.batch(arrays, batch.rows, first_row, misfits)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _is_null(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_null(kind))

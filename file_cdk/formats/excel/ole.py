@@ -28,13 +28,12 @@ def workbook_stream(data: bytes) -> bytes:
     table, entries, entry = _opened(data)
     if entry is None:
         return b""
+    size = _sector_bytes(data)
     try:
         if entry.size_bytes >= _SMALL_STREAM_BYTES:
-            return _joined(data, _chain(table, entry.first), _sector_bytes(data))[: entry.size_bytes]
-        root = _joined(
-            data, _chain(table, struct.unpack_from("<I", data, entries[0].offset + 116)[0]), _sector_bytes(data)
-        )
-        small = _joined(data, _chain(table, struct.unpack_from("<I", data, 60)[0]), _sector_bytes(data))
+            return _joined(data, _chain(table, entry.first), size)[: entry.size_bytes]
+        root = _joined(data, _chain(table, entries[0].first), size)
+        small = _joined(data, _chain(table, struct.unpack_from("<I", data, 60)[0]), size)
         links = struct.unpack(f"<{len(small) // 4}I", small)
         return _joined(bytes(64) + root, _chain(links, entry.first), 64)[: entry.size_bytes]
     except (struct.error, IndexError):

@@ -77,17 +77,13 @@ class Area:
 
     def cut(self, sheet: SheetRows) -> tuple[list[int], Iterator[Sequence[Cell]]]:
         """The columns, counted from the area's first, and the rows within the area."""
-        end = self.end_column
+        end, end_row = self.end_column, self.end_row
         kept = [
             i for i, column in enumerate(sheet.columns) if column >= self.first_column and (end is None or column < end)
         ]
         columns = [sheet.columns[i] - self.first_column for i in kept]
-        rows = islice(sheet.rows, self.first_row, self.end_row) if self._has_rows else iter(())
+        rows = islice(sheet.rows, self.first_row, end_row) if end_row is None or end_row > self.first_row else iter(())
         if len(kept) == len(sheet.columns):
             return columns, rows
         low, high = (kept[0], kept[-1] + 1) if kept else (0, 0)
         return columns, (row[low:high] for row in rows)
-
-    @property
-    def _has_rows(self) -> bool:
-        return self.end_row is None or self.end_row > self.first_row

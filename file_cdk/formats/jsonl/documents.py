@@ -150,7 +150,8 @@ class ArrayReader:
             elements = list(map(bytes, _decode_array(b"[" + text + b"]")))
         except (msgspec.DecodeError, RecursionError):
             return None
-        if not is_utf8(text) or any(map(self._is_unusual, elements)):
+        limit = self._max_bytes
+        if not is_utf8(text) or any(not each.startswith(b"{") or len(each) > limit for each in elements):
             return None
         found.records += map(on_one_line, elements) if b"\n" in text or b"\r" in text else elements
         return end
@@ -158,7 +159,7 @@ class ArrayReader:
     def _element(self, held: HeldText, at: int, found: Found) -> int:
         """Takes the element at `at`; returns the index behind it."""
         byte = held.offset + at
-        parsed = look_at(held, at, self._max_bytes)
+        parsed, _ = look_at(held, at, self._max_bytes)
         match parsed.state:
             case State.WHOLE:
                 text = held.data[at : at + parsed.position].rstrip(JSON_BLANKS)
@@ -189,9 +190,6 @@ class ArrayReader:
             raise _BrokenError(byte, ENDLESS)
         found.reject(byte, wrong, raw)
         return end
-
-    def _is_unusual(self, element: bytes) -> bool:
-        return not element.startswith(b"{") or len(element) > self._max_bytes
 
     def _what_is_wrong(self, element: bytes) -> str | None:
         if not (self._reading.plain or element.startswith(b"{")):

@@ -94,20 +94,12 @@ class Reading:
         return SequentialOnlyError(message, uri=self.split.file.uri, byte=self.source.position)
 
 
-def look_at(held: HeldText, at: int, max_bytes: int) -> Parsed:
-    """The value at `at`, parsed in longer and longer parts, so that the work is bounded by a few times its length.
+def look_at(held: HeldText, at: int, max_bytes: int, *, in_line: bool = False) -> tuple[Parsed, int | None]:
+    """The value at `at`, parsed in longer and longer parts, so that the work is bounded by a few times its length; and where
+    the file ends, or the line, if that had to be known. in_line: as if the file ended with the line.
 
     CUT only where the file ends inside it; TOO_LONG where no more than `max_bytes` of it may be held.
     """
-    return _look(held, at, max_bytes, in_line=False)[0]
-
-
-def look_in_line(held: HeldText, at: int, max_bytes: int) -> tuple[Parsed, int | None]:
-    """As `look_at`, as if the file ended with the line; and where that ends, if it had to be known."""
-    return _look(held, at, max_bytes, in_line=True)
-
-
-def _look(held: HeldText, at: int, max_bytes: int, *, in_line: bool) -> tuple[Parsed, int | None]:
     size = _FIRST_LOOK_BYTES
     while True:
         end = held.reach(at + size)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from file_cdk.core.ports import MAX_RAW_BYTES
-from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, Rejected, as_value, look_at, look_in_line
+from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, Rejected, as_value, look_at
 from file_cdk.formats.jsonl.lines import BOM, LONG_LINE_BYTES, PIECE_BYTES, HeldText
 from file_cdk.formats.jsonl.syntax import (
     GOES_ON,
@@ -185,7 +185,7 @@ class ValueReader:
         if line_ended:
             return _Behind(at, line_ended)
         start = at if line_start is None or line_start < held.offset else line_start - held.offset
-        parsed, line_end = look_in_line(held, at, self._max_bytes)
+        parsed, line_end = look_at(held, at, self._max_bytes, in_line=True)
         match parsed.state:
             case State.WHOLE:
                 return self._whole(held, start, at, parsed)
@@ -331,7 +331,7 @@ class ValueReader:
 
     def _together(self, held: HeldText, start: int, at: int, line_end: int) -> _Behind | None:
         """Takes the object that begins at `at` and goes on behind `line_end`; None when its first line is no part of one."""
-        parsed = look_at(held, at, self._max_bytes)
+        parsed, _ = look_at(held, at, self._max_bytes)
         match parsed.state:
             case State.WHOLE:
                 if not self._in_sequence:

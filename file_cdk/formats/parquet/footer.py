@@ -7,7 +7,7 @@ again here in words that hold none of the file's values.
 import os
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -97,7 +97,9 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
         raise MalformedFileError("is not a whole Parquet file: its footer names data that it lacks", uri=file.uri)
     with malformed(file, "the schema in its footer cannot be read"):
         columns = columns_of(parquet.schema_arrow, metadata.schema, fit)
-    _check_names([column.name for column in columns], file)
+    twice = [name for name, count in Counter(column.name for column in columns).items() if count > 1]
+    if twice:
+        raise MalformedFileError("two columns have the same name", uri=file.uri, column=twice[0])
     return Footer(metadata, starts, size_bytes, columns, fit.left_out if fit else ())
 
 
@@ -143,13 +145,6 @@ def _opened_fit(
     with malformed(file, _DAMAGED if fault is None else _UNFIT):
         metadata = pq.read_metadata(pa.BufferReader(whole))
         return pq.ParquetFile(stream, metadata=metadata, pre_buffer=False), fit
-
-
-def _check_names(names: Sequence[str], file: RemoteFile) -> None:
-    if len(set(names)) < len(names):
-        counts = Counter(names)
-        twice = next(name for name in names if counts[name] > 1)
-        raise MalformedFileError("two columns have the same name", uri=file.uri, column=twice)
 
 
 def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:

@@ -8,8 +8,7 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_types import normal
 from file_cdk.core.config import ParquetConfig
-from file_cdk.core.file_cache import FileCache
-from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split, gives_way
+from file_cdk.core.files import FILE_COLUMNS, FileCache, RemoteFile, Split, gives_way
 from file_cdk.core.ports import FormatFacts, SplitReport
 from file_cdk.formats.arrow_cast import TypeCast
 from file_cdk.formats.parquet.footer import Footer, read_footer

@@ -93,7 +93,7 @@ def fit_schema(footer: bytes) -> FitSchema:
     left_out = tuple(child.name for child in root.children if _is_empty(child))
     _prune(root)
     meanings = {}
-    for number, leaf in enumerate(_leaves(root)):
+    for number, leaf in enumerate(found for found in _flat(root) if not found.is_group):
         if leaf.number(_TYPE) == _INT96:
             meanings[number] = "int96"
             leaf.set_number(_TYPE, _FIXED_LEN_BYTE_ARRAY)
@@ -181,10 +181,6 @@ def _flat(element: Element) -> Iterator[Element]:
     yield element
     for child in element.children:
         yield from _flat(child)
-
-
-def _leaves(element: Element) -> Iterator[Element]:
-    return (found for found in _flat(element) if not found.is_group)
 
 
 def _is_empty(element: Element) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median_low
 
+from file_cdk.formats.csv.header import without_blank_end
 from file_cdk.formats.csv.sniff.cells import Kind, kind_of
 
 _MAX_PREAMBLE_ROWS = 30
@@ -168,13 +169,6 @@ def _kind_of_most(values: list[str]) -> Kind:
         return Kind.EMPTY
     most = max(set(kinds), key=kinds.count)
     return most if kinds.count(most) >= _MOST * len(kinds) else Kind.TEXT
-
-
-def without_blank_end(names: list[str]) -> list[str]:
-    end = len(names)
-    while end and not names[end - 1].strip():
-        end -= 1
-    return names[:end]
 
 
 def columns_used(table: Sequence[list[str]]) -> int:

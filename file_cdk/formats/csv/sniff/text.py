@@ -31,17 +31,12 @@ _ZEROS_OF_UTF16 = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all.
-    markup: what it is instead of a table, for a person."""
+    """encoding: as the configuration spells it. guessed: no mark and no proof tells it. readable: looks like text at all."""
 
     text: str
     encoding: str = "utf8"
     guessed: bool = False
     readable: bool = True
-
-    @property
-    def markup(self) -> str | None:
-        return markup_of(self.text)
 
 
 def decode(sample: bytes) -> Text:
@@ -63,7 +58,7 @@ def decode(sample: bytes) -> Text:
 
 
 def what_it_seems(sample: bytes) -> str:
-    """Of bytes that are no text: a guess at their format, for a person."""
+    """A guess at the format of bytes that are no text, for a person."""
     return next((told for mark, told in _OTHER_FORMATS.items() if sample.startswith(mark)), _NO_TEXT)
 
 

@@ -7,7 +7,6 @@ file is read again. The hazard is a wrong alarm: it costs some milliseconds, so 
 and the ones about rejected records a few times, for these come from different places.
 """
 
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.lines import ForwardReader
 from file_cdk.formats.csv.sniff.candidates import fits_as_well
 from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, Seen, Sniffed, detect_in
-from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode
+from file_cdk.formats.csv.sniff.text import SINGLE_BYTE_GUESSES, Text, decode, whole_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,12 +158,8 @@ class Watch:
         raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
 
     def _lines(self, data: bytes, limit: int) -> list[str]:
-        """Whole ones."""
         text = data.decode(self._config.encoding or "utf8", "replace").removeprefix("\ufeff")
-        lines = list(io.StringIO(text, newline=""))
-        if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
-            lines.pop()
-        return lines[:limit]
+        return whole_lines(text, complete=False, limit=limit, max_chars=len(text))
 
     def _line_start(self, at: int) -> int:
         start = max(0, at - _HEAD_BYTES)
@@ -192,10 +187,4 @@ def _has_line_end(batch: "pa.RecordBatch") -> bool:
 
 def _dialect_of(config: CsvConfig) -> Dialect:
     """As far as the lines of a text can tell it."""
-    return Dialect(
-        config.delimiter,
-        config.quote_char or None,
-        config.escape_char,
-        comment=config.comment_char,
-        skips_blanks=config.skip_initial_space,
-    )
+    return replace(Dialect.of(config), encoding="utf-8", double_quote=True)
