@@ -1,5 +1,6 @@
 """Runs commands as a user would, and measures their time, output and memory."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -25,12 +26,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Memory of a process and all its descendants, in bytes.
+    """Memory of a process and all its descendants, in bytes, and the CPU seconds that they took.
 
     rss: the sum of each process's own greatest resident size, so pages they share count once for each of them, and
     processes that were never alive together are added all the same: an upper bound. Processes seen in one sample only
     are left out: a child between fork and exec has its parent's size. pss: the greatest sum, at one time, of the
-    resident sizes with shared pages divided among those that share them.
+    resident sizes with shared pages divided among those that share them. cpu_seconds: without what a process did after it was
+    sampled last.
     """
 
     seconds: float
@@ -38,6 +40,7 @@ class Peak:
     processes: int
     rss: int
     pss: int
+    cpu_seconds: float
 
 
 def into_pipe(command: Command) -> Run:
@@ -66,30 +69,34 @@ def alone(command: Command) -> Run:
     return Run(seconds, exit_code)
 
 
-def peak_memory(command: Command, *, interval_s: float = 0.02) -> Peak:
-    """Output is read by `cat` and thrown away. Linux only."""
-    with tempfile.TemporaryFile() as errors:
+def peak_memory(
+    command: Command, *, interval_s: float = 0.02, reader: Command = ("cat",), kept: Path = Path(os.devnull)
+) -> Peak:
+    """Output is read by `reader`; what that writes is kept in a file, or thrown away. Linux only."""
+    with tempfile.TemporaryFile() as errors, kept.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
-        reader = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
+        reading = subprocess.Popen(reader, stdin=process.stdout, stdout=output)
         assert process.stdout is not None
         process.stdout.close()
         rss: dict[int, int] = {}
+        cpu: dict[int, float] = {}
         earlier: set[int] = {process.pid}
         pss = samples = 0
         while process.poll() is None:
             tree = set(_tree(process.pid))
             for pid in tree & earlier:
                 rss[pid] = max(rss.get(pid, 0), _kilobytes(f"/proc/{pid}/status", "VmHWM:"))
+            cpu |= {pid: max(cpu.get(pid, 0.0), _cpu_seconds(pid)) for pid in tree}
             if samples % 5 == 0:  # costs the process more than reading its status
                 pss = max(pss, sum(_kilobytes(f"/proc/{pid}/smaps_rollup", "Pss:") for pid in tree))
             earlier = tree
             samples += 1
             time.sleep(interval_s)
-        reader.wait()
+        reading.wait()
         seconds = time.perf_counter() - started
         _show_errors(command, process.returncode, errors)
-    return Peak(seconds, process.returncode, len(rss), sum(rss.values()) * 1024, pss * 1024)
+    return Peak(seconds, process.returncode, len(rss), sum(rss.values()) * 1024, pss * 1024, sum(cpu.values()))
 
 
 def _tree(pid: int) -> Iterable[int]:
@@ -100,6 +107,15 @@ def _tree(pid: int) -> Iterable[int]:
                 yield from _tree(int(child))
     except (FileNotFoundError, ProcessLookupError):
         return  # ended meanwhile
+
+
+def _cpu_seconds(pid: int) -> float:
+    """0 for a process that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _kilobytes(path: str, key: str) -> int:

@@ -1,5 +1,7 @@
 import csv
+import gc
 import io
+import weakref
 
 import pytest
 
@@ -40,6 +42,15 @@ def test_rows_of_other_widths_are_told_with_their_numbers() -> None:
     assert lexed.table.to_pydict() == {"0": ["1"], "1": ["2"]}
     assert odd_rows(lexed) == [(1, 1, "1"), (3, 3, '1,"2\r\n",3'), (4, 1, '"2"')]
     assert lexed.closed
+
+
+def test_a_lexer_is_freed_when_it_is_done() -> None:
+    lexer = Lexer(Dialect(), 2)
+    lexer.read(lexer.prepare(b"1,2\n1\n"), lexer.strings)
+    kept = weakref.ref(lexer)
+    del lexer
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("delimiter", ["||", "\t|\t", "::", "§", "\U0001f680", "|\x1f"])

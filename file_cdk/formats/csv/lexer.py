@@ -4,6 +4,7 @@ and that its quotes and the blanks before its values mean what they mean to the 
 import csv
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -64,10 +65,6 @@ class Lexer:
         self._plain = dialect.has_plain_delimiter
         self._met: list[pc.InvalidRow] = []
         self._options: dict[bytes, pc.ParseOptions] = {}
-
-    def _note(self, row: pc.InvalidRow) -> str:
-        self._met.append(row)
-        return "skip"
 
     def prepare(self, piece: bytes, *, at_file_end: bool = False) -> bytes:
         """The piece in UTF-8, ready for `read`. Raises UnlexableError."""
@@ -140,7 +137,7 @@ class Lexer:
                 double_quote=self._dialect.double_quote,
                 newlines_in_values=True,
                 ignore_empty_lines=True,
-                invalid_row_handler=self._note,
+                invalid_row_handler=_noting(self._met),
             )
         return self._options[delimiter]
 
@@ -149,6 +146,20 @@ class Lexer:
         """Every value as it is. Prepared pieces are known to be UTF-8."""
         types = dict.fromkeys(self.columns, pa.string())
         return pc.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False)
+
+
+def _noting(met: list[pc.InvalidRow]) -> Callable[[pc.InvalidRow], str]:
+    """A handler that keeps the rows of another width in `met`.
+
+    The options that hold it are not seen by the garbage collector: if it held the lexer, which holds them, neither would
+    ever be freed.
+    """
+
+    def note(row: pc.InvalidRow) -> str:
+        met.append(row)
+        return "skip"
+
+    return note
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -1,0 +1,168 @@
+"""How `file-cdk sync` and an incremental `source-local read` grow with the number of files, each a CSV file of 1 KB.
+
+    python benchmarks/growth.py [--sizes 1000,10000,100000] [--last N] [--no-read] [--peer-python PEER] [--scratch DIR]
+
+Each size: one tree of folders of 1,000 files; a sync into a new DuckDB database, a second one that finds nothing new, a
+read with an empty state, and the same by airbyte-cdk where PEER, an environment that has it, is given.
+
+--last N: for a million files in minutes. All files but the last N are entered into the ledger and the table beforehand, by
+SQL, and the sync loads N: its CPU, less that of the sync that finds nothing new, is what a file costs at that size.
+
+CPU seconds are of all processes. The table says how busy the machine was: where its load is above its number of CPUs,
+seconds say little. Linux only; a million files take 4 GB of space and a million inodes.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+from measuring import Peak, peak_memory
+from source_files import SourceFiles, write_source_files
+
+from file_cdk.readers.local import LocalReader
+
+MB = 1_000_000
+ROWS_PER_FILE = 16
+FILES_PER_FOLDER = 1000
+_PART = 50_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="1000,10000,100000", help="numbers of files")
+    parser.add_argument("--last", type=int, metavar="N", help="load only the last N files of each size")
+    parser.add_argument("--no-read", action="store_true", help="leave the protocol out")
+    parser.add_argument("--peer-python", help="Python of an environment that has airbyte-cdk[file-based]")
+    parser.add_argument("--peer-limit", type=int, default=10_000, metavar="N", help="largest size that the peer reads")
+    parser.add_argument("--scratch", type=Path, help="folder for the data; a temporary one by default")
+    parser.add_argument("--command", default="file-cdk", help="the sync command to measure")
+    parser.add_argument("--source", default="source-local", help="the source command to measure")
+    arguments = parser.parse_args()
+    sizes = [int(size) for size in arguments.sizes.split(",")]
+    peaks: list[Peak] = []
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as made:
+        scratch = Path(made)
+        print_header()
+        for files in sizes:
+            folder, database = scratch / f"{files}", scratch / f"{files}.duckdb"
+            sync = [arguments.command, "sync", str(folder), "--to", str(database), "--table", "t", "--quiet"]
+            peaks += measure_sync(folder, database, files, arguments.last, sync)
+            if arguments.no_read:
+                continue
+            sources = {arguments.source: [arguments.source]}
+            if arguments.peer_python and files <= arguments.peer_limit:
+                sources["airbyte-cdk"] = [arguments.peer_python, str(Path(__file__).with_name("peer_local.py"))]
+            given = incremental(write_source_files([arguments.source], folder, "csv", scratch / f"{files}-source"))
+            peaks += [measure_read(name, source, given, files, scratch) for name, source in sources.items()]
+    return 1 if any(peak.exit_code for peak in peaks) else 0
+
+
+def measure_sync(folder: Path, database: Path, files: int, last: int | None, sync: list[str]) -> list[Peak]:
+    before = 0
+    if last is not None:
+        before = files - last
+        generate(folder, range(1))
+        subprocess.run(sync, check=True)
+        generate(folder, range(1, before))
+        enter(folder, database)
+    generate(folder, range(before, files))
+    loading = peak_memory(sync, interval_s=0.05)
+    # Closed, so that all of it is in the one file.
+    row("sync", files, files - before, loading, f"database {database.stat().st_size / files:,.0f} B a file")
+    again = peak_memory(sync, interval_s=0.05)
+    row("sync, nothing new", files, files, again, "")
+    expect(database, files)
+    if last is not None:
+        print(f"  a file costs {(loading.cpu_seconds - again.cpu_seconds) / last * 1e6:,.0f} µs CPU at {files:,} files")
+    return [loading, again]
+
+
+def measure_read(name: str, source: list[str], given: SourceFiles, files: int, scratch: Path) -> Peak:
+    states = scratch / "states.jsonl"
+    peak = peak_memory(given.read(source), interval_s=0.05, reader=("grep", "-aE", '^{"type": *"STATE"'), kept=states)
+    with states.open("rb") as lines:  # one at a time: the peer's of 10,000 files are 2 GB
+        sizes = [len(line) for line in lines]
+    last = sizes[-1] if sizes else 0
+    note = f"{len(sizes)} states; the last {last / files:,.0f}, all {sum(sizes) / files:,.0f} B a file"
+    row(f"read, {name}", files, files, peak, note)
+    return peak
+
+
+def generate(folder: Path, numbers: range) -> None:
+    for number in numbers:
+        path = folder / f"{number // FILES_PER_FOLDER:04}" / f"{number % FILES_PER_FOLDER:03}.csv"
+        if number % FILES_PER_FOLDER == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        rows = (
+            f"{number * ROWS_PER_FILE + row},customer {row:03},{(number + row) % 1000}.25,"
+            f"2024-03-{1 + row:02}T10:{number % 60:02}:00Z,note {number:07}\n"
+            for row in range(ROWS_PER_FILE)
+        )
+        path.write_text("id,name,amount,created_at,note\n" + "".join(rows))
+
+
+def enter(folder: Path, database: Path) -> None:
+    """The files that are there, as if they were loaded after the one that is, which the others are like."""
+    import pyarrow as pa
+
+    with duckdb.connect(str(database)) as connection:
+        listed = sorted(LocalReader(folder).list_files(""), key=lambda file: file.sort_key)
+        for start in range(0, len(listed), _PART):
+            part = listed[start : start + _PART]
+            found = pa.table(
+                {
+                    "url": [file.uri for file in part],
+                    "etag": [file.etag for file in part],
+                    "modified_at": [file.modified_at.replace(tzinfo=None) for file in part],
+                    "size_bytes": [file.size_bytes for file in part],
+                }
+            )
+            connection.register("found", found)
+            connection.execute(
+                "INSERT INTO _file_cdk_files SELECT l.* REPLACE (f.url AS url, f.etag AS etag, f.modified_at AS modified_at, "
+                "f.size_bytes AS size_bytes) FROM _file_cdk_files l, found f WHERE l.url = '0000/000.csv' AND f.url <> l.url"
+            )
+            connection.execute(
+                "INSERT INTO t SELECT t.* REPLACE (f.url AS _file_url, f.modified_at AS _file_modified_at) "
+                "FROM found f, t WHERE t._file_url = '0000/000.csv' AND f.url <> t._file_url"
+            )
+
+
+def expect(database: Path, files: int) -> None:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        held = connection.execute("SELECT count(*), count(DISTINCT _file_url) FROM t").fetchone()
+    if held != (files * ROWS_PER_FILE, files):
+        raise SystemExit(f"the table holds {held} rows and files of {(files * ROWS_PER_FILE, files)}")
+
+
+def incremental(given: SourceFiles) -> SourceFiles:
+    catalog = json.loads(given.catalog.read_text())
+    for stream in catalog["streams"]:
+        stream["sync_mode"] = "incremental"
+    given.catalog.write_text(json.dumps(catalog))
+    return given
+
+
+_HEADER = ("what", "files", "µs CPU a file", "CPU s", "wall s", "load", "RSS MB", "PSS MB", "exit", "bytes")
+
+
+def print_header() -> None:
+    print("| " + " | ".join(_HEADER) + " |\n" + "|---" * len(_HEADER) + "|", flush=True)
+
+
+def row(what: str, files: int, done: int, peak: Peak, note: str) -> None:
+    """One line at a time: the largest sizes take long. done: files that the CPU seconds were spent on."""
+    cells = (
+        what, f"{files:,}", f"{peak.cpu_seconds / done * 1e6:,.0f}", f"{peak.cpu_seconds:.1f}", f"{peak.seconds:.1f}",
+        f"{os.getloadavg()[0]:.1f}", f"{peak.rss / MB:.0f}", f"{peak.pss / MB:.0f}", peak.exit_code, note,
+    )  # fmt: skip
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
