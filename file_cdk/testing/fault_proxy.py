@@ -104,14 +104,14 @@ class FaultProxy:
         for connection in connections:
             connection.interrupt()
 
-    def heal(self) -> None:
-        """Listen (again) on the same port, for another `max_requests`."""
+    def heal(self, max_requests: int | None = None) -> None:
+        """Listen (again) on the same port, for another `max_requests`; without a number, for as many as before."""
         if self._listener is not None:
             return
         listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self._woken = threading.Event()
         with self._lock:
-            self._limit = self._seen + self._max_requests
+            self._limit = self._seen + (self._max_requests if max_requests is None else max_requests)
             self._listener = listener
         self._acceptor = threading.Thread(target=self._accept, args=(listener,), daemon=True)
         self._acceptor.start()

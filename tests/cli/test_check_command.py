@@ -1,32 +1,15 @@
 """`file-cdk check` on real folders: the steps as lines and as JSON, exit codes, and that nothing changes or leaks."""
 
-import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from in_process import Run, command_with
 
-from file_cdk.cli import main
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError
 from file_cdk.pipeline import sources
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: list[str]
-    err: list[str]
-
-    @property
-    def document(self) -> Any:
-        return json.loads("\n".join(self.out))
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -35,13 +18,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     Path("orders").mkdir()
     Path("orders/a.csv").write_text("id,item\n1,apple\n")
-
-    def command(*arguments: str) -> Ran:
-        code = main([*arguments])
-        said = capsys.readouterr()
-        return Ran(code, said.out.splitlines(), said.err.splitlines())
-
-    return command
+    return command_with(capsys)
 
 
 def test_all_is_well(run: Run, tmp_path: Path) -> None:

@@ -8,31 +8,15 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from in_process import Run, command_with
 
 from file_cdk.cli import main
 
 COMMAND = Path(sys.executable).parent / "file-cdk"
 AT = 1_704_110_400  # 2024-01-01 12:00:00 UTC
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: list[str]
-    err: list[str]
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out]
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -42,13 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     put("orders/2024-02.csv", 1)
     put("orders/2024-01.csv", 2)
     put("orders/notes.txt", 3)
-
-    def command(*arguments: str) -> Ran:
-        code = main([*arguments])
-        said = capsys.readouterr()
-        return Ran(code, said.out.splitlines(), said.err.splitlines())
-
-    return command
+    return command_with(capsys)
 
 
 def put(name: str, minute: int, text: str = "id\n1\n") -> None:

@@ -5,14 +5,14 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from in_process import Ran, Run, command_with
 
 from file_cdk.cli import main
 from file_cdk.cli.rejects import hint
@@ -20,18 +20,6 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.formats import BUILT_IN
 from file_cdk.core.ports import MAX_REJECTS_KEPT, Reject, Rejects, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: list[str]
-    err: list[str]
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -42,13 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (tmp_path / "numbers").mkdir()
     (tmp_path / "numbers" / "clean.jsonl").write_text("1\n2\n")
     (tmp_path / "numbers" / "dirty.jsonl").write_bytes(b"3\nfour\n5\nf\xfcnf\n")
-
-    def command(*arguments: str) -> Ran:
-        code = main([*arguments])
-        said = capsys.readouterr()
-        return Ran(code, said.out.splitlines(), said.err.splitlines())
-
-    return command
+    return command_with(capsys)
 
 
 def sync(run: Run, *arguments: str) -> Ran:

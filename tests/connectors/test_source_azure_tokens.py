@@ -15,7 +15,6 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from source_azure_blob_storage import access as access_module
 from source_azure_blob_storage.access import Access, NoIdentityError, Target, Tokens
 from source_azure_blob_storage.config import AzureConfig
 from source_azure_blob_storage.source import connector, store_of
@@ -189,16 +188,18 @@ def test_a_refresh_token_opens_the_container(
     assert authority.given == 1
 
 
-def test_a_token_that_runs_out_is_renewed_with_what_came_with_it(authority: Authority) -> None:
-    authority.lasts_s = access_module._RENEW_BEFORE_S + 2
+def test_a_token_that_runs_out_is_renewed_with_what_came_with_it(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.lasts_s = 3600
     tokens = Tokens(Access("refresh", "the configuration", SECRET, "tenant", "client", CONSENT))
     first = tokens.get_token()
     assert tokens.get_token() == first
-    authority.lasts_s = 3600
-    tokens._kept = first._replace(expires_on=int(time.time()) + 60)
+    later = time.time() + 3540
+    monkeypatch.setattr(time, "time", lambda: later)
     second = tokens.get_token()
     assert (authority.given, second[0] != first[0]) == (2, True)
-    assert abs(second[1] - time.time() - 3600) < 5
+    assert abs(second[1] - later - 3600) < 5
 
 
 def test_a_consent_that_was_taken_back(secure_azurite: SecureAzurite, container: str) -> None:

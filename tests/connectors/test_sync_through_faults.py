@@ -78,8 +78,7 @@ def test_a_server_that_dies_ends_the_sync_and_the_next_goes_on(
             sync(config, database, SyncOptions(workers=0))
         loaded = _ids(database)
         assert 0 < len(loaded) < len(EXPECTED)
-        proxy._max_requests = 5000
-        proxy.heal()
+        proxy.heal(max_requests=5000)
         assert sync(config, database).failures == ()
     assert _ids(database) == EXPECTED
 

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -107,10 +108,16 @@ def test_the_oldest_files_leave_a_full_history() -> None:
 
 def test_replacing_a_file_many_times_keeps_memory_bounded() -> None:
     c = cursor(limit=2)
-    for minute in range(500):
-        c.add(RemoteFile("same", 1, NOW + timedelta(minutes=minute)))
-    assert len(c._oldest_first) <= 5
-    assert c.to_state()["history"] == {"same": format_instant(NOW + timedelta(minutes=499))}
+    c.add(RemoteFile("same", 1, NOW))
+    tracemalloc.start()
+    try:
+        for minute in range(1000):
+            c.add(RemoteFile("same", 1, NOW + timedelta(minutes=minute)))
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 8_000, "more than the last few of a thousand versions"
+    assert c.to_state()["history"] == {"same": format_instant(NOW + timedelta(minutes=999))}
 
 
 def test_a_failed_file_holds_the_cursor_back_until_it_is_read() -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
+from databases import AT, T0, change, query, version
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
@@ -16,14 +16,8 @@ from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
 
-T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-AT = T0.replace(tzinfo=None)
 GROUPED = WriteLimits()
 STREAMED = WriteLimits(rows=1, size_bytes=1, files=1)
-
-
-def version(uri: str, number: int = 0) -> RemoteFile:
-    return RemoteFile(uri, 10, T0 + timedelta(hours=number), f"e{number}")
 
 
 def rejects(*found: Reject) -> Rejects:
@@ -43,16 +37,6 @@ def load(table: StreamTable, file: RemoteFile, rows: int, found: Rejects | None 
     writer = table.begin(file)
     writer.write(ArrowIpcEncoder().encode(batch, file, 1, 0), 0)
     writer.commit(LoadedFile(rows, found or Rejects()))
-
-
-def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def change(path: Path, sql: str) -> None:
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(sql)
 
 
 def opened(path: Path, limits: WriteLimits = GROUPED, run: str = "r1") -> DuckDBDestination:

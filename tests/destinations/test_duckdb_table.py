@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
+from databases import AT, T0, change, query, version
 
 from file_cdk.core.errors import DestinationError, InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
@@ -16,14 +15,8 @@ from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
 
-T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-AT = T0.replace(tzinfo=None)
 SOON = WriteLimits(rows=4, size_bytes=1 << 20, files=3, seconds=3600)
 """Files of four rows and more are written while they come; up to three smaller ones wait for each other."""
-
-
-def version(uri: str, number: int = 0, **facts: Any) -> RemoteFile:
-    return RemoteFile(uri, facts.get("size_bytes", 10), T0 + timedelta(hours=number), facts.get("etag", f"e{number}"))
 
 
 def load(table: StreamTable, file: RemoteFile, *batches: pa.RecordBatch, splits: int = 1) -> None:
@@ -39,16 +32,6 @@ def load(table: StreamTable, file: RemoteFile, *batches: pa.RecordBatch, splits:
 
 def ints(*values: int | None) -> pa.RecordBatch:
     return pa.record_batch({"a": pa.array(values, pa.int64())})
-
-
-def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def change(path: Path, sql: str) -> None:
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(sql)
 
 
 LEDGER = 'SELECT url, etag, modified_at, "rows", rejected, status, error, run FROM _file_cdk_files ORDER BY rowid'

@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
+from databases import query
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, LoadedFile, StreamTable, TableName
@@ -48,11 +48,6 @@ def grow(table: StreamTable, schema: pa.Schema) -> None:
     load.write(ArrowIpcEncoder().encode(pa.RecordBatch.from_pylist([], kinds), FILE, 1, 0), 0)
     load.commit(LoadedFile(0))
     table.flush()
-
-
-def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 MOMENT = datetime(2024, 5, 6, 7, 8, 9, 123000)

@@ -5,7 +5,6 @@ import gzip
 import json
 import re
 import shutil
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -18,9 +17,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from test_examples import GUIDE, STORES, examples, run_examples
 
 from file_cdk import Connector

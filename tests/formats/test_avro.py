@@ -16,6 +16,7 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pytest
+from file_builders import URI, read_encoded, remote, whole
 
 from file_cdk.core.config import AvroConfig
 from file_cdk.core.errors import (
@@ -24,11 +25,10 @@ from file_cdk.core.errors import (
     SequentialOnlyError,
     TypeMismatchError,
 )
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.avro import container as avro_container
 from file_cdk.formats.avro.format import AvroFormat
-from file_cdk.protocol.record_encoding import RecordEncoder
 
 COLUMNS = AvroFormat(AvroConfig())
 ONE_BY_ONE = AvroFormat(AvroConfig(), columns=False)
@@ -67,23 +67,6 @@ def of(schema: Any, *records: dict[str, Any], codec: str = "null") -> bytes:
     return sink.getvalue()
 
 
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("a.avro", len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
-
-
-def read(fmt: AvroFormat, data: bytes, report: SplitReport | None = None) -> list[dict[str, Any]]:
-    file, encoder = remote(data), RecordEncoder("s")
-    lines: list[bytes] = []
-    report = report or SplitReport()
-    try:
-        for batch in fmt.read_records(io.BytesIO(data), Split(file, 0, 0, len(data)), None, report):
-            lines += encoder.encode(batch, file, 1, 0).splitlines()
-    finally:
-        assert report.rows == len(lines)
-    records = [json.loads(line)["record"]["data"] for line in lines]
-    return [{name: value for name, value in record.items() if not name.startswith("_ab_")} for record in records]
-
-
 def discover(schema: Any, fmt: AvroFormat = COLUMNS) -> dict[str, Any]:
     data = header(schema)
     return fmt.infer_json_schema(io.BytesIO(data), remote(data))
@@ -95,7 +78,7 @@ def table_schema(data: bytes) -> pa.Schema:
 
 def table(fmt: AvroFormat, data: bytes, schema: pa.Schema | None = None, report: SplitReport | None = None) -> pa.Table:
     schema = table_schema(data) if schema is None else schema
-    split = Split(remote(data), 0, 0, len(data))
+    split = whole(data)
     batches = list(fmt.read_table(io.BytesIO(data), split, schema, report or SplitReport()))
     return pa.Table.from_batches(batches)
 
@@ -202,7 +185,7 @@ def test_doubles_as_strings() -> None:
     data = of(schema, {"a": 1e16, "b": 0.5, "c": None, "d": [1.0, float("nan")]})
     by_one = AvroFormat(AvroConfig(double_as_string=True), columns=False)
     for each in (fmt, by_one):
-        assert read(each, data) == [{"a": "1e+16", "b": 0.5, "d": ["1.0", "nan"]}]
+        assert read_encoded(each, data) == [{"a": "1e+16", "b": 0.5, "d": ["1.0", "nan"]}]
 
 
 # Records (for the other types see tests/property/test_avro_paths.py)
@@ -219,21 +202,21 @@ def test_timestamps_of_their_own_print_the_digits_of_their_unit(fmt: AvroFormat)
         ("1969-12-31T23:59:59.999", "1969-12-31T23:59:59.999999"),
         ("+10000-01-01T00:00:00.000", "1978-01-11T21:31:40.800000"),
     ]
-    assert [list(record.values()) for record in read(fmt, data)] == [
+    assert [list(record.values()) for record in read_encoded(fmt, data)] == [
         [millis + "+00:00", micros + "+00:00", millis, micros] for millis, micros in expected
     ]
 
 
 @both
 def test_a_record_without_fields(fmt: AvroFormat) -> None:
-    assert read(fmt, header(row()) + block(3, b"")) == [{}, {}, {}]
+    assert read_encoded(fmt, header(row()) + block(3, b"")) == [{}, {}, {}]
     assert table(fmt, header(row()) + block(3, b"")).num_rows == 3
 
 
 @both
 def test_a_file_without_records(fmt: AvroFormat) -> None:
-    assert read(fmt, header(row("int"))) == []
-    assert read(fmt, header(row("int")) + block(0, b"")) == []
+    assert read_encoded(fmt, header(row("int"))) == []
+    assert read_encoded(fmt, header(row("int")) + block(0, b"")) == []
 
 
 def test_large_nested_blocks_come_in_batches() -> None:
@@ -243,8 +226,8 @@ def test_large_nested_blocks_come_in_batches() -> None:
     s = {"type": "record", "name": "S", "fields": [{"name": "s", "type": "string"}]}
     sink = io.BytesIO()
     fastavro.writer(sink, row(x, {"type": "array", "items": s}), records, sync_interval=10_000_000)
-    assert read(COLUMNS, sink.getvalue()) == records
-    assert read(ONE_BY_ONE, sink.getvalue()) == records
+    assert read_encoded(COLUMNS, sink.getvalue()) == records
+    assert read_encoded(ONE_BY_ONE, sink.getvalue()) == records
 
 
 def test_it_pickles() -> None:
@@ -292,7 +275,7 @@ def test_wide_decimals_uuids_and_durations_are_text_in_tables(fmt: AvroFormat) -
     data += block(1, value)
     assert table_schema(data).types == [pa.string()] * 3
     expected = {"a": "1.5", "b": "00000000-0000-0000-0000-aaaaaaaaaaaa", "c": "P0M0DT0.001S"}
-    assert table(fmt, data).to_pylist() == read(fmt, data) == [expected]
+    assert table(fmt, data).to_pylist() == read_encoded(fmt, data) == [expected]
 
 
 def test_unions_of_numbers_are_numbers_in_tables_and_others_are_text() -> None:
@@ -328,7 +311,7 @@ def test_ten_thousand_columns_that_may_be_null() -> None:
         "name": "R",
         "fields": [{"name": f"c{n}", "type": ["null", "int"]} for n in range(10_000)],
     }
-    [record] = read(COLUMNS, header(schema) + block(1, (long(1) + long(5)) * 10_000))
+    [record] = read_encoded(COLUMNS, header(schema) + block(1, (long(1) + long(5)) * 10_000))
     assert record == {f"c{n}": 5 for n in range(10_000)}
 
 
@@ -413,7 +396,7 @@ def test_a_record_with_a_value_that_cannot_be(fmt: AvroFormat, kind: Any, bad: b
     schema = row("int", ["null", kind])
     good = block(2, long(1) + long(0) + long(2) + long(0))
     data = header(schema) + good + block(3, long(3) + long(0) + long(4) + long(1) + bad + long(5) + long(0))
-    for reading in (read, lambda *arguments: table(arguments[0], arguments[1], None, arguments[2]).to_pylist()):
+    for reading in (read_encoded, lambda *arguments: table(arguments[0], arguments[1], None, arguments[2]).to_pylist()):
         report = SplitReport()
         assert [record["a"] for record in reading(fmt, data, report)] == [1, 2, 3, 5]
         assert (report.rows, report.end) == (4, len(data))
@@ -429,8 +412,8 @@ def test_a_record_with_a_value_that_cannot_be(fmt: AvroFormat, kind: Any, bad: b
 
 def failure(data: bytes, fmt: AvroFormat = COLUMNS) -> MalformedFileError:
     with pytest.raises(MalformedFileError) as caught:
-        read(fmt, data)
-    assert caught.value.uri == "a.avro"
+        read_encoded(fmt, data)
+    assert caught.value.uri == URI
     return caught.value
 
 
@@ -459,10 +442,14 @@ def failure(data: bytes, fmt: AvroFormat = COLUMNS) -> MalformedFileError:
     ],
 )  # fmt: skip
 def test_a_header_that_is_none(data: bytes, message: str) -> None:
-    for infer in (COLUMNS.infer_json_schema, COLUMNS.infer_table_schema, lambda stream, file: read(COLUMNS, data)):
+    for infer in (
+        COLUMNS.infer_json_schema,
+        COLUMNS.infer_table_schema,
+        lambda stream, file: read_encoded(COLUMNS, data),
+    ):
         with pytest.raises(MalformedFileError) as caught:
             infer(io.BytesIO(data), remote(data))
-        assert (caught.value.message, caught.value.uri) == (message, "a.avro")
+        assert (caught.value.message, caught.value.uri) == (message, URI)
 
 
 def test_a_schema_that_stands_for_billions_of_types() -> None:
@@ -499,7 +486,7 @@ def test_a_damaged_block_after_a_good_one(fmt: AvroFormat, rest: bytes, message:
     data = header(row("int")) + GOOD + rest
     report = SplitReport()
     with pytest.raises(MalformedRecordError) as caught:
-        read(fmt, data, report)
+        read_encoded(fmt, data, report)
     first_bad = 4 if "records end before" in message else 3
     assert (caught.value.message, caught.value.row) == (message, first_bad)
     assert caught.value.byte == len(header(row("int")) + GOOD)
@@ -568,7 +555,9 @@ def test_records_before_one_that_is_too_deep() -> None:
     schema = {"type": "record", "name": "N", "fields": [{"name": "next", "type": ["null", "N"]}]}
     report = SplitReport()
     with pytest.raises(MalformedRecordError, match="nested more than 100 deep"):
-        read(COLUMNS, header(schema) + block(3, long(0) + long(1) * 10 + long(0) + long(1) * 5000 + long(0)), report)
+        read_encoded(
+            COLUMNS, header(schema) + block(3, long(0) + long(1) * 10 + long(0) + long(1) * 5000 + long(0)), report
+        )
     assert report.rows == 2
 
 

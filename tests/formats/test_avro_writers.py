@@ -1,18 +1,14 @@
 """Files of other writers than fastavro: Apache Avro, cavro, polars and polars-avro. See fixtures/derive_avro.py."""
 
-import io
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from file_builders import read_encoded
 
 from file_cdk.core.config import AvroConfig
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.avro.format import AvroFormat
-from file_cdk.protocol.record_encoding import RecordEncoder
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "avro"
 FORMATS = [
@@ -43,15 +39,10 @@ def expected(*, zone: str, minutes: bool) -> list[dict[str, Any]]:
 
 
 def records_of(fmt: AvroFormat, name: str) -> list[dict[str, Any]]:
-    data = (FOLDER / name).read_bytes()
-    file = RemoteFile(name, len(data), datetime(2024, 1, 1, tzinfo=UTC))
-    report, encoder = SplitReport(), RecordEncoder("s")
-    lines: list[bytes] = []
-    for batch in fmt.read_records(io.BytesIO(data), Split(file, 0, 0, len(data)), None, report):
-        lines += encoder.encode(batch, file, 1, 0).splitlines()
-    assert (report.start, report.end, report.rows) == (0, len(data), len(lines))
-    found = [json.loads(line)["record"]["data"] for line in lines]
-    return [{name: value for name, value in record.items() if not name.startswith("_ab_")} for record in found]
+    data, report = (FOLDER / name).read_bytes(), SplitReport()
+    records = read_encoded(fmt, data, report)
+    assert (report.start, report.end) == (0, len(data))
+    return records
 
 
 @pytest.mark.parametrize("fmt", FORMATS)

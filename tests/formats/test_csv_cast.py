@@ -1,39 +1,35 @@
 import io
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_builders import remote, whole
+from format_settings import configured_csv
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.csv.cast import parse_json
 from file_cdk.protocol.record_encoding import RecordEncoder
 
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 FILE_COLUMNS = {
     "_ab_source_file_last_modified": {"type": ["null", "string"]},
     "_ab_source_file_url": {"type": ["null", "string"]},
 }
 
 
-def read(
+def batches_of(
     data: str, types: dict[str, str] | None, small_piece_bytes: int = 0, **config: Any
 ) -> tuple[list[Any], SplitReport]:
-    """The batches and the report."""
     schema = None if types is None else FILE_COLUMNS | {name: {"type": ["null", kind]} for name, kind in types.items()}
+    csv_format, report = configured_csv(small_piece_bytes=small_piece_bytes, **config), SplitReport()
     raw = data.encode()
-    report = SplitReport()
-    split = Split(RemoteFile("a.csv", len(raw), MODIFIED_AT), 0, 0, len(raw))
-    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config), small_piece_bytes=small_piece_bytes)
-    return list(csv_format.read_records(io.BytesIO(raw), split, schema, report)), report
+    return list(csv_format.read_records(io.BytesIO(raw), whole(raw), schema, report)), report
 
 
 def test_values_that_arrow_casts_as_python_does_stay_columns() -> None:
-    batches, report = read(
+    batches, report = batches_of(
         "i,n,b,s,z\n007,1.5,yes,x,\n-5,2,off,007,\n",
         {"i": "integer", "n": "number", "b": "boolean", "s": "string", "z": "null"},
     )
@@ -47,7 +43,7 @@ def test_values_that_arrow_casts_as_python_does_stay_columns() -> None:
 
 
 def test_a_value_that_does_not_cast_stays_a_string_and_is_counted() -> None:
-    (batch,), report = read("i,n\n1,2\nx,y\n,3\n", {"i": "integer", "n": "number"})
+    (batch,), report = batches_of("i,n\n1,2\nx,y\n,3\n", {"i": "integer", "n": "number"})
     assert batch == JsonLines([b'{"i":1,"n":2.0}', b'{"i":"x","n":"y"}', b'{"i":"","n":3.0}'], checked=True)
     assert report.warnings == {
         "value of column 'i' does not cast to integer and stays a string": 2,
@@ -59,27 +55,27 @@ def test_a_value_that_does_not_cast_stays_a_string_and_is_counted() -> None:
 @pytest.mark.parametrize("small_piece_bytes", [0, 1 << 14])
 @pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1e999"])
 def test_a_number_that_json_has_not_stays_text_and_is_counted(value: str, small_piece_bytes: int) -> None:
-    (batch,), report = read(f"i,n\n1,2\n3,{value}\n", {"i": "integer", "n": "number"}, small_piece_bytes)
+    (batch,), report = batches_of(f"i,n\n1,2\n3,{value}\n", {"i": "integer", "n": "number"}, small_piece_bytes)
     lines = [b'{"i":1,"n":2.0}', b'{"i":3,"n":"%s"}' % value.encode()]
     assert batch == JsonLines(lines, checked=True)
     assert report.warnings == {"value of column 'n' does not cast to number and stays a string": 1}
 
 
 def test_booleans_are_compared_as_they_are_written() -> None:
-    (batch,), _ = read("b\nTrue\ntrue\n", {"b": "boolean"})
+    (batch,), _ = batches_of("b\nTrue\ntrue\n", {"b": "boolean"})
     assert batch == JsonLines([b'{"b":"True"}', b'{"b":true}'], checked=True)
-    (batch,), _ = read("b\nsi\nno\n", {"b": "boolean"}, true_values=["si"], false_values=["no"])
+    (batch,), _ = batches_of("b\nsi\nno\n", {"b": "boolean"}, true_values=["si"], false_values=["no"])
     assert batch.to_pylist() == [{"b": True}, {"b": False}]
 
 
 @pytest.mark.parametrize("value", ["0x1F", "0X1f"])
 def test_hexadecimal_is_no_integer(value: str) -> None:
-    (batch,), _ = read(f"i\n1\n{value}\n", {"i": "integer"})
+    (batch,), _ = batches_of(f"i\n1\n{value}\n", {"i": "integer"})
     assert batch == JsonLines([b'{"i":1}', json.dumps({"i": value}, separators=(",", ":")).encode()], checked=True)
 
 
 def test_integers_of_any_size_are_exact() -> None:
-    (batch,), _ = read("i\n123456789012345678901234567890\n", {"i": "integer"})
+    (batch,), _ = batches_of("i\n123456789012345678901234567890\n", {"i": "integer"})
     assert batch == JsonLines([b'{"i":123456789012345678901234567890}'], checked=True)
 
 
@@ -90,7 +86,7 @@ def test_only_the_piece_with_an_odd_value_goes_the_slow_way() -> None:
     ]
     raw = "i,s,t\n" + "\n".join([*rows, "x" + rows[0]]) + "\n"
     data = raw.encode()
-    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data))
+    split = whole(data)
     csv_format = CsvFormat(CsvConfig(ignore_errors_on_fields_mismatch=True), piece_bytes=150, small_piece_bytes=0)
     schema = {"i": {"type": "integer"}, "s": {"type": "string"}, "t": {"type": "string"}}
     kinds = [type(batch) for batch in csv_format.read_records(io.BytesIO(data), split, schema, SplitReport())]
@@ -102,26 +98,26 @@ def test_only_the_piece_with_an_odd_value_goes_the_slow_way() -> None:
 def test_null_values_are_null_in_all_columns_but_strings_on_request() -> None:
     data = "i,s\nNA,NA\n1,x\n"
     types = {"i": "integer", "s": "string"}
-    (batch,), report = read(data, types, null_values=["NA"])
+    (batch,), report = batches_of(data, types, null_values=["NA"])
     assert batch.to_pylist() == [{"i": None, "s": None}, {"i": 1, "s": "x"}]
-    (batch,), _ = read(data, types, null_values=["NA"], strings_can_be_null=False)
+    (batch,), _ = batches_of(data, types, null_values=["NA"], strings_can_be_null=False)
     assert batch.to_pylist() == [{"i": None, "s": "NA"}, {"i": 1, "s": "x"}]
     assert not report.warnings
 
 
 def test_a_null_value_that_casts_is_that_value() -> None:
-    (batch,), _ = read("i,s\n0,0\n5,5\n", {"i": "integer", "s": "string"}, null_values=["0"])
+    (batch,), _ = batches_of("i,s\n0,0\n5,5\n", {"i": "integer", "s": "string"}, null_values=["0"])
     assert batch == JsonLines([b'{"i":0}', b'{"i":5,"s":"5"}'], checked=True)
 
 
 def test_without_a_schema_null_values_are_null_everywhere() -> None:
-    (batch,), _ = read("a,b\nNA,1\n", None, null_values=["NA"], strings_can_be_null=False)
+    (batch,), _ = batches_of("a,b\nNA,1\n", None, null_values=["NA"], strings_can_be_null=False)
     assert batch.to_pylist() == [{"a": None, "b": "1"}]
 
 
 def test_objects_and_arrays_are_json() -> None:
     data = 'o,a\n"{""k"": [1, 12345678901234567890123]}","[null, ""x""]"\n5,{}\n{,[NaN]\n"""\\ud800""",[]\n'
-    (batch,), report = read(data, {"o": "object", "a": "array"})
+    (batch,), report = batches_of(data, {"o": "object", "a": "array"})
     assert [json.loads(line) for line in batch.lines] == [
         {"o": {"k": [1, 12345678901234567890123]}, "a": [None, "x"]},
         {"o": 5, "a": "{}"},
@@ -137,39 +133,39 @@ def test_json_nested_too_deeply_is_no_value() -> None:
 
 
 def test_columns_that_the_schema_lacks_are_left_out_and_counted() -> None:
-    batches, report = read("a,x,b\n1,2,3\n4,5,6\n", {"b": "string", "a": "string", "c": "string"})
+    batches, report = batches_of("a,x,b\n1,2,3\n4,5,6\n", {"b": "string", "a": "string", "c": "string"})
     assert [batch.to_pylist() for batch in batches] == [[{"a": "1", "b": "3"}, {"a": "4", "b": "6"}]]
     assert report.warnings == {"column 'x' is not in the catalog's schema and is left out": 2}
 
 
 def test_a_column_named_as_one_of_the_file_s_gives_way() -> None:
     for types in (None, {"a": "string"}):
-        batches, report = read("a,_ab_source_file_url\n1,2\n", types)
+        batches, report = batches_of("a,_ab_source_file_url\n1,2\n", types)
         assert [batch.to_pylist() for batch in batches] == [[{"a": "1"}]]
         assert sum(report.warnings.values()) == 1
 
 
 def test_a_file_that_shares_no_column_with_the_schema_gives_empty_records() -> None:
-    (batch,), report = read("a\n1\n2\n", {"x": "string"})
+    (batch,), report = batches_of("a\n1\n2\n", {"x": "string"})
     assert batch == JsonLines([b"{}", b"{}"], checked=True)
     assert report.rows == 2
 
 
 def test_types_that_json_schema_does_not_know_are_strings() -> None:
-    (batch,), _ = read("a,b\n1,2.5\n", {"a": "date", "b": "float"})
+    (batch,), _ = batches_of("a,b\n1,2.5\n", {"a": "date", "b": "float"})
     assert batch.to_pylist() == [{"a": "1", "b": 2.5}]
 
 
 @pytest.mark.parametrize("small_piece_bytes", [0, 1 << 20])
 def test_records_without_a_schema_go_out_whole_with_their_nulls(small_piece_bytes: int) -> None:
-    (batch,), _ = read("a,b\n,1\nx,\n", None, small_piece_bytes, null_values=[""])
+    (batch,), _ = batches_of("a,b\n,1\nx,\n", None, small_piece_bytes, null_values=[""])
     rows = [json.loads(line) for line in batch.lines] if isinstance(batch, JsonLines) else batch.to_pylist()
     assert rows == [{"a": None, "b": "1"}, {"a": "x", "b": None}]
 
 
 def test_columns_without_a_schema_leave_their_nulls_out() -> None:
     data = b"a,b\n,1\n"
-    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data))
+    split = whole(data)
     (batch,) = CsvFormat(CsvConfig(null_values=frozenset([""]))).read_records(
         io.BytesIO(data), split, {}, SplitReport()
     )
@@ -178,6 +174,6 @@ def test_columns_without_a_schema_leave_their_nulls_out() -> None:
 
 @pytest.mark.parametrize("small_piece_bytes", [0, 1 << 20])
 def test_a_name_with_a_null_character_is_spelled_alike(small_piece_bytes: int) -> None:
-    (batch,), _ = read("a\0\n1\n", None, small_piece_bytes)
-    encoded = RecordEncoder("s").encode(batch, RemoteFile("a.csv", 1, MODIFIED_AT), 1, 0)
+    (batch,), _ = batches_of("a\0\n1\n", None, small_piece_bytes)
+    encoded = RecordEncoder("s").encode(batch, remote(b"1"), 1, 0)
     assert json.loads(encoded)["record"]["data"]["a\\x00"] == "1"

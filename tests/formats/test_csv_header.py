@@ -1,17 +1,15 @@
 import io
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from file_builders import remote
+from format_settings import csv_config
 
-from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import MAX_COLUMNS, Header, HeaderReader, KnownHeader, joined, unique_names
 from file_cdk.formats.csv.lines import ForwardReader
-
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def header(
@@ -22,8 +20,8 @@ def header(
     known: KnownHeader | None = None,
     **config: Any,
 ) -> Header:
-    settings = CsvConfig.model_validate({"filetype": "csv"} | config)
-    file = RemoteFile("a.csv", len(data), MODIFIED_AT, etag)
+    settings = csv_config(**config)
+    file = replace(remote(data), etag=etag)
     reader = ForwardReader(stream or io.BytesIO(data))
     known = known or KnownHeader()
     return HeaderReader(settings, Dialect.of(settings), 1 << 20, known).read(reader, file, at_beginning=True)
@@ -231,5 +229,5 @@ def test_more_columns_than_a_table_can_well_have_are_refused(definition: str) ->
     given: dict[str, Any] = {"header_definition": {"header_definition_type": definition}}
     names = ",".join(f"c{i}" for i in range(MAX_COLUMNS))
     assert len(header(names.encode(), **given).names) == MAX_COLUMNS
-    with pytest.raises(MalformedFileError, match=r"has 20,001 columns, and the limit is 20,000 \(file 'a.csv'\)"):
+    with pytest.raises(MalformedFileError, match=r"has 20,001 columns, and the limit is 20,000 \(file 'folder/a'\)"):
         header(f"{names},x".encode(), **given)

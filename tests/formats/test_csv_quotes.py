@@ -1,15 +1,15 @@
 """Quotes astray, record by record: what is rejected, what is put back, and which pieces are told to be right."""
 
 import io
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_builders import whole
+from format_settings import BOTH_READERS
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.csv.dialect import Dialect
@@ -17,23 +17,20 @@ from file_cdk.formats.csv.header import Header
 from file_cdk.formats.csv.lexer import are_right
 from file_cdk.formats.csv.shape import FaultPolicy, Shape
 
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
-BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces", "rows"])
-
 
 def table_of(
     data: str, *, sequential: bool, max_record_bytes: int = 1 << 20, **config: Any
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, bytes | None]]]:
     csv_format = CsvFormat(CsvConfig.model_validate(config), max_record_bytes=max_record_bytes)
     raw, report = data.encode(), SplitReport()
-    split = Split(RemoteFile("a.csv", len(raw), MODIFIED_AT), 0, 0, len(raw), sequential=sequential)
+    split = whole(raw, sequential=sequential)
     schema = pa.schema((name, pa.string()) for name in ["a", "b", "c", "_rest"])
     batches = list(csv_format.read_table(io.BytesIO(raw), split, schema, report))
     rows = [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
     return rows, [(reject.reason, reject.raw) for reject in report.rejects.first]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_a_record_that_outgrows_its_limit_for_a_quote_is_its_first_line(sequential: bool) -> None:
     rows = "1,2,3\n" * 1000
     found, rejects = table_of(f'a,b,c\n"x,2,3\n{rows}', sequential=sequential, max_record_bytes=2000)
@@ -43,14 +40,14 @@ def test_a_record_that_outgrows_its_limit_for_a_quote_is_its_first_line(sequenti
         table_of(f'a,b,c\n"x,2,3\n{text}', sequential=sequential, max_record_bytes=2000)
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_a_configuration_that_wants_files_whole_gets_an_error(sequential: bool) -> None:
     with pytest.raises(MalformedRecordError, match="text follows a closing quote") as caught:
         table_of('a,b,c\n1,2,3\n4,"5"5,6\n', sequential=sequential, ragged="fail")
     assert (caught.value.row, caught.value.byte) == (2, 12)
 
 
-@BOTH_PATHS
+@BOTH_READERS
 @pytest.mark.parametrize("config", [{}, {"double_quote": False}, {"escape_char": "\\"}, {"delimiter": "||"}])
 def test_text_after_a_quote_in_any_dialect(config: dict[str, Any], sequential: bool) -> None:
     mark = config.get("delimiter", ",")
@@ -62,7 +59,7 @@ def test_text_after_a_quote_in_any_dialect(config: dict[str, Any], sequential: b
     )
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_the_lines_of_a_bad_record_are_kept_where_they_are_rows(sequential: bool) -> None:
     found, rejects = table_of('a,b,c\n1,"x,2\n3,4,5\n6,y"z,7\n', sequential=sequential)
     assert (found, rejects[0][1]) == ([("3", "4", "5"), ("6", 'y"z', "7")], b'1,"x,2')

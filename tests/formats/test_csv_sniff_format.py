@@ -1,29 +1,23 @@
 import io
-import itertools
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_builders import remote, whole
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv.sniff.format import DetectingCsvFormat, header_of, without_header
 
 SEMICOLONS = CsvConfig(delimiter=";")
 USUAL = DetectingCsvFormat(SEMICOLONS, ("id", "name"))
-_names = itertools.count()
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile(f"{next(_names)}.csv", len(data), datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def read(fmt: DetectingCsvFormat, data: bytes) -> tuple[list[dict[str, Any]], SplitReport]:
     report = SplitReport()
-    split = Split(remote(data), 0, 0, len(data))
+    split = whole(data)
     schema = pa.schema([(name, pa.string()) for name in fmt.infer_table_schema(io.BytesIO(data), split.file).names])
     rows = [row for batch in fmt.read_table(io.BytesIO(data), split, schema, report) for row in batch.to_pylist()]
     assert (report.start, report.end) == (0, len(data))

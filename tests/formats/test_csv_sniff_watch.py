@@ -1,17 +1,15 @@
 """A dialect held against all of a file: what refutes it, what does not, and what the looking costs."""
 
 import io
-import itertools
 import pickle
-from datetime import UTC, datetime
 from typing import IO, cast
 
 import pyarrow as pa
 import pytest
+from file_builders import URI, whole
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import DialectRefutedError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv.sniff.detect import Seen, detect
 from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
@@ -22,14 +20,12 @@ from file_cdk.formats.unpacking import Unpacking
 SCHEMA = pa.schema([("id", pa.string()), ("t", pa.string())])
 HEADER = b"id,t\n"
 FILLER = "".join(f"{n},plain {n}\n" for n in range(30_000)).encode()
-_names = itertools.count()
 
 
-def refuted(data: bytes, fmt: DetectingCsvFormat | None = None) -> DialectRefutedError | None:
-    file = RemoteFile(f"{next(_names)}.csv", len(data), datetime(2024, 1, 1, tzinfo=UTC))
+def refuted(data: bytes, fmt: DetectingCsvFormat | None = None, uri: str = URI) -> DialectRefutedError | None:
     fmt = fmt or DetectingCsvFormat(CsvConfig(), ("id", "t"))
     try:
-        for _ in fmt.read_table(io.BytesIO(data), Split(file, 0, 0, len(data)), SCHEMA, SplitReport()):
+        for _ in fmt.read_table(io.BytesIO(data), whole(data, uri), SCHEMA, SplitReport()):
             pass
     except DialectRefutedError as exc:
         return exc
@@ -80,10 +76,9 @@ def test_a_single_byte_encoding_that_was_a_guess() -> None:
 
 def test_the_same_file_is_corrected_twice_at_most() -> None:
     data = HEADER + FILLER + b'1,"\n2,x\n3,"\n'
-    file = RemoteFile("x.csv", len(data), datetime(2024, 1, 1, tzinfo=UTC))
     fmt = DetectingCsvFormat(CsvConfig(), ("id", "t"))
-    wrong = DialectRefutedError(uri="x.csv", byte=1, dialect=CsvConfig(), described="")
-    split = Split(file, 0, 0, len(data))
+    wrong = DialectRefutedError(uri=URI, byte=1, dialect=CsvConfig(), described="")
+    split = whole(data)
     for _ in range(2):
         with pytest.raises(DialectRefutedError):
             list(fmt.read_table(io.BytesIO(data), split, SCHEMA, SplitReport()))
@@ -95,8 +90,8 @@ def test_a_correction_is_of_one_file_alone() -> None:
     error = refuted(HEADER + FILLER + b'1,"\n2,x\n3,"\n')
     assert error is not None
     fmt = DetectingCsvFormat(CsvConfig(), ("id", "t")).with_dialect(error)
-    assert refuted(HEADER + FILLER, fmt) is None
-    assert refuted(HEADER + FILLER + b'1,"\n2,x\n3,"\n', fmt) is not None
+    assert refuted(HEADER + FILLER, fmt, "other") is None
+    assert refuted(HEADER + FILLER + b'1,"\n2,x\n3,"\n', fmt, "other") is not None
 
 
 def test_wrapped_formats_are_corrected_inside() -> None:
@@ -131,9 +126,8 @@ class Counting(io.BytesIO):
 def test_each_kind_of_alarm_is_looked_into_once() -> None:
     data = HEADER + (FILLER + b'1,"a, b"\n') * 20
     stream = Counting(data)
-    file = RemoteFile("many.csv", len(data), datetime(2024, 1, 1, tzinfo=UTC))
     fmt = DetectingCsvFormat(CsvConfig(), ("id", "t"))
-    for split in [Split(file, 0, 0, len(data))] * 3:
+    for split in [whole(data)] * 3:
         list(fmt.read_table(cast(IO[bytes], stream), split, SCHEMA, SplitReport()))
     assert stream.size_read < 3 * len(data) + (2 << 20)
 

@@ -1,26 +1,23 @@
 import io
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_builders import URI, remote, whole
+from format_settings import BOTH_READERS, csv_config
 
-from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
-
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
-BOTH_PATHS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces", "rows"])
 
 
 def infer(data: str, **config: Any) -> dict[str, pa.DataType]:
     raw = data.encode()
-    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config))
-    schema = csv_format.infer_table_schema(io.BytesIO(raw), RemoteFile("a.csv", len(raw), MODIFIED_AT))
+    csv_format = CsvFormat(csv_config(**config))
+    schema = csv_format.infer_table_schema(io.BytesIO(raw), remote(raw))
     return {field.name: field.type for field in schema}
 
 
@@ -33,8 +30,8 @@ def read(
     report: SplitReport | None = None,
     **config: Any,
 ) -> Iterator[dict[str, Any]]:
-    csv_format = CsvFormat(CsvConfig.model_validate({"filetype": "csv"} | config), piece_bytes=piece_bytes)
-    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
+    csv_format = CsvFormat(csv_config(**config), piece_bytes=piece_bytes)
+    split = whole(data, sequential=sequential)
     for batch in csv_format.read_table(io.BytesIO(data), split, schema, report or SplitReport()):
         assert [schema.field(name).type for name in batch.schema.names] == batch.schema.types
         yield from batch.to_pylist()
@@ -123,7 +120,7 @@ def test_names_are_stripped_and_unique() -> None:
     assert list(infer(" a,a ,\n1,2,\n")) == ["a", "a_2"]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_values_have_exactly_the_types_asked_for(sequential: bool) -> None:
     schema = pa.schema(
         [
@@ -152,7 +149,7 @@ def test_values_have_exactly_the_types_asked_for(sequential: bool) -> None:
     ]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_only_unquoted_values_are_null(sequential: bool) -> None:
     schema = pa.schema([("a", pa.string()), ("b", pa.string())])
     data = b'a,b\n,""\n"NA",NA\n"x""",\n'
@@ -163,14 +160,14 @@ def test_only_unquoted_values_are_null(sequential: bool) -> None:
     ]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_an_only_column_with_a_blank_beside_it_can_be_null(sequential: bool) -> None:
     schema = pa.schema([("a", pa.string())])
     data = b'a,\n,\n"",\nx,\n'
     assert list(read(data, schema, sequential=sequential)) == [{"a": None}, {"a": ""}, {"a": "x"}]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_values_that_do_not_fit_name_the_type_they_need(sequential: bool) -> None:
     schema = pa.schema(
         [("a", pa.int64()), ("b", pa.int64()), ("c", pa.date32()), ("d", pa.string()), ("e", pa.bool_())]
@@ -179,7 +176,7 @@ def test_values_that_do_not_fit_name_the_type_they_need(sequential: bool) -> Non
     with pytest.raises(TypeMismatchError) as caught:
         list(read(data, schema, sequential=sequential))
     assert caught.value.columns == {"b": pa.string(), "c": pa.timestamp("us"), "e": pa.string()}
-    assert caught.value.uri == "a.csv"
+    assert caught.value.uri == URI
 
 
 def test_asking_again_with_the_needed_types_ends() -> None:
@@ -226,7 +223,7 @@ def test_a_column_of_a_nested_type_becomes_text() -> None:
     assert caught.value.columns == {"a": pa.string()}
 
 
-@BOTH_PATHS
+@BOTH_READERS
 @pytest.mark.parametrize(
     ("kind", "value", "needed"),
     [
@@ -271,7 +268,7 @@ def test_what_conversion_would_change_does_not_fit(
         assert before or caught.value.columns["v"] == needed
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_what_only_looks_like_a_code_is_a_number(sequential: bool) -> None:
     schema = pa.schema([("i", pa.int64()), ("d", pa.decimal128(18, 2)), ("f", pa.float64()), ("s", pa.string())])
     data = b"i,d,f,s\n0,0,0,007\n-0,-0.5,-0.25,+49\n 7,.5 ,1e300,\n,12.300,9007199254740994,0x1\n  , ,\t,  \n"
@@ -284,7 +281,7 @@ def test_what_only_looks_like_a_code_is_a_number(sequential: bool) -> None:
     ]
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_blank_dates_are_null(sequential: bool) -> None:
     data = b'a,b,c\n2024-01-02,true,12:00:00\n  ,"  ",  \n'
     schema = pa.schema([("a", pa.date32()), ("b", pa.bool_()), ("c", pa.time64("us"))])
@@ -302,7 +299,7 @@ def test_a_leading_zero_after_the_sample_is_met() -> None:
     assert caught.value.columns == {"v": pa.string()}
 
 
-@BOTH_PATHS
+@BOTH_READERS
 def test_bytes_that_are_no_text_are_told_from_values_that_do_not_fit(sequential: bool) -> None:
     schema, report = pa.schema([("a", pa.int64()), ("b", pa.int64())]), SplitReport()
     data = b"a,b\n1,2\n3,\xff\n4,5\n"

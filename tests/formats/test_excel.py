@@ -4,11 +4,10 @@
 
 import csv
 import io
-import json
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ import pyarrow as pa
 import pytest
 import xlsxwriter
 import xlwt
+from file_builders import URI, read_table, remote, whole
 from odf.opendocument import OpenDocumentSpreadsheet
 from odf.table import Table, TableCell, TableRow
 from odf.text import P
+from workbook_records import lines_read, records_of
 
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError, TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.excel.format import ExcelFormat
 
@@ -79,21 +79,8 @@ def rezipped(data: bytes, part: str, old: bytes, new: bytes) -> bytes:
     return content.getvalue()
 
 
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("in/a.xlsx", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-
-
-def whole(data: bytes) -> Split:
-    return Split(remote(data), 0, 0, len(data))
-
-
 def records(data: bytes, report: SplitReport | None = None, **config: Any) -> list[dict[str, Any]]:
-    lines: list[bytes] = []
-    decoder = ExcelFormat(ExcelConfig(**config))
-    for batch in decoder.read_records(io.BytesIO(data), whole(data), {}, report or SplitReport()):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+    return records_of(data, report=report, fmt=ExcelFormat(ExcelConfig(**config)))
 
 
 def json_schema(data: bytes, **config: Any) -> dict[str, Any]:
@@ -105,19 +92,15 @@ def table_schema(data: bytes, **config: Any) -> pa.Schema:
 
 
 def table(data: bytes, schema: pa.Schema | None = None, **config: Any) -> list[dict[str, Any]]:
-    decoder = ExcelFormat(ExcelConfig(**config))
     schema = table_schema(data, **config) if schema is None else schema
-    report = SplitReport()
-    batches = list(decoder.read_table(io.BytesIO(data), whole(data), schema, report))
-    assert report.rows == sum(batch.num_rows for batch in batches)
-    return [row for batch in batches for row in batch.to_pylist()]
+    return list(read_table(ExcelFormat(ExcelConfig(**config)), data, schema)[0].to_pylist())
 
 
 def refused(data: bytes, **config: Any) -> str:
     with pytest.raises(MalformedFileError) as caught:
         records(data, **config)
     error = caught.value
-    assert error.uri == "in/a.xlsx"
+    assert error.uri == URI
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     return str(error)
 
@@ -191,11 +174,7 @@ def test_what_the_file_is_called_does_not_matter() -> None:
 
 def test_numbers_are_integers_where_they_are_whole() -> None:
     data = one(["a", "b"], [1, 1.5], [2.0, 2], [2**53, -3e20], [-7, 1e-9])
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(io.BytesIO(data), whole(data), {}, SplitReport()):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    assert lines == [
+    assert lines_read(data) == [
         b'{"a":1,"b":1.5}',
         b'{"a":2,"b":2}',
         b'{"a":9007199254740992.0,"b":-3e20}',

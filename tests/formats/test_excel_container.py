@@ -3,36 +3,25 @@
 import io
 import struct
 import zipfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xlsxwriter
+from file_builders import URI
+from workbook_records import lines_read
 
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.excel.format import ExcelFormat
 
 FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "excel").iterdir())
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(22) + b"\x09\0\x06\0" + bytes(1000)
 
 
-def read(data: bytes, **options: Any) -> list[bytes]:
-    file = RemoteFile("a.xls", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    decoder = ExcelFormat(ExcelConfig(), **options)
-    for batch in decoder.read_records(io.BytesIO(data), Split(file, 0, 0, len(data)), {}, SplitReport()):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return lines
-
-
 def refused(data: bytes, **options: Any) -> str:
     with pytest.raises(MalformedFileError) as caught:
-        read(data, **options)
+        lines_read(data, fmt=ExcelFormat(ExcelConfig(), **options))
     return str(caught.value)
 
 
@@ -83,7 +72,7 @@ def replaced(data: bytes, part: str, old: bytes, new: bytes) -> bytes:
 def test_what_is_no_workbook_is_called_what_it_seems_to_be(data: bytes, seems: str) -> None:
     message = refused(data)
     assert seems in message
-    assert "file 'a.xls'" in message
+    assert f"file {URI!r}" in message
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
@@ -114,11 +103,11 @@ def test_a_part_larger_than_the_directory_says_is_refused() -> None:
 @pytest.mark.parametrize("declared", [b"A1:XFD1048576", b"A1"])
 def test_what_a_sheet_declares_does_not_matter(declared: bytes) -> None:
     data = replaced(sheet({"A1": 1, "B3": 2}), "xl/worksheets/sheet1.xml", b'ref="A1:B3"', b'ref="%b"' % declared)
-    assert read(data) == [b'{"Unnamed: 1":2}']
+    assert lines_read(data) == [b'{"Unnamed: 1":2}']
 
 
 def test_cells_in_far_corners_take_no_more_memory_than_cells() -> None:
-    assert read(sheet({"A1": 1, "A2": 5, "XFD1048576": 2})) == [b'{"1":5}', b'{"Unnamed: 16383":2}']
+    assert lines_read(sheet({"A1": 1, "A2": 5, "XFD1048576": 2})) == [b'{"1":5}', b'{"Unnamed: 16383":2}']
 
 
 def test_a_cell_beyond_the_last_row_there_can_be_is_refused() -> None:

@@ -4,38 +4,17 @@ import io
 import itertools
 import pickle
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import pytest
+from file_builders import read_lines, rejects_of, remote, whole
+from format_settings import JSONL
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import MalformedRecordError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.format import JsonlFormat
-
-JSONL = JsonlFormat(JsonlConfig())
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("logs/a.jsonl", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-
-
-def whole(data: bytes) -> Split:
-    return Split(remote(data), 0, 0, len(data))
-
-
-def read(data: bytes, split: Split | None = None, fmt: JsonlFormat = JSONL) -> tuple[list[bytes], SplitReport]:
-    report = SplitReport()
-    lines: list[bytes] = []
-    for batch in fmt.read_records(io.BytesIO(data), split or whole(data), None, report):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return lines, report
-
-
-def rejects(report: SplitReport) -> list[tuple[int | None, int | None, str, bytes | None]]:
-    return [(reject.row, reject.byte, reject.reason, reject.raw) for reject in report.rejects.first]
 
 
 def test_lines_are_passed_on_in_their_own_bytes() -> None:
@@ -48,7 +27,7 @@ def test_lines_are_passed_on_in_their_own_bytes() -> None:
         rb'{"a":"\ud83d\ude00\n"}',
         b'{"deep":' + b"[" * 500 + b"]" * 500 + b"}",
     ]
-    lines, report = read(b"\n".join(records) + b"\n")
+    lines, report = read_lines(b"\n".join(records) + b"\n")
     assert lines == records
     assert (report.rows, report.start, report.end) == (7, 0, sum(map(len, records)) + 7)
 
@@ -57,14 +36,14 @@ def test_lines_are_passed_on_in_their_own_bytes() -> None:
     "data", [b'{"a":1}\n{"a":2}', b'\xef\xbb\xbf{"a":1}\r\n \t{"a":2}  \r\n', b'\n\n{"a":1}\n \r\n{"a":2}\n\n']
 )
 def test_blanks_around_and_between_lines_are_no_part_of_records(data: bytes) -> None:
-    lines, report = read(data)
+    lines, report = read_lines(data)
     assert lines == [b'{"a":1}', b'{"a":2}']
     assert (report.rows, report.start, report.end) == (2, 0, len(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xef\xbb\xbf", b" \n\r\n"])
 def test_a_file_without_records_is_no_error(data: bytes) -> None:
-    lines, report = read(data)
+    lines, report = read_lines(data)
     assert lines == []
     assert (report.rows, report.start, report.end) == (0, 0, len(data))
 
@@ -92,17 +71,17 @@ def test_a_file_without_records_is_no_error(data: bytes) -> None:
 )
 def test_a_line_that_is_not_one_object_is_one_rejected_record(bad: bytes, message: str) -> None:
     data = b'{"a":1}\n\n{"a":2}\n' + bad + b'\n{"a":3}\n'
-    lines, report = read(data)
+    lines, report = read_lines(data)
     assert lines == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
-    assert rejects(report) == [(3, 17, message, bad)]
+    assert rejects_of(report) == [(3, 17, message, bad)]
     assert (report.rows, report.end) == (3, len(data))
 
 
 def test_the_row_of_a_reject_counts_from_the_split_and_its_byte_from_the_file() -> None:
     data = b'{"a":1}\n{"a":2}\n{"a":3}\nx\n y\r\n{"a":4}\nz'
-    lines, report = read(data, Split(remote(data), 1, 8, len(data)))
+    lines, report = read_lines(data, split=Split(remote(data), 1, 8, len(data)))
     assert lines == [b'{"a":2}', b'{"a":3}', b'{"a":4}']
-    assert rejects(report) == [
+    assert rejects_of(report) == [
         (3, 24, "line is not valid JSON", b"x"),
         (4, 26, "line is not valid JSON", b" y\r"),
         (6, 38, "line is not valid JSON", b"z"),
@@ -110,34 +89,34 @@ def test_the_row_of_a_reject_counts_from_the_split_and_its_byte_from_the_file() 
 
 
 def test_a_carriage_return_is_a_blank_within_a_record() -> None:
-    lines, report = read(b'{"a":\r1,\r\n"b":2}\r\n{"a" :\r\t1,"b":"\\r"}\r\n')
+    lines, report = read_lines(b'{"a":\r1,\r\n"b":2}\r\n{"a" :\r\t1,"b":"\\r"}\r\n')
     assert lines == [b'{"a":1,"b":2}', b'{"a" :1,"b":"\\r"}']
-    assert rejects(report) == []
+    assert rejects_of(report) == []
 
 
 def test_zero_bytes_between_records_are_passed_over_with_a_warning() -> None:
     data = b'{"a":1}\0\n\0\0\n\0{"a":2}' + b"\0" * 200_000
-    lines, report = read(data)
+    lines, report = read_lines(data)
     assert lines == [b'{"a":1}', b'{"a":2}']
-    assert rejects(report) == []
+    assert rejects_of(report) == []
     assert list(report.warnings.values()) == [4]
     assert report.end == len(data)
 
 
 def test_a_reject_keeps_the_beginning_of_its_line() -> None:
-    assert read(b"x" * 100_000 + b"\n{}")[1].rejects.first[0].raw == b"x" * 65536
+    assert read_lines(b"x" * 100_000 + b"\n{}")[1].rejects.first[0].raw == b"x" * 65536
 
 
 @pytest.mark.parametrize("half", [rb"\ud800", rb"\uDFFF", rb"\ud800\ud800", rb"\ud800x\udc00"])
 def test_half_a_surrogate_pair_passes_with_a_warning(half: bytes) -> None:
     line = b'{"a":"' + half + b'"}'
-    lines, report = read(line + b'\n{"a":1}\n')
+    lines, report = read_lines(line + b'\n{"a":1}\n')
     assert lines == [line, b'{"a":1}']
     assert report.warnings == {"line escapes half of a surrogate pair": 1}
 
 
 def test_keys_that_the_envelope_adds_are_taken_out_of_their_line_alone() -> None:
-    lines, _ = read(
+    lines, _ = read_lines(
         b'{"_ab_source_file_url":"x", "a" : 1.10,"_ab_source_file_last_modified":[1]}\n'
         b'{"a" : "_ab_source_file_url"}\n'
         b'{"b" : {"_ab_source_file_url":"kept"}}\n'
@@ -159,7 +138,7 @@ def test_a_line_belongs_to_the_split_in_which_its_first_byte_lies() -> None:
     file = remote(data)
     found = []
     for start, end in [(0, 1), (1, 8), (8, 9), (9, 24)]:
-        lines, report = read(data, Split(file, 0, start, end))
+        lines, report = read_lines(data, split=Split(file, 0, start, end))
         found.append((lines, report.start, report.end))
     assert found == [
         ([b'{"a":1}'], 0, 8),
@@ -171,20 +150,20 @@ def test_a_line_belongs_to_the_split_in_which_its_first_byte_lies() -> None:
 
 def test_a_split_known_to_begin_at_a_record_does_not_search_for_one() -> None:
     data = b'xx{"a":1}\n{"a":2}\n'
-    lines, report = read(data, Split(remote(data), 0, 2, 9, at_record=True))
+    lines, report = read_lines(data, split=Split(remote(data), 0, 2, 9, at_record=True))
     assert (lines, report.start, report.end) == ([b'{"a":1}'], 2, 10)
 
 
 def test_a_split_inside_the_last_line_is_empty_and_ends_with_the_file() -> None:
     data = b'{"a":1}\n{"a":2}'
-    lines, report = read(data, Split(remote(data), 1, 10, 15))
+    lines, report = read_lines(data, split=Split(remote(data), 1, 10, 15))
     assert (lines, report.start, report.end) == ([], 15, 15)
 
 
 def test_a_file_shorter_than_listed_ends_where_it_ends() -> None:
     data = b'{"a":1}\n'
-    longer = RemoteFile("a.jsonl", 100, datetime(2024, 1, 1, tzinfo=UTC))
-    _, report = read(data, Split(longer, 0, 0, 100))
+    longer = replace(remote(data), size_bytes=100)
+    _, report = read_lines(data, split=Split(longer, 0, 0, 100))
     assert report.end == 8
 
 
@@ -223,11 +202,11 @@ def test_a_record_may_be_as_long_as_the_limit_and_no_longer(end: bytes) -> None:
     fits = b'{"a":"' + b"x" * 12 + b'"}'
     assert len(fits) == 20
     rest = [b"{}"] * end.count(b"{}")
-    assert read(b'{"b":1}\n' + fits + end, fmt=fmt)[0] == [b'{"b":1}', fits, *rest]
+    assert read_lines(b'{"b":1}\n' + fits + end, fmt=fmt)[0] == [b'{"b":1}', fits, *rest]
     longer = fits.replace(b"x", b"xx", 1)
-    lines, report = read(b'{"b":1}\n' + longer + end, fmt=fmt)
+    lines, report = read_lines(b'{"b":1}\n' + longer + end, fmt=fmt)
     assert lines == [b'{"b":1}', *rest]
-    assert rejects(report) == [(2, 8, "line is longer than the limit", longer)]
+    assert rejects_of(report) == [(2, 8, "line is longer than the limit", longer)]
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b'\n{"c":1}\n'])
@@ -240,13 +219,13 @@ def test_a_line_that_is_not_held_is_passed_over(end: bytes) -> None:
         position = 0
         for ordinal, (start, stop) in enumerate(itertools.pairwise(bounds)):
             split = Split(remote(data), ordinal, start, stop)
-            found, report = read(data, split, fmt)
+            found, report = read_lines(data, fmt, split)
             if report.start != position:
-                found, report = read(data, split.restarted_at(position), fmt)
+                found, report = read_lines(data, fmt, split.restarted_at(position))
             assert report.start == position
             lines += found
             position = report.end
-            rejected += [(byte, reason, raw) for _, byte, reason, raw in rejects(report)]
+            rejected += [(byte, reason, raw) for _, byte, reason, raw in rejects_of(report)]
         assert lines == [b'{"b":1}', *([b'{"c":1}'] * end.count(b"c"))]
         assert rejected == [(8, "line is longer than the limit", data[8:65544])]
         assert position == len(data)

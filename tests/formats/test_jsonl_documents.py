@@ -3,36 +3,26 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
+from file_builders import Rejected, lines_of, read_lines, rejects_of, remote, whole
+from format_settings import JSONL
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.format import JsonlFormat
 
-JSONL = JsonlFormat(JsonlConfig())
 
-Reject = tuple[int | None, int | None, str, bytes | None]
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("logs/a.json", len(data), datetime(2024, 1, 2, tzinfo=UTC))
+def lines_as_read(data: bytes, report: SplitReport, fmt: JsonlFormat = JSONL) -> Iterator[bytes]:
+    return lines_of(fmt.read_records(io.BytesIO(data), whole(data), None, report))
 
 
-def lines_of(data: bytes, report: SplitReport, fmt: JsonlFormat = JSONL) -> Iterator[bytes]:
-    for batch in fmt.read_records(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), None, report):
-        assert isinstance(batch, JsonLines)
-        yield from batch.lines
-
-
-def read(data: bytes, fmt: JsonlFormat = JSONL) -> tuple[list[bytes], list[Reject]]:
-    report = SplitReport()
-    lines = list(lines_of(data, report, fmt))
+def read(data: bytes, fmt: JsonlFormat = JSONL) -> tuple[list[bytes], list[Rejected]]:
+    lines, report = read_lines(data, fmt)
     assert (report.start, report.end) == (0, len(data))
-    return lines, [(reject.row, reject.byte, reject.reason, reject.raw) for reject in report.rejects.first]
+    return lines, rejects_of(report)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +89,7 @@ def test_where_an_array_cannot_be_read_on_the_elements_before_are_kept(rest: byt
     report = SplitReport()
     lines: list[bytes] = []
     with pytest.raises(MalformedRecordError) as caught:
-        lines.extend(lines_of(b'[{"a":1},7,{"a":2}' + rest, report))
+        lines.extend(lines_as_read(b'[{"a":1},7,{"a":2}' + rest, report))
     assert lines == [b'{"a":1}', b'{"a":2}']
     assert (report.rows, report.rejects.total()) == (2, 1)
     assert (caught.value.message, caught.value.row, caught.value.byte) == (message, 4, byte)
@@ -151,13 +141,13 @@ def test_an_element_longer_than_the_limit() -> None:
     assert read(b"[" + fits + b", " + fits + b"]", fmt) == ([fits, fits], [])
     report = SplitReport()
     with pytest.raises(MalformedRecordError, match="array element is longer than the limit"):
-        list(lines_of(b"[" + fits + b"," + fits.replace(b"x", b"x" * 10_000, 1) + b"]", report, fmt))
+        list(lines_as_read(b"[" + fits + b"," + fits.replace(b"x", b"x" * 10_000, 1) + b"]", report, fmt))
     assert report.rows == 1
 
 
 def test_half_a_surrogate_pair_passes_with_a_warning() -> None:
     report = SplitReport()
-    assert list(lines_of(rb'[{"a":"\ud800"},{"a":"\ud83d\ude00"}]', report)) == [
+    assert list(lines_as_read(rb'[{"a":"\ud800"},{"a":"\ud83d\ude00"}]', report)) == [
         rb'{"a":"\ud800"}',
         rb'{"a":"\ud83d\ude00"}',
     ]
@@ -188,7 +178,7 @@ def test_batches_come_while_the_array_is_read() -> None:
     data = b"[\n" + b",\n".join(records) + b"\n]\n"
     stream, report = Counted(data), SplitReport()
     found: list[bytes] = []
-    for batch in JSONL.read_records(stream, Split(remote(data), 0, 0, len(data)), None, report):
+    for batch in JSONL.read_records(stream, whole(data), None, report):
         assert isinstance(batch, JsonLines)
         assert sum(map(len, batch.lines)) < 300_000
         found += batch.lines

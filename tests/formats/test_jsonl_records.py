@@ -3,35 +3,27 @@
 import io
 import json
 import time
-from datetime import UTC, datetime
 
 import pytest
+from file_builders import read_lines, rejects_of, remote, whole
+from format_settings import JSONL
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.format import JsonlFormat
 
-JSONL = JsonlFormat(JsonlConfig())
 SLOW = "JSON objects over several lines are read slowly: one object per line is faster"
 
 Reject = tuple[int | None, str, bytes | None]
 
 
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("logs/a.jsonl", len(data), datetime(2024, 1, 2, tzinfo=UTC))
-
-
 def read(data: bytes, fmt: JsonlFormat = JSONL) -> tuple[list[bytes], list[Reject], SplitReport]:
     """Lines, what was rejected of the whole file, and its report."""
-    report = SplitReport()
-    lines: list[bytes] = []
-    for batch in fmt.read_records(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), None, report):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
+    lines, report = read_lines(data, fmt)
     assert report.end == len(data)
-    return lines, [(reject.byte, reject.reason, reject.raw) for reject in report.rejects.first], report
+    return lines, [(byte, reason, raw) for _, byte, reason, raw in rejects_of(report)], report
 
 
 def test_lines_of_an_object_become_one_and_its_values_keep_their_bytes() -> None:
@@ -169,7 +161,7 @@ def test_an_object_that_ends_nowhere_within_the_limit_ends_the_file(rest: bytes)
     data = b'{"z":0}\nx\n{"a":1,\n' + b'"a":1,\n' * 1000 + rest
     report = SplitReport()
     with pytest.raises(MalformedRecordError) as caught:
-        list(fmt.read_records(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), None, report))
+        list(fmt.read_records(io.BytesIO(data), whole(data), None, report))
     assert (caught.value.message, caught.value.row, caught.value.byte) == (
         "object over several lines is longer than the limit",
         3,

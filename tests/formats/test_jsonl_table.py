@@ -8,21 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from file_builders import URI, read_table, remote
+from format_settings import JSONL
 
-from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.jsonl.format import JsonlFormat
 
-JSONL = JsonlFormat(JsonlConfig())
 US, NS = pa.timestamp("us"), pa.timestamp("ns")
 US_UTC = pa.timestamp("us", "UTC")
 BIG = pa.decimal128(38, 0)
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("logs/a.jsonl", len(data), datetime(2024, 1, 2, tzinfo=UTC))
 
 
 def inferred(*lines: str) -> list[tuple[str, pa.DataType]]:
@@ -41,10 +35,9 @@ def column(*values: str) -> pa.DataType:
 
 
 def table(data: bytes, schema: pa.Schema) -> tuple[pa.Table, SplitReport]:
-    report = SplitReport()
-    batches = list(JSONL.read_table(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), schema, report))
-    assert report.rows == sum(batch.num_rows for batch in batches)
-    return pa.Table.from_batches(batches, schema=schema), report
+    found, report = read_table(JSONL, data, schema)
+    assert found.schema == schema
+    return found, report
 
 
 def read(kind: pa.DataType, *values: str) -> list[Any]:
@@ -57,7 +50,7 @@ def needed(schema: dict[str, pa.DataType], *lines: str) -> tuple[dict[str, pa.Da
     """The types that the mismatch asks for, and its row."""
     with pytest.raises(TypeMismatchError) as caught:
         table("\n".join(lines).encode(), pa.schema(list(schema.items())))
-    assert caught.value.uri == "logs/a.jsonl"
+    assert caught.value.uri == URI
     return caught.value.columns, caught.value.row
 
 

@@ -5,6 +5,7 @@ import pickle
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -15,14 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as encryption
 import pytest
+from file_builders import URI, remote, whole
+from format_settings import PARQUET
 
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.parquet.format import ParquetFormat
 
-PARQUET = ParquetFormat(ParquetConfig(decimal_as_float=False))
 AS_FLOAT = ParquetFormat(ParquetConfig(decimal_as_float=True))
 
 
@@ -32,13 +34,8 @@ def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def remote(data: bytes, uri: str = "t/a.parquet") -> RemoteFile:
-    # The footer is cached per version: files of different content must not look like one version.
-    return RemoteFile(uri, len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
-
-
 def read(
-    data: bytes, fmt: ParquetFormat = PARQUET, uri: str = "t/a.parquet", cut: tuple[int, int] | None = None
+    data: bytes, fmt: ParquetFormat = PARQUET, uri: str = URI, cut: tuple[int, int] | None = None
 ) -> tuple[pa.Table, SplitReport]:
     start, end = cut or (0, len(data))
     report = SplitReport()
@@ -96,14 +93,11 @@ def test_a_file_without_rows_is_whole() -> None:
 
 def test_batches_are_bounded() -> None:
     data = parquet_bytes(pa.table({f"c{n}": pa.array(range(20_000)) for n in range(10)}))
-    batches = list(PARQUET.read_records(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), None, SplitReport()))
+    batches = list(PARQUET.read_records(io.BytesIO(data), whole(data), None, SplitReport()))
     assert [n for batch in batches for n in batch["c3"].to_pylist()] == list(range(20_000))
     assert max(batch.num_rows for batch in batches) <= 8192
     wide = parquet_bytes(pa.table({"blob": ["x" * 300_000] * 20}), compression="none", use_dictionary=False)
-    rows = [
-        b.num_rows
-        for b in PARQUET.read_records(io.BytesIO(wide), Split(remote(wide), 0, 0, len(wide)), None, SplitReport())
-    ]
+    rows = [b.num_rows for b in PARQUET.read_records(io.BytesIO(wide), whole(wide), None, SplitReport())]
     assert sum(rows) == 20
     assert max(rows) <= 4
 
@@ -122,7 +116,7 @@ def test_the_footer_is_read_once_per_file_version() -> None:
     footer_bytes = struct.unpack("<I", data[-8:-4])[0]
     used = []
     for version in ("one", "one", "two"):
-        file = RemoteFile("t/cached.parquet", len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=version)
+        file = replace(remote(data), etag=version)
         stream = CountingStream(data)
         list(PARQUET.read_records(stream, Split(file, 0, 0, 1), None, SplitReport()))
         used.append(stream.read_bytes)
@@ -269,7 +263,7 @@ def test_encodings(encoding: str, array: pa.Array) -> None:
 def selected(data: bytes, json_schema: dict[str, Any]) -> tuple[list[pa.RecordBatch], SplitReport, int]:
     report = SplitReport()
     stream = CountingStream(data)
-    batches = list(PARQUET.read_records(stream, Split(remote(data), 0, 0, len(data)), json_schema, report))
+    batches = list(PARQUET.read_records(stream, whole(data), json_schema, report))
     return batches, report, stream.read_bytes
 
 
@@ -321,7 +315,7 @@ def test_columns_named_like_those_about_the_file_give_way() -> None:
 def refused(data: bytes) -> MalformedFileError:
     with pytest.raises(MalformedFileError) as caught:
         read(data)
-    assert caught.value.uri == "t/a.parquet"
+    assert caught.value.uri == URI
     assert caught.value.__cause__ is None  # pyarrow's text may hold values
     return caught.value
 
@@ -476,14 +470,14 @@ class BrokenStream(io.BytesIO):
 def test_what_the_stream_raises_is_not_the_files_fault() -> None:
     data = numbered(10, 10)
     with pytest.raises(OSError, match="Input/output error"):
-        list(PARQUET.read_records(BrokenStream(data), Split(remote(data), 0, 0, len(data)), None, SplitReport()))
+        list(PARQUET.read_records(BrokenStream(data), whole(data), None, SplitReport()))
     read(data)  # the footer is known now: the next failure is while pages are read
     with pytest.raises(OSError, match="Input/output error"):
-        list(PARQUET.read_records(BrokenStream(data), Split(remote(data), 0, 0, len(data)), None, SplitReport()))
+        list(PARQUET.read_records(BrokenStream(data), whole(data), None, SplitReport()))
 
 
 def test_the_caller_closes_the_stream() -> None:
     data = numbered(10, 10)
     stream = io.BytesIO(data)
-    list(PARQUET.read_records(stream, Split(remote(data), 0, 0, len(data)), None, SplitReport()))
+    list(PARQUET.read_records(stream, whole(data), None, SplitReport()))
     assert not stream.closed

@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from file_builders import whole
 
 from file_cdk.core.config import ParquetConfig
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.parquet.format import ParquetFormat
 
@@ -24,8 +23,7 @@ def batches_of(table: pa.Table, **options: Any) -> list[pa.RecordBatch]:
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
     data = sink.getvalue()
-    file = RemoteFile("a.parquet", len(data), datetime(2024, 1, 1, tzinfo=UTC), etag=str(hash(data)))
-    batches = list(PARQUET.read_records(io.BytesIO(data), Split(file, 0, 0, len(data)), None, SplitReport()))
+    batches = list(PARQUET.read_records(io.BytesIO(data), whole(data), None, SplitReport()))
     assert pa.Table.from_batches(batches).to_pylist() == table.to_pylist()
     return batches
 

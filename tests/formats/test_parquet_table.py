@@ -10,15 +10,16 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from file_builders import URI, remote, whole
+from format_settings import PARQUET
 
 from file_cdk.core.arrow_types import without_nulls
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.errors import MalformedFileError, TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.parquet.format import ParquetFormat
 
-PARQUET = ParquetFormat(ParquetConfig(decimal_as_float=False))
 UTC_US = pa.timestamp("us", "UTC")
 
 
@@ -28,13 +29,9 @@ def parquet_bytes(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("t/a.parquet", len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
-
-
 def read(table: pa.Table, schema: dict[str, pa.DataType], **options: Any) -> pa.Table:
     data = parquet_bytes(table, **options)
-    split = Split(remote(data), 0, 0, len(data))
+    split = whole(data)
     asked = pa.schema(list(schema.items()))
     batches = list(PARQUET.read_table(io.BytesIO(data), split, asked, SplitReport()))
     return pa.Table.from_batches(batches)
@@ -49,7 +46,7 @@ def read_column(array: pa.Array, kind: pa.DataType) -> list[Any]:
 def needed(table: pa.Table, schema: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
     with pytest.raises(TypeMismatchError) as caught:
         read(table, schema)
-    assert caught.value.uri == "t/a.parquet"
+    assert caught.value.uri == URI
     return caught.value.columns
 
 
@@ -226,7 +223,7 @@ def test_decimals_that_are_to_be_doubles_may_be_rounded() -> None:
     data = parquet_bytes(pa.table({"a": amounts, "t": amounts, "n": [[amount] for amount in amounts]}))
     as_doubles = ParquetFormat(ParquetConfig(decimal_as_float=True))
     asked = pa.schema([("a", pa.float64()), ("t", pa.string()), ("n", pa.list_(pa.float64()))])
-    split = Split(remote(data), 0, 0, len(data))
+    split = whole(data)
     [batch] = as_doubles.read_table(io.BytesIO(data), split, asked, SplitReport())
     doubles = [1.1529215046068474e16, 0.62, None]
     assert batch.to_pydict() == {
@@ -250,7 +247,7 @@ def test_a_mismatch_by_type_names_all_columns_before_any_row() -> None:
 def test_a_mismatch_by_value_names_its_batch() -> None:
     data = parquet_bytes(pa.table({"a": [1, 2, 2**60 + 1], "b": [1, 2, 3]}), row_group_size=2)
     asked = pa.schema([("a", pa.float64()), ("b", pa.int64())])
-    batches = PARQUET.read_table(io.BytesIO(data), Split(remote(data), 0, 0, len(data)), asked, SplitReport())
+    batches = PARQUET.read_table(io.BytesIO(data), whole(data), asked, SplitReport())
     assert next(batches).to_pydict() == {"a": [1.0, 2.0], "b": [1, 2]}
     with pytest.raises(TypeMismatchError) as caught:
         next(batches)
@@ -265,7 +262,7 @@ def test_columns_that_the_file_lacks_are_absent() -> None:
 def test_rows_count_though_no_column_of_theirs_is_in_the_table() -> None:
     data = parquet_bytes(pa.table({"n": pa.nulls(3)}))
     report = SplitReport()
-    split = Split(remote(data), 0, 0, len(data))
+    split = whole(data)
     batches = list(PARQUET.read_table(io.BytesIO(data), split, pa.schema([("a", pa.int64())]), report))
     assert [(batch.num_rows, batch.num_columns) for batch in batches] == [(3, 0)]
     assert report.rows == 3

@@ -3,7 +3,7 @@
 import io
 import json
 import pickle
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -11,19 +11,18 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from file_builders import lines_of, remote, whole
+from format_settings import JSONL
 
-from file_cdk.core.config import CsvConfig, JsonlConfig, ParquetConfig
+from file_cdk.core.config import CsvConfig, ParquetConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
-from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.parquet.format import ParquetFormat
 from file_cdk.formats.path_columns import WithPathColumns, partition_values
 from file_cdk.formats.registry import with_path_columns
 
 PARQUET = ParquetFormat(ParquetConfig())
-JSONL = JsonlFormat(JsonlConfig())
 CSV = CsvFormat(CsvConfig())
 
 GIVES_WAY = "column {!r} of the file gives way to the one of its path"
@@ -34,14 +33,6 @@ def parquet_bytes(columns: dict[str, Any], **options: Any) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink, **options)
     return sink.getvalue()
-
-
-def remote(data: bytes, uri: str) -> RemoteFile:
-    return RemoteFile(uri, len(data), datetime(2024, 1, 2, tzinfo=UTC), etag=str(hash(data)))
-
-
-def whole(data: bytes, uri: str) -> Split:
-    return Split(remote(data, uri), 0, 0, len(data))
 
 
 def by_segments(inner: Format) -> WithPathColumns:
@@ -69,9 +60,7 @@ def records(
 
 def lines(fmt: Format, data: bytes, uri: str) -> tuple[list[bytes], SplitReport]:
     report = SplitReport()
-    batches = list(fmt.read_records(io.BytesIO(data), whole(data, uri), None, report))
-    assert all(isinstance(batch, JsonLines) for batch in batches)
-    return [line for batch in batches if isinstance(batch, JsonLines) for line in batch.lines], report
+    return list(lines_of(fmt.read_records(io.BytesIO(data), whole(data, uri), None, report))), report
 
 
 # What a path says

@@ -7,17 +7,17 @@ import json
 import lzma
 import pickle
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from file_builders import remote, whole
 
 from file_cdk.core.config import JsonlConfig, ParquetConfig
 from file_cdk.core.errors import MalformedFileError, MalformedRecordError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.engine.planning import split_bytes
 from file_cdk.formats.jsonl.format import JsonlFormat
@@ -31,18 +31,10 @@ JSONL = Unpacking(JsonlFormat(JsonlConfig()))
 PARQUET = Unpacking(ParquetFormat(ParquetConfig()))
 
 
-def remote(uri: str, data: bytes) -> RemoteFile:
-    return RemoteFile(uri, len(data), datetime(2024, 1, 1, tzinfo=UTC), etag=f"{uri}-{len(data)}-{hash(data)}")
-
-
-def whole(uri: str, data: bytes) -> Split:
-    return Split(remote(uri, data), 0, 0, len(data))
-
-
 def records(
     decoder: Unpacking, uri: str, data: bytes, report: SplitReport, split: Split | None = None
 ) -> Iterator[Any]:
-    for batch in decoder.read_records(io.BytesIO(data), split or whole(uri, data), None, report):
+    for batch in decoder.read_records(io.BytesIO(data), split or whole(data, uri), None, report):
         yield from map(json.loads, batch.lines) if isinstance(batch, JsonLines) else batch.to_pylist()
 
 
@@ -71,7 +63,7 @@ def test_records_are_those_of_the_plain_file(uri: str, data: bytes) -> None:
     assert list(records(JSONL, uri, data, report)) == RECORDS
     assert (report.start, report.end, report.rows) == (0, len(data), len(RECORDS))
     assert not report.warnings
-    assert JSONL.infer_json_schema(io.BytesIO(data), remote(uri, data)) == {
+    assert JSONL.infer_json_schema(io.BytesIO(data), remote(data, uri)) == {
         "id": {"type": "integer"},
         "name": {"type": "string"},
     }
@@ -88,16 +80,16 @@ def test_formats_that_read_from_the_end_get_it_unpacked(uri: str, compressed: bo
 
     assert list(records(PARQUET, uri, data, report)) == RECORDS
     assert (report.start, report.end, report.rows) == (0, len(data), len(RECORDS))
-    assert list(PARQUET.infer_json_schema(io.BytesIO(data), remote(uri, data))) == ["id", "name"]
-    assert PARQUET.infer_table_schema(io.BytesIO(data), remote(uri, data)).names == ["id", "name"]
+    assert list(PARQUET.infer_json_schema(io.BytesIO(data), remote(data, uri))) == ["id", "name"]
+    assert PARQUET.infer_table_schema(io.BytesIO(data), remote(data, uri)).names == ["id", "name"]
 
 
 def test_tables() -> None:
     data = gzip.compress(PLAIN)
-    schema = JSONL.infer_table_schema(io.BytesIO(data), remote("a.jsonl.gz", data))
+    schema = JSONL.infer_table_schema(io.BytesIO(data), remote(data, "a.jsonl.gz"))
     report = SplitReport()
 
-    batches = list(JSONL.read_table(io.BytesIO(data), whole("a.jsonl.gz", data), schema, report))
+    batches = list(JSONL.read_table(io.BytesIO(data), whole(data, "a.jsonl.gz"), schema, report))
 
     assert pa.Table.from_batches(batches).to_pylist() == RECORDS
     assert (report.start, report.end) == (0, len(data))
@@ -105,16 +97,16 @@ def test_tables() -> None:
 
 def test_a_name_alone_makes_one_split() -> None:
     for uri in ("a.csv.gz", "A.CSV.GZ", "a.jsonl.lz4", "a.zip!b.jsonl", "a.tar.gz!b.jsonl", "a.tar!b.jsonl"):
-        assert split_bytes(remote(uri, b""), JSONL) is None
+        assert split_bytes(remote(b"", uri), JSONL) is None
     for uri in ("a.jsonl", "a.gz/b.jsonl", "a!b.jsonl"):
-        assert split_bytes(remote(uri, b""), JSONL) == JsonlFormat(JsonlConfig()).split_bytes
+        assert split_bytes(remote(b"", uri), JSONL) == JsonlFormat(JsonlConfig()).split_bytes
 
 
 @pytest.mark.parametrize("decoder", [JSONL, PARQUET], ids=["jsonl", "parquet"])
 def test_a_part_of_a_file_that_turns_out_to_be_compressed_asks_for_all_of_it(decoder: Unpacking) -> None:
     plain = PLAIN if decoder is JSONL else parquet(RECORDS)
     data = gzip.compress(plain)
-    first = Split(remote("a", data), 0, 0, len(data) // 2)
+    first = Split(remote(data, "a"), 0, 0, len(data) // 2)
     report = SplitReport()
 
     with pytest.raises(SequentialOnlyError) as caught:
@@ -127,7 +119,7 @@ def test_a_part_of_a_file_that_turns_out_to_be_compressed_asks_for_all_of_it(dec
 def test_later_splits_of_a_plain_file_are_left_to_the_format() -> None:
     middle = PLAIN.index(b"\n", len(PLAIN) // 2) + 1
     report = SplitReport()
-    split = Split(remote("a.jsonl", PLAIN), 1, middle, len(PLAIN))
+    split = Split(remote(PLAIN, "a.jsonl"), 1, middle, len(PLAIN))
 
     found = list(records(JSONL, "a.jsonl", PLAIN, report, split))
 
@@ -237,12 +229,12 @@ def test_the_ratio_can_be_set() -> None:
     data = gzip.compress((b'{"a":"' + b"1" * 1000 + b'"}\n') * 70_000)
 
     with pytest.raises(MalformedFileError, match="more than 200 times its size"):
-        for _ in JSONL.read_records(io.BytesIO(data), whole("a.jsonl.gz", data), None, SplitReport()):
+        for _ in JSONL.read_records(io.BytesIO(data), whole(data, "a.jsonl.gz"), None, SplitReport()):
             pass
     with pytest.raises(MalformedFileError, match="more than 200 times its size"):
-        PARQUET.infer_table_schema(io.BytesIO(data), remote("a.parquet.gz", data))
+        PARQUET.infer_table_schema(io.BytesIO(data), remote(data, "a.parquet.gz"))
     report = SplitReport()
-    for _ in Unpacking(JSONL.inner, 2000).read_records(io.BytesIO(data), whole("a.jsonl.gz", data), None, report):
+    for _ in Unpacking(JSONL.inner, 2000).read_records(io.BytesIO(data), whole(data, "a.jsonl.gz"), None, report):
         pass
     assert report.rows == 70_000
 

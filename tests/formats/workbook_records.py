@@ -2,27 +2,28 @@
 
 import io
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from file_builders import URI, lines_of, whole
 
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.core.files import RemoteFile, Split
-from file_cdk.core.ports import JsonLines, SplitReport
+from file_cdk.core.ports import Format, SplitReport
 from file_cdk.formats.excel.format import ExcelFormat
 
 
-def records_of(data: bytes, uri: str, report: SplitReport | None = None) -> list[dict[str, Any]]:
-    file = RemoteFile(uri, len(data), datetime(2024, 1, 2, tzinfo=UTC))
-    lines: list[bytes] = []
-    for batch in ExcelFormat(ExcelConfig()).read_records(
-        io.BytesIO(data), Split(file, 0, 0, len(data)), {}, report or SplitReport()
-    ):
-        assert isinstance(batch, JsonLines)
-        lines += batch.lines
-    return [json.loads(line) for line in lines]
+def lines_read(
+    data: bytes, uri: str = URI, report: SplitReport | None = None, fmt: Format | None = None
+) -> list[bytes]:
+    fmt = fmt or ExcelFormat(ExcelConfig())
+    return list(lines_of(fmt.read_records(io.BytesIO(data), whole(data, uri), {}, report or SplitReport())))
+
+
+def records_of(
+    data: bytes, uri: str = URI, report: SplitReport | None = None, fmt: Format | None = None
+) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines_read(data, uri, report, fmt)]
 
 
 def refusal_of(data: bytes, uri: str) -> str:

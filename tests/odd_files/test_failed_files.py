@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from databases import query
 
 from file_cdk import SyncOptions, sync
 from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
@@ -44,11 +45,6 @@ def load(folder: Path, database: Path, **options: Any) -> tuple[int, int]:
     chosen = SyncOptions(**{"workers": 0, "stream": "t", "dialect": "default", **options})
     result = sync(folder, database, chosen)
     return result.streams[0].files_read, result.streams[0].files_failed
-
-
-def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def columns(database: Path) -> list[tuple[str, str]]:

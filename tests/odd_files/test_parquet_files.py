@@ -1,7 +1,6 @@
 """Parquet files that few libraries write and some refuse, from file to record and table."""
 
 import struct
-import sys
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +10,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "corpus"))
-
 from both_faces import Loaded, records_of, table_of
 from parquet_writer import (
     BSON,

@@ -77,30 +77,39 @@ def assert_exactly_loaded(database: Path, run: subprocess.Popen[str]) -> None:
     assert ledger == [(f"{number}.csv", ROWS, "loaded") for number in range(FILES)]
 
 
-def test_parent_killed_at_twenty_random_moments(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def duration_s(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Of a sync that nobody kills."""
+    database = tmp_path_factory.mktemp("whole") / "whole.duckdb"
     started = time.monotonic()
-    assert_exactly_loaded(tmp_path / "whole.duckdb", sync(folder, tmp_path / "whole.duckdb", environment))
-    duration = time.monotonic() - started
-    seed = random.randrange(10**6)
-    moments = random.Random(seed)
-    interrupted = 0
-    for number in range(20):
-        database = tmp_path / f"{number}.duckdb"
+    assert_exactly_loaded(database, sync(folder, database, dict(os.environ)))
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("twentieth", range(20))
+def test_parent_killed_at_a_random_moment(
+    folder: Path, duration_s: float, environment: dict[str, str], tmp_path: Path, twentieth: int
+) -> None:
+    share = 0.2 + 0.75 * (twentieth + random.random()) / 20
+    database = tmp_path / "orders.duckdb"
+    for _ in range(5):
         started = time.monotonic()
         victim = sync(folder, database, environment)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            victim.wait(moments.uniform(0.2, 0.95) * duration)
-            duration = time.monotonic() - started  # the machine was busier before
+            victim.wait(share * duration_s)
         victim.kill()
         victim.communicate()
-        interrupted += victim.returncode == -signal.SIGKILL
-        deadline = time.monotonic() + 10
-        while processes_of(environment[MARK]) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not processes_of(environment[MARK]), f"orphans after kill {number} of seed {seed}"
-        assert_exactly_loaded(database, sync(folder, database, environment))
+        if victim.returncode == -signal.SIGKILL:
+            break
+        duration_s = time.monotonic() - started  # the machine was busier before
         database.unlink()
-    assert interrupted >= 10, f"seed {seed}: most kills came after the end"
+    else:
+        pytest.fail(f"every kill at {share:.3f} of the time came after the end")
+    deadline = time.monotonic() + 10
+    while processes_of(environment[MARK]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not processes_of(environment[MARK]), f"orphans after the kill at {share:.3f} of the time"
+    assert_exactly_loaded(database, sync(folder, database, environment))
 
 
 def read_command(folder: Path, scratch: Path, workers: str) -> list[str | Path]:

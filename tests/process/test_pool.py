@@ -16,9 +16,6 @@ from typing import IO
 
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-
 from lines import Folder, Gated, LineEncoder, Lines, Nowhere
 
 from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig

@@ -21,6 +21,7 @@ import fastavro
 import pyarrow as pa
 import pytest
 import zstandard
+from file_builders import remote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -285,10 +286,6 @@ CODECS: dict[str, Callable[[bytes], bytes]] = {
     "zstandard": lambda data: zstandard.compress(data),
     "xz": lzma.compress,
 }
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("a.avro", len(data), FILE.modified_at, etag=str(hash(data)))
 
 
 def records_of(fmt: AvroFormat, data: bytes) -> tuple[list[dict[str, Any]], set[str]]:

@@ -4,19 +4,18 @@ import csv
 import io
 import itertools
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from file_builders import remote
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import Rejects, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 NAMES = "abcd"
 
 plain = st.text("xyz 1", max_size=3)
@@ -66,7 +65,7 @@ def read(csv_format: CsvFormat, data: bytes, cuts: list[int], *, sequential: boo
     if csv_format.split_bytes is None:
         edges = [0, len(data)]
     for ordinal, (start, end) in enumerate(itertools.pairwise(edges)):
-        split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), ordinal, start, end, sequential=sequential)
+        split = Split(remote(data), ordinal, start, end, sequential=sequential)
         report = SplitReport(-1, -1)
         batches = list(csv_format.read_table(io.BytesIO(data), split, schema, report))
         if report.start != position:

@@ -2,16 +2,16 @@
 
 import csv
 import io
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from file_builders import remote
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import FileCdkError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
 
@@ -38,7 +38,7 @@ Outcome = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], str | None]
 def read(data: bytes, config: CsvConfig, *, piece_bytes: int, steps: int | None = None, rows: bool = False) -> Outcome:
     """Rows, rejects with their places, and the error, if any. steps: bytes of each split. rows: only the row reader reads."""
     fmt = CsvFormat(config, piece_bytes=piece_bytes)
-    file = RemoteFile("a.csv", len(data), datetime(2024, 1, 1, tzinfo=UTC))
+    file = remote(data)
     found: list[tuple[Any, ...]] = []
     rejects: list[tuple[Any, ...]] = []
     position = before = 0

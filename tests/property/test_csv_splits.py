@@ -7,20 +7,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from file_builders import remote, whole
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, Reject, Rejects, SplitReport
 from file_cdk.formats.csv import CsvFormat
-
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 unhurried = settings(deadline=None)
 
@@ -36,10 +34,6 @@ class Outcome:
     skipped: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
     error: tuple[str, int | None, int | None] | None = None
-
-
-def remote(data: bytes) -> RemoteFile:
-    return RemoteFile("a.csv", len(data), MODIFIED_AT)
 
 
 def rows_of(batch: Any) -> list[Row]:
@@ -64,7 +58,7 @@ def run(csv_format: CsvFormat, data: bytes, split: Split) -> tuple[list[Row], Sp
 
 
 def read_whole(csv_format: CsvFormat, data: bytes, *, sequential: bool) -> Outcome:
-    split = Split(remote(data), 0, 0, len(data), sequential=sequential)
+    split = whole(data, sequential=sequential)
     rows, report, error = run(csv_format, data, split)
     outcome = Outcome(rows, report.skipped, report.rejects.first)
     if error is None:

@@ -8,17 +8,15 @@ from decimal import Decimal, localcontext
 from typing import Any, Literal
 
 import pyarrow as pa
+from file_builders import remote, whole
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.arrow_types import without_nulls
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv import CsvFormat
-
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 
 DIGITS = st.text("0123456789", min_size=1, max_size=22)
 SIGNS = st.sampled_from(["", "", "", "-", "+"])
@@ -145,7 +143,7 @@ def read(
 ) -> tuple[pa.DataType, list[Any]]:
     """Reads again with what is asked for, as often as a column can widen."""
     csv_format = CsvFormat(config, piece_bytes=piece_bytes)
-    split = Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
+    split = whole(data, sequential=sequential)
     for _ in range(6):
         kind = schema.field("v").type
         try:
@@ -173,7 +171,7 @@ def check(
 ) -> None:
     config, changed = CsvConfig(decimal_mark=decimal_mark), with_commas if decimal_mark == "," else list
     known, file = written(changed(sample), quoted=quoted), written(changed(values), quoted=quoted)
-    inferred = CsvFormat(config).infer_table_schema(io.BytesIO(known), RemoteFile("a.csv", len(known), MODIFIED_AT))
+    inferred = CsvFormat(config).infer_table_schema(io.BytesIO(known), remote(known))
     schema = pa.schema([("v", without_nulls(inferred.field("v").type)), ("w", pa.string())])
     kind, found = read(file, schema, config, sequential=False, piece_bytes=piece_bytes)
     assert len(found) == len(values)
@@ -212,11 +210,10 @@ def test_a_value_after_the_sample_that_conversion_would_change_is_met(
 @example(["5", "  "], True)
 def test_what_was_inferred_from_a_file_reads_it(values: list[str | None], quoted: bool) -> None:
     data = written(values, quoted=quoted)
-    file = RemoteFile("a.csv", len(data), MODIFIED_AT)
     csv_format = CsvFormat(CsvConfig())
-    inferred = csv_format.infer_table_schema(io.BytesIO(data), file)
+    inferred = csv_format.infer_table_schema(io.BytesIO(data), remote(data))
     schema = pa.schema([(field.name, without_nulls(field.type)) for field in inferred])
     for sequential in (False, True):
-        split = Split(file, 0, 0, len(data), sequential=sequential)
+        split = whole(data, sequential=sequential)
         batches = csv_format.read_table(io.BytesIO(data), split, schema, SplitReport())
         assert sum(batch.num_rows for batch in batches) == len(values)

@@ -4,28 +4,21 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import arro3.io
 import pyarrow as pa
+from file_builders import whole
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import FileCdkError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
-MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
-
 unhurried = settings(deadline=None)
 LEAVE = object()
-
-
-def whole(data: bytes, *, sequential: bool) -> Split:
-    return Split(RemoteFile("a.csv", len(data), MODIFIED_AT), 0, 0, len(data), sequential=sequential)
 
 
 def printed(batch: Any) -> list[str]:

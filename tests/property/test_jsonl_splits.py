@@ -6,24 +6,25 @@ import json
 from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import pyarrow as pa
 import pytest
+from file_builders import remote
+from file_builders import whole as whole_split
+from format_settings import JSONL
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialOnlyError
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl import lines as jsonl_lines
 from file_cdk.formats.jsonl import values as jsonl_values
 from file_cdk.formats.jsonl.encoding import wide_encoding
 from file_cdk.formats.jsonl.format import JsonlFormat
 
-JSONL = JsonlFormat(JsonlConfig())
 NAN = float("nan")
 
 
@@ -82,7 +83,7 @@ def run_table(fmt: JsonlFormat, data: bytes, split: Split, schema: pa.Schema) ->
 
 def read_in_splits(fmt: JsonlFormat, data: bytes, cuts: list[int], run: Callable[..., Run] = run_records) -> Outcome:
     """Chains splits as the engine does: every one has to begin where the one before it ended."""
-    file = RemoteFile("a.jsonl", len(data), datetime(2024, 1, 1, tzinfo=UTC))
+    file = remote(data)
     outcome, position = Outcome(), 0
     for ordinal, (start, end) in enumerate(itertools.pairwise([0, *sorted(cuts), len(data)])):
         split = Split(file, ordinal, start, end)
@@ -398,7 +399,7 @@ _BETWEEN = b" \t\r\n\0\x1e,[]\xef\xbb\xbf"
 def test_every_byte_of_garbage_is_in_a_record_or_a_reject_once_and_in_order(parts: list[bytes], limit: int) -> None:
     data = b'{"x":2}'.join(parts)
     assume(wide_encoding(data[:4]) is None)
-    lines, report, error = run_records(JsonlFormat(JsonlConfig(), max_record_bytes=limit), data, whole_of(data))
+    lines, report, error = run_records(JsonlFormat(JsonlConfig(), max_record_bytes=limit), data, whole_split(data))
     rejected = {reject.row: reject.raw or b"" for reject in report.rejects.first}
     records = iter(lines)
     found = b"".join(
@@ -407,10 +408,6 @@ def test_every_byte_of_garbage_is_in_a_record_or_a_reject_once_and_in_order(part
     plain = data.translate(None, _BETWEEN)
     assert plain.startswith(found.translate(None, _BETWEEN))
     assert error is not None or found.translate(None, _BETWEEN) == plain
-
-
-def whole_of(data: bytes) -> Split:
-    return Split(RemoteFile("a.jsonl", len(data), datetime(2024, 1, 1, tzinfo=UTC)), 0, 0, len(data))
 
 
 # Arrays

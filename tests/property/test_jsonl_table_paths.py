@@ -2,24 +2,21 @@
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+from file_builders import whole
+from format_settings import JSONL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.arrow_types import without_nulls
-from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import TypeMismatchError
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.jsonl.kinds import infer_schema
 from file_cdk.formats.jsonl.table import TableReader
-
-JSONL = JsonlFormat(JsonlConfig())
 
 numbers = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
@@ -76,11 +73,10 @@ def test_both_readers_give_the_same_columns(lines: list[str], data: st.DataObjec
 @settings(deadline=None)
 def test_widening_comes_to_an_end_with_every_value_in_the_table(lines: list[str]) -> None:
     data = "\n".join(lines).encode()
-    file = RemoteFile("a.jsonl", len(data), datetime(2024, 1, 1, tzinfo=UTC))
     schema = table_schema([lines[0].encode()])
     for _ in range(5):
         try:
-            batches = list(JSONL.read_table(io.BytesIO(data), Split(file, 0, 0, len(data)), schema, SplitReport()))
+            batches = list(JSONL.read_table(io.BytesIO(data), whole(data), schema, SplitReport()))
             break
         except TypeMismatchError as exc:
             types = {f.name: f.type for f in schema} | {n: without_nulls(kind) for n, kind in exc.columns.items()}

@@ -6,19 +6,14 @@ handed over or when their turn comes, and lets some of them die. The expectation
 """
 
 import io
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pyarrow as pa
+from changing import ChangingStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-
-from changing import ChangingStore
 from lines import LineEncoder, Lines
 
 from file_cdk.core.errors import (

@@ -10,15 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from format_settings import PARQUET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from file_cdk.core.config import ParquetConfig
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport
-from file_cdk.formats.parquet.format import ParquetFormat
 
-PARQUET = ParquetFormat(ParquetConfig(decimal_as_float=False))
 ROWS = 1000
 NESTED = [None if n % 11 == 0 else [{"k": n, "m": [("x", [n] * (n % 3)), ("y", None)]}] * (n % 4) for n in range(ROWS)]
 NESTED_TYPE = pa.list_(pa.struct([("k", pa.int64()), ("m", pa.map_(pa.string(), pa.list_(pa.int64())))]))

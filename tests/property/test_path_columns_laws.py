@@ -2,17 +2,16 @@
 
 import io
 import json
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from file_builders import whole
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import JsonlConfig, ParquetConfig
-from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, SplitReport
 from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.parquet.format import ParquetFormat
@@ -42,9 +41,8 @@ def expected(records: list[dict[str, Any]], path: dict[str, str]) -> list[dict[s
 
 
 def read(inner: Format, data: bytes, uri: str) -> list[Any]:
-    file = RemoteFile(uri, len(data), datetime(2024, 1, 1, tzinfo=UTC), etag=str(hash(data)))
     fmt = WithPathColumns(inner, partitions=True, pattern=None)
-    return list(fmt.read_records(io.BytesIO(data), Split(file, 0, 0, len(data)), None, SplitReport()))
+    return list(fmt.read_records(io.BytesIO(data), whole(data, uri), None, SplitReport()))
 
 
 @given(PATHS)

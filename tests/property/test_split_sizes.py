@@ -5,13 +5,13 @@ import io
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import IO, Any
 
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from file_builders import remote
 
 from file_cdk.core.config import AvroConfig, CsvConfig, JsonlConfig, ParquetConfig
 from file_cdk.core.files import RemoteFile
@@ -93,7 +93,7 @@ class InMemory:
 
 def output(decoder: Any, data: bytes) -> tuple[bytes, int, int]:
     """Protocol lines without their times, and how many records were read and rejected."""
-    file = RemoteFile("a", len(data), datetime(2024, 1, 1, tzinfo=UTC))
+    file = remote(data)
     job = Job(InMemory(data), decoder, RecordEncoder("s"), RecordShape(None))
     lines, rows, rejected = b"", -1, -1
     for event in OrderedRun(InlineExecutor(), job, [file]):

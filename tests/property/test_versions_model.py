@@ -4,7 +4,6 @@ and each file listed has one outcome, which is that of one version."""
 import csv
 import io
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from changing import ChangingStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-
-from changing import ChangingStore
 
 from file_cdk import (
     Connector,

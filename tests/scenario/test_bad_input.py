@@ -5,13 +5,9 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from commands import BIN, FIXTURES, ledger, local_config, query, run, sync, write_json
 
 pytestmark = pytest.mark.scenario

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from commands import FIXTURES, configured, run, write_json
 
 pytestmark = pytest.mark.scenario

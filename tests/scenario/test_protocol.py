@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import types
 import typing
 from dataclasses import fields, is_dataclass
@@ -12,9 +11,6 @@ from typing import Any
 
 import pytest
 from airbyte_protocol_dataclasses import models
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from commands import FIXTURES, configured, local_config, run, write_json
 
 pytestmark = pytest.mark.scenario

@@ -2,13 +2,9 @@
 
 import csv
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from commands import FIXTURES, ledger, query, run, sync
 
 pytestmark = pytest.mark.scenario
