@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -307,14 +308,14 @@ def watch_statements(patch: pytest.MonkeyPatch, moments: Moments) -> None:
 
 
 def read_contents(execute: Callable[..., Any]) -> dict[str, Content]:
-    found: dict[str, Content] = {}
+    found: defaultdict[str, Content] = defaultdict(lambda: Content(None, None, [], []))
     epoch = "epoch(modified_at)::BIGINT - " + str(EPOCH_S)
     has_ledger = execute("SELECT 1 FROM duckdb_tables() WHERE table_name = '_file_cdk_rejects'").fetchall()
     if not has_ledger:
         return {}
     sql = f"SELECT url, status, {epoch}, size_bytes, rows, rejected FROM _file_cdk_files ORDER BY status DESC"
     for name, status, *facts in execute(sql).fetchall():
-        content = found.setdefault(name, Content(None, None, [], []))
+        content = found[name]
         assert getattr(content, status) is None, name
         setattr(content, status, tuple(facts))
     sql = f'SELECT url, raw, {epoch} FROM _file_cdk_rejects ORDER BY url, "row"'
@@ -325,7 +326,7 @@ def read_contents(execute: Callable[..., Any]) -> dict[str, Content]:
         epoch = epoch.replace("modified_at", "_file_modified_at")
         for name, *facts in execute(f"SELECT _file_url, v, _file_row, {epoch} FROM t ORDER BY rowid").fetchall():
             found[name].rows.append(tuple(facts))
-    return found
+    return dict(found)
 
 
 def take_image(database: Path, image: Path) -> None:
