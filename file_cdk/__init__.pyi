@@ -8,7 +8,7 @@ from file_cdk.core.config import (
     SourceConfig as SourceConfig,
     StreamConfig as StreamConfig,
 )
-from file_cdk.core.cursor import renamed_state as renamed_state
+from file_cdk.core.state.cursor import renamed_state as renamed_state
 from file_cdk.core.errors import (
     AccessError as AccessError,
     ConfigError as ConfigError,
@@ -51,14 +51,15 @@ from file_cdk.core.uris import (
     split_member as split_member,
 )
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
-from file_cdk.pipeline.deletes import MaxDeletes as MaxDeletes
+from file_cdk.pipeline.tables.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
-from file_cdk.pipeline.report import (
+from file_cdk.pipeline.tables.report import (
     StreamResult as StreamResult,
     SyncObserver as SyncObserver,
     SyncResult as SyncResult,
 )
-from file_cdk.pipeline.sync import SyncOptions as SyncOptions, sync as sync
+from file_cdk.pipeline.tables.options import SyncOptions as SyncOptions
+from file_cdk.pipeline.tables.sync import sync as sync
 from file_cdk.readers.answers import (
     NEXT_SYNC as NEXT_SYNC,
     RangeAnswer as RangeAnswer,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import SOURCES, add_source
-from file_cdk.cli.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.ending import Failure, Interruption, failure_of
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import escaped, instant, plural, reasons, size
+from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, size
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile

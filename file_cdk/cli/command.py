@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
 from file_cdk.cli.ending import Interruption, failure_of
-from file_cdk.cli.stdout import fill_standard_descriptors
+from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
 
@@ -46,7 +46,7 @@ def _tell(error: BaseException, interruption: Interruption, *, verbose: bool) ->
     if failure.code.is_interruption:
         lines.append("interrupted")
     if lines:
-        from file_cdk.cli.display import PlainDisplay
+        from file_cdk.cli.screen.display import PlainDisplay
 
         display = PlainDisplay(sys.stderr)
         for line in lines:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from file_cdk.cli.arguments import number
-from file_cdk.cli.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.stdout import fill_standard_descriptors
+from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, InternalError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode, known_error

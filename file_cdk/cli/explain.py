@@ -8,14 +8,14 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_deletes, add_period, add_source
-from file_cdk.cli.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import escaped, instant, size, table_lines
+from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import escaped, instant, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:  # `--help` needs none of them
-    from file_cdk.pipeline.explaining import ExplainedFile, Explanation
+    from file_cdk.pipeline.tables.explaining import ExplainedFile, Explanation
 
 DESCRIPTION = f"""\
 Says of each file of SOURCE, and of each that DEST has loaded, what a sync would do with it and why: read it, replace its rows,
@@ -53,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Tells on stdout; a summary and warnings go to stderr."""
-    from file_cdk.pipeline.deletes import MaxDeletes
-    from file_cdk.pipeline.explaining import explanations_of
     from file_cdk.pipeline.inspection import InspectionOptions
+    from file_cdk.pipeline.tables.deletes import MaxDeletes
+    from file_cdk.pipeline.tables.explaining import explanations_of
 
     display = PlainDisplay(sys.stderr)
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):

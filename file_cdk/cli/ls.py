@@ -10,11 +10,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_period, add_source, number
-from file_cdk.cli.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.progress import ListingTally, display_for
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import escaped, instant, plural, reasons, size, table_lines
+from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 

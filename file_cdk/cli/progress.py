@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from file_cdk.cli.display import Display, PlainDisplay
-from file_cdk.cli.wording import duration, plural, reasons, size
+from file_cdk.cli.screen.display import Display, PlainDisplay
+from file_cdk.cli.screen.wording import duration, plural, reasons, size
 from file_cdk.core.errors import FileCdkError, RowsRefusedError
 
 
@@ -15,7 +15,7 @@ def display_for(stream: TextIO, *, quiet: bool) -> Display:
     if quiet:
         return PlainDisplay(stream, interval_s=None)
     if stream.isatty():
-        from file_cdk.cli.live import LiveDisplay, can_redraw
+        from file_cdk.cli.screen.live import LiveDisplay, can_redraw
 
         if can_redraw(stream):
             return LiveDisplay(stream)

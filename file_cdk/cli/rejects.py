@@ -9,8 +9,8 @@ from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import WIDEST, escaped, plural, table_lines
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import WIDEST, escaped, plural, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ports import Inspectable, RejectedRecord

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from file_cdk.cli.arguments import number
-from file_cdk.cli.display import PlainDisplay
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import escaped, instant, plural, size, table_lines
+from file_cdk.cli.screen.display import PlainDisplay
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import escaped, instant, plural, size, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from file_cdk.pipeline.explaining import ledger_keeper
+    from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
     streams = ledger.streams(arguments.table)  # refuses what does not exist
@@ -134,15 +134,15 @@ def _plain(value: Any) -> str:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from file_cdk.pipeline.explaining import ledger_keeper
-    from file_cdk.pipeline.states import exported
+    from file_cdk.pipeline.tables.explaining import ledger_keeper
+    from file_cdk.pipeline.tables.states import exported
 
     messages = exported(ledger_keeper(arguments.database), arguments.table)
     write_lines([json.dumps([message["state"] for message in messages])])
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    from file_cdk.pipeline.states import import_state
+    from file_cdk.pipeline.tables.states import import_state
 
     raw = _state(arguments.state)
     display = PlainDisplay(sys.stderr)
@@ -168,7 +168,7 @@ def _state(path: str) -> Any:
 
 
 def _reset(arguments: argparse.Namespace) -> None:
-    from file_cdk.pipeline.explaining import ledger_keeper
+    from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
     streams = ledger.streams(arguments.table)

@@ -10,8 +10,8 @@ from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.stdout import write_lines
-from file_cdk.cli.wording import age, duration, escaped, instant, plural, table_lines
+from file_cdk.cli.screen.stdout import write_lines
+from file_cdk.cli.screen.wording import age, duration, escaped, instant, plural, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Tells on stdout."""
-    from file_cdk.pipeline.explaining import ledger_keeper
+    from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
     streams = ledger.streams(arguments.table)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from file_cdk.cli.rejects import hint
-from file_cdk.cli.stdout import discard
-from file_cdk.cli.wording import duration, plural, reasons, size
+from file_cdk.cli.screen.stdout import discard
+from file_cdk.cli.screen.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.system_limits import reason_and_remedy
-from file_cdk.core.whole_file import remove_old, write_whole
-from file_cdk.pipeline.report import StreamResult, SyncResult
+from file_cdk.core.system.limits import reason_and_remedy
+from file_cdk.core.system.whole_file import remove_old, write_whole
+from file_cdk.pipeline.tables.report import StreamResult, SyncResult
 
 FAILURES_SHOWN = 20
 

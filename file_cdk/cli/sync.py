@@ -80,12 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
     for the summary; the sync's own errors are reported."""
-    from file_cdk.cli.display import PlainDisplay, log_level, logs_to
     from file_cdk.cli.progress import ProgressObserver, Tally, display_for
+    from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
     from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
-    from file_cdk.pipeline.deletes import MaxDeletes
     from file_cdk.pipeline.rejects import MaxRejects
-    from file_cdk.pipeline.sync import SyncOptions, sync
+    from file_cdk.pipeline.tables.deletes import MaxDeletes
+    from file_cdk.pipeline.tables.options import SyncOptions
+    from file_cdk.pipeline.tables.sync import sync
 
     target: str | None = arguments.summary_json
     if target is not None:

@@ -60,6 +60,6 @@ def known_error(error: BaseException) -> FileCdkError:
     """The error itself if it is one of ours; else what the machine refused, or a bug."""
     if isinstance(error, FileCdkError):
         return error
-    from file_cdk.core.system_limits import limit_reached  # and with it pathlib, which `--help` does without
+    from file_cdk.core.system.limits import limit_reached  # and with it pathlib, which `--help` does without
 
     return limit_reached(error) or InternalError.wrap(error)

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 
 from file_cdk.core.errors import SystemLimitError
-from file_cdk.core.run_folder import run_folder
+from file_cdk.core.system.run_folder import run_folder
 from file_cdk.engine import worker as worker_process
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.work import Job

@@ -18,7 +18,7 @@ from file_cdk.core.errors import (
 )
 from file_cdk.core.files import Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
-from file_cdk.core.system_limits import limit_reached
+from file_cdk.core.system.limits import limit_reached
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 
 if TYPE_CHECKING:

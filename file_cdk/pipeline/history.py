@@ -8,9 +8,9 @@ from typing import Any
 
 from file_cdk.core.config import StreamConfig
 from file_cdk.core.connector import Connector
-from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.core.uris import shortened
 
 NO_CURSOR_STATE = {"__ab_no_cursor_state_message": True}

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
 
-from file_cdk.core.cursor import StateThrottle
 from file_cdk.core.errors import DestinationError, FileCdkError
-from file_cdk.core.system_limits import reason_and_remedy
+from file_cdk.core.state.cursor import StateThrottle
+from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.pipeline.history import History

@@ -14,10 +14,10 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage
 
 from file_cdk.core.config import FileTransfer, SourceConfig
 from file_cdk.core.connector import Connector
-from file_cdk.core.cursor import format_instant
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
+from file_cdk.core.state.cursor import format_instant
 from file_cdk.engine.listing import Selection, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from arro3.io import write_ndjson
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
-from file_cdk.core.cursor import format_instant
 from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN, URL_COLUMN, RemoteFile
 from file_cdk.core.json_lines import JsonLines, member
+from file_cdk.core.state.cursor import format_instant
 from file_cdk.core.uris import well_formed
 from file_cdk.protocol.json_columns import ToJson, cast_for
 

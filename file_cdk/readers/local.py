@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.system_limits import reason_and_remedy
+from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.core.uris import escape_name, names_of_segment, shortened
 from file_cdk.readers.answers import file_changed
 

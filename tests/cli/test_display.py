@@ -2,8 +2,8 @@ import io
 import os
 from pathlib import Path
 
-from file_cdk.cli.display import PlainDisplay
 from file_cdk.cli.progress import Tally
+from file_cdk.cli.screen.display import PlainDisplay
 
 
 class Clock:

@@ -1,6 +1,6 @@
 import logging
 
-from file_cdk.cli.display import logs_to
+from file_cdk.cli.screen.display import logs_to
 
 
 def test_records_of_the_package_become_lines() -> None:

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from file_cdk.cli import main
-from file_cdk.core.cursor import Cursor
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.state.cursor import Cursor
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from file_cdk.cli.live import LiveDisplay, can_redraw
 from file_cdk.cli.progress import Tally
+from file_cdk.cli.screen.live import LiveDisplay, can_redraw
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

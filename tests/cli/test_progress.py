@@ -1,8 +1,8 @@
 from types import TracebackType
 from typing import Self
 
-from file_cdk.cli.display import Progress
 from file_cdk.cli.progress import ProgressObserver, Tally
+from file_cdk.cli.screen.display import Progress
 from file_cdk.core.errors import MalformedRecordError
 
 

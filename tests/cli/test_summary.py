@@ -21,7 +21,7 @@ from file_cdk.core.errors import (
     TooManyRejectsError,
 )
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.pipeline.report import StreamResult, SyncResult
+from file_cdk.pipeline.tables.report import StreamResult, SyncResult
 
 
 def result_with(failed: int) -> SyncResult:

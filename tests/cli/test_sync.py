@@ -173,7 +173,7 @@ def test_nobody_reading_stderr_does_not_stop_the_load(folder: Path) -> None:
 
 def test_a_bug_is_an_internal_error(folder: Path, sync: Sync) -> None:
     program = (
-        "import sys, file_cdk.pipeline.sync as pipeline\n"
+        "import sys, file_cdk.pipeline.tables.sync as pipeline\n"
         "def sync(*arguments): raise ZeroDivisionError('hunter2')\n"
         "pipeline.sync = sync\n" + PROGRAM.replace("; ", "\n")
     )

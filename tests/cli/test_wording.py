@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.cli.wording import duration, escaped, plural, printable, reasons, size
+from file_cdk.cli.screen.wording import duration, escaped, plural, printable, reasons, size
 
 
 @pytest.mark.parametrize(

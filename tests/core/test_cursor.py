@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from file_cdk.core.cursor import Cursor, SkipReason, StateThrottle, format_instant, renamed_state
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.state.cursor import Cursor, SkipReason, StateThrottle, format_instant, renamed_state
 
 NOW = datetime(2024, 6, 30, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.forgotten import BYTES_PER_FILE, FORGOTTEN_FIELD, Forgotten
+from file_cdk.core.state.forgotten import BYTES_PER_FILE, FORGOTTEN_FIELD, Forgotten
 
 AT = datetime(2024, 1, 31, 12, 30, 15, 123456, UTC)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.core import run_folder as module
+from file_cdk.core.system import run_folder as module
 
 
 def test_a_folder_is_removed_when_nobody_holds_its_lock(tmp_path: Path) -> None:

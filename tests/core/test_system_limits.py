@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.core.errors import SystemLimitError
-from file_cdk.core.system_limits import limit_reached, reason_and_remedy
+from file_cdk.core.system.limits import limit_reached, reason_and_remedy
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.core.whole_file import is_stream, remove_old, write_whole
+from file_cdk.core.system.whole_file import is_stream, remove_old, write_whole
 
 
 def test_what_is_there_is_replaced_by_a_new_file(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_device_stays_one() -> None:
 _TO_STDOUT = """
 import sys
 from pathlib import Path
-from file_cdk.core.whole_file import remove_old, write_whole
+from file_cdk.core.system.whole_file import remove_old, write_whole
 print("before", flush=True)
 remove_old(Path("/dev/stdout"))
 write_whole(Path("/dev/stdout"), b"the report\\n")
@@ -122,7 +122,7 @@ def test_folders_and_missing_ones_are_refused(tmp_path: Path) -> None:
 _KILLED = """
 import sys
 from pathlib import Path
-from file_cdk.core.whole_file import write_whole
+from file_cdk.core.system.whole_file import write_whole
 print("writing", flush=True)
 number = 0
 while True:

@@ -16,10 +16,10 @@ from databases import query
 
 from file_cdk import SyncOptions, sync
 from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
-from file_cdk.pipeline import columns as table_columns
-from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import Silence
+from file_cdk.pipeline.tables import columns as table_columns
+from file_cdk.pipeline.tables import sync as pipeline_sync
+from file_cdk.pipeline.tables.report import Silence
 
 GOOD = {"g1.csv": "id,price\n1,1.5\n2,2\n", "g2.csv": "id,price,when\n3,3.5,2024-01-01\n"}
 BAD = {

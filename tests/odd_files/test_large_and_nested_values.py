@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from file_cdk.formats.parquet import values as parquet_values
-from file_cdk.pipeline.report import SyncResult
-from file_cdk.pipeline.sync import SyncOptions, sync
+from file_cdk.pipeline.tables.options import SyncOptions
+from file_cdk.pipeline.tables.report import SyncResult
+from file_cdk.pipeline.tables.sync import sync
 
 MEGABYTE = 1 << 20
 

@@ -18,7 +18,7 @@ from file_cdk.core.errors import AccessError, FileAccessError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import shortened
 from file_cdk.pipeline.connector import read
-from file_cdk.pipeline.deletes import Listed
+from file_cdk.pipeline.tables.deletes import Listed
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 

@@ -29,9 +29,9 @@ with warnings.catch_warnings():
         default_file_based_cursor as peer,
     )
 
-from file_cdk.core.cursor import CURSOR_FIELD, HISTORY_FIELD, Cursor
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.forgotten import FORGOTTEN_FIELD
+from file_cdk.core.state.cursor import CURSOR_FIELD, HISTORY_FIELD, Cursor
+from file_cdk.core.state.forgotten import FORGOTTEN_FIELD
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peer's own
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from file_cdk import RemoteFile
-from file_cdk.pipeline import columns as module
-from file_cdk.pipeline.columns import Sample, guess
+from file_cdk.pipeline.tables import columns as module
+from file_cdk.pipeline.tables.columns import Sample, guess
 
 INT, TEXT, DAY, NULL = pa.int64(), pa.string(), pa.date32(), pa.null()
 

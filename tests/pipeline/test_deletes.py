@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import AccessError, ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.pipeline.deletes import Listed, MaxDeletes, OnDelete
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import StreamResult
+from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete
+from file_cdk.pipeline.tables.report import StreamResult
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
 

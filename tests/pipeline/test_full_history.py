@@ -17,9 +17,9 @@ from source_local.source import connector
 
 from file_cdk import Connector
 from file_cdk.core.config import StreamConfig
-from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.forgotten import FORGOTTEN_FIELD
+from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT
+from file_cdk.core.state.forgotten import FORGOTTEN_FIELD
 from file_cdk.pipeline.connector import read
 from file_cdk.pipeline.history import LIMIT_VARIABLE, history_limit
 

@@ -9,9 +9,9 @@ import pytest
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError
 from file_cdk.core.instants import parse_instant
-from file_cdk.pipeline.deletes import MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import SyncResult
+from file_cdk.pipeline.tables.deletes import MaxDeletes
+from file_cdk.pipeline.tables.report import SyncResult
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_an_end_within_it_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPatch, 
     def ends(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("file_cdk.pipeline.report.StreamReport.loaded", ends)
+    monkeypatch.setattr("file_cdk.pipeline.tables.report.StreamReport.loaded", ends)
     with pytest.raises(error):
         refresh()
     assert contents() == before

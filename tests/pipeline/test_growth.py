@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from file_cdk import SyncOptions, sync
-from file_cdk.pipeline import sync as pipeline_sync
-from file_cdk.pipeline.report import Silence
+from file_cdk.pipeline.tables import sync as pipeline_sync
+from file_cdk.pipeline.tables.report import Silence
 
 
 class Observer(Silence):

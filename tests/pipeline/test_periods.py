@@ -9,8 +9,8 @@ import pytest
 from file_cdk import SyncOptions, sync
 from file_cdk.cli import main
 from file_cdk.core.errors import ConfigError
-from file_cdk.pipeline.deletes import MaxDeletes
-from file_cdk.pipeline.report import StreamResult
+from file_cdk.pipeline.tables.deletes import MaxDeletes
+from file_cdk.pipeline.tables.report import StreamResult
 
 JANUARY, FEBRUARY, MARCH = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3))
 

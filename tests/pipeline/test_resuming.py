@@ -18,7 +18,7 @@ from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.unpacking import Unpacking
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.resuming import fingerprint
+from file_cdk.pipeline.tables.resuming import fingerprint
 
 ROWS = 6_000
 NOTE = "n" * 2_000

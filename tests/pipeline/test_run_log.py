@@ -12,8 +12,8 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import Silence
-from file_cdk.pipeline.run_log import recorded
+from file_cdk.pipeline.tables.report import Silence
+from file_cdk.pipeline.tables.run_log import recorded
 
 
 @pytest.fixture(autouse=True)

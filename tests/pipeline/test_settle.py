@@ -15,9 +15,9 @@ from file_cdk import LocalReader, SyncOptions, sync
 from file_cdk.cli import main
 from file_cdk.core.errors import ConfigError, FileChangedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.pipeline.report import StreamResult
 from file_cdk.pipeline.run import StreamRun
 from file_cdk.pipeline.stream import NOT_SETTLED, settled
+from file_cdk.pipeline.tables.report import StreamResult
 
 
 @pytest.fixture(autouse=True)

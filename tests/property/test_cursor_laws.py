@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.core.cursor import Cursor, SkipReason, StateThrottle
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.forgotten import FORGOTTEN_FIELD
+from file_cdk.core.state.cursor import Cursor, SkipReason, StateThrottle
+from file_cdk.core.state.forgotten import FORGOTTEN_FIELD
 
 NOW = datetime(2024, 6, 30, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_cdk import SyncOptions, sync
-from file_cdk.pipeline import sync as pipeline_sync
+from file_cdk.pipeline.tables import sync as pipeline_sync
 
 VALUES = {"a": ["1", "22", ""], "b": ["1.5", "2"], "c": ["x", "1"], "d": ["2024-01-01", "none"], "e": ["true", "7"]}
 

@@ -26,10 +26,10 @@ from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import WriteLimits
 from file_cdk.pipeline import sources
-from file_cdk.pipeline import sync as pipeline_sync
-from file_cdk.pipeline.deletes import MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.report import StreamResult
+from file_cdk.pipeline.tables import sync as pipeline_sync
+from file_cdk.pipeline.tables.deletes import MaxDeletes
+from file_cdk.pipeline.tables.report import StreamResult
 
 ANOTHER_RUN = """
 import json, sys

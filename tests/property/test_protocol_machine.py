@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from file_cdk.core.cursor import StateThrottle
+from file_cdk.core.state.cursor import StateThrottle
 from file_cdk.pipeline import output
 from file_cdk.pipeline.history import History
 from file_cdk.pipeline.read import read_streams

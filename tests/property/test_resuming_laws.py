@@ -34,7 +34,7 @@ from file_cdk.formats.avro.format import AvroFormat
 from file_cdk.formats.csv import CsvFormat
 from file_cdk.formats.jsonl.format import JsonlFormat
 from file_cdk.formats.parquet.format import ParquetFormat
-from file_cdk.pipeline.resuming import BegunFiles
+from file_cdk.pipeline.tables.resuming import BegunFiles
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 AVRO_SCHEMA = {

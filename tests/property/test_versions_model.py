@@ -32,8 +32,8 @@ from file_cdk.core.errors import MalformedFileError, TooManyRejectsError
 from file_cdk.engine import ordering
 from file_cdk.engine.planning import plan_file
 from file_cdk.pipeline import run, sources
-from file_cdk.pipeline import sync as pipeline_sync
 from file_cdk.pipeline.read import read_streams
+from file_cdk.pipeline.tables import sync as pipeline_sync
 
 URIS = ("a.csv", "b.csv", "c.csv")
 

@@ -7,7 +7,7 @@ from duckdb_landing import DuckDBLanding
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
-from file_cdk.testing.destination_conformance import ResumableConformance
+from file_cdk.testing.resumable_conformance import ResumableConformance
 
 
 class TestDuckDB(ResumableConformance):

@@ -13,7 +13,8 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
-from file_cdk.testing.destination_conformance import DestinationConformance, ResumableConformance
+from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.testing.resumable_conformance import ResumableConformance
 
 NOT_IN_PLACE = "test_a_new_table_that_is_not_put_in_place_leaves_nothing"
 

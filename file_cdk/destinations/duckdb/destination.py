@@ -14,11 +14,11 @@ from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
-from file_cdk.destinations.duckdb import asking, runs
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import Layout
-from file_cdk.destinations.duckdb.ledger import Ledger, create_ledger, is_unused, shared_table
+from file_cdk.destinations.duckdb.ledger import asking, runs
+from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
@@ -49,7 +49,7 @@ def _limits(environment: Mapping[str, str]) -> WriteLimits:
 class DuckDBDestination:
     """Tables named after their streams, with the files' columns, then `_file_url`, `_file_modified_at`, `_file_row`.
 
-    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see ledger.py. For one process
+    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see ledger/. For one process
     and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 

@@ -8,6 +8,9 @@ METADATA_COLUMNS = {"_file_url": "VARCHAR", "_file_modified_at": "TIMESTAMP", "_
 RESERVED_PREFIX = "_file_cdk"
 """No stream may have such a name: tables so named are file_cdk's own."""
 
+BESIDE = f"{RESERVED_PREFIX}_refresh_"
+"""How the names of tables begin that a full refresh builds."""
+
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

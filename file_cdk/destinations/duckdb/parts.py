@@ -22,7 +22,7 @@ from file_cdk.core.ports import LoadedFile, Reject, Rejects
 from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.duckdb.insert import Piece
 from file_cdk.destinations.duckdb.layout import Layout, read_layout
-from file_cdk.destinations.duckdb.ledger import COLUMNS, PARTS, Ledger, create_table, version_columns
+from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, PARTS, Ledger, create_table, version_columns
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS
 from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, quoted
 from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts

@@ -15,12 +15,12 @@ from typing import Any
 import duckdb
 
 from file_cdk.core.ports import Known, RejectedRecord, TableName
-from file_cdk.core.run_folder import run_folder
-from file_cdk.destinations.duckdb.asking import check_tables, open_session, spelled
+from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import checked_layout
-from file_cdk.destinations.duckdb.ledger import (
+from file_cdk.destinations.duckdb.ledger.asking import check_tables, open_session, spelled
+from file_cdk.destinations.duckdb.ledger.entries import (
     FILES,
     LAYOUTS,
     PARTS,
@@ -29,11 +29,11 @@ from file_cdk.destinations.duckdb.ledger import (
     create_table,
     ledger_tables,
 )
+from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
+from file_cdk.destinations.duckdb.ledger.runs import RUNS
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb.rejects import REJECTS
-from file_cdk.destinations.duckdb.replacement import BESIDE
+from file_cdk.destinations.duckdb.names import BESIDE
 from file_cdk.destinations.duckdb.run_lock import RunLock
-from file_cdk.destinations.duckdb.runs import RUNS
 from file_cdk.destinations.duckdb.session import INPUT, Session
 
 _DOING = "reading the ledger"

@@ -7,14 +7,11 @@ tells the next run what a dead one left.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.destinations.duckdb.ledger import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
-from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, quoted
+from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
+from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
+from file_cdk.destinations.duckdb.names import BESIDE, quoted
 from file_cdk.destinations.duckdb.parts import forget_parts, kept_parts
-from file_cdk.destinations.duckdb.rejects import REJECTS
 from file_cdk.destinations.duckdb.session import Session
-
-BESIDE = f"{RESERVED_PREFIX}_refresh_"
-"""How the names of tables begin that are not yet in their place."""
 
 _OF_ROWS = (FILES, REJECTS, COLUMNS)
 """What the ledger knows of a table's rows and columns."""

@@ -17,9 +17,9 @@ from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb.insert import Piece, take_rows
 from file_cdk.destinations.duckdb.layout import Layout, checked_layout
-from file_cdk.destinations.duckdb.ledger import Ledger
+from file_cdk.destinations.duckdb.ledger.entries import Ledger
+from file_cdk.destinations.duckdb.ledger.rejects import size_bytes
 from file_cdk.destinations.duckdb.parts import Part, forget_parts, is_whole, kept_parts
-from file_cdk.destinations.duckdb.rejects import size_bytes
 from file_cdk.destinations.duckdb.session import as_stored
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
 

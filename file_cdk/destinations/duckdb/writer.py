@@ -18,7 +18,7 @@ from file_cdk.core.ports import LoadedFile, RefusedFile
 from file_cdk.destinations.duckdb.errors import refused, translating
 from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
 from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
-from file_cdk.destinations.duckdb.ledger import Ledger, urls
+from file_cdk.destinations.duckdb.ledger.entries import Ledger, urls
 from file_cdk.destinations.duckdb.memory import Tail
 from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb.session import INPUT

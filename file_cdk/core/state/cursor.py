@@ -14,8 +14,8 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import MODIFIED_COLUMN, RemoteFile
-from file_cdk.core.forgotten import BYTES_PER_FILE, FORGOTTEN_FIELD, Forgotten
 from file_cdk.core.instants import parse_instant
+from file_cdk.core.state.forgotten import BYTES_PER_FILE, FORGOTTEN_FIELD, Forgotten
 from file_cdk.core.uris import split_member
 
 CURSOR_FIELD = MODIFIED_COLUMN

@@ -22,9 +22,9 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened
+from file_cdk.destinations.duckdb.ledger.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
+from file_cdk.destinations.duckdb.ledger.runs import RUNS, RUNS_LAYOUT
 from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, literal, quoted
-from file_cdk.destinations.duckdb.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
-from file_cdk.destinations.duckdb.runs import RUNS, RUNS_LAYOUT
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
 
 FILES = "_file_cdk_files"

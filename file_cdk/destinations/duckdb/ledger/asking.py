@@ -13,7 +13,7 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write
-from file_cdk.destinations.duckdb.ledger import (
+from file_cdk.destinations.duckdb.ledger.entries import (
     FILES,
     IN_SCHEMA,
     LAYOUTS,
@@ -23,12 +23,11 @@ from file_cdk.destinations.duckdb.ledger import (
     layouts_found,
     urls,
 )
+from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
+from file_cdk.destinations.duckdb.ledger.runs import RUNS, latest
 from file_cdk.destinations.duckdb.memory import MemoryBudget
-from file_cdk.destinations.duckdb.names import folded, quoted
-from file_cdk.destinations.duckdb.rejects import REJECTS
-from file_cdk.destinations.duckdb.replacement import BESIDE
+from file_cdk.destinations.duckdb.names import BESIDE, folded, quoted
 from file_cdk.destinations.duckdb.run_lock import RunLock
-from file_cdk.destinations.duckdb.runs import RUNS, latest
 from file_cdk.destinations.duckdb.session import INPUT, Session, reader, texts
 
 _VISIBLE = f"NOT starts_with(stream, '{BESIDE}')"

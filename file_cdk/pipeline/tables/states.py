@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from file_cdk.core.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import LedgerEntry, LedgerKeeper
 from file_cdk.core.ports import LoadedFile
+from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT, Cursor
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import list_matching, reasons_to_skip, select
 from file_cdk.pipeline.recognition import Recognised

@@ -1,12 +1,10 @@
 """Sync files into a destination's tables, each version of a file exactly once."""
 
-import math
 import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING
 from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import (
     AccessError,
-    ConfigError,
     DeletesRefusedError,
     DialectRefutedError,
     FileCdkError,
@@ -32,80 +29,26 @@ from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
 from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
-from file_cdk.pipeline.columns import Sample, TableColumns, guess
-from file_cdk.pipeline.deletes import Gone, Listed, MaxDeletes, OnDelete, check_refresh, handle_gone
-from file_cdk.pipeline.dialects import Dialect, format_of_files
+from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.execution import TABLE_ENCODING, Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
-from file_cdk.pipeline.rejects import MaxRejects, too_many
-from file_cdk.pipeline.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
-from file_cdk.pipeline.resuming import BegunFiles
+from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
-from file_cdk.pipeline.run_log import recorded
 from file_cdk.pipeline.sources import streams_of
-from file_cdk.pipeline.stream import FolderKeys, Stream, check_settle, not_loaded
-from file_cdk.pipeline.waiting import open_in_turn
+from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
+from file_cdk.pipeline.tables.columns import Sample, TableColumns, guess
+from file_cdk.pipeline.tables.deletes import Gone, Listed, check_refresh, handle_gone
+from file_cdk.pipeline.tables.options import SyncOptions
+from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
+from file_cdk.pipeline.tables.resuming import BegunFiles
+from file_cdk.pipeline.tables.run_log import recorded
+from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_EARLIER_FAILURES = 10_000
 """Maximum failures that are looked at whether their files are gone; of more, later syncs forget the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """workers: processes; 0 none, None chosen by the size of the work. all_text: every column as text.
-
-    filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
-    max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
-    files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
-    their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
-    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
-    of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
-    modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
-    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
-    files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
-    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
-    is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
-    destination open, in seconds.
-    """
-
-    workers: int | None = None
-    all_text: bool = False
-    filetype: str | None = None
-    stream: str | None = None
-    max_rejects: MaxRejects = field(default_factory=MaxRejects)
-    retry_rejects: bool = False
-    dialect: Dialect = "auto"
-    connector: str | None = None
-    partitions: bool = True
-    since: datetime | None = None
-    until: datetime | None = None
-    on_delete: OnDelete = "keep"
-    max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
-    wait_s: float = 0
-    full_refresh: bool = False
-    settle_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
-            raise ConfigError("workers must be 0 or more, or None")
-        if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
-            raise ConfigError("since and until must be times with a zone")
-        if not 0 <= self.wait_s < math.inf:
-            raise ConfigError("wait_s must be a number of seconds, 0 or more")
-        check_settle(self.settle_s or 0)
-        if self.full_refresh and self.settle_s:
-            raise ConfigError(
-                "a full refresh leaves no file for the next sync: its rows would be missing until then",
-                remedy="Leave out --settle, or sync without --full-refresh",
-            )
-        if self.full_refresh and (self.since is not None or self.until is not None):
-            raise ConfigError(
-                "a full refresh of a part of the time would drop the rows of all other files",
-                remedy="Leave out --since and --until; or, to load that part alone, load it into a table of its own (--table)",
-            )
 
 
 def sync(

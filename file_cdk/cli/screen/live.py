@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from file_cdk.cli.display import Progress
-from file_cdk.cli.wording import printable
+from file_cdk.cli.screen.display import Progress
+from file_cdk.cli.screen.wording import printable
 
 _INTERVAL_S = 0.1
 

@@ -12,7 +12,7 @@ from file_cdk.core.exit_codes import known_error, of_error
 from file_cdk.core.ledger import RunCounts, RunLog
 from file_cdk.core.ports import Destination
 from file_cdk.core.uris import redacted
-from file_cdk.pipeline.report import StreamReport, StreamResult, SyncResult
+from file_cdk.pipeline.tables.report import StreamReport, StreamResult, SyncResult
 
 
 @contextmanager

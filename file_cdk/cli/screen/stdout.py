@@ -61,7 +61,7 @@ def _put(stdout: TextIO, text: str) -> None:
         raise _NobodyReadsError from exc
     except OSError as exc:
         discard(stdout)
-        from file_cdk.core.system_limits import reason_and_remedy  # and with it pathlib, which `--help` does without
+        from file_cdk.core.system.limits import reason_and_remedy  # and with it pathlib, which `--help` does without
 
         reason, remedy = reason_and_remedy(exc)
         raise DestinationError(f"cannot write to stdout: {reason}", remedy=remedy) from exc

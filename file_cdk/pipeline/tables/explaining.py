@@ -10,8 +10,8 @@ from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import LedgerEntry, LedgerKeeper
 from file_cdk.destinations.registry import destination_for
-from file_cdk.pipeline.deletes import Listed, MaxDeletes, OnDelete, Uris, check_deletes
 from file_cdk.pipeline.inspection import Inspection, InspectionOptions, inspections_of
+from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete, Uris, check_deletes
 
 
 class Decision(StrEnum):

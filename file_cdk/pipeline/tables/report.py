@@ -11,8 +11,8 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.core.progress import LoadProgress
 from file_cdk.engine.ordering import FileTally
-from file_cdk.pipeline.deletes import Gone
 from file_cdk.pipeline.rejects import rejected_facts
+from file_cdk.pipeline.tables.deletes import Gone
 
 _log = logging.getLogger(__name__)
 

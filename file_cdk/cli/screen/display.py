@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from file_cdk.cli.stdout import discard
-from file_cdk.cli.wording import printable
+from file_cdk.cli.screen.stdout import discard
+from file_cdk.cli.screen.wording import printable
 
 PLAIN_INTERVAL_S = 5.0
 """Time between two lines of progress in a log."""

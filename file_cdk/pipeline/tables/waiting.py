@@ -5,7 +5,7 @@ import time
 
 from file_cdk.core.errors import DestinationInUseError
 from file_cdk.core.ports import Destination
-from file_cdk.pipeline.report import SyncObserver
+from file_cdk.pipeline.tables.report import SyncObserver
 
 _FIRST_S, _LONGEST_S = 0.05, 1.0
 

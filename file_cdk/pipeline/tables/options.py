@@ -1,0 +1,66 @@
+"""How a sync is to be done."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.pipeline.dialects import Dialect
+from file_cdk.pipeline.rejects import MaxRejects
+from file_cdk.pipeline.stream import check_settle
+from file_cdk.pipeline.tables.deletes import MaxDeletes, OnDelete
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """workers: processes; 0 none, None chosen by the size of the work. all_text: every column as text.
+
+    filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
+    max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
+    files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
+    their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
+    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
+    of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
+    modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
+    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
+    files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
+    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
+    is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
+    destination open, in seconds.
+    """
+
+    workers: int | None = None
+    all_text: bool = False
+    filetype: str | None = None
+    stream: str | None = None
+    max_rejects: MaxRejects = field(default_factory=MaxRejects)
+    retry_rejects: bool = False
+    dialect: Dialect = "auto"
+    connector: str | None = None
+    partitions: bool = True
+    since: datetime | None = None
+    until: datetime | None = None
+    on_delete: OnDelete = "keep"
+    max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
+    wait_s: float = 0
+    full_refresh: bool = False
+    settle_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
+            raise ConfigError("workers must be 0 or more, or None")
+        if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
+            raise ConfigError("since and until must be times with a zone")
+        if not 0 <= self.wait_s < math.inf:
+            raise ConfigError("wait_s must be a number of seconds, 0 or more")
+        check_settle(self.settle_s or 0)
+        if self.full_refresh and self.settle_s:
+            raise ConfigError(
+                "a full refresh leaves no file for the next sync: its rows would be missing until then",
+                remedy="Leave out --settle, or sync without --full-refresh",
+            )
+        if self.full_refresh and (self.since is not None or self.until is not None):
+            raise ConfigError(
+                "a full refresh of a part of the time would drop the rows of all other files",
+                remedy="Leave out --since and --until; or, to load that part alone, load it into a table of its own (--table)",
+            )

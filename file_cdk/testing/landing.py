@@ -1,0 +1,94 @@
+"""Where the conformance suites let destinations write, and how they write there."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import Destination, FileLoad, LoadedFile, StreamTable, TableName
+
+STREAM = "goods"
+T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+_EXIT_TIMEOUT_S = 60
+
+
+class Landing(Protocol):
+    """One place to write to. It goes to another process, so it must pickle: it holds a path or an address alone."""
+
+    def destination(self) -> Destination:
+        """A new one for the same place, not opened."""
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        """The stream's rows in the order they were loaded, data columns alone; none where there is no table. Python values
+        as pyarrow's `to_pylist` gives them. Called while no destination is open."""
+
+
+def version(uri: str, number: int = 0) -> RemoteFile:
+    """The file's version of that number."""
+    return RemoteFile(uri, 10, T0 + timedelta(hours=number), f"e{number}")
+
+
+@contextmanager
+def open_table(landing: Landing, origin: str | None = None) -> Iterator[tuple[Destination, StreamTable]]:
+    destination = landing.destination()
+    destination.open()
+    try:
+        yield destination, destination.table(TableName(STREAM, origin))
+    finally:
+        destination.close()
+
+
+def write(
+    destination: Destination, table: StreamTable, file: RemoteFile, *splits: Sequence[dict[str, Any]]
+) -> FileLoad:
+    """Widens the table as a sync does, and writes one block per split."""
+    batches = [pa.RecordBatch.from_pylist(list(rows)) for rows in splits]
+    for batch in batches:
+        table.widen(batch.schema)
+    load = table.begin(file)
+    rows_before = 0
+    for rows in splits:
+        write_into(load, destination, table, file, rows_before, rows)
+        rows_before += len(rows)
+    return load
+
+
+def write_into(
+    load: FileLoad,
+    destination: Destination,
+    table: StreamTable,
+    file: RemoteFile,
+    rows_before: int,
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    batch = pa.RecordBatch.from_pylist(list(rows))
+    types = [table.schema.field(name).type for name in batch.schema.names]
+    columns = [converted(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
+    decoded = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    load.write(destination.encoder.encode(decoded, file, 1, 0), rows_before)
+
+
+def load_whole(
+    destination: Destination, table: StreamTable, file: RemoteFile, *splits: Sequence[dict[str, Any]]
+) -> None:
+    write(destination, table, file, *splits).commit(LoadedFile(sum(map(len, splits))))
+
+
+def converted(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Text of a kind where the destination wants text: pyarrow casts not everything to it."""
+    if not pa.types.is_string(kind) or pa.types.is_string(column.type):
+        return column.cast(kind)
+    return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
+
+
+def run_and_die(target: Callable[..., None], *arguments: object) -> None:
+    """In a process of its own."""
+    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+    process.start()
+    process.join(_EXIT_TIMEOUT_S)
+    assert process.exitcode == -signal.SIGKILL, "the process that loads did not come to the place where it is killed"
