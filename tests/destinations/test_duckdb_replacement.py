@@ -23,7 +23,7 @@ T0 = datetime(2024, 1, 1, tzinfo=UTC)
 STREAMING = WriteLimits(rows=2)
 """Rows are written while they come."""
 
-LEDGER = ("_file_cdk_files", "_file_cdk_rejects", "_file_cdk_columns", "_file_cdk_streams")
+LEDGER = ("_file_cdk_files", "_file_cdk_rejects", "_file_cdk_columns", "_file_cdk_streams", "_file_cdk_parts")
 
 
 @contextmanager

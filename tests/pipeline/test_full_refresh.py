@@ -42,7 +42,10 @@ def query(sql: str) -> list[tuple[Any, ...]]:
 
 
 def contents() -> dict[str, list[tuple[Any, ...]]]:
-    tables = [name for (name,) in query("SELECT table_name FROM duckdb_tables() ORDER BY 1")]
+    """All of the database but its record of runs."""
+    tables = [
+        name for (name,) in query("SELECT table_name FROM duckdb_tables() ORDER BY 1") if name != "_file_cdk_runs"
+    ]
     return {name: query(f'SELECT * FROM "{name}" ORDER BY rowid') for name in tables}
 
 

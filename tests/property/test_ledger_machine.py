@@ -2,6 +2,7 @@
 a model of a few lines has them, and one that crashes anywhere leaves each file as it was or as it is to be."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -224,8 +225,8 @@ class LedgerMachine(FilesMachine):
         self.run(settings, Moments(at, start), only_while_open=True)
         self.entries = after
         for kind, message in answers:
-            assert kind == "DestinationError"
-            assert "is in use by another process" in message
+            assert kind == "DestinationInUseError"
+            assert f"is in use by another run: process {os.getpid()}" in message
 
     @invariant()
     def check(self) -> None:

@@ -189,5 +189,5 @@ def test_stdout_that_is_full(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert "No space left" in done.stderr
+    assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr

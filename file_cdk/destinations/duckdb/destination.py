@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -205,10 +205,14 @@ class DuckDBDestination:
         self._writing = None
         if session is None:
             return
-        try:
+        with ExitStack() as left:
+            left.callback(self._release)
+            left.callback(
+                session.close
+            )  # whatever ends the rest early: as long as one connection is open, the file stays locked
+            for table in tables:
+                left.callback(table.let_go)
             self._close(session, tables)
-        finally:
-            self._release()
 
     def _close(self, session: Session, tables: Iterable[DuckDBTable]) -> None:
         first: DestinationError | None = None

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.scenario
 
 FILES, ROWS = 6, 20_000
 NAMES = [f"{number}.csv" for number in range(FILES)]
-LEDGER = {"_file_cdk_files", "_file_cdk_rejects", "_file_cdk_columns", "_file_cdk_streams"}
+LEDGER = ("_file_cdk_files", "_file_cdk_rejects", "_file_cdk_columns", "_file_cdk_streams", "_file_cdk_parts")
 BESIDE = "_file_cdk_refresh_orders"
 
 
@@ -64,7 +64,7 @@ def has_exactly(database: Path, column: str, value: str) -> bool:
 def has_nothing_beside(database: Path) -> bool:
     tables = {name for (name,) in query(database, "SELECT table_name FROM duckdb_tables()")}
     streams = " UNION ".join(f"SELECT stream FROM {name}" for name in sorted(LEDGER))
-    return tables == {"orders", *LEDGER} and query(database, streams) == [("orders",)]
+    return tables == {"orders", "_file_cdk_runs", *LEDGER} and query(database, streams) == [("orders",)]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_killed_at_twenty_random_moments(old: Path, tmp_path: Path) -> None:
     folder = old.with_name("orders")
+    finish(start(folder, Path(shutil.copy(old, tmp_path / "first.duckdb")), "--full-refresh"))  # reads all from disk
     whole = Path(shutil.copy(old, tmp_path / "whole.duckdb"))
     started = time.monotonic()
     finish(start(folder, whole, "--full-refresh"))
