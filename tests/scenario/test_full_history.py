@@ -44,7 +44,10 @@ def test_every_version_is_read_once_over_five_syncs(tmp_path: Path) -> None:
         newest = NOW - timedelta(hours=SYNCS - sync)
         expected = [
             # Four of them at each second, and the late ones from a second to years before.
-            *(put(tmp_path, versions, f"new-{sync}-{n:05}.csv", newest - timedelta(seconds=n // 4)) for n in range(new)),
+            *(
+                put(tmp_path, versions, f"new-{sync}-{n:05}.csv", newest - timedelta(seconds=n // 4))
+                for n in range(new)
+            ),
             *(put(tmp_path, versions, f"late-{sync}-{n:05}.csv", newest - timedelta(days=n**2)) for n in range(LATE)),
         ]
         if sync:
