@@ -150,6 +150,7 @@ def test_each_goes_on_where_the_other_one_was() -> None:
     expected |= files.change([uri for uri, _ in sorted(first, key=_age)[:50]], NEWEST + DAY / 2)
     unknown = files.put("older", every(MINUTE, 50, NEWEST - 20 * DAY))
     not_after = {version for version in expected if _age(version) < _age(oldest_of_peer)}
+    assert files.peer_would_read() == expected - not_after
     assert files.we_sync() == expected - not_after
     assert {uri for uri, _ in not_after} == {"at-the-oldest-00000", "at-the-oldest-00001"}
     assert FORGOTTEN_FIELD in json.loads(files.state)
