@@ -253,7 +253,10 @@ def test_a_long_listing_counts_on_a_terminal_and_is_interrupted_quietly(
         while b"listing: " not in seen or b" files, " not in seen:
             seen += os.read(screen, 4096)
         process.send_signal(signum)
-        assert process.wait(timeout=10) == code
+        try:
+            assert process.wait(timeout=10) == code
+        finally:
+            process.kill()  # else one that goes on would be waited for, while nobody reads what it writes
         while True:
             try:
                 chunk = os.read(screen, 4096)
