@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_deletes, add_period, add_source
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, instant, size, table_lines
+from file_cdk.cli.screen.wording import escaped, instant, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:  # `--help` needs none of them
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             since=arguments.since,
             until=arguments.until,
         )
-        limit = MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes)
+        limit = MaxDeletes.parse(arguments.max_deletes)
         explanations = explanations_of(arguments.source, options, arguments.on_delete, limit)
         files = (file for explanation in explanations for file in explanation.files())
         written = write_lines(map(_json_line, files) if arguments.json else _table_lines(explanations, files))
@@ -97,7 +96,7 @@ def _summary(explanations: "Sequence[Explanation]") -> Iterator[str]:
 def _cells(each: "ExplainedFile") -> tuple[str, ...]:
     file = each.file
     return (
-        "" if file is None else file.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+        "" if file is None else second(file.modified_at),
         "" if file is None else size(file.size_bytes),
         each.decision,
         each.why,

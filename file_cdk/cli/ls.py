@@ -6,7 +6,6 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_period, add_source, number
@@ -14,7 +13,7 @@ from file_cdk.cli.ending import Interruption
 from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, size, table_lines
+from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 
@@ -181,7 +180,7 @@ class _Listing:
 
 def _cells(file: "InspectedFile") -> tuple[str, ...]:
     return (
-        file.file.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+        second(file.file.modified_at),
         size(file.file.size_bytes),
         file.format or "",
         "read" if file.reason is None else f"skipped: {file.reason}",

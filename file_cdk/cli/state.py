@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, instant, plural, size, table_lines
+from file_cdk.cli.screen.wording import escaped, json_instant, plural, second, size, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry
@@ -95,7 +94,7 @@ def _show(arguments: argparse.Namespace) -> None:
     stream = arguments.table and streams[0].stream
     entries = _first(ledger.entries(stream, arguments.file, failed=arguments.failed), arguments.limit)
     if arguments.json:
-        write_lines(json.dumps(asdict(entry), default=_plain) for entry in entries)
+        write_lines(json.dumps(asdict(entry), default=json_instant) for entry in entries)
     else:
         lines = table_lines(_HEADINGS, map(_cells, entries), right=_NUMBERS)
         write_lines(_or("no entries", lines))
@@ -118,19 +117,14 @@ def _cells(entry: LedgerEntry) -> tuple[str, ...]:
     return (
         escaped(entry.stream),
         escaped(entry.url),
-        entry.modified_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+        second(entry.modified_at),
         "" if entry.size_bytes is None else size(entry.size_bytes),
         "" if entry.rows is None else f"{entry.rows:,}",
         "" if entry.rejected is None else f"{entry.rejected:,}",
         "to be loaded again" if again else entry.status,
-        entry.loaded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
+        second(entry.loaded_at),
         entry.run,
     )
-
-
-def _plain(value: Any) -> str:
-    assert isinstance(value, datetime)
-    return instant(value)
 
 
 def _export(arguments: argparse.Namespace) -> None:

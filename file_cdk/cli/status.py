@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import age, duration, escaped, instant, plural, table_lines
+from file_cdk.cli.screen.wording import age, duration, escaped, json_instant, plural, second, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
@@ -183,15 +182,10 @@ def _document(
             "failed": [asdict(each) for each in failed],
             "mismatches": None if wrong is None else [asdict(each) for each in wrong],
         },
-        default=_plain,
+        default=json_instant,
         indent=2,
     )
 
 
-def _plain(value: Any) -> str:
-    assert isinstance(value, datetime)
-    return instant(value)
-
-
 def _second(at: datetime | None) -> str:
-    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return "" if at is None else second(at)

@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 settle_s=arguments.settle,
                 on_delete=arguments.on_delete,
                 wait_s=arguments.wait,
-                max_deletes=MaxDeletes() if arguments.max_deletes is None else MaxDeletes.parse(arguments.max_deletes),
+                max_deletes=MaxDeletes.parse(arguments.max_deletes),
                 full_refresh=arguments.full_refresh,
             )
             result = sync(arguments.source, arguments.to, options, observer)

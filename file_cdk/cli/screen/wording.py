@@ -56,6 +56,18 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def second(at: datetime) -> str:
+    """`2024-01-31 12:00:00Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def json_instant(value: object) -> str:
+    """For `json.dumps`, of values that hold times besides what JSON has."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is no value of JSON")
+    return instant(value)
+
+
 def reasons(counts: Mapping[str, int]) -> str:
     """`3 already loaded, 1 empty`; the empty text for none."""
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)

@@ -25,8 +25,10 @@ class MaxDeletes:
     least: int = 10
 
     @classmethod
-    def parse(cls, text: str) -> "MaxDeletes":
-        """From `10` or `0.5%`. Raises ConfigError."""
+    def parse(cls, text: str | None) -> "MaxDeletes":
+        """From `10` or `0.5%`; None is the default. Raises ConfigError."""
+        if text is None:
+            return cls()
         limit = parsed_limit(text)
         if limit is None:
             raise ConfigError("the limit of removed files must be a number such as 10, or a percentage such as 20%")
@@ -125,10 +127,7 @@ class Gone:
 
 def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDelete, limit: MaxDeletes) -> Gone:
     """Raises what `check_deletes` does; then none is removed."""
-    loaded = gone = 0
-    for part in table.loaded():
-        loaded += len(part)
-        gone += sum(1 for _ in listed.gone(part, matcher))
+    loaded, gone = _counted(table, listed, matcher)
     if then == "keep" or not gone:
         return Gone(gone)
     check_deletes(listed, gone, loaded, limit)
@@ -136,6 +135,15 @@ def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDe
         if uris := list(listed.gone(part, matcher)):
             table.remove(uris)
     return Gone(gone, gone)
+
+
+def _counted(table: StreamTable, listed: Listed, matcher: Matcher) -> tuple[int, int]:
+    """How many files are loaded, and how many of them are gone."""
+    loaded = gone = 0
+    for part in table.loaded():
+        loaded += len(part)
+        gone += sum(1 for _ in listed.gone(part, matcher))
+    return loaded, gone
 
 
 def check_deletes(listed: Listed, gone: int, loaded: int, limit: MaxDeletes) -> None:
@@ -161,10 +169,7 @@ def check_refresh(table: StreamTable, selected: Listed, matcher: Matcher, limit:
 
     selected: the files that it would load.
     """
-    loaded = lost = 0
-    for part in table.loaded():
-        loaded += len(part)
-        lost += sum(1 for _ in selected.gone(part, matcher))
+    loaded, lost = _counted(table, selected, matcher)
     if not selected:
         if loaded:
             raise DeletesRefusedError(
