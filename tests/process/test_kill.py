@@ -16,12 +16,12 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
+from commands import MARK, processes_of
 
 pytestmark = pytest.mark.process
 
 FILES, ROWS = 8, 30_000
 BIN = Path(sys.executable).parent
-MARK = "FILE_CDK_TEST_RUN"
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +46,6 @@ def environment() -> Iterator[dict[str, str]]:
     while (left := processes_of(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left, f"left behind: {left}"
-
-
-def processes_of(mark: str) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline()))
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
 
 
 def sync(folder: Path, database: Path, environment: dict[str, str]) -> subprocess.Popen[str]:

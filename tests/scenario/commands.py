@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+MARK = "FILE_CDK_TEST_RUN"
+"""Of the environment of processes that `processes_of` is to find."""
 
 
 def run(
@@ -66,3 +70,14 @@ def configured(catalog: dict[str, Any], sync_mode: str = "full_refresh") -> dict
             for stream in catalog["streams"]
         ]
     }
+
+
+def processes_of(mark: str) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from commands import BIN, query, write_json
+from commands import BIN, MARK, processes_of, query, write_json
 from source_local.source import connector
 
 from file_cdk import SyncOptions
@@ -37,7 +36,6 @@ pytestmark = pytest.mark.scenario
 
 FILES, ROWS = 4, 4_000
 MOMENTS = 20
-MARK = "FILE_CDK_TEST_RUN"
 FACES = ("sync", "read")
 EVERY_ROW = [(str(number), str(row)) for number in range(FILES) for row in range(ROWS)]
 
@@ -165,17 +163,6 @@ def wait_until_it_listens(process: "subprocess.Popen[bytes]") -> None:
         if name != "bash" and int(caught, 16) & wanted:
             return
         time.sleep(0.002)
-
-
-def processes_of(mark: str) -> list[str]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline()))
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
 
 
 def acknowledged(out: bytes) -> tuple[list[tuple[str, str]], str | None]:
