@@ -92,7 +92,9 @@ def _show(arguments: argparse.Namespace) -> None:
     ledger = ledger_keeper(arguments.database)
     streams = ledger.streams(arguments.table)  # refuses what does not exist
     stream = arguments.table and streams[0].stream
-    entries = _first(ledger.entries(stream, arguments.file, failed=arguments.failed), arguments.limit)
+    entries = _first(
+        ledger.entries(stream, arguments.file and [arguments.file], failed=arguments.failed), arguments.limit
+    )
     if arguments.json:
         write_lines(json.dumps(asdict(entry), default=json_instant) for entry in entries)
     else:
@@ -171,7 +173,7 @@ def _reset(arguments: argparse.Namespace) -> None:
         raise ConfigError("the database has several tables", remedy=f"Say which with --table: {known}")
     for stream in streams:
         for url in arguments.file:
-            if next(ledger.entries(stream.stream, url), None) is None:
+            if next(ledger.entries(stream.stream, [url]), None) is None:
                 raise ConfigError(
                     f"the ledger of table {stream.stream!r} has no file {url!r}", remedy="See: file-cdk state show"
                 )

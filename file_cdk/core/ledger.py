@@ -107,9 +107,13 @@ class LedgerKeeper(Protocol):
         """The last ones, the latest first."""
 
     def entries(
-        self, stream: str | None = None, url: str | None = None, *, failed: bool = False
+        self, stream: str | None = None, urls: Sequence[str] | None = None, *, failed: bool = False
     ) -> Iterator[LedgerEntry]:
-        """By stream and url; failed: only of versions that failed. None of what does not exist. Memory is bounded."""
+        """By stream and url; urls: only of these files; failed: only of versions that failed. None of what does not exist.
+        Memory is bounded."""
+
+    def loaded(self, stream: str) -> Iterator[Sequence[str]]:
+        """The urls of files of which a version is loaded, in parts, in no particular order."""
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
         """By stream and url. repair: their files are to be loaded again by the next sync, which replaces what is there of them;

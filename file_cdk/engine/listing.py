@@ -2,7 +2,7 @@
 
 import contextlib
 import heapq
-import pickle
+import marshal
 import queue
 import tempfile
 import threading
@@ -17,16 +17,23 @@ from typing import IO, Any
 
 from file_cdk.core.errors import AccessError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.instants import of_microseconds
 from file_cdk.core.ports import Matcher, StreamReader
 
 CHUNK_FILES = 20_000
-"""Files held as Python objects at a time while listing (some 10 MB); sorted runs beyond that wait in temporary files."""
+"""Files that the rules are asked of at a time."""
+
+RUN_FILES = 100_000
+"""Maximum number of files held as Python objects while listing (some 30 MB); sorted runs beyond that wait in temporary files."""
 
 MAX_RUNS = 128
 """Temporary files open at a time."""
 
 MAX_LISTINGS = 8
 """Prefixes listed at a time."""
+
+_WRITTEN_TOGETHER = 1000
+"""Files written to a run, and read from it, at a time."""
 
 _LISTED_TOGETHER = 1000
 """Files handed from the thread that lists to the one that reads, at a time."""
@@ -163,6 +170,8 @@ class Selection:
 
     def __iter__(self) -> Iterator[RemoteFile]:
         """May be iterated again after it was exhausted, not twice at once."""
+        if not self._runs:
+            return iter(self._last)
         return heapq.merge(self._last, *map(_read_run, self._runs), key=self.key)
 
     def latest(self, count: int) -> list[RemoteFile]:
@@ -178,36 +187,45 @@ class Selection:
         self._last.extend(files)
 
     def _spill(self) -> None:
-        run = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
-        self._open.enter_context(run)
-        for file in sorted(self._last, key=self.key):
-            pickle.dump(file, run, protocol=pickle.HIGHEST_PROTOCOL)
-        self._runs.append(run)
+        self._runs.append(self._written(sorted(self._last, key=self.key)))
         self._last = []
         if len(self._runs) == MAX_RUNS:
             self._merge_runs()
 
     def _merge_runs(self) -> None:
         """All runs so far become one, so that open files stay few."""
-        merged = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
-        for file in heapq.merge(*map(_read_run, self._runs), key=self.key):
-            pickle.dump(file, merged, protocol=pickle.HIGHEST_PROTOCOL)
-        self._open.close()
-        self._open.enter_context(merged)
-        self._runs = [merged]
+        merged, opened = self._runs, self._open
+        self._open = ExitStack()
+        with opened:
+            self._runs = [self._written(heapq.merge(*map(_read_run, merged), key=self.key))]
+
+    def _written(self, files: Iterable[RemoteFile]) -> IO[bytes]:
+        run = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
+        self._open.enter_context(run)
+        remaining = iter(files)
+        # marshal is of this process's Python alone, as the file is; pickling takes ten times as long.
+        while part := [
+            (file.uri, file.size_bytes, file.modified_us, file.etag, file.fault)
+            for file in islice(remaining, _WRITTEN_TOGETHER)
+        ]:
+            marshal.dump(part, run)
+        return run
 
 
 def _read_run(run: IO[bytes]) -> Iterator[RemoteFile]:
     run.seek(0)
-    while True:
-        try:
-            yield pickle.load(run)
-        except EOFError:
-            return
+    with contextlib.suppress(EOFError):
+        while True:
+            for uri, size_bytes, modified_us, etag, fault in marshal.load(run):  # noqa: S302 - what `_written` wrote
+                yield RemoteFile(uri, size_bytes, of_microseconds(modified_us), etag, fault)
 
 
 def select(
-    files: Iterable[RemoteFile], rules: Sequence[Decide], chunk_files: int = CHUNK_FILES, key: SortKey = BY_TIME
+    files: Iterable[RemoteFile],
+    rules: Sequence[Decide],
+    chunk_files: int = CHUNK_FILES,
+    run_files: int = RUN_FILES,
+    key: SortKey = BY_TIME,
 ) -> Selection:
     """Applies the rules in turn to chunks of the listing; the first rule with a reason skips the file."""
     selection = Selection(key)
@@ -217,8 +235,8 @@ def select(
             reasons = rule(chunk)
             selection.skipped.update(reason for reason in reasons if reason is not None)
             chunk = [file for file, reason in zip(chunk, reasons, strict=True) if reason is None]
-        selection._add(chunk)
-        if len(selection._last) >= chunk_files:
+        if selection._last and len(selection._last) + len(chunk) > run_files:
             selection._spill()
+        selection._add(chunk)
     selection._last.sort(key=key)
     return selection

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -90,11 +90,19 @@ def module_of(filetype: str) -> str | None:
 def kind_of(uri: str) -> str | None:
     """What a file's ending says that it is, as `--format` takes it: in any case, one of compression before it passed over.
     None when no installed format claims the ending."""
-    name = without_compression(uri).rpartition("/")[2].lower()
-    for kind, row in BUILT_IN.items():
-        if name.endswith(row.extensions):
-            return kind
-    return next((filetype for filetype, extensions in _extensions().items() if name.endswith(extensions)), None)
+    name = uri.rpartition("/")[2]
+    kind = _built_in_kind(name[name.find(".") :])
+    if kind is None and (others := _extensions()):
+        name = without_compression(name).lower()
+        return next((filetype for filetype, extensions in others.items() if name.endswith(extensions)), None)
+    return kind
+
+
+@lru_cache(maxsize=1024)
+def _built_in_kind(ending: str) -> str | None:
+    """ending: of a name, from its first dot on; many files have the same few."""
+    ending = without_compression(ending).lower()
+    return next((kind for kind, row in BUILT_IN.items() if ending.endswith(row.extensions)), None)
 
 
 def default_config(named: str) -> "FormatConfig | None":

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,16 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable, Known, Matcher, StreamReader
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.listing import BY_TIME, BY_URI, Decide, Selection, list_matching, reasons_to_skip, select
+from file_cdk.engine.listing import (
+    BY_TIME,
+    BY_URI,
+    CHUNK_FILES,
+    Decide,
+    Selection,
+    list_matching,
+    reasons_to_skip,
+    select,
+)
 from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.sources import streams_of
@@ -22,7 +31,8 @@ from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, check_settle, n
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
 
-_DECIDED_AT_ONCE = 1000
+_UNSORTED_AT_ONCE = 1000
+"""Files of a listing that is not sorted, to be told of soon; each asks the ledger once more, which takes as long as it is."""
 
 Seen = Callable[[RemoteFile], None]
 """Told of each file as it is listed, before it is known what comes of it."""
@@ -69,9 +79,13 @@ class InspectedFile:
     reason: str | None
 
 
+Decided = tuple[RemoteFile, str | None]
+"""A file, and why it would be skipped; None when it would be read."""
+
+
 @dataclass(slots=True)
 class Inspection:
-    """One stream's files. The counts are of the files that were yielded, and complete when all were."""
+    """One stream's files. The counts are of the chunks that were yielded, and complete when all were."""
 
     stream: Stream
     options: InspectionOptions
@@ -82,19 +96,28 @@ class Inspection:
     recognised: Recognised = field(default_factory=Recognised)
 
     def files(self, seen: Seen) -> Generator[InspectedFile, None, None]:
-        """In the order that was asked for; memory stays bounded. Close it to drop what it holds before its end.
+        """As `decided`, each with its format."""
+        with closing(self.decided(seen)) as chunks:
+            for chunk in chunks:
+                for file, reason in chunk:
+                    kind = None if file.fault else self._format(file.uri)
+                    yield InspectedFile(self.stream.name, file, kind, reason)
+
+    def decided(self, seen: Seen | None = None) -> Generator[list[Decided], None, None]:
+        """In the order that was asked for, chunk by chunk; memory stays bounded. Close it to drop what it holds before its end.
 
         Raises AccessError, TransientError, DestinationError and ConfigError, as a sync does.
         """
         with ExitStack() as opened:
             rules = self._rules(opened.enter_context(self._known()))
-            found: Iterator[RemoteFile] = self._found(seen)
+            found = self._found(seen)
+            at_once = _UNSORTED_AT_ONCE
             if self.options.order is not Order.NONE:
-                found = iter(self._sorted(found, opened))
-            while chunk := list(islice(found, _DECIDED_AT_ONCE)):
-                for file in self._decided(chunk, rules):
-                    self._count(file)
-                    yield file
+                found, at_once = iter(self._sorted(found, opened)), CHUNK_FILES
+            while files := list(islice(found, at_once)):
+                chunk = list(zip(files, reasons_to_skip(files, rules), strict=True))
+                self._count(chunk)
+                yield chunk
 
     def warnings(self) -> Iterator[str]:
         """What a person should know who is surprised."""
@@ -114,14 +137,13 @@ class Inspection:
             return nullcontext()
         return self.destination.known(self.stream.table)
 
-    def _found(self, seen: Seen) -> Iterator[RemoteFile]:
+    def _found(self, seen: Seen | None) -> Iterator[RemoteFile]:
         reader, matcher = self.stream.reader, cast(Matcher, self.stream.matcher)
         if self.options.everything:
             matcher = everything = Everything(self.stream.matcher)
             reader = _with_all_members(reader, everything)
-        for file in list_matching(reader, matcher):
-            seen(file)
-            yield file
+        files = list_matching(reader, matcher)
+        return files if seen is None else _telling(files, seen)
 
     def _sorted(self, files: Iterator[RemoteFile], opened: ExitStack) -> Selection:
         selection = select(files, [], key=BY_URI if self.options.order is Order.URI else BY_TIME)
@@ -132,20 +154,20 @@ class Inspection:
         loaded = None if known is None else not_loaded(known)
         return self.stream.rules(loaded, recognised=self.recognised, lists_all=self.options.everything)
 
-    def _decided(self, files: Sequence[RemoteFile], rules: Sequence[Decide]) -> Iterator[InspectedFile]:
-        for file, reason in zip(files, reasons_to_skip(files, rules), strict=True):
-            kind = None if file.fault else self._format(file.uri)
-            yield InspectedFile(self.stream.name, file, kind, reason)
-
     def _format(self, uri: str) -> str | None:
         return kind_of(uri) if self.stream.format is None else self.stream.format.filetype
 
-    def _count(self, file: InspectedFile) -> None:
-        if file.reason is not None:
-            self.skipped[file.reason] += 1
-        else:
-            self.files_read += 1
-            self.size_bytes += file.file.size_bytes
+    def _count(self, chunk: Sequence[Decided]) -> None:
+        read = [file.size_bytes for file, reason in chunk if reason is None]
+        self.files_read += len(read)
+        self.size_bytes += sum(read)
+        self.skipped.update(reason for _, reason in chunk if reason is not None)
+
+
+def _telling(files: Iterator[RemoteFile], seen: Seen) -> Iterator[RemoteFile]:
+    for file in files:
+        seen(file)
+        yield file
 
 
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:

@@ -144,31 +144,34 @@ class LocalReader:
             raise _listing_error(exc, folder.path) from exc
         with entries:
             for entry in _each(entries, folder.path):
-                if escape_name(entry.name).startswith(start):
-                    found = self._inspect(folder, entry)
+                name = escape_name(entry.name)
+                if name.startswith(start):
+                    found = self._inspect(folder, entry, name)
                     if found is not None:
                         yield found
 
-    def _inspect(self, folder: "_Folder", entry: os.DirEntry[str]) -> "RemoteFile | _Folder | None":
+    def _inspect(self, folder: "_Folder", entry: os.DirEntry[str], name: str) -> "RemoteFile | _Folder | None":
+        """name: the entry's, as its uri has it."""
         is_link = entry.is_symlink()
         try:
             status = self._status(entry.path, folder, is_link=is_link)
         except _UnusableLinkError as exc:
-            return _unusable(folder.uri + escape_name(entry.name), str(exc))
+            return _unusable(folder.uri + name, str(exc))
         except OSError as exc:
             # Of what is no link, a refusal is of the folder and of all that is in it.
             if exc.errno in _PASSING or (exc.errno in _FORBIDDEN and not is_link):
                 raise _listing_error(exc, entry.path) from exc
             fault = _TOO_LONG if exc.errno == errno.ENAMETOOLONG else f"cannot be looked at: {exc.strerror}"
             end = "/" if entry.is_dir(follow_symlinks=False) else ""
-            return _unusable(folder.uri + escape_name(entry.name) + end, fault)
+            return _unusable(folder.uri + name + end, fault)
         if status is None:
             return None
-        _refuse_same_uri(folder, entry.name)
+        if name != entry.name:
+            _refuse_same_uri(folder, entry.name)
         if stat.S_ISDIR(status.st_mode):
             return folder.child(entry.name, status)
         if stat.S_ISREG(status.st_mode):
-            return _remote_file(folder.uri + escape_name(entry.name), status)
+            return _remote_file(folder.uri + name, status)
         return None
 
     def _status(self, path: str, folder: "_Folder", *, is_link: bool) -> os.stat_result | None:

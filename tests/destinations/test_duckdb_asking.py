@@ -89,7 +89,10 @@ def test_entries_come_in_order_and_by_choice(database: DuckDBDestination) -> Non
     ]
     [failed] = database.entries("orders", failed=True)
     assert (failed.url, failed.error, failed.modified_at) == ("b", "file 'b': no", T0 + timedelta(hours=5))
-    assert [each.rows for each in database.entries("orders", "a")] == [2]
+    assert [each.rows for each in database.entries("orders", ["a", "nowhere"])] == [2]
+    assert list(database.entries("orders", [])) == []
+    assert sorted(url for part in database.loaded("orders") for url in part) == ["a", "b"]
+    assert list(database.loaded("nothing")) == []
     assert list(database.entries("nothing")) == []
 
 

@@ -48,7 +48,8 @@ def test_each_matching_file_is_listed_once_though_the_store_lists_more_than_aske
     chunk=st.integers(1, 5),
 )
 def test_selection_is_sorted_however_small_the_chunks(files: list[tuple[str, int]], chunk: int) -> None:
-    selection = select([file_at(uri, minutes) for uri, minutes in files], [], chunk_files=chunk)
+    listed = [file_at(uri, minutes) for uri, minutes in files]
+    selection = select(listed, [], chunk_files=chunk, run_files=chunk)
     expected = sorted(files, key=lambda item: (item[1], item[0]))
     assert [file.uri for file in selection] == [uri for uri, _ in expected]
     assert [file.uri for file in selection] == [uri for uri, _ in expected], "iterates again"
@@ -71,7 +72,9 @@ def test_the_first_rule_with_a_reason_counts() -> None:
 
 @given(st.lists(st.text("abc/", min_size=1), unique=True), st.integers(1, 5))
 def test_a_selection_may_be_sorted_by_uri(uris: list[str], chunk: int) -> None:
-    selection = select([file_at(uri, -at) for at, uri in enumerate(uris)], [], chunk_files=chunk, key=BY_URI)
+    selection = select(
+        [file_at(uri, -at) for at, uri in enumerate(uris)], [], chunk_files=chunk, run_files=chunk, key=BY_URI
+    )
     assert [file.uri for file in selection] == sorted(uris)
     assert [file.uri for file in selection.latest(1)] == uris[:1], "the latest is still by time"
     selection.close()

@@ -270,19 +270,19 @@ def test_what_a_record_says(tmp_path: Path) -> None:
         assert reference.file_size_bytes == 7
 
 
-@pytest.mark.parametrize("chunk_files", [2, 100])
+@pytest.mark.parametrize("run_files", [2, 100])
 def test_equal_names_are_refused_where_folders_are_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_files: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_files: int
 ) -> None:
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
     files = [file(f"{folder}/x.csv", minutes=folder % 3) for folder in range(5)] + [file("1/y.csv")]
-    with closing(select(files, [], chunk_files)) as selection, pytest.raises(ConfigError) as caught:
+    with closing(select(files, [], 2, run_files)) as selection, pytest.raises(ConfigError) as caught:
         RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: error)
     assert "'x.csv'" in str(caught.value)
     assert "'0/x.csv'" in str(caught.value)
     assert "y.csv" not in str(caught.value)
     assert opened == []
     assert list(tmp_path.iterdir()) == []
-    with closing(select(files[4:], [], chunk_files)) as selection:
+    with closing(select(files[4:], [], 2, run_files)) as selection:
         copied = list(RawFiles(True, None, 1).copies(ScriptedReader(), selection, lambda file, error: error))
     assert [each.relative for each in copied if isinstance(each, Transferred)] == ["y.csv", "x.csv"]

@@ -1,6 +1,6 @@
 """Numbers, file names and tables as people read them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 
@@ -58,7 +58,7 @@ def instant(at: datetime) -> str:
 
 def second(at: datetime) -> str:
     """`2024-01-31 12:00:00Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") + "Z"
 
 
 def json_instant(value: object) -> str:
@@ -91,12 +91,8 @@ def table_lines(headings: Sequence[str], rows: Iterator[Sequence[str]], right: C
     if not first:
         return
     widths = [min(WIDEST, max(map(len, column))) for column in zip(headings, *first, strict=True)]
-    aligned = [str.rjust if heading in right else str.ljust for heading in headings]
-
-    def line(cells: Iterable[str]) -> str:
-        padded = (align(cell, width) for align, cell, width in zip(aligned, cells, widths, strict=True))
-        return "  ".join(padded).rstrip()
-
-    yield line(headings)
-    yield line(["-" * width for width in widths])
-    yield from map(line, chain(first, rows))
+    line = "  ".join(
+        f"{{:{'>' if heading in right else '<'}{width}}}" for heading, width in zip(headings, widths, strict=True)
+    )
+    for cells in chain((headings, ["-" * width for width in widths]), first, rows):
+        yield line.format(*cells).rstrip()

@@ -185,9 +185,12 @@ class DuckDBDestination:
         return asking.runs(self.path, limit)
 
     def entries(
-        self, stream: str | None = None, url: str | None = None, *, failed: bool = False
+        self, stream: str | None = None, urls: Sequence[str] | None = None, *, failed: bool = False
     ) -> Iterator[LedgerEntry]:
-        return asking.entries(self.path, stream, url, failed=failed)
+        return asking.entries(self.path, stream, urls, failed=failed)
+
+    def loaded(self, stream: str) -> Iterator[Sequence[str]]:
+        return asking.loaded(self.path, stream)
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
         return asking.mismatches(self.path, stream, repair=repair)

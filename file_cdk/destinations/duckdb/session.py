@@ -117,10 +117,13 @@ class Session:
                 raise KeyboardInterrupt from exc
             raise
 
-    def parts(self, doing: str, sql: str, parameters: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    def parts(
+        self, doing: str, sql: str, parameters: Sequence[Any], rows: pa.RecordBatchReader | None = None
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """The statement's result, _PART_ROWS at a time, as the database was when the first was asked for; other statements may
         run meanwhile. Raises DestinationError; `doing` says what failed."""
         own = self.connection.cursor()
+        _file_cdk_input = rows  # as in `execute`
         try:
             with translating(self.path, doing):
                 result = own.execute(sql, parameters)

@@ -76,7 +76,7 @@ class Uris:
 
 def _hash(uri: str) -> int:
     """Of 64 bits, and the same in this process alone; what UTF-8 cannot hold as a ledger may have escaped it."""
-    return hash(uri.encode("utf-8", "backslashreplace"))
+    return hash(uri if uri.isascii() else uri.encode("utf-8", "backslashreplace"))
 
 
 class Listed:

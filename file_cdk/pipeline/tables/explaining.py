@@ -1,17 +1,17 @@
 """What a sync would do with each file, and why: those of the source, and those that are loaded and gone from it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ledger import LedgerEntry, LedgerKeeper
+from file_cdk.core.ledger import LedgerKeeper
 from file_cdk.destinations.registry import destination_for
 from file_cdk.pipeline.inspection import Inspection, InspectionOptions, inspections_of
-from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete, Uris, check_deletes
+from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete, check_deletes
 
 
 class Decision(StrEnum):
@@ -28,6 +28,8 @@ OTHER_VERSION = "another version is loaded"
 AGAIN = "to be loaded again"
 GONE = "gone from the source"
 
+_NEW = Decision.READ, NEW
+
 
 @dataclass(frozen=True, slots=True)
 class ExplainedFile:
@@ -41,34 +43,9 @@ class ExplainedFile:
 
 
 @dataclass(slots=True)
-class _Entries:
-    """What the ledger has of one stream, in 8 bytes a file."""
-
-    loaded: Uris = field(default_factory=Uris)
-    again: Uris = field(default_factory=Uris)
-    failed: Uris = field(default_factory=Uris)
-
-    def add(self, entry: LedgerEntry) -> None:
-        if entry.status == "failed":
-            self.failed.add(entry.url)
-        elif entry.size_bytes is None:
-            self.again.add(entry.url)
-        else:
-            self.loaded.add(entry.url)
-
-    def why(self, uri: str) -> tuple[Decision, str]:
-        """Of a file that would be read."""
-        if self.again.has(uri):
-            return Decision.REPLACE, AGAIN
-        if self.loaded.has(uri):
-            return Decision.REPLACE, FAILED_BEFORE if self.failed.has(uri) else OTHER_VERSION
-        return Decision.READ, FAILED_BEFORE if self.failed.has(uri) else NEW
-
-
-@dataclass(slots=True)
 class Explanation:
     """One stream's. The counts, by decision, are complete when all files were yielded. Memory: that of an inspection, 8 bytes for
-    each loaded file, and the names of those that are gone."""
+    each listed file, and the names of those that are gone."""
 
     inspection: Inspection
     ledger: LedgerKeeper
@@ -84,36 +61,47 @@ class Explanation:
 
     def files(self) -> Iterator[ExplainedFile]:
         """Those of the source in the order of a sync, then those that are gone, by name. Raises what a sync would."""
-        known, listed = _Entries(), Listed()
-        for entry in self.ledger.entries(self.name):
-            known.add(entry)
-        with closing(self.inspection.files(lambda file: listed.add(file))) as files:
-            for each in files:
-                if each.reason is not None:
-                    yield self._counted(each.file.uri, each.file, Decision.SKIP, each.reason)
-                else:
-                    yield self._counted(each.file.uri, each.file, *known.why(each.file.uri))
-        yield from self._gone(listed, len(known.loaded) + len(known.again))
+        name, counts, listed = self.name, self.counts, Listed()
+        with closing(self.inspection.decided()) as chunks:
+            for chunk in chunks:
+                listed.look([file for file, _ in chunk])
+                known = self._known([file.uri for file, reason in chunk if reason is None])
+                for file, reason in chunk:
+                    decision, why = known.get(file.uri, _NEW) if reason is None else (Decision.SKIP, reason)
+                    counts[decision] += 1
+                    yield ExplainedFile(name, file.uri, file, decision, why)
+        yield from self._gone(listed)
 
-    def _gone(self, listed: Listed, loaded: int) -> Iterator[ExplainedFile]:
+    def _known(self, uris: Sequence[str]) -> dict[str, tuple[Decision, str]]:
+        """What would be done with files that are to be read and that the ledger has, and why."""
+        known: dict[str, tuple[Decision, str]] = {}
+        for entry in (
+            self.ledger.entries(self.name, uris) if uris else ()
+        ):  # a failure of a file before what is loaded of it
+            if entry.status == "failed":
+                known[entry.url] = Decision.READ, FAILED_BEFORE
+            elif entry.size_bytes is None:
+                known[entry.url] = Decision.REPLACE, AGAIN
+            else:
+                known[entry.url] = Decision.REPLACE, FAILED_BEFORE if entry.url in known else OTHER_VERSION
+        return known
+
+    def _gone(self, listed: Listed) -> Iterator[ExplainedFile]:
         matcher = self.inspection.stream.matcher
         then = self.inspection.stream.config.on_delete or self.on_delete
-        gone = list(listed.gone(self._loaded(), matcher))
+        loaded, gone = 0, list[str]()
+        for part in self.ledger.loaded(self.name):
+            loaded += len(part)
+            gone += listed.gone(part, matcher)
         if gone and then == "remove":
             try:
                 check_deletes(listed, len(gone), loaded, self.limit)
             except DeletesRefusedError as exc:
                 self.refused = exc
         decision = Decision.REMOVE if then == "remove" and self.refused is None else Decision.KEEP
-        for uri in gone:
-            yield self._counted(uri, None, decision, GONE)
-
-    def _loaded(self) -> Iterator[str]:
-        return (entry.url for entry in self.ledger.entries(self.name) if entry.status == "loaded")
-
-    def _counted(self, uri: str, file: RemoteFile | None, decision: Decision, why: str) -> ExplainedFile:
-        self.counts[decision] += 1
-        return ExplainedFile(self.name, uri, file, decision, why)
+        for uri in sorted(gone):
+            self.counts[decision] += 1
+            yield ExplainedFile(self.name, uri, None, decision, GONE)
 
 
 def explanations_of(

@@ -120,20 +120,29 @@ def runs(path: str, limit: int) -> list[Run]:
         return latest(session, _READING, limit)
 
 
-def entries(path: str, stream: str | None, url: str | None, *, failed: bool) -> Iterator[LedgerEntry]:
+def entries(path: str, stream: str | None, uris: Sequence[str] | None, *, failed: bool) -> Iterator[LedgerEntry]:
     if is_absent(path):
         return
+    of_files = "" if uris is None else f"AND url IN (SELECT url FROM {INPUT})"
     with ledger_of(path) as session:
         for part in session.parts(
             _READING,
             'SELECT stream, url, modified_at, size_bytes, etag, "rows", rejected, status, error, loaded_at, run '
-            f"FROM {FILES} WHERE {_VISIBLE} "
-            "AND (? OR stream = ?) AND (? OR url = ?) AND (status = 'failed' OR ?) ORDER BY stream, url, status",
-            [stream is None, stream, url is None, url, not failed],
+            f"FROM {FILES} WHERE {_VISIBLE} {of_files} "
+            "AND (? OR stream = ?) AND (status = 'failed' OR ?) ORDER BY stream, url, status",
+            [stream is None, stream, not failed],
+            None if uris is None else urls(uris),
         ):
             for name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run in part:
                 modified_at, loaded_at = modified_at.replace(tzinfo=UTC), loaded_at.replace(tzinfo=UTC)
                 yield LedgerEntry(name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run)
+
+
+def loaded(path: str, stream: str) -> Iterator[Sequence[str]]:
+    if is_absent(path):
+        return
+    with ledger_of(path) as session:
+        yield from Ledger(session, "", stream).loaded()
 
 
 def mismatches(path: str, stream: str | None, *, repair: bool) -> list[Mismatch]:
