@@ -22,7 +22,7 @@ def plural(count: int, noun: str) -> str:
 def size(size_bytes: float) -> str:
     """Three digits and a decimal unit: `512 bytes`, `1.23 MB`, `107 MB`."""
     if size_bytes < 1000:
-        return plural(int(size_bytes), "byte")
+        return "1 byte" if size_bytes == 1 else f"{int(size_bytes)} bytes"
     steps = 1
     while size_bytes / 1000**steps >= 999.5 and steps < len(_UNITS):
         steps += 1
@@ -58,7 +58,7 @@ def instant(at: datetime) -> str:
 
 def second(at: datetime) -> str:
     """`2024-01-31 12:00:00Z`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") + "Z"
+    return at.astimezone(UTC).isoformat(" ", "seconds")[:19] + "Z"
 
 
 def json_instant(value: object) -> str:
