@@ -3,6 +3,9 @@
 import errno
 import fcntl
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,13 +18,41 @@ def test_a_folder_is_removed_when_nobody_holds_its_lock(tmp_path: Path) -> None:
     abandoned = tmp_path / f"{module.PREFIX}abandoned"
     abandoned.mkdir()
     (abandoned / "lock").touch()
-    begun = tmp_path / f"{module.PREFIX}begun"
-    begun.mkdir()
+    half_removed = tmp_path / f"{module.PREFIX}half-removed"  # or half made
+    (half_removed / "pymp-x").mkdir(parents=True)
     module.remove_abandoned(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([mine, begun])
+    assert list(tmp_path.iterdir()) == [mine]
     os.close(lock)
     module.remove_abandoned(tmp_path)
-    assert list(tmp_path.iterdir()) == [begun]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+
+    def mkdtemp(**options: str) -> str:
+        made.append(mkdtemp_of_python(**options))
+        if len(made) == 1:
+            module.remove_abandoned(tmp_path)
+        return made[-1]
+
+    mkdtemp_of_python = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    folder, lock = module._made(tmp_path)
+    os.close(lock)
+    assert list(tmp_path.iterdir()) == [folder] == [Path(made[1])]
+
+
+def test_what_a_killed_run_left_is_removed_at_the_end_too(tmp_path: Path) -> None:
+    """Its workers, which live on for a moment, may keep the next run from removing all when it begins."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom file_cdk.core.system.run_folder import PREFIX, run_folder\n"
+        "left = run_folder().with_name(PREFIX + 'left')\nleft.mkdir()\n(left / 'late').touch()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("refusal", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])

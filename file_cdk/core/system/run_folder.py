@@ -45,9 +45,10 @@ def _remove_if_abandoned(folder: Path) -> None:
     try:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Created where it is missing: whoever was killed while it made the folder, or removed it, left none.
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
-        return  # its process is just making it, or another is removing it
+        return  # another has removed it
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
@@ -60,7 +61,10 @@ def _remove_if_abandoned(folder: Path) -> None:
 def _made(root: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # as below
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # one that removes what is abandoned was faster
@@ -85,3 +89,4 @@ def _at_exit(folder: Path) -> None:
 def _remove_own(pid: int, folder: Path) -> None:
     if pid == os.getpid():  # not in a process forked from it
         shutil.rmtree(folder, ignore_errors=True)
+        remove_abandoned(folder.parent)  # again: workers of a run that was killed may have used its folder meanwhile
