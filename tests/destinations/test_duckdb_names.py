@@ -2,7 +2,7 @@
 
 import pytest
 
-from file_cdk.destinations.duckdb.names import column_names, folded, literal, quoted
+from file_cdk.destinations.names import column_names, folded, literal, quoted
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.file import give_back
-from file_cdk.destinations.duckdb.run_lock import RunLock
+from file_cdk.destinations.run_lock import RunLock
 
 FILE = RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))
 
@@ -183,7 +183,7 @@ def test_of_many_threads_one_at_a_time_has_it(tmp_path: Path) -> None:
 def test_a_forked_child_that_outlives_its_parent_holds_nothing(tmp_path: Path) -> None:
     code = """
 import os, sys, time
-from file_cdk.destinations.duckdb.run_lock import RunLock
+from file_cdk.destinations.run_lock import RunLock
 held = RunLock.hold(sys.argv[1], "r")
 if os.fork() == 0:
     print("forked", flush=True)

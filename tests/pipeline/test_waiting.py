@@ -5,7 +5,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.run_lock import RunLock
+from file_cdk.destinations.run_lock import RunLock
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import Silence
 from file_cdk.pipeline.tables.waiting import open_in_turn

@@ -20,12 +20,12 @@ from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import asking, runs
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import MemoryBudget
-from file_cdk.destinations.duckdb.names import folded
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
-from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
+from file_cdk.destinations.names import folded
+from file_cdk.destinations.run_lock import RunLock
 
 KEEP_AFTER_VARIABLE = "FILE_CDK_KEEP_AFTER_S"
 

@@ -20,7 +20,7 @@ import duckdb
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.destinations.duckdb.errors import translated
-from file_cdk.destinations.duckdb.run_lock import in_use_by_other, in_use_by_run, own_descriptor
+from file_cdk.destinations.run_lock import in_use_by_other, in_use_by_run, own_descriptor
 
 _MAGIC_AT, _MAGIC = 8, b"DUCK"
 """https://duckdb.org/docs/stable/internals/storage#storage-header"""

@@ -14,9 +14,9 @@ from file_cdk.core.errors import InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, NotEnoughMemory, size_bytes_of
-from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, repeated, texts
 from file_cdk.destinations.duckdb.types import converted, exact_type, fits
+from file_cdk.destinations.names import METADATA_COLUMNS, quoted
 
 _TOGETHER_BYTES = 1 << 30
 """Maximum of rows inserted by one statement, in bytes: offsets in columns of text have 31 bits."""

@@ -12,8 +12,8 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.ledger.entries import IN_SCHEMA, Ledger, create_table
-from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, column_names, folded, quoted
 from file_cdk.destinations.duckdb.types import arrow_type, converted, exact_type, sql_type, table_type, wider
+from file_cdk.destinations.names import METADATA_COLUMNS, column_names, folded, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from file_cdk.destinations.duckdb.names import quoted
+from file_cdk.destinations.names import quoted
 
 NARROW_BYTES = 128 << 20
 WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20

@@ -24,9 +24,9 @@ from file_cdk.destinations.duckdb.insert import Piece
 from file_cdk.destinations.duckdb.layout import Layout, read_layout
 from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, PARTS, Ledger, create_table, version_columns
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS
-from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, quoted
 from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts
 from file_cdk.destinations.duckdb.writer import TableWriter
+from file_cdk.destinations.names import RESERVED_PREFIX, quoted
 
 PART_PREFIX = f"{RESERVED_PREFIX}_part_"
 

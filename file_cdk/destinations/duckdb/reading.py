@@ -32,9 +32,9 @@ from file_cdk.destinations.duckdb.ledger.entries import (
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
 from file_cdk.destinations.duckdb.ledger.runs import RUNS
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb.names import BESIDE
-from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.run_lock import RunLock
 
 _DOING = "reading the ledger"
 _SETTINGS: Settings = {"threads": 1}

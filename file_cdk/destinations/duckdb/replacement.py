@@ -9,9 +9,9 @@ tells the next run what a dead one left.
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
-from file_cdk.destinations.duckdb.names import BESIDE, quoted
 from file_cdk.destinations.duckdb.parts import forget_parts, kept_parts
 from file_cdk.destinations.duckdb.session import Session
+from file_cdk.destinations.names import BESIDE, quoted
 
 _OF_ROWS = (FILES, REJECTS, COLUMNS)
 """What the ledger knows of a table's rows and columns."""

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge, normal, without_nulls
-from file_cdk.destinations.duckdb.names import folded, literal, quoted
+from file_cdk.destinations.names import folded, literal, quoted
 
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType

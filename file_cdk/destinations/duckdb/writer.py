@@ -20,9 +20,9 @@ from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns
 from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, urls
 from file_cdk.destinations.duckdb.memory import Tail
-from file_cdk.destinations.duckdb.names import METADATA_COLUMNS, quoted
 from file_cdk.destinations.duckdb.session import INPUT
 from file_cdk.destinations.duckdb.types import converted, exact_type, missing_types
+from file_cdk.destinations.names import METADATA_COLUMNS, quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ from file_cdk.destinations.duckdb.ledger.entries import (
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
 from file_cdk.destinations.duckdb.ledger.runs import RUNS, latest
 from file_cdk.destinations.duckdb.memory import MemoryBudget
-from file_cdk.destinations.duckdb.names import BESIDE, folded, quoted
-from file_cdk.destinations.duckdb.run_lock import RunLock
 from file_cdk.destinations.duckdb.session import INPUT, Session, reader, texts
+from file_cdk.destinations.names import BESIDE, folded, quoted
+from file_cdk.destinations.run_lock import RunLock
 
 _VISIBLE = f"NOT starts_with(stream, '{BESIDE}')"
 """Not the streams that a full refresh builds."""

@@ -24,8 +24,8 @@ from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
 from file_cdk.destinations.duckdb.ledger.runs import RUNS, RUNS_LAYOUT
-from file_cdk.destinations.duckdb.names import RESERVED_PREFIX, folded, literal, quoted
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
+from file_cdk.destinations.names import RESERVED_PREFIX, folded, literal, quoted
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"

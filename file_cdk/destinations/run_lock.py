@@ -84,8 +84,9 @@ class RunLock:
     lock: int | None
 
     @classmethod
-    def hold(cls, database: str, run: str) -> Self:
-        """Before the database is touched. Raises DestinationInUseError, and OSError when too many files are open."""
+    def hold(cls, database: str, run: str, kind: str = "DuckDB") -> Self:
+        """Before the database is touched. kind: what it is, as people call it. Raises DestinationInUseError, and OSError when
+        too many files are open."""
         path = _lock_path(database)
         while True:
             try:
@@ -99,7 +100,7 @@ class RunLock:
             try:
                 if not _locked(lock):
                     held._let_go()
-                    raise in_use_by_run(database) or in_use_by_other(database)
+                    raise in_use_by_run(database, kind) or in_use_by_other(database, kind=kind)
                 if held._is_in_place():  # else its holder of before has just removed it
                     held._write(Holder.this(run))
                     return held
@@ -174,22 +175,22 @@ def _holder_of(database: str) -> Holder | None:
 _HELD_IN = re.compile(r"held in (?:(\S.*) \(PID (\d+)\)|PID (\d+))")
 
 
-def in_use_by_run(database: str) -> DestinationInUseError | None:
+def in_use_by_run(database: str, kind: str = "DuckDB") -> DestinationInUseError | None:
     """None where no run holds the lock; what a killed one has left is nobody's."""
     holder = _holder_of(database)
     if holder is None:
         return None
     return DestinationInUseError(
-        f"DuckDB database {database!r} is in use by {holder}",
+        f"{kind} database {database!r} is in use by {holder}",
         remedy="Wait until it ends (file-cdk sync --wait SECONDS does), or end it, and run again",
     )
 
 
-def in_use_by_other(database: str, words: str = "") -> DestinationInUseError:
+def in_use_by_other(database: str, words: str = "", kind: str = "DuckDB") -> DestinationInUseError:
     """words: DuckDB's, if it was its lock that could not be had."""
     return DestinationInUseError(
-        f"DuckDB database {database!r} is in use by another process{_process_in(words)}",
-        remedy="Close whatever has it open (a DuckDB shell, a notebook, another sync) and run again",
+        f"{kind} database {database!r} is in use by another process{_process_in(words)}",
+        remedy=f"Close whatever has it open (a {kind} shell, a notebook, another sync) and run again",
     )
 
 

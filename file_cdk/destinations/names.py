@@ -1,9 +1,9 @@
-"""Names in DuckDB: quoting, and which column of a table holds which column of the files."""
+"""Names in SQL databases: quoting, and which column of a table holds which column of the files."""
 
 from collections.abc import Iterable, Mapping
 
 METADATA_COLUMNS = {"_file_url": "VARCHAR", "_file_modified_at": "TIMESTAMP", "_file_row": "BIGINT"}
-"""Where each row came from: the file's uri, its version (UTC), and the record's number in it from 1."""
+"""Where each row came from: the file's uri, its version (UTC), and the record's number in it from 1. Types are DuckDB's."""
 
 RESERVED_PREFIX = "_file_cdk"
 """No stream may have such a name: tables so named are file_cdk's own."""
@@ -21,14 +21,14 @@ def literal(text: str) -> str:
 
 
 def folded(name: str) -> str:
-    """DuckDB takes two names for the same when they differ in the case of ASCII letters only."""
+    """DuckDB and SQLite take two names for the same when they differ in the case of ASCII letters only."""
     return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def column_names(wanted: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """The table column of each wanted column of the files, known ones first.
 
-    A column keeps its name unless DuckDB cannot tell it from one that is there already, a metadata column included; then
+    A column keeps its name unless a database cannot tell it from one that is there already, a metadata column included; then
     it gets the suffix `_2`, or the next number that is free. A column without a name is called `column`.
     """
     columns = dict(known)
