@@ -72,7 +72,7 @@ def _database(url: str) -> Inspectable:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
     if not isinstance(destination, Inspectable):
-        raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB database")
+        raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB or SQLite database")
     return destination
 
 

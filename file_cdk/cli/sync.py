@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         metavar="DEST",
         required=True,
-        help="a DuckDB database, created when missing: x.duckdb, or duckdb:///x.db, or duckdb:////absolute/x.db",
+        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db",
     )
     parser.add_argument(
         "--workers",

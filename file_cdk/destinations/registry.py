@@ -1,5 +1,6 @@
 """Which class a destination's URL or path stands for. Importing this module imports no database."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -12,29 +13,43 @@ from file_cdk.core.uris import redacted
 ENTRY_POINT_GROUP = "file_cdk.destinations"
 """A third party's entry point: its name is the URL scheme, its object is called with the URL and gives a Destination."""
 
-BUILT_IN = {"duckdb": "file_cdk.destinations.duckdb:DuckDBDestination"}
 
-_DUCKDB_SUFFIXES = (".duckdb", ".ddb")
+@dataclass(frozen=True, slots=True)
+class _Database:
+    """A database in a file. place: its class. suffixes: how names of such files end."""
+
+    name: str
+    place: str
+    suffixes: tuple[str, ...]
+
+
+BUILT_IN = {
+    "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
+    "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
+}
 
 
 def destination_for(url: str) -> Destination:
     """The destination that a URL or path names; not opened, and nothing about it checked but its spelling.
 
-    `sales.duckdb`, `/data/sales.ddb`: a path that ends like a DuckDB database. Other file names need the URL form:
+    `sales.duckdb`, `/data/sales.ddb`, `sales.sqlite`: a path that ends like a database. Other file names need the URL form:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
-    read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes. What follows is the path as
-    it is, without percent-decoding. Any other scheme is looked up among the entry points of `file_cdk.destinations`.
-    Raises ConfigError.
+    read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise. What follows
+    is the path as it is, without percent-decoding. Any other scheme is looked up among the entry points of
+    `file_cdk.destinations`. Raises ConfigError.
     """
     scheme, colon, rest = url.partition(":")
+    named = _by_suffix(url)
     if not colon or "/" in scheme:
-        return _duckdb(_database_file(url))
-    if scheme.lower() == "duckdb":
-        return _duckdb(_path_in(url, rest))
+        if named is None:
+            raise _no_destination(url)
+        return _database(named, url)
+    if (database := BUILT_IN.get(scheme.lower())) is not None:
+        return _database(database, _path_in(database, url, rest))
     entry_point = _third_party().get(scheme.lower())
     if entry_point is None:
-        if url.endswith(_DUCKDB_SUFFIXES) and not rest.startswith("//"):
-            return _duckdb(url)  # a file whose name has a colon in it
+        if named is not None and not rest.startswith("//"):
+            return _database(named, url)  # a file whose name has a colon in it
         known = ", ".join([*BUILT_IN, *_third_party()])
         raise ConfigError(
             f"no destination is installed for {scheme + ':'!r} URLs",
@@ -50,44 +65,48 @@ def destination_for(url: str) -> Destination:
     return cast(Destination, factory(url))
 
 
-def _duckdb(path: str) -> Destination:
-    module, _, name = BUILT_IN["duckdb"].partition(":")
+def _by_suffix(path: str) -> _Database | None:
+    return next((database for database in BUILT_IN.values() if path.endswith(database.suffixes)), None)
+
+
+def _database(database: _Database, path: str) -> Destination:
+    module, _, name = database.place.partition(":")
     try:
         factory: Any = getattr(import_module(module), name)
     except ModuleNotFoundError as exc:
         if exc.name not in ("duckdb", "pyarrow"):
             raise
         raise ConfigError(
-            f"a DuckDB destination needs the package {exc.name!r}, which is not installed",
+            f"a {database.name} destination needs the package {exc.name!r}, which is not installed",
             remedy=f"Install it: pip install {exc.name}",
         ) from exc
     return cast(Destination, factory(path))
 
 
-def _database_file(path: str) -> str:
-    if path.endswith(_DUCKDB_SUFFIXES):
-        return path
-    raise ConfigError(
-        f"{redacted(path)!r} is no destination: neither a URL nor a file ending in .duckdb",
+def _no_destination(path: str) -> ConfigError:
+    return ConfigError(
+        f"{redacted(path)!r} is no destination: neither a URL nor a file ending in .duckdb or .sqlite",
         remedy=f"For a DuckDB database of that name write {'duckdb:' + redacted(path)!r}",
     )
 
 
-def _path_in(url: str, rest: str) -> str:
-    """The database's path in what follows `duckdb:`."""
-    path = rest
+def _path_in(database: _Database, url: str, rest: str) -> str:
+    """The database's path in what follows the scheme."""
+    scheme, path = url.partition(":")[0].lower(), rest
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
         if host or not slash:
             raise ConfigError(
                 f"{redacted(url)!r} names a host where a path should be",
-                remedy=f"Write {'duckdb:///' + redacted(url).partition('://')[2]!r}, with three slashes, or four for an "
+                remedy=f"Write {scheme + ':///' + redacted(url).partition('://')[2]!r}, with three slashes, or four for an "
                 "absolute path",
             )
     if path in ("", ":memory:"):
-        raise ConfigError(f"{url!r} names no file to keep the rows in", remedy="Write duckdb:///name.duckdb")
+        raise ConfigError(
+            f"{url!r} names no file to keep the rows in", remedy=f"Write {scheme}:///name{database.suffixes[0]}"
+        )
     if "?" in path:
-        raise ConfigError(f"{redacted(url)!r} has options after '?', which a DuckDB destination does not take")
+        raise ConfigError(f"{redacted(url)!r} has options after '?', which a {database.name} destination does not take")
     return path
 
 

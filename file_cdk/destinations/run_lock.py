@@ -139,6 +139,15 @@ class RunLock:
             os.pwrite(self.lock, json.dumps(asdict(holder)).encode() + b"\n", 0)
 
 
+def holds_lock(database: str) -> bool:
+    """Whether this process has the database's RunLock."""
+    try:
+        status = _lock_path(database).stat()
+    except OSError:
+        return False
+    return any(os.path.samestat(os.fstat(lock), status) for lock in _held)
+
+
 def _lock_path(database: str) -> Path:
     """The same by whatever link or relative path the database is named."""
     real = Path(os.path.realpath(database))

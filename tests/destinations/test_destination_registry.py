@@ -46,7 +46,9 @@ def test_a_database_is_made_where_the_url_says(
     [
         ("postgres://host/db", "Installed are: duckdb"),
         ("snowflake://x.duckdb", "Installed are: duckdb"),
-        ("sales.sqlite", "write 'duckdb:sales.sqlite'"),
+        ("sales.db", "write 'duckdb:sales.db'"),
+        ("sqlite:", "sqlite:///name.sqlite"),
+        ("sqlite://host/sales.db", "sqlite:///host/sales.db"),
         ("", "duckdb:"),
         ("duckdb:", "duckdb:///name.duckdb"),
         ("duckdb:///", "duckdb:///name.duckdb"),

@@ -117,5 +117,5 @@ def ledger_keeper(url: str) -> LedgerKeeper:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
     if not isinstance(destination, LedgerKeeper):
-        raise ConfigError(f"the ledger of {url!r} cannot be asked", remedy="Name a DuckDB database")
+        raise ConfigError(f"the ledger of {url!r} cannot be asked", remedy="Name a DuckDB or SQLite database")
     return destination

@@ -1,0 +1,324 @@
+"""The ledger in a SQLite database: which version of which file is loaded, which failed, what was rejected, and by which run.
+
+The tables are those that a DuckDB database has (see duckdb/ledger/), and mean the same. Times are text, in UTC, to the
+microsecond: `2024-01-31 12:00:00.000000`.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+import codecs
+import json
+import shlex
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from file_cdk.core.errors import ConfigError, DestinationError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import MAX_RAW_BYTES, LoadedFile, Rejects, TableName
+from file_cdk.core.uris import shortened, well_formed
+from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, folded, literal, quoted
+from file_cdk.destinations.sqlite.errors import translating
+
+FILES = "_file_cdk_files"
+COLUMNS = "_file_cdk_columns"
+STREAMS = "_file_cdk_streams"
+REJECTS = "_file_cdk_rejects"
+RUNS = "_file_cdk_runs"
+
+_ENTRY = "stream TEXT, url TEXT, etag TEXT, modified_at TEXT, size_bytes INTEGER, rows INTEGER, rejected INTEGER, status TEXT"
+
+LAYOUTS: Mapping[str, str] = {
+    FILES: f"{_ENTRY}, error TEXT, loaded_at TEXT, run TEXT, PRIMARY KEY (stream, url, status)) WITHOUT ROWID",
+    # All columns of the files, with the names and types of the columns that hold them, in the table's order.
+    COLUMNS: "stream TEXT, name TEXT, column_name TEXT, type TEXT)",
+    STREAMS: "stream TEXT PRIMARY KEY, source TEXT)",
+    REJECTS: "stream TEXT, url TEXT, modified_at TEXT, row INTEGER, byte_offset INTEGER, reason TEXT, raw TEXT, "
+    "raw_bytes BLOB, rejected_at TEXT, run TEXT)",
+    RUNS: "run TEXT, started_at TEXT, version TEXT, source TEXT, options TEXT, ended_at TEXT, exit_code INTEGER, error TEXT, "
+    "files_read INTEGER, files_failed INTEGER, files_skipped INTEGER, files_removed INTEGER, rows INTEGER, rejected INTEGER, "
+    "size_bytes INTEGER)",
+}
+
+_AMONG = "(SELECT value FROM json_each(?))"
+"""The parameter: `urls`."""
+
+_PART_URLS = 10_000
+
+_DOING = "updating the ledger"
+
+
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def of_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def now() -> str:
+    return moment(datetime.now(UTC))
+
+
+def urls(uris: Sequence[str]) -> str:
+    """As the ledger has them, for json_each."""
+    return json.dumps([well_formed(uri) for uri in uris])
+
+
+def create_ledger(connection: sqlite3.Connection) -> None:
+    for table, layout in LAYOUTS.items():
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({layout}")
+    # `remove` and new versions look for the rejects of a file.
+    connection.execute(f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)")
+
+
+def tables_of(connection: sqlite3.Connection) -> dict[str, str]:
+    """Tables and views, and what they are."""
+    return dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The entries of one stream. Each method runs in the transaction that is open, or in one of its own."""
+
+    connection: sqlite3.Connection
+    path: str
+    run: str
+    stream: str
+
+    @property
+    def where(self) -> str:
+        return f"table {self.stream!r} in SQLite database {self.path!r}"
+
+    def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """sql: its first parameter is the stream."""
+        with translating(self.path, "reading the ledger"):
+            found: list[tuple[Any, ...]] = self.connection.execute(sql, [self.stream, *parameters]).fetchall()
+        return found
+
+    def _update(self, sql: str, *parameters: Any) -> None:
+        with translating(self.path, _DOING):
+            self.connection.execute(sql, [self.stream, *parameters])
+
+    def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
+        rows = self.read(
+            f"SELECT url, modified_at, size_bytes, etag FROM {FILES} "
+            f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND url IN {_AMONG}",
+            with_rejects,
+            urls([file.uri for file in files]),
+        )
+        loaded = set(rows)
+        return [_version(file) not in loaded for file in files]
+
+    def forget(self, uris: Sequence[str]) -> list[str]:
+        """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND url IN {_AMONG}"
+        with_rows = [url for (url,) in self.read(sql, urls(uris))]
+        for table in (FILES, REJECTS):
+            self._update(f"DELETE FROM {table} WHERE stream = ? AND url IN {_AMONG}", urls(uris))
+        return with_rows
+
+    def add_loaded(self, file: RemoteFile, loaded: LoadedFile) -> None:
+        """Of a file that has no entry."""
+        self._add(file, loaded.rows, loaded.rejects.total(), "loaded", None)
+        self._add_rejects(file, loaded.rejects)
+
+    def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
+        """See duckdb/ledger/entries.py, also of what follows."""
+        rejected = None if rejects is None else rejects.total()
+        self._update(
+            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {_AMONG}", urls([file.uri])
+        )
+        if rejected:
+            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN {_AMONG}", urls([file.uri]))
+        self._add(file, None, rejected, "failed", error)
+        if rejects is not None and rejected:
+            self._add_rejects(file, rejects)
+        else:
+            self._forget_rejects_without_entry([file.uri])
+
+    def forget_failed(self, uris: Sequence[str]) -> None:
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {_AMONG}", urls(uris))
+        self._forget_rejects_without_entry(uris)
+
+    def failed(self, limit: int) -> list[str]:
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?"
+        return [url for (url,) in self.read(sql, limit)]
+
+    def loaded(self) -> Iterator[list[str]]:
+        last = ""
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND url > ? ORDER BY url LIMIT {_PART_URLS}"
+        while part := [url for (url,) in self.read(sql, last)]:
+            yield part
+            last = part[-1]
+
+    def _add(self, file: RemoteFile, rows: int | None, rejected: int | None, status: str, error: str | None) -> None:
+        url, modified_at, size_bytes, etag = _version(file)
+        self._update(
+            f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(
+                url,
+                etag,
+                modified_at,
+                size_bytes,
+                rows,
+                rejected,
+                status,
+                error and well_formed(error),
+                now(),
+                self.run,
+            ),
+        )
+
+    def _add_rejects(self, file: RemoteFile, rejects: Rejects) -> None:
+        url, modified_at, *_ = _version(file)
+        rows = [
+            (
+                self.stream,
+                url,
+                modified_at,
+                each.row,
+                each.byte,
+                each.reason,
+                *_text_or_bytes(each.raw),
+                now(),
+                self.run,
+            )
+            for each in rejects.first
+        ]
+        with translating(self.path, "updating the rejected records"):
+            self.connection.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _forget_rejects_without_entry(self, uris: Sequence[str] | None = None) -> None:
+        among = "" if uris is None else f"AND url IN {_AMONG}"
+        self._update(
+            f"DELETE FROM {REJECTS} WHERE stream = ? {among} AND NOT EXISTS (SELECT 1 FROM {FILES} l "
+            f"WHERE l.stream = {REJECTS}.stream AND l.url = {REJECTS}.url AND l.modified_at = {REJECTS}.modified_at "
+            "AND l.rejected > 0)",
+            *([] if uris is None else [urls(uris)]),
+        )
+
+    def forget_rows(self) -> None:
+        """Removes the entries of files whose rows were in a table that is gone."""
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0")
+        self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
+        self._forget_rejects_without_entry()
+
+    def has_rows(self) -> bool:
+        sql = f"SELECT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0)"
+        return bool(self.read(sql)[0][0])
+
+    def claim(self, origin: str) -> None:
+        self._update(f"REPLACE INTO {STREAMS} VALUES (?, ?)", origin)
+
+    def source(self) -> str | None:
+        """Where the files come from, if it was noted."""
+        found = self.read(f"SELECT source FROM {STREAMS} WHERE stream = ?")
+        return found[0][0] if found else None
+
+    def check_files(self, table: TableName) -> None:
+        """Raises ConfigError when rows are loaded of files that do not belong into the table."""
+        known = self.source()
+        if table.origin is not None and known not in (None, table.origin) and self.has_rows():
+            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.stream)}"
+            raise ConfigError(
+                f"{self.where} holds the files of {known!r}, not of {table.origin!r}",
+                remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
+            )
+        sql = f"SELECT min(url) FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND substr(url, 1, ?) <> ?"
+        [(other,)] = self.read(sql, len(table.folder), table.folder)
+        if other is not None:
+            raise ConfigError(
+                f"{self.where} holds files from outside of the folder {table.folder!r}, such as {shortened(other)!r}",
+                remedy="Load them into another table (--table). If all belong into one, say so: "
+                f"--table {shlex.quote(self.stream)}",
+            )
+
+    def check_name(self) -> None:
+        """Raises DestinationError when no table may be called like the stream, or another stream's table is."""
+        where = f"in SQLite database {self.path!r}"
+        if not self.stream or "\0" in self.stream or folded(self.stream).startswith((RESERVED_PREFIX, "sqlite_")):
+            raise DestinationError(
+                f"a table {where} cannot be called {self.stream!r}", remedy="Give the stream another name"
+            )
+        for (other,) in self.read(f"SELECT DISTINCT stream FROM {FILES} WHERE stream <> ? ORDER BY stream"):
+            if folded(other) == folded(self.stream):
+                raise shared_table(other, self.stream, self.path)
+
+    def columns(self) -> list[tuple[str, str, str]]:
+        """Name in the files, name in the table and declared type, in the table's order."""
+        return self.read(f"SELECT name, column_name, type FROM {COLUMNS} WHERE stream = ? ORDER BY rowid")
+
+    def set_columns(self, columns: Sequence[tuple[str, str, str]]) -> None:
+        self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
+        rows = [(self.stream, well_formed(name), column, kind) for name, column, kind in columns]
+        with translating(self.path, _DOING):
+            self.connection.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
+
+    def drop(self) -> None:
+        """The table, and all that the ledger knows of it."""
+        with translating(self.path, f"dropping table {self.stream!r}"):
+            self.connection.execute(f"DROP TABLE IF EXISTS {quoted(self.stream)}")
+        for table in (FILES, REJECTS, COLUMNS, STREAMS):
+            self._update(f"DELETE FROM {table} WHERE stream = ?")
+
+    def take_place_of(self, stream: str) -> None:
+        """The table and its entries become another stream's, whose own were dropped."""
+        self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
+        for table in (FILES, REJECTS, COLUMNS):
+            with translating(self.path, _DOING):
+                self.connection.execute(f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, self.stream])
+        with translating(self.path, f"replacing table {stream!r}"):
+            if self.stream in tables_of(self.connection):
+                self.connection.execute(f"ALTER TABLE {quoted(self.stream)} RENAME TO {quoted(stream)}")
+
+
+def unfinished(connection: sqlite3.Connection) -> list[str]:
+    """The streams that a full refresh began to build."""
+    sql = f"SELECT stream FROM {STREAMS} WHERE substr(stream, 1, {len(BESIDE)}) = ?"
+    return [stream for (stream,) in connection.execute(sql, [BESIDE])]
+
+
+def shared_table(one: str, other: str, path: str) -> DestinationError:
+    return DestinationError(
+        f"streams {one!r} and {other!r} would share one table in SQLite database {path!r}, where case makes no difference",
+        remedy="Give one of them another name",
+    )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: str, doing: str) -> Iterator[None]:
+    """Begins one, or joins the one that is open, which then its owner ends."""
+    if connection.in_transaction:
+        yield
+        return
+    with translating(path, doing):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Nothing where SQLite has done so itself, as it does where the disk is full."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _version(file: RemoteFile) -> tuple[str, str, int, str | None]:
+    return well_formed(file.uri), moment(file.modified_at), file.size_bytes, file.etag and well_formed(file.etag)
+
+
+def _text_or_bytes(raw: bytes | None) -> tuple[str | None, bytes | None]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:  # the last character may have been cut off
+        text = None if raw is None else decoder.decode(raw, final=len(raw) < MAX_RAW_BYTES)
+    except UnicodeDecodeError:
+        return None, raw
+    return text, None

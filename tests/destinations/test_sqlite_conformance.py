@@ -1,0 +1,35 @@
+"""SQLite against the conformance suite for destinations."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.testing.landing import Landing
+
+
+@dataclass(frozen=True)
+class SqliteLanding:
+    path: str
+
+    def destination(self) -> SqliteDestination:
+        return SqliteDestination(self.path)
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        with closing(sqlite3.connect(self.path)) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [stream]).fetchall():
+                return []
+            found = db.execute(f'SELECT * FROM "{stream}" ORDER BY rowid')
+            names = [column[0] for column in found.description]
+            return [
+                {name: value for name, value in zip(names, row, strict=True) if not name.startswith("_file_")}
+                for row in found
+            ]
+
+
+class TestSqliteDestination(DestinationConformance):
+    def make_landing(self, tmp_path: Path) -> Landing:
+        return SqliteLanding(str(tmp_path / "goods.sqlite"))
