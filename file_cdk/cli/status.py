@@ -16,7 +16,8 @@ from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
 DESCRIPTION = """\
 Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; and how the last
-run ended. It is opened to read only, but for --repair.
+run ended. It is opened to read only, but for --repair. The records of a table's files are its rows, those rejected because they
+cannot be read, and those skipped because the configuration leaves them out.
 
 --verify counts the rows of each file in the tables and compares them with the ledger. What was deleted or added by hand is
 told; --repair sees to it that the next sync loads those files again in place of what is there.
@@ -36,8 +37,8 @@ exit codes:
   5    --verify found files whose rows are missing or too many
 """
 
-_HEADINGS = ("table", "files", "rows", "rejected", "failed", "newest file", "age", "last loaded")
-_NUMBERS = ("files", "rows", "rejected", "failed", "age")
+_HEADINGS = ("table", "files", "rows", "rejected", "skipped", "failed", "newest file", "age", "last loaded")
+_NUMBERS = ("files", "rows", "rejected", "skipped", "failed", "age")
 _RUN_HEADINGS = ("started", "took", "ended", "read", "failed", "rows", "source", "run")
 _RUN_NUMBERS = ("took", "read", "failed", "rows")
 _SHOWN = 20
@@ -89,6 +90,9 @@ def _lines(
         yield "no table was loaded"
     yield from table_lines(_HEADINGS, map(_cells, streams), right=_NUMBERS)
     for stream in streams:
+        if 0 < stream.uncounted < stream.files:
+            files = plural(stream.uncounted, "file")
+            yield f"{stream.stream}: skipped records were not counted in {files} that an earlier version loaded"
         if stream.again:
             yield f"{stream.stream}: the next sync loads {plural(stream.again, 'file')} again"
     if runs:
@@ -118,6 +122,7 @@ def _cells(stream: StreamStatus) -> tuple[str, ...]:
         f"{stream.files:,}",
         f"{stream.rows:,}",
         f"{stream.rejected:,}",
+        f"{stream.skipped:,}" if stream.uncounted < max(stream.files, 1) else "unknown",
         f"{stream.failed:,}",
         _second(stream.newest_at),
         "" if stream.newest_at is None else age(datetime.now(UTC) - stream.newest_at),

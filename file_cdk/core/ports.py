@@ -235,10 +235,13 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What a finished load records of a file version in the destination's ledger. rejects: of records left out."""
+    """What a finished load records of a file version in the destination's ledger. rejects: of records that cannot be read.
+    skipped: number of records left out as the configuration asks; None where nobody counted. With the rows, these are all
+    records that the file has."""
 
     rows: int
     rejects: Rejects = field(default_factory=Rejects)
+    skipped: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
         "files",
         "rows",
         "rejected",
+        "skipped",
         "failed",
         "newest",
         "file",
@@ -82,7 +83,7 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
         "last",
         "loaded",
     ]
-    assert ran.out[2].split()[:7] == ["orders", "2", "3", "0", "1", "2024-01-01", "02:00:00Z"]
+    assert ran.out[2].split()[:8] == ["orders", "2", "3", "0", "0", "1", "2024-01-01", "02:00:00Z"]
     assert "exit code 4" in ran.out[6]
     assert ran.out[8].startswith("failed: 1 record rejected")
     document = json.loads("".join(command("status", "x.duckdb", "--json", "--table", "orders").out))
@@ -90,6 +91,25 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
     assert [each["exit_code"] for each in document["runs"]] == [4]
     assert [each["url"] for each in document["failed"]] == ["c.csv"]
     assert document["mismatches"] is None
+
+
+def test_status_counts_skipped_records_or_says_that_nobody_did(command: Command) -> None:
+    Path("c.yaml").write_text(
+        "path: orders\nstreams: [{name: orders, globs: ['*.csv'], format: {filetype: csv, comment_char: '#'}}]\n"
+    )
+    write("a.csv", "id\n1\n# one\n2\n", 1)
+    command("sync", "c.yaml", "--to", "x.duckdb", "--workers", "0")
+    assert command("status", "x.duckdb").out[2].split()[:6] == ["orders", "2", "3", "0", "1", "0"]
+    entry, _ = map(json.loads, command("state", "show", "x.duckdb", "--json").out)
+    assert (entry["url"], entry["rows"], entry["rejected"], entry["skipped"]) == ("a.csv", 2, 0, 1)
+    change("ALTER TABLE _file_cdk_files DROP COLUMN skipped")
+    assert command("status", "x.duckdb").out[2].split()[:6] == ["orders", "2", "3", "0", "unknown", "0"]
+    write("c.csv", "id\n# two\n5\n", 3)
+    command("sync", "c.yaml", "--to", "x.duckdb", "--workers", "0")
+    ran = command("status", "x.duckdb", "--verify")
+    assert ran.code == 0
+    assert ran.out[2].split()[:6] == ["orders", "3", "4", "0", "1", "0"]
+    assert ran.out[3] == "orders: skipped records were not counted in 2 files that an earlier version loaded"
 
 
 def test_status_verifies_and_repairs(command: Command) -> None:
