@@ -7,10 +7,11 @@ from duckdb_landing import DuckDBLanding
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
+from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 
 
-class TestDuckDB(ResumableConformance):
+class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
