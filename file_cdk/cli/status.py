@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from textwrap import indent
+from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     if arguments.verify or arguments.repair:
         wrong = ledger.mismatches(arguments.table, repair=arguments.repair)
     if arguments.json:
-        lines = iter([_document(streams, runs, list(failed), wrong)])
+        lines = _document(streams, runs, failed, wrong)
     else:
         lines = _lines(streams, runs, failed, wrong, repaired=arguments.repair)
     write_lines(lines)
@@ -177,19 +179,30 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
 def _document(
     streams: Sequence[StreamStatus],
     runs: Sequence[Run],
-    failed: Sequence[LedgerEntry],
+    failed: Iterator[LedgerEntry],
     wrong: Sequence[Mismatch] | None,
-) -> str:
-    return json.dumps(
-        {
-            "streams": [asdict(each) for each in streams],
-            "runs": [{**asdict(each), "options": json.loads(each.options)} for each in runs],
-            "failed": [asdict(each) for each in failed],
-            "mismatches": None if wrong is None else [asdict(each) for each in wrong],
-        },
-        default=json_instant,
-        indent=2,
-    )
+) -> Iterator[str]:
+    """One JSON object in lines, with a failure at a time in memory: there may be millions."""
+    shown_runs = [{**asdict(each), "options": json.loads(each.options)} for each in runs]
+    yield "{"
+    yield f"{_member('streams', list(map(asdict, streams)))},"
+    yield f"{_member('runs', shown_runs)},"
+    entry = next(failed, None)
+    yield '  "failed": [],' if entry is None else '  "failed": ['
+    while entry is not None:
+        text = indent(_json(asdict(entry)), "    ")
+        entry = next(failed, None)
+        yield f"{text}\n  ]," if entry is None else f"{text},"
+    yield _member("mismatches", None if wrong is None else list(map(asdict, wrong)))
+    yield "}"
+
+
+def _member(name: str, value: Any) -> str:
+    return indent(f'"{name}": {_json(value)}', "  ")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=json_instant, indent=2)
 
 
 def _second(at: datetime | None) -> str:
