@@ -329,7 +329,8 @@ class Destination(Protocol):
 
         anew: an empty table with a ledger of its own, of which nobody sees anything before `put_in_place`; the stream's own stays
         as it is, and can be asked for besides. Of one that was not put in place nothing is left when the destination was opened
-        again. Raises DestinationError when it could not take the other's place.
+        again, but that the stream's own ledger may have taken its failures over. Raises DestinationError when it could not take
+        the other's place.
         """
 
     def put_in_place(self, table: TableName) -> None:

@@ -188,6 +188,28 @@ class LedgerConformance(DestinationConformance):
         assert [row["n"] for row in landing.rows(STREAM)] == [3, 1, 2]
         assert keeper.mismatches() == []
 
+    def test_what_failed_in_a_new_table_is_told(self, landing: LedgerLanding) -> None:
+        """Of one that was not put in place; what is loaded stays as it is."""
+        _fill(landing)
+        rows, before = landing.rows(STREAM), list(_keeper(landing).entries(STREAM, "a"))
+        with open_table(landing) as (destination, _):
+            new = destination.table(TableName(STREAM), anew=True)
+            load_whole(destination, new, version("b", 2), [{"n": 9}])
+            new.flush()
+            new.record_failure(version("a"), "no such column")
+        keeper = _keeper(landing)
+        failed = list(keeper.entries(STREAM, "a", failed=True))
+        assert [(each.error, each.modified_at) for each in failed] == [("no such column", version("a").modified_at)]
+        assert [each for each in keeper.entries(STREAM, "a") if each.status == "loaded"] == before
+        assert landing.rows(STREAM) == rows
+        with open_table(landing) as (destination, table):
+            assert table.unloaded([version("a"), version("b", 1)]) == [False, False]
+            new = destination.table(TableName(STREAM), anew=True)
+            load_whole(destination, new, version("a"), [{"n": 9}])
+            new.flush()
+            destination.put_in_place(TableName(STREAM))
+        assert list(keeper.entries(STREAM, failed=True)) == []
+
 
 def _fill(landing: Landing) -> None:
     """`goods`: a (2 rows, one record rejected and four skipped) and b (1 row), of which a newer version failed; `others`: a,

@@ -163,6 +163,13 @@ class RepairsWhenAsked(DuckDBDestination):
         return super().mismatches(stream, repair=True)
 
 
+class ForgetsWhatFailedBeside(DuckDBDestination):
+    def close(self) -> None:
+        for table in self._beside.values():
+            table.forget_failed(["a"])
+        super().close()
+
+
 @dataclass(frozen=True)
 class FaultyLanding(DuckDBLanding):
     faulty: type[DuckDBDestination]
@@ -198,6 +205,7 @@ LEDGER = [
     (SeesNoMismatch, "test_rows_that_somebody_deleted_are_found_and_repaired", ()),
     (RepairsNothing, "test_rows_that_somebody_deleted_are_found_and_repaired", ()),
     (RepairsWhenAsked, "test_rows_that_somebody_deleted_are_found_and_repaired", ()),
+    (ForgetsWhatFailedBeside, "test_what_failed_in_a_new_table_is_told", ()),
 ]
 _FAILURES = (AssertionError, ValueError, TypeError, pytest.fail.Exception)
 """How a check may say that something is wrong: it may as well stumble over an answer of another kind."""
