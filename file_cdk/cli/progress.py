@@ -37,7 +37,8 @@ class ListingTally:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing."""
+    """Counts over all streams. `clock` gives seconds; time runs from the first stream's listing. rows_resumed,
+    size_bytes_resumed: what of the rows and bytes done an earlier run did, which says nothing of how fast this one is."""
 
     clock: Callable[[], float] = time.monotonic
     files: int = 0
@@ -46,6 +47,8 @@ class Tally:
     size_bytes: int = 0
     size_bytes_done: int = 0
     rows: int = 0
+    rows_resumed: int = 0
+    size_bytes_resumed: int = 0
     started_at: float = field(default=0.0)
 
     def __post_init__(self) -> None:
@@ -65,12 +68,13 @@ class Tally:
             plural(self.rows, "row"),
         ]
         if elapsed_s > 0:
-            parts.append(f"{self.rows / elapsed_s:,.0f} rows/s")
+            parts.append(f"{(self.rows - self.rows_resumed) / elapsed_s:,.0f} rows/s")
         parts.append(f"{self.files_loaded + self.files_failed:,} of {plural(self.files, 'file')}")
         if self.files_failed:
             parts.append(f"{self.files_failed:,} failed")
-        if 0 < self.fraction < 1:
-            parts.append(f"{duration(elapsed_s * (1 / self.fraction - 1))} left")
+        done_now = self.size_bytes_done - self.size_bytes_resumed
+        if done_now > 0 and self.fraction < 1:
+            parts.append(f"{duration(elapsed_s * (self.size_bytes - self.size_bytes_done) / done_now)} left")
         return "  ".join(parts)
 
 
@@ -95,6 +99,10 @@ class ProgressObserver:
         self.tally.rows += rows
         self.tally.size_bytes_done += size_bytes
         self._display.show(self.tally)
+
+    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:  # noqa: ARG002 - the port's names
+        self.tally.rows_resumed += rows
+        self.tally.size_bytes_resumed += size_bytes
 
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         self.tally.files_loaded += 1

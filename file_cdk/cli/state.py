@@ -39,8 +39,8 @@ exit codes:
   3    the database or the source cannot be opened or read
 """
 
-_HEADINGS = ("table", "url", "modified", "size", "rows", "rejected", "status", "loaded", "run")
-_NUMBERS = ("size", "rows", "rejected")
+_HEADINGS = ("table", "url", "modified", "size", "rows", "rejected", "skipped", "status", "loaded", "run")
+_NUMBERS = ("size", "rows", "rejected", "skipped")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +123,7 @@ def _cells(entry: LedgerEntry) -> tuple[str, ...]:
         "" if entry.size_bytes is None else size(entry.size_bytes),
         "" if entry.rows is None else f"{entry.rows:,}",
         "" if entry.rejected is None else f"{entry.rejected:,}",
+        "" if entry.skipped is None else f"{entry.skipped:,}",
         "to be loaded again" if again else entry.status,
         second(entry.loaded_at),
         entry.run,

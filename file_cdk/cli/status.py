@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
+from textwrap import indent
+from typing import Any
 
 from file_cdk.cli.arguments import number
 from file_cdk.cli.ending import Interruption
@@ -16,7 +18,8 @@ from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
 DESCRIPTION = """\
 Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; and how the last
-run ended. It is opened to read only, but for --repair.
+run ended. It is opened to read only, but for --repair. The records of a table's files are its rows, those rejected because they
+cannot be read, and those skipped because the configuration leaves them out.
 
 --verify counts the rows of each file in the tables and compares them with the ledger. What was deleted or added by hand is
 told; --repair sees to it that the next sync loads those files again in place of what is there.
@@ -36,8 +39,8 @@ exit codes:
   5    --verify found files whose rows are missing or too many
 """
 
-_HEADINGS = ("table", "files", "rows", "rejected", "failed", "newest file", "age", "last loaded")
-_NUMBERS = ("files", "rows", "rejected", "failed", "age")
+_HEADINGS = ("table", "files", "rows", "rejected", "skipped", "failed", "newest file", "age", "last loaded")
+_NUMBERS = ("files", "rows", "rejected", "skipped", "failed", "age")
 _RUN_HEADINGS = ("started", "took", "ended", "read", "failed", "rows", "source", "run")
 _RUN_NUMBERS = ("took", "read", "failed", "rows")
 _SHOWN = 20
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     if arguments.verify or arguments.repair:
         wrong = ledger.mismatches(arguments.table, repair=arguments.repair)
     if arguments.json:
-        lines = iter([_document(streams, runs, list(failed), wrong)])
+        lines = _document(streams, runs, failed, wrong)
     else:
         lines = _lines(streams, runs, failed, wrong, repaired=arguments.repair)
     write_lines(lines)
@@ -89,6 +92,9 @@ def _lines(
         yield "no table was loaded"
     yield from table_lines(_HEADINGS, map(_cells, streams), right=_NUMBERS)
     for stream in streams:
+        if 0 < stream.uncounted < stream.files:
+            files = plural(stream.uncounted, "file")
+            yield f"{stream.stream}: skipped records were not counted in {files} that an earlier version loaded"
         if stream.again:
             yield f"{stream.stream}: the next sync loads {plural(stream.again, 'file')} again"
     if runs:
@@ -118,6 +124,7 @@ def _cells(stream: StreamStatus) -> tuple[str, ...]:
         f"{stream.files:,}",
         f"{stream.rows:,}",
         f"{stream.rejected:,}",
+        f"{stream.skipped:,}" if stream.uncounted < max(stream.files, 1) else "unknown",
         f"{stream.failed:,}",
         _second(stream.newest_at),
         "" if stream.newest_at is None else age(datetime.now(UTC) - stream.newest_at),
@@ -172,19 +179,30 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
 def _document(
     streams: Sequence[StreamStatus],
     runs: Sequence[Run],
-    failed: Sequence[LedgerEntry],
+    failed: Iterator[LedgerEntry],
     wrong: Sequence[Mismatch] | None,
-) -> str:
-    return json.dumps(
-        {
-            "streams": [asdict(each) for each in streams],
-            "runs": [{**asdict(each), "options": json.loads(each.options)} for each in runs],
-            "failed": [asdict(each) for each in failed],
-            "mismatches": None if wrong is None else [asdict(each) for each in wrong],
-        },
-        default=json_instant,
-        indent=2,
-    )
+) -> Iterator[str]:
+    """One JSON object in lines, with a failure at a time in memory: there may be millions."""
+    shown_runs = [{**asdict(each), "options": json.loads(each.options)} for each in runs]
+    yield "{"
+    yield f"{_member('streams', list(map(asdict, streams)))},"
+    yield f"{_member('runs', shown_runs)},"
+    entry = next(failed, None)
+    yield '  "failed": [],' if entry is None else '  "failed": ['
+    while entry is not None:
+        text = indent(_json(asdict(entry)), "    ")
+        entry = next(failed, None)
+        yield f"{text}\n  ]," if entry is None else f"{text},"
+    yield _member("mismatches", None if wrong is None else list(map(asdict, wrong)))
+    yield "}"
+
+
+def _member(name: str, value: Any) -> str:
+    return indent(f'"{name}": {_json(value)}', "  ")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=json_instant, indent=2)
 
 
 def _second(at: datetime | None) -> str:

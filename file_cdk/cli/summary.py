@@ -34,7 +34,8 @@ def summary_lines(result: SyncResult) -> Iterator[str]:
         yield f"{stream.stream}: {_stream_facts(stream)}"
     rows = sum(stream.rows for stream in result.streams)
     size_bytes = sum(stream.size_bytes for stream in result.streams)
-    speed = f" ({rows / result.seconds:,.0f} rows/s)" if rows and result.seconds > 0 else ""
+    rows_read = rows - sum(stream.rows_resumed for stream in result.streams)
+    speed = f" ({rows_read / result.seconds:,.0f} rows/s)" if rows_read and result.seconds > 0 else ""
     rejected = sum(stream.rejected for stream in result.streams)
     left_out = f", {plural(rejected, 'record')} rejected" if rejected else ""
     state = "done, but not all" if files_failed(result) else "done"

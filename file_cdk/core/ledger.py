@@ -50,7 +50,9 @@ class RunLog(Protocol):
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One file version, as the ledger has it. status: `loaded`, or `failed` with an error. rows, rejected: None of a version
-    that failed before they were counted. size_bytes: None where the file is to be loaded again whatever its version."""
+    that failed before they were counted. skipped: records left out as the configuration asked; None where nobody counted. The
+    three together are all records that the file has. size_bytes: None where the file is to be loaded again whatever its
+    version."""
 
     stream: str
     url: str
@@ -63,13 +65,15 @@ class LedgerEntry:
     error: str | None
     loaded_at: datetime
     run: str
+    skipped: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
     """files, rows, rejected, size_bytes: of the versions that are loaded. failed: files whose latest version is not.
     newest_at: when the newest of the loaded files was modified; loaded_at, run: when, and by which run, the last entry was made.
-    again: loaded files that the next sync loads again."""
+    again: loaded files that the next sync loads again. skipped: as in LedgerEntry, where somebody counted; uncounted: loaded
+    files where nobody did."""
 
     stream: str
     source: str | None
@@ -82,6 +86,8 @@ class StreamStatus:
     newest_at: datetime | None
     loaded_at: datetime | None
     run: str | None
+    skipped: int = 0
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,10 +235,13 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What a finished load records of a file version in the destination's ledger. rejects: of records left out."""
+    """What a finished load records of a file version in the destination's ledger. rejects: of records that cannot be read.
+    skipped: number of records left out as the configuration asks; None where nobody counted. With the rows, these are all
+    records that the file has."""
 
     rows: int
     rejects: Rejects = field(default_factory=Rejects)
+    skipped: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +329,8 @@ class Destination(Protocol):
 
         anew: an empty table with a ledger of its own, of which nobody sees anything before `put_in_place`; the stream's own stays
         as it is, and can be asked for besides. Of one that was not put in place nothing is left when the destination was opened
-        again. Raises DestinationError when it could not take the other's place.
+        again, but that the stream's own ledger may have taken its failures over. Raises DestinationError when it could not take
+        the other's place.
         """
 
     def put_in_place(self, table: TableName) -> None:

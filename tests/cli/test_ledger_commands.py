@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from file_cdk.cli import main
+from file_cdk.cli import main, status
+from file_cdk.cli.screen.wording import json_instant
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 from file_cdk.core.state.cursor import Cursor
 
 
@@ -75,6 +77,7 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
         "files",
         "rows",
         "rejected",
+        "skipped",
         "failed",
         "newest",
         "file",
@@ -82,7 +85,7 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
         "last",
         "loaded",
     ]
-    assert ran.out[2].split()[:7] == ["orders", "2", "3", "0", "1", "2024-01-01", "02:00:00Z"]
+    assert ran.out[2].split()[:8] == ["orders", "2", "3", "0", "0", "1", "2024-01-01", "02:00:00Z"]
     assert "exit code 4" in ran.out[6]
     assert ran.out[8].startswith("failed: 1 record rejected")
     document = json.loads("".join(command("status", "x.duckdb", "--json", "--table", "orders").out))
@@ -90,6 +93,60 @@ def test_status_shows_tables_runs_and_failures(command: Command) -> None:
     assert [each["exit_code"] for each in document["runs"]] == [4]
     assert [each["url"] for each in document["failed"]] == ["c.csv"]
     assert document["mismatches"] is None
+
+
+def failures(count: int) -> Iterator[LedgerEntry]:
+    at = datetime(2024, 1, 1, tzinfo=UTC)
+    for number in range(count):
+        yield LedgerEntry("t", f"{number}\u2028", at, 1, None, None, None, "failed", "x", at, "r")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_status_as_json_is_one_document(count: int) -> None:
+    stream = StreamStatus("t", None, 0, 0, 0, 0, count, 0, None, None, None)
+    run = Run("r", datetime(2024, 1, 1, tzinfo=UTC), "1", "in", '{"workers": 2}')
+    wrong = [Mismatch("t", None, None, 1)]
+    lines = status._document([stream], [run], failures(count), wrong)
+    whole = {
+        "streams": [asdict(stream)],
+        "runs": [{**asdict(run), "options": {"workers": 2}}],
+        "failed": [asdict(each) for each in failures(count)],
+        "mismatches": [asdict(each) for each in wrong],
+    }
+    assert "\n".join(lines) == json.dumps(whole, default=json_instant, indent=2)
+
+
+def test_status_as_json_holds_one_failure_at_a_time() -> None:
+    asked: list[str] = []
+
+    def watched() -> Iterator[LedgerEntry]:
+        for entry in failures(1_000):
+            asked.append(entry.url)
+            yield entry
+
+    lines = status._document([], [], watched(), None)
+    next(line for line in lines if '"url"' in line)
+    assert len(asked) == 2, "the one that is written, and the next, on which a comma depends"
+    assert sum('"url"' in line for line in lines) == 999
+
+
+def test_status_counts_skipped_records_or_says_that_nobody_did(command: Command) -> None:
+    Path("c.yaml").write_text(
+        "path: orders\nstreams: [{name: orders, globs: ['*.csv'], format: {filetype: csv, comment_char: '#'}}]\n"
+    )
+    write("a.csv", "id\n1\n# one\n2\n", 1)
+    command("sync", "c.yaml", "--to", "x.duckdb", "--workers", "0")
+    assert command("status", "x.duckdb").out[2].split()[:6] == ["orders", "2", "3", "0", "1", "0"]
+    entry, _ = map(json.loads, command("state", "show", "x.duckdb", "--json").out)
+    assert (entry["url"], entry["rows"], entry["rejected"], entry["skipped"]) == ("a.csv", 2, 0, 1)
+    change("ALTER TABLE _file_cdk_files DROP COLUMN skipped")
+    assert command("status", "x.duckdb").out[2].split()[:6] == ["orders", "2", "3", "0", "unknown", "0"]
+    write("c.csv", "id\n# two\n5\n", 3)
+    command("sync", "c.yaml", "--to", "x.duckdb", "--workers", "0")
+    ran = command("status", "x.duckdb", "--verify")
+    assert ran.code == 0
+    assert ran.out[2].split()[:6] == ["orders", "3", "4", "0", "1", "0"]
+    assert ran.out[3] == "orders: skipped records were not counted in 2 files that an earlier version loaded"
 
 
 def test_status_verifies_and_repairs(command: Command) -> None:

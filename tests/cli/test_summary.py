@@ -43,6 +43,11 @@ def test_lines_for_a_person() -> None:
     ]
 
 
+def test_the_speed_is_of_what_this_run_read() -> None:
+    large = StreamResult("large", 1, 0, {}, 1_000, 9_000, rows_resumed=900)
+    assert list(summary_lines(SyncResult((large,), 10.0, ())))[-1] == "done: 1,000 rows, 9.00 kB in 10.0 s (10 rows/s)"
+
+
 def test_failures_belong_to_the_streams_in_turn() -> None:
     one, other = MalformedRecordError("x", uri="1"), MalformedRecordError("y", uri="2")
     streams = [StreamResult(name, 0, failed, {}, 0, 0) for name, failed in (("a", 1), ("b", 0), ("c", 2))]

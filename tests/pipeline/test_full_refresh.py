@@ -1,5 +1,9 @@
 """A full refresh: all files anew in place of what was there, or all as it was."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError
 from file_cdk.core.instants import parse_instant
+from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.tables.deletes import MaxDeletes
 from file_cdk.pipeline.tables.report import SyncResult
@@ -42,11 +47,19 @@ def query(sql: str) -> list[tuple[Any, ...]]:
 
 
 def contents() -> dict[str, list[tuple[Any, ...]]]:
-    """All of the database but its record of runs."""
+    """All of the database but its record of runs, and of files that failed."""
     tables = [
         name for (name,) in query("SELECT table_name FROM duckdb_tables() ORDER BY 1") if name != "_file_cdk_runs"
     ]
-    return {name: query(f'SELECT * FROM "{name}" ORDER BY rowid') for name in tables}
+    found = {name: query(f'SELECT * FROM "{name}" ORDER BY rowid') for name in tables}
+    found["_file_cdk_files"] = query("SELECT * FROM _file_cdk_files WHERE status = 'loaded' ORDER BY rowid")
+    return found
+
+
+def failed() -> list[tuple[str, str]]:
+    found = query("SELECT url, error, rows, rejected FROM _file_cdk_files WHERE status = 'failed' ORDER BY url")
+    assert all((rows, rejected) == (None, None) for _, _, rows, rejected in found)
+    return [(url, error.partition(" (")[0]) for url, error, *_ in found]
 
 
 def entries() -> list[str]:
@@ -82,8 +95,52 @@ def test_a_file_that_fails_leaves_all_as_it_was() -> None:
     assert [error.uri for error in result.failures] == ["b.csv"]
     assert (stream.files_read, stream.files_failed, stream.rows, stream.replaced) == (0, 1, 0, False)
     assert contents() == before
+    [(url, error)] = failed()
+    assert (url, error) == ("b.csv", result.failures[0].message)
     write("b.csv", "id,old\n3,z\n")
     assert load().streams[0].files_read == 1
+    assert failed() == []
+
+
+def test_why_it_failed_is_known_until_a_refresh_succeeds() -> None:
+    """Also where an ordinary sync has nothing to do with these files."""
+    one_too_many = "id,old\n1,x,y\n2,z\n"
+    write("a.csv", one_too_many)
+    load(max_rejects=MaxRejects(1))
+    before = contents()
+    assert refresh().streams[0].replaced is False
+    assert [url for url, _ in failed()] == ["a.csv"]
+    assert "1 record rejected" in failed()[0][1]
+    assert load().streams[0].skipped == {"already loaded": 2}
+    assert [url for url, _ in failed()] == ["a.csv"]
+    assert contents() == before, "rejected records of the version that is loaded, too"
+    write("b.csv", one_too_many)
+    assert refresh(max_rejects=MaxRejects(0)).streams[0].files_failed == 2
+    assert [url for url, _ in failed()] == ["a.csv", "b.csv"]
+    write("a.csv", "id,old\n1,x\n")
+    refresh()
+    assert [url for url, _ in failed()] == ["b.csv"], "the other was read"
+    assert refresh(max_rejects=MaxRejects(1)).streams[0].replaced
+    assert failed() == []
+
+
+@pytest.mark.process
+def test_why_it_failed_is_known_after_it_was_killed() -> None:
+    write("a.csv", "id,old\n1,x,y\n")
+    program = (
+        "import os; from file_cdk import sync, SyncOptions; from file_cdk.pipeline.tables.report import StreamReport\n"
+        "StreamReport.loaded = lambda *_: os.kill(os.getpid(), 9)\n"
+        "sync('in', 'x.duckdb', SyncOptions(workers=0, stream='t', full_refresh=True))"
+    )
+    os.utime("in/a.csv", (1, 1))  # the first
+    before = contents()
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    destination = DuckDBDestination("x.duckdb")
+    destination.open()
+    destination.close()
+    assert [url for url, _ in failed()] == ["a.csv"]
+    assert contents() == before
 
 
 def test_rejected_records_fail_it_or_come_with_it() -> None:

@@ -35,6 +35,7 @@ class Interrupter:
     loaded: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     size_bytes: int = 0
+    resumed_bytes: list[int] = field(default_factory=list)
 
     def listed(self, stream: str, files: int, size_bytes: int, skipped: Mapping[str, int]) -> None: ...
 
@@ -44,6 +45,9 @@ class Interrupter:
             self.after -= 1
             if self.after < 0:
                 raise KeyboardInterrupt
+
+    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        self.resumed_bytes.append(size_bytes)
 
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         self.loaded.append(uri)
@@ -99,13 +103,16 @@ def went_on(watcher: Interrupter) -> bool:
 def test_it_goes_on_where_it_was(place: Place) -> None:
     place.interrupt()
     [(position, rows)] = place.query("SELECT position, rows FROM _file_cdk_parts")
+    assert 0 < rows < ROWS
     result, watcher = place.sync()
     assert watcher.warnings == [
         f"file 'large.csv' goes on at byte {position:,} of {(place.folder / 'large.csv').stat().st_size:,}: "
         f"{rows:,} rows before it were kept by an earlier run"
     ]
     assert watcher.size_bytes == (place.folder / "large.csv").stat().st_size
-    assert (result.streams[0].rows, result.streams[0].size_bytes) == (ROWS, watcher.size_bytes)
+    assert watcher.resumed_bytes == [position]
+    [stream] = result.streams
+    assert (stream.rows, stream.rows_resumed, stream.size_bytes) == (ROWS, rows, watcher.size_bytes)
     assert place.query('SELECT id, _file_row FROM "in"') == [(number, number + 1) for number in range(ROWS)]
     assert place.parts() == []
 
@@ -204,6 +211,9 @@ def test_what_was_rejected_before_counts(place: Place) -> None:
     allowing = replace(INLINE, max_rejects=MaxRejects(2))
     assert place.sync()[1].failed == ["large.csv"]
     assert place.query("SELECT status FROM _file_cdk_files") == [("failed",)]
+    _, failing = place.sync()
+    assert went_on(failing)
+    assert sum(failing.resumed_bytes) == 0 < failing.resumed_bytes[0]
     _, watcher = place.sync(allowing)
     assert went_on(watcher)
     assert any("2 records rejected" in warning for warning in watcher.warnings)

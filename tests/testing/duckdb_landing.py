@@ -16,6 +16,12 @@ class DuckDBLanding:
     def destination(self) -> Destination:
         return destination_for(f"duckdb:{self.path}")
 
+    def delete_row(self, stream: str, uri: str) -> None:
+        with duckdb.connect(self.path) as connection:
+            connection.execute(
+                f'DELETE FROM "{stream}" WHERE rowid = (SELECT max(rowid) FROM "{stream}" WHERE _file_url = ?)', [uri]
+            )
+
     def rows(self, stream: str) -> list[dict[str, Any]]:
         with duckdb.connect(self.path, read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 from duckdb_landing import DuckDBLanding
+from sqlite_landing import SqliteLanding
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
+from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 
 
-class TestDuckDB(ResumableConformance):
+class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
@@ -19,5 +21,10 @@ class TestDuckDB(ResumableConformance):
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 
 
+class TestSqlite(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> SqliteLanding:
+        return SqliteLanding(str(tmp_path / "goods.sqlite"))
+
+
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite"}

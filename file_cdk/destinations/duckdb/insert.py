@@ -111,12 +111,20 @@ def _query(session: Session, run: Sequence[Piece], position: int, sql: str) -> l
     return session.execute(sql, rows=column.rename_columns(["c"]).to_reader())
 
 
-def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece]) -> None:
-    """One statement per run of pieces with equal columns. Raises duckdb.Error, and RowsRefusedError for what is too much."""
+def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece]) -> int:
+    """One statement per run of pieces with equal columns. Answers how many rows DuckDB says it took. Raises duckdb.Error, and
+    RowsRefusedError for what is too much."""
     _provide_memory(session, stream, pieces)
+    taken = 0
     for run in _runs(pieces):
         statement = _statement(stream, layout, run[0].batch.schema)
-        session.execute(statement, rows=_rows(run))
+        taken += rows_taken(session.execute(statement, rows=_rows(run)))
+    return taken
+
+
+def rows_taken(result: Sequence[Sequence[Any]]) -> int:
+    """By an INSERT, of its result."""
+    return int(result[0][0])
 
 
 def _provide_memory(session: Session, stream: str, pieces: Sequence[Piece]) -> None:

@@ -70,7 +70,7 @@ def _copy_entries(path: str, table: TableName, target: Session) -> None:
                 params=[table.stream, layout.exists],
             )
             rows = entries.to_arrow_reader(_ROWS_AT_ONCE)
-            target.execute(f"INSERT INTO {FILES} SELECT * FROM {INPUT}", rows=rows)
+            target.execute(f"INSERT INTO {FILES} BY NAME SELECT * FROM {INPUT}", rows=rows)
 
 
 def check_database(path: str) -> bool:

@@ -44,14 +44,33 @@ def put_in_place(ledger: Ledger) -> None:
 
 
 def remove_unfinished(session: Session) -> None:
-    """Removes what is beside, of every stream, and what the ledger knows of it. Raises DestinationError."""
+    """Removes what is beside, of every stream, and what the ledger knows of it, but for why files failed: that becomes known of
+    the stream's own. Raises DestinationError."""
     doing = "removing what an unfinished full refresh left"
     for (beside,) in session.run(doing, f"SELECT stream FROM {STREAMS} WHERE starts_with(stream, ?)", [BESIDE]):
         _forget_parts(session, beside)
         with session.transaction(doing):
+            _keep_failures(session, beside)
             session.run(doing, f"DROP TABLE IF EXISTS {quoted(beside)}")
             for table in (*_OF_ROWS, STREAMS):
                 session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [beside])
+
+
+def _keep_failures(session: Session, beside: str) -> None:
+    """In place of earlier ones of the same files, and of those that were read. Without rejected records: the ledger has those of
+    one version of a file, and what is loaded stays as it is."""
+    doing, stream = "noting what failed in a full refresh", beside.removeprefix(BESIDE)
+    session.run(
+        doing,
+        f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {FILES} WHERE stream = ?)",
+        [stream, beside],
+    )
+    session.run(
+        doing,
+        f"INSERT INTO {FILES} BY NAME SELECT * REPLACE (? AS stream, NULL::BIGINT AS rejected) FROM {FILES} "
+        "WHERE stream = ? AND status = 'failed'",
+        [stream, beside],
+    )
 
 
 def _forget_parts(session: Session, stream: str) -> None:

@@ -8,19 +8,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
+from typing import NoReturn
 
 import duckdb
 import pyarrow as pa
 
-from file_cdk.core.errors import DestinationError, RowsRefusedError
+from file_cdk.core.errors import DestinationError, InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile
 from file_cdk.destinations.duckdb.errors import refused, translating
-from file_cdk.destinations.duckdb.insert import Piece, check_fits, exact_columns, insert, needed_columns
+from file_cdk.destinations.duckdb.insert import (
+    Piece,
+    check_fits,
+    exact_columns,
+    insert,
+    needed_columns,
+    rows_taken,
+)
 from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, urls
 from file_cdk.destinations.duckdb.memory import Tail
-from file_cdk.destinations.duckdb.session import INPUT
+from file_cdk.destinations.duckdb.session import INPUT, as_stored
 from file_cdk.destinations.duckdb.types import converted, exact_type, missing_types
 from file_cdk.destinations.names import METADATA_COLUMNS, quoted
 
@@ -48,6 +56,8 @@ class TableWriter:
         self._stream = ledger.stream
         self._missing = missing_types(self._session.connection)
         self._in_transaction = False
+        self._rows_taken = 0
+        """In the open transaction, by DuckDB's own count."""
         self._fitting: pa.Schema | None = None
         self._held: pa.Schema | None = None
         self.layout = self.promised = layout
@@ -107,6 +117,7 @@ class TableWriter:
         if not self._in_transaction:
             self._session.run("beginning a transaction", "BEGIN TRANSACTION")
             self._in_transaction = True
+            self._rows_taken = 0
 
     def commit(self) -> None:
         """Raises duckdb.Error; then cancel."""
@@ -135,7 +146,7 @@ class TableWriter:
                 self._hold([pa.schema([]), *needed])
         if len(needed := exact_columns(self._session, self.layout, pieces)):
             self._hold([needed])
-        insert(self._session, self._stream, self.layout, pieces)
+        self._rows_taken += insert(self._session, self._stream, self.layout, pieces)
 
     def _needed_by(self, pieces: Iterable[Piece]) -> list[pa.Schema]:
         """Columns that the pieces have and the table does not hold, without those of the last piece that needed none."""
@@ -166,6 +177,7 @@ class TableWriter:
         heaviest = [self._session.memory.tails.get(name, Tail()).heaviest_bytes for name in (self._stream, table)]
         self._session.memory.tails.pop(table, None)
         if not self.layout.exists:
+            self._rows_taken += rows_taken(run(f"SELECT count(*) FROM {quoted(table)}"))
             run(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(self._stream)}")
             self._ledger.set_renamed_columns(
                 {name: column for name, column in layout.columns.items() if name != column}
@@ -184,19 +196,33 @@ class TableWriter:
                 for name, kind in layout.types.items()
             ]
             metadata = list(map(quoted, METADATA_COLUMNS))
-            self._session.execute(
-                f"INSERT INTO {quoted(self._stream)} ({', '.join(columns + metadata)}) "
-                f"SELECT {', '.join(values + metadata)} FROM {quoted(table)}"
+            self._rows_taken += rows_taken(
+                self._session.execute(
+                    f"INSERT INTO {quoted(self._stream)} ({', '.join(columns + metadata)}) "
+                    f"SELECT {', '.join(values + metadata)} FROM {quoted(table)}"
+                )
             )
             run(f"DROP TABLE {quoted(table)}")
         with translating(self._session.path, "setting the memory limit"):
             self._session.memory.remember(self._stream, max(heaviest))
 
     def finish(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
-        """Enters the files in the ledger and commits. Raises duckdb.Error or DestinationError; then cancel."""
+        """Enters the files in the ledger and commits. Raises duckdb.Error or DestinationError, and InternalError where the table
+        did not get the rows that the ledger is to count; then cancel."""
+        if self._rows_taken != sum(loaded.rows for _, loaded in loads):
+            self._raise_miscounted(loads)
         self._ledger.add_loaded(loads)
         self.commit()
         self.promised = self.promised.widened(self.layout.schema, self._missing)
+
+    def _raise_miscounted(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> NoReturn:
+        for file, loaded in loads if self.layout.exists else ():
+            [(present,)] = self._session.execute(
+                f"SELECT count(*) FROM {quoted(self._stream)} WHERE _file_url = ?", [as_stored(file.uri)]
+            )
+            if present != loaded.rows:
+                raise InternalError(f"{loaded.rows} rows were read and {present} are in the table", uri=file.uri)
+        raise InternalError(f"table {self._stream!r} took another number of rows than were read")
 
     def cancel(self) -> None:
         """Rolls back: the table is as it was before the load."""

@@ -101,7 +101,7 @@ def known(path: str, table: TableName) -> Iterator[Known]:
                     [table.stream, exists],
                 )
                 copy.execute("BEGIN")
-                copy.executemany(f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                copy.executemany(f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 copy.execute("COMMIT")
         yield Ledger(copy, path, "", table.stream).unloaded
 
@@ -145,7 +145,8 @@ def streams(path: str, stream: str | None) -> list[StreamStatus]:
             "coalesce(sum(size_bytes) FILTER (WHERE is_loaded), 0), count(url) FILTER (WHERE NOT is_loaded), "
             "count(url) FILTER (WHERE is_loaded AND size_bytes IS NULL), "
             "max(modified_at) FILTER (WHERE is_loaded), max(loaded_at), "
-            f"(SELECT run FROM {FILES} r WHERE r.stream = s.stream ORDER BY loaded_at DESC LIMIT 1) "
+            f"(SELECT run FROM {FILES} r WHERE r.stream = s.stream ORDER BY loaded_at DESC LIMIT 1), "
+            "coalesce(sum(skipped) FILTER (WHERE is_loaded), 0), count(url) FILTER (WHERE is_loaded AND skipped IS NULL) "
             f"FROM (SELECT stream FROM {FILES} UNION SELECT stream FROM {STREAMS}) s "
             f"LEFT JOIN (SELECT *, status = 'loaded' AS is_loaded FROM {FILES}) f ON f.stream = s.stream "
             f"WHERE {of_stream.replace('stream', 's.stream')} GROUP BY s.stream ORDER BY s.stream",
@@ -155,9 +156,9 @@ def streams(path: str, stream: str | None) -> list[StreamStatus]:
 
 
 def _status(*facts: Any) -> StreamStatus:
-    stream, source, files, rows, rejected_rows, size_bytes, failed, again, newest_at, loaded_at, run = facts
+    stream, source, files, rows, rejected_rows, size_bytes, failed, again, newest_at, loaded_at, *others = facts
     times = newest_at and of_moment(newest_at), loaded_at and of_moment(loaded_at)
-    return StreamStatus(stream, source, files, rows, rejected_rows, size_bytes, failed, again, *times, run)
+    return StreamStatus(stream, source, files, rows, rejected_rows, size_bytes, failed, again, *times, *others)
 
 
 def runs(path: str, limit: int) -> list[Run]:
@@ -181,15 +182,15 @@ def entries(path: str, stream: str | None, uris: Sequence[str] | None, *, failed
     among = "" if uris is None else "AND url IN (SELECT value FROM json_each(?))"
     with _ledger_of(path) as db:
         found = db.execute(
-            "SELECT stream, url, modified_at, size_bytes, etag, rows, rejected, status, error, loaded_at, run "
+            "SELECT stream, url, modified_at, size_bytes, etag, rows, rejected, status, error, loaded_at, run, skipped "
             f"FROM {FILES} WHERE {_VISIBLE} AND (? OR stream = ?) AND (status = 'failed' OR ?) {among} "
             "ORDER BY stream, url, status",
             [stream is None, stream, not failed, *([] if uris is None else [urls(uris)])],
         )
         while rows := found.fetchmany(_ROWS_AT_ONCE):
-            for name, url, modified_at, size, etag, count, rejected, status, error, loaded_at, run in rows:
-                times = of_moment(modified_at), of_moment(loaded_at)
-                yield LedgerEntry(name, url, times[0], size, etag, count, rejected, status, error, times[1], run)
+            for name, url, modified_at, size, etag, count, rejected, status, error, loaded_at, run, skipped in rows:
+                facts = of_moment(modified_at), size, etag, count, rejected, status, error
+                yield LedgerEntry(name, url, *facts, of_moment(loaded_at), run, skipped)
 
 
 def loaded(path: str, stream: str) -> Iterator[Sequence[str]]:

@@ -64,8 +64,7 @@ class SqliteDestination:
             self._db = connected(self.path)
             with transaction(self._db, self.path, "opening"):
                 create_ledger(self._db)
-                for stream in unfinished(self._db):
-                    self._ledger(stream).drop()
+                self._remove_unfinished(self._db)
         except BaseException:
             self._let_go()
             raise
@@ -148,6 +147,12 @@ class SqliteDestination:
     def reset(self, stream: str, urls: Sequence[str] = ()) -> int:
         return asking.reset(self.path, stream, urls)
 
+    def _remove_unfinished(self, db: sqlite3.Connection) -> None:
+        """What a full refresh built that was not put in place, but for why files failed."""
+        for beside in unfinished(db):
+            self._ledger(beside.removeprefix(BESIDE)).keep_failures_of(beside)
+            self._ledger(beside).drop()
+
     def _begins(self, table: SqliteTable) -> None:
         """Files of one table at most share a transaction."""
         if self._writing is not None and self._writing is not table:
@@ -171,8 +176,7 @@ class SqliteDestination:
             for table in tables:
                 table.close()
             with suppress(DestinationError), transaction(db, self.path, "closing"):  # the next `open` tries again
-                for stream in unfinished(db):
-                    self._ledger(stream).drop()
+                self._remove_unfinished(db)
             if self._created and sys.exc_info()[0] is not None and _is_unused(db):
                 Path(self.path).unlink(missing_ok=True)
         finally:

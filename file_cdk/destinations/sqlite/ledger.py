@@ -32,7 +32,7 @@ RUNS = "_file_cdk_runs"
 _ENTRY = "stream TEXT, url TEXT, etag TEXT, modified_at TEXT, size_bytes INTEGER, rows INTEGER, rejected INTEGER, status TEXT"
 
 LAYOUTS: Mapping[str, str] = {
-    FILES: f"{_ENTRY}, error TEXT, loaded_at TEXT, run TEXT, PRIMARY KEY (stream, url, status)) WITHOUT ROWID",
+    FILES: f"{_ENTRY}, error TEXT, loaded_at TEXT, run TEXT, skipped INTEGER, PRIMARY KEY (stream, url, status)) WITHOUT ROWID",
     # All columns of the files, with the names and types of the columns that hold them, in the table's order.
     COLUMNS: "stream TEXT, name TEXT, column_name TEXT, type TEXT)",
     STREAMS: "stream TEXT PRIMARY KEY, source TEXT)",
@@ -123,7 +123,7 @@ class Ledger:
 
     def add_loaded(self, file: RemoteFile, loaded: LoadedFile) -> None:
         """Of a file that has no entry."""
-        self._add(file, loaded.rows, loaded.rejects.total(), "loaded", None)
+        self._add(file, loaded.rows, loaded.rejects.total(), "loaded", None, loaded.skipped)
         self._add_rejects(file, loaded.rejects)
 
     def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
@@ -155,22 +155,20 @@ class Ledger:
             yield part
             last = part[-1]
 
-    def _add(self, file: RemoteFile, rows: int | None, rejected: int | None, status: str, error: str | None) -> None:
+    def _add(
+        self,
+        file: RemoteFile,
+        rows: int | None,
+        rejected: int | None,
+        status: str,
+        error: str | None,
+        skipped: int | None = None,
+    ) -> None:
         url, modified_at, size_bytes, etag = _version(file)
+        counts = rows, rejected, status, error and well_formed(error)
         self._update(
-            f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(
-                url,
-                etag,
-                modified_at,
-                size_bytes,
-                rows,
-                rejected,
-                status,
-                error and well_formed(error),
-                now(),
-                self.run,
-            ),
+            f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(url, etag, modified_at, size_bytes, *counts, now(), self.run, skipped),
         )
 
     def _add_rejects(self, file: RemoteFile, rejects: Rejects) -> None:
@@ -257,6 +255,20 @@ class Ledger:
         rows = [(self.stream, well_formed(name), column, kind) for name, column, kind in columns]
         with translating(self.path, _DOING):
             self.connection.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
+
+    def keep_failures_of(self, beside: str) -> None:
+        """Of a full refresh that was not finished: see duckdb/replacement.py."""
+        with translating(self.path, _DOING):
+            failed = self.connection.execute(
+                f"SELECT url, etag, modified_at, size_bytes, error, loaded_at, run FROM {FILES} "
+                "WHERE stream = ? AND status = 'failed'",
+                [beside],
+            ).fetchall()
+            self.connection.executemany(
+                f"REPLACE INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed')",
+                [(self.stream, *row) for row in failed],
+            )
 
     def drop(self) -> None:
         """The table, and all that the ledger knows of it."""

@@ -85,6 +85,8 @@ class SqliteTable:
         self._begins = begins
         self._load: SqliteFileLoad | None = None
         self._rows, self._since = 0, 0.0
+        self._taken = 0
+        """Rows of the load that is open, by SQLite's own count."""
         self.layout = self._promised = read_layout(ledger)
 
     @classmethod
@@ -144,6 +146,7 @@ class SqliteTable:
             self._rows, self._since = 0, time.monotonic()
         self._run("SAVEPOINT file")
         self._load = load = SqliteFileLoad(self, file)
+        self._taken = 0
         try:
             self._forget([file.uri])
         except BaseException:
@@ -173,7 +176,7 @@ class SqliteTable:
         )
         sql = f"INSERT INTO {self._name} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
         with translating(self._ledger.path, f"loading into table {self._ledger.stream!r}", uri):
-            self._db.executemany(sql, rows)
+            self._taken += self._db.executemany(sql, rows).rowcount
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Creates the table, or gives it columns, or other types."""
@@ -225,6 +228,8 @@ class SqliteTable:
 
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         try:
+            if self._taken != loaded.rows:
+                raise InternalError(f"{loaded.rows} rows were read and {self._taken} are in the table", uri=file.uri)
             self._ledger.add_loaded(file, loaded)
             self._run("RELEASE file")
         except BaseException:

@@ -26,6 +26,9 @@ class SyncObserver(Protocol):
     def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
         """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
 
+    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        """Of what `progressed` told of the file, this much an earlier run did; negative when the file starts again or fails."""
+
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
 
@@ -53,6 +56,8 @@ class StreamResult:
     """Of the files that failed, those that had too many rejected records and no other fault."""
     replaced: bool | None = None
     """Of a full refresh: whether the table was replaced. If not, nothing of what was read counts. None: it was none."""
+    rows_resumed: int = 0
+    """Of the rows, those that an earlier run read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,9 @@ class Silence:
     def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
         pass
 
+    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        pass
+
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         pass
 
@@ -107,9 +115,11 @@ class StreamReport:
     files_failed: int = 0
     over_limit: int = 0
     rows: int = 0
+    rows_resumed: int = 0
     rejected: int = 0
     size_bytes: int = 0
     file_progress: tuple[int, int] = (0, 0)
+    file_resumed: tuple[int, int] = (0, 0)
     gone: Gone = field(default_factory=Gone)
     is_replaced: bool | None = None
 
@@ -126,6 +136,7 @@ class StreamReport:
             self.gone.removed,
             self.over_limit,
             self.is_replaced,
+            self.rows_resumed,
         )
 
     def warn(self, message: str) -> None:
@@ -142,19 +153,26 @@ class StreamReport:
             f"file {file.uri!r} goes on at byte {progress.position:,} of {file.size_bytes:,}: "
             f"{progress.rows:,} rows before it were kept by an earlier run"
         )
+        self.file_resumed = (progress.rows, progress.position)
+        self.observer.resumed(self.stream, file.uri, *self.file_resumed)
         self.progressed(file, progress.rows, progress.position)
 
     def begins_again(self, file: RemoteFile) -> None:
         """Or has failed: what was told of it does not count."""
+        if any(self.file_resumed):
+            rows, size_bytes = self.file_resumed
+            self.file_resumed = (0, 0)
+            self.observer.resumed(self.stream, file.uri, -rows, -size_bytes)
         self.progressed(file, -self.file_progress[0], -self.file_progress[1])
 
     def loaded(self, tally: FileTally) -> None:
         file = tally.file
         self.files_read += 1
         self.rows += tally.rows
+        self.rows_resumed += self.file_resumed[0]
         self.rejected += tally.rejects.total()
         self.size_bytes += file.size_bytes
-        self.file_progress = (0, 0)
+        self.file_progress = self.file_resumed = (0, 0)
         self.observer.file_loaded(self.stream, file.uri, tally.rows)
         if tally.rejects.first:
             self.warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")

@@ -87,7 +87,7 @@ def _import_stream(stream: Stream, state: Mapping[str, Any], table: Any) -> Impo
                 left += 1
                 continue
             load = table.begin(file)
-            load.commit(LoadedFile(0))
+            load.commit(LoadedFile(0, skipped=None))
             files += 1
         if refused := table.flush():
             raise DestinationError(refused[0].error.message)

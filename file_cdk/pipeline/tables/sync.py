@@ -265,7 +265,7 @@ class _StreamSync:
             return too_many(tally, self.options.max_rejects)
         try:
             self._name_columns(load, tally.file, self.columns.asked)
-            load.commit(LoadedFile(tally.rows, tally.rejects))
+            load.commit(LoadedFile(tally.rows, tally.rejects, tally.skipped.total()))
         except RowsRefusedError as exc:
             load.abort()
             return exc

@@ -16,10 +16,10 @@ from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read,
 from file_cdk.destinations.duckdb.ledger.entries import (
     FILES,
     IN_SCHEMA,
-    LAYOUTS,
     STREAMS,
     Ledger,
     create_ledger,
+    is_known,
     layouts_found,
     urls,
 )
@@ -72,11 +72,17 @@ def check_tables(session: Session, needed: Sequence[str]) -> None:
                 f"DuckDB database {session.path!r} has no table {table!r}",
                 remedy="Name a database that file-cdk sync has written; the next sync into it makes what is missing",
             )
-        if found[table] != LAYOUTS[table]:
+        if not is_known(table, found[table]):
             raise DestinationError(
                 f"table {table!r} in DuckDB database {session.path!r} has other columns than this version reads",
                 remedy="Use the version of file_cdk that wrote it",
             )
+
+
+def _files(session: Session) -> str:
+    """The entries, as the FROM of a query: where an earlier version made them, nobody counted what was skipped."""
+    has_all = "skipped" in layouts_found(session, _READING)[FILES]
+    return FILES if has_all else f"(SELECT *, NULL::BIGINT AS skipped FROM {FILES})"
 
 
 def spelled(session: Session, stream: str) -> str:
@@ -99,13 +105,14 @@ def streams(path: str, stream: str | None) -> list[StreamStatus]:
         known = None if stream is None else spelled(session, stream)
         found = session.run(
             _READING,
-            f"WITH f AS (SELECT *, status = 'loaded' AS is_loaded FROM {FILES} WHERE {_VISIBLE}), "
+            f"WITH f AS (SELECT *, status = 'loaded' AS is_loaded FROM {_files(session)} WHERE {_VISIBLE}), "
             f"s AS (SELECT * FROM {STREAMS} WHERE {_VISIBLE}) "
             "SELECT coalesce(f.stream, s.stream), any_value(s.source), count(*) FILTER (is_loaded), "
             'coalesce(sum("rows") FILTER (is_loaded), 0)::BIGINT, coalesce(sum(rejected) FILTER (is_loaded), 0)::BIGINT, '
             "coalesce(sum(size_bytes) FILTER (is_loaded), 0)::BIGINT, count(*) FILTER (f.status = 'failed'), "
             "count(*) FILTER (is_loaded AND size_bytes IS NULL), max(modified_at) FILTER (is_loaded), max(loaded_at), "
-            "arg_max(run, loaded_at) FROM f FULL JOIN s ON f.stream = s.stream "
+            "arg_max(run, loaded_at), coalesce(sum(skipped) FILTER (is_loaded), 0)::BIGINT, "
+            "count(*) FILTER (is_loaded AND skipped IS NULL) FROM f FULL JOIN s ON f.stream = s.stream "
             "WHERE ? OR coalesce(f.stream, s.stream) = ? GROUP BY 1 ORDER BY 1",
             [known is None, known],
         )
@@ -127,15 +134,16 @@ def entries(path: str, stream: str | None, uris: Sequence[str] | None, *, failed
     with ledger_of(path) as session:
         for part in session.parts(
             _READING,
-            'SELECT stream, url, modified_at, size_bytes, etag, "rows", rejected, status, error, loaded_at, run '
-            f"FROM {FILES} WHERE {_VISIBLE} {of_files} "
+            'SELECT stream, url, modified_at, size_bytes, etag, "rows", rejected, status, error, loaded_at, run, skipped '
+            f"FROM {_files(session)} WHERE {_VISIBLE} {of_files} "
             "AND (? OR stream = ?) AND (status = 'failed' OR ?) ORDER BY stream, url, status",
             [stream is None, stream, not failed],
             None if uris is None else urls(uris),
         ):
-            for name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run in part:
+            for name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run, skipped in part:
                 modified_at, loaded_at = modified_at.replace(tzinfo=UTC), loaded_at.replace(tzinfo=UTC)
-                yield LedgerEntry(name, uri, modified_at, size, etag, rows, rejected, status, error, loaded_at, run)
+                counts = rows, rejected, status, error
+                yield LedgerEntry(name, uri, modified_at, size, etag, *counts, loaded_at, run, skipped)
 
 
 def loaded(path: str, stream: str) -> Iterator[Sequence[str]]:

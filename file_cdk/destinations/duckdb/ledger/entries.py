@@ -2,9 +2,11 @@
 
 `_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
 `failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
-row of an older version alone, since its rows stay; the next successful load replaces both. `rejected` counts the records
-that were left out; rejects.py has the first of them. `size_bytes` is null where the file is to be loaded again, whatever
-its version is. Times are UTC.
+row of an older version alone, since its rows stay; the next successful load replaces both. `size_bytes` is null where the
+file is to be loaded again, whatever its version is. Times are UTC.
+
+A file's records are its `rows`, its `rejected` ones, which cannot be read (rejects.py has the first of them), and its
+`skipped` ones, which the configuration leaves out. `skipped` is null where nobody counted.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
@@ -45,6 +47,7 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
         "error": "VARCHAR",
         "loaded_at": "TIMESTAMP",
         "run": "VARCHAR",
+        "skipped": "BIGINT",
     },
     # Only the columns whose name in the table is not their name in the files.
     COLUMNS: {"stream": "VARCHAR", "name": "VARCHAR", "column_name": "VARCHAR"},
@@ -70,6 +73,9 @@ LAYOUTS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+_ADDED = {FILES: ("skipped",)}
+"""Last columns of tables, which ledgers of earlier versions lack."""
+
 _US = pa.timestamp("us")
 
 _READING, _UPDATING = "reading the ledger", "updating the ledger"
@@ -78,13 +84,17 @@ IN_SCHEMA = "database_name = current_database() AND schema_name = current_schema
 
 
 def create_ledger(session: Session) -> None:
-    """Creates what is missing. Raises DestinationError when a table of that name has other columns than expected."""
+    """Creates what is missing, columns too. Raises DestinationError when a table of that name has other columns than expected."""
     doing = "preparing the ledger"
     with session.transaction(doing):
         found = ledger_tables(session, doing)
         for table, layout in LAYOUTS.items():
             if table not in found:
                 create_table(partial(session.run, doing), table, layout)
+                continue
+            for column in _ADDED.get(table, ()):
+                if column not in found[table]:
+                    session.run(doing, f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {layout[column]}")
 
 
 def create_table(run: Callable[[str], object], table: str, columns: Mapping[str, str]) -> None:
@@ -97,12 +107,19 @@ def ledger_tables(session: Session, doing: str) -> Mapping[str, Mapping[str, str
     """Those of LAYOUTS that exist. Raises DestinationError when one of that name has other columns than expected."""
     found = layouts_found(session, doing)
     for table, columns in found.items():
-        if columns != LAYOUTS[table]:
+        if not is_known(table, columns):
             raise DestinationError(
                 f"table {table!r} in DuckDB database {session.path!r} has other columns than this version writes",
                 remedy="Use the version of file_cdk that wrote it, or load into a new database",
             )
     return found
+
+
+def is_known(table: str, columns: Mapping[str, str]) -> bool:
+    """Whether the table has the columns that it should, or those that an earlier version gave it."""
+    added = _ADDED.get(table, ())
+    earlier = {column: kind for column, kind in LAYOUTS[table].items() if column not in added}
+    return columns in (LAYOUTS[table], earlier)
 
 
 def layouts_found(session: Session, doing: str) -> Mapping[str, Mapping[str, str]]:
@@ -173,7 +190,7 @@ class Ledger:
 
     def add_loaded(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Adds entries, and rejects, for files that have none."""
-        self._add([(file, load.rows, load.rejects.total(), "loaded", None) for file, load in loads])
+        self._add([(file, load.rows, load.rejects.total(), load.skipped, "loaded", None) for file, load in loads])
         add_rejects(self.session, self.run, self.stream, [(file, load.rejects) for file, load in loads])
 
     def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
@@ -186,7 +203,7 @@ class Ledger:
             self._forget_failed([file.uri])
             if rejected:
                 forget_rejects(self.session, self.stream, [file.uri])
-            self._add([(file, None, rejected, "failed", error)])
+            self._add([(file, None, rejected, None, "failed", error)])
             if rejects is not None and rejected:
                 add_rejects(self.session, self.run, self.stream, [(file, rejects)])
             else:
@@ -214,18 +231,20 @@ class Ledger:
             f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN (SELECT url FROM {INPUT})", uris
         )
 
-    def _add(self, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None]]) -> None:
+    def _add(self, entries: Sequence[tuple[RemoteFile, int | None, int | None, int | None, str, str | None]]) -> None:
+        """Each: the file, rows, rejected, skipped, status and error."""
         rows = {
             **version_columns([entry[0] for entry in entries]),
             "rows": integers([entry[1] for entry in entries]),
             "rejected": integers([entry[2] for entry in entries]),
-            "status": texts([entry[3] for entry in entries]),
-            "error": texts([entry[4] for entry in entries]),
+            "skipped": integers([entry[3] for entry in entries]),
+            "status": texts([entry[4] for entry in entries]),
+            "error": texts([entry[5] for entry in entries]),
         }
         self.session.run(
             _UPDATING,
-            f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ? '
-            f"FROM {INPUT}",
+            f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ?, '
+            f"skipped FROM {INPUT}",
             [self.stream, datetime.now(UTC).replace(tzinfo=None), self.run],
             reader(rows),
         )

@@ -1,14 +1,11 @@
-"""SQLite against the conformance suite for destinations."""
+"""A landing in a SQLite database."""
 
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from file_cdk.destinations.sqlite import SqliteDestination
-from file_cdk.testing.destination_conformance import DestinationConformance
-from file_cdk.testing.landing import Landing
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class SqliteLanding:
                 for row in found
             ]
 
-
-class TestSqliteDestination(DestinationConformance):
-    def make_landing(self, tmp_path: Path) -> Landing:
-        return SqliteLanding(str(tmp_path / "goods.sqlite"))
+    def delete_row(self, stream: str, uri: str) -> None:
+        with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute(
+                f'DELETE FROM "{stream}" WHERE rowid = (SELECT min(rowid) FROM "{stream}" WHERE _file_url = ?)', [uri]
+            )
