@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from file_cdk.core.ports import Format
+from file_cdk.core.system.run_folder import remove_abandoned
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.engine.pool import ProcessPool
 from file_cdk.formats.registry import module_of
@@ -71,3 +72,5 @@ class Executors:
         self._inline.close()
         if self._pool is not None:
             self._pool.close()
+        else:
+            remove_abandoned()  # a run that needs no folder of its own removes what a killed one left, too

@@ -103,7 +103,7 @@ class HidesFailures(DuckDBDestination):
 
 class ChoosesByStreamAlone(DuckDBDestination):
     def entries(
-        self, stream: str | None = None, url: str | None = None, *, failed: bool = False
+        self, stream: str | None = None, urls: Sequence[str] | None = None, *, failed: bool = False
     ) -> Iterator[LedgerEntry]:
         return super().entries(stream, failed=failed)
 

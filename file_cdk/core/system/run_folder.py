@@ -34,10 +34,11 @@ def run_folder() -> Path:
     return _own[1]
 
 
-def remove_abandoned(root: Path) -> None:
-    """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays."""
+def remove_abandoned(root: Path | None = None) -> None:
+    """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays. root: where
+    temporary files are, by default."""
     with suppress(OSError):
-        for folder in root.glob(f"{PREFIX}*"):
+        for folder in (root or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
             _remove_if_abandoned(folder)
 
 
