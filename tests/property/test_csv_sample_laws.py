@@ -57,7 +57,6 @@ def opened(data: bytes, config: CsvConfig) -> CsvSplit:
 def check(data: bytes, size_bytes: int, chunk_bytes: int, chunk_rows: int, **options: str) -> bool:
     """Whether all was read by columns."""
     config = CsvConfig(**options)
-    sizes = {"CHUNK_BYTES": chunk_bytes, "CHUNK_ROWS": chunk_rows}
     left: list[int] = []
 
     def noting(split: CsvSplit, start: int, end: int) -> object:
@@ -65,7 +64,10 @@ def check(data: bytes, size_bytes: int, chunk_bytes: int, chunk_rows: int, **opt
         return row_chunks(split, start, end)
 
     row_chunks = CsvSplit._row_chunks
-    with patch.multiple(by_rows, **sizes), patch.multiple(sampling, **sizes):
+    with (
+        patch.multiple(by_rows, CHUNK_BYTES=chunk_bytes, CHUNK_ROWS=chunk_rows),
+        patch.multiple(sampling, CHUNK_BYTES=chunk_bytes, CHUNK_ROWS=chunk_rows),
+    ):
         expected = types_of(opened(data, config), size_bytes, config, one_by_one=True)
         with patch.object(CsvSplit, "_row_chunks", noting):
             found = types_of(opened(data, config), size_bytes, config, one_by_one=False)
