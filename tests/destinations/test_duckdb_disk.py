@@ -67,7 +67,9 @@ def check_agreement(path: Path) -> set[str]:
         entries = connection.execute(
             'SELECT url, "rows", 1, "rows", "rows" FROM _file_cdk_files WHERE stream = \'t\' AND status = \'loaded\''
         ).fetchall()
-        rejects = connection.execute("SELECT url, count(*) FROM _file_cdk_rejects WHERE stream = 't' GROUP BY 1").fetchall()
+        rejects = connection.execute(
+            "SELECT url, count(*) FROM _file_cdk_rejects WHERE stream = 't' GROUP BY 1"
+        ).fetchall()
     assert sorted(rows) == sorted(entries)
     assert sorted(rejects) == sorted((uri, 3) for uri, *_ in entries)
     return {uri for uri, *_ in entries}
