@@ -65,9 +65,11 @@ def check_agreement(path: Path) -> set[str]:
             "SELECT _file_url, count(*), min(_file_row), max(_file_row), count(DISTINCT _file_row) FROM t GROUP BY 1"
         ).fetchall()
         entries = connection.execute(
-            'SELECT url, "rows", 1, "rows", "rows" FROM _file_cdk_files WHERE status = \'loaded\''
+            'SELECT url, "rows", 1, "rows", "rows" FROM _file_cdk_files WHERE stream = \'t\' AND status = \'loaded\''
         ).fetchall()
-        rejects = connection.execute("SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1").fetchall()
+        rejects = connection.execute(
+            "SELECT url, count(*) FROM _file_cdk_rejects WHERE stream = 't' GROUP BY 1"
+        ).fetchall()
     assert sorted(rows) == sorted(entries)
     assert sorted(rejects) == sorted((uri, 3) for uri, *_ in entries)
     return {uri for uri, *_ in entries}
@@ -147,6 +149,8 @@ def test_a_disk_that_is_full_within_a_full_refresh_leaves_the_old_table(small_di
     destination.put_in_place(name)
     destination.close()
     assert check_agreement(path) == {"f0", "f1"}
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT DISTINCT stream FROM _file_cdk_files").fetchall() == [("t",)]
 
 
 LOADING = """

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from format_settings import JSONL
 
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.ports import SplitReport
+from file_cdk.formats.jsonl.table import TableReader
 
 US, NS = pa.timestamp("us"), pa.timestamp("ns")
 US_UTC = pa.timestamp("us", "UTC")
@@ -374,3 +376,38 @@ def test_a_key_that_comes_twice_is_said(kind: pa.DataType, text: str, value: Any
     found, report = table(f'{{"a":null}}\n{text}\n'.encode(), pa.schema([("a", kind)]))
     assert found["a"].to_pylist() == [None, value]
     assert report.warnings == {"an object has a key twice: the last value counts": 1}
+
+
+def large_lines(count: int = 20_000) -> list[str]:
+    """More than two pieces."""
+    return [json.dumps({"a": number, "b": f"text {number}", "pad": "x" * 100}) for number in range(count)]
+
+
+def test_a_few_odd_records_in_a_large_piece_leave_the_others_their_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_value: list[int] = []
+    one_by_one = TableReader._convert_columns
+
+    def noting(reader: TableReader, records: Sequence[bytes], first_row: int) -> list[pa.Array]:
+        by_value.append(len(records))
+        return one_by_one(reader, records, first_row)
+
+    monkeypatch.setattr(TableReader, "_convert_columns", noting)
+    lines = large_lines()
+    lines[3000] = '{"a":3000,"b":[1, 2],"pad":null}'  # text as the file spells it
+    lines[9000] = "no object {"
+    lines[15_000] = '{"a":15000,"a":15000,"b":"twice"}'
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("pad", pa.string())])
+    found, report = table("\n".join(lines).encode(), schema)
+    expected = [{"b": None, "pad": None} | json.loads(line) for line in lines[:9000] + lines[9001:]]
+    expected[3000]["b"] = "[1, 2]"
+    assert found.to_pylist() == expected
+    assert [(reject.row, reject.byte) for reject in report.rejects.first] == [(9001, len("\n".join(lines[:9000])) + 1)]
+    assert sum(by_value) <= 2 * 512 + 16 * len(by_value)
+
+
+def test_what_misfits_in_any_part_of_a_large_piece_is_told_at_once() -> None:
+    lines = large_lines(6000)
+    lines[2000] = '{"a":0.5,"b":"x"}'
+    lines[5000] = '{"a":1,"b":"x","new":true}'
+    columns, row = needed({"a": pa.int64(), "b": pa.string(), "pad": pa.string()}, *lines)
+    assert (columns, row) == ({"a": pa.float64(), "new": pa.bool_()}, 2001)

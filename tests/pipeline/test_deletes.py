@@ -15,7 +15,7 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import AccessError, ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete
+from file_cdk.pipeline.tables.deletes import _FEW, Listed, MaxDeletes, OnDelete, Uris
 from file_cdk.pipeline.tables.report import StreamResult
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
@@ -236,3 +236,15 @@ def test_what_is_listed_is_not_gone(chunks: list[list[str]], loaded: list[str]) 
     gone = [uri for uri in loaded if uri not in there and not uri.startswith(closed)]
     assert list(listed.gone(loaded, GlobPatterns(["**", "**!**"]))) == gone
     assert bool(listed) == bool(there)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, _FEW + 1])
+def test_a_set_of_uris_has_what_was_added_and_nothing_else(count: int) -> None:
+    uris = Uris()
+    for number in range(count):
+        uris.add(f"folder/{number}")
+    assert len(uris) == count
+    assert all(uris.has(f"folder/{number}") for number in range(count))
+    assert not any(uris.has(f"other/{number}") for number in range(1000))
+    uris.add("one more")
+    assert uris.has("one more")

@@ -105,16 +105,12 @@ class CsvFormat:
         import pyarrow as pa
 
         from file_cdk.core.arrow_types import merge
-        from file_cdk.formats.csv.dialect import CANONICAL
-        from file_cdk.formats.csv.lexer import Lexer
-        from file_cdk.formats.csv.table import inferred_types, table_nulls
+        from file_cdk.formats.csv.table import table_nulls
 
         split = self._sampled(stream, file, FaultPolicy.of(self.config, of_table=True), table_nulls(self.config))
         names = split.header.stripped_names
-        lexer = Lexer(CANONICAL, max(len(names), 2))  # see FittedRows.canonical
         types = [pa.null()] * len(names)
-        for rows in split.sample(SAMPLE_BYTES):
-            found = inferred_types(lexer.prepare(rows.canonical()), lexer, self.config)
+        for found in split.sample_types(SAMPLE_BYTES):
             types = [merge(left, right) for left, right in zip(types, found, strict=False)]
         columns = [*zip(names, types, strict=True), *((name, pa.string()) for name in self._rest_columns(split))]
         return pa.schema(columns)

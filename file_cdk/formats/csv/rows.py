@@ -20,8 +20,8 @@ LONE_QUOTE = "a quote at the end of the file, and nothing in it"
 SMALL_PIECE_BYTES = 16 << 10
 """Python reads about 100 MB/s; Arrow's reader first starts a thread, for which small pieces are too short."""
 
-_CHUNK_BYTES = 256 << 10
-_CHUNK_ROWS = 10_000
+CHUNK_BYTES = 256 << 10
+CHUNK_ROWS = 10_000
 
 
 class RowReader:
@@ -50,7 +50,7 @@ class RowReader:
         try:
             for start, values in self._records(end):
                 self._add(rows, start, values)
-                if self._lines.offset - chunk_at >= _CHUNK_BYTES or len(rows.values) >= _CHUNK_ROWS:
+                if self._lines.offset - chunk_at >= CHUNK_BYTES or len(rows.values) >= CHUNK_ROWS:
                     if rows.values:
                         yield rows
                     self._report.end = chunk_at = self._lines.offset

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -109,6 +109,18 @@ class CsvSplit:
         if self.header.is_of_empty_file:
             return iter(())
         return self._row_chunks(self.header.data_start, self.header.data_start + size_bytes)
+
+    def sample_types(self, size_bytes: int) -> "Iterator[Sequence[pa.DataType]]":
+        """The types of the columns in each part of the rows that `sample` gives."""
+        from file_cdk.formats.csv.sampling import types_by_columns, types_by_rows
+
+        if self.header.is_of_empty_file:
+            return
+        config, start = self._reading.config, self.header.data_start
+        end = start + size_bytes
+        if not self._is_whole and size_bytes <= self._reading.max_record_bytes:
+            start = yield from types_by_columns(self._reader, self._shape, config, start, end)
+        yield from types_by_rows(len(self.header.names), self._row_chunks(start, end), config)
 
     @property
     def _is_whole(self) -> bool:

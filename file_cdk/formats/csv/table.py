@@ -88,7 +88,16 @@ def _options(config: CsvConfig, types: dict[str, pa.DataType]) -> pc.ConvertOpti
 
 def inferred_types(prepared: bytes, lexer: Lexer, config: CsvConfig) -> list[pa.DataType]:
     """The narrowest type of each column that loses nothing of its values; null for a column without any."""
-    typed = lexer.read(prepared, _options(config, {})).table
+    return types_of_typed(lexer.read(prepared, typing_options(config)).table, prepared, lexer, config)
+
+
+def typing_options(config: CsvConfig) -> pc.ConvertOptions:
+    """What columns are read with to find their types."""
+    return _options(config, {})
+
+
+def types_of_typed(typed: pa.Table, prepared: bytes, lexer: Lexer, config: CsvConfig) -> list[pa.DataType]:
+    """As `inferred_types`, of a piece that was read with `typing_options`."""
     return [
         _inferred(column.type, texts, config)
         for column, texts in zip(typed.columns, _texts(prepared, lexer, config), strict=True)

@@ -40,8 +40,8 @@ class JsonlFormat:
     objects, files without line feeds, and text in UTF-16, all of which take one worker per file; several objects on a line. An
     empty file is a file without records.
 
-    Memory per split: one piece of 128 KiB, or one record where that is longer, a few times over; of a record longer than
-    `max_record_bytes` no more than that is held.
+    Memory per split: one piece of 128 KiB, for a table of 1 MiB, or one record where that is longer, a few times over; of a
+    record longer than `max_record_bytes` no more than that is held.
     """
 
     config: JsonlConfig

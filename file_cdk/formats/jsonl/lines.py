@@ -82,15 +82,15 @@ class LineSource:
                 return False
         return True
 
-    def next_lines(self, end: int) -> bytes | LongLine:
-        """Whole lines that begin before `end`, about PIECE_BYTES of them; the file's last line need not have an end.
+    def next_lines(self, end: int, size_bytes: int = PIECE_BYTES) -> bytes | LongLine:
+        """Whole lines that begin before `end`, about `size_bytes` of them; the file's last line need not have an end.
 
         Empty when no line begins before `end`.
         """
         wanted = end - self.position
         if wanted <= 0:
             return b""
-        block = self.pull(min(PIECE_BYTES, wanted))
+        block = self.pull(min(size_bytes, wanted))
         if len(block) < wanted and (cut := block.rfind(b"\n") + 1):
             self.put_back(block[cut:])
             return block[:cut]

@@ -36,6 +36,9 @@ from file_cdk.formats.jsonl.syntax import REPEATED_KEY, repeats_a_key
 _FEW_RECORDS = 16
 """Maximum number of records that are read value by value at once: pyarrow's parser first starts a thread, which takes longer."""
 
+_PART_RECORDS = 512
+"""Maximum number of records that are read value by value because of one among them."""
+
 
 class _MisfitError(Exception):
     """A value does not fit its column's type."""
@@ -218,10 +221,28 @@ class TableReader:
         columns = None
         if len(records) > _FEW_RECORDS:
             columns = self._parse_columns(records)
+        if columns is None and len(records) > _PART_RECORDS:
+            return self._read_parts(records, first_row)
         columns = columns or self._convert_columns(records, first_row)
         if not columns:
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _read_parts(self, records: Sequence[bytes], first_row: int) -> pa.RecordBatch:
+        """As `read`; what misfits in any part is told of all."""
+        batches: list[pa.RecordBatch] = []
+        first: TypeMismatchError | None = None
+        columns: dict[str, pa.DataType] = {}
+        for start in range(0, len(records), _PART_RECORDS):
+            try:
+                batches.append(self.read(records[start : start + _PART_RECORDS], first_row + start))
+            except TypeMismatchError as error:
+                first = first or error
+                for name, kind in error.columns.items():
+                    columns[name] = merge_exactly(columns.get(name, pa.null()), kind)
+        if first is not None:
+            raise TypeMismatchError(uri=self.uri, row=first.row, columns=columns)
+        return pa.concat_batches(batches)
 
     def widened_further(
         self, columns: Mapping[str, pa.DataType], batches: Iterable[Sequence[bytes]]

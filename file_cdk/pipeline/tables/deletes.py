@@ -44,6 +44,10 @@ class MaxDeletes:
         return str(self.files) if self.files is not None else f"{self.percent:g}%"
 
 
+_FEW = 1 << 16
+"""Maximum number of hashes that are sorted as Python's objects: pyarrow sorts with a module whose import takes longer."""
+
+
 class Uris:
     """A set of uris, in 8 bytes each."""
 
@@ -65,13 +69,17 @@ class Uris:
         return place < len(self._hashes) and self._hashes[place] == number
 
     def _sort(self) -> None:
-        if self._hashes and not self._is_sorted:
+        if self._is_sorted:
+            return
+        if len(self._hashes) <= _FEW:
+            self._hashes = array("q", sorted(self._hashes))
+        else:
             import pyarrow as pa  # sorts without an object for each number
 
             ordered = pa.array(memoryview(self._hashes), pa.int64()).sort()
             self._hashes = array("q")
             self._hashes.frombytes(memoryview(ordered.buffers()[1])[: 8 * len(ordered)])
-            self._is_sorted = True
+        self._is_sorted = True
 
 
 def _hash(uri: str) -> int:
