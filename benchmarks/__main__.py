@@ -10,6 +10,7 @@ Contenders take turns. Exits 1 where a bar is missed, contenders give different 
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ _MEMORY_EVERY_S = 0.02
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers stop, and scratch folders go
     if sys.argv[1:2] == ["chart"]:
         return draw(sys.argv[2:])
     arguments = _arguments()

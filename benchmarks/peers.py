@@ -43,7 +43,7 @@ class Peers:
             try:
                 subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, env=self.environment())
                 subprocess.run(
-                    [str(python), "-m", "pip", "install", "--quiet", *_REQUIREMENTS[name]],
+                    [str(python), "-m", "pip", "install", "--quiet", "--quiet", *_REQUIREMENTS[name]],
                     check=True,
                     env=self.environment(),
                 )
