@@ -96,7 +96,7 @@ def run_one(workload: Workload, arguments: argparse.Namespace, runs: int, peer_r
             found |= {name: [run] for name, run in checked.items()}
         for number in range(runs):
             for contender in trial.contenders:
-                if len(found[contender.name]) > number or (contender.peer and number >= peer_runs):
+                if len(found[contender.name]) > number or (contender.slow and number >= peer_runs):
                     continue
                 remove_database(contender)
                 every_s = _MEMORY_EVERY_S if contender.memory else None
@@ -129,7 +129,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", metavar="NAME,…", help="these workloads")
     parser.add_argument("--runs", type=int, help="of each contender (default: 5)")
-    parser.add_argument("--peer-runs", type=int, help="of those that are installed for this, which take minutes")
+    parser.add_argument("--peer-runs", type=int, help="of tools that take minutes (default: as --runs)")
     parser.add_argument("--quick", action="store_true", help="only see whether everything still runs")
     parser.add_argument("--list", action="store_true", help="print the workloads")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.json, .md and .svg (default: in the cache)")

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.generate import Data
 from benchmarks.measuring import Command
-from benchmarks.peers import Peers
+from benchmarks.peers import FAST, Peers
 from benchmarks.workload import Contender
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
@@ -91,7 +91,7 @@ class Bench:
         return [] if path is None else [self._of_peer(name, peer, [path, *arguments], more)]
 
     def _of_peer(self, name: str, peer: str, command: Command, more: dict[str, Any]) -> Contender:
-        return Contender(name, command, environment=self.peers.environment(), peer=peer, **more)
+        return Contender(name, command, environment=self.peers.environment(), peer=peer, slow=peer not in FAST, **more)
 
 
 def protocol_files(

@@ -34,7 +34,7 @@ def svg(workloads: Iterable[Json]) -> str:
         return round(_LEFT + scale * math.log(max(multiple, _LOWEST) / _LOWEST), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<style>{_STYLE}</style>",
         f'<text class="small" x="{_LEFT}" y="14">time, as a multiple of the first of each group</text>',
     ]

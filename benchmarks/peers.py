@@ -19,8 +19,8 @@ _REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "openpyxl": ("openpyxl",),
     "polars": ("polars",),
 }
-_HERE = {"duckdb", "openpyxl", "polars"}
-"""Those that this environment has too."""
+FAST = {"duckdb", "openpyxl", "polars"}
+"""Those that take seconds at most, and that this environment has too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Peers:
     def python(self, name: str) -> str | None:
         """Its interpreter; None where it cannot be had."""
         if self.quick:
-            return sys.executable if name in _HERE else None
+            return sys.executable if name in FAST else None
         place = self.folder / name
         python = place / "bin" / "python"
         whole = place / "installed"

@@ -18,7 +18,7 @@ Figure = Literal["seconds", "cpu_seconds", "rss"]
 class Contender:
     """name: unique in its workload.
 
-    environment: in place of this process's. peer: what has to be installed for it, and is slow.
+    environment: in place of this process's. peer: what has to be installed for it. slow: it takes minutes.
     database: what it loads into. fresh: the database, and what it keeps beside it, is removed before each run.
     alike: contenders with the same word must give the same data; None where there is none to compare.
     printing: what prints the data of a contender that only goes through it.
@@ -28,6 +28,7 @@ class Contender:
     command: Command
     environment: Mapping[str, str] | None = None
     peer: str | None = None
+    slow: bool = False
     database: Path | None = None
     fresh: bool = True
     alike: str | None = "data"
