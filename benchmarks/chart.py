@@ -62,7 +62,7 @@ def svg(workloads: Iterable[Json]) -> str:
 
 def _slowest(workload: Json) -> float:
     first = statistics.median(workload["contenders"][0]["seconds"])
-    return max(max(contender["seconds"]) for contender in workload["contenders"]) / first
+    return float(max(max(contender["seconds"]) for contender in workload["contenders"]) / first)
 
 
 def _seconds(seconds: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.bench import CONTENDERS
-from benchmarks.measuring import Run, measure
+from benchmarks.measuring import COUNT, Run, measure
 from benchmarks.workload import Contender
 
 _DIGEST = [sys.executable, str(CONTENDERS / "digest.py")]
@@ -31,8 +31,8 @@ def check_equality(contenders: Sequence[Contender]) -> dict[str, Run]:
         if contender.memory and contender.alike is None:
             continue  # gigabytes, written a moment ago
         remove_database(contender)
-        reader = {} if contender.alike is None or contender.database else {"reader": _DIGEST}
-        run = measure(contender.printing or contender.command, environment=contender.environment, **reader)
+        reader = COUNT if contender.alike is None or contender.database else _DIGEST
+        run = measure(contender.printing or contender.command, environment=contender.environment, reader=reader)
         runs[contender.name] = run
         if contender.alike is None:
             continue

@@ -58,7 +58,7 @@ def _budget(bench: Bench) -> Trial:
     """Only the default, as long as the command knows no budget."""
     folder = bench.data.orders("csv", bench.sizes.rows)
     help_ = subprocess.run(ours("file-cdk", "sync", "--help"), check=True, capture_output=True, text=True).stdout
-    options = {"default": []} | ({_BUDGET: ["--memory", _BUDGET]} if "--memory" in help_ else {})
+    options: dict[str, list[str]] = {"default": []} | ({_BUDGET: ["--memory", _BUDGET]} if "--memory" in help_ else {})
     contenders = []
     for name, more in options.items():
         database = bench.scratch / f"{name}.duckdb"
