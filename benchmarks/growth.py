@@ -1,6 +1,6 @@
 """How `file-cdk sync` and an incremental `source-local read` grow with the number of files, each a CSV file of 1 KB.
 
-    python benchmarks/growth.py [--sizes 1000,10000,100000] [--last N] [--no-read] [--peer-python PEER] [--scratch DIR]
+    python -m benchmarks.growth [--sizes 1000,10000,100000] [--last N] [--no-read] [--peer-python PEER] [--scratch DIR]
 
 Each size: one tree of folders of 1,000 files; a sync into a new DuckDB database, a second one that finds nothing new, a
 read with an empty state, and the same by airbyte-cdk where PEER, an environment that has it, is given.
@@ -13,7 +13,6 @@ seconds say little. Linux only; a million files take 4 GB of space and a million
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -21,15 +20,23 @@ import tempfile
 from pathlib import Path
 
 import duckdb
-from measuring import Peak, peak_memory
-from source_files import SourceFiles, write_source_files
 
+from benchmarks.bench import contender, protocol_files
+from benchmarks.measuring import Command, CommandError, Run, measure
 from file_cdk.readers.local import LocalReader
 
 MB = 1_000_000
 ROWS_PER_FILE = 16
 FILES_PER_FOLDER = 1000
 _PART = 50_000
+_SAMPLED_EVERY_S = 0.05
+_STATE_SIZES = """
+import sys
+for line in sys.stdin.buffer:
+    if line.startswith((b'{"type":"STATE"', b'{"type": "STATE"')):
+        print(len(line))
+"""
+_COLUMNS = dict.fromkeys(("id", "name", "amount", "created_at", "note"), "string")
 
 
 def main() -> int:
@@ -44,25 +51,25 @@ def main() -> int:
     parser.add_argument("--source", default="source-local", help="the source command to measure")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
-    peaks: list[Peak] = []
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as made:
         scratch = Path(made)
         print_header()
         for files in sizes:
             folder, database = scratch / f"{files}", scratch / f"{files}.duckdb"
             sync = [arguments.command, "sync", str(folder), "--to", str(database), "--table", "t", "--quiet"]
-            peaks += measure_sync(folder, database, files, arguments.last, sync)
+            measure_sync(folder, database, files, arguments.last, sync)
             if arguments.no_read:
                 continue
             sources = {arguments.source: [arguments.source]}
             if arguments.peer_python and files <= arguments.peer_limit:
-                sources["airbyte-cdk"] = [arguments.peer_python, str(Path(__file__).with_name("peer_local.py"))]
-            given = incremental(write_source_files([arguments.source], folder, "csv", scratch / f"{files}-source"))
-            peaks += [measure_read(name, source, given, files, scratch) for name, source in sources.items()]
-    return 1 if any(peak.exit_code for peak in peaks) else 0
+                sources["airbyte-cdk"] = [arguments.peer_python, *contender("airbyte_folder.py")]
+            given = protocol_files(scratch, f"{files}-read", {"path": str(folder)}, "csv", _COLUMNS, "incremental")
+            for name, source in sources.items():
+                measure_read(name, [*source, "read", *given], files)
+    return 0
 
 
-def measure_sync(folder: Path, database: Path, files: int, last: int | None, sync: list[str]) -> list[Peak]:
+def measure_sync(folder: Path, database: Path, files: int, last: int | None, sync: list[str]) -> None:
     before = 0
     if last is not None:
         before = files - last
@@ -71,26 +78,22 @@ def measure_sync(folder: Path, database: Path, files: int, last: int | None, syn
         generate(folder, range(1, before))
         enter(folder, database)
     generate(folder, range(before, files))
-    loading = peak_memory(sync, interval_s=0.05)
+    loading = measure(sync, memory_every_s=_SAMPLED_EVERY_S)
     # Closed, so that all of it is in the one file.
     row("sync", files, files - before, loading, f"database {database.stat().st_size / files:,.0f} B a file")
-    again = peak_memory(sync, interval_s=0.05)
+    again = measure(sync, memory_every_s=_SAMPLED_EVERY_S)
     row("sync, nothing new", files, files, again, "")
     expect(database, files)
     if last is not None:
         print(f"  a file costs {(loading.cpu_seconds - again.cpu_seconds) / last * 1e6:,.0f} µs CPU at {files:,} files")
-    return [loading, again]
 
 
-def measure_read(name: str, source: list[str], given: SourceFiles, files: int, scratch: Path) -> Peak:
-    states = scratch / "states.jsonl"
-    peak = peak_memory(given.read(source), interval_s=0.05, reader=("grep", "-aE", '^{"type": *"STATE"'), kept=states)
-    with states.open("rb") as lines:  # one at a time: the peer's of 10,000 files are 2 GB
-        sizes = [len(line) for line in lines]
+def measure_read(name: str, command: Command, files: int) -> None:
+    run = measure(command, memory_every_s=_SAMPLED_EVERY_S, reader=[sys.executable, "-c", _STATE_SIZES])
+    sizes = [int(size) for size in run.said.split()]
     last = sizes[-1] if sizes else 0
     note = f"{len(sizes)} states; the last {last / files:,.0f}, all {sum(sizes) / files:,.0f} B a file"
-    row(f"read, {name}", files, files, peak, note)
-    return peak
+    row(f"read, {name}", files, files, run, note)
 
 
 def generate(folder: Path, numbers: range) -> None:
@@ -140,29 +143,24 @@ def expect(database: Path, files: int) -> None:
         raise SystemExit(f"the table holds {held} rows and files of {(files * ROWS_PER_FILE, files)}")
 
 
-def incremental(given: SourceFiles) -> SourceFiles:
-    catalog = json.loads(given.catalog.read_text())
-    for stream in catalog["streams"]:
-        stream["sync_mode"] = "incremental"
-    given.catalog.write_text(json.dumps(catalog))
-    return given
-
-
-_HEADER = ("what", "files", "µs CPU a file", "CPU s", "wall s", "load", "RSS MB", "PSS MB", "exit", "bytes")
+_HEADER = ("what", "files", "µs CPU a file", "CPU s", "wall s", "load", "RSS MB", "PSS MB", "bytes")
 
 
 def print_header() -> None:
     print("| " + " | ".join(_HEADER) + " |\n" + "|---" * len(_HEADER) + "|", flush=True)
 
 
-def row(what: str, files: int, done: int, peak: Peak, note: str) -> None:
+def row(what: str, files: int, done: int, run: Run, note: str) -> None:
     """One line at a time: the largest sizes take long. done: files that the CPU seconds were spent on."""
     cells = (
-        what, f"{files:,}", f"{peak.cpu_seconds / done * 1e6:,.0f}", f"{peak.cpu_seconds:.1f}", f"{peak.seconds:.1f}",
-        f"{os.getloadavg()[0]:.1f}", f"{peak.rss / MB:.0f}", f"{peak.pss / MB:.0f}", peak.exit_code, note,
+        what, f"{files:,}", f"{run.cpu_seconds / done * 1e6:,.0f}", f"{run.cpu_seconds:.1f}", f"{run.seconds:.1f}",
+        f"{os.getloadavg()[0]:.1f}", f"{run.rss / MB:.0f}", f"{run.pss / MB:.0f}", note,
     )  # fmt: skip
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except CommandError as error:
+        sys.exit(str(error))

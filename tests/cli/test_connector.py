@@ -49,7 +49,7 @@ def test_spec_is_one_message() -> None:
 
 
 def test_spec_imports_only_what_describes_a_configuration() -> None:
-    """What a start takes is what it imports; benchmarks/startup.py measures it."""
+    """What a start takes is what it imports; the benchmarks measure it."""
     program = (
         "import sys, source_local\nsys.argv = ['source-local', 'spec']\n"
         "try: source_local.main()\nexcept SystemExit: pass\n"

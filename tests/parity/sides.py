@@ -19,11 +19,11 @@ from source_local.source import connector
 from file_cdk.core.errors import FileCdkError
 from file_cdk.pipeline.connector import discover_lines, read
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "contenders"))
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the peer's own are not ours to mend
-    from peer_local import (  # type: ignore[import-not-found, unused-ignore]
+    from airbyte_folder import (  # type: ignore[import-not-found, unused-ignore]
         AirbyteEntrypoint,
         AirbyteStateMessageSerializer,
         ConfiguredAirbyteCatalogSerializer,

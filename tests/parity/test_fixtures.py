@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = [Path(sys.executable).parent / "source-local"]
-PEER = [sys.executable, ROOT / "benchmarks" / "peer_local.py"]
+PEER = [sys.executable, ROOT / "benchmarks" / "contenders" / "airbyte_folder.py"]
 STREAMS = {"flights": "csv", "weather": "jsonl", "planes": "parquet", "observations": "parquet"}
 
 DIRTY = {

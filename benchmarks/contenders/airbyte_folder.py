@@ -1,6 +1,6 @@
 """A source over a local folder on airbyte-cdk[file-based]: what a user of that library would write.
 
-    python peer_local.py spec|check|discover|read --config F [--catalog F] [--state F]
+    python airbyte_folder.py spec|check|discover|read --config F [--catalog F] [--state F]
 
 Runs in an environment that has `airbyte-cdk[file-based]`, and takes the configuration of source-local.
 """
