@@ -54,6 +54,7 @@ from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.tables.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
 from file_cdk.pipeline.tables.report import (
+    ResumeObserver as ResumeObserver,
     StreamResult as StreamResult,
     SyncObserver as SyncObserver,
     SyncResult as SyncResult,

@@ -11,7 +11,7 @@ Each is the suite of all destinations, and more. A destination that offers sever
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -153,9 +153,10 @@ class LedgerConformance(DestinationConformance):
                 ask()
         assert list(keeper.entries()) == []
         _fill(landing)
-        for call in (keeper.streams, keeper.mismatches, keeper.reset):
+        of_streams: Sequence[Callable[[str], object]] = (keeper.streams, keeper.mismatches, keeper.reset)
+        for ask_of in of_streams:
             with pytest.raises(ConfigError):
-                call("nothing")
+                ask_of("nothing")
 
     @pytest.mark.parametrize("urls", [("a", "unknown"), ()], ids=["one file", "all"])
     def test_files_that_are_reset_are_loaded_again(self, landing: LedgerLanding, urls: Sequence[str]) -> None:

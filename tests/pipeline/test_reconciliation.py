@@ -56,7 +56,7 @@ def test_each_record_is_loaded_rejected_or_skipped(leaves_out: str) -> None:
     assert load("s.yaml", max_rejects=MaxRejects(9)).exit_code == 0
     a, b = entries()
     assert (a.rows, a.rejected, a.skipped) == ((3, 0, 4) if leaves_out == "true" else (3, 2, 2))
-    assert a.rows + a.rejected + a.skipped == len(records)
+    assert sum(filter(None, (a.rows, a.rejected, a.skipped))) == len(records)
     assert (b.rows, b.rejected, b.skipped) == (1, 0, 0)
     [stream] = DuckDBDestination("x.duckdb").streams()
     assert (stream.skipped, stream.uncounted) == (a.skipped, 0)

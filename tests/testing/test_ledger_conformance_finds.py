@@ -11,7 +11,8 @@ from duckdb_landing import DuckDBLanding
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.testing.ledger_conformance import STREAM, LedgerConformance, RunLogConformance
+from file_cdk.testing.landing import STREAM
+from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 
 
 class RecordsAtTheEnd(DuckDBDestination):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode, of_files
@@ -26,9 +26,6 @@ class SyncObserver(Protocol):
     def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
         """Rows and bytes of a file done since the last call; negative when a file starts again or fails."""
 
-    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
-        """Of what `progressed` told of the file, this much an earlier run did; negative when the file starts again or fails."""
-
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
         """The file was read to its end and handed to the destination; it is durable when `sync` returns."""
 
@@ -36,6 +33,14 @@ class SyncObserver(Protocol):
         """uri: empty where files that are gone were not removed."""
 
     def warned(self, message: str) -> None: ...
+
+
+@runtime_checkable
+class ResumeObserver(Protocol):
+    """What a SyncObserver may be told besides."""
+
+    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
+        """Of what `progressed` tells of the file, this much an earlier run did; negative when the file starts again or fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,6 @@ class Silence:
         pass
 
     def progressed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
-        pass
-
-    def resumed(self, stream: str, uri: str, rows: int, size_bytes: int) -> None:
         pass
 
     def file_loaded(self, stream: str, uri: str, rows: int) -> None:
@@ -154,7 +156,7 @@ class StreamReport:
             f"{progress.rows:,} rows before it were kept by an earlier run"
         )
         self.file_resumed = (progress.rows, progress.position)
-        self.observer.resumed(self.stream, file.uri, *self.file_resumed)
+        self._tell_resumed(file, *self.file_resumed)
         self.progressed(file, progress.rows, progress.position)
 
     def begins_again(self, file: RemoteFile) -> None:
@@ -162,8 +164,12 @@ class StreamReport:
         if any(self.file_resumed):
             rows, size_bytes = self.file_resumed
             self.file_resumed = (0, 0)
-            self.observer.resumed(self.stream, file.uri, -rows, -size_bytes)
+            self._tell_resumed(file, -rows, -size_bytes)
         self.progressed(file, -self.file_progress[0], -self.file_progress[1])
+
+    def _tell_resumed(self, file: RemoteFile, rows: int, size_bytes: int) -> None:
+        if isinstance(self.observer, ResumeObserver):
+            self.observer.resumed(self.stream, file.uri, rows, size_bytes)
 
     def loaded(self, tally: FileTally) -> None:
         file = tally.file
