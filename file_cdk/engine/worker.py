@@ -34,6 +34,14 @@ SPILL_BYTES = 1 << 30
 compressed one) is one task, whose output may have to wait for the task before it; without the temporary file, its worker
 would stop early."""
 
+_DRAINS_WITHIN_MS = 5
+"""Maximum time, in milliseconds, to wait for room in a pipe that the parent was taking from: while it does, what waits leaves
+before more is made."""
+
+_SPILLS_AFTER_MS = 200
+"""Maximum time, in milliseconds, that a pipe from which nothing is taken holds up more output than fits in memory. Splits of
+an ordinary size take turns in less; a compressed file before this one may take minutes."""
+
 _TOLD_AFTER_S = 0.005
 _TOLD_AFTER_BYTES = 256 << 10
 """Maximum time that events are held back to travel together, and maximum output in the pipe meanwhile, in bytes: for small
@@ -139,6 +147,8 @@ class _Outbox:
     spill: _Spill = field(default_factory=_Spill)
     announced: bool = False
     written: int = 0
+    stuck: bool = False
+    """Nothing was taken from the full pipe while this worker waited for it: the parent is at the output of another."""
     untold: list[Message] = field(default_factory=list)
     untold_bytes: int = 0
     """Size of the blocks in the pipe that the parent has not been told of."""
@@ -147,17 +157,31 @@ class _Outbox:
     something_untold: threading.Event = field(default_factory=threading.Event)
 
     def put(self, item: Began | Output | Ended | Failed) -> None:
+        """Takes the item, waiting for room where the parent makes some."""
         if isinstance(item, Output):
-            # Once one block is in the file, those after it follow: memory stays for what is made next.
-            over = self.waiting_bytes + len(item.data) > OUTBOX_BYTES or self.spill.waiting_bytes
-            if over and (spilled := self.spill.put(item)) is not None:
+            if self._is_to_spill(len(item.data)) and (spilled := self.spill.put(item)) is not None:
                 self.waiting.append(spilled)
                 return
             self.waiting_bytes += len(item.data)
         self.waiting.append(item)
 
+    def _is_to_spill(self, size_bytes: int) -> bool:
+        # Once one block is in the file, those after it follow: memory stays for what is made next.
+        if not self.spill.waiting_bytes and self.waiting_bytes + size_bytes > OUTBOX_BYTES:
+            self._send(OUTBOX_BYTES - size_bytes, _SPILLS_AFTER_MS)
+        return self.spill.waiting_bytes > 0 or self.waiting_bytes + size_bytes > OUTBOX_BYTES
+
     def flush(self, until_bytes: int | None) -> None:
-        """Sends what can be sent. With `until_bytes`, waits until at most that much is left; None never waits."""
+        """Sends what can be sent, which is all while the parent takes it. With `until_bytes`, waits until at most that much is
+        left; None never waits."""
+        self._send(until_bytes, None)
+        if self.untold_bytes >= _TOLD_AFTER_BYTES or time.monotonic() - self.told_at >= _TOLD_AFTER_S:
+            self.tell()
+        elif self.untold and not self.something_untold.is_set():
+            self.something_untold.set()
+
+    def _send(self, until_bytes: int | None, patience_ms: int | None) -> None:
+        """patience_ms: how long it waits, while nothing is taken, until at most `until_bytes` are left; None for ever."""
         while self.waiting:
             item = self.waiting[0]
             if isinstance(item, _Spilled):
@@ -167,15 +191,15 @@ class _Outbox:
                 self._leave_untold(item)
                 self.waiting.popleft()
                 continue
-            if not self._write(item):
-                self.tell()
-                if until_bytes is None or self.waiting_bytes <= until_bytes:
-                    return
-                _wait_writable(self.data_fd)
-        if self.untold_bytes >= _TOLD_AFTER_BYTES or time.monotonic() - self.told_at >= _TOLD_AFTER_S:
+            if self._write(item):
+                continue
             self.tell()
-        elif self.untold and not self.something_untold.is_set():
-            self.something_untold.set()
+            if until_bytes is None:
+                return
+            if not self.stuck:
+                self.stuck = not _wait_writable(self.data_fd, _DRAINS_WITHIN_MS)
+            elif self.waiting_bytes <= until_bytes or not _wait_writable(self.data_fd, patience_ms):
+                return
 
     def log(self, record: Logged) -> None:
         """From any thread."""
@@ -216,6 +240,7 @@ class _Outbox:
         try:
             while self.written < size:
                 self.written += os.write(self.data_fd, view[self.written :])
+                self.stuck = False
         except BlockingIOError:
             return False
         if not self.announced:
@@ -228,10 +253,11 @@ class _Outbox:
         return True
 
 
-def _wait_writable(fd: int) -> None:
+def _wait_writable(fd: int, timeout_ms: int | None) -> bool:
+    """Whether there was room before the time was over."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    poll.poll()
+    return bool(poll.poll(timeout_ms))
 
 
 class _LogHandler(logging.Handler):

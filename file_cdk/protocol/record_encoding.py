@@ -5,6 +5,7 @@ order, then the columns about its file (core.files.FILE_COLUMNS).
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle
@@ -19,6 +20,7 @@ from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN, URL_COLUMN, Remot
 from file_cdk.core.json_lines import JsonLines, member
 from file_cdk.core.state.cursor import format_instant
 from file_cdk.core.uris import well_formed
+from file_cdk.protocol.joined_lines import joined_lines
 from file_cdk.protocol.json_columns import ToJson, cast_for
 
 
@@ -75,6 +77,12 @@ class _Envelope:
     def file_columns(self, rows: int) -> list[pa.Array]:
         return [_repeated(self.modified, rows), _repeated(self.url, rows)]
 
+    def around_members(self, names: Sequence[str], columns: Sequence[pa.Array]) -> bytes | None:
+        """One line per row, of columns that print as the JSON writer prints them; None where they may not."""
+        before = f'{{"type":"RECORD","record":{{"stream":{_json(self.stream)},"data":{{'
+        of_file = f"{_member(MODIFIED_COLUMN, self.modified)},{_member(URL_COLUMN, self.url)}"
+        return joined_lines(before, names, columns, f'{of_file}}},"emitted_at":{self.emitted_at_ms}}}}}\n')
+
     def around_lines(self, batch: JsonLines, *, schemaless: bool) -> bytes:
         """Each record's own bytes, spliced into the message."""
         before = b'{"type":"RECORD","record":{"stream":%b,"data":' % msgspec.json.encode(self.stream)
@@ -83,6 +91,14 @@ class _Envelope:
         if schemaless:
             return batch.text(before + b'{"data":', b"," + members + b"}" + after)
         return batch.without_file_columns().text(before, after, members)
+
+
+def _json(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def _member(name: str, value: str) -> str:
+    return member(name, value).decode()
 
 
 @lru_cache(maxsize=16)
@@ -141,6 +157,8 @@ def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: boo
         whole = pa.StructArray.from_arrays(columns, names=names) if columns else pa.array([{}] * rows, pa.struct([]))
         data = pa.StructArray.from_arrays([whole, *envelope.file_columns(rows)], names=["data", *FILE_COLUMNS])
         return _json_lines(envelope.around(data), explicit_nulls=True)
+    if not plan.has_objects and (lines := envelope.around_members(names, columns)) is not None:
+        return lines
     nullable = [i for i, column in enumerate(columns) if _prints_null(column)] if plan.has_objects else []
     if nullable:
         return _encode_without_column_nulls(columns, names, nullable, envelope, rows)

@@ -129,3 +129,20 @@ def test_json_lines(records: list[dict[str, Any]], file: RemoteFile, ascii_only:
     assert lines_of(RecordEncoder("s").encode(JsonLines(spelled), file, 1, 7)) == expected
     whole = [message("s", {"data": r}, file) for r in records]
     assert lines_of(RecordEncoder("s", schemaless=True).encode(JsonLines(spelled), file, 1, 7)) == whole
+
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text('"\\\n\t\x00\x1f\x7f/', max_size=6)
+
+
+@given(st.data(), st.lists(names, min_size=1, max_size=4, unique=True), st.integers(1, 12), files, texts)
+def test_text_alone_prints_as_beside_numbers(
+    data: st.DataObject, columns: list[str], rows: int, file: RemoteFile, stream: str
+) -> None:
+    """Columns that all are text are joined, others printed by the JSON writer: the bytes are the same."""
+    start = data.draw(st.integers(0, rows - 1))
+    cells = st.lists(any_text | (st.none() if data.draw(st.booleans()) else any_text), min_size=rows, max_size=rows)
+    text = pa.RecordBatch.from_arrays([pa.array(data.draw(cells), pa.string()) for _ in columns], names=columns)
+    # A column without a value is left out, and has the writer print the others.
+    beside = text.append_column("number", pa.nulls(rows, pa.int64()))
+    encode = RecordEncoder(stream).encode
+    assert encode(text.slice(start), file, 1, 7) == encode(beside.slice(start), file, 1, 7)
