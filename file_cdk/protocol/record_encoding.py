@@ -5,6 +5,7 @@ order, then the columns about its file (core.files.FILE_COLUMNS).
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle
@@ -55,6 +56,18 @@ class RecordEncoder:
             return envelope.around_lines(batch, schemaless=self.schemaless)
         return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
+    def encode_joined(
+        self, batch: pa.RecordBatch, files: Sequence[RemoteFile], rows: Sequence[int], emitted_at_ms: int
+    ) -> bytes:
+        """See core.joining."""
+        if not batch.num_rows:
+            return b""
+        of_file = pa.array([index for index, count in enumerate(rows) for _ in range(count)], pa.int32())
+        modified = pa.array([format_instant(file.modified_at) for file in files], pa.string()).take(of_file)
+        url = pa.array([well_formed(file.uri) for file in files], pa.string()).take(of_file)
+        envelope = _JoinedEnvelope(well_formed(self.stream), "", "", emitted_at_ms, [modified, url])
+        return _encode_batch(batch, envelope, schemaless=self.schemaless)
+
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
@@ -83,6 +96,16 @@ class _Envelope:
         if schemaless:
             return batch.text(before + b'{"data":', b"," + members + b"}" + after)
         return batch.without_file_columns().text(before, after, members)
+
+
+@dataclass(frozen=True, slots=True)
+class _JoinedEnvelope(_Envelope):
+    """Of the lines of several files. columns: those about the file."""
+
+    columns: list[pa.Array]
+
+    def file_columns(self, rows: int) -> list[pa.Array]:  # noqa: ARG002 - they are as long as the batch
+        return self.columns
 
 
 @lru_cache(maxsize=16)

@@ -151,6 +151,10 @@ class RecordConversion:
         other._report = report
         return other
 
+    @property
+    def has_warned(self) -> bool:
+        return bool(self._report.warnings)
+
     def _choose(self, header: Header, json_schema: Mapping[str, Any] | None) -> list[_Column]:
         names = header.names if not json_schema else header.stripped_names
         columns = []
