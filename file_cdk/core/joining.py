@@ -21,10 +21,11 @@ class WholeFile:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The records of files, one file's after the other's. rows: how many each has."""
+    """The records of files, one file's after the other's. rows: how many each has. warnings: of every one of them alike."""
 
     batch: "pa.RecordBatch"
     rows: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class JoiningFormat(Format, Protocol):
@@ -34,7 +35,7 @@ class JoiningFormat(Format, Protocol):
 
     def join_records(self, files: Sequence[WholeFile], json_schema: Mapping[str, Any] | None) -> Joined | int:
         """The records of the first of `files`, one or more, as `read_records` has them of each alone; or how many of the first
-        files have to be read alone: where anything is to be said of one (a fault, a warning, a record left out), or where it is
+        files have to be read alone: where anything else is to be said of one (a fault, a record left out), or where it is
         not certain that the answer would be the same. Raises nothing for what is in the files.
         """
 

@@ -38,10 +38,12 @@ class Block(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadTogether:
-    """All of the next files of a task for several, in one block; None where they have no records. rows: how many each has."""
+    """All of the next files of a task for several, in one block; None where they have no records. rows: how many each has.
+    warnings: of every record."""
 
     block: Block | None
     rows: tuple[int, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,9 @@ class InlineTogether:
             match event:
                 case Output():
                     block = MemoryBlock(event.data, event.rows)
-                case Together(rows):
+                case Together(rows, warnings):
                     self._passed(len(rows))
-                    return ReadTogether(block, rows)
+                    return ReadTogether(block, rows, warnings)
                 case Apart(files):
                     splits = self.task.splits[self.at : self.at + files]
                     self._passed(files)

@@ -83,14 +83,21 @@ class FileFailed:
 
 @dataclass(frozen=True, slots=True)
 class FilesDone:
-    """Small files in a row of which every byte was read, and no more is to be said than how many records each has.
-
-    Nothing else is told of them. block: all their records; None where they have none.
-    """
+    """Small files in a row of which every byte was read; nothing else is told of them. rows: how many records each has.
+    block: all their records; None where they have none. warnings: of every record."""
 
     files: tuple[RemoteFile, ...]
     rows: tuple[int, ...]
     block: Block | None
+    warnings: tuple[str, ...]
+
+    @property
+    def with_warnings(self) -> "Iterator[FileTally]":
+        """What is to be said of each file of which there is anything."""
+        if self.warnings:
+            for file, rows in zip(self.files, self.rows, strict=True):
+                if rows:
+                    yield FileTally(file, file.size_bytes, rows, warnings=Counter(dict.fromkeys(self.warnings, rows)))
 
 
 FileEvent = FilesDone | FileBegan | FileBlock | SplitDone | FileDone | FileFailed
@@ -271,7 +278,7 @@ class OrderedRun:
             self._under_way.extendleft(reversed([*map(_UnderWay, plans, event.attempts)]))
             return
         self._fill()
-        yield FilesDone(tuple(plan.file for plan in plans), event.rows, event.block)
+        yield FilesDone(tuple(plan.file for plan in plans), event.rows, event.block, event.warnings)
         if event.block is not None:
             event.block.drop()
 

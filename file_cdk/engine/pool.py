@@ -307,8 +307,8 @@ class ProcessPool:
                     worker.unread.append(attempt.block)
                 case Apart(files):
                     worker.set_first_apart(files)
-                case Together(rows):
-                    attempt.read(rows)
+                case Together(rows, warnings):
+                    attempt.read(rows, warnings)
                     if attempt.is_over:
                         worker.first_ended()
             return

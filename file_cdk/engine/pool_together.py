@@ -38,9 +38,9 @@ class PoolTogether(Generic[_Attempt]):
     def is_over(self) -> bool:
         return self.at == len(self.task.splits)
 
-    def read(self, rows: tuple[int, ...]) -> None:
+    def read(self, rows: tuple[int, ...], warnings: tuple[str, ...]) -> None:
         """The next files were read together; `block` is theirs."""
-        self.events.append(ReadTogether(self.block, rows))
+        self.events.append(ReadTogether(self.block, rows, warnings))
         self.block = None
         self.at += len(rows)
 

@@ -23,9 +23,10 @@ between tasks, and orders have to fit a worker's socket."""
 
 
 class Together(NamedTuple):
-    """The block before holds all records of the next files of the task: so many of each."""
+    """The block before holds all records of the next files of the task: so many of each. warnings: of every record."""
 
     rows: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Apart(NamedTuple):
@@ -88,17 +89,17 @@ def run_together(
         elif found is None:
             limit = len(files) // 2
         else:
-            encoded, rows = found
+            encoded, together = found
             if encoded:
-                yield Output(encoded, sum(rows))
-            yield Together(rows)
-            ahead.passed(len(rows))
+                yield Output(encoded, sum(together.rows))
+            yield together
+            ahead.passed(len(together.rows))
 
 
 def _joined(
     task: Task, file_format: JoiningFormat, encoder: JoiningEncoder, files: list[WholeFile], max_block_bytes: int
-) -> tuple[bytes, tuple[int, ...]] | int | None:
-    """The output of the first files and how many records each has; or how many are to be read alone; None for more than fits a
+) -> tuple[bytes, Together] | int | None:
+    """The output of the first files and what is told of them; or how many are to be read alone; None for more than fits a
     block."""
     shape = task.job.shape
     assert isinstance(shape, RecordShape)
@@ -109,7 +110,7 @@ def _joined(
     encoded = encoder.encode_joined(joined.batch, read, joined.rows, task.emitted_at_ms)
     if len(encoded) > max_block_bytes:
         return None if len(read) > 1 else 1
-    return encoded, joined.rows
+    return encoded, Together(joined.rows, joined.warnings)
 
 
 @dataclass(slots=True)

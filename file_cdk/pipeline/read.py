@@ -192,6 +192,8 @@ class _StreamRead:
                 case FilesDone(files, block=together):
                     if together is not None:
                         self.out.block(together)
+                    for tally in event.with_warnings:
+                        self._warn(tally)
                     self._synced(*files)
                 case FileDone(tally):
                     self._warn(tally)

@@ -119,8 +119,30 @@ def test_a_compressed_file_ends_what_is_joined() -> None:
     assert joined.rows == (1,)
 
 
-def test_what_a_schema_leaves_out_is_told_of_each_file_alone() -> None:
-    assert join(whole("a,b\n1,x\n", "a,b\n2,y\n"), {"a": {"type": "string"}}) == 2
+def test_what_a_schema_leaves_out_is_told_with_the_records() -> None:
+    joined = join(whole("a,b\n1,x\n", "a,b\n2,y\n"), {"a": {"type": "string"}})
+    assert isinstance(joined, Joined)
+    assert joined.rows == (1, 1)
+    assert joined.warnings == ("column 'b' is not in the catalog's schema and is left out",)
+    assert joined.batch.schema.names == ["a"]
+
+
+def test_records_that_go_out_whole_keep_their_nulls() -> None:
+    config = CsvConfig(null_values={"NULL"})
+    file_format = format_for(config, StreamConfig(name="s", format=config))
+    joins = joining_format(file_format)
+    assert joins is not None
+    files = whole("a,b\nNULL,x\n", "a,b\n2,NULL\n")
+    joined = joins.join_records(files, None)
+    assert isinstance(joined, Joined)
+    encoder = RecordEncoder("s", schemaless=True)
+    expected = []
+    for each in files:
+        split = Split(each.file, 0, 0, each.file.size_bytes)
+        batches = file_format.read_records(BytesIO(each.data), split, None, SplitReport())
+        expected += [encoder.encode(batch, each.file, 1, 7) for batch in batches]
+    assert b'"a":null' in expected[0]
+    assert encoder.encode_joined(joined.batch, [each.file for each in files], joined.rows, 7) == b"".join(expected)
 
 
 def test_values_that_do_not_cast_are_told_of_each_file_alone() -> None:

@@ -46,12 +46,17 @@ def clean(folder: Path, prefix: str, count: int) -> list[RemoteFile]:
     ]
 
 
-def job_of(folder: Path, *, reads_together: bool = True) -> Job:
+def job_of(folder: Path, *, reads_together: bool = True, columns: str = "") -> Job:
     config = CsvConfig(ragged="reject")
     file_format: Format = format_for(config, StreamConfig(name="s", format=config))
     if not reads_together:
         file_format = WithPathColumns(file_format, partitions=False, pattern=None)
-    job = Job(Deadly(str(folder)), file_format, RecordEncoder("s"), RecordShape({}))
+    job = Job(
+        Deadly(str(folder)),
+        file_format,
+        RecordEncoder("s"),
+        RecordShape({name: {"type": "string"} for name in columns}),
+    )
     assert together.reads_together(job) == reads_together
     return job
 
@@ -65,9 +70,10 @@ def outcomes(executor: Executor, job: Job, files: Iterable[RemoteFile]) -> tuple
         match event:
             case FilesDone(several, rows, block):
                 files_together += len(several)
+                told = {tally.file.uri: tally.warnings for tally in event.with_warnings}
                 text.append(b"" if block is None else bytes(block.read()))
                 assert text[-1].count(b"\n") == sum(rows)
-                found += [(file.uri, count, {}, {}, None) for file, count in zip(several, rows, strict=True)]
+                found += [(f.uri, count, told.get(f.uri, {}), {}, None) for f, count in zip(several, rows, strict=True)]
             case FileBlock(block=block):
                 text.append(bytes(block.read()))
             case FileDone(tally) | FileFailed(tally):
@@ -108,6 +114,14 @@ def test_each_file_has_the_outcome_that_it_has_alone(workers: int, tmp_path: Pat
     assert [found[0] for found in got[0]] == [file.uri for file in files]
     assert not expected[2]
     assert got[2] > 60
+
+
+def test_a_warning_of_every_record_is_told_of_each_file(tmp_path: Path, pool: ProcessPool) -> None:
+    files = clean(tmp_path, "a", 100)
+    expected = outcomes(InlineExecutor(), job_of(tmp_path, reads_together=False, columns="a"), files)
+    assert sum("left out" in str(each[2]) for each in expected[0]) == 80  # of the others there is no record
+    for executor in (InlineExecutor(), pool):
+        assert outcomes(executor, job_of(tmp_path, columns="a"), files) == (*expected[:2], 100)
 
 
 def test_a_file_that_kills_its_worker_takes_no_other_with_it(tmp_path: Path, pool: ProcessPool) -> None:

@@ -69,9 +69,10 @@ def join_records(
         if conversion.fast is not None
         else conversion.from_strings(lexed.table, prepared, lexer)
     )
-    if batches is None or len(batches) != 1 or not isinstance(batches[0], pa.RecordBatch) or conversion.has_warned:
+    if batches is None or len(batches) != 1 or not isinstance(batches[0], pa.RecordBatch):
         return alike
-    return Joined(batches[0], rows)
+    # Of single values there is none: those that do not cast are no batch of Arrow's.
+    return Joined(batches[0], rows, tuple(conversion.left_out))
 
 
 def _is_plain(header: Header) -> bool:
