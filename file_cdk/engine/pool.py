@@ -30,9 +30,10 @@ MAX_TRIES = 2
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
+_QUEUE_FILES = 512
 _QUEUE_NAMES_BYTES = 48 << 10
-"""Maximum number of orders queued with one worker, and of bytes of their files' names: they fit the worker's socket, so that
-sending one never blocks while the worker itself waits for the parent to read."""
+"""Maximum number of orders queued with one worker, of their files, and of bytes of these files' names: they fit the worker's
+socket, so that sending one never blocks while the worker itself waits for the parent to read."""
 _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
@@ -123,7 +124,10 @@ class _Worker:
         if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
             return False
         # Three: one whose output still leaves, one at work, and the next; more of small ones, which take less time than asking.
-        return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
+        if len(self.queue) < 3:
+            return True
+        files = sum(len(attempt.task.splits) for attempt in self.queue)
+        return len(self.queue) < _QUEUE_TASKS and files < _QUEUE_FILES and self.queued_bytes < _QUEUE_BYTES
 
     def give(self, attempt: PoolAttempt | PoolTogether[PoolAttempt]) -> None:
         """Queues the attempt, and sends its order, or leaves it for `send_orders`; raises as that does."""

@@ -1,6 +1,8 @@
 """Small files read together, in this process and in workers: every file has the outcome that it has alone."""
 
 import gzip
+import os
+import signal
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +43,7 @@ def write(folder: Path, uri: str, data: bytes) -> RemoteFile:
 
 def clean(folder: Path, prefix: str, count: int) -> list[RemoteFile]:
     return [
-        write(folder, f"{prefix}{number:03}.csv", b"a,b\n" + b"%d,x\n" % number * (number % 5))
+        write(folder, f"{prefix}{number:04}.csv", b"a,b\n" + b"%d,x\n" % number * (number % 5))
         for number in range(count)
     ]
 
@@ -97,7 +99,7 @@ def mixed(folder: Path) -> list[RemoteFile]:
         write(folder, "zipped.csv.gz", gzip.compress(b"a,b\n8,9\n", mtime=0)),
         write(folder, "large.csv", b"a,b\n" + b"1,2\n" * 50_000),
         RemoteFile("gone.csv", 10, _AT),
-        RemoteFile("a003.csv", 1000, _AT),
+        RemoteFile("a0003.csv", 1000, _AT),
     ]
     for number, each in enumerate(odd):
         files.insert(7 + number * 12, each)
@@ -147,6 +149,23 @@ def test_files_of_a_worker_that_died_are_read_by_the_next(tmp_path: Path, pool: 
     assert files_together < 200
 
 
+@pytest.mark.parametrize("number", [0, 3, 8])
+def test_workers_killed_from_outside_lose_nothing(number: int, tmp_path: Path, pool: ProcessPool) -> None:
+    files = clean(tmp_path, "a", 3000)
+    expected = outcomes(InlineExecutor(), job_of(tmp_path), files)
+
+    def listed() -> Iterator[RemoteFile]:
+        for index, file in enumerate(files):
+            if index == 1600 + 64 * number:
+                for worker in pool.workers:
+                    os.kill(worker.process.pid or 0, signal.SIGKILL)
+            yield file
+
+    found, text, files_together = outcomes(pool, job_of(tmp_path), listed())
+    assert (found, text) == expected[:2]
+    assert 0 < files_together < 3000
+
+
 def test_a_store_that_does_not_answer_is_not_asked_twice(tmp_path: Path) -> None:
     files = [*clean(tmp_path, "a", 5), RemoteFile("unreachable", 10, _AT), *clean(tmp_path, "b", 5)]
     found, _, files_together = outcomes(InlineExecutor(), job_of(tmp_path), files)
@@ -168,10 +187,10 @@ def test_a_file_that_changed_since_it_was_listed_is_told_of_as_alone(tmp_path: P
     clean(tmp_path, "a", 20)
     reader = LocalReader(tmp_path)
     files = sorted(reader.list_files(""), key=lambda file: file.uri)
-    (tmp_path / "a007.csv").write_bytes(b"a,b\n9,changed\n")
+    (tmp_path / "a0007.csv").write_bytes(b"a,b\n9,changed\n")
     job = job_of(tmp_path)
     job = Job(reader, job.format, job.encoder, job.shape)
     found, _, files_together = outcomes(InlineExecutor(), job, files)
-    assert [each[0] for each in found if each[4] is not None] == ["a007.csv"]
+    assert [each[0] for each in found if each[4] is not None] == ["a0007.csv"]
     assert "changed since it was listed" in found[7][4]
     assert files_together == 19
