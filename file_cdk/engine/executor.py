@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from file_cdk.core.errors import OutputClosedError
+from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Output, Task, announce, run_task
 
 MAX_BLOCK_BYTES = 1 << 20
@@ -35,7 +36,24 @@ class Block(Protocol):
         """Forgets the block if it was not taken."""
 
 
-Event = Began | Block | Ended | Failed
+@dataclass(frozen=True, slots=True)
+class ReadTogether:
+    """All of the next files of a task for several, in one block; None where they have no records. rows: how many each has.
+    warnings: of every record."""
+
+    block: Block | None
+    rows: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetApart:
+    """The next files of a task for several come each by itself, with the events of a task of its own."""
+
+    attempts: "list[Attempt]"
+
+
+Event = Began | Block | Ended | Failed | ReadTogether | SetApart
 
 
 class Attempt(Protocol):
@@ -45,7 +63,10 @@ class Attempt(Protocol):
     def task(self) -> Task: ...
 
     def next_event(self) -> Event:
-        """Waits for the next event: Began, then blocks, then Ended or Failed; or Failed at once. Not called after those."""
+        """Waits for the next event: Began, then blocks, then Ended or Failed; or Failed at once. Not called after those.
+
+        Of a task for several files: ReadTogether and SetApart, until each file was in one of them.
+        """
 
 
 class Executor(Protocol):
@@ -116,6 +137,43 @@ class InlineAttempt:
 
 
 @dataclass(slots=True)
+class InlineTogether:
+    """A task for several files."""
+
+    task: Task
+    events: Iterator[Began | Output | Ended | Failed | Together | Apart]
+    executor: "InlineExecutor"
+    at: int = 0
+
+    def next_event(self) -> Event:
+        block: MemoryBlock | None = None
+        for event in self.events:
+            match event:
+                case Output():
+                    block = MemoryBlock(event.data, event.rows)
+                case Together(rows, warnings):
+                    self._passed(len(rows))
+                    return ReadTogether(block, rows, warnings)
+                case Apart(files):
+                    splits = self.task.splits[self.at : self.at + files]
+                    self._passed(files)
+                    return SetApart([self.executor.attempt(self.task.alone(split), self._of_one()) for split in splits])
+        raise AssertionError("unreachable: each file is in one of the events")
+
+    def _of_one(self) -> Iterator[Began | Output | Ended | Failed]:
+        for event in self.events:
+            assert isinstance(event, Began | Output | Ended | Failed)
+            yield event
+            if isinstance(event, Ended | Failed):
+                return
+
+    def _passed(self, files: int) -> None:
+        self.at += files
+        if self.at == len(self.task.splits):
+            self.executor.pending -= 1
+
+
+@dataclass(slots=True)
 class InlineExecutor:
     """Runs each task when its events are asked for: no processes, for small jobs and for debugging."""
 
@@ -124,10 +182,16 @@ class InlineExecutor:
     def has_room(self) -> bool:
         return self.pending < _INLINE_AHEAD
 
-    def submit(self, task: Task) -> InlineAttempt:
-        self.pending += 1
+    def submit(self, task: Task) -> InlineAttempt | InlineTogether:
         announce(task)
-        return InlineAttempt(task, run_task(task, MAX_BLOCK_BYTES), self)
+        if task.others:
+            self.pending += 1
+            return InlineTogether(task, run_together(task, MAX_BLOCK_BYTES), self)
+        return self.attempt(task, run_task(task, MAX_BLOCK_BYTES))
+
+    def attempt(self, task: Task, events: Iterator[Began | Output | Ended | Failed]) -> InlineAttempt:
+        self.pending += 1
+        return InlineAttempt(task, events, self)
 
     def reset(self) -> None:
         self.pending = 0

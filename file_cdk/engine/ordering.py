@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from file_cdk.core.errors import FileCdkError, InternalError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Rejects, SplitReport
-from file_cdk.engine.executor import Attempt, Block, Executor
+from file_cdk.engine.executor import Attempt, Block, Executor, ReadTogether, SetApart
 from file_cdk.engine.planning import rest_of, splits_of
+from file_cdk.engine.together import Room, reads_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 
 MAX_WRONG_GUESSES = 3
@@ -80,7 +81,26 @@ class FileFailed:
     error: FileCdkError
 
 
-FileEvent = FileBegan | FileBlock | SplitDone | FileDone | FileFailed
+@dataclass(frozen=True, slots=True)
+class FilesDone:
+    """Small files in a row of which every byte was read; nothing else is told of them. rows: how many records each has.
+    block: all their records; None where they have none. warnings: of every record."""
+
+    files: tuple[RemoteFile, ...]
+    rows: tuple[int, ...]
+    block: Block | None
+    warnings: tuple[str, ...]
+
+    @property
+    def with_warnings(self) -> "Iterator[FileTally]":
+        """What is to be said of each file of which there is anything."""
+        if self.warnings:
+            for file, rows in zip(self.files, self.rows, strict=True):
+                if rows:
+                    yield FileTally(file, file.size_bytes, rows, warnings=Counter(dict.fromkeys(self.warnings, rows)))
+
+
+FileEvent = FilesDone | FileBegan | FileBlock | SplitDone | FileDone | FileFailed
 
 
 @dataclass(slots=True, eq=False)
@@ -104,12 +124,24 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
+    """others: further plans, of small files in whole, whose last splits are with the attempt as well."""
+
     plan: _Plan
     attempt: Attempt
+    others: tuple[_Plan, ...] = ()
 
     @property
-    def split(self) -> Split:
-        return self.attempt.task.split
+    def plans(self) -> tuple[_Plan, ...]:
+        return self.plan, *self.others
+
+    @property
+    def is_together(self) -> bool:
+        return bool(self.attempt.task.others)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """Of the plans; a task for several files has brought those before."""
+        return self.attempt.task.splits[-len(self.plans) :]
 
 
 class OrderedRun:
@@ -138,7 +170,10 @@ class OrderedRun:
 
     def __iter__(self) -> Iterator[FileEvent]:
         while (first := self._next_under_way()) is not None:
-            yield from self._read_file(first.plan, first.attempt)
+            if first.is_together:
+                yield from self._read_together(first)
+            else:
+                yield from self._read_file(first.plan, first.attempt)
 
     def retry(self, file: RemoteFile, job: Job, *, anew: bool = True) -> None:
         """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
@@ -172,8 +207,23 @@ class OrderedRun:
             if following is None:
                 return
             plan, split = following
-            attempt = self._executor.submit(Task(self.job, split, time.time_ns() // 1_000_000))
-            self._under_way.append(_UnderWay(plan, attempt))
+            others = self._others(split) if reads_together(self.job) else []
+            task = Task(self.job, split, time.time_ns() // 1_000_000, tuple(split for _, split in others))
+            self._under_way.append(_UnderWay(plan, self._executor.submit(task), tuple(plan for plan, _ in others)))
+
+    def _others(self, first: Split) -> list[tuple[_Plan, Split]]:
+        """What comes next and is read together with `first`."""
+        others: list[tuple[_Plan, Split]] = []
+        room = Room()
+        if not room.takes(first):
+            return others
+        while (following := self._next_split()) is not None:
+            plan, split = following
+            if not room.takes(split):
+                self._put_back(plan, split)
+                break
+            others.append(following)
+        return others
 
     def _next_split(self) -> tuple[_Plan, Split] | None:
         while True:
@@ -193,7 +243,8 @@ class OrderedRun:
         taken_back, self._under_way = self._under_way, deque()
         self._executor.reset()
         for each in reversed(taken_back):
-            self._put_back(each.plan, each.split)
+            for plan, split in zip(reversed(each.plans), reversed(each.splits), strict=True):
+                self._put_back(plan, split)
 
     def _put_back(self, plan: _Plan, split: Split) -> None:
         plan.put_back.appendleft(split)
@@ -215,6 +266,21 @@ class OrderedRun:
         if following is None or following.plan is not plan:
             raise InternalError("the splits of a file do not reach its end", uri=plan.file.uri)
         return following.attempt
+
+    def _read_together(self, first: _UnderWay) -> Iterator[FileEvent]:
+        event = first.attempt.next_event()
+        assert isinstance(event, ReadTogether | SetApart)
+        count = len(event.rows) if isinstance(event, ReadTogether) else len(event.attempts)
+        plans, left = first.plans[:count], first.plans[count:]
+        if left:
+            self._under_way.appendleft(_UnderWay(left[0], first.attempt, left[1:]))
+        if isinstance(event, SetApart):
+            self._under_way.extendleft(reversed([*map(_UnderWay, plans, event.attempts)]))
+            return
+        self._fill()
+        yield FilesDone(tuple(plan.file for plan in plans), event.rows, event.block, event.warnings)
+        if event.block is not None:
+            event.block.drop()
 
     def _read_file(self, plan: _Plan, attempt: Attempt) -> Iterator[FileEvent]:
         file = plan.file
@@ -254,6 +320,7 @@ class OrderedRun:
                     yield FileFailed(tally, error)
                     return
                 case block:
+                    assert not isinstance(block, ReadTogether | SetApart)  # of tasks for several files
                     emitted += block.rows
                     yield FileBlock(file, block, tally.rows)
                     block.drop()

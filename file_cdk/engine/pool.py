@@ -18,8 +18,10 @@ from multiprocessing.process import BaseProcess
 
 from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
-from file_cdk.engine.executor import Event, write_all
+from file_cdk.engine.executor import Block, Event, write_all
+from file_cdk.engine.pool_together import PoolTogether, set_apart
 from file_cdk.engine.processes import start_fork_server, start_worker
+from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 
@@ -28,9 +30,10 @@ MAX_TRIES = 2
 
 _QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
+_QUEUE_FILES = 512
 _QUEUE_NAMES_BYTES = 48 << 10
-"""Maximum number of orders queued with one worker, and of bytes of their files' names: they fit the worker's socket, so that
-sending one never blocks while the worker itself waits for the parent to read."""
+"""Maximum number of orders queued with one worker, of their files, and of bytes of these files' names: they fit the worker's
+socket, so that sending one never blocks while the worker itself waits for the parent to read."""
 _MAX_IDLE_DEATHS = 2
 _CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
@@ -108,7 +111,7 @@ class _Worker:
     data: Connection
     pipe_bytes: int
     at_work: AtWork
-    queue: deque[PoolAttempt] = field(default_factory=deque)
+    queue: deque[PoolAttempt | PoolTogether[PoolAttempt]] = field(default_factory=deque)
     unread: deque[PipeBlock] = field(default_factory=deque)
     known_jobs: set[int] = field(default_factory=set)
     queued_bytes: int = 0
@@ -121,17 +124,20 @@ class _Worker:
         if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
             return False
         # Three: one whose output still leaves, one at work, and the next; more of small ones, which take less time than asking.
-        return len(self.queue) < 3 or (len(self.queue) < _QUEUE_TASKS and self.queued_bytes < _QUEUE_BYTES)
+        if len(self.queue) < 3:
+            return True
+        files = sum(len(attempt.task.splits) for attempt in self.queue)
+        return len(self.queue) < _QUEUE_TASKS and files < _QUEUE_FILES and self.queued_bytes < _QUEUE_BYTES
 
-    def give(self, attempt: PoolAttempt) -> None:
+    def give(self, attempt: PoolAttempt | PoolTogether[PoolAttempt]) -> None:
         """Queues the attempt, and sends its order, or leaves it for `send_orders`; raises as that does."""
         self.queue.append(attempt)
         task = attempt.task
-        self.queued_bytes += task.split.size_bytes
-        self.queued_names_bytes += _name_bytes(task)
+        self.queued_bytes += task.size_bytes
+        self.queued_names_bytes += task.names_bytes
         job = None if task.job.key in self.known_jobs else task.job
         self.known_jobs.add(task.job.key)
-        self.orders.append(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms))
+        self.orders.append(TaskOrder(attempt.key, task.job.key, job, task.split, task.emitted_at_ms, task.others))
         if len(self.orders) >= _ORDERS_TOGETHER:
             self.send_orders()
 
@@ -155,9 +161,24 @@ class _Worker:
 
     def first_ended(self) -> None:
         """The first attempt of the queue has ended."""
-        task = self.queue.popleft().task
-        self.queued_bytes -= task.split.size_bytes
-        self.queued_names_bytes -= _name_bytes(task)
+        self._forget(self.queue.popleft().task)
+
+    def set_first_apart(self, files: int) -> None:
+        """The next files of the first attempt, which is for several, are attempts of their own, that come first."""
+        together = self.queue.popleft()
+        assert isinstance(together, PoolTogether)
+        attempts = together.set_apart(files)
+        if together.is_over:
+            self._forget(together.task)
+        else:
+            self.queue.appendleft(together)
+        self.queue.extendleft(reversed(attempts))
+        self.queued_bytes += sum(attempt.task.size_bytes for attempt in attempts)
+        self.queued_names_bytes += sum(attempt.task.names_bytes for attempt in attempts)
+
+    def _forget(self, task: Task) -> None:
+        self.queued_bytes -= task.size_bytes
+        self.queued_names_bytes -= task.names_bytes
 
     def advance_to(self, block: PipeBlock) -> None:
         """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
@@ -222,8 +243,8 @@ class ProcessPool:
     def has_room(self) -> bool:
         return len(self.workers) < self.size or any(worker.has_room for worker in self.workers)
 
-    def submit(self, task: Task) -> PoolAttempt:
-        attempt = PoolAttempt(task, self)
+    def submit(self, task: Task) -> PoolAttempt | PoolTogether[PoolAttempt]:
+        attempt = self._together(task) if task.others else PoolAttempt(task, self)
         roomy = [worker for worker in self.workers if worker.has_room] or self.workers
         worker = min(roomy, key=lambda worker: worker.queued_bytes, default=None)
         if worker is None or (worker.queue and len(self.workers) < self.size):
@@ -231,6 +252,19 @@ class ProcessPool:
             self.workers.append(worker)
         worker.give(attempt)
         return attempt
+
+    def _together(self, task: Task) -> PoolTogether[PoolAttempt]:
+        key, *_ = [next(_keys) for _ in range(1 + len(task.splits))]
+        return PoolTogether(task, key, self.pump, self._receive, lambda task, key: PoolAttempt(task, self, key))
+
+    def _receive(self, block: Block) -> None:
+        """Reads a block that was announced before it was written: until then, nothing that follows it is told."""
+        assert isinstance(block, PipeBlock)
+        if block.size_bytes > block.worker.pipe_bytes:
+            try:
+                block.read()
+            except EOFError:
+                self.bury(block.worker)
 
     def reset(self) -> None:
         busy = [worker for worker in self.workers if worker.queue or worker.unread]
@@ -270,6 +304,18 @@ class ProcessPool:
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
             return
         attempt = worker.queue[0]
+        if isinstance(attempt, PoolTogether):
+            match message:
+                case BlockReady():
+                    attempt.block = PipeBlock(message.size_bytes, message.rows, worker)
+                    worker.unread.append(attempt.block)
+                case Apart(files):
+                    worker.set_first_apart(files)
+                case Together(rows, warnings):
+                    attempt.read(rows, warnings)
+                    if attempt.is_over:
+                        worker.first_ended()
+            return
         match message:
             case Began():
                 if not attempt.began:
@@ -311,11 +357,12 @@ class ProcessPool:
                     remedy="A script that defines its own reader must run it under `if __name__ == '__main__':`, "
                     "since workers import the script",
                 )
-        if not worker.queue:
+        lost = set_apart(worker.queue)
+        if not lost:
             return
-        heir = self._start(worker.queue[0].task.job)
+        heir = self._start(lost[0].task.job)
         self.workers.append(heir)
-        for attempt in worker.queue:
+        for attempt in lost:
             attempt.repeated = 0
             attempt.tries += attempt.key == to_blame
             if attempt.tries < MAX_TRIES:
@@ -332,10 +379,6 @@ class ProcessPool:
         return _Worker(*start_worker(job, self.preload))
 
 
-def _name_bytes(task: Task) -> int:
-    return len(task.split.file.uri.encode("utf-8", "surrogatepass"))
-
-
 def _rescue_blocks(worker: _Worker) -> None:
     """Takes every whole block out of a dead worker's pipe; one that is not whole was never received."""
     for block in list(worker.unread):
@@ -343,7 +386,7 @@ def _rescue_blocks(worker: _Worker) -> None:
             block.read()
         except EOFError:
             for attempt in worker.queue:
-                if block in attempt.events:
+                if isinstance(attempt, PoolAttempt) and block in attempt.events:
                     attempt.events.remove(block)
                     attempt.received.pop()
     worker.unread.clear()

@@ -81,11 +81,31 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One split to run. emitted_at_ms is fixed here so that a second run of the task gives the same bytes."""
+    """One split to run. emitted_at_ms is fixed here so that a second run of the task gives the same bytes.
+
+    others: small files, each one split, that are read together with the split, which then is a small file too.
+    """
 
     job: Job
     split: Split
     emitted_at_ms: int
+    others: tuple[Split, ...] = ()
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        return self.split, *self.others
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(split.size_bytes for split in self.splits)
+
+    @property
+    def names_bytes(self) -> int:
+        return sum(len(split.file.uri.encode("utf-8", "surrogatepass")) for split in self.splits)
+
+    def alone(self, split: Split) -> "Task":
+        """One of its files, as a task of its own."""
+        return Task(self.job, split, self.emitted_at_ms)
 
 
 class Began(NamedTuple):
@@ -117,17 +137,18 @@ class Failed(NamedTuple):
 
 def announce(task: Task) -> None:
     """Tells a reader that can fetch ahead what this task is going to read."""
-    reader, split = prefetching(task.job.reader), task.split
+    reader = prefetching(task.job.reader)
     if reader is None:
         return
-    size = split.file.size_bytes
-    if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.facts.reads_forward):
-        reader.prefetch(split.file, 0, min(size, _SAMPLE_BYTES))
-    elif size <= _WHOLE_BYTES:
-        reader.prefetch(split.file, 0, size)
-    elif task.job.format.facts.reads_forward:
-        # One byte before: it tells whether a record begins with the split.
-        reader.prefetch(split.file, max(split.start - 1, 0), min(split.end + _BEYOND_BYTES, size))
+    for split in task.splits:
+        size = split.file.size_bytes
+        if isinstance(task.job.shape, SampleShape) and (size <= _SAMPLE_BYTES or task.job.format.facts.reads_forward):
+            reader.prefetch(split.file, 0, min(size, _SAMPLE_BYTES))
+        elif size <= _WHOLE_BYTES:
+            reader.prefetch(split.file, 0, size)
+        elif task.job.format.facts.reads_forward:
+            # One byte before: it tells whether a record begins with the split.
+            reader.prefetch(split.file, max(split.start - 1, 0), min(split.end + _BEYOND_BYTES, size))
 
 
 def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ended | Failed]:

@@ -24,6 +24,7 @@ from typing import IO, Any, NamedTuple
 
 from file_cdk.core.files import Split
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
+from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
 OUTBOX_BYTES = 32 << 20
@@ -69,6 +70,7 @@ class TaskOrder(NamedTuple):
     job: Job | None
     split: Split
     emitted_at_ms: int
+    others: tuple[Split, ...] = ()
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Logged(NamedTuple):
     text: str
 
 
-Message = Began | BlockReady | Ended | Failed | Logged
+Message = Began | BlockReady | Ended | Failed | Together | Apart | Logged
 
 
 @dataclass(slots=True)
@@ -141,7 +143,7 @@ class _Outbox:
     control: Connection
     data_fd: int
     pipe_bytes: int
-    waiting: deque[Began | Output | _Spilled | Ended | Failed] = field(default_factory=deque)
+    waiting: deque[Began | Output | _Spilled | Ended | Failed | Together | Apart] = field(default_factory=deque)
     waiting_bytes: int = 0
     """Size of the output that waits in memory."""
     spill: _Spill = field(default_factory=_Spill)
@@ -156,7 +158,7 @@ class _Outbox:
     telling: threading.Lock = field(default_factory=threading.Lock)
     something_untold: threading.Event = field(default_factory=threading.Event)
 
-    def put(self, item: Began | Output | Ended | Failed) -> None:
+    def put(self, item: Began | Output | Ended | Failed | Together | Apart) -> None:
         """Takes the item, waiting for room where the parent makes some."""
         if isinstance(item, Output):
             if self._is_to_spill(len(item.data)) and (spilled := self.spill.put(item)) is not None:
@@ -319,12 +321,19 @@ def main(control: Connection, data: Connection, pipe_bytes: int, at_work: AtWork
     # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         for key, task in _orders(outbox):
-            at_work.note(key)
-            for item in run_task(task, MAX_BLOCK_BYTES):
+            for item in _run(key, task, at_work):
                 outbox.put(item)
                 outbox.flush(until_bytes=OUTBOX_BYTES)
     # Interpreter tear-down costs more than many a task, and nothing here is left to be saved.
     os._exit(0)
+
+
+def _run(key: int, task: Task, at_work: AtWork) -> Iterator[Began | Output | Ended | Failed | Together | Apart]:
+    """The events of a task. Of one for several files, each that is read alone is an attempt of its own; their keys follow."""
+    at_work.note(key)
+    if not task.others:
+        return run_task(task, MAX_BLOCK_BYTES)
+    return run_together(task, MAX_BLOCK_BYTES, lambda at: at_work.note(key if at is None else key + 1 + at))
 
 
 def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
@@ -348,7 +357,7 @@ def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
             for order in orders:
                 if order.job is not None:
                     jobs[order.job_key] = order.job
-                task = Task(jobs[order.job_key], order.split, order.emitted_at_ms)
+                task = Task(jobs[order.job_key], order.split, order.emitted_at_ms, order.others)
                 announce(task)
                 ordered.append((order.attempt_key, task))
         yield ordered.popleft()

@@ -4,13 +4,15 @@ What unpacks is imported by who reads, not by the parent of the workers that do.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.joining import Joined, WholeFile, joining_format
 from file_cdk.core.ports import Format, FormatFacts, JsonLines, SplitReport
 from file_cdk.core.uris import compression_of, split_member, tar_compression
 
@@ -52,6 +54,17 @@ class Unpacking:
     @property
     def facts(self) -> FormatFacts:
         return self.inner.facts
+
+    @property
+    def joins(self) -> bool:
+        return joining_format(self.inner) is not None
+
+    def join_records(self, files: Sequence[WholeFile], json_schema: Mapping[str, Any] | None) -> Joined | int:
+        """As `inner` does, of files that are not compressed; see core.joining."""
+        inner = joining_format(self.inner)
+        assert inner is not None
+        plain = list(takewhile(_is_plain, files))
+        return inner.join_records(plain, json_schema) if plain else 1
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """As `inner` does. Raises MalformedFileError for damage in what it looks at."""
@@ -197,6 +210,13 @@ class Unpacking:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, prefix="file_cdk-unpacked-") as copy:
             size_bytes = _copy(plain, cast(IO[bytes], copy), file.uri)
             yield cast(IO[bytes], copy), None, size_bytes
+
+
+def _is_plain(whole: WholeFile) -> bool:
+    """Neither its name nor its beginning says that it is compressed."""
+    from file_cdk.compression.plain import MAGIC_BYTES, codec_of
+
+    return compression_of(whole.file.uri) is None and codec_of(whole.data[:MAGIC_BYTES]) is None
 
 
 def plain_beginning(stream: IO[bytes], file: RemoteFile, size_bytes: int, max_expansion_ratio: int) -> bytes:

@@ -97,9 +97,9 @@ class StreamOutput:
         self.records += records
         self._records_since_state += records
 
-    def synced(self) -> None:
-        """All records of one more file that the history holds were sent."""
-        self._throttle.count(files=1)
+    def synced(self, files: int) -> None:
+        """All records of so many more files that the history holds were sent."""
+        self._throttle.count(files=files)
         if self._throttle.due(state_bytes=self.history.state_bytes, history_files=len(self.history)):
             self.state()
 

@@ -18,7 +18,7 @@ from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, 
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FileTally, OrderedRun
+from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, FileTally, OrderedRun
 from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
@@ -189,6 +189,12 @@ class _StreamRead:
             match event:
                 case FileBlock(block=block):
                     self.out.block(block)
+                case FilesDone(files, block=together):
+                    if together is not None:
+                        self.out.block(together)
+                    for tally in event.with_warnings:
+                        self._warn(tally)
+                    self._synced(*files)
                 case FileDone(tally):
                     self._warn(tally)
                     self._synced(tally.file)
@@ -207,9 +213,10 @@ class _StreamRead:
                     return False
         return True
 
-    def _synced(self, file: RemoteFile) -> None:
-        if self.history.add(file):
-            self.out.synced()
+    def _synced(self, *files: RemoteFile) -> None:
+        """All records of the files were sent, and of no others since."""
+        if remembered := sum(map(self.history.add, files)):
+            self.out.synced(remembered)
 
     def _fail(self, file: RemoteFile, error: FileCdkError) -> None:
         self.files_failed += 1

@@ -11,7 +11,7 @@ from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FileTally, OrderedRun
+from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FilesDone, FileTally, OrderedRun
 from file_cdk.engine.transfer import Handover, TransferFailed
 
 MAX_NEWER_VERSIONS = 2
@@ -106,7 +106,9 @@ class StreamRun:
                     continue
                 event = FileFailed(event.tally, newer)
             yield event
-            if isinstance(event, FileDone | FileFailed) and (gone := self._store_gone(event)) is not None:
+            if isinstance(event, FilesDone):
+                self._unreachable = 0
+            elif isinstance(event, FileDone | FileFailed) and (gone := self._store_gone(event)) is not None:
                 yield gone
 
     def copied(self, outcomes: Iterable[Handover]) -> Iterator[Handover | StoreGone]:

@@ -25,9 +25,9 @@ _ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _NULLS_ARE_NOTHING = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
-def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array], after: str) -> bytes | None:
+def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array], after: str | pa.Array) -> bytes | None:
     """Each row's columns as members of an object, without those that are null, every one ended by a comma; `before` stands
-    before each row, `after` behind it.
+    before each row, `after` behind it, or its own value of that.
 
     None where a column is not of text: the JSON writer prints numbers in less time than it takes to cast them.
     """
@@ -35,8 +35,10 @@ def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array],
         return None
     data = [_data(column) for column in columns]
     keys = list(map(_key, names))
-    of_keys = _CHARACTER_BYTES * (len(before) + len(after) + sum(len(key) + len(_END) for key in keys))
-    if _ESCAPED_BYTES * sum(map(len, data)) + of_keys * len(columns[0]) > _MAX_JOINED_BYTES:
+    end, after_each = (after, None) if isinstance(after, str) else ("", after)
+    of_keys = _CHARACTER_BYTES * (len(before) + len(end) + sum(len(key) + len(_END) for key in keys))
+    of_values = _ESCAPED_BYTES * sum(map(len, data)) + (0 if after_each is None else after_each.nbytes)
+    if of_values + of_keys * len(columns[0]) > _MAX_JOINED_BYTES:
         return None
     parts: list[pa.Array | pa.Scalar] = []
     between = before
@@ -47,7 +49,10 @@ def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array],
         else:
             parts += (_scalar(between + key), column)
             between = _END
-    lines = _join(*parts, _scalar(between + after), options=_NULLS_ARE_NOTHING)
+    parts.append(_scalar(between + end))
+    if after_each is not None:
+        parts.append(after_each)
+    lines = _join(*parts, options=_NULLS_ARE_NOTHING)
     _, _, data_of_all = lines.buffers()
     return bytes(data_of_all)
 

@@ -57,6 +57,20 @@ class RecordEncoder:
             return envelope.around_lines(batch, schemaless=self.schemaless)
         return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
+    def encode_joined(
+        self, batch: pa.RecordBatch, files: Sequence[RemoteFile], rows: Sequence[int], emitted_at_ms: int
+    ) -> bytes:
+        """See core.joining."""
+        if not batch.num_rows:
+            return b""
+        of_file = pa.array([index for index, count in enumerate(rows) for _ in range(count)], pa.int32())
+        stream = well_formed(self.stream)
+        envelopes = [
+            _Envelope(stream, format_instant(file.modified_at), well_formed(file.uri), emitted_at_ms) for file in files
+        ]
+        envelope = _JoinedEnvelope(stream, "", "", emitted_at_ms, envelopes, of_file)
+        return _encode_batch(batch, envelope, schemaless=self.schemaless)
+
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
@@ -80,8 +94,12 @@ class _Envelope:
     def around_members(self, names: Sequence[str], columns: Sequence[pa.Array]) -> bytes | None:
         """One line per row, of columns that print as the JSON writer prints them; None where they may not."""
         before = f'{{"type":"RECORD","record":{{"stream":{_json(self.stream)},"data":{{'
+        return joined_lines(before, names, columns, self.after_members())
+
+    def after_members(self) -> str | pa.Array:
+        """What ends every line, or each."""
         of_file = f"{_member(MODIFIED_COLUMN, self.modified)},{_member(URL_COLUMN, self.url)}"
-        return joined_lines(before, names, columns, f'{of_file}}},"emitted_at":{self.emitted_at_ms}}}}}\n')
+        return f'{of_file}}},"emitted_at":{self.emitted_at_ms}}}}}\n'
 
     def around_lines(self, batch: JsonLines, *, schemaless: bool) -> bytes:
         """Each record's own bytes, spliced into the message."""
@@ -99,6 +117,21 @@ def _json(text: str) -> str:
 
 def _member(name: str, value: str) -> str:
     return member(name, value).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class _JoinedEnvelope(_Envelope):
+    """Of the lines of several files. envelopes: of each. of_file: each line's, as an index."""
+
+    envelopes: Sequence[_Envelope]
+    of_file: pa.Array
+
+    def file_columns(self, rows: int) -> list[pa.Array]:  # noqa: ARG002 - one for each line
+        facts = [[each.modified for each in self.envelopes], [each.url for each in self.envelopes]]
+        return [pa.array(texts, pa.string()).take(self.of_file) for texts in facts]
+
+    def after_members(self) -> pa.Array:
+        return pa.array([each.after_members() for each in self.envelopes], pa.string()).take(self.of_file)
 
 
 @lru_cache(maxsize=16)

@@ -93,11 +93,11 @@ class LocalReader:
             raise _open_error(exc, file.uri) from exc
         try:
             self._refuse_outside(_real_path(descriptor, path), file.uri)
-            _refuse_other_version(descriptor, file)
+            status = _of_same_version(descriptor, file)
         except BaseException:
             os.close(descriptor)
             raise
-        return _VersionedFile(descriptor, file)
+        return _VersionedFile(descriptor, file, status)
 
     def _open_root(self) -> "_Folder":
         try:
@@ -205,6 +205,8 @@ class LocalReader:
             )
 
     def _contains(self, real: str) -> bool:
+        if real.startswith(self.root.rstrip("/") + "/"):
+            return True  # no part of `real` is a link, so none of the root's path is, whose own path then is real
         root = os.path.realpath(self.root)
         return real == root or real.startswith(root.rstrip("/") + "/")
 
@@ -239,9 +241,11 @@ class _UnusableLinkError(Exception):
 class _VersionedFile(io.FileIO):
     """A file that stops being readable once it is not the listed version any more."""
 
-    def __init__(self, descriptor: int, file: RemoteFile) -> None:
+    def __init__(self, descriptor: int, file: RemoteFile, status: os.stat_result) -> None:
+        """status: of the version listed."""
         super().__init__(descriptor, "rb")
         self._file = file
+        self._at_rest = status.st_mode, status.st_size, status.st_mtime_ns
 
     def readinto(self, buffer: object) -> int | None:
         return self._checked(super().readinto, buffer)
@@ -257,17 +261,21 @@ class _VersionedFile(io.FileIO):
             result = read(*arguments)
         except OSError as exc:
             raise FileAccessError(f"the file cannot be read: {exc.strerror or exc}", uri=self._file.uri) from exc
-        _refuse_other_version(self.fileno(), self._file)
+        status = os.fstat(self.fileno())
+        if (status.st_mode, status.st_size, status.st_mtime_ns) != self._at_rest:
+            _of_same_version(self.fileno(), self._file)
         return result
 
 
-def _refuse_other_version(descriptor: int, file: RemoteFile) -> None:
+def _of_same_version(descriptor: int, file: RemoteFile) -> os.stat_result:
+    """Raises FileAccessError and FileChangedError."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise FileAccessError("not a regular file", uri=file.uri)
     now = _remote_file(file.uri, status)
     if now != (file if file.etag is not None else replace(file, etag=now.etag)):
         raise file_changed(file.uri, "the file changed since it was listed")
+    return status
 
 
 def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:

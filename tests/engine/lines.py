@@ -155,6 +155,23 @@ class Gated(Folder):
 
 
 @dataclass(frozen=True, slots=True)
+class Deadly(Folder):
+    """Who opens a file whose name begins with `deadly` dies; of `deadly-once` only the first, and of `unreachable` nobody gets
+    a byte. Each open of the latter adds a byte to the file `tried`."""
+
+    def open(self, file: RemoteFile) -> IO[bytes]:
+        if file.uri.startswith("unreachable"):
+            with (Path(self.root) / "tried").open("a") as tried:
+                tried.write(".")
+            raise TransientError("the store does not answer", uri=file.uri)
+        died = Path(self.root) / "died"
+        if file.uri.startswith("deadly") and not (file.uri.startswith("deadly-once") and died.exists()):
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Folder.open(self, file)
+
+
+@dataclass(frozen=True, slots=True)
 class Nowhere:
     """Files that are listed and gone, which it logs."""
 

@@ -23,7 +23,7 @@ from file_cdk.core.errors import SystemLimitError, WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
-from file_cdk.engine.pool import ProcessPool
+from file_cdk.engine.pool import PoolAttempt, ProcessPool
 from file_cdk.engine.processes import start_worker
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for
@@ -126,7 +126,7 @@ def test_workers_killed_from_outside_at_any_moment(pool: ProcessPool, tmp_path: 
         if count % 60 == 30:
             victim = pool.workers[count % len(pool.workers)]
             # A split is given up when it dies twice; here none is to be unlucky twice.
-            if all(attempt.tries == 0 for attempt in victim.queue):
+            if all(isinstance(attempt, PoolAttempt) and attempt.tries == 0 for attempt in victim.queue):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim.process.pid or 0, signal.SIGKILL)
                     killed += 1

@@ -151,6 +151,11 @@ class RecordConversion:
         other._report = report
         return other
 
+    @property
+    def left_out(self) -> list[str]:
+        """What is said of columns that no record has."""
+        return self._left_out
+
     def _choose(self, header: Header, json_schema: Mapping[str, Any] | None) -> list[_Column]:
         names = header.names if not json_schema else header.stripped_names
         columns = []

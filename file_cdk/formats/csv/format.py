@@ -1,15 +1,19 @@
 """CSV and its relatives: any delimiter, quote, escape and encoding; quoted line ends; split anywhere and checked by its ends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.config import CsvConfig, InferenceType
-from file_cdk.core.errors import MalformedRecordError
+from file_cdk.core.errors import FileCdkError, MalformedRecordError
 from file_cdk.core.files import FileCache, Latest, RemoteFile, Split
+from file_cdk.core.joining import Joined, WholeFile
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header, KnownHeader
+from file_cdk.formats.csv.join import can_join, join_records
 from file_cdk.formats.csv.lines import PIECE_BYTES, ForwardReader
 from file_cdk.formats.csv.rows import SMALL_PIECE_BYTES
 from file_cdk.formats.csv.shape import FaultPolicy
@@ -135,6 +139,34 @@ class CsvFormat:
 
         reading = self._reading(FaultPolicy.of(self.config))
         yield from CsvSplit(reading, self._reader(stream), split, report).read(convert)
+
+    @property
+    def joins(self) -> bool:
+        """Where Arrow's reader reads the files as they are, and the first row of each names its columns."""
+        return can_join(self.config)
+
+    def join_records(self, files: Sequence[WholeFile], json_schema: Mapping[str, Any] | None) -> Joined | int:
+        """See core.joining."""
+        from file_cdk.formats.csv.cast import RecordConversion
+
+        def convert(header: Header) -> RecordConversion:
+            made = self._conversions.get(
+                (header, json_schema), lambda: RecordConversion(header, self.config, json_schema, SplitReport())
+            )
+            return made.reporting_to(SplitReport())
+
+        return join_records(files, self._header_of, Dialect.of(self.config), convert)
+
+    def _header_of(self, whole: WholeFile) -> Header | None:
+        """None unless files that begin with the same bytes, as far as the data, have the same header."""
+        known = self._known.at(whole.data)
+        if known is None:
+            split = Split(whole.file, 0, 0, whole.file.size_bytes)
+            with suppress(FileCdkError):  # who reads the file alone says so
+                reading = self._reading(FaultPolicy.of(self.config))
+                CsvSplit(reading, self._reader(BytesIO(whole.data)), split, SplitReport())
+            known = self._known.at(whole.data)
+        return known
 
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
