@@ -1,12 +1,12 @@
 """What a worker cannot hand over yet waits in memory first, then in a file, and leaves in the order it was made."""
 
 import os
-from multiprocessing import Pipe
 from typing import Any
 
 import pytest
 
 from file_cdk.core.ports import SplitReport
+from file_cdk.core.system.connection import Connection
 from file_cdk.engine import worker
 from file_cdk.engine.work import Began, Ended, Output
 
@@ -15,7 +15,7 @@ from file_cdk.engine.work import Began, Ended, Output
 def test_output_beyond_the_limit_waits_in_a_file(monkeypatch: pytest.MonkeyPatch, spill_bytes: int) -> None:
     monkeypatch.setattr(worker, "OUTBOX_BYTES", 10_000)
     monkeypatch.setattr(worker, "SPILL_BYTES", spill_bytes)
-    here, there = Pipe()
+    here, there = Connection.pair()
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     outbox = worker._Outbox(there, writing, 65_536)
