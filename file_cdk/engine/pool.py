@@ -241,6 +241,8 @@ class ProcessPool:
 
     def close(self) -> None:
         for worker in self.workers:
+            worker.process.kill()  # all, before the first is waited for
+        for worker in self.workers:
             worker.stop()
         self.workers.clear()
 

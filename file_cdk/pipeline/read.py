@@ -28,6 +28,7 @@ from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.stream import Stream, configured
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol.catalog import parse_configured_catalog
+from file_cdk.protocol.deferred_encoding import DeferredEncoder
 from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
 
@@ -127,9 +128,7 @@ class _StreamRead:
         """Whether all files were gone through."""
         config = self.stream.config
         self.executors.announce(selection.size_bytes, module_of(config.format.filetype), RECORD_ENCODING)
-        from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
-
-        encoder = RecordEncoder(self.stream.name, schemaless=config.schemaless)
+        encoder = DeferredEncoder(self.stream.name, config.schemaless)
         file_format = format_for(config.format, config)
         executor = self.executors.for_work(selection.size_bytes, file_format)
         complete = False
