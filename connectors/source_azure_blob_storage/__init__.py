@@ -4,4 +4,4 @@ from file_cdk import run_connector
 
 
 def main() -> None:
-    run_connector("source_azure_blob_storage.source:connector")
+    run_connector("source_azure_blob_storage.source:connector", ends_process=True)

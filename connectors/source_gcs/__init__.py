@@ -4,4 +4,4 @@ from file_cdk import run_connector
 
 
 def main() -> None:
-    run_connector("source_gcs.source:connector")
+    run_connector("source_gcs.source:connector", ends_process=True)

@@ -3,6 +3,6 @@
 Nothing heavy is imported before a command is known to need it, so that `--help` and `spec` answer at once.
 """
 
-from file_cdk.cli.command import main
+from file_cdk.cli.command import console, main
 
-__all__ = ["main"]
+__all__ = ["console", "main"]

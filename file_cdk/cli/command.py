@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
-from file_cdk.cli.ending import Interruption, failure_of
+from file_cdk.cli.ending import Interruption, failure_of, leave
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
@@ -23,6 +23,11 @@ _COMMANDS: Mapping[str, str] = {
     "rejects": "list the records that were rejected",
 }
 """Each is a module of this room with DESCRIPTION, EPILOG, `add_arguments` and `run`."""
+
+
+def console() -> NoReturn:
+    """The console script: `main`, and the end of the process."""
+    leave(main())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from file_cdk.cli.arguments import number
-from file_cdk.cli.ending import Interruption
+from file_cdk.cli.ending import Interruption, leave
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.connector import Connector
@@ -34,18 +34,25 @@ Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
 
 
-def run_connector(connector: Connector | str, argv: Sequence[str] | None = None) -> NoReturn:
+def run_connector(
+    connector: Connector | str, argv: Sequence[str] | None = None, *, ends_process: bool = False
+) -> NoReturn:
     """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
     for SIGINT, SIGTERM or SIGHUP.
 
     connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
+    ends_process: for a console script alone, where nothing comes after this: the process ends at once, after all that is to run
+    at its exit, instead of by SystemExit.
     """
     fill_standard_descriptors()
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
     logs = logs_to(PlainDisplay(sys.stderr).line, log_level(quiet=False, verbose=arguments.debug))
     with Interruption(process_ends=argv is None) as interruption, logs, _stdout_for_messages() as out_fd:
-        sys.exit(_run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption))
+        code = _run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption)
+    if ends_process:
+        leave(code)
+    sys.exit(code)
 
 
 def _resolved(connector: Connector | str) -> Connector:

@@ -13,12 +13,12 @@ import pickle
 import select
 from collections import deque
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
-from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
+from file_cdk.core.errors import InternalError, OutputClosedError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
+from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import Block, Event, write_all
+from file_cdk.engine.forkserver import WorkerProcess
 from file_cdk.engine.pool_together import PoolTogether, set_apart
 from file_cdk.engine.processes import start_fork_server, start_worker
 from file_cdk.engine.together import Apart, Together
@@ -106,9 +106,9 @@ class PoolAttempt:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    process: BaseProcess
+    process: WorkerProcess
     control: Connection
-    data: Connection
+    data_fd: int
     pipe_bytes: int
     at_work: AtWork
     queue: deque[PoolAttempt | PoolTogether[PoolAttempt]] = field(default_factory=deque)
@@ -193,7 +193,7 @@ class _Worker:
         data = bytearray(size)
         view = memoryview(data)
         while view:
-            count = os.readv(self.data.fileno(), [view])
+            count = os.readv(self.data_fd, [view])
             if not count:
                 raise EOFError
             view = view[count:]
@@ -204,7 +204,7 @@ class _Worker:
         left = size
         while left:
             try:
-                left -= os.splice(self.data.fileno(), fd, left)
+                left -= os.splice(self.data_fd, fd, left)
             except BlockingIOError:
                 select.select([], [fd], [])
             except BrokenPipeError as exc:
@@ -218,9 +218,10 @@ class _Worker:
     def stop(self) -> None:
         self.process.kill()
         self.control.close()
-        self.data.close()
+        os.close(self.data_fd)
         os.close(self.at_work.fd)
-        self.process.join()
+        if self.process.is_known:
+            self.process.join()
         self.process.close()
 
 
@@ -274,6 +275,8 @@ class ProcessPool:
 
     def close(self) -> None:
         for worker in self.workers:
+            worker.process.kill()  # all, before the first is waited for
+        for worker in self.workers:
             worker.stop()
         self.workers.clear()
 
@@ -281,9 +284,12 @@ class ProcessPool:
         """Waits for messages from any worker and files them under their attempts."""
         for worker in self.workers:
             worker.send_orders()
-        by_control = {worker.control: worker for worker in self.workers}
-        for control in wait(list(by_control)):
-            worker = by_control[control]  # type: ignore[index]  # only connections were waited for
+        by_control = {worker.control.fileno(): worker for worker in self.workers}
+        waiting = select.poll()
+        for control in by_control:
+            waiting.register(control, select.POLLIN)
+        for control, _ in waiting.poll():
+            worker = by_control[control]
             try:
                 messages: list[Message] = worker.control.recv()
             except (EOFError, OSError):  # OSError: it died halfway through a message
@@ -351,7 +357,15 @@ class ProcessPool:
         worker.stop()
         if to_blame is None:
             self.idle_deaths += 1
+            if (refused := worker.process.was_refused) is not None:
+                raise refused
             if self.idle_deaths > _MAX_IDLE_DEATHS:
+                if worker.process.never_began:
+                    raise SystemLimitError(
+                        "worker processes cannot be started: the process that they are forked from was killed each time",
+                        remedy="There may be too little memory, or a limit on processes (ulimit -u); "
+                        "or run without them (--workers 0)",
+                    )
                 raise InternalError(
                     f"worker processes end before they can work ({died_of})",
                     remedy="A script that defines its own reader must run it under `if __name__ == '__main__':`, "
@@ -393,7 +407,7 @@ def _rescue_blocks(worker: _Worker) -> None:
 
 
 def _cause_of_death(worker: _Worker) -> str:
-    worker.process.join(timeout=5)
+    worker.process.join(timeout_s=5)
     code = worker.process.exitcode
     if code is None:
         return "it stopped answering"

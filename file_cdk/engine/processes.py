@@ -1,51 +1,55 @@
-"""Starting worker processes: the fork server, what it imports before, and the pipes between a worker and the parent."""
+"""Starting worker processes: by the fork server, with pipes between each worker and the parent."""
 
 import contextlib
 import fcntl
-import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.resource_tracker
 import os
 import pickle
 import select
-import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
-from multiprocessing.process import BaseProcess
-from types import ModuleType
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from file_cdk.core.errors import SystemLimitError
-from file_cdk.core.system.run_folder import run_folder
-from file_cdk.engine import worker as worker_process
+from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
+from file_cdk.engine.forkserver import WorkerProcess, WorkerRequest, fork_server
 from file_cdk.engine.work import Job
 from file_cdk.engine.worker import AtWork
 
-PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
-"""Modules that the fork server imports once, so that every worker starts with them."""
-
-_FORK_SERVER_ENDS_S = 0.2
 _DESCRIPTORS_TO_START = 14
 """Maximum number of files that are open at once while a process is started: pipes, sockets, modules."""
-_LONGEST_TEMPDIR = 53
-"""Maximum length, in bytes, of a folder for temporary files whose sockets move to the run's folder: a socket's path has at most
-107 bytes, and the names of the two folders and of the socket take 54."""
-_LONGEST_OF_SOCKETS = 75
-"""Maximum length, in bytes, of a folder for temporary files that sockets fit into, in a folder of multiprocessing's own."""
-_SHORT_TEMPDIR = "/tmp"  # noqa: S108 - multiprocessing makes a folder of its own in it, which none else may enter
+
+
+class Started(NamedTuple):
+    """A worker: its process, the connection for orders and events, the pipe its output comes from and that one's capacity in
+    bytes, and what it is at."""
+
+    process: WorkerProcess
+    control: Connection
+    data_fd: int
+    pipe_bytes: int
+    at_work: AtWork
 
 
 def start_fork_server(preload: tuple[str, ...]) -> None:
-    """Starts the process that workers are forked from, unless it runs. preload: what it imports besides PRELOAD."""
-    _context(preload)
+    """Starts the process that workers are forked from, unless it runs. preload: what it imports besides what it always does.
+    Raises OSError."""
     _check_descriptors()
-    multiprocessing.resource_tracker.ensure_running()  # first: it unblocks SIGINT once it runs
-    with _sigint_blocked(), _sockets_in_run_folder():
-        multiprocessing.forkserver.ensure_running()
+    fork_server().preload(preload)
+
+
+def start_worker(job: Job, preload: tuple[str, ...]) -> Started:
+    """A process for such jobs, which need not have begun when this returns. Raises OSError."""
+    folder, main = str(Path.cwd()), _main() if _is_of_main(job) else None
+    start_fork_server(preload)
+    control, its_control = Connection.pair()
+    data_fd, its_data_fd = os.pipe()
+    pipe_bytes = _grow_pipe(data_fd)
+    at_work = AtWork.nobody()
+    request = WorkerRequest(folder, sys.path, pipe_bytes, main)
+    process = fork_server().start(request, [its_control.fileno(), its_data_fd, at_work.fd])
+    its_control.close()
+    os.close(its_data_fd)
+    return Started(process, control, data_fd, pipe_bytes, at_work)
 
 
 def _check_descriptors() -> None:
@@ -59,96 +63,22 @@ def _check_descriptors() -> None:
             os.close(each)
 
 
-def _context(preload: tuple[str, ...]) -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, *preload])
-    return context
-
-
-def start_worker(job: Job, preload: tuple[str, ...]) -> tuple[BaseProcess, Connection, Connection, int, AtWork]:
-    """A process for such jobs, the connections for orders and for output, the latter's capacity in bytes, and what it is at.
-
-    Raises SystemLimitError when the system refuses to start one.
-    """
-    context = _context(preload)
-    _check_descriptors()
-    control, its_control = context.Pipe()
-    data, its_data = context.Pipe(duplex=False)
-    pipe_bytes = _grow_pipe(data.fileno())
-    at_work = AtWork.nobody()
-    process = context.Process(
-        target=worker_process.main,
-        args=(its_control, its_data, pipe_bytes, at_work),
-        name="file_cdk-worker",
-        daemon=True,
-    )
-    with contextlib.nullcontext() if _is_of_main(job) else _no_main():
-        _start_surely(process)
-    its_control.close()
-    its_data.close()
-    return process, control, data, pipe_bytes, at_work
-
-
-def _start_surely(process: BaseProcess) -> None:
-    """Starts the process; if the fork server has died, with a new one, once. Raises SystemLimitError."""
-    try:
-        process.start()
-    except (EOFError, ConnectionError):
-        time.sleep(_FORK_SERVER_ENDS_S)  # until the old one counts as ended, by which multiprocessing starts another
-        try:
-            process.start()
-        except (EOFError, ConnectionError) as exc:
-            raise SystemLimitError(
-                "worker processes cannot be started: the process that they are forked from was killed, and so was the next",
-                remedy="There may be too little memory, or a limit on processes (ulimit -u); or run without them (--workers 0)",
-            ) from exc
-
-
 def _is_of_main(job: Job) -> bool:
-    """Whether the reader or format is defined in the script that runs, which a worker then has to import."""
+    """Whether the reader or format is defined in the script that runs. Other workers do not import that: it may come from a
+    pipe, be a console command, or call us without a guard."""
     try:
         return b"__main__" in pickle.dumps(job)
     except (TypeError, AttributeError, pickle.PicklingError):
         return False  # it cannot be sent, which is said when it is
 
 
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Processes started here do not import the script that runs: it may come from a pipe, be a console command, or call us
-    without a guard, and only its own classes would need it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+def _main() -> dict[str, Any]:
+    """How to import the script that runs."""
+    from multiprocessing import spawn
 
-
-@contextlib.contextmanager
-def _sockets_in_run_folder() -> Iterator[None]:
-    """multiprocessing keeps its sockets in a folder that it makes once, with a name of its own, in that for temporary files:
-    when this process is killed it stays. In the run's folder the next run finds and removes it."""
-    before = tempfile.gettempdir()
-    length = len(os.fsencode(before))
-    if length <= _LONGEST_TEMPDIR:
-        tempfile.tempdir = str(run_folder())
-    elif length > _LONGEST_OF_SOCKETS:
-        tempfile.tempdir = _SHORT_TEMPDIR
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """What is started here keeps SIGINT blocked. Ctrl-C reaches the fork server too, which ignores it only once it has
-    imported what it preloads, and would print a traceback until then."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    found = spawn.get_preparation_data("file_cdk-worker")
+    found.pop("authkey", None)  # which is for processes that multiprocessing itself starts
+    return found
 
 
 def _grow_pipe(fd: int) -> int:

@@ -18,11 +18,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import DupFd
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from file_cdk.core.files import Split
+from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
@@ -273,8 +272,7 @@ class _LogHandler(logging.Handler):
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """The key of the attempt at work, in a file in memory that outlives the process. fd: that file's descriptor; it is
-    duplicated for the process that is started."""
+    """The key of the attempt at work, in a file in memory that outlives the process. fd: that file's descriptor."""
 
     fd: int
 
@@ -296,21 +294,14 @@ class AtWork:
         """None before the first one."""
         return int.from_bytes(noted, "little") if (noted := os.pread(self.fd, 8, 0)) else None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (DupFd(self.fd),)
 
+def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int) -> None:
+    """Entry point of the process; ends when the parent closes its end of `control`, dies, or stops reading.
 
-def _received(duplicate: Any) -> AtWork:
-    return AtWork(duplicate.detach())
-
-
-def main(control: Connection, data: Connection, pipe_bytes: int, at_work: AtWork) -> None:
-    """Entry point of the process; ends when the parent closes `control`, dies, or stops reading.
-
-    data: the writing end of the pipe; only its descriptor is used.
+    data_fd: the writing end of the pipe.
     """
     _settle()
-    data_fd = data.fileno()
+    control, at_work = Connection(control_fd), AtWork(at_work_fd)
     os.set_blocking(data_fd, False)
     outbox = _Outbox(control, data_fd, pipe_bytes)
     package = logging.getLogger(_PACKAGE)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from file_cdk.core.ports import Format
 from file_cdk.core.system.run_folder import remove_abandoned
 from file_cdk.engine.executor import Executor, InlineExecutor
+from file_cdk.engine.forkserver import stop_fork_server
 from file_cdk.engine.pool import ProcessPool
+from file_cdk.engine.processes import start_fork_server
 from file_cdk.formats.registry import module_of
 
 INLINE_BYTES = 8 << 20
@@ -21,6 +23,9 @@ TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
 _EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
 
 
+_started_early = False
+
+
 def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -28,12 +33,14 @@ def cpu_count() -> int:
 def start_early(filetypes: Iterable[str], workers: int | None) -> None:
     """Starts the process that workers are forked from, before the caller's own imports and listing.
 
-    Both take about 0.25 s, on two cores at the same time. Should the work turn out to be little, a moment of the other core
-    was wasted; so it is not done where there is none.
+    Both take about as long, on two cores at the same time. Should the work turn out to be little (see `Executors.for_work`),
+    a moment of the other core was wasted; so it is not done where there is none.
     """
+    global _started_early
     if workers != 0 and cpu_count() > 1:
+        _started_early = True
         modules = (module for filetype in filetypes if (module := module_of(filetype)))
-        ProcessPool(1, (RECORD_ENCODING, *_EVERY_JOB, *modules)).prestart()
+        start_fork_server((RECORD_ENCODING, *_EVERY_JOB, *modules))
 
 
 @dataclass(slots=True)
@@ -55,6 +62,8 @@ class Executors:
     def for_work(self, pending_bytes: int, file_format: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
         if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
+            if self._pool is None:
+                _stop_early()
             return self._inline
         return self._started_pool(())
 
@@ -74,3 +83,12 @@ class Executors:
             self._pool.close()
         else:
             remove_abandoned()  # a run that needs no folder of its own removes what a killed one left, too
+        _stop_early()
+
+
+def _stop_early() -> None:
+    """Ends what `start_early` started: at once, also while it imports."""
+    global _started_early
+    if _started_early:
+        _started_early = False
+        stop_fork_server()

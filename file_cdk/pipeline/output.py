@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from airbyte_protocol_dataclasses.models import AirbyteMessage, AirbyteStreamStatus
-
 from file_cdk.core.errors import DestinationError, FileCdkError
 from file_cdk.core.state.cursor import StateThrottle
 from file_cdk.core.system.limits import reason_and_remedy
@@ -16,6 +14,7 @@ from file_cdk.engine.executor import Block, write_all
 from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.pipeline.history import History
 from file_cdk.protocol import messages
+from file_cdk.protocol.messages import Message, StreamStatus
 
 _PIPE_BYTES = 1 << 20
 
@@ -32,7 +31,7 @@ class Output:
         with contextlib.suppress(OSError, AttributeError):
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def send(self, message: AirbyteMessage) -> None:
+    def send(self, message: Message) -> None:
         self.line(messages.to_line(message))
 
     def line(self, line: bytes) -> None:
@@ -73,7 +72,7 @@ class StreamOutput:
     def warn(self, text: str) -> None:
         self.output.log(logging.WARNING, text)
 
-    def status(self, status: AirbyteStreamStatus) -> None:
+    def status(self, status: StreamStatus) -> None:
         self.output.send(messages.stream_status(self.stream, status, emitted_at_ms=now_ms()))
 
     def error(self, error: FileCdkError) -> None:
@@ -84,7 +83,7 @@ class StreamOutput:
         self._count(rows, size_bytes)
         self.output.copy(block)
 
-    def record(self, message: AirbyteMessage) -> None:
+    def record(self, message: Message) -> None:
         line = messages.to_line(message)
         self._count(1, len(line))
         self.output.line(line)
@@ -92,7 +91,7 @@ class StreamOutput:
     def _count(self, records: int, record_bytes: int) -> None:
         """Before they are sent."""
         if not self.records:
-            self.status(AirbyteStreamStatus.RUNNING)
+            self.status(StreamStatus.RUNNING)
         self._throttle.count(record_bytes=record_bytes)
         self.records += records
         self._records_since_state += records

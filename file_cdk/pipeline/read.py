@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from airbyte_protocol_dataclasses.models import AirbyteStreamStatus
-
 from file_cdk.core.config import CsvConfig, ValidationPolicy
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
@@ -30,6 +28,8 @@ from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.stream import Stream, configured
 from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol.catalog import parse_configured_catalog
+from file_cdk.protocol.deferred_encoding import DeferredEncoder
+from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class _StreamRead:
     def run(self) -> bool:
         """Reads the stream; whether all of it could be read."""
         name, out = self.stream.name, self.out
-        out.status(AirbyteStreamStatus.STARTED)
+        out.status(StreamStatus.STARTED)
         try:
             self._read_files()
         except (OutputClosedError, DestinationError):
@@ -104,12 +104,12 @@ class _StreamRead:
         out.log(logging.INFO, f"{self.files.verb} {_counted(out.records, noun)} of stream {name!r}")
         if self.first_error is None:
             out.state()
-            out.status(AirbyteStreamStatus.COMPLETE)
+            out.status(StreamStatus.COMPLETE)
             return True
         if self.files_failed or out.records:
             out.state()
         out.error(self._summed_up(self.first_error))
-        out.status(AirbyteStreamStatus.INCOMPLETE)
+        out.status(StreamStatus.INCOMPLETE)
         return False
 
     def _read_files(self) -> None:
@@ -128,9 +128,7 @@ class _StreamRead:
         """Whether all files were gone through."""
         config = self.stream.config
         self.executors.announce(selection.size_bytes, module_of(config.format.filetype), RECORD_ENCODING)
-        from file_cdk.protocol.record_encoding import RecordEncoder  # pyarrow loads while the workers start
-
-        encoder = RecordEncoder(self.stream.name, schemaless=config.schemaless)
+        encoder = DeferredEncoder(self.stream.name, config.schemaless)
         file_format = format_for(config.format, config)
         executor = self.executors.for_work(selection.size_bytes, file_format)
         complete = False

@@ -10,8 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from airbyte_protocol_dataclasses.models import AirbyteMessage
-
 from file_cdk.core.config import FileTransfer, SourceConfig
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, DestinationError
@@ -22,7 +20,7 @@ from file_cdk.engine.listing import Selection, select
 from file_cdk.engine.staged_names import staged_path
 from file_cdk.engine.staging import Staging
 from file_cdk.engine.transfer import THREADS, Handover, NewerVersion, Transferred, transfer
-from file_cdk.protocol.messages import file_record
+from file_cdk.protocol.messages import Message, file_record
 
 STAGING_VARIABLE = "AIRBYTE_STAGING_DIRECTORY"
 PLATFORM_STAGING = "/staging/files"
@@ -82,7 +80,7 @@ class RawFiles:
         staging = Staging.below(staging_folder(os.environ))
         return transfer(reader, selection, staging, self._relative_path, self.threads, newer_version)
 
-    def record(self, stream: str, done: Transferred, emitted_at_ms: int) -> AirbyteMessage:
+    def record(self, stream: str, done: Transferred, emitted_at_ms: int) -> Message:
         file = done.file
         return file_record(
             stream,

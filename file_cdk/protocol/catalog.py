@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from airbyte_protocol_dataclasses.models import AirbyteStream, SyncMode
-
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
@@ -37,30 +35,31 @@ def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
     return {name: {"type": "number" if kind == "float" else kind} for name, kind in types.items()}
 
 
-def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> AirbyteStream:
+def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> dict[str, Any]:
     """A stream of the catalog. properties: the data columns in final form; the columns about the file stand before them."""
     data = {column: schema for column, schema in properties.items() if column not in FILE_COLUMNS}
     return _stream(name, {**FILE_COLUMNS, **data}, primary_key, is_file_based=False)
 
 
-def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> AirbyteStream:
+def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> dict[str, Any]:
     """A stream of files that are copied as they are."""
     return _stream(name, FILE_PROPERTIES, primary_key, is_file_based=True)
 
 
 def _stream(
     name: str, properties: Mapping[str, Any], primary_key: Sequence[str], *, is_file_based: bool
-) -> AirbyteStream:
-    return AirbyteStream(
-        name=name,
-        json_schema={"type": "object", "properties": dict(properties)},
-        supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
-        source_defined_cursor=True,
-        default_cursor_field=[MODIFIED_COLUMN],
-        source_defined_primary_key=[[column] for column in primary_key] or None,
-        is_resumable=True,
-        is_file_based=is_file_based,
-    )
+) -> dict[str, Any]:
+    key = [[column] for column in primary_key]
+    return {
+        "name": name,
+        "json_schema": {"type": "object", "properties": dict(properties)},
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": True,
+        "default_cursor_field": [MODIFIED_COLUMN],
+        **({"source_defined_primary_key": key} if key else {}),
+        "is_resumable": True,
+        "is_file_based": is_file_based,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from source_local.source import connector
 
 from file_cdk.cli.connector import run_connector
+from file_cdk.engine.forkserver import ForkServer
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,15 @@ def test_only_where_records_are_read(
     assert asked == started
 
 
+def test_the_parent_of_workers_imports_no_arrow() -> None:
+    program = (
+        "import sys; import file_cdk.pipeline.read, file_cdk.formats.csv\n"
+        "print([m for m in ('pyarrow', 'airbyte_protocol_dataclasses', 'multiprocessing') if m in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed == "[]\n"
+
+
 def test_nothing_large_is_imported_before_them() -> None:
     program = (
         "import sys; import file_cdk.cli.connector, file_cdk.pipeline.execution\n"
@@ -51,3 +61,32 @@ def test_nothing_large_is_imported_before_them() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed == "[]\n"
+
+
+@pytest.mark.parametrize(("rows", "pooled"), [(10, False), (1_200_000, True)])
+def test_it_is_ended_where_there_is_little_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, pooled: bool
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(rows)))
+    config = {"path": str(tmp_path / "files"), "streams": [{"name": "s", "format": {"filetype": "csv"}}]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    stream = {"name": "s", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+    chosen = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [chosen]}))
+    monkeypatch.setattr("file_cdk.pipeline.execution.cpu_count", lambda: 2)
+    started: list[ForkServer] = []
+    living: list[bool] = []
+    monkeypatch.setattr(ForkServer, "preload", lambda self, _: started.append(self))
+
+    def emit(self: Any, ordered: Any) -> bool:
+        living.append(started[0].lives)
+        return True
+
+    monkeypatch.setattr("file_cdk.pipeline.read._StreamRead._emit", emit)
+    with pytest.raises(SystemExit):
+        run_connector(
+            connector, ["read", "--config", f"{tmp_path}/config.json", "--catalog", f"{tmp_path}/catalog.json"]
+        )
+    assert living == [pooled]
+    assert not started[0].lives

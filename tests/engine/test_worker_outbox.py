@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 
 from file_cdk.core.ports import SplitReport
+from file_cdk.core.system.connection import Connection
 from file_cdk.engine import worker
 from file_cdk.engine.work import Began, Ended, Output
 
@@ -45,7 +44,7 @@ class Parent:
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[worker._Outbox, Parent]]:
     monkeypatch.setattr(worker, "OUTBOX_BYTES", 10_000)
-    here, there = Pipe()
+    here, there = Connection.pair()
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     outbox = worker._Outbox(there, writing, PIPE_BYTES)

@@ -253,21 +253,20 @@ def test_what_a_record_says(tmp_path: Path) -> None:
         ("file:///tmp/x%20y", "a//b.csv"),
         (None, "a//b.csv"),
     ):
-        record = RawFiles(False, origin, 1).record("s", done, 99).record
-        assert record is not None
-        assert record.data == {
+        record = RawFiles(False, origin, 1).record("s", done, 99)["record"]
+        assert record["data"] == {
             "folder": "a",
             "file_name": "b.csv",
             "bytes": 7,
             "source_uri": source_uri,
             "updated_at": "2024-01-01T12:00:00.000000Z",
         }
-        assert (record.stream, record.emitted_at) == ("s", 99)
-        reference = record.file_reference
-        assert reference is not None
-        assert reference.staging_file_url == "/stage/a/%2Fb.csv"
-        assert reference.source_file_relative_path == "a/%2Fb.csv"
-        assert reference.file_size_bytes == 7
+        assert (record["stream"], record["emitted_at"]) == ("s", 99)
+        assert record["file_reference"] == {
+            "staging_file_url": "/stage/a/%2Fb.csv",
+            "source_file_relative_path": "a/%2Fb.csv",
+            "file_size_bytes": 7,
+        }
 
 
 @pytest.mark.parametrize("run_files", [2, 100])

@@ -1,6 +1,5 @@
 """How the command ends when it is told to end, or when the system refuses what it needs: by the codes that are documented."""
 
-import fcntl
 import os
 import random
 import signal
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 
 pytestmark = pytest.mark.process
@@ -87,26 +87,16 @@ def test_a_hang_up_that_is_ignored_stays_ignored(folder: Path, tmp_path: Path) -
     assert process.returncode == 0
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_and_what_a_living_one_has_is_not(
-    folder: Path, short: Path
-) -> None:
-    temporary = short / "tmp"
-    for name in ("file_cdk-run-without-lock", "file_cdk-run-living", "pymp-of-others"):
-        (temporary / name).mkdir(parents=True)
-    with (temporary / "file_cdk-run-living" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with started(folder, short, "--workers", "1") as killed:
-            deadline = time.monotonic() + 20
-            while not list(temporary.glob("file_cdk-run-*/pymp-*/*")) and time.monotonic() < deadline:
-                time.sleep(0.002)
-            killed.kill()
-            killed.communicate(timeout=20)
-        assert len(list(temporary.glob("file_cdk-run-*/pymp-*"))) == 1
-        with started(folder, short, "--workers", "1") as after:
-            after.communicate(timeout=40)
-        assert after.returncode == 0
-    left = sorted(path.name for path in temporary.iterdir())
-    assert left == ["file_cdk-run-living", "file_cdk-run-without-lock", "pymp-of-others"]
+def test_a_killed_run_leaves_no_temporary_file_with_a_name(folder: Path, short: Path) -> None:
+    with started(folder, short, "--workers", "1") as killed:
+        deadline = time.monotonic() + 20
+        while len(psutil.Process(killed.pid).children(recursive=True)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.002)
+        found = len(psutil.Process(killed.pid).children(recursive=True))
+        killed.kill()
+        killed.communicate(timeout=20)
+    assert found == 2, "the fork server and its worker"
+    assert list((short / "tmp").iterdir()) == []
 
 
 def test_a_long_path_of_temporary_files_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
@@ -144,8 +134,8 @@ def test_without_a_folder_to_work_in(folder: Path, tmp_path: Path) -> None:
     assert "the folder in which the program was started is gone" in done.stderr
 
 
-def test_without_a_folder_for_temporary_files(folder: Path, tmp_path: Path) -> None:
-    """Where no folder can be written to: for the fallbacks of tempfile too there is no room for a file."""
+def test_a_folder_for_temporary_files_is_not_needed(folder: Path, tmp_path: Path) -> None:
+    """Where none can be written to, also none of those that tempfile falls back to."""
     code = (
         "import sys, tempfile\n"
         "tempfile._candidate_tempdir_list = lambda: ['/nowhere']\n"
@@ -158,8 +148,7 @@ def test_without_a_folder_for_temporary_files(folder: Path, tmp_path: Path) -> N
         text=True,
         check=False,
     )
-    assert done.returncode == 3
-    assert "TMPDIR" in done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +22,9 @@ from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
 from file_cdk.core.errors import SystemLimitError, WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
+from file_cdk.engine.forkserver import ForkServer, WorkerProcess, WorkerRequest
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
 from file_cdk.engine.pool import PoolAttempt, ProcessPool
-from file_cdk.engine.processes import start_worker
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for
 from file_cdk.protocol.record_encoding import RecordEncoder
@@ -267,10 +267,10 @@ def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> No
 def test_ctrl_c_does_not_reach_the_fork_server_while_it_imports() -> None:
     script = (
         "import signal\n"
-        "from multiprocessing import forkserver\n"
+        "from file_cdk.engine.forkserver import fork_server\n"
         "from file_cdk.engine.pool import ProcessPool\n"
         "ProcessPool(1).prestart()\n"
-        "print(forkserver._forkserver._forkserver_pid, signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)\n"
+        "print(fork_server().pid, signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)\n"
         "input()\n"
     )
     with subprocess.Popen(
@@ -329,7 +329,7 @@ def test_a_fork_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
         [server] = [
             process
             for process in psutil.Process().children()
-            if any("multiprocessing.forkserver" in argument for argument in process.cmdline())
+            if any("forkserver" in argument for argument in process.cmdline())
         ]
         server.kill()  # it is not waited for: the next worker is asked of a server that may not count as ended yet
         data, done, failed = output(OrderedRun(pool, job_of(tmp_path), [file]))
@@ -341,9 +341,46 @@ def test_a_fork_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
 def test_fork_servers_that_are_killed_one_after_another_are_no_bug(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def killed(_: object) -> None:
-        raise EOFError
+    start = ForkServer.start
 
-    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", killed)
-    with pytest.raises(SystemLimitError, match="cannot be started"):
-        start_worker(job_of(tmp_path), ())
+    def too_late(self: ForkServer, request: WorkerRequest, descriptors: Sequence[int]) -> WorkerProcess:
+        os.kill(self.pid, signal.SIGKILL)
+        return start(self, request, descriptors)
+
+    monkeypatch.setattr(ForkServer, "start", too_late)
+    pool = ProcessPool(1)
+    try:
+        with pytest.raises(SystemLimitError, match="cannot be started"):
+            output(OrderedRun(pool, job_of(tmp_path), [write(tmp_path, "a", numbered(3))]))
+    finally:
+        pool.close()
+
+
+def test_a_worker_that_the_system_does_not_start_is_told_of_as_the_system_does(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "import os, resource, sys\n"
+        "from test_pool import Path, ProcessPool, OrderedRun, job_of, numbered, output, write\n"
+        "from file_cdk.core.system.limits import limit_reached\n"
+        "from file_cdk.engine import forkserver\n"
+        "forkserver.PRELOAD = ('refuses_to_fork',)\n"
+        "folder = Path(sys.argv[1])\n"
+        "try:\n"
+        "    output(OrderedRun(ProcessPool(1), job_of(folder), [write(folder, 'a', numbered(3))]))\n"
+        "except OSError as exc:\n"
+        "    print(limit_reached(exc).message)\n"
+    )
+    (tmp_path / "refuses_to_fork.py").write_text(
+        "import errno, os\ndef fork():\n    raise OSError(errno.EAGAIN, 'no')\nos.fork = fork\n"
+    )
+    paths = [str(tmp_path), str(Path(__file__).parent), str(Path(__file__).parents[1] / "engine")]
+    search_path = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": search_path},
+    )
+    assert "no more processes or threads can be started" in done.stdout, done.stderr

@@ -1,1 +1,1 @@
-"""What the operating system limits, and files and folders that leave nothing half-written or behind."""
+"""What the operating system limits; messages between processes; files and folders that leave nothing half-written behind."""

@@ -1,0 +1,317 @@
+"""The process that workers are forked from: an interpreter of its own with one thread, which imports what they need once.
+
+`ForkServer` is the parent's side, `serve` is what runs in the process. A socket between them carries what to import and which
+workers to start; when the parent ends, the process reads the end of it and ends too. All is sent without waiting for an
+answer, so that the parent goes on while modules are imported. Little is imported here: a command starts this first of all.
+"""
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
+"""Modules that every worker starts with."""
+
+_WORKER = "file_cdk.engine.worker"
+_MAX_REQUEST_BYTES = 1 << 18
+_DESCRIPTORS_OF_A_WORKER = 4
+"""Of its connection, its pipe, its AtWork and its status."""
+_NUMBER_BYTES = 8
+_ITS_SOCKET = 3
+_ABOVE_ANY_DESCRIPTOR = (1 << 31) - 1
+_NO_ANSWER = 255
+
+
+class WorkerRequest(NamedTuple):
+    """folder: the parent's, for paths that are relative. search_path: of modules. main: how to import the script that runs, as
+    multiprocessing has it, where a task needs a class of it."""
+
+    folder: str
+    search_path: list[str]
+    pipe_bytes: int
+    main: dict[str, Any] | None
+
+
+class WorkerProcess:
+    """A worker as its parent sees it. status: where the fork server says its process id, and then how it ended."""
+
+    __slots__ = ("_ended", "_pid", "_status", "exitcode")
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self._pid: int | None = None
+        self._ended = False
+        self.exitcode: int | None = None
+        """Negative for a signal; None while it runs."""
+
+    @property
+    def pid(self) -> int | None:
+        """Waits until it is known; None where the process was never started."""
+        self._look(None, until_ended=False)
+        return self._pid
+
+    @property
+    def was_refused(self) -> OSError | None:
+        """Why the system started no such process, as far as it said so."""
+        return OSError(-self._pid, os.strerror(-self._pid)) if self._pid is not None and self._pid < 0 else None
+
+    @property
+    def never_began(self) -> bool:
+        """Whether the fork server died before it came to this worker. After `join`."""
+        return self._ended and self._pid is None
+
+    def kill(self) -> None:
+        """Where it is not started yet, nothing: it will find its connection closed."""
+        self._look(0, until_ended=False)
+        if self._pid is not None and self._pid > 0 and not self._ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def join(self, timeout_s: float | None = None) -> None:
+        self._look(timeout_s, until_ended=True)
+
+    def close(self) -> None:
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was started, or never will be."""
+        self._look(0, until_ended=False)
+        return self._pid is not None or self._ended
+
+    def _look(self, timeout_s: float | None, *, until_ended: bool) -> None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._ended and (until_ended or self._pid is None):
+            waiting = select.poll()
+            waiting.register(self._status, select.POLLIN)
+            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not waiting.poll(None if left_s is None else left_s * 1000):
+                return
+            said = os.read(self._status, _NUMBER_BYTES)
+            if not said:
+                self._ended, self.exitcode = True, _NO_ANSWER
+            elif self._pid is None:
+                self._pid = _number(said)
+                self._ended = self._pid < 0
+            else:
+                self._ended, self.exitcode = True, _number(said)
+
+
+class ForkServer:
+    """The process, as its parent sees it."""
+
+    __slots__ = ("_asked", "_parent", "_pid", "_socket")
+
+    def __init__(self) -> None:
+        """Starts it. Raises OSError."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._pid = _spawn(its.fileno())
+        self._socket = ours
+        self._parent = os.getpid()
+        self._asked: set[str] = set()
+
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    @property
+    def lives(self) -> bool:
+        """Not for a process that was forked from the one that started it."""
+        if self._parent != os.getpid():
+            return False
+        try:
+            return os.waitpid(self._pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:  # somebody else waited for it
+            return False
+
+    def preload(self, modules: Iterable[str]) -> None:
+        """Has it import what it was not asked for before. One that cannot be imported is left to whom it is needed by."""
+        new = [module for module in modules if module not in self._asked]
+        if new:
+            self._asked.update(new)
+            self._send(new, ())
+
+    def start(self, request: WorkerRequest, descriptors: Sequence[int]) -> WorkerProcess:
+        """descriptors: what the worker gets besides, duplicated: those of its connection, its pipe and its AtWork."""
+        reading, writing = os.pipe()
+        try:
+            self._send(request, [*descriptors, writing])
+        finally:
+            os.close(writing)
+        return WorkerProcess(reading)
+
+    def stop(self) -> None:
+        """At once; workers that it started go on."""
+        self._socket.close()
+        if self._parent == os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._pid, 0)
+
+    def _send(self, message: object, descriptors: Sequence[int]) -> None:
+        # Where it is dead, what it was to start is found to have never begun.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self._socket, [pickle.dumps(message, pickle.HIGHEST_PROTOCOL)], descriptors)
+
+
+_server: ForkServer | None = None
+
+
+def fork_server() -> ForkServer:
+    """This process's, started unless it runs. Raises OSError."""
+    global _server
+    if _server is None or not _server.lives:
+        if _server is not None:
+            _server.stop()
+        _server = ForkServer()
+        _server.preload(PRELOAD)
+    return _server
+
+
+def stop_fork_server() -> None:
+    """Where there is one."""
+    global _server
+    if _server is not None:
+        _server.stop()
+        _server = None
+
+
+def _spawn(its_socket: int) -> int:
+    """Its stdin is empty and its stdout is our stderr: what a module prints when it is imported is no output of ours.
+
+    SIGINT is blocked, for it and for the workers: Ctrl-C reaches them all, and the parent decides.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.engine.forkserver import serve; serve()"
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, *_interpreter_options(), "-c", code],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, its_socket, _ITS_SOCKET),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 2, 1),
+        ],
+        setsigmask=[*signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.SIGINT],
+    )
+
+
+def _interpreter_options() -> list[str]:
+    flags = sys.flags
+    options = {"-I": flags.isolated, "-E": flags.ignore_environment, "-s": flags.no_user_site, "-S": flags.no_site}
+    return [option for option, is_set in options.items() if is_set] + [f"-W{each}" for each in sys.warnoptions]
+
+
+def serve() -> None:
+    """Runs in the process, until the parent ends."""
+    os.closerange(_ITS_SOCKET + 1, _ABOVE_ANY_DESCRIPTOR)
+    parent = socket.socket(fileno=_ITS_SOCKET)
+    woken, wakes = os.pipe()
+    for fd in (woken, wakes):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    statuses: dict[int, int] = {}
+    waiting = select.poll()
+    for fd in (_ITS_SOCKET, woken):
+        waiting.register(fd, select.POLLIN)
+    while True:
+        ready = [fd for fd, _ in waiting.poll()]
+        if woken in ready:
+            os.read(woken, 4096)
+            _bury(statuses)
+        if _ITS_SOCKET not in ready:
+            continue
+        try:
+            data, descriptors, _, _ = socket.recv_fds(parent, _MAX_REQUEST_BYTES, _DESCRIPTORS_OF_A_WORKER)
+        except ConnectionResetError:
+            return
+        if not data:
+            return
+        message = pickle.loads(data)
+        if isinstance(message, WorkerRequest):
+            _fork(message, descriptors, statuses, [_ITS_SOCKET, woken, wakes])
+        else:
+            _import(message)
+
+
+def _import(modules: Iterable[str]) -> None:
+    for module in modules:
+        # Whoever needs it meets the error again, where it is told of.
+        with contextlib.suppress(ImportError, OSError, MemoryError):
+            import_module(module)
+
+
+def _fork(request: WorkerRequest, descriptors: list[int], statuses: dict[int, int], own: list[int]) -> None:
+    if len(descriptors) < _DESCRIPTORS_OF_A_WORKER:  # a limit on open files let no more through
+        _close(descriptors)
+        return
+    status = descriptors[-1]
+    try:
+        pid = os.fork()
+    except OSError as exc:
+        _tell(status, -(exc.errno or 1))
+        _close(descriptors)
+        return
+    if not pid:
+        _become_worker(request, descriptors[:-1], [*own, status, *statuses.values()])
+    _close(descriptors[:-1])
+    statuses[pid] = status
+    _tell(status, pid)
+
+
+def _become_worker(request: WorkerRequest, descriptors: list[int], of_the_server: list[int]) -> None:
+    """Does not return."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _close(of_the_server)
+        os.chdir(request.folder)
+        sys.path[:] = request.search_path
+        if request.main is not None:
+            from multiprocessing import spawn
+
+            spawn.prepare(request.main)
+        import_module(_WORKER).main(*descriptors, request.pipe_bytes)
+        code = 0
+    except Exception:  # noqa: BLE001 - the process's boundary
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)
+
+
+def _bury(statuses: dict[int, int]) -> None:
+    while statuses:
+        pid, ended = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        if (status := statuses.pop(pid, None)) is not None:
+            _tell(status, os.waitstatus_to_exitcode(ended))
+            os.close(status)
+
+
+def _tell(status: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody asks any more
+        os.write(status, number.to_bytes(_NUMBER_BYTES, "little", signed=True))
+
+
+def _number(said: bytes) -> int:
+    return int.from_bytes(said, "little", signed=True)
