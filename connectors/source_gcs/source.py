@@ -23,7 +23,7 @@ def _access(config: GcsConfig, endpoint: str) -> Access:
     if isinstance(credentials, ServiceAccountCredentials):
         return access_of_key(credentials.service_account)
     if isinstance(credentials, OAuthCredentials):
-        return Access("client", credentials.model_dump(exclude={"auth_type"}))
+        return Access("client", {key: value for key, value in credentials.as_dict().items() if key != "auth_type"})
     # What the machine has is for Google: it goes neither to an emulator nor over a line that others can read.
     emulated = config.endpoint is None and _emulator() is not None
     return Access("anonymous" if emulated or endpoint.lower().startswith("http:") else "ambient")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Location, StreamReader
 
-if TYPE_CHECKING:  # the command line is to have started the workers before pydantic loads
+if TYPE_CHECKING:  # the command line is to have started the workers before it loads
     from file_cdk.core.config import SourceConfig
 
 
