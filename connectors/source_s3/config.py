@@ -1,12 +1,13 @@
 """What a configuration of source-s3 holds."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from file_cdk import Field, SourceConfig, field_validator, model_validator, secret_field
 from source_s3 import legacy
-from source_s3.access import S3Settings
+
+if TYPE_CHECKING:
+    from source_s3.access import S3Settings
 
 
 class S3Config(SourceConfig, more_properties=legacy.hidden_properties):
@@ -77,6 +78,8 @@ class S3Config(SourceConfig, more_properties=legacy.hidden_properties):
         text = (value or "").strip()
         if not text:
             return None
+        from urllib.parse import urlsplit  # `spec` does without
+
         text = (text if "://" in text else f"https://{text}").rstrip("/")
         parts = urlsplit(text)
         try:
@@ -97,7 +100,9 @@ class S3Config(SourceConfig, more_properties=legacy.hidden_properties):
             raise ValueError("profile and aws_access_key_id exclude each other: set at most one")
 
     @property
-    def settings(self) -> S3Settings:
+    def settings(self) -> "S3Settings":
+        from source_s3.access import S3Settings
+
         return S3Settings(
             bucket=self.bucket,
             access_key_id=self.aws_access_key_id,

@@ -3,6 +3,11 @@
 Nothing heavy is imported before a command is known to need it, so that `--help` and `spec` answer at once.
 """
 
-from file_cdk.cli.command import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """See `command.main`, which connectors' commands do without."""
+    from file_cdk.cli.command import main as run
+
+    return run(argv)

@@ -18,7 +18,8 @@ from multiprocessing.process import BaseProcess
 
 from file_cdk.core.errors import InternalError, OutputClosedError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
-from file_cdk.engine.executor import Event, write_all
+from file_cdk.core.system.output import write_all
+from file_cdk.engine.executor import Event
 from file_cdk.engine.processes import start_fork_server, start_worker
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
 from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
