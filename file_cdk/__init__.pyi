@@ -2,7 +2,13 @@
 
 from file_cdk.cli.connector import run_connector as run_connector
 from file_cdk.core.connector import Connector as Connector
-from file_cdk.core.config.model import ConfigModel as ConfigModel, secret_field as secret_field
+from file_cdk.core.config.fields import (
+    Field as Field,
+    field_validator as field_validator,
+    model_validator as model_validator,
+    secret_field as secret_field,
+)
+from file_cdk.core.config.model import ConfigModel as ConfigModel
 from file_cdk.core.config import (
     PluginConfig as PluginConfig,
     SourceConfig as SourceConfig,

@@ -7,12 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
-from file_cdk import ConfigError, ConfigModel, SourceConfig, secret_field
+from file_cdk import (
+    ConfigError,
+    ConfigModel,
+    Field,
+    SourceConfig,
+    field_validator,
+    model_validator,
+    secret_field,
+)
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9-]{1,100}")
 CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
@@ -21,9 +27,7 @@ CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9](?:-?[a-z0-9]){2,62}")
 _secret = partial(secret_field, min_length=1)
 
 
-class Oauth2(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Oauth2")
-
+class Oauth2(ConfigModel, title="Authenticate via Oauth2"):
     auth_type: Literal["oauth2"] = "oauth2"
     tenant_id: str = _secret("Tenant ID", "Tenant of the user who gave consent.")
     client_id: str = _secret("Client ID", "Id of the application that the user gave consent to.")
@@ -31,18 +35,14 @@ class Oauth2(ConfigModel):
     refresh_token: str = _secret("Refresh Token", "Gets access tokens.")
 
 
-class ClientCredentials(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Client Credentials")
-
+class ClientCredentials(ConfigModel, title="Authenticate via Client Credentials"):
     auth_type: Literal["client_credentials"] = "client_credentials"
     app_tenant_id: str = _secret("Tenant ID", "Tenant that the application is registered in.")
     app_client_id: str = _secret("Client ID", "Id of the application (service principal).")
     app_client_secret: str = _secret("Client Secret", "Secret of the application.")
 
 
-class StorageAccountKey(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Storage Account Key")
-
+class StorageAccountKey(ConfigModel, title="Authenticate via Storage Account Key"):
     auth_type: Literal["storage_account_key"] = "storage_account_key"
     azure_blob_storage_account_key: str = _secret(
         "Azure Blob Storage account key", "One of the storage account's two keys."
@@ -56,9 +56,7 @@ class StorageAccountKey(ConfigModel):
         return value.strip()
 
 
-class SasToken(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via SAS Token")
-
+class SasToken(ConfigModel, title="Authenticate via SAS Token"):
     auth_type: Literal["sas_token"] = "sas_token"
     sas_token: str = _secret("SAS Token", "Shared access signature that may read and list, such as `sv=…&sig=…`.")
 
@@ -70,9 +68,7 @@ class SasToken(ConfigModel):
         return token
 
 
-class ConnectionString(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Connection String")
-
+class ConnectionString(ConfigModel, title="Authenticate via Connection String"):
     auth_type: Literal["connection_string"] = "connection_string"
     connection_string: str = _secret("Connection String", "As the portal shows it, with an account key or a SAS token.")
 
@@ -112,7 +108,7 @@ class AzureConfig(SourceConfig):
         json_schema_extra={"examples": ["mycontainer"], "order": 4},
     )
     azure_blob_storage_endpoint: str | None = Field(
-        None,
+        default=None,
         title="Endpoint Domain Name",
         description=(
             "Domain or URL of the blob service if it is not blob.core.windows.net: that of another cloud, a private endpoint, "
@@ -120,8 +116,8 @@ class AzureConfig(SourceConfig):
         ),
         json_schema_extra={"examples": ["blob.core.windows.net"], "order": 11},
     )
-    credentials: Annotated[Credentials, Field(discriminator="auth_type")] | None = Field(
-        None,
+    credentials: Credentials | None = Field(
+        default=None,
         title="Authentication",
         description=(
             "Credentials for the container. Without them the environment is looked at, and where that has none, the "

@@ -1,22 +1,38 @@
 """The connector: a container as its configuration or a URL names it."""
 
-from file_cdk import Connector, ObjectReader, ObstoreFirst
+from typing import TYPE_CHECKING
+
+from file_cdk import Connector
 from source_azure_blob_storage.access import Target, describe, target_of
 from source_azure_blob_storage.config import AzureConfig
-from source_azure_blob_storage.url import locate
+
+if TYPE_CHECKING:
+    from file_cdk import Location, ObstoreFirst, StreamReader
 
 
-def store_of(config: AzureConfig) -> ObstoreFirst[Target]:
+def store_of(config: AzureConfig) -> "ObstoreFirst[Target]":
     """Asks nobody. Raises ConfigError for what contradicts itself."""
     from source_azure_blob_storage.store import open_container  # `spec` does without
 
     return open_container(target_of(config))
 
 
+def make_reader(config: AzureConfig) -> "StreamReader":
+    from file_cdk import ObjectReader
+
+    return ObjectReader(store_of(config))
+
+
+def locate(url: str) -> "Location":
+    from source_azure_blob_storage.url import locate as located  # what it imports, `spec` does without
+
+    return located(url)
+
+
 connector = Connector(
     name="source-azure-blob-storage",
     config_class=AzureConfig,
-    make_reader=lambda config: ObjectReader(store_of(config)),
+    make_reader=make_reader,
     locate=locate,
     name_origin=lambda config: (
         f"az://{config.azure_blob_storage_account_name}/{config.azure_blob_storage_container_name}"

@@ -4,11 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
-from file_cdk import ConfigModel, SourceConfig, secret_field
+from file_cdk import ConfigModel, Field, SourceConfig, field_validator, model_validator, secret_field
 
 DEFAULT_ENDPOINT = "https://storage.googleapis.com"
 
@@ -19,9 +17,7 @@ _KEY_FIELDS = ("client_email", "private_key", "token_uri")
 _secret = partial(secret_field, min_length=1)
 
 
-class OAuthCredentials(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Google (OAuth)")
-
+class OAuthCredentials(ConfigModel, title="Authenticate via Google (OAuth)"):
     auth_type: Literal["Client"] = "Client"
     client_id: str = _secret("Client ID", "Id of the OAuth client.")
     client_secret: str = _secret("Client Secret", "Secret of the OAuth client.")
@@ -29,9 +25,7 @@ class OAuthCredentials(ConfigModel):
     refresh_token: str = _secret("Refresh Token", "Gets further access tokens.")
 
 
-class ServiceAccountCredentials(ConfigModel):
-    model_config = ConfigDict(title="Service Account Authentication.")
-
+class ServiceAccountCredentials(ConfigModel, title="Service Account Authentication."):
     auth_type: Literal["Service"] = "Service"
     service_account: str = _secret("Service Account Information.", "Key of the service account, in JSON format.")
 
@@ -65,22 +59,20 @@ class GcsConfig(SourceConfig):
 
     older_keys: ClassVar[frozenset[str]] = frozenset({"service_account"})
 
-    credentials: Annotated[OAuthCredentials | ServiceAccountCredentials, Field(discriminator="auth_type")] | None = (
-        Field(
-            None,
-            title="Authentication",
-            description=(
-                "Credentials for the bucket. Without them, application default credentials are looked for, and where there "
-                "are none, the bucket is read anonymously."
-            ),
-        )
+    credentials: OAuthCredentials | ServiceAccountCredentials | None = Field(
+        default=None,
+        title="Authentication",
+        description=(
+            "Credentials for the bucket. Without them, application default credentials are looked for, and where there "
+            "are none, the bucket is read anonymously."
+        ),
     )
     bucket: str = Field(title="Bucket", description="Name of the GCS bucket where the file(s) exist.", min_length=1)
     sanitize_signed_urls: bool | None = Field(
-        False, title="Sanitize File URLs", description="Has no effect: file urls are never signed."
+        default=False, title="Sanitize File URLs", description="Has no effect: file urls are never signed."
     )
     endpoint: str | None = Field(
-        None,
+        default=None,
         title="Endpoint",
         description=(
             "Address of the service if it is not https://storage.googleapis.com, such as that of a private endpoint or an "

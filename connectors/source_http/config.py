@@ -1,11 +1,17 @@
 """What a configuration of source-http holds."""
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
-
-from file_cdk import ConfigError, ConfigModel, SourceConfig, secret_field
+from file_cdk import (
+    ConfigError,
+    ConfigModel,
+    Field,
+    SourceConfig,
+    field_validator,
+    model_validator,
+    secret_field,
+)
 from source_http.addresses import Addresses
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -46,7 +52,7 @@ class BearerCredentials(ConfigModel):
         return value
 
 
-Credentials = Annotated[BasicCredentials | BearerCredentials, Field(discriminator="auth_type")]
+Credentials = BasicCredentials | BearerCredentials
 
 
 class HttpConfig(SourceConfig):
@@ -62,7 +68,7 @@ class HttpConfig(SourceConfig):
         repr=False,
     )
     base_url: str | None = Field(
-        None,
+        default=None,
         title="Base URL",
         description=(
             "Folder that the files' paths are relative to; by default the lowest one that has them all, which is another "
@@ -71,7 +77,7 @@ class HttpConfig(SourceConfig):
         repr=False,
     )
     credentials: Credentials | None = Field(
-        None, title="Credentials", description="How to log in; by default not at all.", repr=False
+        default=None, title="Credentials", description="How to log in; by default not at all.", repr=False
     )
     headers: dict[str, str] = Field(
         default_factory=dict,
@@ -81,7 +87,7 @@ class HttpConfig(SourceConfig):
         json_schema_extra={"additionalProperties": {"type": "string", "airbyte_secret": True}},
     )
     missing: Literal["fail", "skip"] = Field(
-        "fail",
+        default="fail",
         title="Missing Files",
         description="What to do about a URL with braces in it for which the server has no file.",
     )
@@ -99,12 +105,11 @@ class HttpConfig(SourceConfig):
         return value
 
     @model_validator(mode="after")
-    def _files_have_names(self) -> "HttpConfig":
+    def _files_have_names(self) -> None:
         try:
             _ = self.addresses
         except ConfigError as exc:
             raise ValueError(f"urls: {exc}") from None
-        return self
 
     @property
     def addresses(self) -> Addresses:

@@ -1,13 +1,18 @@
 """The connector: URLs as its configuration or the command line names them."""
 
-from file_cdk import Connector, ObjectReader, StreamReader
+from typing import TYPE_CHECKING
+
+from file_cdk import Connector
 from source_http.addresses import basic_authorization
 from source_http.config import BasicCredentials, HttpConfig
-from source_http.url import locate
+
+if TYPE_CHECKING:
+    from file_cdk import Location, StreamReader
 
 
-def make_reader(config: HttpConfig) -> StreamReader:
-    from source_http.store import EPOCH, HttpSettings, HttpStore  # what it imports, `spec` does without
+def make_reader(config: HttpConfig) -> "StreamReader":
+    from file_cdk import ObjectReader  # what both import, `spec` does without
+    from source_http.store import EPOCH, HttpSettings, HttpStore
 
     return ObjectReader(
         HttpStore(
@@ -43,6 +48,12 @@ def describe_credentials(config: HttpConfig) -> str:
     if config.headers:
         found.append(f"header {', '.join(sorted(config.headers))} from the configuration")
     return " and ".join(found) or "anonymous"
+
+
+def locate(url: str) -> "Location":
+    from source_http.url import locate as located  # what it imports, `spec` does without
+
+    return located(url)
 
 
 connector = Connector(

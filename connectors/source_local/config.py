@@ -1,8 +1,6 @@
 """What a configuration of source-local holds."""
 
-from pydantic import Field
-
-from file_cdk import SourceConfig
+from file_cdk import Field, SourceConfig
 
 
 class LocalConfig(SourceConfig):
@@ -10,5 +8,7 @@ class LocalConfig(SourceConfig):
 
     path: str = Field(title="Path", description="Folder that holds the files; uris are relative to it.", min_length=1)
     follow_symlinks: bool = Field(
-        False, title="Follow Symlinks", description="Also read files outside the folder that links in it point to."
+        default=False,
+        title="Follow Symlinks",
+        description="Also read files outside the folder that links in it point to.",
     )

@@ -1,15 +1,31 @@
 """The connector: a folder as its configuration or a path names it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from file_cdk import Connector, LocalReader
+from file_cdk import Connector
 from source_local.config import LocalConfig
-from source_local.url import locate
+
+if TYPE_CHECKING:
+    from file_cdk import Location, StreamReader
+
+
+def make_reader(config: LocalConfig) -> "StreamReader":
+    from file_cdk import LocalReader  # what it imports, `spec` does without
+
+    return LocalReader(config.path, follow_symlinks=config.follow_symlinks)
+
+
+def locate(url: str) -> "Location":
+    from source_local.url import locate as located  # what it imports, `spec` does without
+
+    return located(url)
+
 
 connector = Connector(
     name="source-local",
     config_class=LocalConfig,
-    make_reader=lambda config: LocalReader(config.path, follow_symlinks=config.follow_symlinks),
+    make_reader=make_reader,
     locate=locate,
     name_origin=lambda config: Path(config.path).resolve().as_uri(),
     settle_s=1,

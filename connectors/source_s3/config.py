@@ -1,24 +1,18 @@
 """What a configuration of source-s3 holds."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
-from file_cdk import SourceConfig, secret_field
+from file_cdk import Field, SourceConfig, field_validator, model_validator, secret_field
 from source_s3 import legacy
-from source_s3.access import S3Settings
+
+if TYPE_CHECKING:
+    from source_s3.access import S3Settings
 
 
-def _with_hidden_properties(schema: dict[str, Any]) -> None:
-    schema["properties"].update(legacy.hidden_properties())
-
-
-class S3Config(SourceConfig):
+class S3Config(SourceConfig, more_properties=legacy.hidden_properties):
     """Configuration of source-s3."""
 
-    model_config = ConfigDict(json_schema_extra=_with_hidden_properties)
     older_keys: ClassVar[frozenset[str]] = legacy.KEYS
 
     bucket: str = Field(
@@ -37,31 +31,35 @@ class S3Config(SourceConfig):
         "AWS Secret Access Key", "Belongs to the access key ID.", None, order=3
     )
     endpoint: str | None = Field(
-        "",
+        default="",
         title="Endpoint",
         description="Host or URL of an S3-compatible service; empty for AWS. HTTPS unless it begins with http://.",
         json_schema_extra={"examples": ["my-s3-endpoint.com", "https://my-s3-endpoint.com"], "order": 4},
     )
     region_name: str | None = Field(
-        None,
+        default=None,
         title="AWS Region",
         description="Region of the bucket; found out when it is not given.",
         json_schema_extra={"order": 5},
     )
     role_arn: str | None = Field(
-        None,
+        default=None,
         title="AWS Role ARN",
         description="Role to assume for reading the bucket; its external id is taken from AWS_ASSUME_ROLE_EXTERNAL_ID.",
         json_schema_extra={"order": 6},
     )
     profile: str | None = Field(
-        None, title="AWS Profile", description="Profile of the AWS configuration files to take credentials from."
+        default=None,
+        title="AWS Profile",
+        description="Profile of the AWS configuration files to take credentials from.",
     )
     addressing_style: Literal["auto", "path", "virtual"] = Field(
-        "auto", title="Addressing Style", description="Whether URLs name the bucket in the path or in the host."
+        default="auto", title="Addressing Style", description="Whether URLs name the bucket in the path or in the host."
     )
     ca_bundle: str | None = Field(
-        None, title="CA Bundle", description="PEM file with the certificate authority of the endpoint's certificate."
+        default=None,
+        title="CA Bundle",
+        description="PEM file with the certificate authority of the endpoint's certificate.",
     )
 
     @model_validator(mode="before")
@@ -80,6 +78,8 @@ class S3Config(SourceConfig):
         text = (value or "").strip()
         if not text:
             return None
+        from urllib.parse import urlsplit  # `spec` does without
+
         text = (text if "://" in text else f"https://{text}").rstrip("/")
         parts = urlsplit(text)
         try:
@@ -93,15 +93,16 @@ class S3Config(SourceConfig):
         return text
 
     @model_validator(mode="after")
-    def _keys_come_in_pairs(self) -> "S3Config":
+    def _keys_come_in_pairs(self) -> None:
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
             raise ValueError("aws_access_key_id and aws_secret_access_key go together: set both or neither")
         if self.profile is not None and self.aws_access_key_id is not None:
             raise ValueError("profile and aws_access_key_id exclude each other: set at most one")
-        return self
 
     @property
-    def settings(self) -> S3Settings:
+    def settings(self) -> "S3Settings":
+        from source_s3.access import S3Settings
+
         return S3Settings(
             bucket=self.bucket,
             access_key_id=self.aws_access_key_id,

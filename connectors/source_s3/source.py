@@ -1,13 +1,18 @@
 """The connector: a bucket as its configuration or a URL names it."""
 
-from file_cdk import Connector, ObjectReader, StreamReader
+from typing import TYPE_CHECKING
+
+from file_cdk import Connector
 from source_s3.config import S3Config
 from source_s3.legacy import adopted_state
-from source_s3.url import locate
+
+if TYPE_CHECKING:
+    from file_cdk import Location, StreamReader
 
 
-def make_reader(config: S3Config) -> StreamReader:
-    from source_s3.store import store_of  # what it imports, `spec` does without
+def make_reader(config: S3Config) -> "StreamReader":
+    from file_cdk import ObjectReader  # what both import, `spec` does without
+    from source_s3.store import store_of
 
     return ObjectReader(store_of(config.settings))
 
@@ -16,6 +21,12 @@ def describe_credentials(config: S3Config) -> str:
     from source_s3.sdk import describe
 
     return describe(config.settings)
+
+
+def locate(url: str) -> "Location":
+    from source_s3.url import locate as located  # what it imports, `spec` does without
+
+    return located(url)
 
 
 connector = Connector(

@@ -2,27 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
-from file_cdk import ConfigModel, SourceConfig, secret_field
+from file_cdk import ConfigModel, Field, SourceConfig, field_validator, model_validator, secret_field
 from source_sftp.legacy import adopted_stream
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[!-~]+[ \t]+[A-Za-z0-9+/]+=*(?:[ \t].*)?")
 
 
-class PasswordCredentials(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Password")
-
+class PasswordCredentials(ConfigModel, title="Authenticate via Password"):
     auth_type: Literal["password"] = "password"
     password: str = secret_field("Password", "Password of the user.", order=3)
 
 
-class PrivateKeyCredentials(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via Private Key")
-
+class PrivateKeyCredentials(ConfigModel, title="Authenticate via Private Key"):
     auth_type: Literal["private_key"] = "private_key"
     private_key: str = secret_field(
         "Private key", "Text of the private key, in OpenSSH's or a PEM format.", multiline=True, order=4
@@ -30,15 +24,11 @@ class PrivateKeyCredentials(ConfigModel):
     passphrase: str | None = secret_field("Passphrase", "Passphrase of the private key, if it has one.", None, order=5)
 
 
-class AgentCredentials(ConfigModel):
-    model_config = ConfigDict(title="Authenticate via SSH Agent or Key Files")
-
+class AgentCredentials(ConfigModel, title="Authenticate via SSH Agent or Key Files"):
     auth_type: Literal["agent"] = "agent"
 
 
-Credentials = Annotated[
-    PasswordCredentials | PrivateKeyCredentials | AgentCredentials, Field(discriminator="auth_type")
-]
+Credentials = PasswordCredentials | PrivateKeyCredentials | AgentCredentials
 
 
 class SftpConfig(SourceConfig):
@@ -60,30 +50,30 @@ class SftpConfig(SourceConfig):
         json_schema_extra={"order": 4},
     )
     port: int = Field(
-        22, ge=1, le=65535, title="Port", description="Port of the server.", json_schema_extra={"order": 5}
+        default=22, ge=1, le=65535, title="Port", description="Port of the server.", json_schema_extra={"order": 5}
     )
     folder_path: str = Field(
-        "/",
+        default="/",
         title="Folder Path",
         description="Folder that holds the files; uris are relative to it. Without a leading slash it is relative to the "
         "folder in which the server puts the user.",
         json_schema_extra={"examples": ["/logs/2022"], "pattern_descriptor": "/folder_to_sync", "order": 6},
     )
     host_key: str | None = Field(
-        None,
+        default=None,
         title="Host Key",
         description="The server's public key (`ssh-ed25519 AAAA…`) or its fingerprint (`SHA256:…`). No other is accepted.",
         json_schema_extra={"order": 7},
     )
     known_hosts: str | None = Field(
-        None,
+        default=None,
         title="Known Hosts",
         description="File with the keys of servers, in OpenSSH's format; by default ~/.ssh/known_hosts and "
         "/etc/ssh/ssh_known_hosts.",
         json_schema_extra={"order": 8},
     )
     verify_host_key: bool = Field(
-        True,
+        default=True,
         title="Verify Host Key",
         description="Whether the server has to prove who it is. Without it, whoever is on the way can read the password "
         "and change the files.",

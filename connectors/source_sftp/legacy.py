@@ -5,7 +5,7 @@ folder on.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from file_cdk import GlobPatterns, renamed_state
+from file_cdk import renamed_state
 
 
 def adopted_state(folder: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -48,6 +48,8 @@ def _globs_below(folder: str, pattern: str) -> list[str]:
 
 def _rests(pattern: Sequence[str], folder: Sequence[str]) -> Iterator[Sequence[str]]:
     """What is left of the pattern once it has matched the folder, in each way that it can."""
+    from file_cdk import GlobPatterns  # what it imports, `spec` does without
+
     if not pattern:
         return
     if not folder:

@@ -4,10 +4,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
 from source_http.addresses import name_files
 
-from file_cdk import ConfigError, SourceConfig, redacted
+from file_cdk import ConfigError, Field, SourceConfig, field_validator, redacted
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LINE_END = re.compile(r"[\r\n\0]|%0[ad0]", re.IGNORECASE)

@@ -1,16 +1,20 @@
 """The connector: URLs as its configuration or the command line names them."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from source_http.addresses import name_files
 
-from file_cdk import Connector, ObjectReader, StreamReader
+from file_cdk import Connector
 from source_smart_open.config import SmartOpenConfig
-from source_smart_open.url import locate
+
+if TYPE_CHECKING:
+    from file_cdk import Location, StreamReader
 
 
-def make_reader(config: SmartOpenConfig) -> StreamReader:
-    from source_smart_open.store import EPOCH, SmartOpenSettings, SmartOpenStore  # `spec` does without
+def make_reader(config: SmartOpenConfig) -> "StreamReader":
+    from file_cdk import ObjectReader  # what both import, `spec` does without
+    from source_smart_open.store import EPOCH, SmartOpenSettings, SmartOpenStore
 
     settings = SmartOpenSettings(tuple(config.urls), dict(config.transport_params), config.start_at or EPOCH)
     return ObjectReader(SmartOpenStore(settings))
@@ -21,6 +25,12 @@ def describe_credentials(config: SmartOpenConfig) -> str:
     if config.transport_params:
         found.append("transport_params from the configuration")
     return " and ".join(found) or "anonymous"
+
+
+def locate(url: str) -> "Location":
+    from source_smart_open.url import locate as located  # what it imports, `spec` does without
+
+    return located(url)
 
 
 connector = Connector(

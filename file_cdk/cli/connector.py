@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from file_cdk.cli.arguments import number
@@ -23,6 +22,7 @@ from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, InternalError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode, known_error
+from file_cdk.core.system.output import write_all
 from file_cdk.core.uris import redacted
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,6 @@ def _run(
 
 
 def _report(cause: BaseException, out_fd: int) -> int:
-    from file_cdk.engine.executor import write_all
     from file_cdk.protocol.messages import error_trace, to_line
 
     error, places = known_error(cause), None
@@ -161,7 +160,6 @@ def _copies_files(config: dict[str, Any]) -> bool:
 
 
 def _write(lines: Iterable[bytes], out_fd: int) -> int:
-    from file_cdk.engine.executor import write_all
 
     for line in lines:
         write_all(out_fd, line)
@@ -182,7 +180,7 @@ def _load(path: str, what: str, *, lines: bool = False, max_bytes: int | None = 
     """
     shown = f"the {what} file {redacted(path)!r}"  # it may be the source's URL by mistake
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:
             text = file.read(-1 if max_bytes is None else max_bytes + 1)
         if max_bytes is not None and len(text) > max_bytes:
             raise ConfigError(f"{shown} is larger than {max_bytes >> 20} MiB, which no {what} is")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.ports import Location, StreamReader
 
-if TYPE_CHECKING:  # the command line is to have started the workers before pydantic loads
+if TYPE_CHECKING:  # the command line is to have started the workers before they load
     from file_cdk.core.config import SourceConfig
+    from file_cdk.core.ports import Location, StreamReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Connector:
 
     name: str
     config_class: "type[SourceConfig]"
-    make_reader: Callable[[Any], StreamReader]
+    make_reader: "Callable[[Any], StreamReader]"
     documentation_url: str | None = None
-    locate: Callable[[str], Location] | None = None
+    locate: "Callable[[str], Location] | None" = None
     name_origin: Callable[[Any], str] | None = None
     describe_credentials: Callable[[Any], str] | None = None
     adopt_state: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
@@ -41,7 +41,7 @@ class Connector:
         if self.history_limit is not None and self.history_limit < 1:
             raise ValueError("history_limit must be at least 1")
 
-    def reader(self, config: "SourceConfig") -> StreamReader:
+    def reader(self, config: "SourceConfig") -> "StreamReader":
         """Reader over the root that the configuration names. Does no I/O."""
         return self.make_reader(config)
 
@@ -59,7 +59,7 @@ class Connector:
         What is malformed stays so."""
         return state if self.adopt_state is None else self.adopt_state(config, state)
 
-    def location(self, url: str) -> Location:
+    def location(self, url: str) -> "Location":
         """Raises ConfigError when this source takes no URLs or not this one, AccessError when nothing is there."""
         if self.locate is None:
             raise ConfigError(f"{self.name} takes no URLs", remedy="Give it a YAML file with its configuration")

@@ -1,12 +1,10 @@
 """Where tasks run, behind one small interface; and the executor that runs them in this process."""
 
-import os
-import select
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from file_cdk.core.errors import OutputClosedError
+from file_cdk.core.system.output import write_all
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Output, Task, announce, run_task
 
@@ -85,21 +83,6 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stops everything at once."""
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Writes all of it, waiting where the descriptor does not block by itself.
-
-    Raises OutputClosedError when the reading side has gone, OSError for anything else.
-    """
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(fd, view) :]
-        except BlockingIOError:
-            select.select([], [fd], [])
-        except BrokenPipeError as exc:
-            raise OutputClosedError("whoever reads the output has closed it") from exc
 
 
 @dataclass(slots=True)

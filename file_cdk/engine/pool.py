@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from file_cdk.core.errors import InternalError, OutputClosedError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.core.system.connection import Connection
-from file_cdk.engine.executor import Block, Event, write_all
+from file_cdk.core.system.output import write_all
+from file_cdk.engine.executor import Block, Event
 from file_cdk.engine.forkserver import WorkerProcess
 from file_cdk.engine.pool_together import PoolTogether, set_apart
 from file_cdk.engine.processes import start_fork_server, start_worker

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from file_cdk.core.errors import DestinationError, FileCdkError
 from file_cdk.core.state.cursor import StateThrottle
 from file_cdk.core.system.limits import reason_and_remedy
-from file_cdk.engine.executor import Block, write_all
+from file_cdk.core.system.output import write_all
+from file_cdk.engine.executor import Block
 from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.pipeline.history import History
 from file_cdk.protocol import messages

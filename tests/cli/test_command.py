@@ -99,7 +99,7 @@ def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\nfrom file_cdk.cli import main\n"
         "try: main(['sync', '--help'])\nexcept SystemExit: pass\n"
-        "print([m for m in ('pydantic', 'pyarrow', 'duckdb', 'rich', 'multiprocessing', 'asyncio') if m in sys.modules])"
+        "print([m for m in ('pyarrow', 'duckdb', 'rich', 'multiprocessing', 'asyncio') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from file_cdk.core.config import parse_config
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import TransientError
 from file_cdk.core.ports import StreamReader
@@ -85,11 +86,12 @@ class ServerStorage:
     def _reader(self, bucket: str, port: int) -> StreamReader:
         source = import_module(f"source_{self.connector}.source").connector
         assert isinstance(source, Connector)
-        config = source.config_class.model_validate(
+        config = parse_config(
+            source.config_class,
             {
                 "streams": [{"name": "all", "format": {"filetype": "csv"}}],
                 **self.configure(bucket, port, list(self.keys)),
-            }
+            },
         )
         return source.reader(config)
 
@@ -182,7 +184,8 @@ class SftpStorage:
     def _reader(self, folder: str) -> StreamReader:
         source = import_module("source_sftp.source").connector
         assert isinstance(source, Connector)
-        config = source.config_class.model_validate(
+        config = parse_config(
+            source.config_class,
             {
                 "streams": [{"name": "all", "format": {"filetype": "csv"}}],
                 "host": self.server.host,
@@ -191,7 +194,7 @@ class SftpStorage:
                 "credentials": {"auth_type": "password", "password": self.server.password},
                 "known_hosts": str(self.server.known_hosts),
                 "folder_path": f"/{folder}",
-            }
+            },
         )
         return source.reader(config)
 

@@ -34,6 +34,7 @@ from file_cdk import (
 from file_cdk.core.config import parse_config
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Location
+from file_cdk.protocol.spec import connection_specification
 from file_cdk.testing.odd_keys import ODD_KEYS
 from file_cdk.testing.servers.azurite import Azurite
 from file_cdk.testing.servers.process import free_ports
@@ -312,7 +313,7 @@ def test_a_signature_in_a_url_goes_to_the_account_as_the_environment_knows_it(
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
     location = locate(f"az://{azurite_container}/?{sas_of(azurite, azurite_container)}")
     streams = [{"name": "s", "format": {"filetype": "csv"}}]
-    store = store_of(AzureConfig.model_validate({"streams": streams, **location.config}))
+    store = store_of(AzureConfig(**{"streams": streams, **location.config}))
     assert (store.settings.endpoint, store.settings.access.kind) == (azurite.endpoint, "sas")
     assert [file.uri for file in store.list_page("", None).files] == ["a.csv"]
 
@@ -514,28 +515,30 @@ def test_tokens_are_not_sent_over_plain_http(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_specification_has_the_fields_and_unions_of_existing_configurations() -> None:
-    schema = AzureConfig.model_json_schema()
+    schema = connection_specification(AzureConfig)
     assert set(schema["required"]) == {
         "streams",
         "azure_blob_storage_account_name",
         "azure_blob_storage_container_name",
     }
     secrets = {
-        "Oauth2": {"tenant_id", "client_id", "client_secret", "refresh_token"},
-        "ClientCredentials": {"app_tenant_id", "app_client_id", "app_client_secret"},
-        "StorageAccountKey": {"azure_blob_storage_account_key"},
-        "SasToken": {"sas_token"},
-        "ConnectionString": {"connection_string"},
+        "oauth2": {"tenant_id", "client_id", "client_secret", "refresh_token"},
+        "client_credentials": {"app_tenant_id", "app_client_id", "app_client_secret"},
+        "storage_account_key": {"azure_blob_storage_account_key"},
+        "sas_token": {"sas_token"},
+        "connection_string": {"connection_string"},
     }
-    for name, fields in secrets.items():
-        properties = schema["$defs"][name]["properties"]
+    variants = schema["properties"]["credentials"]["oneOf"]
+    assert [each["properties"]["auth_type"]["const"] for each in variants] == list(secrets)
+    for variant, fields in zip(variants, secrets.values(), strict=True):
+        properties = variant["properties"]
         assert {each for each, said in properties.items() if said.get("airbyte_secret")} == fields
         assert set(properties) == {"auth_type", *fields}
 
 
 def test_the_specification_loads_no_sdk() -> None:
     script = (
-        "import sys, source_azure_blob_storage.source as s; s.connector.config_class.model_json_schema(); "
+        "import sys, source_azure_blob_storage.source as s, file_cdk.pipeline.connector as c; list(c.spec_lines(s.connector)); "
         "print([m for m in sys.modules if m.split('.')[0] in ('azure', 'requests', 'obstore', 'msal', 'pyarrow')])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -525,7 +525,7 @@ def test_refused_credentials_are_told_without_showing_them(
 
 
 def config(**fields: Any) -> GcsConfig:
-    return GcsConfig.model_validate({"bucket": "bucket", "streams": [STREAM], **fields})
+    return GcsConfig(**{"bucket": "bucket", "streams": [STREAM], **fields})
 
 
 CLIENT = {

@@ -28,6 +28,7 @@ from file_cdk import (
     sync,
 )
 from file_cdk.core.config import parse_config
+from file_cdk.protocol.spec import connection_specification
 from file_cdk.testing.servers.http_server import HttpServer
 
 pytest_plugins = ("file_cdk.testing.plugin",)
@@ -424,12 +425,12 @@ def test_headers_that_cannot_be_sent(headers: dict[str, str]) -> None:
 
 
 def test_the_specification_marks_secrets() -> None:
-    schema = HttpConfig.model_json_schema()
-    assert schema["properties"]["headers"]["additionalProperties"]["airbyte_secret"]
-    for model, name in (("BasicCredentials", "password"), ("BearerCredentials", "token")):
-        assert schema["$defs"][model]["properties"][name]["airbyte_secret"]
-        assert schema["$defs"][model]["properties"]["auth_type"]["const"]
-    assert json.dumps(schema)
+    properties = connection_specification(HttpConfig)["properties"]
+    assert properties["headers"]["additionalProperties"]["airbyte_secret"]
+    for variant, name in zip(properties["credentials"]["oneOf"], ("password", "token"), strict=True):
+        assert variant["properties"][name]["airbyte_secret"]
+        assert variant["properties"]["auth_type"]["const"]
+    assert json.dumps(properties)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

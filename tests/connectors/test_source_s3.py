@@ -34,6 +34,7 @@ from file_cdk import (
     TransientError,
 )
 from file_cdk.core.config import parse_config
+from file_cdk.protocol.spec import connection_specification
 
 if TYPE_CHECKING:
     from file_cdk.testing.servers.moto import MotoServer
@@ -261,12 +262,13 @@ def test_which_credentials(tmp_path: Path) -> None:
 
 
 def test_the_specification_is_that_of_existing_configurations() -> None:
-    properties = S3Config.model_json_schema()["properties"]
+    schema = connection_specification(S3Config)
+    properties = schema["properties"]
     secret = {name for name, field in properties.items() if field.get("airbyte_secret")}
     assert secret == {"aws_access_key_id", "aws_secret_access_key"}
     assert {"bucket", "role_arn", "endpoint", "region_name"} <= properties.keys()
     assert properties["endpoint"]["default"] == ""
-    assert sorted(S3Config.model_json_schema()["required"]) == ["bucket", "streams"]
+    assert sorted(schema["required"]) == ["bucket", "streams"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from file_cdk import (
     RemoteFile,
     TransientError,
 )
+from file_cdk.core.config import parse_config
+from file_cdk.protocol.spec import connection_specification
 from file_cdk.testing.servers.sftp_server import SftpServer
 
 pytest_plugins = ["file_cdk.testing.plugin"]
@@ -40,7 +42,7 @@ def _config(server: SftpServer, folder: str, **changes: Any) -> SftpConfig:
         "known_hosts": str(server.known_hosts),
         "streams": [{"name": "s", "format": {"filetype": "csv"}}],
     }
-    return SftpConfig.model_validate(raw | changes)
+    return parse_config(SftpConfig, raw | changes)
 
 
 @pytest.fixture
@@ -320,6 +322,6 @@ def test_a_url_that_cannot_be_read_shows_no_password() -> None:
 
 
 def test_secrets_are_marked_in_the_specification() -> None:
-    schema = SftpConfig.model_json_schema()
-    assert schema["$defs"]["PasswordCredentials"]["properties"]["password"]["airbyte_secret"] is True
-    assert schema["$defs"]["PrivateKeyCredentials"]["properties"]["private_key"]["airbyte_secret"] is True
+    by_password, by_key, _ = connection_specification(SftpConfig)["properties"]["credentials"]["oneOf"]
+    assert by_password["properties"]["password"]["airbyte_secret"] is True
+    assert by_key["properties"]["private_key"]["airbyte_secret"] is True

@@ -13,6 +13,7 @@ from source_sftp.sdk import Connection
 from source_sftp.store import SftpStore
 
 from file_cdk import FileAccessError, Page, RemoteFile, TransientError
+from file_cdk.core.config import parse_config
 
 CLOSE, READ, LSTAT, OPENDIR, READDIR, REALPATH, STAT = 4, 5, 7, 11, 12, 16, 17
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
@@ -181,7 +182,7 @@ def test_a_name_that_is_too_long_for_the_server_is_that_of_no_file(code: int, mo
     client: Any = _LoggedIn()
     monkeypatch.setattr("source_sftp.sdk.connect", lambda _: Connection(client, _session(_refusing_long_names(code))))
     streams = [{"name": "s", "format": {"filetype": "csv"}}]
-    store = SftpStore(SftpConfig.model_validate({"host": "h", "username": "u", "streams": streams}))
+    store = SftpStore(parse_config(SftpConfig, {"host": "h", "username": "u", "streams": streams}))
     assert store.list_page("n" * 256 + "/", None) == Page([])
     # A name that may stand for two on the server.
     file = RemoteFile("n" * 256 + "%E9", 3, datetime(2026, 1, 1, tzinfo=UTC))

@@ -81,7 +81,7 @@ def test_unknown_keys_are_found_at_every_depth() -> None:
 def test_the_format_of_another_package_keeps_all_its_keys() -> None:
     raw = config(format={"filetype": "xml", "row": "item"})
     parsed = parse_config(SourceConfig, raw)
-    assert parsed.streams[0].format.model_dump() == {"filetype": "xml", "row": "item"}
+    assert parsed.streams[0].format.as_dict() == {"filetype": "xml", "row": "item"}
     assert list(unknown_keys(parsed, raw)) == []
 
 
@@ -118,4 +118,5 @@ def test_marks_of_csv_that_exclude_each_other(keys: dict[str, object], fault: st
     ],
 )
 def test_marks_of_csv_that_go_together(keys: dict[str, object]) -> None:
-    assert parse_config(CsvConfig, keys).model_dump(include=set(keys)) == keys
+    parsed = parse_config(CsvConfig, keys)
+    assert {key: getattr(parsed, key) for key in keys} == keys

@@ -21,6 +21,7 @@ from test_examples import GUIDE, STORES, examples, run_examples
 
 from file_cdk import Connector
 from file_cdk.core.config import parse_config, unknown_keys
+from file_cdk.core.config.model import fields_of
 from file_cdk.testing.servers.azurite import Azurite
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.http_server import HttpServer
@@ -166,4 +167,4 @@ def test_fields_in_the_tables_exist(name: str) -> None:
     for table in re.findall(r"^\| field \|.*\n\|[-|]+\n((?:\|.*\n)+)", page(name), re.MULTILINE):
         for row in table.splitlines():
             for field_name in re.findall(r"`(\w+)`", row.split("|")[1]):
-                assert field_name in connector.config_class.model_fields
+                assert field_name in fields_of(connector.config_class)

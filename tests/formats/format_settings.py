@@ -18,7 +18,7 @@ BOTH_READERS = pytest.mark.parametrize("sequential", [False, True], ids=["pieces
 
 def csv_config(**options: Any) -> CsvConfig:
     """Options also by the names that they have in a configuration."""
-    return CsvConfig.model_validate({"filetype": "csv"} | options)
+    return CsvConfig(**({"filetype": "csv"} | options))
 
 
 def configured_csv(*, small_piece_bytes: int = 0, **options: Any) -> CsvFormat:

@@ -1,6 +1,6 @@
 import pytest
 
-from file_cdk.core.config import CsvConfig
+from file_cdk.core.config import CsvConfig, parse_config
 from file_cdk.core.errors import ConfigError
 from file_cdk.formats.csv.dialect import Dialect, Quoting
 
@@ -45,7 +45,7 @@ def test_which_encodings_can_be_cut_as_bytes(encoding: str, line_safe: bool) -> 
     ],
 )
 def test_which_dialects_arrow_reads(config: dict[str, object], columnar: bool) -> None:
-    assert Dialect.of(CsvConfig.model_validate(config)).is_columnar is columnar
+    assert Dialect.of(parse_config(CsvConfig, config)).is_columnar is columnar
 
 
 def test_no_encoding_means_utf_8_and_its_mark_is_none_of_its_own() -> None:
@@ -66,7 +66,7 @@ def test_a_codec_of_names_or_source_code_is_a_config_error(encoding: str) -> Non
 @pytest.mark.parametrize("marks", [{"quote_char": "'", "delimiter": "','"}, {"escape_char": "|", "delimiter": "||"}])
 def test_a_delimiter_with_another_mark_in_it_is_a_config_error(marks: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="delimiter must not contain quote_char or escape_char"):
-        Dialect.of(CsvConfig.model_validate(marks))
+        Dialect.of(parse_config(CsvConfig, marks))
 
 
 @pytest.mark.parametrize("delimiter", ["||", "\ufdd0\ufdd1", "\x1f\x1e", "é;", "\U0001f680"])

@@ -21,7 +21,7 @@ from file_cdk.formats.csv.shape import FaultPolicy, Shape
 def table_of(
     data: str, *, sequential: bool, max_record_bytes: int = 1 << 20, **config: Any
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, bytes | None]]]:
-    csv_format = CsvFormat(CsvConfig.model_validate(config), max_record_bytes=max_record_bytes)
+    csv_format = CsvFormat(CsvConfig(**config), max_record_bytes=max_record_bytes)
     raw, report = data.encode(), SplitReport()
     split = whole(raw, sequential=sequential)
     schema = pa.schema((name, pa.string()) for name in ["a", "b", "c", "_rest"])

@@ -119,8 +119,8 @@ MORE_ROWS = "".join(f"{number}\t{number}\n" for number in range(5, 12))
 def test_what_is_found(text: str, found: dict[str, Any]) -> None:
     sniffed = detect(text.encode(), complete=True)
     assert sniffed.as_config() == found
-    assert sniffed.config == CsvConfig.model_validate(found)
-    assert CsvConfig.model_validate(sniffed.as_config()) == sniffed.config
+    assert sniffed.config == CsvConfig(**found)
+    assert CsvConfig(**sniffed.as_config()) == sniffed.config
     assert 0 < sniffed.confidence <= 1
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from file_builders import URI, whole
 
-from file_cdk.core.config import CsvConfig
+from file_cdk.core.config import CsvConfig, parse_config
 from file_cdk.core.errors import DialectRefutedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.csv.sniff.detect import Seen, detect
@@ -60,7 +60,7 @@ def test_what_refutes_a_dialect(tail: bytes, changed: dict[str, object] | None) 
         assert error is None
         return
     assert error is not None
-    assert error.dialect == CsvConfig.model_validate(changed)
+    assert error.dialect == parse_config(CsvConfig, changed)
     assert error.byte is not None
     assert len(HEADER + FILLER) <= error.byte < len(data)
 

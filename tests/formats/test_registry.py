@@ -27,9 +27,7 @@ def built_in(found: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize(
-    "config", [JsonlConfig(), ParquetConfig(decimal_as_float=True), CsvConfig.model_validate({"delimiter": ";"})]
-)
+@pytest.mark.parametrize("config", [JsonlConfig(), ParquetConfig(decimal_as_float=True), CsvConfig(delimiter=";")])
 def test_a_config_finds_its_format(config: JsonlConfig | ParquetConfig | CsvConfig) -> None:
     found = built_in(registry.format_for(config, STREAM))
     assert type(found).__module__.startswith(f"file_cdk.formats.{config.filetype}")
@@ -156,7 +154,7 @@ def test_an_installed_package_adds_a_format_by_its_entry_point() -> None:
 
 @pytest.mark.usefixtures("third_party")
 def test_an_entry_point_cannot_take_over_a_built_in_format(caplog: pytest.LogCaptureFixture) -> None:
-    assert type(built_in(registry.format_for(CsvConfig.model_validate({}), STREAM))).__name__ == "CsvFormat"
+    assert type(built_in(registry.format_for(CsvConfig(), STREAM))).__name__ == "CsvFormat"
     assert caplog.messages == [], "built-in formats alone are asked for, so nobody looks for others"
     assert "csv" in registry.kinds()
     (warning,) = caplog.messages

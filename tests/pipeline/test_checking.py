@@ -86,7 +86,7 @@ def test_where_nothing_would_be_read_nothing_is_opened(tmp_path: Path) -> None:
 
 def test_where_all_are_older_than_start_date_that_is_what_to_look_at(tmp_path: Path) -> None:
     source = in_bucket(tmp_path, Bucket(lambda: (f"{n}.csv" for n in range(MAX_MATCHES + 5))))
-    later = source.source.model_copy(update={"start_date": "2024-01-02"})
+    later = source.source.replace(start_date="2024-01-02")
     check, [reach, (name, error)] = checked(replace(source, source=later))
     assert passed([reach]) == ["reach"]
     assert name == "list"
@@ -95,7 +95,7 @@ def test_where_all_are_older_than_start_date_that_is_what_to_look_at(tmp_path: P
         "Set an earlier start_date, or check that newer files are where the patterns look"
     )
     assert (check.matched, check.complete) == (MAX_MATCHES + 5, True)
-    earlier = source.source.model_copy(update={"start_date": "2024-01-01"})
+    earlier = source.source.replace(start_date="2024-01-01")
     assert passed(checked(replace(source, source=earlier))[1])[-1] == "read"
 
 

@@ -16,7 +16,7 @@ import pytest
 from source_local.source import connector
 
 from file_cdk import Connector
-from file_cdk.core.config import StreamConfig
+from file_cdk.core.config import StreamConfig, parse_config
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT
 from file_cdk.core.state.forgotten import FORGOTTEN_FIELD
@@ -140,7 +140,7 @@ def limited(limit: int | None) -> Connector:
 
 
 def stream(**options: object) -> StreamConfig:
-    return StreamConfig.model_validate({"name": STREAM, "format": {"filetype": "csv"}, **options})
+    return parse_config(StreamConfig, {"name": STREAM, "format": {"filetype": "csv"}, **options})
 
 
 def test_the_limit_is_of_the_environment_then_of_the_stream_then_of_the_connector_then_the_default() -> None:
@@ -152,7 +152,7 @@ def test_the_limit_is_of_the_environment_then_of_the_stream_then_of_the_connecto
 
 
 def test_a_streams_own_limit_is_a_number_of_files() -> None:
-    with pytest.raises(ValueError, match="history_limit"):
+    with pytest.raises(ConfigError, match="history_limit"):
         stream(history_limit=0)
 
 

@@ -98,7 +98,7 @@ def test_every_way_to_read_a_table_gives_the_same_and_all(
     lines: list[str], options: dict[str, Any], fractions: list[float], piece_bytes: int, line_end: str, ends: bool
 ) -> None:
     piece_bytes = max(piece_bytes, 4 if "encoding" in options else 1)  # a byte order mark comes in one chunk
-    config = CsvConfig.model_validate({"null_values": []} | options)
+    config = CsvConfig(**({"null_values": []} | options))
     text = line_end.join([",".join(NAMES[:3]), *lines]) + (line_end if ends else "")
     text = text.replace(",", config.delimiter)
     data = text.encode(config.encoding or "utf8")

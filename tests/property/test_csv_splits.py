@@ -220,7 +220,7 @@ ragged = st.sampled_from([None, "skip", "fail", "reject", "pad"])
 def configured(mode: str | None, **options: Any) -> CsvConfig:
     if mode == "skip":
         return CsvConfig(ignore_errors_on_fields_mismatch=True, **options)
-    return CsvConfig.model_validate({"ragged": mode} | options)
+    return CsvConfig(**({"ragged": mode} | options))
 
 
 marks = st.fixed_dictionaries(

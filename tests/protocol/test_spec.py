@@ -2,21 +2,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from file_cdk.core.config import SourceConfig
+from file_cdk import ConfigModel, Field, SourceConfig
 from file_cdk.protocol.spec import connection_specification
 
 
-class ByKey(BaseModel):
-    model_config = ConfigDict(title="Access key")
+class ByKey(ConfigModel, title="Access key"):
     auth_type: Literal["key"] = "key"
     secret: str = Field(json_schema_extra={"airbyte_secret": True})
 
 
-class ByRole(BaseModel):
+class ByRole(ConfigModel):
     auth_type: Literal["assumed_role"] = "assumed_role"
     role: str | None = Field(None, title="Role", examples=["arn"])
 
@@ -27,7 +24,7 @@ class BucketConfig(SourceConfig):
 
     bucket: str = Field(title="Bucket", description="Where\n  files are.")
     password: str | None = Field(None, title="Password", json_schema_extra={"airbyte_secret": True})
-    credentials: Annotated[ByKey | ByRole, Field(discriminator="auth_type")] = Field(title="Credentials")
+    credentials: ByKey | ByRole = Field(title="Credentials")
 
 
 SPEC = connection_specification(BucketConfig)

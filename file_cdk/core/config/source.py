@@ -1,31 +1,26 @@
 """One source: the streams of a connector, and how their files are delivered."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
-
+from file_cdk.core.config.fields import Field, field_validator, model_validator
 from file_cdk.core.config.model import ConfigModel
 from file_cdk.core.config.stream import StreamConfig
 from file_cdk.core.instants import parse_instant
 
 
-class RecordsTransfer(ConfigModel):
+class RecordsTransfer(ConfigModel, title="Records"):
     """Files are decoded, and their records sent."""
 
-    model_config = ConfigDict(title="Records")
-
-    delivery_type: Literal["use_records_transfer"] = Field("use_records_transfer", title="Delivery Type")
+    delivery_type: Literal["use_records_transfer"] = Field(default="use_records_transfer", title="Delivery Type")
 
 
-class FileTransfer(ConfigModel):
+class FileTransfer(ConfigModel, title="Files"):
     """Each file is handed to the destination as it is, byte for byte and whatever it holds; no record is read."""
 
-    model_config = ConfigDict(title="Files")
-
-    delivery_type: Literal["use_file_transfer"] = Field("use_file_transfer", title="Delivery Type")
+    delivery_type: Literal["use_file_transfer"] = Field(default="use_file_transfer", title="Delivery Type")
     preserve_directory_structure: bool = Field(
-        True,
+        default=True,
         title="Keep Folders",
         description=(
             "Whether a file arrives in folders as it lies in the source. Otherwise only its name is kept, and files that "
@@ -34,7 +29,7 @@ class FileTransfer(ConfigModel):
     )
 
 
-DeliveryMethod = Annotated[RecordsTransfer | FileTransfer, Field(discriminator="delivery_type")]
+DeliveryMethod = RecordsTransfer | FileTransfer
 
 
 class SourceConfig(ConfigModel):
@@ -46,7 +41,7 @@ class SourceConfig(ConfigModel):
     older_keys: ClassVar[frozenset[str]] = frozenset()
 
     start_date: str | None = Field(
-        None,
+        default=None,
         title="Start Date",
         description="Files modified before this date (UTC) are not read, for example 2024-01-01 or 2024-01-01T00:00:00Z.",
         json_schema_extra={"format": "date-time", "examples": ["2021-01-01T00:00:00.000000Z"]},
@@ -69,11 +64,10 @@ class SourceConfig(ConfigModel):
         return value
 
     @model_validator(mode="after")
-    def _stream_names_are_unique(self) -> "SourceConfig":
+    def _stream_names_are_unique(self) -> None:
         names = [stream.name for stream in self.streams]
         if duplicates := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"stream names must be unique: {', '.join(duplicates)}")
-        return self
 
     @property
     def start_at(self) -> datetime | None:

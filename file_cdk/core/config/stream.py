@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
-
+from file_cdk.core.config.fields import Field, field_validator, model_validator
 from file_cdk.core.config.formats import FormatConfig
 from file_cdk.core.config.model import ConfigModel
 
@@ -31,70 +30,70 @@ class StreamConfig(ConfigModel):
         json_schema_extra={"default": ["**"]},
     )
     legacy_prefix: str | None = Field(
-        None, title="Legacy Prefix", description="Prefix that uris must have, as older configurations set it."
+        default=None, title="Legacy Prefix", description="Prefix that uris must have, as older configurations set it."
     )
     validation_policy: ValidationPolicy = Field(
-        ValidationPolicy.EMIT_RECORD,
+        default=ValidationPolicy.EMIT_RECORD,
         title="Validation Policy",
         description="What to do with a record that does not fit the schema.",
     )
     input_schema: str | None = Field(
-        None,
+        default=None,
         title="Input Schema",
         description='Column types as a JSON object, for example {"id": "integer"}, in place of discovery.',
     )
     primary_key: str | list[str] | None = Field(
-        None,
+        default=None,
         title="Primary Key",
         description="Column or columns that identify a record.",
         json_schema_extra={"airbyte_hidden": True},
     )
     days_to_sync_if_history_is_full: int = Field(
-        3,
+        default=3,
         ge=0,
         title="Days To Sync If History Is Full",
         description="When the state's history is full, files modified within this many days are looked at again.",
     )
     history_limit: int | None = Field(
-        None,
+        default=None,
         ge=1,
         title="History Limit",
         description="How many files the state names. Files beyond it are remembered in a few bytes each.",
     )
     on_delete: Literal["keep", "remove"] | None = Field(
-        None,
+        default=None,
         title="On Delete",
         description="What becomes of rows in a table whose file is gone from the source. For tables alone.",
         json_schema_extra={"airbyte_hidden": True},
     )
     format: FormatConfig = Field(title="Format", description="Format of the files and how to read it.")
     path_partitions: bool | None = Field(
-        None,
+        default=None,
         title="Path Partitions",
         description="Whether `key=value` segments of a file's path are columns. By default only of Parquet files.",
     )
     path_pattern: str | None = Field(
-        None,
+        default=None,
         title="Path Pattern",
         description="Regular expression searched for in a file's path; its named groups become string columns.",
     )
     max_expansion_ratio: int = Field(
-        200,
+        default=200,
         ge=1,
         title="Max Expansion Ratio",
         description="A compressed file that unpacks to more than this many times its size is refused (above 64 MiB).",
     )
     schemaless: bool = Field(
-        False, title="Schemaless", description="Put each record whole into one object column `data`."
+        default=False, title="Schemaless", description="Put each record whole into one object column `data`."
     )
     recent_n_files_to_read_for_schema_discovery: int | None = Field(
-        None,
+        default=None,
         gt=0,
         title="Files To Read For Schema Discover",
         description="How many of the latest files discovery samples.",
     )
     use_first_found_file_for_schema_discovery: bool = Field(
-        False, title="Use First Found File For Schema Discovery", description="Discovery reads one file only."
+        default=False, title="Use First Found File For Schema Discovery", description="Discovery reads one file only."
     )
 
     @field_validator("path_pattern")
@@ -123,7 +122,7 @@ class StreamConfig(ConfigModel):
         return value
 
     @model_validator(mode="after")
-    def _exclusive_options(self) -> "StreamConfig":
+    def _exclusive_options(self) -> None:
         chosen = [
             name
             for name in ("schemaless", "input_schema", "use_first_found_file_for_schema_discovery")
@@ -135,7 +134,6 @@ class StreamConfig(ConfigModel):
             raise ValueError(
                 "recent_n_files_to_read_for_schema_discovery and use_first_found_file_for_schema_discovery exclude each other"
             )
-        return self
 
     @property
     def input_types(self) -> dict[str, str] | None:

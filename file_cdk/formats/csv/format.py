@@ -94,7 +94,7 @@ class CsvFormat:
             from file_cdk.formats.csv.cast import json_types
 
             nulls = self.config.null_values | {_MISSING}
-            config = self.config.model_copy(update={"null_values": nulls})
+            config = self.config.replace(null_values=nulls)
             chunks = split.sample(SAMPLE_BYTES)
             rows = ([_MISSING if v is None else v for v in row] for chunk in chunks for row in chunk.values)
             kinds = json_types(len(names), rows, config)

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
 from file_cdk.core.arrow_types import merge_schemas
+from file_cdk.core.config.model import ConfigModel
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, Format, Rejects, StreamTable
 from file_cdk.core.progress import LoadProgress, resumable
@@ -153,8 +152,8 @@ def _plain(value: object) -> object:
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case BaseModel():
-            return [type(value).__qualname__, _plain(value.model_dump())]
+        case ConfigModel():
+            return [type(value).__qualname__, _plain(vars(value))]
         case _ if is_dataclass(value):
             own = {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.compare}
             return [type(value).__qualname__, own]

@@ -54,7 +54,8 @@ class Sniffed:
 
     def as_config(self) -> dict[str, Any]:
         """What differs from the default, as JSON values, fit to be merged into a stream's `format`."""
-        return self.config.model_dump(mode="json", include=self.config.model_fields_set - {"filetype"})
+        usual = _USUAL.as_dict()
+        return {name: value for name, value in self.config.as_dict().items() if value != usual[name]}
 
     def describe(self) -> str:
         """One line for a person."""
@@ -125,7 +126,7 @@ def _hint(lines: Sequence[str]) -> tuple[int, str | None]:
 def _sniffed(found: Mapping[str, Any], confidence: float, reason: str) -> Sniffed:
     """found: by name of the option; those that are as usual are left out."""
     found = {name: value for name, value in found.items() if value != getattr(_USUAL, name)}
-    return Sniffed(CsvConfig.model_validate(found), round(confidence, 2), reason)
+    return Sniffed(CsvConfig(**found), round(confidence, 2), reason)
 
 
 def _options(candidate: Candidate, above: int) -> dict[str, Any]:

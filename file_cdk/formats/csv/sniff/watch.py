@@ -126,7 +126,7 @@ class Watch:
         self._settled[_NOT_TEXT] += 1
         encoding = decode(self._watched.around(at, _PLACE_BYTES)).encoding
         if encoding != (self._config.encoding or "utf8"):
-            config = self._config.model_copy(update={"encoding": encoding})
+            config = self._config.replace(encoding=encoding)
             described = Sniffed(config, 1, "").describe()
             raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
 
@@ -153,7 +153,7 @@ class Watch:
                 "header_definition": self._config.header_definition,
                 "skip_rows_before_header": self._config.skip_rows_before_header,
             }
-            config = config.model_copy(update=kept)
+            config = config.replace(**kept)
         described = replace(found, config=config).describe()
         raise DialectRefutedError(uri=self._uri, byte=at, dialect=config, described=described)
 
