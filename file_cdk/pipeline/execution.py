@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from file_cdk.core.ports import Format
 from file_cdk.core.system.run_folder import remove_abandoned
 from file_cdk.engine.executor import Executor, InlineExecutor
-from file_cdk.engine.forkserver import stop_fork_server
-from file_cdk.engine.pool import ProcessPool
-from file_cdk.engine.processes import start_fork_server
+from file_cdk.engine.workers.forkserver import stop_fork_server
+from file_cdk.engine.workers.pool import ProcessPool
+from file_cdk.engine.workers.start import start_fork_server
 from file_cdk.formats.registry import module_of
 
 INLINE_BYTES = 8 << 20

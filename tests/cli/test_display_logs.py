@@ -6,8 +6,8 @@ from file_cdk.cli.screen.display import logs_to
 def test_records_of_the_package_become_lines() -> None:
     lines: list[str] = []
     with logs_to(lines.append, logging.WARNING):
-        logging.getLogger("file_cdk.engine.pool").warning("worker %d died", 3)
-        logging.getLogger("file_cdk.engine.pool").info("not shown")
+        logging.getLogger("file_cdk.engine.workers.pool").warning("worker %d died", 3)
+        logging.getLogger("file_cdk.engine.workers.pool").info("not shown")
         logging.getLogger("elsewhere").warning("not ours")
     assert lines == ["warning: worker 3 died"]
 

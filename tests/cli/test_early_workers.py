@@ -11,7 +11,7 @@ import pytest
 from source_local.source import connector
 
 from file_cdk.cli.connector import run_connector
-from file_cdk.engine.forkserver import ForkServer
+from file_cdk.engine.workers.forkserver import ForkServer
 
 
 @pytest.mark.parametrize(

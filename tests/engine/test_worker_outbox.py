@@ -11,8 +11,8 @@ import pytest
 
 from file_cdk.core.ports import SplitReport
 from file_cdk.core.system.connection import Connection
-from file_cdk.engine import worker
 from file_cdk.engine.work import Began, Ended, Output
+from file_cdk.engine.workers import worker
 
 PIPE_BYTES = 65_536
 

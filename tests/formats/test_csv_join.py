@@ -128,7 +128,7 @@ def test_what_a_schema_leaves_out_is_told_with_the_records() -> None:
 
 
 def test_records_that_go_out_whole_keep_their_nulls() -> None:
-    config = CsvConfig(null_values={"NULL"})
+    config = CsvConfig(null_values=frozenset({"NULL"}))
     file_format = format_for(config, StreamConfig(name="s", format=config))
     joins = joining_format(file_format)
     assert joins is not None
@@ -163,7 +163,7 @@ def test_values_that_do_not_cast_are_told_of_each_file_alone() -> None:
     ],
 )
 def test_dialects_that_arrow_does_not_read_as_they_are_join_nothing(options: dict[str, Any]) -> None:
-    config = CsvConfig.model_validate(options)
+    config = CsvConfig(**options)
     assert joining_format(format_for(config, StreamConfig(name="s", format=config))) is None
 
 

@@ -22,10 +22,10 @@ from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
 from file_cdk.core.errors import SystemLimitError, WorkerCrashedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.executor import InlineExecutor
-from file_cdk.engine.forkserver import ForkServer, WorkerProcess, WorkerRequest
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
-from file_cdk.engine.pool import PoolAttempt, ProcessPool
 from file_cdk.engine.work import Job, RecordShape
+from file_cdk.engine.workers.forkserver import ForkServer, WorkerProcess, WorkerRequest
+from file_cdk.engine.workers.pool import PoolAttempt, ProcessPool
 from file_cdk.formats.registry import format_for
 from file_cdk.protocol.record_encoding import RecordEncoder
 
@@ -267,8 +267,8 @@ def test_no_process_is_left_after_close(pool: ProcessPool, tmp_path: Path) -> No
 def test_ctrl_c_does_not_reach_the_fork_server_while_it_imports() -> None:
     script = (
         "import signal\n"
-        "from file_cdk.engine.forkserver import fork_server\n"
-        "from file_cdk.engine.pool import ProcessPool\n"
+        "from file_cdk.engine.workers.forkserver import fork_server\n"
+        "from file_cdk.engine.workers.pool import ProcessPool\n"
         "ProcessPool(1).prestart()\n"
         "print(fork_server().pid, signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)\n"
         "input()\n"
@@ -363,7 +363,7 @@ def test_a_worker_that_the_system_does_not_start_is_told_of_as_the_system_does(
         "import os, resource, sys\n"
         "from test_pool import Path, ProcessPool, OrderedRun, job_of, numbered, output, write\n"
         "from file_cdk.core.system.limits import limit_reached\n"
-        "from file_cdk.engine import forkserver\n"
+        "from file_cdk.engine.workers import forkserver\n"
         "forkserver.PRELOAD = ('refuses_to_fork',)\n"
         "folder = Path(sys.argv[1])\n"
         "try:\n"

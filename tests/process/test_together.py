@@ -17,8 +17,8 @@ from file_cdk.core.ports import Format
 from file_cdk.engine import together
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, OrderedRun
-from file_cdk.engine.pool import ProcessPool
 from file_cdk.engine.work import Job, RecordShape
+from file_cdk.engine.workers.pool import ProcessPool
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import format_for
 from file_cdk.protocol.record_encoding import RecordEncoder

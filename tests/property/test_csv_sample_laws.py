@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
@@ -54,7 +55,7 @@ def opened(data: bytes, config: CsvConfig) -> CsvSplit:
     return CsvSplit(reading, ForwardReader(io.BytesIO(data)), Split(file, 0, 0, len(data)), SplitReport())
 
 
-def check(data: bytes, size_bytes: int, chunk_bytes: int, chunk_rows: int, **options: str) -> bool:
+def check(data: bytes, size_bytes: int, chunk_bytes: int, chunk_rows: int, **options: Any) -> bool:
     """Whether all was read by columns."""
     config = CsvConfig(**options)
     left: list[int] = []

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-PRELOAD = ("file_cdk.engine.worker", "pyarrow", "pyarrow.compute")
+PRELOAD = ("file_cdk.engine.workers.worker", "pyarrow", "pyarrow.compute")
 """Modules that every worker starts with."""
 
-_WORKER = "file_cdk.engine.worker"
+_WORKER = "file_cdk.engine.workers.worker"
 _MAX_REQUEST_BYTES = 1 << 18
 _DESCRIPTORS_OF_A_WORKER = 4
 """Of its connection, its pipe, its AtWork and its status."""
@@ -193,7 +193,7 @@ def _spawn(its_socket: int) -> int:
 
     SIGINT is blocked, for it and for the workers: Ctrl-C reaches them all, and the parent decides.
     """
-    code = f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.engine.forkserver import serve; serve()"
+    code = f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.engine.workers.forkserver import serve; serve()"
     return os.posix_spawn(
         sys.executable,
         [sys.executable, *_interpreter_options(), "-c", code],

@@ -5,7 +5,6 @@ piece it is working on; the parent holds one block.
 """
 
 import contextlib
-import errno
 import itertools
 import logging
 import os
@@ -14,17 +13,17 @@ import select
 from collections import deque
 from dataclasses import dataclass, field
 
-from file_cdk.core.errors import InternalError, OutputClosedError, SystemLimitError, WorkerCrashedError
+from file_cdk.core.errors import InternalError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.core.system.connection import Connection
-from file_cdk.core.system.output import write_all
 from file_cdk.engine.executor import Block, Event
-from file_cdk.engine.forkserver import WorkerProcess
-from file_cdk.engine.pool_together import PoolTogether, set_apart
-from file_cdk.engine.processes import start_fork_server, start_worker
 from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.worker import AtWork, BlockReady, Logged, Message, TaskOrder
+from file_cdk.engine.workers.forkserver import WorkerProcess
+from file_cdk.engine.workers.pipes import PipeBlock, WorkerPipe
+from file_cdk.engine.workers.start import start_fork_server, start_worker
+from file_cdk.engine.workers.together import PoolTogether, set_apart
+from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 
 MAX_TRIES = 2
 """Maximum number of workers that one split may kill before it is given up."""
@@ -36,45 +35,11 @@ _QUEUE_NAMES_BYTES = 48 << 10
 """Maximum number of orders queued with one worker, of their files, and of bytes of these files' names: they fit the worker's
 socket, so that sending one never blocks while the worker itself waits for the parent to read."""
 _MAX_IDLE_DEATHS = 2
-_CANNOT_SPLICE = {errno.EINVAL, errno.ENOSYS, errno.EBADF}
 
 _ORDERS_TOGETHER = 8
 """Number of orders sent to a busy worker in one message; fewer are sent when the pool waits for news."""
 
 _keys = itertools.count()
-
-
-@dataclass(slots=True, eq=False)
-class PipeBlock:
-    """A block of output in its worker's pipe, or `taken` out of it."""
-
-    size_bytes: int
-    rows: int
-    worker: "_Worker"
-    repeats: bool = False
-    taken: bytearray | None = None
-
-    def read(self) -> bytearray:
-        if self.taken is None:
-            self.worker.advance_to(self)
-            try:
-                self.taken = self.worker.read_exactly(self.size_bytes)
-            except EOFError:
-                self.worker.unread.appendleft(self)  # for `bury` to find that it was never received
-                raise
-        return self.taken
-
-    def copy_to(self, fd: int) -> None:
-        if self.taken is None and self.size_bytes <= self.worker.pipe_bytes and hasattr(os, "splice"):
-            self.worker.advance_to(self)
-            self.taken = bytearray()
-            self.worker.splice_exactly(self.size_bytes, fd)
-        else:
-            write_all(fd, self.read())
-
-    def drop(self) -> None:
-        self.read()
-        self.taken = bytearray()
 
 
 @dataclass(slots=True, eq=False)
@@ -95,12 +60,12 @@ class PoolAttempt:
             while not self.events:
                 self.pool.pump()
             event = self.events[0]
-            if isinstance(event, PipeBlock) and event.taken is None and event.size_bytes > event.worker.pipe_bytes:
+            if isinstance(event, PipeBlock) and event.taken is None and event.size_bytes > event.pipe.size_bytes:
                 # Announced before it was written: it exists once its last byte is here.
                 try:
                     event.read()
                 except EOFError:
-                    self.pool.bury(event.worker)
+                    self.pool.bury_of(event.pipe)
                     continue
             return self.events.popleft()
 
@@ -109,11 +74,9 @@ class PoolAttempt:
 class _Worker:
     process: WorkerProcess
     control: Connection
-    data_fd: int
-    pipe_bytes: int
+    pipe: WorkerPipe
     at_work: AtWork
     queue: deque[PoolAttempt | PoolTogether[PoolAttempt]] = field(default_factory=deque)
-    unread: deque[PipeBlock] = field(default_factory=deque)
     known_jobs: set[int] = field(default_factory=set)
     queued_bytes: int = 0
     queued_names_bytes: int = 0
@@ -181,45 +144,10 @@ class _Worker:
         self.queued_bytes -= task.size_bytes
         self.queued_names_bytes -= task.names_bytes
 
-    def advance_to(self, block: PipeBlock) -> None:
-        """Makes `block` the next in the pipe, dropping blocks in front of it that repeat earlier ones."""
-        while (first := self.unread[0]) is not block:
-            if not first.repeats:
-                raise InternalError("blocks of output were taken out of order")
-            first.drop()
-        self.unread.popleft()
-
-    def read_exactly(self, size: int) -> bytearray:
-        """Raises EOFError when the worker died before it wrote all of it."""
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
-            count = os.readv(self.data_fd, [view])
-            if not count:
-                raise EOFError
-            view = view[count:]
-        return data
-
-    def splice_exactly(self, size: int, fd: int) -> None:
-        """Moves bytes that are in the pipe to `fd`, without copying them where the kernel can."""
-        left = size
-        while left:
-            try:
-                left -= os.splice(self.data_fd, fd, left)
-            except BlockingIOError:
-                select.select([], [fd], [])
-            except BrokenPipeError as exc:
-                raise OutputClosedError("whoever reads the output has closed it") from exc
-            except OSError as exc:
-                if exc.errno not in _CANNOT_SPLICE:  # a terminal, or a file opened for appending
-                    raise
-                write_all(fd, self.read_exactly(left))
-                return
-
     def stop(self) -> None:
         self.process.kill()
         self.control.close()
-        os.close(self.data_fd)
+        os.close(self.pipe.fd)
         os.close(self.at_work.fd)
         if self.process.is_known:
             self.process.join()
@@ -262,14 +190,14 @@ class ProcessPool:
     def _receive(self, block: Block) -> None:
         """Reads a block that was announced before it was written: until then, nothing that follows it is told."""
         assert isinstance(block, PipeBlock)
-        if block.size_bytes > block.worker.pipe_bytes:
+        if block.size_bytes > block.pipe.size_bytes:
             try:
                 block.read()
             except EOFError:
-                self.bury(block.worker)
+                self.bury_of(block.pipe)
 
     def reset(self) -> None:
-        busy = [worker for worker in self.workers if worker.queue or worker.unread]
+        busy = [worker for worker in self.workers if worker.queue or worker.pipe.unread]
         for worker in busy:
             worker.stop()
         self.workers = [worker for worker in self.workers if worker not in busy]
@@ -300,8 +228,8 @@ class ProcessPool:
                 self._file(worker, message)
             try:
                 # Makes room in the pipe: what its predecessor had sent before it died is not kept again.
-                while worker.unread and worker.unread[0].repeats:
-                    worker.unread[0].read()
+                while worker.pipe.unread and worker.pipe.unread[0].repeats:
+                    worker.pipe.unread[0].read()
             except EOFError:
                 self.bury(worker)
 
@@ -314,8 +242,8 @@ class ProcessPool:
         if isinstance(attempt, PoolTogether):
             match message:
                 case BlockReady():
-                    attempt.block = PipeBlock(message.size_bytes, message.rows, worker)
-                    worker.unread.append(attempt.block)
+                    attempt.block = PipeBlock(message.size_bytes, message.rows, worker.pipe)
+                    worker.pipe.unread.append(attempt.block)
                 case Apart(files):
                     worker.set_first_apart(files)
                 case Together(rows, warnings):
@@ -329,8 +257,8 @@ class ProcessPool:
                     attempt.began = True
                     attempt.events.append(message)
             case BlockReady():
-                block = PipeBlock(message.size_bytes, message.rows, worker)
-                worker.unread.append(block)
+                block = PipeBlock(message.size_bytes, message.rows, worker.pipe)
+                worker.pipe.unread.append(block)
                 block.repeats = attempt.repeated < len(attempt.received)
                 if not block.repeats:
                     attempt.received.append((block.size_bytes, block.rows))
@@ -343,6 +271,9 @@ class ProcessPool:
             case Ended() | Failed():
                 worker.first_ended()
                 attempt.events.append(message)
+
+    def bury_of(self, pipe: WorkerPipe) -> None:
+        self.bury(next(worker for worker in self.workers if worker.pipe is pipe))
 
     def bury(self, worker: _Worker) -> None:
         """Keeps what a dead worker had finished, and gives the rest of its queue to a new one, in the same order."""
@@ -396,7 +327,7 @@ class ProcessPool:
 
 def _rescue_blocks(worker: _Worker) -> None:
     """Takes every whole block out of a dead worker's pipe; one that is not whole was never received."""
-    for block in list(worker.unread):
+    for block in list(worker.pipe.unread):
         try:
             block.read()
         except EOFError:
@@ -404,7 +335,7 @@ def _rescue_blocks(worker: _Worker) -> None:
                 if isinstance(attempt, PoolAttempt) and block in attempt.events:
                     attempt.events.remove(block)
                     attempt.received.pop()
-    worker.unread.clear()
+    worker.pipe.unread.clear()
 
 
 def _cause_of_death(worker: _Worker) -> str:

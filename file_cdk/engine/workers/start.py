@@ -11,22 +11,21 @@ from typing import Any, NamedTuple
 
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
-from file_cdk.engine.forkserver import WorkerProcess, WorkerRequest, fork_server
 from file_cdk.engine.work import Job
-from file_cdk.engine.worker import AtWork
+from file_cdk.engine.workers.forkserver import WorkerProcess, WorkerRequest, fork_server
+from file_cdk.engine.workers.pipes import WorkerPipe
+from file_cdk.engine.workers.worker import AtWork
 
 _DESCRIPTORS_TO_START = 14
 """Maximum number of files that are open at once while a process is started: pipes, sockets, modules."""
 
 
 class Started(NamedTuple):
-    """A worker: its process, the connection for orders and events, the pipe its output comes from and that one's capacity in
-    bytes, and what it is at."""
+    """A worker: its process, the connection for orders and events, the pipe its output comes from, and what it is at."""
 
     process: WorkerProcess
     control: Connection
-    data_fd: int
-    pipe_bytes: int
+    pipe: WorkerPipe
     at_work: AtWork
 
 
@@ -49,7 +48,7 @@ def start_worker(job: Job, preload: tuple[str, ...]) -> Started:
     process = fork_server().start(request, [its_control.fileno(), its_data_fd, at_work.fd])
     its_control.close()
     os.close(its_data_fd)
-    return Started(process, control, data_fd, pipe_bytes, at_work)
+    return Started(process, control, WorkerPipe(data_fd, pipe_bytes), at_work)
 
 
 def _check_descriptors() -> None:
