@@ -13,7 +13,7 @@ import pyarrow.compute as cp
 import pyarrow.csv as pc
 
 from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, StandIn
-from file_cdk.formats.csv.quotes import MIN_JOINED_LINES
+from file_cdk.formats.csv.rows import MIN_JOINED_LINES
 from file_cdk.formats.csv.shape import Shape
 
 _BLANK_LINE = re.compile(rb"(?:\A|[\r\n]) +(?:[\r\n]|\Z)")
