@@ -596,7 +596,7 @@ def test_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:4443")
     assert store_of(config()) == store_at("bucket", Access("anonymous"), "http://127.0.0.1:4443")
     for bad in ("http://user:pw@host", "ftp://host", "https://host/path"):
-        with pytest.raises(ValueError, match="must be an address"):
+        with pytest.raises(ConfigError, match="must be an address"):
             config(endpoint=bad)
 
 
