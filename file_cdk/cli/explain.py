@@ -12,6 +12,7 @@ from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, instant, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.system.collecting import without_collecting
 
 if TYPE_CHECKING:  # `--help` needs none of them
     from file_cdk.pipeline.tables.explaining import ExplainedFile, Explanation
@@ -57,7 +58,8 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     from file_cdk.pipeline.tables.explaining import explanations_of
 
     display = PlainDisplay(sys.stderr)
-    with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
+    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
+    with logs_to(display.line, level), without_collecting():
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,
@@ -85,7 +87,7 @@ def _table_lines(explanations: "Sequence[Explanation]", files: "Iterator[Explain
 
 def _summary(explanations: "Sequence[Explanation]") -> Iterator[str]:
     for each in explanations:
-        counts = ", ".join(f"{count:,} to {decision}" for decision, count in each.counts.items())
+        counts = ", ".join(f"{count:,} to {decision}" for decision, count in each.counts.items() if count)
         yield f"{each.name}: {counts or 'no files'}"
         if each.refused is not None:
             yield f"warning: {each.name}: {each.refused}"

@@ -16,6 +16,7 @@ from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.system.collecting import without_collecting
 
 if TYPE_CHECKING:  # `--help` needs none of them
     from file_cdk.pipeline.inspection import InspectedFile, Inspection
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     from file_cdk.pipeline.inspection import InspectionOptions, Order, inspections_of
 
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level):
+    with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level), without_collecting():
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,

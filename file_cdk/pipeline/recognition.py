@@ -39,7 +39,10 @@ class Recognised:
 
     def __call__(self, files: Sequence[RemoteFile]) -> list[str | None]:
         found = [None if file.fault else kind_of(file.uri) for file in files]
-        self.kinds.update(kind for kind in found if kind)
+        self.kinds.update(kind for kind in set(found) if kind)
+        if None not in found:
+            self._others += len(files)
+            return [None] * len(files)
         reasons = [
             None if file.fault or may_be_read(file.uri, kind) else NOT_RECOGNISED
             for file, kind in zip(files, found, strict=True)

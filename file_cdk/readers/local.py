@@ -146,7 +146,7 @@ class LocalReader:
             for entry in _each(entries, folder.path):
                 name = escape_name(entry.name)
                 if name.startswith(start):
-                    found = self._inspect(folder, entry, name)
+                    found = _plain_file(folder, entry, name) or self._inspect(folder, entry, name)
                     if found is not None:
                         yield found
 
@@ -278,6 +278,17 @@ def _of_same_version(descriptor: int, file: RemoteFile) -> os.stat_result:
     return status
 
 
+def _plain_file(folder: _Folder, entry: os.DirEntry[str], name: str) -> RemoteFile | None:
+    """What nearly all entries are, by the shortest way; None for what is to be looked at."""
+    try:
+        if name != entry.name or not entry.is_file(follow_symlinks=False):
+            return None
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return _remote_file(folder.uri + name, status) if stat.S_ISREG(status.st_mode) else None
+
+
 def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
     return RemoteFile(
         uri, status.st_size, _instant(status.st_mtime_ns), etag=f"{status.st_mtime_ns:x}-{status.st_size:x}"
@@ -287,7 +298,7 @@ def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
 def _instant(nanoseconds: int) -> datetime:
     """Cut to microseconds; times that a datetime cannot hold become the first or last it can."""
     try:
-        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+        return _EPOCH + timedelta(0, 0, nanoseconds // 1000)
     except OverflowError:
         return _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
 

@@ -10,6 +10,7 @@ from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import LedgerKeeper
 from file_cdk.destinations.registry import destination_for
+from file_cdk.engine.listing import ALREADY_LOADED
 from file_cdk.pipeline.inspection import Inspection, InspectionOptions, inspections_of
 from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete, check_deletes
 
@@ -66,18 +67,27 @@ class Explanation:
             for chunk in chunks:
                 listed.look([file for file, _ in chunk])
                 known = self._known([file.uri for file, reason in chunk if reason is None])
+                counts[Decision.SKIP] += sum(reason is not None for _, reason in chunk)
                 for file, reason in chunk:
-                    decision, why = known.get(file.uri, _NEW) if reason is None else (Decision.SKIP, reason)
+                    if reason is not None:
+                        yield ExplainedFile(name, file.uri, file, Decision.SKIP, reason)
+                        continue
+                    decision, why = known.get(file.uri, _NEW)
                     counts[decision] += 1
                     yield ExplainedFile(name, file.uri, file, decision, why)
-        yield from self._gone(listed)
+        if not self._are_all_listed():
+            yield from self._gone(listed)
+
+    def _are_all_listed(self) -> bool:
+        """Whether no file is gone, as the counts tell without a look at the names."""
+        met = self.inspection.skipped[ALREADY_LOADED] + self.counts[Decision.REPLACE]
+        return met > 0 and any(each.stream == self.name and each.files == met for each in self.ledger.streams())
 
     def _known(self, uris: Sequence[str]) -> dict[str, tuple[Decision, str]]:
         """What would be done with files that are to be read and that the ledger has, and why."""
         known: dict[str, tuple[Decision, str]] = {}
-        for entry in (
-            self.ledger.entries(self.name, uris) if uris else ()
-        ):  # a failure of a file before what is loaded of it
+        # Of one file, a failure comes before what is loaded.
+        for entry in self.ledger.entries(self.name, uris) if uris else ():
             if entry.status == "failed":
                 known[entry.url] = Decision.READ, FAILED_BEFORE
             elif entry.size_bytes is None:
