@@ -1,7 +1,9 @@
 """`file-cdk sync`: runs the pipeline and turns whatever comes of it into lines, JSON and an exit code."""
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number
 from file_cdk.cli.ending import Interruption, failure_of
@@ -80,6 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
     for the summary; the sync's own errors are reported."""
+    from file_cdk.pipeline.execution import TABLE_ENCODING, is_worth_workers, start_early, stop_early
+
+    # A database that is there may have all files already.
+    if (arguments.full_refresh or not os.path.exists(arguments.to)) and is_worth_workers(arguments.source):  # noqa: PTH110
+        with suppress(OSError):  # whoever needs them says why there are none
+            start_early((), arguments.workers, TABLE_ENCODING)
     from file_cdk.cli.progress import ProgressObserver, Tally, display_for
     from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
     from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
@@ -119,6 +127,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
             failure = failure_of(exc, interruption)
             code = failure.code
+        finally:
+            stop_early()
     last = PlainDisplay(sys.stderr)
     for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
         last.line(line)

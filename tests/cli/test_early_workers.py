@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from source_local.source import connector
 
+from file_cdk.cli.command import main
 from file_cdk.cli.connector import run_connector
+from file_cdk.core.errors import ConfigError
 from file_cdk.engine.workers.forkserver import ForkServer
 
 
@@ -43,6 +45,49 @@ def test_only_where_records_are_read(
             connector, ["read", "--config", f"{tmp_path}/config.json", "--catalog", f"{tmp_path}/catalog.json"]
         )
     assert asked == started
+
+
+@pytest.mark.parametrize(
+    ("source", "rows", "arguments", "loaded", "started"),
+    [
+        ("files", 1_200_000, [], False, True),
+        ("files/a.csv", 1_200_000, [], False, True),
+        ("files/*.csv", 1_200_000, [], False, True),
+        ("files", 10, [], False, False),
+        ("files/a.csv", 10, [], False, False),
+        ("files", 1_200_000, [], True, False),
+        ("files", 1_200_000, ["--full-refresh"], True, True),
+        ("nowhere", 0, [], False, False),
+        ("nonesuch://bucket/a.csv", 0, [], False, True),
+    ],
+)
+def test_a_sync_starts_them_where_much_is_new(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    rows: int,
+    arguments: list[str],
+    loaded: bool,
+    started: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("file_cdk.pipeline.execution.cpu_count", lambda: 2)
+    servers: list[ForkServer] = []
+    monkeypatch.setattr(ForkServer, "preload", lambda self, _: servers.append(self))
+    Path("files").mkdir()
+    Path("files/a.csv").write_text("id\n")
+    if loaded:
+        assert main(["sync", "files", "--to", "x.duckdb", "-q"]) == 0
+    Path("files/a.csv").write_text("id\n" + "".join(f"{row}\n" for row in range(rows)))
+
+    def sync(*_: Any) -> None:
+        assert all(server.lives for server in servers)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("file_cdk.pipeline.tables.sync.sync", sync)
+    assert main(["sync", source, "--to", "x.duckdb", "-q", *arguments]) == 2
+    assert bool(servers) == started
+    assert not any(server.lives for server in servers)
 
 
 def test_the_parent_of_workers_imports_no_arrow() -> None:

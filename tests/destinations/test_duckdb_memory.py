@@ -16,7 +16,8 @@ from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, Tail
+from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS
+from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, MemoryBudget, Tail
 
 LOADING = """
 import resource, sys
@@ -126,3 +127,59 @@ def test_memory_is_asked_for_where_values_are_long_only(tmp_path: Path) -> None:
         assert session is not None
         assert expected_mib <= session.memory.limit_bytes >> 20 <= expected_mib * 1.1
         destination.close()
+
+
+def limit_mib(connection: duckdb.DuckDBPyConnection) -> float:
+    [(text,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    assert text.endswith(" MiB")
+    return float(text.removesuffix(" MiB"))
+
+
+@pytest.mark.parametrize(
+    ("fixed_mib", "columns", "available_mib", "during_mib"),
+    [
+        (None, 14, 4096, 240),
+        (None, 5, 4096, 128),  # enough as it is
+        (None, 14, 230, 128),  # more than there is
+        (None, 40, 4096, 128),  # more than several threads are worth
+        (150, 14, 4096, 150),
+    ],
+)
+def test_threads_are_given_more_memory_while_they_insert(
+    fixed_mib: int | None, columns: int, available_mib: int, during_mib: int
+) -> None:
+    with duckdb.connect() as connection:
+        budget = MemoryBudget(connection, None if fixed_mib is None else fixed_mib << 20)
+        budget.available_bytes = available_mib << 20
+        budget.provide(columns)
+        before_mib = limit_mib(connection)
+        assert before_mib == (fixed_mib or 128)
+        with budget.shared_by_threads():
+            assert limit_mib(connection) == during_mib
+        assert limit_mib(connection) == before_mib
+        assert budget.limit_bytes == before_mib * (1 << 20)
+
+
+def test_rows_that_threads_insert_stay_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    destination = DuckDBDestination(path)
+    destination.open()
+    table = destination.table(TableName("t"))
+    columns = {f"c{number}": pa.array(range(50_000)) for number in range(8)}
+    rows = pa.record_batch({**columns, "t": pa.array([f"{number:>5}" for number in range(50_000)])})
+    table.widen(rows.schema)
+    expected = []
+    for uri, blocks in (("a", 7), ("b", 9), ("c", 1)):
+        file = RemoteFile(uri, 10, datetime(2024, 1, 1, tzinfo=UTC))
+        load = table.begin(file)
+        for number in range(blocks):
+            load.write(destination.encoder.encode(rows, file, 1, 0), number * rows.num_rows)
+        load.commit(LoadedFile(blocks * rows.num_rows))
+        expected += [
+            (uri, block * rows.num_rows + row + 1, row, f"{row:>5}") for block in range(blocks) for row in range(50_000)
+        ]
+    assert len(expected) > 6 * ROW_GROUP_ROWS
+    destination.close()
+    with duckdb.connect(str(path)) as connection:
+        stored = connection.execute("SELECT _file_url, _file_row, c3, t FROM t ORDER BY rowid").fetchall()
+    assert stored == expected

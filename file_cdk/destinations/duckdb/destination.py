@@ -56,7 +56,8 @@ class DuckDBDestination:
     limits: by default WriteLimits(), but with kept_after_s as the environment variable KEEP_AFTER_VARIABLE has it.
     run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 128
     MiB, for tables of more than 64 columns 64 MiB and 1 MiB per column, and where values are long twice what 2,048 rows in a
-    row hold besides; a file whose rows need more than DuckDB would take by itself (80 % of the memory) is refused.
+    row hold besides, and more while several threads insert (see memory.py); a file whose rows need more than DuckDB would take
+    by itself (80 % of the memory) is refused.
     """
 
     def __init__(

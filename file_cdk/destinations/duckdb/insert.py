@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,6 +18,10 @@ from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, NotEnoughMemory, si
 from file_cdk.destinations.duckdb.session import INPUT, Session, integers, repeated, texts
 from file_cdk.destinations.duckdb.types import converted, exact_type, fits
 from file_cdk.destinations.names import METADATA_COLUMNS, quoted
+
+ROW_GROUP_ROWS = 122_880
+"""DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in
+parallel; what does not fill a group goes through the write-ahead log and is written a second time."""
 
 _TOGETHER_BYTES = 1 << 30
 """Maximum of rows inserted by one statement, in bytes: offsets in columns of text have 31 bits."""
@@ -118,7 +123,9 @@ def insert(session: Session, stream: str, layout: Layout, pieces: Sequence[Piece
     taken = 0
     for run in _runs(pieces):
         statement = _statement(stream, layout, run[0].batch.schema)
-        taken += rows_taken(session.execute(statement, rows=_rows(run)))
+        rows = _rows(run)
+        with session.memory.shared_by_threads() if len(rows) > ROW_GROUP_ROWS else nullcontext():
+            taken += rows_taken(session.execute(statement, rows=rows.to_reader(ROW_GROUP_ROWS)))
     return taken
 
 
@@ -168,8 +175,8 @@ def _statement(stream: str, layout: Layout, schema: pa.Schema) -> str:
     )
 
 
-def _rows(run: Sequence[Piece]) -> pa.RecordBatchReader:
-    """All pieces as one batch: DuckDB takes large ones in parallel, and much faster than many small ones."""
+def _rows(run: Sequence[Piece]) -> pa.Table:
+    """All pieces in one chunk: DuckDB takes large batches much faster than many small ones, and each in a thread."""
     data = pa.Table.from_batches([piece.batch for piece in run]).combine_chunks()
     names = [f"c{position}" for position in range(data.num_columns - 1)]
     data = data.rename_columns([*names, "row_in_split"])
@@ -181,4 +188,4 @@ def _rows(run: Sequence[Piece]) -> pa.RecordBatchReader:
     }
     for name, values in of_pieces.items():
         data = data.append_column(name, repeated(values, rows))
-    return data.to_reader()
+    return data

@@ -8,7 +8,8 @@ Both hold all values of a vector of rows at once, so a few long ones need more t
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import duckdb
@@ -35,6 +36,11 @@ with 700 MB and fail with 500, one of 120 MB passes with 256 and fails with 240.
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
+
+THREADS_BYTES_PER_COLUMN = 16 << 20
+THREADS_MAX_BYTES = 512 << 20
+"""Limit with which DuckDB inserts row groups by two threads or more, and the highest that it is given for that. Measured: it does
+with 132 MiB for 8 columns, 225 for 14, 326 for 20, 489 for 30, and with less by one thread, without a word."""
 
 _LONGEST = r"(?i)max.string.length\W{1,4}(\d+)"
 _HEAVIEST = f"""
@@ -148,6 +154,24 @@ class MemoryBudget:
         heaviest = max((tail.heaviest_bytes for tail in self.tails.values()), default=0)
         base = max(NARROW_BYTES, WIDE_BYTES + self.columns * BYTES_PER_COLUMN)
         return base + (heaviest * _BYTES_PER_BYTE if heaviest > _LIGHT_BYTES else 0)
+
+    @contextmanager
+    def shared_by_threads(self) -> Iterator[None]:
+        """A limit, meanwhile, with which DuckDB inserts by several threads, where that is not too much. It does not take so much:
+        it asks for more than it uses; and of its cache, what is over the limit goes at the end. Raises duckdb.Error."""
+        limit_bytes = self.limit_bytes
+        wanted = (self.columns + 1) * THREADS_BYTES_PER_COLUMN
+        if self.fixed_bytes or not limit_bytes < wanted <= min(THREADS_MAX_BYTES, self.available_bytes):
+            yield
+            return
+        self._raise_to(wanted)
+        try:
+            yield
+        finally:
+            # Where more than that is in use, the higher limit stays until there is less: what is loaded is loaded.
+            with suppress(duckdb.Error):
+                self.connection.execute(f"SET memory_limit = '{limit_bytes} B'")
+                self.limit_bytes = limit_bytes
 
     def _raise_to(self, needed_bytes: int) -> None:
         needed_bytes = self.fixed_bytes or needed_bytes

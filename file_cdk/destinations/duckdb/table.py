@@ -15,17 +15,13 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
 from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import decode
-from file_cdk.destinations.duckdb.insert import Piece, take_rows
+from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS, Piece, take_rows
 from file_cdk.destinations.duckdb.layout import Layout, checked_layout
 from file_cdk.destinations.duckdb.ledger.entries import Ledger
 from file_cdk.destinations.duckdb.ledger.rejects import size_bytes
 from file_cdk.destinations.duckdb.parts import Part, forget_parts, is_whole, kept_parts
 from file_cdk.destinations.duckdb.session import as_stored
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
-
-ROW_GROUP_ROWS = 122_880
-"""DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in
-parallel; what does not fill a group goes through the write-ahead log and is written a second time."""
 
 _FORESEEN = 0.05
 """Share of WriteLimits.kept_after_s after which it is foreseen whether a load will take that long."""

@@ -63,7 +63,7 @@ _FAULTS_FORGIVEN = 0.1
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to read the sample. width: values of most rows. first: index of the first row of the table, its header or data.
-    evenness: share of the rows from there on of that width. score: how good it is, 0 to 1.
+    evenness: share of the rows from there on of that width. at_most: how good it is, 0 to 1, if its cells are clean.
     faults: quotes that make no sense as quotes, and rows that they join."""
 
     dialect: Dialect
@@ -71,12 +71,17 @@ class Candidate:
     width: int
     first: int
     evenness: float
-    score: float
+    at_most: float
     faults: int
 
     @property
     def table(self) -> list[list[str]]:
         return self.rows.values[self.first :]
+
+    @property
+    def score(self) -> float:
+        """How good it is, 0 to 1. Looks at every cell: most of what a trial costs."""
+        return self.at_most * _clean_share(self.table, quotes_are_text=self.dialect.quote is None) ** 2
 
     @property
     def share_right(self) -> float:
@@ -96,16 +101,20 @@ def best_candidate(lines: Sequence[str], *, cut: bool, hint: str | None = None) 
     """
     trial = _Trial(lines, cut)
     best = default = trial.best(Dialect(), _HINTED if hint == "," else 1.0)
+    best_score = 0.0 if best is None else best.score
     for delimiter, prior in _delimiters(trial.text, lines, hint):
         for quote in ('"', "'"):
             if (delimiter, quote) == (",", '"') or (quote == "'" and not _may_quote(delimiter, trial.text)):
                 continue
             candidate = trial.best(Dialect(delimiter, quote), prior)
-            if candidate is None or (best is not None and candidate.score <= best.score):
+            if candidate is None or (best is not None and candidate.at_most <= best_score):
+                continue
+            score = candidate.score
+            if best is not None and score <= best_score:
                 continue
             if candidate.first and default is not None and _is_even_from_the_start(default):
                 continue
-            best = candidate
+            best, best_score = candidate, score
     return best
 
 
@@ -236,7 +245,6 @@ class _Trial:
         first = first_of_table(values, width)
         table = values[first:]
         even = evenness(table, width)
-        clean = _clean_share(table, quotes_are_text=dialect.quote is None)
         breadth = (width - 1) / width if width > 1 else _ONE_COLUMN
         weak = dialect.delimiter in _WEAK_DELIMITERS or (
             len(dialect.delimiter) == 1 and dialect.delimiter not in _DELIMITERS
@@ -249,8 +257,7 @@ class _Trial:
             faults += rows.joined(self.lines, dialect.delimiter, width)
             if begun is not None and begun.lines >= _LINES_OF_OPEN_QUOTE:
                 faults += begun.joined(self.lines, dialect.delimiter, width)
-        score = prior * penalty * breadth * even**2 * clean**2
-        return Candidate(dialect, rows, width, first, even, score, faults)
+        return Candidate(dialect, rows, width, first, even, prior * penalty * breadth * even**2, faults)
 
 
 def _better(candidate: Candidate | None, other: Candidate | None, *, equal: bool) -> Candidate | None:

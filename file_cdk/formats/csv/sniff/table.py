@@ -25,7 +25,7 @@ _MAYBE_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
 def filled(row: Sequence[str]) -> int:
-    return sum(bool(cell.strip()) for cell in row)
+    return sum(map(bool, map(str.strip, row)))
 
 
 def usual_width(values: Sequence[list[str]]) -> int:
