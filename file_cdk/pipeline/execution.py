@@ -1,46 +1,19 @@
 """Which executor a piece of work gets."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from file_cdk.core.ports import Format
 from file_cdk.core.system.run_folder import remove_abandoned
 from file_cdk.engine.executor import Executor, InlineExecutor
-from file_cdk.engine.workers.forkserver import stop_fork_server
-from file_cdk.engine.workers.pool import ProcessPool
-from file_cdk.engine.workers.start import start_fork_server
-from file_cdk.formats.registry import module_of
+from file_cdk.pipeline.early import EVERY_JOB, cpu_count, stop_early
+
+if TYPE_CHECKING:
+    from file_cdk.engine.workers.pool import ProcessPool
 
 INLINE_BYTES = 8 << 20
 """Below this, starting processes (about 0.3 s) costs more than they save."""
-
-RECORD_ENCODING = "file_cdk.protocol.record_encoding"
-TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
-"""Modules that turn what was decoded into bytes, for worker processes to import ahead."""
-
-
-_EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
-
-
-_started_early = False
-
-
-def cpu_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def start_early(filetypes: Iterable[str], workers: int | None) -> None:
-    """Starts the process that workers are forked from, before the caller's own imports and listing.
-
-    Both take about as long, on two cores at the same time. Should the work turn out to be little (see `Executors.for_work`),
-    a moment of the other core was wasted; so it is not done where there is none.
-    """
-    global _started_early
-    if workers != 0 and cpu_count() > 1:
-        _started_early = True
-        modules = (module for filetype in filetypes if (module := module_of(filetype)))
-        start_fork_server((RECORD_ENCODING, *_EVERY_JOB, *modules))
 
 
 @dataclass(slots=True)
@@ -52,7 +25,7 @@ class Executors:
 
     workers: int | None
     _inline: InlineExecutor = field(default_factory=InlineExecutor)
-    _pool: ProcessPool | None = None
+    _pool: "ProcessPool | None" = None
 
     def announce(self, pending_bytes: int, *modules: str | None) -> None:
         """Starts what so much work will need, so that its imports overlap with the caller's own."""
@@ -63,17 +36,19 @@ class Executors:
         """The executor for so many bytes of files of one format."""
         if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
             if self._pool is None:
-                _stop_early()
+                stop_early()
             return self._inline
         return self._started_pool(())
 
     def _inline_is_enough(self, pending_bytes: int) -> bool:
         return self.workers == 0 or (self.workers is None and pending_bytes < INLINE_BYTES)
 
-    def _started_pool(self, modules: Iterable[str | None]) -> ProcessPool:
+    def _started_pool(self, modules: Iterable[str | None]) -> "ProcessPool":
         if self._pool is None:
+            from file_cdk.engine.workers.pool import ProcessPool  # little work does without
+
             known = tuple(module for module in modules if module)
-            self._pool = ProcessPool(self.workers or cpu_count(), (*known, *_EVERY_JOB))
+            self._pool = ProcessPool(self.workers or cpu_count(), (*known, *EVERY_JOB))
             self._pool.prestart()
         return self._pool
 
@@ -83,12 +58,4 @@ class Executors:
             self._pool.close()
         else:
             remove_abandoned()  # a run that needs no folder of its own removes what a killed one left, too
-        _stop_early()
-
-
-def _stop_early() -> None:
-    """Ends what `start_early` started: at once, also while it imports."""
-    global _started_early
-    if _started_early:
-        _started_early = False
-        stop_fork_server()
+        stop_early()
