@@ -130,7 +130,7 @@ def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace,
 
 
 def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.execution import start_early
+    from file_cdk.pipeline.early import start_early
 
     config = _load_object(arguments.config, "config")
     catalog = _load(arguments.catalog, "catalog", lines=True)

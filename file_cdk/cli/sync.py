@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
     for the summary; the sync's own errors are reported."""
-    from file_cdk.pipeline.execution import TABLE_ENCODING, is_worth_workers, start_early, stop_early
+    from file_cdk.pipeline.early import TABLE_ENCODING, is_worth_workers, start_early, stop_early
 
     # A database that is there may have all files already.
     if (arguments.full_refresh or not os.path.exists(arguments.to)) and is_worth_workers(arguments.source):  # noqa: PTH110

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from file_cdk.core.arrow_types import merge_schemas, without_nulls
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Format, JsonLines, StreamReader
 from file_cdk.engine.executor import Attempt, Executor
@@ -54,6 +53,8 @@ def read_through(
 ) -> FileTally | None:
     """Decodes the whole file for a table of these columns and keeps nothing; None when it cannot be read to its end."""
     import pyarrow as pa
+
+    from file_cdk.core.arrow_types import merge_schemas, without_nulls
 
     columns = pa.schema([(column.name, without_nulls(column.type)) for column in merge_schemas([schema])])
     job = Job(reader, format, _Uncopied(), TableShape(columns))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError, DialectRefutedError
 from file_cdk.core.formats import BUILT_IN, FILETYPES, KINDS
-from file_cdk.core.ports import Format
 from file_cdk.core.uris import without_compression
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
+    from file_cdk.core.ports import Format
     from file_cdk.formats.csv.sniff.detect import Seen
 
 _log = logging.getLogger(__name__)
@@ -23,37 +23,39 @@ ENTRY_POINT_GROUP = "file_cdk.formats"
 """A third party's entry point: its name is the filetype, its object a class that is constructed with the config."""
 
 
-def format_for(config: "FormatConfig", stream: "StreamConfig") -> Format:
+def format_for(config: "FormatConfig", stream: "StreamConfig") -> "Format":
     """The format that `config.filetype` names, configured, for plain and compressed files, with the columns that `stream`
     wants from their paths. Raises ConfigError when no installed format has that name."""
-    return _wrapped(cast(Format, _class_for(config.filetype)(config)), config.filetype, stream)
+    return _wrapped(cast("Format", _class_for(config.filetype)(config)), config.filetype, stream)
 
 
-def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], seen: "Seen", stream: "StreamConfig") -> Format:
+def detecting_csv(usual: "CsvConfig", header: tuple[str, ...], seen: "Seen", stream: "StreamConfig") -> "Format":
     """As `format_for`, but of CSV files each in the dialect that it shows; see DetectingCsvFormat."""
     from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
 
     return _wrapped(DetectingCsvFormat(usual, header, seen), "csv", stream)
 
 
-def with_dialect(file_format: Format, refuted: DialectRefutedError) -> Format:
+def with_dialect(file_format: "Format", refuted: DialectRefutedError) -> "Format":
     """The same format, as `detecting_csv` gave it, but for the file that was not written as it looked."""
     from file_cdk.formats.csv.sniff.format import DetectingCsvFormat
 
     if isinstance(file_format, DetectingCsvFormat):
         return file_format.with_dialect(refuted)
     wrapper: Any = file_format
-    return cast(Format, replace(wrapper, inner=with_dialect(wrapper.inner, refuted)))
+    return cast("Format", replace(wrapper, inner=with_dialect(wrapper.inner, refuted)))
 
 
-def _wrapped(file_format: Format, filetype: str, stream: "StreamConfig") -> Format:
+def _wrapped(file_format: "Format", filetype: str, stream: "StreamConfig") -> "Format":
     from file_cdk.formats.unpacking import Unpacking
 
     unpacking = Unpacking(file_format, stream.max_expansion_ratio)
     return with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
 
 
-def with_path_columns(inner: Format, filetype: str, path_partitions: bool | None, path_pattern: str | None) -> Format:
+def with_path_columns(
+    inner: "Format", filetype: str, path_partitions: bool | None, path_pattern: str | None
+) -> "Format":
     """`inner` with the path columns a stream is configured to have; `inner` itself where there are none."""
     row = BUILT_IN.get(filetype)
     partitions = row is not None and row.partitioned if path_partitions is None else path_partitions

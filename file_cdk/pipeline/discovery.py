@@ -27,7 +27,7 @@ from file_cdk.protocol.catalog import (
     discovered_stream,
     inferred_properties,
 )
-from file_cdk.protocol.record_encoding import RecordEncoder
+from file_cdk.protocol.deferred_encoding import DeferredEncoder
 
 SAMPLE_BYTES = 1 << 20
 """About what a format reads of each."""
@@ -65,7 +65,7 @@ def _read_beginning(executors: Executors, stream: Stream, file: RemoteFile) -> N
     file_format = format_for(stream.config.format, stream.config)
     first = next(plan_file(file, split_bytes(file, file_format)))
     executor = executors.for_work(first.size_bytes, file_format)
-    job = Job(stream.reader, file_format, RecordEncoder(stream.config.name), RecordShape(None))
+    job = Job(stream.reader, file_format, DeferredEncoder(stream.config.name), RecordShape(None))
     event = _first_output(executor, Task(job, first, 0))
     if isinstance(event, Failed) and isinstance(event.error, SequentialOnlyError):
         event = _first_output(executor, Task(job, first.rest_of_file(0), 0))

@@ -8,29 +8,30 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from file_cdk.core.config import CsvConfig, ValidationPolicy
+from file_cdk.core.config import CsvConfig, FileTransfer, SourceConfig, ValidationPolicy
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, FileTally, OrderedRun
-from file_cdk.engine.transfer import TransferFailed, Transferred
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
-from file_cdk.pipeline.execution import RECORD_ENCODING, Executors
+from file_cdk.pipeline.early import RECORD_ENCODING
+from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.history import History, history_limit
 from file_cdk.pipeline.output import Output, StreamOutput, now_ms
-from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.stream import Stream, configured
-from file_cdk.pipeline.transfer import RawFiles
 from file_cdk.protocol.catalog import parse_configured_catalog
 from file_cdk.protocol.deferred_encoding import DeferredEncoder
 from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
+
+if TYPE_CHECKING:  # what copies files is imported where files are copied
+    from file_cdk.pipeline.transfer import RawFiles
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def read_streams(
         output.log(logging.WARNING, text)
     reader = connector.reader(config)
     executors = Executors(workers)
-    raw_files = RawFiles.wanted(connector, config, workers)
+    raw_files = _raw_files(connector, config, workers)
 
     def prepared(name: str, properties: Mapping[str, Any] | None, incremental: bool) -> "_StreamRead":
         stream = Stream.of(connector, config, by_name[name], reader)
@@ -69,6 +70,15 @@ def read_streams(
     return 0 if complete else 1
 
 
+def _raw_files(connector: Connector, config: SourceConfig, workers: int | None) -> "RawFiles | None":
+    """None where records are wanted."""
+    if not isinstance(config.delivery_method, FileTransfer):
+        return None
+    from file_cdk.pipeline.transfer import RawFiles
+
+    return RawFiles.of(connector, config, config.delivery_method, workers)
+
+
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
@@ -82,7 +92,7 @@ class _StreamRead:
     history: History
     executors: Executors
     out: StreamOutput
-    raw_files: RawFiles | None
+    raw_files: "RawFiles | None"
     files: StreamRun = field(init=False)
     files_failed: int = 0
     first_error: FileCdkError | None = None
@@ -140,8 +150,10 @@ class _StreamRead:
                 executor.reset()  # for the streams after this one
         return complete
 
-    def _copy(self, selection: Selection, raw_files: RawFiles) -> bool:
+    def _copy(self, selection: Selection, raw_files: "RawFiles") -> bool:
         """Whether all files were gone through: where nothing can be written any more there is no point in it."""
+        from file_cdk.engine.transfer import TransferFailed, Transferred
+
         try:
             outcomes = raw_files.copies(self.stream.reader, selection, self.files.newer_version)
         except DestinationError as exc:
@@ -233,6 +245,8 @@ class _StreamRead:
         for text, count in counts.items():
             self.out.warn(f"file {tally.file.uri!r}: {text} ({_counted(count, 'record')})")
         if tally.rejects.first:
+            from file_cdk.pipeline.rejects import rejected_facts  # and with it fractions, which most reads do without
+
             self.out.warn(f"file {tally.file.uri!r}: {rejected_facts(tally.rejects)}")
 
     def _summed_up(self, error: FileCdkError) -> FileCdkError:

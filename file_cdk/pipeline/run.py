@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FilesDone, FileTally, OrderedRun
-from file_cdk.engine.transfer import Handover, TransferFailed
+
+if TYPE_CHECKING:
+    from file_cdk.engine.transfer import Handover
 
 MAX_NEWER_VERSIONS = 2
 """Maximum times in one run that a file which changes while it is read is begun anew; the last time only if it rests."""
@@ -108,14 +111,18 @@ class StreamRun:
             yield event
             if isinstance(event, FilesDone):
                 self._unreachable = 0
-            elif isinstance(event, FileDone | FileFailed) and (gone := self._store_gone(event)) is not None:
-                yield gone
+            elif isinstance(event, FileDone | FileFailed):
+                error = event.error if isinstance(event, FileFailed) else None
+                if (gone := self._store_gone(error)) is not None:
+                    yield gone
 
-    def copied(self, outcomes: Iterable[Handover]) -> Iterator[Handover | StoreGone]:
+    def copied(self, outcomes: "Iterable[Handover]") -> "Iterator[Handover | StoreGone]":
         """The same of files that are copied; whoever copies them has asked `newer_version`."""
+        from file_cdk.engine.transfer import TransferFailed  # which only who copies has imported
+
         for outcome in outcomes:
             yield outcome
-            if (gone := self._store_gone(outcome)) is not None:
+            if (gone := self._store_gone(outcome.error if isinstance(outcome, TransferFailed) else None)) is not None:
                 yield gone
 
     def newer_version(self, file: RemoteFile, error: FileCdkError) -> RemoteFile | FileCdkError:
@@ -158,8 +165,8 @@ class StreamRun:
         except (FileCdkError, OSError):
             return None
 
-    def _store_gone(self, event: FileDone | FileFailed | Handover) -> StoreGone | None:
-        error = event.error if isinstance(event, FileFailed | TransferFailed) else None
+    def _store_gone(self, error: FileCdkError | None) -> StoreGone | None:
+        """error: what a file failed with, if it did."""
         if not isinstance(error, TransientError):
             self._unreachable = 0
             return None

@@ -59,11 +59,8 @@ class RawFiles:
     threads: int
 
     @classmethod
-    def wanted(cls, connector: Connector, config: SourceConfig, workers: int | None) -> "RawFiles | None":
-        """None when records are wanted. workers: files at a time; 0 counts as 1."""
-        method = config.delivery_method
-        if not isinstance(method, FileTransfer):
-            return None
+    def of(cls, connector: Connector, config: SourceConfig, method: FileTransfer, workers: int | None) -> "RawFiles":
+        """workers: files at a time; 0 counts as 1."""
         threads = THREADS if workers is None else max(workers, 1)
         return cls(not method.preserve_directory_structure, connector.origin(config), threads)
 

@@ -1,15 +1,17 @@
-"""RecordEncoder, imported where it encodes: not in the parent of the workers that do, which needs no Arrow then."""
+"""RecordEncoder, imported where it encodes columns: not in the parent of the workers that do, nor in a process whose records all
+are JSON already, which need no Arrow then."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from file_cdk.core.json_lines import JsonLines
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from file_cdk.core.files import RemoteFile
-    from file_cdk.core.json_lines import JsonLines
     from file_cdk.protocol.record_encoding import RecordEncoder
 
 
@@ -25,6 +27,10 @@ class DeferredEncoder:
         self, batch: "pa.RecordBatch | JsonLines", file: "RemoteFile", first_row: int, emitted_at_ms: int
     ) -> bytes:
         """See RecordEncoder."""
+        if isinstance(batch, JsonLines) and batch.lines:
+            from file_cdk.protocol.spliced_lines import spliced_lines
+
+            return spliced_lines(batch, self.stream, file, emitted_at_ms, schemaless=self.schemaless)
         return _encoder(self.stream, self.schemaless).encode(batch, file, first_row, emitted_at_ms)
 
     def __reduce__(self) -> "tuple[Callable[[str, bool], RecordEncoder], tuple[str, bool]]":

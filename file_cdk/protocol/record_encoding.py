@@ -22,6 +22,7 @@ from file_cdk.core.state.cursor import format_instant
 from file_cdk.core.uris import well_formed
 from file_cdk.protocol.joined_lines import joined_lines
 from file_cdk.protocol.json_columns import ToJson, cast_for
+from file_cdk.protocol.spliced_lines import spliced_lines
 
 
 class RecordEncoder:
@@ -50,11 +51,11 @@ class RecordEncoder:
         """Protocol lines in the batch's order, each ended by a line feed."""
         if not batch.num_rows:
             return b""
+        if isinstance(batch, JsonLines):
+            return spliced_lines(batch, self.stream, file, emitted_at_ms, schemaless=self.schemaless)
         envelope = _Envelope(
             well_formed(self.stream), format_instant(file.modified_at), well_formed(file.uri), emitted_at_ms
         )
-        if isinstance(batch, JsonLines):
-            return envelope.around_lines(batch, schemaless=self.schemaless)
         return _encode_batch(batch, envelope, schemaless=self.schemaless)
 
     def encode_joined(
@@ -100,15 +101,6 @@ class _Envelope:
         """What ends every line, or each."""
         of_file = f"{_member(MODIFIED_COLUMN, self.modified)},{_member(URL_COLUMN, self.url)}"
         return f'{of_file}}},"emitted_at":{self.emitted_at_ms}}}}}\n'
-
-    def around_lines(self, batch: JsonLines, *, schemaless: bool) -> bytes:
-        """Each record's own bytes, spliced into the message."""
-        before = b'{"type":"RECORD","record":{"stream":%b,"data":' % msgspec.json.encode(self.stream)
-        members = member(MODIFIED_COLUMN, self.modified) + b"," + member(URL_COLUMN, self.url)
-        after = b',"emitted_at":%d}}\n' % self.emitted_at_ms
-        if schemaless:
-            return batch.text(before + b'{"data":', b"," + members + b"}" + after)
-        return batch.without_file_columns().text(before, after, members)
 
 
 def _json(text: str) -> str:

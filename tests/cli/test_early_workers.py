@@ -33,7 +33,7 @@ def test_only_where_records_are_read(
     def start_early(filetypes: Iterable[str], _: int | None) -> None:
         asked.append(list(filetypes))
 
-    monkeypatch.setattr("file_cdk.pipeline.execution.start_early", start_early)
+    monkeypatch.setattr("file_cdk.pipeline.early.start_early", start_early)
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
     config: dict[str, Any] = {"path": str(tmp_path), "streams": [{"name": "s", "format": {"filetype": "csv"}}]}
     if method is not None:
@@ -101,8 +101,9 @@ def test_the_parent_of_workers_imports_no_arrow() -> None:
 
 def test_nothing_large_is_imported_before_them() -> None:
     program = (
-        "import sys; import file_cdk.cli.connector, file_cdk.pipeline.execution\n"
-        "print([m for m in ('pyarrow', 'wcmatch', 'email', 'importlib.metadata') if m in sys.modules])"
+        "import sys; import file_cdk.cli.connector, file_cdk.pipeline.early\n"
+        "large = 'pyarrow', 'wcmatch', 'email', 'importlib.metadata', 'tempfile', 'file_cdk.core.ports'\n"
+        "print([m for m in large if m in sys.modules])"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed == "[]\n"
@@ -119,7 +120,7 @@ def test_it_is_ended_where_there_is_little_to_do(
     stream = {"name": "s", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
     chosen = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
     (tmp_path / "catalog.json").write_text(json.dumps({"streams": [chosen]}))
-    monkeypatch.setattr("file_cdk.pipeline.execution.cpu_count", lambda: 2)
+    monkeypatch.setattr("file_cdk.pipeline.early.cpu_count", lambda: 2)
     started: list[ForkServer] = []
     living: list[bool] = []
     monkeypatch.setattr(ForkServer, "preload", lambda self, _: started.append(self))

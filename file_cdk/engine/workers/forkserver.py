@@ -24,6 +24,8 @@ _WORKER = "file_cdk.engine.workers.worker"
 _MAX_REQUEST_BYTES = 1 << 18
 _DESCRIPTORS_OF_A_WORKER = 4
 """Of its connection, its pipe, its AtWork and its status."""
+_DESCRIPTORS_TO_START = 14
+"""Maximum number of files that are open at once while a process is started: pipes, sockets, modules."""
 _NUMBER_BYTES = 8
 _ITS_SOCKET = 3
 _ABOVE_ANY_DESCRIPTOR = (1 << 31) - 1
@@ -178,6 +180,24 @@ def fork_server() -> ForkServer:
         _server = ForkServer()
         _server.preload(PRELOAD)
     return _server
+
+
+def start_fork_server(preload: Iterable[str]) -> None:
+    """Starts the process that workers are forked from, unless it runs. preload: what it imports besides what it always does.
+    Raises OSError."""
+    _check_descriptors()
+    fork_server().preload(preload)
+
+
+def _check_descriptors() -> None:
+    """Before something is half started. Raises OSError where not as many files more can be opened as that may take."""
+    opened: list[int] = []
+    try:
+        while len(opened) < _DESCRIPTORS_TO_START:
+            opened.append(os.dup(2))
+    finally:
+        for each in opened:
+            os.close(each)
 
 
 def stop_fork_server() -> None:

@@ -19,9 +19,9 @@ from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import Block, Event
 from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.workers.forkserver import WorkerProcess
+from file_cdk.engine.workers.forkserver import WorkerProcess, start_fork_server
 from file_cdk.engine.workers.pipes import PipeBlock, WorkerPipe
-from file_cdk.engine.workers.start import start_fork_server, start_worker
+from file_cdk.engine.workers.start import start_worker
 from file_cdk.engine.workers.together import PoolTogether, set_apart
 from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Message, TaskOrder
 

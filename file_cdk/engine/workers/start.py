@@ -12,12 +12,9 @@ from typing import Any, NamedTuple
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.work import Job
-from file_cdk.engine.workers.forkserver import WorkerProcess, WorkerRequest, fork_server
+from file_cdk.engine.workers.forkserver import WorkerProcess, WorkerRequest, fork_server, start_fork_server
 from file_cdk.engine.workers.pipes import WorkerPipe
 from file_cdk.engine.workers.worker import AtWork
-
-_DESCRIPTORS_TO_START = 14
-"""Maximum number of files that are open at once while a process is started: pipes, sockets, modules."""
 
 
 class Started(NamedTuple):
@@ -27,13 +24,6 @@ class Started(NamedTuple):
     control: Connection
     pipe: WorkerPipe
     at_work: AtWork
-
-
-def start_fork_server(preload: tuple[str, ...]) -> None:
-    """Starts the process that workers are forked from, unless it runs. preload: what it imports besides what it always does.
-    Raises OSError."""
-    _check_descriptors()
-    fork_server().preload(preload)
 
 
 def start_worker(job: Job, preload: tuple[str, ...]) -> Started:
@@ -49,17 +39,6 @@ def start_worker(job: Job, preload: tuple[str, ...]) -> Started:
     its_control.close()
     os.close(its_data_fd)
     return Started(process, control, WorkerPipe(data_fd, pipe_bytes), at_work)
-
-
-def _check_descriptors() -> None:
-    """Before something is half started. Raises OSError where not as many files more can be opened as that may take."""
-    opened: list[int] = []
-    try:
-        while len(opened) < _DESCRIPTORS_TO_START:
-            opened.append(os.dup(2))
-    finally:
-        for each in opened:
-            os.close(each)
 
 
 def _is_of_main(job: Job) -> bool:

@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as cp
-import pyarrow.csv as pc
 
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.files import FILE_COLUMNS, gives_way
@@ -23,18 +20,25 @@ from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv.decode import Batch
 from file_cdk.formats.csv.header import Header
-from file_cdk.formats.csv.lexer import Lexer
+
+if TYPE_CHECKING:  # small pieces go without Arrow, which takes longer to import than they take to read
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    from file_cdk.formats.csv.lexer import Lexer
 
 TextCast = Callable[[str], Any]
 
 _ARROW_TYPES = {
-    "string": pa.string(),
-    "null": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "float": pa.float64(),
-    "boolean": pa.bool_(),
+    "string": "string",
+    "null": "string",
+    "integer": "int64",
+    "number": "float64",
+    "float": "float64",
+    "boolean": "bool",
 }
+"""Type of JSON -> name of Arrow's."""
+
 _ALIASES = {"float": "number"}
 _NARROWEST_FIRST = ("boolean", "integer", "number")
 
@@ -173,7 +177,10 @@ class RecordConversion:
         return columns
 
     @cached_property
-    def fast(self) -> pc.ConvertOptions | None:
+    def fast(self) -> "pc.ConvertOptions | None":
+        import pyarrow as pa
+        import pyarrow.csv as pc
+
         config, kinds = self._config, {column.kind for column in self._columns}
         if not self._columns or not kinds <= _ARROW_TYPES.keys():
             return None
@@ -181,7 +188,7 @@ class RecordConversion:
         if any(_converts(self._casts[kind], null) for kind in kinds - {"string"} for null in self._nulls):
             return None
         types = {str(position): pa.string() for position in range(self._width)}
-        types |= {str(column.position): _ARROW_TYPES[column.kind] for column in self._columns}
+        types |= {str(column.position): pa.type_for_alias(_ARROW_TYPES[column.kind]) for column in self._columns}
         return pc.ConvertOptions(
             column_types=types,
             null_values=sorted(self._nulls),
@@ -193,7 +200,10 @@ class RecordConversion:
             decimal_point=config.decimal_mark,
         )
 
-    def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:
+    def from_typed(self, table: "pa.Table", prepared: bytes) -> Sequence[Batch] | None:
+        import pyarrow as pa
+        import pyarrow.compute as cp
+
         if self._integers and any(mark in prepared and b"0" + mark in prepared for mark in (b"x", b"X")):
             return None  # Arrow takes hexadecimal integers, Python does not; one byte is found much faster than two
         batches = []
@@ -212,7 +222,7 @@ class RecordConversion:
         self._note_left_out(table.num_rows)
         return batches
 
-    def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:  # noqa: ARG002
+    def from_strings(self, table: "pa.Table", prepared: bytes, lexer: "Lexer") -> Sequence[Batch]:  # noqa: ARG002
         if self._plain:
             return self._from_plain(table)
         texts = [table.column(column.position).to_pylist() for column in self._columns]
@@ -241,8 +251,11 @@ class RecordConversion:
     def _encoded(self, records: Sequence[Mapping[str, Any]]) -> Sequence[Batch]:
         return [JsonLines(_encode_lines(records).splitlines(), checked=True)]
 
-    def _from_plain(self, table: pa.Table) -> Sequence[Batch]:
+    def _from_plain(self, table: "pa.Table") -> Sequence[Batch]:
         """Nothing but strings: so rows come whose missing values are null already."""
+        import pyarrow as pa
+        import pyarrow.compute as cp
+
         columns = [table.column(column.position) for column in self._columns]
         if self._nulls and self._null_strings:
             nulls = pa.array(sorted(self._nulls), pa.string())

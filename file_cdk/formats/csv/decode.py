@@ -10,37 +10,38 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
-from typing import Protocol, TypeAlias
-
-import pyarrow as pa
-import pyarrow.compute as cp
-import pyarrow.csv as pc
+from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
 from file_cdk.formats.csv.dialect import CANONICAL, Dialect
 from file_cdk.formats.csv.header import Header
-from file_cdk.formats.csv.lexer import Lexed, Lexer, UnlexableError, are_right
 from file_cdk.formats.csv.rows import regular_rows
 from file_cdk.formats.csv.shape import TOO_FEW, TOO_MANY, FittedRows, OddRowError, OddRows, Shape
+
+if TYPE_CHECKING:  # small pieces go without Arrow, which takes longer to import than they take to read
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    from file_cdk.formats.csv.lexer import Lexed, Lexer
 
 MAX_ODD_ROWS = 128
 """Maximum number of odd rows in one piece: with more, it takes no longer to read all its rows one by one."""
 
-Batch: TypeAlias = pa.RecordBatch | JsonLines
+Batch: TypeAlias = Union["pa.RecordBatch", JsonLines]
 
 
 class Conversion(Protocol):
     """What becomes of the columns."""
 
     @property
-    def fast(self) -> pc.ConvertOptions | None:
+    def fast(self) -> "pc.ConvertOptions | None":
         """Options under which Arrow's reader converts a whole piece as the reference would; None when it never can."""
 
-    def from_typed(self, table: pa.Table, prepared: bytes) -> Sequence[Batch] | None:
+    def from_typed(self, table: "pa.Table", prepared: bytes) -> Sequence[Batch] | None:
         """The batches of a piece read with `fast`; None when it has to be converted from strings after all."""
 
-    def from_strings(self, table: pa.Table, prepared: bytes, lexer: Lexer) -> Sequence[Batch]:
+    def from_strings(self, table: "pa.Table", prepared: bytes, lexer: "Lexer") -> Sequence[Batch]:
         """The batches of a piece read as strings; `prepared` allows reading it in yet another way."""
 
     @property
@@ -73,7 +74,7 @@ class TakenApart:
     cut: int = 0
 
 
-def take_apart(odd: Sequence[pc.InvalidRow], piece: bytes, shape: Shape) -> TakenApart | None:
+def take_apart(odd: "Sequence[pc.InvalidRow]", piece: bytes, shape: Shape) -> TakenApart | None:
     """Does with rows of an odd width what the file's policy says.
 
     None when the piece has to be read row by row: too many such rows, one that is to end the file, or one whose place cannot
@@ -175,12 +176,14 @@ class Decoded:
 class _Converter:
     """Reads prepared pieces with one lexer, and has them converted: in the fast way where that is right."""
 
-    def __init__(self, lexer: Lexer, conversion: Conversion) -> None:
+    def __init__(self, lexer: "Lexer", conversion: Conversion) -> None:
         self._lexer = lexer
         self._conversion = conversion
 
-    def read(self, prepared: bytes) -> tuple[Lexed, bool]:
+    def read(self, prepared: bytes) -> "tuple[Lexed, bool]":
         """The rows, and whether they are typed already. Raises ArrowInvalid when not even strings come of them."""
+        import pyarrow as pa
+
         if (fast := self._conversion.fast) is not None:
             try:
                 return self._lexer.read(prepared, fast), True
@@ -188,7 +191,7 @@ class _Converter:
                 pass  # a value that does not convert as the fast way does it
         return self._lexer.read(prepared, self._lexer.strings), False
 
-    def batches(self, table: pa.Table, prepared: bytes, *, typed: bool) -> Sequence[Batch]:
+    def batches(self, table: "pa.Table", prepared: bytes, *, typed: bool) -> Sequence[Batch]:
         if typed:
             batches = self._conversion.from_typed(table, prepared)
             if batches is not None:
@@ -201,8 +204,6 @@ class PieceDecoder:
     """Decodes pieces of a file's own dialect; a few rows of another width than the header's go row by row among the rest."""
 
     def __init__(self, shape: Shape, rows: "RowsDecoder", small_piece_bytes: int = 0) -> None:
-        self._lexer = Lexer(shape.dialect, shape.header.width)
-        self._converter = _Converter(self._lexer, rows.conversion)
         self._shape = shape
         self._dialect = shape.dialect
         self._judges_quotes = shape.policy.of_table and shape.dialect.quote is not None
@@ -220,6 +221,23 @@ class PieceDecoder:
             rows = regular_rows(piece, self._dialect, self._header.width, at_file_end=at_file_end)
             if rows is not None:
                 return Decoded(Outcome.DECODED, self._from_rows(rows) if rows else ())
+        return self._decoded_by_arrow(piece, at_file_end=at_file_end)
+
+    @cached_property
+    def _lexer(self) -> "Lexer":
+        from file_cdk.formats.csv.lexer import Lexer
+
+        return Lexer(self._dialect, self._header.width)
+
+    @cached_property
+    def _converter(self) -> _Converter:
+        return _Converter(self._lexer, self._rows.conversion)
+
+    def _decoded_by_arrow(self, piece: bytes, *, at_file_end: bool) -> Decoded:
+        import pyarrow as pa
+
+        from file_cdk.formats.csv.lexer import UnlexableError, are_right
+
         try:
             prepared = self._lexer.prepare(piece, at_file_end=at_file_end)
             lexed, typed = self._converter.read(prepared)
@@ -243,12 +261,14 @@ class PieceDecoder:
             batches = list(_interleaved(batches, [(at, self._rows.decode(rows)) for at, rows in apart.inserted]))
         return Decoded(Outcome.DECODED, batches, apart.skipped, apart.rejected, apart.cut)
 
-    def _blanks_are_blank(self, table: pa.Table) -> bool:
+    def _blanks_are_blank(self, table: "pa.Table") -> bool:
         """Whether nothing but white space stands in the columns without a name."""
+        import pyarrow as pa
+
         for column in table.columns[len(self._header.names) :]:
             if pa.types.is_null(column.type):
                 continue
-            if any(value and not value.isspace() for value in cp.unique(column.cast(pa.string())).to_pylist()):
+            if any(value and not value.isspace() for value in column.cast(pa.string()).unique().to_pylist()):
                 return False
         return True
 
@@ -318,6 +338,8 @@ class RowsDecoder:
 
 class _CanonicalDecoder:
     def __init__(self, header: Header, conversion: Conversion) -> None:
+        from file_cdk.formats.csv.lexer import Lexer
+
         self._width = len(header.names)
         self._lexer = Lexer(CANONICAL, max(self._width, 2))  # see FittedRows.canonical
         self._conversion = conversion
@@ -331,6 +353,8 @@ class _CanonicalDecoder:
         return self._converter.batches(lexed.table, prepared, typed=typed)
 
     def decode_strings(self, rows: FittedRows) -> Sequence[Batch]:
+        import pyarrow as pa
+
         columns = [pa.array(values, pa.string()) for values in zip(*rows.values, strict=True)]
         table = pa.table(columns, names=self._lexer.columns[: self._width])
         return self._conversion.from_strings(table, b"", self._lexer)

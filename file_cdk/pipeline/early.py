@@ -1,0 +1,66 @@
+"""What worker processes are forked from, started before a command's own imports and listing: little is imported here."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from itertools import accumulate, islice
+
+from file_cdk.engine.workers.forkserver import start_fork_server, stop_fork_server
+from file_cdk.formats.registry import module_of
+
+RECORD_ENCODING = "file_cdk.protocol.record_encoding"
+TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
+"""Modules that turn what was decoded into bytes, for worker processes to import ahead."""
+
+EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
+
+INLINE_BYTES = 8 << 20
+"""Below this, starting processes (about 0.3 s) costs more than they save."""
+
+_LOOKED_AT = 1000
+"""Maximum files of a folder that are looked at before it is listed."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+
+_started_early = False
+
+
+def cpu_count() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_worth_workers(source: str) -> bool:
+    """Whether there is enough to read for processes, as far as one look tells: what a URL names may be; files below the folders
+    of a folder are not looked for."""
+    path = source[: next((at for at, char in enumerate(source) if char in "*?[{"), len(source))]
+    folder = path if path == source else os.path.dirname(path) or os.curdir  # noqa: PTH120 - a start of pathlib takes 5 ms
+    try:
+        if stat.S_ISREG((found := os.stat(folder)).st_mode):  # noqa: PTH116 - as above
+            return found.st_size >= INLINE_BYTES
+        with os.scandir(folder) as entries:
+            files = (entry.stat() for entry in islice(entries, _LOOKED_AT))
+            return any(total >= INLINE_BYTES for total in accumulate(each.st_size for each in files))
+    except (OSError, ValueError):
+        return _URL.match(source) is not None
+
+
+def start_early(filetypes: Iterable[str], workers: int | None, encoding: str = RECORD_ENCODING) -> None:
+    """Starts the process that workers are forked from, before the caller's own imports and listing.
+
+    Both take about as long, on two cores at the same time. Should the work turn out to be little (see `Executors.for_work`),
+    a moment of the other core was wasted; so it is not done where there is none. Until an `Executors` is made, `stop_early`
+    ends it again.
+    """
+    global _started_early
+    if workers != 0 and cpu_count() > 1:
+        _started_early = True
+        modules = (module for filetype in filetypes if (module := module_of(filetype)))
+        start_fork_server((encoding, *EVERY_JOB, *modules))
+
+
+def stop_early() -> None:
+    """Ends what `start_early` started: at once, also while it imports."""
+    global _started_early
+    if _started_early:
+        _started_early = False
+        stop_fork_server()
