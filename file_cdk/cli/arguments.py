@@ -7,6 +7,7 @@ from datetime import datetime
 
 from file_cdk.core.formats import KINDS
 from file_cdk.core.instants import parse_instant
+from file_cdk.core.system.memory import parse_size
 
 EXAMPLES = """\
 examples:
@@ -56,6 +57,14 @@ def number(meaning: str = "number") -> Callable[[str], int]:
         return int(text)
 
     return parsed
+
+
+def size(text: str) -> int:
+    """Type of a number of bytes for argparse."""
+    try:
+        return parse_size(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
 
 
 def seconds(text: str) -> float:

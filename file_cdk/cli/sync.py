@@ -5,7 +5,7 @@ import os
 import sys
 from contextlib import suppress
 
-from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number
+from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number, size
 from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.core.exit_codes import ExitCode
 
@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=number("number of worker processes"),
         help="worker processes; by default one per core when there is enough to do; 0: none, all in this process",
+    )
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        type=size,
+        help="how much memory all processes together may take, such as 512MB or 1GiB; by default what is best for speed, or "
+        "what the environment variable FILE_CDK_MEMORY says",
     )
     parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
     parser.add_argument(
@@ -121,6 +128,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 wait_s=arguments.wait,
                 max_deletes=MaxDeletes.parse(arguments.max_deletes),
                 full_refresh=arguments.full_refresh,
+                memory_bytes=arguments.memory,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

@@ -179,7 +179,9 @@ class OrderedRun:
         """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
         files get too. anew: from its beginning, whatever was begun."""
         self._take_up(job)
-        self._plans.appendleft(_Plan(file, splits_of(file, job.format, job.reader)) if anew else self._plan(file))
+        self._plans.appendleft(
+            _Plan(file, splits_of(file, job.format, job.reader, job.max_split_bytes)) if anew else self._plan(file)
+        )
 
     def go_on(self, job: Job) -> None:
         """After FileDone or FileFailed: all later files come under another job."""
@@ -193,7 +195,7 @@ class OrderedRun:
         self._at_work = None
 
     def _plan(self, file: RemoteFile) -> _Plan:
-        splits = splits_of(file, self.job.format, self.job.reader)
+        splits = splits_of(file, self.job.format, self.job.reader, self.job.max_split_bytes)
         tally = None if self._begun is None else self._begun(file, self.job)
         return _Plan(file, splits if tally is None else rest_of(splits, tally.position), goes_on=tally)
 

@@ -14,11 +14,16 @@ _SPLITS_AT_LEAST = 16
 """Minimum number of splits, for the workers to share: a file with fewer is cut smaller, but not below the format's own size."""
 
 
-def splits_of(file: RemoteFile, format: Format, reader: StreamReader) -> Iterator[Split]:
-    """Splits of the size that the format asks for, or of up to REQUEST_BYTES where the reader fetches them."""
+def splits_of(
+    file: RemoteFile, format: Format, reader: StreamReader, max_bytes: int = REQUEST_BYTES
+) -> Iterator[Split]:
+    """Splits of the size that the format asks for, or of up to REQUEST_BYTES where the reader fetches them. max_bytes: about the
+    maximum, where a split is read from its beginning on."""
     size_bytes = split_bytes(file, format)
     if size_bytes is not None and format.facts.reads_forward and prefetching(reader) is not None:
         size_bytes = max(size_bytes, min(REQUEST_BYTES, file.size_bytes // _SPLITS_AT_LEAST))
+    if size_bytes is not None and format.facts.reads_forward:
+        size_bytes = min(size_bytes, max_bytes)
     return plan_file(file, size_bytes)
 
 

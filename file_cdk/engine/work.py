@@ -19,6 +19,7 @@ from file_cdk.core.errors import (
 from file_cdk.core.files import Split
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.core.system.limits import limit_reached
+from file_cdk.core.system.memory import DEFAULT_MEMORY
 from file_cdk.engine.conform import NOT_CONFORMING, Conform, Kept, stopped
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class SampleShape:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all tasks of a stream share; sent to each worker once, under its key. encoder: None for samples."""
+    """What all tasks of a stream share; sent to each worker once, under its key. encoder: None for samples.
+    max_split_bytes: see MemoryShares."""
 
     reader: StreamReader
     format: Format
     encoder: Encoder | None
     shape: RecordShape | TableShape | SampleShape
+    max_split_bytes: int = DEFAULT_MEMORY.max_split_bytes
     key: int = field(default_factory=lambda: next(_job_keys))
 
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from file_cdk.core.ports import Format
+from file_cdk.core.memory_ports import FetchesAhead
+from file_cdk.core.ports import Format, StreamReader
+from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.core.system.run_folder import remove_abandoned
 from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.pipeline.early import EVERY_JOB, INLINE_BYTES, cpu_count, stop_early
@@ -13,14 +15,24 @@ if TYPE_CHECKING:
     from file_cdk.engine.workers.pool import ProcessPool
 
 
+def shares_of(
+    budget_bytes: int | None, workers: int | None, readers: Iterable[StreamReader], *, database: bool
+) -> MemoryShares:
+    """workers: as of Executors. readers: the connectors' own. Raises ConfigError."""
+    wanted = cpu_count() if workers is None else workers
+    fetches = any(isinstance(reader, FetchesAhead) for reader in readers)
+    return MemoryShares.of(budget_bytes, wanted, fetches=fetches, database=database)
+
+
 @dataclass(slots=True)
 class Executors:
     """Executors of one run: inline for little work, and one pool, started when first needed, for all streams.
 
-    workers: processes; 0 means none, None one per core for work that is worth it.
+    workers: processes; 0 means none, None one per core for work that is worth it. memory: what they may take.
     """
 
     workers: int | None
+    memory: MemoryShares = DEFAULT_MEMORY
     _inline: InlineExecutor = field(default_factory=InlineExecutor)
     _pool: "ProcessPool | None" = None
 
@@ -45,9 +57,13 @@ class Executors:
             from file_cdk.engine.workers.pool import ProcessPool  # little work does without
 
             known = tuple(module for module in modules if module)
-            self._pool = ProcessPool(self.workers or cpu_count(), (*known, *EVERY_JOB))
+            self._pool = ProcessPool(self._processes(), (*known, *EVERY_JOB), self.memory)
             self._pool.prestart()
         return self._pool
+
+    def _processes(self) -> int:
+        wanted = self.workers or cpu_count()
+        return wanted if self.memory.workers is None else min(wanted, self.memory.workers)
 
     def close(self) -> None:
         self._inline.close()

@@ -14,13 +14,14 @@ from file_cdk.core.config import CsvConfig, FileTransfer, SourceConfig, Validati
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.system.memory import budget_of
 from file_cdk.engine.conform import Conform
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, FileTally, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.formats.registry import format_for, module_of
 from file_cdk.pipeline.early import RECORD_ENCODING
-from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.execution import Executors, shares_of
 from file_cdk.pipeline.history import History, history_limit
 from file_cdk.pipeline.output import Output, StreamOutput, now_ms
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
@@ -49,11 +50,12 @@ def read_streams(
     for text in warnings:
         output.log(logging.WARNING, text)
     reader = connector.reader(config)
-    executors = Executors(workers)
+    memory = shares_of(budget_of(os.environ), workers, [reader], database=False)
+    executors = Executors(workers, memory)
     raw_files = _raw_files(connector, config, workers)
 
     def prepared(name: str, properties: Mapping[str, Any] | None, incremental: bool) -> "_StreamRead":
-        stream = Stream.of(connector, config, by_name[name], reader)
+        stream = Stream.of(connector, config, by_name[name], reader).within(memory)
         limit = history_limit(connector, stream.config, os.environ)
         history = History.of(stream.config, states.get(name), limit, incremental=incremental)
         return _StreamRead(stream, properties, history, executors, StreamOutput(name, output, history), raw_files)
@@ -143,7 +145,7 @@ class _StreamRead:
         executor = self.executors.for_work(selection.size_bytes, file_format)
         complete = False
         try:
-            job = Job(self.stream.reader, file_format, encoder, self._shape())
+            job = Job(self.stream.reader, file_format, encoder, self._shape(), self.executors.memory.max_split_bytes)
             complete = self._emit(OrderedRun(executor, job, selection))
         finally:
             if not complete:

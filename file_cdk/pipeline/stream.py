@@ -19,7 +19,9 @@ from file_cdk.core.config import (
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.memory_ports import FetchesAhead
 from file_cdk.core.ports import StreamReader, TableName
+from file_cdk.core.system.memory import MemoryShares
 from file_cdk.core.uris import is_archive
 from file_cdk.engine.listing import (
     ALREADY_LOADED,
@@ -76,6 +78,20 @@ class Stream:
             return cls(connector, source, config, matcher, reader, None, copies=True)
         with_archives = ArchiveReader(reader, matcher, config.max_expansion_ratio)
         return cls(connector, source, config, matcher, with_archives, config.format)
+
+    def within(self, memory: MemoryShares) -> "Stream":
+        """The same, of which no process fetches more ahead than its share."""
+        match self.reader:
+            case ArchiveReader(inner=FetchesAhead() as inner):
+                reader = replace(self.reader, inner=inner.fetching_ahead(memory.ahead_bytes))
+                return replace(self, reader=reader)
+            case _:
+                return self
+
+    @property
+    def connectors_reader(self) -> StreamReader:
+        """Without the archives."""
+        return self.reader.inner if isinstance(self.reader, ArchiveReader) else self.reader
 
     @property
     def name(self) -> str:

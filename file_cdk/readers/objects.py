@@ -7,6 +7,7 @@ from typing import IO, Any, Protocol, cast
 
 from file_cdk.core.errors import FileAccessError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.system.memory import DEFAULT_MEMORY
 from file_cdk.readers.ranges import RangedFile, RangeReads
 from file_cdk.readers.retries import RetryPolicy
 
@@ -48,10 +49,12 @@ class ObjectReader:
     """Lists and opens the files of a store; implements core.ports.StreamReader and core.ports.Prefetching.
 
     Every request is tried again as `retries` says; a body that breaks off is asked for again from the byte reached.
+    ahead_bytes: maximum size of what a process fetches ahead, in bytes.
     """
 
     store: ObjectStore
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    ahead_bytes: int = DEFAULT_MEMORY.ahead_bytes
     _reads: list[RangeReads] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def list_files(self, prefix: str) -> Iterator[RemoteFile]:
@@ -70,6 +73,10 @@ class ObjectReader:
         if 0 <= start < end <= file.size_bytes:
             self._shared_reads().prefetch(file, start, end)
 
+    def fetching_ahead(self, max_bytes: int) -> "ObjectReader":
+        """See core.memory_ports.FetchesAhead."""
+        return ObjectReader(self.store, self.retries, max_bytes)
+
     def open(self, file: RemoteFile) -> IO[bytes]:
         """Does no request of its own: errors come with the first read."""
         if "\0" in file.uri:
@@ -78,8 +85,8 @@ class ObjectReader:
 
     def _shared_reads(self) -> RangeReads:
         if not self._reads:
-            self._reads.append(RangeReads(self.store.get, self.retries))
+            self._reads.append(RangeReads(self.store.get, self.retries, self.ahead_bytes))
         return self._reads[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ObjectReader, (self.store, self.retries)
+        return ObjectReader, (self.store, self.retries, self.ahead_bytes)

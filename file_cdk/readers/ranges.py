@@ -1,7 +1,7 @@
 """Files read by ranges: windows that grow while a file is read in sequence, fetched ahead by threads, resumed where they
 broke off.
 
-Bytes held per process: AHEAD_BYTES fetched and not yet asked for, and of each open file the window it is read from.
+Bytes held per process: `ahead_bytes` fetched and not yet asked for, and of each open file the window it is read from.
 """
 
 import io
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.streams import ByteStream
+from file_cdk.core.system.memory import DEFAULT_MEMORY
 from file_cdk.readers.retries import RetryPolicy
 
 WINDOW_BYTES = 8 << 20
@@ -25,9 +26,6 @@ ANNOUNCED_BYTES = 17 << 20
 FIRST_WINDOW_BYTES = 128 << 10
 """Minimum size of the range of one request, in bytes: a few milliseconds on a line of 1 Gbit/s. Windows double in size while a
 file is read in sequence."""
-
-AHEAD_BYTES = 52 << 20
-"""Maximum size of what one process has fetched ahead, in bytes: three announced ranges, as a worker has waiting."""
 
 THREADS = 16
 
@@ -51,7 +49,8 @@ def _locked() -> threading.Lock:
 class Window:
     """Bytes `[start, end)` of one version of a file, on their way or here.
 
-    held_bytes: what of AHEAD_BYTES it takes. A plain lock in place of a Future, since small files get a window each.
+    held_bytes: what it takes of what may be fetched ahead. A plain lock in place of a Future, since small files get a window
+    each.
     """
 
     file: RemoteFile
@@ -84,16 +83,25 @@ class Window:
 
 @dataclass(slots=True, eq=False)
 class RangeReads:
-    """The requests of one reader in one process: made by threads, ahead of who reads, tried again. Thread-safe."""
+    """The requests of one reader in one process: made by threads, ahead of who reads, tried again. Thread-safe.
+
+    ahead_bytes: maximum size of what is fetched ahead; by default three announced ranges, as a worker has waiting.
+    """
 
     get: Get
     retries: RetryPolicy
+    ahead_bytes: int = DEFAULT_MEMORY.ahead_bytes
     _announced: "OrderedDict[tuple[str, int], Window]" = field(default_factory=OrderedDict)
     """By uri and start, in the order of their announcement."""
     _held_bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _requests: "queue.SimpleQueue[Window]" = field(default_factory=queue.SimpleQueue)
     _threads: int = 0
+
+    @property
+    def window_bytes(self) -> int:
+        """Maximum size of a window: what is fetched ahead has room for a few."""
+        return min(WINDOW_BYTES, max(self.ahead_bytes // _WINDOWS_AHEAD, FIRST_WINDOW_BYTES))
 
     def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
         """Begins to fetch the first ANNOUNCED_BYTES of `[start, end)`, if there is room."""
@@ -157,7 +165,7 @@ class RangeReads:
 
     def _begin(self, file: RemoteFile, start: int, end: int) -> Window | None:
         size = end - start
-        if self._held_bytes + size > AHEAD_BYTES:
+        if self._held_bytes + size > self.ahead_bytes:
             return None
         self._held_bytes += size
         window = Window(file, start, end, size)
@@ -246,7 +254,7 @@ class RangedFile(ByteStream):
     def _fill(self, wanted: int) -> None:
         """Makes the window hold the position."""
         in_sequence = self._position == self._start + len(self._data) and len(self._data) > 0
-        doubled = min(max(self._step * 2, FIRST_WINDOW_BYTES), WINDOW_BYTES)
+        doubled = min(max(self._step * 2, FIRST_WINDOW_BYTES), self._reads.window_bytes)
         self._step = doubled if in_sequence else FIRST_WINDOW_BYTES
         self._data = memoryview(b"")  # before the next one comes, so that there are never two
         self._start, self._data = self._fetched(wanted)
@@ -261,7 +269,7 @@ class RangedFile(ByteStream):
             self._step = 0  # what is read beyond a range that was announced whole is mostly the end of one record
             return window.start, memoryview(self._result(window))
         start = self._position
-        end = min(start + min(max(wanted, self._step), WINDOW_BYTES), self._file.size_bytes)
+        end = min(start + min(max(wanted, self._step), self._reads.window_bytes), self._file.size_bytes)
         return start, memoryview(self._reads.fetch(self._file, start, end))
 
     def _result(self, window: Window) -> Piece:
@@ -286,7 +294,7 @@ class RangedFile(ByteStream):
         while len(self._ahead) < _WINDOWS_AHEAD and start < self._file.size_bytes:
             if self._ahead and start >= wanted_end:
                 return
-            size = min(max(self._step, wanted_end - start), WINDOW_BYTES)
+            size = min(max(self._step, wanted_end - start), self._reads.window_bytes)
             window = self._reads.ahead(self._file, start, min(start + size, self._file.size_bytes))
             if window is None:
                 return

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, TableName
+from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, MemoryBudget, Tail
+from file_cdk.destinations.duckdb.table import WriteLimits
 
 LOADING = """
 import resource, sys
@@ -183,3 +185,33 @@ def test_rows_that_threads_insert_stay_in_their_order(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         stored = connection.execute("SELECT _file_url, _file_row, c3, t FROM t ORDER BY rowid").fetchall()
     assert stored == expected
+
+
+def test_a_share_of_memory_is_kept_to_and_what_needs_more_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    destination = DuckDBDestination(path)
+    destination.limit_memory(MemoryShares(held_bytes=8 << 20, database_bytes=72 << 20))
+    destination.open()
+    load(destination, "narrow", batch(1, 2))
+    with pytest.raises(
+        RowsRefusedError, match=r"it may have 72 MiB \(file 'long'\)\. Give a larger budget \(--memory\)"
+    ):
+        load(destination, "long", batch(60 << 20))
+    load(destination, "wide", pa.record_batch({f"c{number}": ["x"] for number in range(300)}))
+    [refused] = destination.table(TableName("t")).flush()
+    assert "it may have 72 MiB (file 'wide'). Give a larger budget (--memory)" in str(refused.error)
+    session = destination._session
+    assert session is not None
+    assert session.memory.limit_bytes == 72 << 20
+    destination.close()
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT _file_url, count(*) FROM t GROUP BY 1").fetchall() == [("narrow", 2)]
+
+
+@pytest.mark.parametrize(
+    ("held_bytes", "rows"), [(64 << 20, 4), (48 << 20, 3), (20 << 20, 1), (1 << 20, 1), (1 << 30, 4)]
+)
+def test_fewer_rows_are_held_where_there_is_less_room(held_bytes: int, rows: int) -> None:
+    limits = WriteLimits().within(held_bytes)
+    assert (limits.rows, limits.size_bytes) == (rows * ROW_GROUP_ROWS, min(held_bytes, 64 << 20))
+    assert limits.files == WriteLimits().files

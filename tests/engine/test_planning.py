@@ -68,3 +68,12 @@ def test_what_is_not_read_from_its_beginning_on_is_cut_as_ever() -> None:
     parquet = ParquetFormat(ParquetConfig())
     file = file_of(10**9)
     assert list(splits_of(file, parquet, Fetching())) == list(splits_of(file, parquet, Local()))
+
+
+@given(size=st.integers(0, 10**10), max_bytes=st.integers(2 << 20, 32 << 20))
+def test_splits_are_no_larger_than_memory_allows(size: int, max_bytes: int) -> None:
+    csv = CsvFormat(CsvConfig())
+    for reader, preferred in ((Local(), 4 << 20), (Fetching(), 16 << 20)):
+        splits = list(splits_of(file_of(size), csv, reader, max_bytes))
+        assert all(split.size_bytes <= 1.5 * min(preferred, max_bytes) + 1 for split in splits)
+        assert splits[-1].end == size

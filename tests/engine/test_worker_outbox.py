@@ -15,6 +15,7 @@ from file_cdk.engine.work import Began, Ended, Output
 from file_cdk.engine.workers import worker
 
 PIPE_BYTES = 65_536
+OUTBOX_BYTES = 10_000
 
 
 @dataclass
@@ -42,12 +43,11 @@ class Parent:
 
 
 @pytest.fixture
-def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[worker._Outbox, Parent]]:
-    monkeypatch.setattr(worker, "OUTBOX_BYTES", 10_000)
+def ends() -> Iterator[tuple[worker._Outbox, Parent]]:
     here, there = Connection.pair()
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    outbox = worker._Outbox(there, writing, PIPE_BYTES)
+    outbox = worker._Outbox(there, writing, PIPE_BYTES, OUTBOX_BYTES)
     yield outbox, Parent(here, reading)
     for fd in (reading, writing):
         os.close(fd)
@@ -101,8 +101,8 @@ def test_output_that_is_taken_goes_to_no_file(
     items: list[Any] = [Began(0), *(Output(block, 1) for block in blocks), Ended(SplitReport())]
     for item in items:
         outbox.put(item)
-        assert outbox.waiting_bytes <= worker.OUTBOX_BYTES
-        outbox.flush(until_bytes=worker.OUTBOX_BYTES)
+        assert outbox.waiting_bytes <= OUTBOX_BYTES
+        outbox.flush(until_bytes=OUTBOX_BYTES)
     while outbox.waiting:
         outbox.flush(until_bytes=0)
     outbox.tell()
@@ -120,7 +120,7 @@ def test_what_was_in_the_file_leaves_before_what_is_made_next(
     blocks = [bytes([number]) * 5_000 for number in range(40)]
     for block in blocks:
         outbox.put(Output(block, 1))
-        outbox.flush(until_bytes=worker.OUTBOX_BYTES)
+        outbox.flush(until_bytes=OUTBOX_BYTES)
     assert outbox.spill.waiting_bytes > 0
     ended = threading.Event()
 

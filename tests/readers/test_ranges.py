@@ -160,10 +160,9 @@ def test_an_announced_file_is_fetched_before_it_is_read_and_once() -> None:
     assert sorted(server.requests) == [(name, 0, 500) for name in "abc"]
 
 
-def test_no_more_is_fetched_ahead_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "AHEAD_BYTES", 1200)
+def test_no_more_is_fetched_ahead_than_there_is_room_for() -> None:
     server = Server({name: pattern(500) for name in "abcd"})
-    reads = RangeReads(server.get, NO_WAIT)
+    reads = RangeReads(server.get, NO_WAIT, ahead_bytes=1200)
     for name in "abcd":
         reads.prefetch(remote(name, server.files[name]), 0, 500)
     _until(lambda: len(server.requests) == 2)
@@ -173,10 +172,9 @@ def test_no_more_is_fetched_ahead_than_there_is_room_for(monkeypatch: pytest.Mon
     _until(lambda: len(server.requests) == 5)
 
 
-def test_a_file_that_is_never_read_gives_its_room_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "AHEAD_BYTES", 1000)
+def test_a_file_that_is_never_read_gives_its_room_back() -> None:
     server = Server({name: pattern(500) for name in "abc"})
-    reads = RangeReads(server.get, NO_WAIT)
+    reads = RangeReads(server.get, NO_WAIT, ahead_bytes=1000)
     for name in "ab":
         reads.prefetch(remote(name, server.files[name]), 0, 500)
     assert RangedFile(reads, remote("b", server.files["b"])).read() == pattern(500)
@@ -191,6 +189,15 @@ def test_a_file_read_in_sequence_takes_few_requests() -> None:
     parts = list(iter(lambda: stream.read(256 << 10), b""))
     assert b"".join(parts) == data
     assert len(server.requests) < 14
+
+
+def test_with_less_room_windows_are_smaller_and_still_fetched_ahead() -> None:
+    data = pattern(40 << 20)
+    server = Server({"a": data})
+    stream = RangedFile(RangeReads(server.get, NO_WAIT, ahead_bytes=4 << 20), remote("a", data))
+    parts = list(iter(lambda: stream.read(256 << 10), b""))
+    assert b"".join(parts) == data
+    assert max(end - start for _, start, end in server.requests) == 1 << 20
 
 
 def test_the_end_of_an_announced_range_asks_for_little() -> None:

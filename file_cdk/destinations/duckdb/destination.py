@@ -13,13 +13,14 @@ import duckdb
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
+from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import asking, runs
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
-from file_cdk.destinations.duckdb.memory import MemoryBudget
+from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
 from file_cdk.destinations.duckdb.session import Session
@@ -71,6 +72,7 @@ class DuckDBDestination:
         self.path = str(path)
         self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
         self._memory_limit_bytes = memory_limit_bytes
+        self._ceiling_bytes: int | None = None
         self._limits = limits or _limits(os.environ)
         self._lock: RunLock | None = None
         self._session: Session | None = None
@@ -84,6 +86,12 @@ class DuckDBDestination:
     def encoder(self) -> ArrowIpcEncoder:
         return ArrowIpcEncoder()
 
+    def limit_memory(self, memory: MemoryShares) -> None:
+        """See core.memory_ports.MemoryLimited. A file is refused for which the table would be too wide, or whose values are too
+        long."""
+        self._ceiling_bytes = memory.database_bytes
+        self._limits = self._limits.within(memory.held_bytes)
+
     def open(self) -> None:
         """Creates the file if it is missing or empty. Raises DestinationError; DestinationInUseError names who has it open."""
         self._lock = RunLock.hold(self.path, self.run)
@@ -93,12 +101,17 @@ class DuckDBDestination:
             self._release()
             raise
 
+    @property
+    def _is_tight(self) -> bool:
+        """Whether a second thread's memory would be missed."""
+        return self._ceiling_bytes is not None and self._ceiling_bytes < NARROW_BYTES
+
     def _opened(self) -> Session:
         settings: Settings = {
             "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
             # What is inserted at once has work for two; each more takes its own memory for every column.
-            "threads": min(_MAX_THREADS, os.cpu_count() or 1),
+            "threads": 1 if self._is_tight else min(_MAX_THREADS, os.cpu_count() or 1),
         }
         connection, self._created = open_to_write(self.path, settings)
         if not self._created and is_tight(self.path):
@@ -108,7 +121,7 @@ class DuckDBDestination:
         try:
             with translating(self.path, "opening"):
                 # The limit comes after the connection, which may have to replay what a crash left behind.
-                memory = MemoryBudget(connection, self._memory_limit_bytes)
+                memory = MemoryBudget(connection, self._memory_limit_bytes, self._ceiling_bytes)
                 memory.provide(columns=0)
                 session = Session(self.path, connection, memory)
             create_ledger(session)

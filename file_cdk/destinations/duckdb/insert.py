@@ -139,11 +139,15 @@ def _provide_memory(session: Session, stream: str, pieces: Sequence[Piece]) -> N
         try:
             session.memory.admit(stream, ((piece.batch, piece.size_bytes) for piece in of_file))
         except NotEnoughMemory as exc:
+            budget = session.memory.ceiling_bytes is not None
+            too_much = "its columns are too many or its values too long" if budget else "its values are too long"
             raise RowsRefusedError(
-                f"its values are too long for DuckDB, which holds {VECTOR_ROWS:,} rows at a time: that takes "
+                f"{too_much} for DuckDB, which holds {VECTOR_ROWS:,} rows at a time: that takes "
                 f"{exc.needed_bytes >> 20:,} MiB of memory, and it may have {exc.available_bytes >> 20:,} MiB",
                 uri=file.uri,
-                remedy="Load it where there is more memory, or leave the column with the long values out of the file",
+                remedy="Give a larger budget (--memory)"
+                if budget
+                else "Load it where there is more memory, or leave the column with the long values out of the file",
             ) from exc
 
 

@@ -44,6 +44,14 @@ class WriteLimits:
     seconds: float = 1.0
     kept_after_s: float = 60.0
 
+    def within(self, max_bytes: int) -> "WriteLimits":
+        """These, of which rows held take about `max_bytes`."""
+        if max_bytes >= self.size_bytes:
+            return self
+        share = max_bytes / self.size_bytes
+        rows = max(int(self.rows * share) // ROW_GROUP_ROWS, 1) * ROW_GROUP_ROWS
+        return replace(self, rows=rows, size_bytes=max_bytes)
+
 
 @dataclass(slots=True)
 class LoadGroup:

@@ -39,6 +39,7 @@ class WorkerRequest(NamedTuple):
     folder: str
     search_path: list[str]
     pipe_bytes: int
+    outbox_bytes: int
     main: dict[str, Any] | None
 
 
@@ -304,7 +305,7 @@ def _become_worker(request: WorkerRequest, descriptors: list[int], of_the_server
             from multiprocessing import spawn
 
             spawn.prepare(request.main)
-        import_module(_WORKER).main(*descriptors, request.pipe_bytes)
+        import_module(_WORKER).main(*descriptors, request.pipe_bytes, request.outbox_bytes)
         code = 0
     except Exception:  # noqa: BLE001 - the process's boundary
         sys.excepthook(*sys.exc_info())

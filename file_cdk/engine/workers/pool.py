@@ -1,6 +1,6 @@
 """The process pool: warm workers from a fork server, their deaths survived, their output taken block by block.
 
-Bytes in flight are bounded: each worker holds at most `worker.OUTBOX_BYTES` of output, one pipe (MAX_BLOCK_BYTES) and the
+Bytes in flight are bounded: each worker holds at most MemoryShares.outbox_bytes of output, one pipe (MAX_BLOCK_BYTES) and the
 piece it is working on; the parent holds one block.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from file_cdk.core.errors import InternalError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport
 from file_cdk.core.system.connection import Connection
+from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.engine.executor import Block, Event
 from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
@@ -28,7 +29,6 @@ from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Message, 
 MAX_TRIES = 2
 """Maximum number of workers that one split may kill before it is given up."""
 
-_QUEUE_BYTES = 2 << 20
 _QUEUE_TASKS = 32
 _QUEUE_FILES = 512
 _QUEUE_NAMES_BYTES = 48 << 10
@@ -76,6 +76,7 @@ class _Worker:
     control: Connection
     pipe: WorkerPipe
     at_work: AtWork
+    memory: MemoryShares
     queue: deque[PoolAttempt | PoolTogether[PoolAttempt]] = field(default_factory=deque)
     known_jobs: set[int] = field(default_factory=set)
     queued_bytes: int = 0
@@ -91,7 +92,7 @@ class _Worker:
         if len(self.queue) < 3:
             return True
         files = sum(len(attempt.task.splits) for attempt in self.queue)
-        return len(self.queue) < _QUEUE_TASKS and files < _QUEUE_FILES and self.queued_bytes < _QUEUE_BYTES
+        return len(self.queue) < _QUEUE_TASKS and files < _QUEUE_FILES and self.queued_bytes < self.memory.queue_bytes
 
     def give(self, attempt: PoolAttempt | PoolTogether[PoolAttempt]) -> None:
         """Queues the attempt, and sends its order, or leaves it for `send_orders`; raises as that does."""
@@ -163,6 +164,7 @@ class ProcessPool:
 
     size: int
     preload: tuple[str, ...] = ()
+    memory: MemoryShares = DEFAULT_MEMORY
     workers: list[_Worker] = field(default_factory=list)
     idle_deaths: int = 0
 
@@ -322,7 +324,7 @@ class ProcessPool:
             attempt.events.append(Failed(error, SplitReport()))
 
     def _start(self, job: Job) -> _Worker:
-        return _Worker(*start_worker(job, self.preload))
+        return _Worker(*start_worker(job, self.preload, self.memory.outbox_bytes), self.memory)
 
 
 def _rescue_blocks(worker: _Worker) -> None:

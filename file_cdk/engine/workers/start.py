@@ -26,15 +26,16 @@ class Started(NamedTuple):
     at_work: AtWork
 
 
-def start_worker(job: Job, preload: tuple[str, ...]) -> Started:
-    """A process for such jobs, which need not have begun when this returns. Raises OSError."""
+def start_worker(job: Job, preload: tuple[str, ...], outbox_bytes: int) -> Started:
+    """A process for such jobs, which need not have begun when this returns. outbox_bytes: maximum output that it keeps in
+    memory. Raises OSError."""
     folder, main = str(Path.cwd()), _main() if _is_of_main(job) else None
     start_fork_server(preload)
     control, its_control = Connection.pair()
     data_fd, its_data_fd = os.pipe()
     pipe_bytes = _grow_pipe(data_fd)
     at_work = AtWork.nobody()
-    request = WorkerRequest(folder, sys.path, pipe_bytes, main)
+    request = WorkerRequest(folder, sys.path, pipe_bytes, outbox_bytes, main)
     process = fork_server().start(request, [its_control.fileno(), its_data_fd, at_work.fd])
     its_control.close()
     os.close(its_data_fd)

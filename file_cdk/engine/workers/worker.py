@@ -26,9 +26,6 @@ from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
-OUTBOX_BYTES = 32 << 20
-"""Maximum output that a worker keeps in memory, in bytes, besides the pipe and the piece it is working on."""
-
 SPILL_BYTES = 1 << 30
 """Maximum output beyond that, in bytes, which waits in a temporary file without a name. A file that cannot be cut (a
 compressed one) is one task, whose output may have to wait for the task before it; without the temporary file, its worker
@@ -142,6 +139,8 @@ class _Outbox:
     control: Connection
     data_fd: int
     pipe_bytes: int
+    max_bytes: int
+    """Maximum output that is kept in memory, in bytes, besides the pipe and the piece at work."""
     waiting: deque[Began | Output | _Spilled | Ended | Failed | Together | Apart] = field(default_factory=deque)
     waiting_bytes: int = 0
     """Size of the output that waits in memory."""
@@ -168,9 +167,9 @@ class _Outbox:
 
     def _is_to_spill(self, size_bytes: int) -> bool:
         # Once one block is in the file, those after it follow: memory stays for what is made next.
-        if not self.spill.waiting_bytes and self.waiting_bytes + size_bytes > OUTBOX_BYTES:
-            self._send(OUTBOX_BYTES - size_bytes, _SPILLS_AFTER_MS)
-        return self.spill.waiting_bytes > 0 or self.waiting_bytes + size_bytes > OUTBOX_BYTES
+        if not self.spill.waiting_bytes and self.waiting_bytes + size_bytes > self.max_bytes:
+            self._send(self.max_bytes - size_bytes, _SPILLS_AFTER_MS)
+        return self.spill.waiting_bytes > 0 or self.waiting_bytes + size_bytes > self.max_bytes
 
     def flush(self, until_bytes: int | None) -> None:
         """Sends what can be sent, which is all while the parent takes it. With `until_bytes`, waits until at most that much is
@@ -295,7 +294,7 @@ class AtWork:
         return int.from_bytes(noted, "little") if (noted := os.pread(self.fd, 8, 0)) else None
 
 
-def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int) -> None:
+def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox_bytes: int) -> None:
     """Entry point of the process; ends when the parent closes its end of `control`, dies, or stops reading.
 
     data_fd: the writing end of the pipe.
@@ -303,7 +302,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int) -> Non
     _settle()
     control, at_work = Connection(control_fd), AtWork(at_work_fd)
     os.set_blocking(data_fd, False)
-    outbox = _Outbox(control, data_fd, pipe_bytes)
+    outbox = _Outbox(control, data_fd, pipe_bytes, outbox_bytes)
     package = logging.getLogger(_PACKAGE)
     package.addHandler(_LogHandler(outbox))
     package.setLevel(logging.INFO)
@@ -314,7 +313,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int) -> Non
         for key, task in _orders(outbox):
             for item in _run(key, task, at_work):
                 outbox.put(item)
-                outbox.flush(until_bytes=OUTBOX_BYTES)
+                outbox.flush(until_bytes=outbox.max_bytes)
     # Interpreter tear-down costs more than many a task, and nothing here is left to be saved.
     os._exit(0)
 

@@ -26,7 +26,8 @@ class SyncOptions:
     files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
     modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
-    destination open, in seconds.
+    destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
+    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory).
     """
 
     workers: int | None = None
@@ -45,10 +46,13 @@ class SyncOptions:
     wait_s: float = 0
     full_refresh: bool = False
     settle_s: float | None = None
+    memory_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
             raise ConfigError("workers must be 0 or more, or None")
+        if self.memory_bytes is not None and (not isinstance(self.memory_bytes, int) or self.memory_bytes <= 0):
+            raise ConfigError("memory_bytes must be a number of bytes, or None")
         if any(each is not None and each.tzinfo is None for each in (self.since, self.until)):
             raise ConfigError("since and until must be times with a zone")
         if not 0 <= self.wait_s < math.inf:

@@ -20,7 +20,9 @@ from file_cdk.core.errors import (
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
+from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import Selection, list_matching, select
@@ -31,7 +33,7 @@ from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.early import TABLE_ENCODING
-from file_cdk.pipeline.execution import Executors
+from file_cdk.pipeline.execution import Executors, shares_of
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
@@ -70,7 +72,8 @@ def sync(
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
-    executors = Executors(options.workers)
+    memory = _shares(streams, target, options)
+    executors = Executors(options.workers, memory)
     with ExitStack() as opened:
         open_in_turn(target, options.wait_s, observer)
         opened.callback(target.close)
@@ -82,9 +85,19 @@ def sync(
             report = StreamReport(stream.name, observer, failures, several=several)
             reports.append(report)
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
+            stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
             results.append(_StreamSync(stream, target, executors, options, report, wait_s).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
+
+
+def _shares(streams: Sequence[Stream], target: Destination, options: SyncOptions) -> MemoryShares:
+    budget_bytes = budget_of(os.environ) if options.memory_bytes is None else options.memory_bytes
+    readers = [stream.connectors_reader for stream in streams]
+    memory = shares_of(budget_bytes, options.workers, readers, database=True)
+    if budget_bytes is not None and isinstance(target, MemoryLimited):
+        target.limit_memory(memory)
+    return memory
 
 
 @dataclass(slots=True)
@@ -309,7 +322,8 @@ class _StreamSync:
             ordered.go_on(self._job(ordered.job.format))
 
     def _job(self, file_format: Format) -> Job:
-        return Job(self.stream.reader, file_format, self.destination.encoder, TableShape(self.columns.schema))
+        shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
+        return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
 
     def _guess(self, executor: Executor, file_format: Format, selection: Selection) -> "pa.Schema":
         """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
