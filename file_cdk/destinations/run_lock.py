@@ -97,8 +97,10 @@ class RunLock:
                 return cls(path, None)
             _held.add(lock)
             held = cls(path, lock)
+            is_ours = False
             try:
-                if not _locked(lock):
+                is_ours = _locked(lock)
+                if not is_ours:
                     held._let_go()
                     raise in_use_by_run(database, kind) or in_use_by_other(database, kind=kind)
                 if held._is_in_place():  # else its holder of before has just removed it
@@ -107,7 +109,9 @@ class RunLock:
             except OSError:  # a file system without locks
                 held._let_go()
                 return cls(path, None)
-            except BaseException:
+            except BaseException:  # an interruption, too
+                if is_ours and held._is_in_place():
+                    held.close()
                 held._let_go()
                 raise
             held._let_go()

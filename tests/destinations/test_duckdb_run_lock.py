@@ -19,7 +19,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.file import give_back
-from file_cdk.destinations.run_lock import RunLock
+from file_cdk.destinations.run_lock import Holder, RunLock
 
 FILE = RemoteFile("a", 1, datetime(2024, 1, 1, tzinfo=UTC))
 
@@ -216,3 +216,17 @@ def test_a_folder_that_takes_no_file_is_for_duckdb_to_refuse(tmp_path: Path) -> 
     with opened(tmp_path / "x.duckdb"):
         pass
     assert not (tmp_path / "precious").exists()
+
+
+def test_an_interruption_while_the_lock_is_taken_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Holder, "this", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RunLock.hold(str(tmp_path / "x.duckdb"), "r")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    RunLock.hold(str(tmp_path / "x.duckdb"), "next").close()
