@@ -283,7 +283,7 @@ def _plain_file(folder: _Folder, entry: os.DirEntry[str], name: str) -> RemoteFi
     try:
         if name != entry.name or not entry.is_file(follow_symlinks=False):
             return None
-        status = entry.stat(follow_symlinks=False)
+        status = os.lstat(entry.path)
     except OSError:
         return None
     return _remote_file(folder.uri + name, status) if stat.S_ISREG(status.st_mode) else None
