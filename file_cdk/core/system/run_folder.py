@@ -8,16 +8,12 @@ import atexit
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "file_cdk-run-"
 _LOCK = "lock"
-_AFTER_MULTIPROCESSING = -200
-"""Priority among what runs at exit: its own folder, which may be in this one, has -100."""
-
 _own: tuple[int, Path, int] | None = None
 """Process, folder, and the descriptor that holds the lock."""
 
@@ -30,7 +26,7 @@ def run_folder() -> Path:
         remove_abandoned(root)
         folder, lock = _made(root)
         _own = (os.getpid(), folder, lock)
-        _at_exit(folder)
+        atexit.register(_remove_own, os.getpid(), folder)
     return _own[1]
 
 
@@ -76,15 +72,6 @@ def _made(root: Path) -> tuple[Path, int]:
         if (folder / _LOCK).exists():
             return folder, lock
         os.close(lock)
-
-
-def _at_exit(folder: Path) -> None:
-    if "multiprocessing.util" in sys.modules:
-        from multiprocessing.util import Finalize
-
-        Finalize(None, _remove_own, (os.getpid(), folder), exitpriority=_AFTER_MULTIPROCESSING)
-    else:
-        atexit.register(_remove_own, os.getpid(), folder)  # comes after what multiprocessing is to register
 
 
 def _remove_own(pid: int, folder: Path) -> None:

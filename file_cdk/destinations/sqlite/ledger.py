@@ -6,7 +6,6 @@ microsecond: `2024-01-31 12:00:00.000000`.
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-import codecs
 import json
 import shlex
 import sqlite3
@@ -18,9 +17,10 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import MAX_RAW_BYTES, LoadedFile, Rejects, TableName
+from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened, well_formed
 from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, folded, literal, quoted
+from file_cdk.destinations.rejects import text_or_bytes
 from file_cdk.destinations.sqlite.errors import translating
 
 FILES = "_file_cdk_files"
@@ -181,7 +181,7 @@ class Ledger:
                 each.row,
                 each.byte,
                 each.reason,
-                *_text_or_bytes(each.raw),
+                *text_or_bytes(each),
                 now(),
                 self.run,
             )
@@ -325,12 +325,3 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 def _version(file: RemoteFile) -> tuple[str, str, int, str | None]:
     return well_formed(file.uri), moment(file.modified_at), file.size_bytes, file.etag and well_formed(file.etag)
-
-
-def _text_or_bytes(raw: bytes | None) -> tuple[str | None, bytes | None]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:  # the last character may have been cut off
-        text = None if raw is None else decoder.decode(raw, final=len(raw) < MAX_RAW_BYTES)
-    except UnicodeDecodeError:
-        return None, raw
-    return text, None

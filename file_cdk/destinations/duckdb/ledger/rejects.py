@@ -8,15 +8,15 @@ were too many to keep. Times are UTC.
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-import codecs
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import MAX_RAW_BYTES, Reject, Rejects
+from file_cdk.core.ports import Rejects
 from file_cdk.destinations.duckdb.session import INPUT, Session, blobs, integers, reader, texts
+from file_cdk.destinations.rejects import text_or_bytes
 
 REJECTS = "_file_cdk_rejects"
 
@@ -49,14 +49,14 @@ def add_rejects(session: Session, run: str, stream: str, files: Sequence[tuple[R
     kept = [(file, reject) for file, rejects in files for reject in rejects.first]
     if not kept:
         return
-    raws = [_text_or_bytes(reject) for _, reject in kept]
+    raws = [text_or_bytes(reject) for _, reject in kept]
     rows = {
         "url": texts([file.uri for file, _ in kept]),
         "modified_at": integers([file.modified_us for file, _ in kept], pa.timestamp("us")),
         "row": integers([reject.row for _, reject in kept]),
         "byte_offset": integers([reject.byte for _, reject in kept]),
         "reason": texts([reject.reason for _, reject in kept]),
-        "raw": blobs([text for text, _ in raws], pa.string()),
+        "raw": texts([text for text, _ in raws]),
         "raw_bytes": blobs([other for _, other in raws]),
     }
     session.run(
@@ -75,16 +75,3 @@ def forget_rejects(session: Session, stream: str, uris: Sequence[str]) -> None:
         [stream],
         reader({"url": texts(uris)}),
     )
-
-
-def _text_or_bytes(reject: Reject) -> tuple[bytes | None, bytes | None]:
-    """What goes into `raw` and into `raw_bytes`."""
-    if reject.raw is None:
-        return None, None
-    # The limit may have cut it within a character, of which nothing is kept then.
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        text = decoder.decode(reject.raw, final=len(reject.raw) < MAX_RAW_BYTES)
-    except UnicodeDecodeError:
-        return None, reject.raw
-    return text.encode(), None
