@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
@@ -110,6 +110,7 @@ def test_what_is_not_a_number_is_kept_as_a_text(database: SqliteDestination) -> 
         st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(), st.binary()), max_size=4
     )
 )
+@example(values=[False, float("nan")])
 def test_whatever_files_hold_nothing_changes(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     """Each value a file of its own: it comes back as itself, or as the text that stands for it."""
     destination = SqliteDestination(tmp_path_factory.mktemp("x") / "x.sqlite")

@@ -65,6 +65,8 @@ def as_text(value: Any) -> Any:
     """A value of a column that has become text."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value != value:
+        return "NaN"
     return repr(value) if isinstance(value, int | float) else value
 
 
