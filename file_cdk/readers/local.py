@@ -10,18 +10,18 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.instants import of_microseconds
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.core.uris import escape_name, names_of_segment, shortened
 from file_cdk.readers.answers import file_changed
 
 _log = logging.getLogger("file_cdk.readers")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
@@ -144,7 +144,9 @@ class LocalReader:
             raise _listing_error(exc, folder.path) from exc
         with entries:
             for entry in _each(entries, folder.path):
-                name = escape_name(entry.name)
+                name = entry.name
+                if not name.isascii():
+                    name = escape_name(name)
                 if name.startswith(start):
                     found = _plain_file(folder, entry, name) or self._inspect(folder, entry, name)
                     if found is not None:
@@ -290,15 +292,14 @@ def _plain_file(folder: _Folder, entry: os.DirEntry[str], name: str) -> RemoteFi
 
 
 def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
-    return RemoteFile(
-        uri, status.st_size, _instant(status.st_mtime_ns), etag=f"{status.st_mtime_ns:x}-{status.st_size:x}"
-    )
+    size_bytes, nanoseconds = status.st_size, status.st_mtime_ns
+    return RemoteFile(uri, size_bytes, _instant(nanoseconds), "%x-%x" % (nanoseconds, size_bytes))  # noqa: UP031
 
 
 def _instant(nanoseconds: int) -> datetime:
     """Cut to microseconds; times that a datetime cannot hold become the first or last it can."""
     try:
-        return _EPOCH + timedelta(0, 0, nanoseconds // 1000)
+        return of_microseconds(nanoseconds // 1000)
     except OverflowError:
         return _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
 

@@ -241,10 +241,9 @@ def test_what_is_listed_is_not_gone(chunks: list[list[str]], loaded: list[str]) 
 @pytest.mark.parametrize("count", [0, 1, 1000, _FEW + 1])
 def test_a_set_of_uris_has_what_was_added_and_nothing_else(count: int) -> None:
     uris = Uris()
-    for number in range(count):
-        uris.add(f"folder/{number}")
+    uris.update(f"folder/{number}" for number in range(count))
     assert len(uris) == count
     assert all(uris.has(f"folder/{number}") for number in range(count))
     assert not any(uris.has(f"other/{number}") for number in range(1000))
-    uris.add("one more")
+    uris.update(["one more"])
     assert uris.has("one more")

@@ -1,5 +1,7 @@
 """Laws of glob patterns: the listing covers what matches, matching is wcmatch's, and an escaped name is itself."""
 
+import re
+
 import bracex
 import pytest
 from hypothesis import assume, example, given
@@ -59,6 +61,13 @@ def test_matches_as_wcmatch_does_one_pattern_at_a_time(globs: list[str], uris: l
             glob.globmatch(uri, pattern, flags=flags | glob.DOTMATCH) for pattern in unwanted
         )
         assert patterns.matches(uri) == expected, uri
+
+
+@given(st.text(st.sampled_from("ab./\n"), max_size=8))
+def test_all_that_is_visible_is_what_wcmatch_takes_two_stars_for(uri: str) -> None:
+    (regex,), _ = glob.translate("**", flags=glob.GLOBSTAR | glob.FORCEUNIX | glob.CASE)
+
+    assert GlobPatterns(["**"]).matches(uri) == (re.fullmatch(regex, uri) is not None)
 
 
 @given(st.text(min_size=1, max_size=12) | _uris.filter(bool), st.lists(_uris, max_size=20))

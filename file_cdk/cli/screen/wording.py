@@ -58,7 +58,10 @@ def instant(at: datetime) -> str:
 
 def second(at: datetime) -> str:
     """`2024-01-31 12:00:00Z`."""
-    return at.astimezone(UTC).isoformat(" ", "seconds")[:19] + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    # In half the time that `isoformat` takes, and a listing has many.
+    return "%04d-%02d-%02d %02d:%02d:%02dZ" % (at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: UP031
 
 
 def json_instant(value: object) -> str:
@@ -92,7 +95,7 @@ def table_lines(headings: Sequence[str], rows: Iterator[Sequence[str]], right: C
         return
     widths = [min(WIDEST, max(map(len, column))) for column in zip(headings, *first, strict=True)]
     line = "  ".join(
-        f"{{:{'>' if heading in right else '<'}{width}}}" for heading, width in zip(headings, widths, strict=True)
+        f"%{'' if heading in right else '-'}{width}s" for heading, width in zip(headings, widths, strict=True)
     )
     for cells in chain((headings, ["-" * width for width in widths]), first, rows):
-        yield line.format(*cells).rstrip()
+        yield (line % tuple(cells)).rstrip()

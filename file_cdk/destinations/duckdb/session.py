@@ -4,7 +4,7 @@ Python values become Arrow columns by hand: where pandas is installed, pyarrow i
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate
@@ -25,6 +25,10 @@ def reader(columns: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
 
 def texts(values: Sequence[str | None]) -> pa.Array:
     """String column. What UTF-8 cannot hold (half a surrogate pair, as in a file name of other bytes) is escaped."""
+    present = [value or "" for value in values]
+    joined = "".join(present)
+    if joined.isascii():  # as nearly all are
+        return _packed(values, map(len, present), joined.encode(), pa.string())
     encoded = [None if value is None else value.encode("utf-8", "backslashreplace") for value in values]
     return blobs(encoded, pa.string())
 
@@ -32,9 +36,13 @@ def texts(values: Sequence[str | None]) -> pa.Array:
 def blobs(values: Sequence[bytes | None], kind: pa.DataType | None = None) -> pa.Array:
     """Binary column, or string if they are UTF-8. Less than 2 GB together."""
     present = [value or b"" for value in values]
-    offsets = array("i", accumulate(map(len, present), initial=0))
-    buffers = [_validity(values), pa.py_buffer(offsets), pa.py_buffer(b"".join(present))]
-    return pa.Array.from_buffers(kind or pa.binary(), len(values), buffers)
+    return _packed(values, map(len, present), b"".join(present), kind or pa.binary())
+
+
+def _packed(values: Sequence[object], lengths: Iterable[int], joined: bytes, kind: pa.DataType) -> pa.Array:
+    """values: None where there is none."""
+    offsets = array("i", accumulate(lengths, initial=0))
+    return pa.Array.from_buffers(kind, len(values), [_validity(values), pa.py_buffer(offsets), pa.py_buffer(joined)])
 
 
 def integers(values: Sequence[int | None], kind: pa.DataType | None = None) -> pa.Array:

@@ -58,8 +58,8 @@ class Uris:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def add(self, uri: str) -> None:
-        self._hashes.append(_hash(uri))
+    def update(self, uris: Iterable[str]) -> None:
+        self._hashes.extend(map(_hash, uris))
         self._is_sorted = False
 
     def has(self, uri: str) -> bool:
@@ -103,16 +103,11 @@ class Listed:
 
     def look(self, files: Sequence[RemoteFile]) -> list[str | None]:
         """As a rule that skips nothing; before those that do, since files that others skip are there."""
-        for file in files:
-            self.add(file)
+        uris = [file.uri for file in files]
+        self._files.update(uris)
+        self._archives.update(filter(is_archive, uris))
+        self._folders += [file.uri for file in files if file.fault is not None and file.is_closed_folder]
         return [None] * len(files)
-
-    def add(self, file: RemoteFile) -> None:
-        self._files.add(file.uri)
-        if is_archive(file.uri):
-            self._archives.add(file.uri)
-        if file.is_closed_folder:
-            self._folders.append(file.uri)
 
     def gone(self, uris: Iterable[str], matcher: Matcher) -> Iterator[str]:
         """Those that the patterns would have listed: others may be there. To be asked after a listing without an error."""

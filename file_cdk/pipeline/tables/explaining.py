@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
@@ -32,8 +33,7 @@ GONE = "gone from the source"
 _NEW = Decision.READ, NEW
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedFile:
+class ExplainedFile(NamedTuple):
     """file: None where it is gone from the source."""
 
     stream: str
