@@ -89,6 +89,8 @@ def run_one(workload: Workload, arguments: argparse.Namespace, runs: int, peer_r
         sizes = QUICK if arguments.quick else Sizes()
         bench = Bench(Data(arguments.cache / "data"), peers, sizes, Path(scratch), servers)
         trial = workload.prepare(bench)
+        if arguments.no_slow:
+            trial = replace(trial, contenders=[contender for contender in trial.contenders if not contender.slow])
         checked = check_equality(trial.contenders)
         found: dict[str, list[Run]] = {contender.name: [] for contender in trial.contenders}
         if arguments.quick:
@@ -130,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="NAME,…", help="these workloads")
     parser.add_argument("--runs", type=int, help="of each contender (default: 5)")
     parser.add_argument("--peer-runs", type=int, help="of tools that take minutes (default: as --runs)")
+    parser.add_argument("--no-slow", action="store_true", help="without tools that take minutes, and their bars")
     parser.add_argument("--quick", action="store_true", help="only see whether everything still runs")
     parser.add_argument("--list", action="store_true", help="print the workloads")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.json, .md and .svg (default: in the cache)")
