@@ -1,8 +1,6 @@
 """Azurite: Microsoft's own emulator of Azure Blob Storage."""
 
-import base64
 import email.utils
-import hmac
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -66,7 +64,8 @@ class Azurite(ChildServer):
             client.get_blob_client(bucket, key).upload_blob(data, overwrite=True)
 
     def put_many(self, bucket: str, objects: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> None:
-        put_all(self.port, objects, lambda key, data: self._signed_put(bucket, key, data))
+        with self.client() as client:
+            put_all(self.port, objects, lambda key, data: self._signed_put(bucket, key, data, client))
 
     def delete(self, bucket: str, key: str) -> None:
         with self.client() as client:
@@ -76,22 +75,22 @@ class Azurite(ChildServer):
         with self.client() as client:
             return [str(name) for name in client.get_container_client(bucket).list_blob_names()]
 
-    def _signed_put(self, bucket: str, key: str, data: bytes) -> PutRequest:
-        """Put Blob with Shared Key authorization, as the REST reference describes both."""
+    def _signed_put(self, bucket: str, key: str, data: bytes, client: "BlobServiceClient") -> PutRequest:
+        """Put Blob, signed by the SDK's policy alone, since the rest of its pipeline would resolve `..`."""
+        from azure.core.pipeline import PipelineContext, PipelineRequest
+        from azure.core.rest import HttpRequest
+
         target = f"/{self.account}/{bucket}/{quote(key, safe='/~')}"
         headers = {
+            "content-length": str(len(data)),
+            "content-type": "application/octet-stream",
             "x-ms-blob-type": "BlockBlob",
             "x-ms-date": email.utils.formatdate(usegmt=True),
             "x-ms-version": _API_VERSION,
         }
-        # Eleven standard headers in the reference's order, of which only Content-Length and Content-Type are sent.
-        standard = ["", "", str(len(data) or ""), "", "application/octet-stream", "", "", "", "", "", ""]
-        own = [f"{name}:{value}" for name, value in headers.items()]
-        text = "\n".join(["PUT", *standard, *own, f"/{self.account}{target}"])
-        signature = base64.b64encode(hmac.digest(base64.b64decode(self.account_key), text.encode(), "sha256")).decode()
-        headers["content-type"] = "application/octet-stream"
-        headers["authorization"] = f"SharedKey {self.account}:{signature}"
-        return PutRequest(key, "PUT", target, headers, data)
+        request = HttpRequest("PUT", f"http://127.0.0.1:{self.port}{target}", headers=headers)
+        client.credential.on_request(PipelineRequest(request, PipelineContext(None)))
+        return PutRequest(key, "PUT", target, dict(request.headers), data)
 
     def _plan(self, folder: Path) -> Launch:
         [port] = free_ports(1)

@@ -7,8 +7,8 @@ User and password are in FILE_CDK_SFTP_USER and FILE_CDK_SFTP_PASSWORD.
 """
 
 import asyncio
-import hmac
 import os
+import secrets
 import sys
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ class PasswordServer(asyncssh.SSHServer):
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        return username == self._username and hmac.compare_digest(password.encode(), self._password.encode())
+        return username == self._username and secrets.compare_digest(password.encode(), self._password.encode())
 
 
 def _sftp(root: str, channel: "asyncssh.SSHServerChannel[bytes]") -> asyncssh.SFTPServer:
