@@ -5,7 +5,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,19 +29,30 @@ def test_a_folder_is_removed_when_nobody_holds_its_lock(tmp_path: Path) -> None:
 def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    made: list[str] = []
+    made: list[Path] = []
 
-    def mkdtemp(**options: str) -> str:
-        made.append(mkdtemp_of_python(**options))
+    def mkdir(folder: Path, mode: int = 0o777) -> None:
+        made.append(folder)
+        mkdir_of_python(folder, mode)
         if len(made) == 1:
             module.remove_abandoned(tmp_path)
-        return made[-1]
 
-    mkdtemp_of_python = tempfile.mkdtemp
-    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    mkdir_of_python = Path.mkdir
+    monkeypatch.setattr(Path, "mkdir", mkdir)
     folder, lock = module._made(tmp_path)
     os.close(lock)
-    assert list(tmp_path.iterdir()) == [folder] == [Path(made[1])]
+    assert list(tmp_path.iterdir()) == [folder] == [made[1]]
+
+
+def test_a_folder_is_removed_by_a_process_that_is_interrupted_while_it_makes_it(tmp_path: Path) -> None:
+    program = (
+        "import fcntl, os, signal\nfrom file_cdk.core.system.run_folder import run_folder\n"
+        "fcntl.flock = lambda *_: os.kill(os.getpid(), signal.SIGINT)\nrun_folder()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", program], check=False, env=environment, capture_output=True)
+    assert b"KeyboardInterrupt" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_removed_at_the_end_too(tmp_path: Path) -> None:

@@ -24,9 +24,7 @@ def run_folder() -> Path:
     if _own is None or _own[0] != os.getpid() or not _own[1].is_dir():
         root = Path(tempfile.gettempdir())
         remove_abandoned(root)
-        folder, lock = _made(root)
-        _own = (os.getpid(), folder, lock)
-        atexit.register(_remove_own, os.getpid(), folder)
+        _own = (os.getpid(), *_made(root))
     return _own[1]
 
 
@@ -57,7 +55,9 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 def _made(root: Path) -> tuple[Path, int]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+        folder = root / f"{PREFIX}{os.urandom(8).hex()}"
+        atexit.register(_remove_own, os.getpid(), folder)  # before it is there: a signal may come at any moment
+        folder.mkdir(mode=0o700)
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # as below
