@@ -44,7 +44,9 @@ def test_a_database_is_made_where_the_url_says(
 @pytest.mark.parametrize(
     ("url", "remedy"),
     [
-        ("postgres://host/db", "Installed are: duckdb"),
+        ("postgres://host", "postgres://user@host/database"),
+        ("postgres://me@host/db?schema=", "?schema=NAME"),
+        ("postgresql://me:secret@host/db?colour=red", "options such as schema="),
         ("snowflake://x.duckdb", "Installed are: duckdb"),
         ("sales.db", "write 'duckdb:sales.db'"),
         ("sqlite:", "sqlite:///name.sqlite"),
