@@ -155,3 +155,34 @@ def test_a_connection_that_is_lost_in_the_middle_loses_what_was_not_committed(po
     with closing(PostgresDestination(postgres_database)) as again:
         again.open()
         assert again.table(T).unloaded([version("a"), version("b")]) == [False, True]
+
+
+@pytest.mark.scenario
+def test_no_command_shows_the_password(postgres_server: PostgresServer, postgres_database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,n\n1,2\n2,3\n")
+    (folder / "b.csv").write_text("id,n\n1,2\n2\n")
+    commands = [
+        ["check", str(folder), "--to", postgres_database],
+        ["sync", str(folder), "--to", postgres_database, "--max-rejects", "5"],
+        ["explain", str(folder), "--to", postgres_database],
+        ["ls", str(folder), "--to", postgres_database],
+        ["status", postgres_database, "--verify", "--runs", "5"],
+        ["rejects", postgres_database],
+        ["state", "show", postgres_database],
+        ["rejects", f"{postgres_database}?schema=empty"],
+    ]
+    environment = {**os.environ, "FILE_CDK_SETTLE": "0"}
+    shown = ""
+    for command in commands:
+        done = subprocess.run([*COMMAND, *command], capture_output=True, text=True, env=environment, check=False)
+        shown += done.stdout + done.stderr
+    with connected(postgres_database) as db:
+        for table in ("runs", "streams", "files", "rejects"):
+            shown += repr(db.execute(f"SELECT * FROM _file_cdk_{table}".encode()).fetchall())
+    assert "see: file-cdk rejects" in shown
+    assert "3 rows" in shown
+    assert "Traceback" not in shown
+    assert postgres_server.password not in shown
+    assert "p%40ss" not in shown

@@ -120,7 +120,7 @@ def column_of(array: pa.Array, source: pa.DataType, target: pa.DataType) -> Colu
     """An array of type `source`, as a column of type `target` takes it."""
     if target in (pa.string(), JSON):
         values = array.to_pylist() if pa.types.is_string(source) else [_text(value) for value in array.to_pylist()]
-        is_bad = any(value is not None and "\0" in value for value in values)
+        is_bad = "\0" in "".join(filter(None, values))
         return Column("text", values, "NUL characters in it, which Postgres has not in texts" if is_bad else None)
     if pa.types.is_date(target):
         return _since(array.cast(pa.int32()), _EPOCH_DAYS, _DAYS, "int4")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import LedgerKeeper
+from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 from file_cdk.pipeline.inspection import Inspection, InspectionOptions, inspections_of
 from file_cdk.pipeline.tables.deletes import Listed, MaxDeletes, OnDelete, check_deletes
@@ -117,5 +118,7 @@ def ledger_keeper(url: str) -> LedgerKeeper:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
     if not isinstance(destination, LedgerKeeper):
-        raise ConfigError(f"the ledger of {url!r} cannot be asked", remedy="Name a DuckDB or SQLite database")
+        raise ConfigError(
+            f"the ledger of {redacted(url)!r} cannot be asked", remedy="Name a DuckDB, SQLite or Postgres database"
+        )
     return destination
