@@ -14,6 +14,7 @@ from file_cdk.cli.screen.wording import WIDEST, escaped, plural, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ports import Inspectable, RejectedRecord
+from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
@@ -65,14 +66,17 @@ def hint(destination: str) -> str | None:
         _database(destination)
     except ConfigError:
         return None
-    return f"see: file-cdk rejects {shlex.quote(destination)}"
+    return f"see: file-cdk rejects {shlex.quote(redacted(destination))}"
 
 
 def _database(url: str) -> Inspectable:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
     if not isinstance(destination, Inspectable):
-        raise ConfigError(f"rejected records in {url!r} cannot be listed", remedy="Name a DuckDB or SQLite database")
+        raise ConfigError(
+            f"rejected records in {redacted(url)!r} cannot be listed",
+            remedy="Name a DuckDB, SQLite or Postgres database",
+        )
     return destination
 
 

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to",
         metavar="DEST",
         required=True,
-        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db",
+        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db"
+        ", or a Postgres database: postgres://user@host/database",
     )
     parser.add_argument(
         "--workers",

@@ -16,16 +16,21 @@ ENTRY_POINT_GROUP = "file_cdk.destinations"
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """A database in a file. place: its class. suffixes: how names of such files end."""
+    """place: its class. suffixes: how names of such files end; none where the class takes the URL."""
 
     name: str
     place: str
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
+
+
+_POSTGRES = _Database("Postgres", "file_cdk.destinations.postgres:PostgresDestination")
 
 
 BUILT_IN = {
     "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
     "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
+    "postgres": _POSTGRES,
+    "postgresql": _POSTGRES,
 }
 
 
@@ -35,8 +40,8 @@ def destination_for(url: str) -> Destination:
     `sales.duckdb`, `/data/sales.ddb`, `sales.sqlite`: a path that ends like a database. Other file names need the URL form:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
     read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise. What follows
-    is the path as it is, without percent-decoding. Any other scheme is looked up among the entry points of
-    `file_cdk.destinations`. Raises ConfigError.
+    is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any other scheme is
+    looked up among the entry points of `file_cdk.destinations`. Raises ConfigError.
     """
     scheme, colon, rest = url.partition(":")
     named = _by_suffix(url)
@@ -45,7 +50,7 @@ def destination_for(url: str) -> Destination:
             raise _no_destination(url)
         return _database(named, url)
     if (database := BUILT_IN.get(scheme.lower())) is not None:
-        return _database(database, _path_in(database, url, rest))
+        return _database(database, _path_in(database, url, rest) if database.suffixes else url)
     entry_point = _third_party().get(scheme.lower())
     if entry_point is None:
         if named is not None and not rest.startswith("//"):

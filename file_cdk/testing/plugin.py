@@ -1,13 +1,15 @@
 """Pytest fixtures: one server of each kind per test process, started when the first test asks for it, and fresh buckets.
 
 Needs pytest alone to be imported; each server loads its vendor's SDK when it is used. A server that is not installed
-is an error that names what to install, never a skip. Under pytest-xdist every worker process has servers of its own.
+is an error that names what to install, never a skip; but Postgres, which is no Python package, is skipped where neither CI nor
+FILE_CDK_CI is set. Under pytest-xdist every worker process has servers of its own.
 
 A fixture named for a server is that server, running. `bucket_name` is a name that no other test uses and that every
 store accepts; `moto_bucket`, `azurite_container`, `sftp_folder` and their like name
 such a bucket that has been made on that server.
 """
 
+import os
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from file_cdk.testing.servers.fake_gcs import FakeGCS
     from file_cdk.testing.servers.http_server import HttpServer
     from file_cdk.testing.servers.moto import MotoServer
+    from file_cdk.testing.servers.postgres import PostgresServer
     from file_cdk.testing.servers.seaweedfs import SeaweedFS
     from file_cdk.testing.servers.sftp_server import SftpServer
 
@@ -69,6 +72,28 @@ def http_server() -> Iterator["HttpServer"]:
 
     with HttpServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    from file_cdk.testing.servers.postgres import PostgresServer
+    from file_cdk.testing.servers.process import ServerStartError
+
+    server = PostgresServer()
+    try:
+        server.start()
+    except ServerStartError as exc:
+        if os.environ.get("CI") or os.environ.get("FILE_CDK_CI"):
+            raise
+        pytest.skip(str(exc))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: "PostgresServer") -> str:
+    """The URL of a new database on that server, with its password."""
+    return postgres_server.url(postgres_server.create_database())
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ def test_a_database_is_made_where_the_url_says(
 @pytest.mark.parametrize(
     ("url", "remedy"),
     [
-        ("postgres://host/db", "Installed are: duckdb"),
+        ("postgres://host", "postgres://user@host/database"),
+        ("postgres://me@host/db?schema=", "?schema=NAME"),
+        ("postgresql://me:secret@host/db?colour=red", "options such as schema="),
         ("snowflake://x.duckdb", "Installed are: duckdb"),
         ("sales.db", "write 'duckdb:sales.db'"),
         ("sqlite:", "sqlite:///name.sqlite"),
@@ -91,16 +93,20 @@ def test_importing_the_registry_imports_no_database() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_missing_package_is_named() -> None:
+@pytest.mark.parametrize(
+    ("package", "url", "remedy"),
+    [("duckdb", "x.duckdb", "duckdb"), ("psycopg", "postgres://me@host/db", "'file-cdk[postgres]'")],
+)
+def test_a_missing_package_is_named(package: str, url: str, remedy: str) -> None:
     code = (
         "import sys\n"
-        "sys.modules['duckdb'] = None\n"
+        f"sys.modules['{package}'] = None\n"
         "from file_cdk.core.errors import ConfigError\n"
         "from file_cdk.destinations.registry import destination_for\n"
         "try:\n"
-        "    destination_for('x.duckdb')\n"
+        f"    destination_for('{url}')\n"
         "except ConfigError as exc:\n"
-        "    assert 'pip install duckdb' in str(exc), exc\n"
+        f'    assert "pip install {remedy}" in str(exc), exc\n'
         "else:\n"
         "    raise SystemExit('no error')\n"
     )

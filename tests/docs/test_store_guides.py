@@ -1,5 +1,5 @@
-"""The console examples of the guides to stores, as they are written but for the names of hosts, against servers on this
-machine; and the configurations that these guides show."""
+"""The console examples of the guides to stores and to databases of servers, as they are written but for the names of hosts,
+against servers on this machine; and the configurations that these guides show."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_examples import GUIDE, STORES, examples, run_examples
+from test_examples import GUIDE, SERVERS, STORES, examples, run_examples
 
 from file_cdk import Connector
 from file_cdk.core.config import parse_config, unknown_keys
@@ -26,6 +26,7 @@ from file_cdk.testing.servers.azurite import Azurite
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.http_server import HttpServer
 from file_cdk.testing.servers.moto import MotoServer
+from file_cdk.testing.servers.postgres import PostgresServer
 from file_cdk.testing.servers.sftp_server import SftpServer
 
 ORDERS = {"may.csv": b"id,item\n1,apple\n2,pear\n", "june.csv": b"id,item\n3,plum"}
@@ -94,6 +95,13 @@ def http(http_server: HttpServer, ftp_server: str) -> Setting:
 
 
 @pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Setting:
+    name = postgres_server.create_database()
+    hosts = {"me@db.example.com/shop": postgres_server.url(name, password=False).removeprefix("postgres://")}
+    return Setting({"PGPASSWORD": postgres_server.password}, hosts)
+
+
+@pytest.fixture
 def ftp_server(tmp_path: Path) -> Iterator[str]:
     with warnings.catch_warnings():
         # Of asyncore and asynchat, which it uses; from Python 3.12 on it brings copies of its own.
@@ -121,7 +129,7 @@ def page(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", [*STORES, *SERVERS])
 def test_examples_run(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     setting: Setting = request.getfixturevalue(name)
     text = page(name)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from duckdb_landing import DuckDBLanding
+from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
@@ -26,5 +27,11 @@ class TestSqlite(RunLogConformance, LedgerConformance):
         return SqliteLanding(str(tmp_path / "goods.sqlite"))
 
 
+class TestPostgres(RunLogConformance, LedgerConformance):
+    @pytest.fixture
+    def landing(self, postgres_database: str) -> PostgresLanding:
+        return PostgresLanding(postgres_database)
+
+
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb", "sqlite"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite", "postgres", "postgresql"}

@@ -23,6 +23,7 @@ from file_cdk.testing.servers.bulk import PutRefusedError
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.http_server import HttpServer
 from file_cdk.testing.servers.moto import MotoServer
+from file_cdk.testing.servers.postgres import PostgresServer
 from file_cdk.testing.servers.process import ServerStartError, free_ports
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 from file_cdk.testing.servers.sftp_server import SftpServer
@@ -373,6 +374,19 @@ def test_stopping_leaves_no_process_and_no_file(kind: type[SeaweedFS | HttpServe
     assert [path for path in process.leftovers if path.exists()] == []
     with pytest.raises(OSError):  # noqa: PT011  whatever the system says of a closed port
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=1).connect()
+
+
+def test_postgres_has_databases_and_leaves_nothing(postgres_server: PostgresServer) -> None:
+    one, two = postgres_server.create_database(), postgres_server.create_database()
+    postgres_server.sql("CREATE TABLE t (n INTEGER)", one)
+    assert postgres_server.sql("SELECT count(*) FROM pg_tables WHERE tablename = 't'", two) == "0"
+    own = PostgresServer()
+    own.start()
+    group, folder = own.process.group_id, own.process.folder
+    own.stop()
+    own.stop()
+    assert not _alive(group)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("kind", ["seaweedfs.SeaweedFS", "http_server.HttpServer"])

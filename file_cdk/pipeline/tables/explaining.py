@@ -10,6 +10,7 @@ from typing import NamedTuple
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import LedgerKeeper
+from file_cdk.core.uris import redacted
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import ALREADY_LOADED
 from file_cdk.pipeline.inspection import Inspection, InspectionOptions, inspections_of
@@ -127,5 +128,7 @@ def ledger_keeper(url: str) -> LedgerKeeper:
     """Not opened. Raises ConfigError."""
     destination = destination_for(url)
     if not isinstance(destination, LedgerKeeper):
-        raise ConfigError(f"the ledger of {url!r} cannot be asked", remedy="Name a DuckDB or SQLite database")
+        raise ConfigError(
+            f"the ledger of {redacted(url)!r} cannot be asked", remedy="Name a DuckDB, SQLite or Postgres database"
+        )
     return destination

@@ -1,16 +1,14 @@
-"""The ledger in a SQLite database: which version of which file is loaded, which failed, what was rejected, and by which run.
+"""The ledger in a SQL database: which version of which file is loaded, which failed, what was rejected, and by which run.
 
-The tables are those that a DuckDB database has (see duckdb/ledger/), and mean the same. Times are text, in UTC, to the
-microsecond: `2024-01-31 12:00:00.000000`.
+The tables are those that a DuckDB database has (see duckdb/ledger/), and mean the same. Times are in UTC, to the microsecond, and
+text to Python: `2024-01-31 12:00:00.000000`.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import json
 import shlex
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,30 +19,13 @@ from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened, well_formed
 from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, folded, literal, quoted
 from file_cdk.destinations.rejects import text_or_bytes
-from file_cdk.destinations.sqlite.errors import translating
+from file_cdk.destinations.sql.database import Database
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
 STREAMS = "_file_cdk_streams"
 REJECTS = "_file_cdk_rejects"
 RUNS = "_file_cdk_runs"
-
-_ENTRY = "stream TEXT, url TEXT, etag TEXT, modified_at TEXT, size_bytes INTEGER, rows INTEGER, rejected INTEGER, status TEXT"
-
-LAYOUTS: Mapping[str, str] = {
-    FILES: f"{_ENTRY}, error TEXT, loaded_at TEXT, run TEXT, skipped INTEGER, PRIMARY KEY (stream, url, status)) WITHOUT ROWID",
-    # All columns of the files, with the names and types of the columns that hold them, in the table's order.
-    COLUMNS: "stream TEXT, name TEXT, column_name TEXT, type TEXT)",
-    STREAMS: "stream TEXT PRIMARY KEY, source TEXT)",
-    REJECTS: "stream TEXT, url TEXT, modified_at TEXT, row INTEGER, byte_offset INTEGER, reason TEXT, raw TEXT, "
-    "raw_bytes BLOB, rejected_at TEXT, run TEXT)",
-    RUNS: "run TEXT, started_at TEXT, version TEXT, source TEXT, options TEXT, ended_at TEXT, exit_code INTEGER, error TEXT, "
-    "files_read INTEGER, files_failed INTEGER, files_skipped INTEGER, files_removed INTEGER, rows INTEGER, rejected INTEGER, "
-    "size_bytes INTEGER)",
-}
-
-_AMONG = "(SELECT value FROM json_each(?))"
-"""The parameter: `urls`."""
 
 _PART_URLS = 10_000
 
@@ -68,45 +49,49 @@ def urls(uris: Sequence[str]) -> str:
     return json.dumps([well_formed(uri) for uri in uris])
 
 
-def create_ledger(connection: sqlite3.Connection) -> None:
-    for table, layout in LAYOUTS.items():
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({layout}")
+def create_ledger(database: Database) -> None:
+    for table, layout in database.layouts.items():
+        database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({layout}")
     # `remove` and new versions look for the rejects of a file.
-    connection.execute(f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)")
-
-
-def tables_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """Tables and views, and what they are."""
-    return dict(connection.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
+    database.execute(f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)")
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The entries of one stream. Each method runs in the transaction that is open, or in one of its own."""
 
-    connection: sqlite3.Connection
-    path: str
+    database: Database
     run: str
     stream: str
 
     @property
+    def table(self) -> str:
+        """The name of the table, quoted."""
+        return quoted(self.database.table_name(self.stream))
+
+    @property
     def where(self) -> str:
-        return f"table {self.stream!r} in SQLite database {self.path!r}"
+        return f"table {self.stream!r} in {self.database.kind} database {self.database.name!r}"
+
+    @property
+    def _among(self) -> str:
+        """The parameter: `urls`."""
+        return f"({self.database.values_of})"
 
     def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """sql: its first parameter is the stream."""
-        with translating(self.path, "reading the ledger"):
-            found: list[tuple[Any, ...]] = self.connection.execute(sql, [self.stream, *parameters]).fetchall()
+        with self.database.translating("reading the ledger"):
+            found: list[tuple[Any, ...]] = self.database.execute(sql, [self.stream, *parameters]).fetchall()
         return found
 
     def _update(self, sql: str, *parameters: Any) -> None:
-        with translating(self.path, _DOING):
-            self.connection.execute(sql, [self.stream, *parameters])
+        with self.database.translating(_DOING):
+            self.database.execute(sql, [self.stream, *parameters])
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         rows = self.read(
             f"SELECT url, modified_at, size_bytes, etag FROM {FILES} "
-            f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND url IN {_AMONG}",
+            f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND url IN {self._among}",
             with_rejects,
             urls([file.uri for file in files]),
         )
@@ -115,10 +100,10 @@ class Ledger:
 
     def forget(self, uris: Sequence[str]) -> list[str]:
         """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
-        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND url IN {_AMONG}"
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND url IN {self._among}"
         with_rows = [url for (url,) in self.read(sql, urls(uris))]
         for table in (FILES, REJECTS):
-            self._update(f"DELETE FROM {table} WHERE stream = ? AND url IN {_AMONG}", urls(uris))
+            self._update(f"DELETE FROM {table} WHERE stream = ? AND url IN {self._among}", urls(uris))
         return with_rows
 
     def add_loaded(self, file: RemoteFile, loaded: LoadedFile) -> None:
@@ -130,10 +115,10 @@ class Ledger:
         """See duckdb/ledger/entries.py, also of what follows."""
         rejected = None if rejects is None else rejects.total()
         self._update(
-            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {_AMONG}", urls([file.uri])
+            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {self._among}", urls([file.uri])
         )
         if rejected:
-            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN {_AMONG}", urls([file.uri]))
+            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN {self._among}", urls([file.uri]))
         self._add(file, None, rejected, "failed", error)
         if rejects is not None and rejected:
             self._add_rejects(file, rejects)
@@ -141,7 +126,7 @@ class Ledger:
             self._forget_rejects_without_entry([file.uri])
 
     def forget_failed(self, uris: Sequence[str]) -> None:
-        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {_AMONG}", urls(uris))
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {self._among}", urls(uris))
         self._forget_rejects_without_entry(uris)
 
     def failed(self, limit: int) -> list[str]:
@@ -187,11 +172,11 @@ class Ledger:
             )
             for each in rejects.first
         ]
-        with translating(self.path, "updating the rejected records"):
-            self.connection.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        with self.database.translating("updating the rejected records"):
+            self.database.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _forget_rejects_without_entry(self, uris: Sequence[str] | None = None) -> None:
-        among = "" if uris is None else f"AND url IN {_AMONG}"
+        among = "" if uris is None else f"AND url IN {self._among}"
         self._update(
             f"DELETE FROM {REJECTS} WHERE stream = ? {among} AND NOT EXISTS (SELECT 1 FROM {FILES} l "
             f"WHERE l.stream = {REJECTS}.stream AND l.url = {REJECTS}.url AND l.modified_at = {REJECTS}.modified_at "
@@ -210,7 +195,8 @@ class Ledger:
         return bool(self.read(sql)[0][0])
 
     def claim(self, origin: str) -> None:
-        self._update(f"REPLACE INTO {STREAMS} VALUES (?, ?)", origin)
+        sql = f"INSERT INTO {STREAMS} VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET source = excluded.source"
+        self._update(sql, origin)
 
     def source(self) -> str | None:
         """Where the files come from, if it was noted."""
@@ -237,43 +223,49 @@ class Ledger:
 
     def check_name(self) -> None:
         """Raises DestinationError when no table may be called like the stream, or another stream's table is."""
-        where = f"in SQLite database {self.path!r}"
-        if not self.stream or "\0" in self.stream or folded(self.stream).startswith((RESERVED_PREFIX, "sqlite_")):
+        database = self.database
+        where = f"in {database.kind} database {database.name!r}"
+        reserved = RESERVED_PREFIX, database.reserved
+        if not self.stream or "\0" in self.stream or folded(self.stream).startswith(reserved):
             raise DestinationError(
                 f"a table {where} cannot be called {self.stream!r}", remedy="Give the stream another name"
             )
         for (other,) in self.read(f"SELECT DISTINCT stream FROM {FILES} WHERE stream <> ? ORDER BY stream"):
-            if folded(other) == folded(self.stream):
-                raise shared_table(other, self.stream, self.path)
+            if database.folded(other) == database.folded(self.stream):
+                raise shared_table(database, other, self.stream)
 
     def columns(self) -> list[tuple[str, str, str]]:
         """Name in the files, name in the table and declared type, in the table's order."""
-        return self.read(f"SELECT name, column_name, type FROM {COLUMNS} WHERE stream = ? ORDER BY rowid")
+        return self.read(
+            f"SELECT name, column_name, type FROM {COLUMNS} WHERE stream = ? ORDER BY {self.database.order}"
+        )
 
     def set_columns(self, columns: Sequence[tuple[str, str, str]]) -> None:
         self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
         rows = [(self.stream, well_formed(name), column, kind) for name, column, kind in columns]
-        with translating(self.path, _DOING):
-            self.connection.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
+        with self.database.translating(_DOING):
+            self.database.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
 
     def keep_failures_of(self, beside: str) -> None:
         """Of a full refresh that was not finished: see duckdb/replacement.py."""
-        with translating(self.path, _DOING):
-            failed = self.connection.execute(
+        kept = ("etag", "modified_at", "size_bytes", "rows", "rejected", "error", "loaded_at", "run", "skipped")
+        replaced = ", ".join(f"{column} = excluded.{column}" for column in kept)
+        with self.database.translating(_DOING):
+            failed = self.database.execute(
                 f"SELECT url, etag, modified_at, size_bytes, error, loaded_at, run FROM {FILES} "
                 "WHERE stream = ? AND status = 'failed'",
                 [beside],
             ).fetchall()
-            self.connection.executemany(
-                f"REPLACE INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed')",
+            self.database.executemany(
+                f"INSERT INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
+                f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed') ON CONFLICT (stream, url, status) DO UPDATE SET {replaced}",
                 [(self.stream, *row) for row in failed],
             )
 
     def drop(self) -> None:
         """The table, and all that the ledger knows of it."""
-        with translating(self.path, f"dropping table {self.stream!r}"):
-            self.connection.execute(f"DROP TABLE IF EXISTS {quoted(self.stream)}")
+        with self.database.translating(f"dropping table {self.stream!r}"):
+            self.database.execute(f"DROP TABLE IF EXISTS {self.table}")
         for table in (FILES, REJECTS, COLUMNS, STREAMS):
             self._update(f"DELETE FROM {table} WHERE stream = ?")
 
@@ -281,46 +273,25 @@ class Ledger:
         """The table and its entries become another stream's, whose own were dropped."""
         self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
         for table in (FILES, REJECTS, COLUMNS):
-            with translating(self.path, _DOING):
-                self.connection.execute(f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, self.stream])
-        with translating(self.path, f"replacing table {stream!r}"):
-            if self.stream in tables_of(self.connection):
-                self.connection.execute(f"ALTER TABLE {quoted(self.stream)} RENAME TO {quoted(stream)}")
+            with self.database.translating(_DOING):
+                self.database.execute(f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, self.stream])
+        with self.database.translating(f"replacing table {stream!r}"):
+            if self.database.table_name(self.stream) in self.database.tables():
+                self.database.execute(f"ALTER TABLE {self.table} RENAME TO {quoted(self.database.table_name(stream))}")
 
 
-def unfinished(connection: sqlite3.Connection) -> list[str]:
+def unfinished(database: Database) -> list[str]:
     """The streams that a full refresh began to build."""
     sql = f"SELECT stream FROM {STREAMS} WHERE substr(stream, 1, {len(BESIDE)}) = ?"
-    return [stream for (stream,) in connection.execute(sql, [BESIDE])]
+    return [stream for (stream,) in database.execute(sql, [BESIDE]).fetchall()]
 
 
-def shared_table(one: str, other: str, path: str) -> DestinationError:
+def shared_table(database: Database, one: str, other: str) -> DestinationError:
     return DestinationError(
-        f"streams {one!r} and {other!r} would share one table in SQLite database {path!r}, where case makes no difference",
+        f"streams {one!r} and {other!r} would share one table in {database.kind} database {database.name!r}, "
+        f"{database.same_name}",
         remedy="Give one of them another name",
     )
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection, path: str, doing: str) -> Iterator[None]:
-    """Begins one, or joins the one that is open, which then its owner ends."""
-    if connection.in_transaction:
-        yield
-        return
-    with translating(path, doing):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            roll_back(connection)
-            raise
-
-
-def roll_back(connection: sqlite3.Connection) -> None:
-    """Nothing where SQLite has done so itself, as it does where the disk is full."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
 
 
 def _version(file: RemoteFile) -> tuple[str, str, int, str | None]:

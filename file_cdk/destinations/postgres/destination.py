@@ -1,0 +1,33 @@
+"""Postgres as a destination: a table per stream in one schema of a database, and the ledger beside them."""
+
+from file_cdk.destinations.postgres.session import PostgresDatabase, PostgresPlace
+from file_cdk.destinations.postgres.table import PostgresTable
+from file_cdk.destinations.sql.destination import SqlDestination
+
+
+class PostgresDestination(SqlDestination):
+    """Tables named after their streams, with the files' columns, then `_file_url`, `_file_modified_at`, `_file_row`; the ledger
+    in tables whose names begin with `_file_cdk`.
+
+    One run at a time writes into a schema. Memory: that of a block. url: see PostgresPlace.
+    """
+
+    table_class = PostgresTable
+
+    def __init__(self, url: str, *, run: str | None = None) -> None:
+        self._of = PostgresPlace.of(url)
+        super().__init__(self._of, run)
+
+    @property
+    def url(self) -> str:
+        """Without a password."""
+        return self._of.name
+
+    def connect(self) -> PostgresDatabase:
+        db = self._of.connected()
+        try:
+            self._of.hold(db)
+        except BaseException:
+            db.close()
+            raise
+        return db

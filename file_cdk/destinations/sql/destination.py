@@ -1,0 +1,180 @@
+"""What destinations in SQL databases have in common: runs, tables and full refreshes, all on one connection."""
+
+# ruff: noqa: S608 - names are constant, and values are parameters
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import astuple, fields
+from datetime import UTC, datetime
+
+from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
+from file_cdk.core.ports import Known, RejectedRecord, TableName
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
+from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.sql import asking
+from file_cdk.destinations.sql.database import Database, Place, transaction
+from file_cdk.destinations.sql.ledger import RUNS, Ledger, create_ledger, now, shared_table, unfinished
+from file_cdk.destinations.sql.table import SqlTable
+
+
+class SqlDestination:
+    """A Destination; also Inspectable, a RunLog and a LedgerKeeper. table_class: of its tables.
+
+    For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
+    """
+
+    table_class: type[SqlTable]
+
+    def __init__(self, place: Place, run: str | None) -> None:
+        self._place = place
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self._db: Database | None = None
+        self._tables: dict[str, SqlTable] = {}
+        self._beside: dict[str, SqlTable] = {}
+        self._writing: SqlTable | None = None
+
+    def connect(self) -> Database:
+        """As the one run that may write. Raises DestinationError; DestinationInUseError names who has it open."""
+        raise NotImplementedError
+
+    def let_go(self) -> None:
+        """After the connection was closed, if there was one."""
+
+    @property
+    def encoder(self) -> ArrowIpcEncoder:
+        return ArrowIpcEncoder()
+
+    def open(self) -> None:
+        """Creates what is missing. Raises DestinationError; DestinationInUseError names who has it open."""
+        try:
+            self._db = self.connect()
+            with transaction(self._db, "opening"):
+                create_ledger(self._db)
+                self._remove_unfinished(self._db)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
+        """See core.ports.Destination; always the same object of one stream."""
+        if table.stream not in self._tables:
+            for other in self._tables:
+                if self._ledger(other).database.folded(other) == self._ledger(other).database.folded(table.stream):
+                    raise shared_table(self._ledger(other).database, other, table.stream)
+            self._tables[table.stream] = self.table_class.of(self._ledger(table.stream), table, self._begins)
+        if not anew:
+            return self._tables[table.stream]
+        if table.stream not in self._beside:
+            ledger = self._ledger(BESIDE + table.stream)
+            with transaction(ledger.database, "beginning a full refresh"):
+                ledger.claim("")
+            self._beside[table.stream] = self.table_class(ledger, self._begins)
+        return self._beside[table.stream]
+
+    def put_in_place(self, table: TableName) -> None:
+        if table.stream not in self._beside:
+            raise InternalError(f"no table was built to replace {table.stream!r}")
+        old, new = self._ledger(table.stream), self._ledger(BESIDE + table.stream)
+        origin = old.source()
+        with transaction(old.database, f"replacing table {table.stream!r}"):
+            old.drop()
+            new.take_place_of(table.stream)
+            if origin is not None:
+                old.claim(origin)
+        self._beside.pop(table.stream)
+        self._tables.pop(table.stream)
+
+    def begin_run(self, version: str, source: str, options: str) -> None:
+        """See core.ledger.RunLog."""
+        sql = f"INSERT INTO {RUNS} (run, started_at, version, source, options) VALUES (?, ?, ?, ?, ?)"
+        self._record(sql, self.run, now(), version, source, options)
+
+    def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
+        columns = ("ended_at", "exit_code", "error", *(field.name for field in fields(RunCounts)))
+        sql = f"UPDATE {RUNS} SET {', '.join(f'{column} = ?' for column in columns)} WHERE run = ?"
+        self._record(sql, now(), exit_code, error, *astuple(counts), self.run)
+
+    def _record(self, sql: str, *values: object) -> None:
+        db = self._ledger("").database
+        with transaction(db, "recording the run"), db.translating("recording the run"):
+            db.execute(sql, values)
+
+    def check(self) -> bool:
+        """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
+        return self._place.check()
+
+    def known(self, table: TableName) -> AbstractContextManager[Known]:
+        return asking.known(self._place, table)
+
+    def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
+        return asking.rejects(self._place, stream, limit)
+
+    def rejected(self, stream: str | None = None) -> int:
+        return asking.rejected(self._place, stream)
+
+    def streams(self, stream: str | None = None) -> Sequence[StreamStatus]:
+        """See core.ledger.LedgerKeeper, also for what follows."""
+        return asking.streams(self._place, stream)
+
+    def runs(self, limit: int) -> Sequence[Run]:
+        return asking.runs(self._place, limit)
+
+    def entries(
+        self, stream: str | None = None, urls: Sequence[str] | None = None, *, failed: bool = False
+    ) -> Iterator[LedgerEntry]:
+        return asking.entries(self._place, stream, urls, failed=failed)
+
+    def loaded(self, stream: str) -> Iterator[Sequence[str]]:
+        return asking.loaded(self._place, stream)
+
+    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
+        return asking.mismatches(self._place, stream, repair=repair)
+
+    def reset(self, stream: str, urls: Sequence[str] = ()) -> int:
+        return asking.reset(self._place, stream, urls)
+
+    def _remove_unfinished(self, db: Database) -> None:
+        """What a full refresh built that was not put in place, but for why files failed."""
+        for beside in unfinished(db):
+            self._ledger(beside.removeprefix(BESIDE)).keep_failures_of(beside)
+            self._ledger(beside).drop()
+
+    def _begins(self, table: SqlTable) -> None:
+        """Files of one table at most share a transaction."""
+        if self._writing is not None and self._writing is not table:
+            self._writing.flush()
+        self._writing = table
+
+    def _ledger(self, stream: str) -> Ledger:
+        if self._db is None:
+            raise InternalError("the destination is not open")
+        return Ledger(self._db, self.run, stream)
+
+    def close(self) -> None:
+        """Flushes and closes, also after an error. Safe to call twice. Raises DestinationError when flushing fails."""
+        tables = [*self._tables.values(), *self._beside.values()]
+        self._tables, self._beside, self._writing = {}, {}, None
+        if self._db is None:
+            return
+        try:
+            for table in tables:
+                table.close()
+            with suppress(DestinationError), transaction(self._db, "closing"):  # the next `open` tries again
+                self._remove_unfinished(self._db)
+            self.before_closing(self._db)
+        finally:
+            self._let_go()
+
+    def before_closing(self, database: Database) -> None:
+        """After all was flushed."""
+
+    def _let_go(self) -> None:
+        db, self._db = self._db, None
+        try:
+            if db is not None:
+                with db.translating("closing"):
+                    db.close()
+        finally:
+            self.let_go()

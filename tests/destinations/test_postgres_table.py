@@ -1,0 +1,262 @@
+"""A table in Postgres: what its columns are declared as, how they grow, and that no value changes."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from postgres_landing import connected
+
+from file_cdk.core.errors import RowsRefusedError
+from file_cdk.core.ports import LoadedFile, TableName
+from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.testing.landing import load_whole, version
+
+T = TableName("t")
+
+
+@pytest.fixture
+def database(postgres_database: str) -> Iterator[PostgresDestination]:
+    destination = PostgresDestination(postgres_database)
+    destination.open()
+    yield destination
+    destination.close()
+
+
+@pytest.fixture
+def url(postgres_database: str) -> str:
+    return postgres_database
+
+
+def asked(url: str, sql: str) -> list[Any]:
+    with connected(url) as db:
+        return db.execute(sql.encode()).fetchall()
+
+
+def write(destination: PostgresDestination, uri: str, **columns: pa.Array) -> None:
+    """Columns as a worker decodes them that was told the table's types before."""
+    table = destination.table(T)
+    batch = pa.record_batch(columns)
+    file = version(uri)
+    load = table.begin(file)
+    try:
+        load.write(destination.encoder.encode(batch, file, 1, 0), 0)
+    except BaseException:
+        load.abort()
+        raise
+    load.commit(LoadedFile(batch.num_rows))
+    table.flush()
+
+
+def load(destination: PostgresDestination, uri: str, *rows: dict[str, Any]) -> None:
+    table = destination.table(T)
+    load_whole(destination, table, version(uri), list(rows))
+    table.flush()
+
+
+def declared(url: str) -> dict[str, str]:
+    return dict(
+        asked(
+            url,
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass "
+            "AND attnum > 0 AND NOT attisdropped AND attname NOT LIKE '\\_file\\_%' ORDER BY attnum",
+        )
+    )
+
+
+VALUES: dict[str, tuple[pa.DataType, str, list[Any]]] = {
+    "boolean": (pa.bool_(), "boolean", [True, False, None]),
+    "integer": (pa.int64(), "bigint", [-(2**63), 2**63 - 1, None]),
+    "double": (pa.float64(), "double precision", [0.1, -1e300, float("inf"), float("-inf"), 5e-324, None]),
+    "decimal": (
+        pa.decimal128(38, 10),
+        "numeric(38,10)",
+        [Decimal("-1234567890123456789012345678.0123456789"), Decimal(0)],
+    ),
+    "text": (pa.string(), "text", ["", "żółć 🦆", "a\"b\n\\.\n'c\\N", None]),
+    "bytes": (pa.binary(), "bytea", [b"", b"\x00\xff", None]),
+    "date": (pa.date32(), "date", [date(1, 1, 1), date(9999, 12, 31), date(2000, 2, 29), None]),
+    "time": (pa.time64("us"), "time without time zone", [time(0), time(23, 59, 59, 999999), None]),
+    "timestamp": (
+        pa.timestamp("us"),
+        "timestamp without time zone",
+        [datetime(1, 1, 1), datetime(2024, 1, 2, 3, 4, 5, 6)],  # noqa: DTZ001
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_are_kept_in_columns_of_their_type(database: PostgresDestination, url: str, kind: str) -> None:
+    arrow, name, values = VALUES[kind]
+    database.table(T).widen(pa.schema({"v": arrow}))
+    write(database, "a", v=pa.array(values, arrow))
+    assert declared(url) == {"v": name}
+    assert [value for (value,) in asked(url, "SELECT v FROM t ORDER BY _file_row")] == values
+
+
+def test_each_row_says_where_it_came_from(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1}, {"n": 2})
+    assert asked(url, "SELECT _file_url, _file_modified_at::text, _file_row FROM t ORDER BY 3") == [
+        ("a", "2024-01-01 12:00:00.123456", 1),
+        ("a", "2024-01-01 12:00:00.123456", 2),
+    ]
+
+
+def test_nan_is_nan(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"d": float("nan")}, {"d": None})
+    assert asked(url, "SELECT d::text FROM t ORDER BY _file_row") == [("NaN",), (None,)]
+
+
+def test_nested_values_are_json_as_the_file_has_it(database: PostgresDestination, url: str) -> None:
+    table = database.table(T)
+    table.widen(pa.schema({"s": pa.struct({"a": pa.int64()}), "l": pa.list_(pa.int64())}))
+    assert table.schema == pa.schema({"s": pa.string(), "l": pa.string()})
+    text = '{"b": 1.50,  "a": "\\u0000"}'
+    write(database, "a", s=pa.array([text, None]), l=pa.array(["[1, null]", "[]"]))
+    assert declared(url) == {"s": "json", "l": "json"}
+    assert asked(url, "SELECT s::text, l->>0 FROM t ORDER BY _file_row") == [(text, "1"), (None, None)]
+
+
+@pytest.mark.parametrize("text", ["plain", "[1", "12", '{"a": NaN}'])
+def test_a_column_of_json_becomes_text_where_a_value_is_none(
+    database: PostgresDestination, url: str, text: str
+) -> None:
+    database.table(T).widen(pa.schema({"s": pa.struct({"a": pa.int64()})}))
+    write(database, "a", s=pa.array(['{"a":  1}']))
+    write(database, "b", s=pa.array([text]))
+    assert declared(url) == {"s": "text"}
+    assert asked(url, "SELECT s FROM t ORDER BY _file_url") == [('{"a":  1}',), (text,)]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.uint64(), pa.timestamp("ns"), pa.time64("ns"), pa.duration("us"), pa.decimal256(50, 2)]
+)
+def test_what_postgres_has_no_exact_type_for_is_text(database: PostgresDestination, kind: pa.DataType) -> None:
+    table = database.table(T)
+    table.widen(pa.schema({"v": kind}))
+    assert table.schema.field("v").type == pa.string()
+
+
+def test_a_column_becomes_wider_with_all_that_it_holds(database: PostgresDestination, url: str) -> None:
+    day = date(2024, 1, 2)
+    load(database, "a", {"n": 1, "f": True, "d": 0.1, "t": day, "m": Decimal("1.50"), "b": b"\xff"})
+    with connected(url) as db:
+        db.execute("CREATE INDEX mine ON t (n)")
+    moment = datetime(2024, 1, 2, 3, 4, 5)  # noqa: DTZ001
+    load(database, "b", {"n": 1.5, "f": "maybe", "d": "much", "t": moment, "m": Decimal("123456.789"), "b": "x"})
+    assert declared(url) == {
+        "n": "double precision",
+        "f": "text",
+        "d": "text",
+        "t": "timestamp without time zone",
+        "m": "numeric(9,3)",
+        "b": "text",
+    }
+    assert asked(url, "SELECT n, f, d, t, m, b FROM t ORDER BY _file_url") == [
+        (1.0, "true", "0.1", datetime(2024, 1, 2), Decimal("1.500"), "\\xff"),  # noqa: DTZ001
+        (1.5, "maybe", "much", moment, Decimal("123456.789"), "x"),
+    ]
+    assert asked(url, "SELECT 1 FROM pg_indexes WHERE indexname = 'mine'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "texts"),
+    [
+        (pa.array([2**53 + 1]), pa.array([0.5]), ["9007199254740993", "0.5"]),
+        (pa.array([0.5]), pa.array([2**53 + 1]), ["0.5", "9007199254740993"]),
+        (pa.array([Decimal("0.12345678901234567890")]), pa.array([0.5]), ["0.12345678901234567890", "0.5"]),
+    ],
+)
+def test_numbers_that_no_double_holds_become_text(
+    database: PostgresDestination, url: str, first: pa.Array, second: pa.Array, texts: list[str]
+) -> None:
+    table = database.table(T)
+    for uri, array in (("a", first), ("b", second)):
+        table.widen(pa.schema({"n": array.type}))
+        write(database, uri, n=array)
+    assert [text for (text,) in asked(url, "SELECT n FROM t ORDER BY _file_url")] == texts
+
+
+def test_text_with_nul_is_refused_by_name_and_others_are_loaded(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1, "s": "x"})
+    with pytest.raises(RowsRefusedError, match="NUL") as caught:
+        write(database, "b", n=pa.array([2]), s=pa.array(["y\0z"]))
+    assert (caught.value.uri, caught.value.column) == ("b", "s")
+    assert "y" not in caught.value.message.replace("Postgres", "")
+    load(database, "c", {"n": 3, "s": "z"})
+    assert asked(url, "SELECT n FROM t ORDER BY 1") == [(1,), (3,)]
+
+
+def test_a_date_beyond_those_of_postgres_is_refused_by_name(database: PostgresDestination, url: str) -> None:
+    database.table(T).widen(pa.schema({"d": pa.timestamp("us")}))
+    with pytest.raises(RowsRefusedError, match="years") as caught:
+        write(database, "a", d=pa.array([-(2**63) + 1], pa.timestamp("us")))
+    assert caught.value.column == "d"
+    write(database, "b", d=pa.array([-(10**17)], pa.timestamp("us")))  # before Christ
+    before_christ = "d < '0001-01-01' AND d = timestamp 'epoch' - interval '100000000000 seconds'"
+    assert asked(url, f"SELECT {before_christ} FROM t") == [(True,)]
+
+
+def test_long_names_are_shortened_and_told_apart(database: PostgresDestination, url: str) -> None:
+    long = "ż" * 40
+    load(database, "a", {long + "1": 1, long + "2": 2, "ctid": 3, 'a"%s?': 4})
+    kept = dict(asked(url, "SELECT name, column_name FROM _file_cdk_columns WHERE stream = 't'"))
+    assert all(len(name.encode()) <= 63 for name in kept.values())
+    assert kept["ctid"] == "ctid_2"
+    assert list(declared(url)) == list(kept.values())
+    load(database, "b", {long + "2": 20})
+    assert asked(url, f'SELECT "{kept[long + "2"]}" FROM t ORDER BY _file_url') == [(2,), (20,)]
+
+
+def test_long_streams_have_tables_of_their_own(database: PostgresDestination, url: str) -> None:
+    names = ["x" * 100 + end for end in "12"]
+    for number, name in enumerate(names):
+        table = database.table(TableName(name))
+        load_whole(database, table, version("a"), [{"n": number}])
+        new = database.table(TableName(name), anew=True)
+        load_whole(database, new, version("a"), [{"n": number}, {"n": number}])
+        new.flush()
+        database.put_in_place(TableName(name))
+    database.close()
+    assert [(each.stream, each.rows) for each in database.streams()] == [(name, 2) for name in names]
+    assert database.mismatches() == []
+
+
+def test_an_aborted_load_takes_its_columns_back(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1})
+    table = database.table(T)
+    batch = pa.record_batch({"n": ["x"], "m": [2]})
+    table.widen(batch.schema)
+    writer = table.begin(version("b"))
+    writer.write(database.encoder.encode(batch, version("b"), 1, 0), 0)
+    writer.abort()
+    table.widen(pa.schema({"n": pa.int64()}), anew=True)
+    load(database, "c", {"n": 2})
+    assert declared(url) == {"n": "bigint"}
+
+
+def test_a_view_that_is_in_the_way_is_named_in_words(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1})
+    with connected(url) as db:
+        db.execute("CREATE VIEW seen AS SELECT n FROM t")
+    database.table(T).widen(pa.schema({"n": pa.string()}))
+    with pytest.raises(RowsRefusedError, match="view"):
+        write(database, "b", n=pa.array(["x"]))
+    with connected(url) as db:
+        db.execute("DROP VIEW seen")
+    write(database, "b", n=pa.array(["x"]))
+    assert asked(url, "SELECT n FROM t ORDER BY 1") == [("1",), ("x",)]
+
+
+def test_a_constraint_of_somebodys_refuses_the_file(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1})
+    with connected(url) as db:
+        db.execute("ALTER TABLE t ADD CHECK (n < 10)")
+    with pytest.raises(RowsRefusedError, match="constraint") as caught:
+        write(database, "b", n=pa.array([4711]))
+    assert "4711" not in json.dumps([caught.value.message, caught.value.remedy])
+    load(database, "c", {"n": 2})
+    assert asked(url, "SELECT n FROM t ORDER BY 1") == [(1,), (2,)]
