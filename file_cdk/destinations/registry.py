@@ -29,6 +29,7 @@ _POSTGRES = _Database("Postgres", "file_cdk.destinations.postgres:PostgresDestin
 BUILT_IN = {
     "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
     "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
+    "files": _Database("Files", "file_cdk.destinations.files:FilesDestination", ("/",)),
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
 }
