@@ -40,4 +40,4 @@ class TestFiles(RunLogConformance, LedgerConformance):
 
 
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb", "sqlite", "postgres", "postgresql"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "postgres", "postgresql"}

@@ -1,12 +1,13 @@
 """The ledger of a folder of data files: a SQLite database of which the folder has versions, one with each manifest.
 
 A run works on a copy of its own. With each commit SQLite appends the pages that changed to its log; what was appended goes into
-the folder as a new file, and a manifest that names it makes it count. So a commit writes what it changed, not the whole ledger. Once
-the log is as long as the database, the database itself is written anew, and the log begins again.
+the folder as a new file, and a manifest that names it makes it count. So a commit writes what it changed, not the whole ledger.
+Once the log is as long as the database, the database itself is written anew, and the log begins again.
 """
 
 # ruff: noqa: S608 - names are quoted or constant
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,14 +33,14 @@ _LEAST_LOG_BYTES = 1 << 20
 
 
 class Publisher:
-    """What of a run's copy of the ledger is in the folder. manifest: the last one; whoever publishes, it is he alone who writes."""
+    """What of a run's copy of the ledger is in the folder. manifest: the last one."""
 
     def __init__(self, folder: Folder, run: str, copy: Path, manifest: Manifest) -> None:
         self.manifest = manifest
         self._folder, self._run, self._copy = folder, run, copy
         self._log = copy.with_name(f"{copy.name}-wal")
         self._published = sum(size for _, size in manifest.log)
-        self._named = 0
+        self._token, self._named = f"{run}-{os.urandom(3).hex()}", 0
 
     def publish(self, connection: sqlite3.Connection) -> None:
         """After a commit. Raises DestinationError, and DestinationInUseError where another run has published meanwhile."""
@@ -70,7 +71,7 @@ class Publisher:
     def new_name(self) -> str:
         """Part of one that no other file has, whatever run writes it."""
         self._named += 1
-        return f"{self._run}-{self._named:06}"
+        return f"{self._token}-{self._named:06}"
 
     def _put(self, ending: str, data: bytes) -> str:
         name = f"{OWN}/ledger/{self.new_name()}.{ending}"
@@ -115,7 +116,7 @@ class FilesDatabase(SqliteDatabase):
 
 @contextmanager
 def copied(folder: Folder, run: str | None = None) -> Iterator[FilesDatabase]:
-    """The ledger as the folder has it now, in a copy that is gone afterwards. run: whose commits are published; None: nobody's."""
+    """The ledger as the folder has it now, in a copy that is gone afterwards. run: whose commits are published; None: none."""
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
         copy = Path(scratch, "ledger.sqlite")
         manifest = _restore(folder, copy)

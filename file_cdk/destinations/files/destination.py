@@ -3,18 +3,20 @@
 # ruff: noqa: S608 - names are constant
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
+from file_cdk.destinations.files.data import is_lost
 from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import SqlDestination
@@ -37,7 +39,8 @@ class FilesPlace:
 
     def absent(self) -> DestinationError:
         return DestinationError(
-            f"there is no folder {self.folder.root!r} that a sync has written", remedy="Name one that file-cdk sync has written"
+            f"there is no folder {self.folder.root!r} that a sync has written",
+            remedy="Name one that file-cdk sync has written",
         )
 
     def reading(self) -> AbstractContextManager[FilesDatabase]:
@@ -96,6 +99,17 @@ class FilesDestination(SqlDestination):
     def _remove_unfinished(self, db: Database) -> None:
         super()._remove_unfinished(db)
         db.execute(f"DELETE FROM {DATA} WHERE substr(stream, 1, {len(BESIDE)}) = ?", [BESIDE])
+
+    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
+        """Of data files that are lost, the repair forgets that there were any."""
+        found = super().mismatches(stream, repair=repair)
+        if repair and found:
+            with self._place.correcting() as db, transaction(db, "correcting the ledger"):
+                for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
+                    if is_lost(self._folder, path):
+                        db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
+                        db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
+        return found
 
     def let_go(self) -> None:
         self._opened.close()

@@ -32,8 +32,8 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """tables: the data files of each stream. base, log: files that make the ledger up, see database.py, and of those of the log the
-    sizes, in bytes; none of a folder that is new."""
+    """tables: the data files of each stream. base, log: files that make the ledger up (see database.py), those of the log with
+    their sizes in bytes; none of a folder that is new."""
 
     number: int = 0
     run: str = ""
