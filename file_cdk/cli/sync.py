@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DEST",
         required=True,
         help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db"
-        ", or a Postgres database: postgres://user@host/database",
+        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/",
     )
     parser.add_argument(
         "--workers",

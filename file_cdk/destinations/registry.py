@@ -29,6 +29,7 @@ _POSTGRES = _Database("Postgres", "file_cdk.destinations.postgres:PostgresDestin
 BUILT_IN = {
     "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
     "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
+    "files": _Database("Files", "file_cdk.destinations.files:FilesDestination", ("/",)),
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
 }
@@ -39,8 +40,9 @@ def destination_for(url: str) -> Destination:
 
     `sales.duckdb`, `/data/sales.ddb`, `sales.sqlite`: a path that ends like a database. Other file names need the URL form:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
-    read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise. What follows
-    is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any other scheme is
+    read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise, and `files:`
+    for a folder of Parquet files, which a path that ends in a slash is too. What follows is the path as it is, without
+    percent-decoding. `postgres://user@host/database` is a Postgres database. Any other scheme is
     looked up among the entry points of `file_cdk.destinations`. Raises ConfigError.
     """
     scheme, colon, rest = url.partition(":")
@@ -90,7 +92,7 @@ def _database(database: _Database, path: str) -> Destination:
 
 def _no_destination(path: str) -> ConfigError:
     return ConfigError(
-        f"{redacted(path)!r} is no destination: neither a URL nor a file ending in .duckdb or .sqlite",
+        f"{redacted(path)!r} is no destination: neither a URL, nor a file ending in .duckdb or .sqlite, nor a folder ending in /",
         remedy=f"For a DuckDB database of that name write {'duckdb:' + redacted(path)!r}",
     )
 

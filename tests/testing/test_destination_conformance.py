@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from duckdb_landing import DuckDBLanding
+from files_landing import FilesLanding
 from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
@@ -33,5 +34,10 @@ class TestPostgres(RunLogConformance, LedgerConformance):
         return PostgresLanding(postgres_database)
 
 
+class TestFiles(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> FilesLanding:
+        return FilesLanding(str(tmp_path / "goods"))
+
+
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb", "sqlite", "postgres", "postgresql"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "postgres", "postgresql"}

@@ -132,6 +132,9 @@ class PostgresDatabase:
         )
         return [name for (name,) in found.fetchall()]
 
+    def rows_by_file(self, table: str) -> str:
+        return f"SELECT _file_url, NULL, count(*) FROM {quoted(table)} GROUP BY 1"
+
     def table_name(self, stream: str) -> str:
         return shortened_name(stream, LONGEST_NAME_BYTES)
 

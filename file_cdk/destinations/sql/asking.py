@@ -196,8 +196,8 @@ def mismatches(place: Place, stream: str | None, *, repair: bool) -> list[Mismat
 
 def _mismatches(db: Database, stream: str) -> list[Mismatch]:
     expected = f"SELECT url, rows, 0 AS present FROM {FILES} WHERE stream = ? AND status = 'loaded'"
-    present = f"SELECT _file_url, NULL, count(*) FROM {Ledger(db, '', stream).table} GROUP BY 1"
-    union = expected if db.table_name(stream) not in db.tables() else f"{expected} UNION ALL {present}"
+    table = db.table_name(stream)
+    union = expected if table not in db.tables() else f"{expected} UNION ALL {db.rows_by_file(table)}"
     found = db.execute(
         f"SELECT url, max(rows) AS expected, max(present) AS present FROM ({union}) u GROUP BY url "
         "HAVING coalesce(max(rows), -1) <> max(present) ORDER BY url IS NULL, url",

@@ -56,6 +56,9 @@ class Database(Protocol):
 
     def columns(self, table: str) -> list[str]: ...
 
+    def rows_by_file(self, table: str) -> str:
+        """SQL that gives each `_file_url` of the table's rows, NULL, and how many rows have it."""
+
     def table_name(self, stream: str) -> str:
         """The name of the stream's table."""
 

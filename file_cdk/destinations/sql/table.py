@@ -22,9 +22,6 @@ from file_cdk.destinations.sql.database import transaction
 from file_cdk.destinations.sql.layout import Layout, check_table
 from file_cdk.destinations.sql.ledger import Ledger, moment, urls
 
-GROUP_ROWS, GROUP_S = 100_000, 1.0
-"""Maximum number of rows, and of seconds, of a transaction, to be looked at when a file is complete."""
-
 
 class SqlFileLoad:
     """A FileLoad, within the savepoint `file`."""
@@ -63,6 +60,9 @@ class SqlTable:
 
     A subclass says which types columns have, and writes the rows.
     """
+
+    group_rows, group_s = 100_000, 1.0
+    """Maximum number of rows, and of seconds, of a transaction, to be looked at when a file is complete."""
 
     def __init__(self, ledger: Ledger, begins: Callable[["SqlTable"], None]) -> None:
         self._ledger = ledger
@@ -167,7 +167,7 @@ class SqlTable:
         self._rows += loaded.rows
         now, promised = self.layout.types, self._promised.types
         self._promised = Layout(True, {n: self.wider(now.get(n, k), k) for n, k in {**now, **promised}.items()})
-        if self._rows >= GROUP_ROWS or time.monotonic() - self._since >= GROUP_S:
+        if self._rows >= self.group_rows or time.monotonic() - self._since >= self.group_s:
             self._commit()
 
     def cancel(self) -> None:
@@ -226,7 +226,7 @@ class SqlTable:
             self._load.abort()
         self._commit()
 
-    def _run(self, sql: str, *parameters: str) -> list[tuple[object, ...]]:
+    def _run(self, sql: str, *parameters: str | int) -> list[tuple[object, ...]]:
         with self._db.translating(f"loading into table {self._ledger.stream!r}"):
             return self._db.execute(sql, parameters).fetchall()
 

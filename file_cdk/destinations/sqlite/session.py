@@ -90,6 +90,9 @@ class SqliteDatabase:
     def columns(self, table: str) -> list[str]:
         return [name for (name,) in self.execute(f"SELECT name FROM pragma_table_info({quoted(table)})")]  # noqa: S608 - quoted
 
+    def rows_by_file(self, table: str) -> str:
+        return f"SELECT _file_url, NULL, count(*) FROM {quoted(table)} GROUP BY 1"  # noqa: S608 - quoted
+
     def table_name(self, stream: str) -> str:
         return stream
 

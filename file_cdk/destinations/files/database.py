@@ -1,0 +1,158 @@
+"""The ledger of a folder of data files: a SQLite database of which the folder has versions, one with each manifest.
+
+A run works on a copy of its own. With each commit SQLite appends the pages that changed to its log; what was appended goes into
+the folder as a new file, and a manifest that names it makes it count. So a commit writes what it changed, not the whole ledger.
+Once the log is as long as the database, the database itself is written anew, and the log begins again.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from file_cdk.core.errors import DestinationError, DestinationInUseError
+from file_cdk.core.system.run_folder import run_folder
+from file_cdk.destinations.files.data import rows_by_file
+from file_cdk.destinations.files.folder import Folder
+from file_cdk.destinations.files.manifest import OWN, DataFile, Manifest, latest
+from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.sql.ledger import COLUMNS
+from file_cdk.destinations.sqlite.session import SqliteDatabase
+
+DATA = "_file_cdk_data"
+"""The data files of each stream."""
+
+_PRESENT = "_file_cdk_present"
+_LEAST_LOG_BYTES = 1 << 20
+
+
+class Publisher:
+    """What of a run's copy of the ledger is in the folder. manifest: the last one."""
+
+    def __init__(self, folder: Folder, run: str, copy: Path, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._folder, self._run, self._copy = folder, run, copy
+        self._log = copy.with_name(f"{copy.name}-wal")
+        self._published = sum(size for _, size in manifest.log)
+        self._token, self._named = f"{run}-{os.urandom(3).hex()}", 0
+
+    def publish(self, connection: sqlite3.Connection) -> None:
+        """After a commit. Raises DestinationError, and DestinationInUseError where another run has published meanwhile."""
+        size = self._log.stat().st_size
+        if size == self._published:
+            return
+        base, log = self.manifest.base, list(self.manifest.log)
+        if base is None or size > max(_LEAST_LOG_BYTES, self._copy.stat().st_size):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            base, log, size = self._put("sqlite", self._copy.read_bytes()), [], 0
+        else:
+            start = self._published
+            # Each file of the log is longer than the next, so that they stay few and none is written often.
+            while log and log[-1][1] <= size - start:
+                start -= log.pop()[1]
+            with self._log.open("rb") as file:
+                file.seek(start)
+                log.append((self._put("wal", file.read(size - start)), size - start))
+        self._published = size
+        manifest = Manifest(self.manifest.number + 1, self._run, base, log, _tables(connection))
+        if not self._folder.put_new(manifest.name, manifest.encoded()):
+            raise DestinationInUseError(
+                f"another run has written to folder {self._folder.root!r} meanwhile, and nothing of this commit was kept",
+                remedy="Run it again, one run at a time",
+            )
+        self.manifest = manifest
+
+    def new_name(self) -> str:
+        """Part of one that no other file has, whatever run writes it."""
+        self._named += 1
+        return f"{self._token}-{self._named:06}"
+
+    def _put(self, ending: str, data: bytes) -> str:
+        name = f"{OWN}/ledger/{self.new_name()}.{ending}"
+        self._folder.put(name, data)
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDatabase(SqliteDatabase):
+    """See sql/database.py. A stream's table has no rows of the stream's, but which data file has how many of each file:
+    `path`, `_file_url`, `_file_modified_at`, and the number as `_file_row`. publisher: None where nothing is to be changed."""
+
+    folder: Folder
+    publisher: Publisher | None
+
+    kind: ClassVar[str] = "folder"
+    layouts: ClassVar[Mapping[str, str]] = {
+        **SqliteDatabase.layouts,
+        DATA: "stream TEXT, path TEXT PRIMARY KEY, rows INTEGER, size_bytes INTEGER)",
+    }
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        found = self.connection.execute(sql, parameters)
+        if sql == "COMMIT" and self.publisher is not None:
+            self.publisher.publish(self.connection)
+        return found
+
+    def columns(self, table: str) -> list[str]:
+        own = self.execute(f"SELECT column_name FROM {COLUMNS} WHERE stream = ?", [table])
+        return [*SqliteDatabase.columns(self, table), *(name for (name,) in own)]
+
+    def rows_by_file(self, table: str) -> str:
+        """See sql/database.py. Reads the data files."""
+        self.connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {_PRESENT} (stream TEXT, url TEXT, count INTEGER)")
+        self.connection.execute(f"DELETE FROM {_PRESENT}")
+        paths = self.connection.execute(f"SELECT path FROM {DATA} WHERE stream = ?", [table]).fetchall()
+        for (path,) in paths:
+            counted = rows_by_file(self.folder, path)
+            self.connection.executemany(f"INSERT INTO {_PRESENT} VALUES (?, ?, ?)", [(table, *row) for row in counted])
+        return f"SELECT url, NULL, sum(count) FROM {_PRESENT} GROUP BY url"
+
+
+@contextmanager
+def copied(folder: Folder, run: str | None = None) -> Iterator[FilesDatabase]:
+    """The ledger as the folder has it now, in a copy that is gone afterwards. run: whose commits are published; None: none."""
+    with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
+        copy = Path(scratch, "ledger.sqlite")
+        manifest = _restore(folder, copy)
+        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            for setting in (
+                "journal_mode = WAL",
+                "wal_autocheckpoint = 0",
+                "cache_spill = OFF",  # the log has what was committed, and nothing else
+                "synchronous = OFF",
+                "legacy_alter_table = ON",
+            ):
+                connection.execute(f"PRAGMA {setting}")
+            publisher = None if run is None else Publisher(folder, run, copy, manifest)
+            yield FilesDatabase(connection, folder.root, folder, publisher)
+
+
+def _restore(folder: Folder, copy: Path) -> Manifest:
+    """Raises DestinationError."""
+    while True:
+        manifest = latest(folder)
+        try:
+            if manifest.base is not None:
+                copy.write_bytes(folder.read(manifest.base))
+                copy.with_name(f"{copy.name}-wal").write_bytes(b"".join(folder.read(name) for name, _ in manifest.log))
+            return manifest
+        except DestinationError:
+            if latest(folder).number == manifest.number:
+                raise  # else another run has removed what is not needed any more
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, list[DataFile]]:
+    found: dict[str, list[DataFile]] = {}
+    sql = (
+        f"SELECT stream, path, rows, size_bytes FROM {DATA} WHERE substr(stream, 1, {len(BESIDE)}) <> '{BESIDE}' "
+        "ORDER BY stream, rowid"
+    )
+    for stream, *facts in connection.execute(sql):
+        found.setdefault(stream, []).append(DataFile(*facts))
+    return found

@@ -1,0 +1,129 @@
+"""A folder of Parquet files as a destination, and what of it can be asked while no sync has it open."""
+
+# ruff: noqa: S608 - names are constant
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.ledger import Mismatch
+from file_cdk.core.ports import TableName
+from file_cdk.destinations.files.data import is_lost
+from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
+from file_cdk.destinations.files.folder import TEMPORARY, Folder
+from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
+from file_cdk.destinations.files.table import FilesTable
+from file_cdk.destinations.names import BESIDE, quoted
+from file_cdk.destinations.run_lock import RunLock
+from file_cdk.destinations.sql.database import Database, transaction
+from file_cdk.destinations.sql.destination import SqlDestination
+from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
+
+KEPT_S = 3600
+"""How long what a manifest names is kept for readers after the next one, in seconds."""
+
+_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.parquet")
+
+
+class FilesPlace:
+    """See sql/database.py."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def is_absent(self) -> bool:
+        return latest(self.folder).number == 0
+
+    def absent(self) -> DestinationError:
+        return DestinationError(
+            f"there is no folder {self.folder.root!r} that a sync has written",
+            remedy="Name one that file-cdk sync has written",
+        )
+
+    def reading(self) -> AbstractContextManager[FilesDatabase]:
+        return copied(self.folder)
+
+    @contextmanager
+    def correcting(self) -> Iterator[FilesDatabase]:
+        run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}-state"
+        with closing(RunLock.hold(self.folder.root, "file-cdk state", "folder")), copied(self.folder, run) as db:
+            yield db
+
+    def scratch(self) -> AbstractContextManager[SqliteDatabase]:
+        return scratch()
+
+    def check(self) -> bool:
+        """See core.ports.Inspectable. A folder that is missing is created and removed again."""
+        absent = not self.folder.exists()
+        self.folder.put(f"{OWN}/check", b"")
+        self.folder.remove(f"{OWN}/check")
+        if absent:
+            Path(self.folder.root).rmdir()
+        return not self.is_absent()
+
+
+class FilesDestination(SqlDestination):
+    """A folder for each stream, with Parquet files of its rows: the files' columns, then `_file_url`, `_file_modified_at`,
+    `_file_row`. Which of them count is in the manifests below `_file_cdk`.
+
+    Memory: 32 MiB of rows, and what writing Parquet takes.
+    """
+
+    table_class = FilesTable
+
+    def __init__(self, path: str | Path, *, run: str | None = None) -> None:
+        self.path = str(path).rstrip("/") or "/"
+        self._folder = Folder(self.path)
+        super().__init__(FilesPlace(self._folder), run)
+        self._opened = ExitStack()
+
+    def connect(self) -> FilesDatabase:
+        self._opened.enter_context(closing(RunLock.hold(self.path, self.run, "folder")))
+        remove_unneeded(self._folder)
+        return self._opened.enter_context(copied(self._folder, self.run))
+
+    def put_in_place(self, table: TableName) -> None:
+        if self._db is None:
+            raise InternalError("the destination is not open")
+        for each in (self._tables.get(table.stream), self._beside.get(table.stream)):
+            if each is not None:
+                each.flush()
+        with transaction(self._db, f"replacing table {table.stream!r}"):
+            self._db.execute(f"DELETE FROM {DATA} WHERE stream = ?", [table.stream])
+            self._db.execute(f"UPDATE {DATA} SET stream = ? WHERE stream = ?", [table.stream, BESIDE + table.stream])
+            super().put_in_place(table)
+
+    def _remove_unfinished(self, db: Database) -> None:
+        super()._remove_unfinished(db)
+        db.execute(f"DELETE FROM {DATA} WHERE substr(stream, 1, {len(BESIDE)}) = ?", [BESIDE])
+
+    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
+        """Of data files that are lost, the repair forgets that there were any."""
+        found = super().mismatches(stream, repair=repair)
+        if repair and found:
+            with self._place.correcting() as db, transaction(db, "correcting the ledger"):
+                for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
+                    if is_lost(self._folder, path):
+                        db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
+                        db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
+        return found
+
+    def let_go(self) -> None:
+        self._opened.close()
+
+
+def remove_unneeded(folder: Folder) -> None:
+    """What no manifest names that counts, or counted within the last KEPT_S. Nobody else may write meanwhile."""
+    if not folder.exists():
+        return
+    names = numbered(folder)
+    since = (datetime.now(UTC) - timedelta(seconds=KEPT_S)).timestamp()
+    kept = [name for name in names if name == names[-1] or folder.path(name).stat().st_mtime >= since]
+    needed = {each for name in kept for each in Manifest.parse(name, folder.read(name)).names()}
+    for name in folder.names(""):
+        is_ours = name.startswith(f"{OWN}/") or _DATA_FILE.fullmatch(name) or Path(name).name.startswith(TEMPORARY)
+        if is_ours and name not in needed:
+            folder.remove(name)
