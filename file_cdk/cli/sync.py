@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DEST",
         required=True,
         help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db"
-        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/",
+        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/, s3://bucket/lake/",
     )
     parser.add_argument(
         "--workers",

@@ -10,6 +10,9 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
 from file_cdk.core.uris import redacted
 
+BUCKETS = ("s3://", "gs://", "az://")
+"""How the URLs of buckets begin, of whose prefixes each may be a folder of Parquet files."""
+
 ENTRY_POINT_GROUP = "file_cdk.destinations"
 """A third party's entry point: its name is the URL scheme, its object is called with the URL and gives a Destination."""
 
@@ -41,10 +44,12 @@ def destination_for(url: str) -> Destination:
     `sales.duckdb`, `/data/sales.ddb`, `sales.sqlite`: a path that ends like a database. Other file names need the URL form:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
     read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise, and `files:`
-    for a folder of Parquet files, which a path that ends in a slash is too. What follows is the path as it is, without
-    percent-decoding. `postgres://user@host/database` is a Postgres database. Any other scheme is
-    looked up among the entry points of `file_cdk.destinations`. Raises ConfigError.
+    for a folder of Parquet files, which a path that ends in a slash is too, and a prefix of a bucket: `s3://bucket/lake/`.
+    What follows is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any
+    other scheme is looked up among the entry points of `file_cdk.destinations`. Raises ConfigError.
     """
+    if url.startswith(BUCKETS):
+        return _database(BUILT_IN["files"], url)
     scheme, colon, rest = url.partition(":")
     named = _by_suffix(url)
     if not colon or "/" in scheme:

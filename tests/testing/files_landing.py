@@ -1,7 +1,7 @@
-"""A landing in a folder of Parquet files."""
+"""A landing in a folder of Parquet files, on this machine or in a bucket."""
 
+import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from file_cdk.destinations.files import FilesDestination
-from file_cdk.destinations.files.folder import Folder
+from file_cdk.destinations.files.destination import storage_of
 from file_cdk.destinations.files.manifest import latest
 
 
@@ -21,8 +21,9 @@ class FilesLanding:
         return FilesDestination(self.path)
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
-        files = latest(Folder(self.path)).tables.get(stream, [])
-        tables = [pq.read_table(Path(self.path, file.path), partitioning=None) for file in files]
+        storage = storage_of(self.path)
+        files = latest(storage).tables.get(stream, [])
+        tables = [pq.read_table(io.BytesIO(storage.read(file.path))) for file in files]
         if not tables:
             return []
         table = pa.concat_tables(tables, promote_options="permissive")
@@ -31,11 +32,12 @@ class FilesLanding:
         ]
 
     def delete_row(self, stream: str, uri: str) -> None:
-        for file in latest(Folder(self.path)).tables[stream]:
-            path = Path(self.path, file.path)
-            table = pq.read_table(path, partitioning=None)
+        storage = storage_of(self.path)
+        for file in latest(storage).tables[stream]:
+            table = pq.read_table(io.BytesIO(storage.read(file.path)))
             at = pc.index(table["_file_url"], uri).as_py()
             if at >= 0:
-                path.unlink()
-                pq.write_table(pa.concat_tables([table.slice(0, at), table.slice(at + 1)]), path)
+                data = io.BytesIO()
+                pq.write_table(pa.concat_tables([table.slice(0, at), table.slice(at + 1)]), data)
+                storage.put(file.path, data.getvalue())
                 return

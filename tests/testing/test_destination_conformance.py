@@ -12,6 +12,7 @@ from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
+from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
 class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
@@ -32,6 +33,20 @@ class TestPostgres(RunLogConformance, LedgerConformance):
     @pytest.fixture
     def landing(self, postgres_database: str) -> PostgresLanding:
         return PostgresLanding(postgres_database)
+
+
+class TestFilesInABucket(RunLogConformance, LedgerConformance):
+    @pytest.fixture(autouse=True)
+    def _in_s3(self, seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        seaweedfs.create_bucket(bucket_name)
+        self.url = f"s3://{bucket_name}/lake"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+        monkeypatch.setenv("AWS_REGION", seaweedfs.region)
+
+    def make_landing(self, tmp_path: Path) -> FilesLanding:
+        return FilesLanding(self.url)
 
 
 class TestFiles(RunLogConformance, LedgerConformance):

@@ -1,6 +1,5 @@
 """Data files: Parquet files of a table's rows, which are written once and never changed."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +12,8 @@ import pyarrow.parquet as pq
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
-from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import DataFile
+from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.types import converted
 
 TARGET_BYTES = 128 << 20
@@ -31,22 +30,19 @@ _GROUP_ROWS = 122_880
 class DataWriter:
     """Writes one data file, in a thread of its own. It is durable when `close` returns; `abort` leaves nothing."""
 
-    def __init__(self, folder: Folder, path: str, schema: pa.Schema) -> None:
+    def __init__(self, storage: Storage, path: str, schema: pa.Schema) -> None:
         self.path, self.schema = path, schema
-        self._folder = folder
+        self._storage = storage
         self._rows = 0
-        target = folder.path(path)
-        with translating(folder, path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = target.open("xb")
-            self._writer = pq.ParquetWriter(self._file, schema, compression=_COMPRESSION, **_encodings(schema))
+        self._new = storage.create(path)
+        self._writer = pq.ParquetWriter(self._new.file, schema, compression=_COMPRESSION, **_encodings(schema))
         self._thread = ThreadPoolExecutor(1, "file_cdk-parquet")
         self._writing = deque[Future[None]]()
 
     @property
     def size_bytes(self) -> int:
         """So far, without what waits to be written."""
-        return self._file.tell()
+        return self._new.file.tell()
 
     def write(self, table: pa.Table) -> None:
         self._wait_for(_MAX_WAITING_TABLES - 1)
@@ -54,28 +50,22 @@ class DataWriter:
         self._rows += table.num_rows
 
     def _wait_for(self, left: int) -> None:
-        with translating(self._folder, self.path):
+        with translating(self._storage, self.path):
             while len(self._writing) > left:
                 self._writing.popleft().result()
 
     def close(self) -> DataFile:
         self._wait_for(0)
         self._thread.shutdown()
-        with translating(self._folder, self.path):
+        with translating(self._storage, self.path):
             self._writer.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            size = self._file.tell()
-            self._file.close()
-        self._folder.make_durable(self.path)
-        return DataFile(self.path, self._rows, size)
+        return DataFile(self.path, self._rows, self._new.finish())
 
     def abort(self) -> None:
         self._thread.shutdown(cancel_futures=True)
         with suppress(OSError, pa.ArrowInvalid):
             self._writer.close()
-        self._file.close()
-        self._folder.remove(self.path)
+        self._new.give_up()
 
 
 def _encodings(schema: pa.Schema) -> dict[str, Any]:
@@ -109,44 +99,54 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     )
 
 
-def batches_of(folder: Folder, path: str) -> Iterator[pa.RecordBatch]:
+@contextmanager
+def _opened(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
+    with translating(storage, path), storage.open(path) as file, pq.ParquetFile(file) as parquet:
+        yield parquet
+
+
+def batches_of(storage: Storage, path: str) -> Iterator[pa.RecordBatch]:
     """Raises DestinationError."""
-    with translating(folder, path), pq.ParquetFile(folder.path(path)) as file:
-        yield from file.iter_batches(_BATCH_ROWS)
+    with _opened(storage, path) as parquet:
+        yield from parquet.iter_batches(_BATCH_ROWS)
 
 
-def schema_of(folder: Folder, path: str) -> pa.Schema:
-    with translating(folder, path):
-        return pq.read_schema(folder.path(path))
+def schema_of(storage: Storage, path: str) -> pa.Schema:
+    with _opened(storage, path) as parquet:
+        return parquet.schema_arrow
 
 
-def is_lost(folder: Folder, path: str) -> bool:
+def is_lost(storage: Storage, path: str) -> bool:
     """Whether the data file is gone, or damaged so that none of its rows can be told."""
     try:
-        pq.read_metadata(folder.path(path))
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return True
+        schema_of(storage, path)
+    except DestinationError as exc:
+        if isinstance(exc.__cause__, FileNotFoundError | pa.ArrowInvalid):
+            return True
+        raise
     return False
 
 
-def rows_by_file(folder: Folder, path: str) -> list[tuple[str | None, int]]:
+def rows_by_file(storage: Storage, path: str) -> list[tuple[str | None, int]]:
     """How many rows of each file there are; of a data file that is lost, none."""
-    if is_lost(folder, path):
+    if is_lost(storage, path):
         return []
-    with translating(folder, path), pq.ParquetFile(folder.path(path)) as file:
-        urls = pa.Table.from_batches(list(file.iter_batches(columns=[URL])), pa.schema([file.schema_arrow.field(URL)]))
+    with _opened(storage, path) as parquet:
+        urls = pa.Table.from_batches(
+            list(parquet.iter_batches(columns=[URL])), pa.schema([parquet.schema_arrow.field(URL)])
+        )
     counted = urls.group_by(URL).aggregate([([], "count_all")])
     return list(zip(counted[URL].to_pylist(), counted["count_all"].to_pylist(), strict=True))
 
 
-def rewritten(folder: Folder, old: str, new: str, urls: Sequence[str]) -> DataFile:
+def rewritten(storage: Storage, old: str, new: str, urls: Sequence[str]) -> DataFile:
     """A copy of `old` with the rows of these files alone."""
     wanted = pa.array(urls, pa.string())
     writer: DataWriter | None = None
     try:
-        for batch in batches_of(folder, old):
+        for batch in batches_of(storage, old):
             if writer is None:
-                writer = DataWriter(folder, new, batch.schema)
+                writer = DataWriter(storage, new, batch.schema)
             writer.write(pa.Table.from_batches([batch.filter(pc.is_in(batch.column(URL), wanted))]))
         assert writer is not None
         return writer.close()
@@ -161,12 +161,12 @@ def min_max(column: pa.Array) -> tuple[Any, Any]:
     return found["min"].as_py(), found["max"].as_py()
 
 
-def extremes(folder: Folder, path: str, column: str) -> tuple[Any, Any] | None:
+def extremes(storage: Storage, path: str, column: str) -> tuple[Any, Any] | None:
     """The least and the greatest value of a column, as the file's own statistics have them. None where they do not say."""
     found: list[Any] = []
-    with translating(folder, path), pq.ParquetFile(folder.path(path)) as file:
-        for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
+    with _opened(storage, path) as parquet:
+        for number in range(parquet.num_row_groups):
+            group = parquet.metadata.row_group(number)
             for chunk in map(group.column, range(group.num_columns)):
                 if chunk.path_in_schema != column:
                     continue
@@ -178,16 +178,15 @@ def extremes(folder: Folder, path: str, column: str) -> tuple[Any, Any] | None:
 
 
 @contextmanager
-def translating(folder: Folder, path: str) -> Iterator[None]:
+def translating(storage: Storage, path: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as exc:
-        raise DestinationError(
-            f"folder {folder.root!r}: data file {path!r} is gone",
-            remedy=_REMEDY,
-        ) from exc
+    except DestinationError as exc:
+        if not isinstance(exc.__cause__, FileNotFoundError):
+            raise
+        raise DestinationError(f"{storage.root!r}: data file {path!r} is gone", remedy=_REMEDY) from exc.__cause__
     except OSError as exc:
         reason, remedy = reason_and_remedy(exc)
-        raise DestinationError(f"folder {folder.root!r}: {path!r}: {reason}", remedy=remedy) from exc
+        raise DestinationError(f"{storage.root!r}: {path!r}: {reason}", remedy=remedy) from exc
     except pa.ArrowInvalid as exc:
-        raise DestinationError(f"folder {folder.root!r}: data file {path!r} is damaged: {exc}", remedy=_REMEDY) from exc
+        raise DestinationError(f"{storage.root!r}: data file {path!r} is damaged: {exc}", remedy=_REMEDY) from exc

@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.files.data import rows_by_file
-from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import OWN, DataFile, Manifest, latest
+from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.ledger import COLUMNS
 from file_cdk.destinations.sqlite.session import SqliteDatabase
@@ -35,9 +35,9 @@ _LEAST_LOG_BYTES = 1 << 20
 class Publisher:
     """What of a run's copy of the ledger is in the folder. manifest: the last one."""
 
-    def __init__(self, folder: Folder, run: str, copy: Path, manifest: Manifest) -> None:
+    def __init__(self, storage: Storage, run: str, copy: Path, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._folder, self._run, self._copy = folder, run, copy
+        self._storage, self._run, self._copy = storage, run, copy
         self._log = copy.with_name(f"{copy.name}-wal")
         self._published = sum(size for _, size in manifest.log)
         self._token, self._named = f"{run}-{os.urandom(3).hex()}", 0
@@ -61,9 +61,9 @@ class Publisher:
                 log.append((self._put("wal", file.read(size - start)), size - start))
         self._published = size
         manifest = Manifest(self.manifest.number + 1, self._run, base, log, _tables(connection))
-        if not self._folder.put_new(manifest.name, manifest.encoded()):
+        if not self._storage.put_new(manifest.name, manifest.encoded()):
             raise DestinationInUseError(
-                f"another run has written to folder {self._folder.root!r} meanwhile, and nothing of this commit was kept",
+                f"another run has written to {self._storage.root!r} meanwhile, and nothing of this commit was kept",
                 remedy="Run it again, one run at a time",
             )
         self.manifest = manifest
@@ -75,7 +75,7 @@ class Publisher:
 
     def _put(self, ending: str, data: bytes) -> str:
         name = f"{OWN}/ledger/{self.new_name()}.{ending}"
-        self._folder.put(name, data)
+        self._storage.put(name, data)
         return name
 
 
@@ -84,7 +84,7 @@ class FilesDatabase(SqliteDatabase):
     """See sql/database.py. A stream's table has no rows of the stream's, but which data file has how many of each file:
     `path`, `_file_url`, `_file_modified_at`, and the number as `_file_row`. publisher: None where nothing is to be changed."""
 
-    folder: Folder
+    storage: Storage
     publisher: Publisher | None
 
     kind: ClassVar[str] = "folder"
@@ -109,17 +109,17 @@ class FilesDatabase(SqliteDatabase):
         self.connection.execute(f"DELETE FROM {_PRESENT}")
         paths = self.connection.execute(f"SELECT path FROM {DATA} WHERE stream = ?", [table]).fetchall()
         for (path,) in paths:
-            counted = rows_by_file(self.folder, path)
+            counted = rows_by_file(self.storage, path)
             self.connection.executemany(f"INSERT INTO {_PRESENT} VALUES (?, ?, ?)", [(table, *row) for row in counted])
         return f"SELECT url, NULL, sum(count) FROM {_PRESENT} GROUP BY url"
 
 
 @contextmanager
-def copied(folder: Folder, run: str | None = None) -> Iterator[FilesDatabase]:
+def copied(storage: Storage, run: str | None = None) -> Iterator[FilesDatabase]:
     """The ledger as the folder has it now, in a copy that is gone afterwards. run: whose commits are published; None: none."""
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
         copy = Path(scratch, "ledger.sqlite")
-        manifest = _restore(folder, copy)
+        manifest = _restore(storage, copy)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             for setting in (
                 "journal_mode = WAL",
@@ -129,21 +129,21 @@ def copied(folder: Folder, run: str | None = None) -> Iterator[FilesDatabase]:
                 "legacy_alter_table = ON",
             ):
                 connection.execute(f"PRAGMA {setting}")
-            publisher = None if run is None else Publisher(folder, run, copy, manifest)
-            yield FilesDatabase(connection, folder.root, folder, publisher)
+            publisher = None if run is None else Publisher(storage, run, copy, manifest)
+            yield FilesDatabase(connection, storage.root, storage, publisher)
 
 
-def _restore(folder: Folder, copy: Path) -> Manifest:
+def _restore(storage: Storage, copy: Path) -> Manifest:
     """Raises DestinationError."""
     while True:
-        manifest = latest(folder)
+        manifest = latest(storage)
         try:
             if manifest.base is not None:
-                copy.write_bytes(folder.read(manifest.base))
-                copy.with_name(f"{copy.name}-wal").write_bytes(b"".join(folder.read(name) for name, _ in manifest.log))
+                copy.write_bytes(storage.read(manifest.base))
+                copy.with_name(f"{copy.name}-wal").write_bytes(b"".join(storage.read(name) for name, _ in manifest.log))
             return manifest
         except DestinationError:
-            if latest(folder).number == manifest.number:
+            if latest(storage).number == manifest.number:
                 raise  # else another run has removed what is not needed any more
 
 

@@ -1,4 +1,4 @@
-"""A folder of Parquet files as a destination, and what of it can be asked while no sync has it open."""
+"""A folder of Parquet files, on this machine or in a bucket, and what of it can be asked while no sync has it open."""
 
 # ruff: noqa: S608 - names are constant
 
@@ -8,16 +8,17 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from file_cdk.core.errors import DestinationError, InternalError
+from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.data import is_lost
 from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
+from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.names import BESIDE, quoted
-from file_cdk.destinations.run_lock import RunLock
+from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import SqlDestination
 from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
@@ -31,37 +32,33 @@ _DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.parquet")
 class FilesPlace:
     """See sql/database.py."""
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
 
     def is_absent(self) -> bool:
-        return latest(self.folder).number == 0
+        return latest(self.storage).number == 0
 
     def absent(self) -> DestinationError:
         return DestinationError(
-            f"there is no folder {self.folder.root!r} that a sync has written",
+            f"there is no folder {self.storage.root!r} that a sync has written",
             remedy="Name one that file-cdk sync has written",
         )
 
     def reading(self) -> AbstractContextManager[FilesDatabase]:
-        return copied(self.folder)
+        return copied(self.storage)
 
     @contextmanager
     def correcting(self) -> Iterator[FilesDatabase]:
         run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}-state"
-        with closing(RunLock.hold(self.folder.root, "file-cdk state", "folder")), copied(self.folder, run) as db:
+        with closing(self.storage.hold("file-cdk state")), copied(self.storage, run) as db:
             yield db
 
     def scratch(self) -> AbstractContextManager[SqliteDatabase]:
         return scratch()
 
     def check(self) -> bool:
-        """See core.ports.Inspectable. A folder that is missing is created and removed again."""
-        absent = not self.folder.exists()
-        self.folder.put(f"{OWN}/check", b"")
-        self.folder.remove(f"{OWN}/check")
-        if absent:
-            Path(self.folder.root).rmdir()
+        """See core.ports.Inspectable."""
+        self.storage.check()
         return not self.is_absent()
 
 
@@ -75,15 +72,16 @@ class FilesDestination(SqlDestination):
     table_class = FilesTable
 
     def __init__(self, path: str | Path, *, run: str | None = None) -> None:
-        self.path = str(path).rstrip("/") or "/"
-        self._folder = Folder(self.path)
-        super().__init__(FilesPlace(self._folder), run)
+        """path: of a folder, or the URL of a bucket's prefix. Raises ConfigError."""
+        self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
+        self._storage = storage_of(self.path)
+        super().__init__(FilesPlace(self._storage), run)
         self._opened = ExitStack()
 
     def connect(self) -> FilesDatabase:
-        self._opened.enter_context(closing(RunLock.hold(self.path, self.run, "folder")))
-        remove_unneeded(self._folder)
-        return self._opened.enter_context(copied(self._folder, self.run))
+        self._opened.enter_context(closing(self._storage.hold(self.run)))
+        remove_unneeded(self._storage)
+        return self._opened.enter_context(copied(self._storage, self.run))
 
     def put_in_place(self, table: TableName) -> None:
         if self._db is None:
@@ -106,7 +104,7 @@ class FilesDestination(SqlDestination):
         if repair and found:
             with self._place.correcting() as db, transaction(db, "correcting the ledger"):
                 for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
-                    if is_lost(self._folder, path):
+                    if is_lost(self._storage, path):
                         db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
                         db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
         return found
@@ -115,15 +113,33 @@ class FilesDestination(SqlDestination):
         self._opened.close()
 
 
-def remove_unneeded(folder: Folder) -> None:
+def storage_of(path: str) -> Storage:
+    """Raises ConfigError."""
+    if not path.startswith(BUCKETS):
+        return Folder(path)
+    try:
+        from file_cdk.destinations.files.bucket import bucket_of
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            "a bucket as a destination needs the package 'obstore', which is not installed",
+            remedy="Install it: pip install 'file-cdk[s3]', or gcs, or azure",
+        ) from exc
+    return bucket_of(path)
+
+
+def remove_unneeded(storage: Storage) -> None:
     """What no manifest names that counts, or counted within the last KEPT_S. Nobody else may write meanwhile."""
-    if not folder.exists():
+    listed = storage.listed()
+    names = numbered(listed)
+    if not names and not any(map(_is_ours, listed)):
         return
-    names = numbered(folder)
-    since = (datetime.now(UTC) - timedelta(seconds=KEPT_S)).timestamp()
-    kept = [name for name in names if name == names[-1] or folder.path(name).stat().st_mtime >= since]
-    needed = {each for name in kept for each in Manifest.parse(name, folder.read(name)).names()}
-    for name in folder.names(""):
-        is_ours = name.startswith(f"{OWN}/") or _DATA_FILE.fullmatch(name) or Path(name).name.startswith(TEMPORARY)
-        if is_ours and name not in needed:
-            folder.remove(name)
+    since = storage.now() - timedelta(seconds=KEPT_S)
+    kept = [name for name in names if name == names[-1] or listed[name] >= since]
+    needed = {each for name in kept for each in Manifest.parse(name, storage.read(name)).names()}
+    storage.remove(name for name in listed if _is_ours(name) and name not in needed)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether it is a file that commits write, whole or not."""
+    is_named = name.startswith((f"{OWN}/manifests/", f"{OWN}/ledger/")) or _DATA_FILE.fullmatch(name) is not None
+    return is_named or name.rpartition("/")[2].startswith(TEMPORARY)

@@ -1,13 +1,17 @@
-"""A folder on this machine that holds a tree of named files, each written whole or not at all."""
+"""A folder on this machine."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
+from file_cdk.destinations.files.storage import NewFile
+from file_cdk.destinations.run_lock import RunLock
 
 TEMPORARY = ".file_cdk-"
 """How names begin of files that are not whole yet."""
@@ -15,68 +19,84 @@ TEMPORARY = ".file_cdk-"
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """root: the path, as the user named it. Names are relative to it, and have `/` between their parts.
-
-    Each method raises DestinationError, where the system refuses what it does.
-    """
+    """See Storage."""
 
     root: str
 
-    def exists(self) -> bool:
-        return Path(self.root).is_dir()
-
-    def path(self, name: str) -> Path:
-        return Path(self.root, name)
-
     def read(self, name: str) -> bytes:
         with self._translating(f"reading {name!r}"):
-            return self.path(name).read_bytes()
+            return self._path(name).read_bytes()
+
+    def open(self, name: str) -> BinaryIO:
+        with self._translating(f"reading {name!r}"):
+            return self._path(name).open("rb")
 
     def put(self, name: str, data: bytes) -> None:
-        """Durable when it returns."""
         with self._translating(f"writing {name!r}"), self._beside(name, data) as made:
-            made.replace(self.path(name))
-        self.make_durable(name)
+            made.replace(self._path(name))
+            self._sync_folder(name)
 
     def put_new(self, name: str, data: bytes) -> bool:
-        """As `put`, unless there is such a file already. Answers whether there was none."""
         with self._translating(f"writing {name!r}"), self._beside(name, data) as made:
             try:
-                os.link(made, self.path(name))
+                os.link(made, self._path(name))
             except FileExistsError:
                 return False
-        self.make_durable(name)
+            self._sync_folder(name)
         return True
 
-    def make_durable(self, name: str) -> None:
-        """That a file of this name is there, and is not lost with the machine."""
+    def create(self, name: str) -> NewFile:
         with self._translating(f"writing {name!r}"):
-            folder = os.open(self.path(name).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            path = self._path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _NewFile(self, name, path.open("xb"))
 
-    def names(self, prefix: str) -> list[str]:
-        """Of all files in the folder `prefix` and below it, sorted; none where there is no such folder."""
+    def listed(self, prefix: str = "") -> Mapping[str, datetime]:
         with self._translating(f"listing {prefix!r}"):
-            top = self.path(prefix)
-            found = [path.relative_to(self.root).as_posix() for path in top.rglob("*") if path.is_file()]
-        return sorted(found)
+            return {
+                path.relative_to(self.root).as_posix(): datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                for path in self._path(prefix).rglob("*")
+                if path.is_file()
+            }
 
-    def remove(self, name: str) -> None:
-        """Also one that is gone already, and the folders that it leaves empty."""
-        path = self.path(name)
-        with self._translating(f"removing {name!r}"):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            for parent in path.relative_to(self.root).parents[:-1]:
-                Path(self.root, parent).rmdir()
+    def remove(self, names: Iterable[str]) -> None:
+        """Also the folders that this leaves empty."""
+        for name in names:
+            with self._translating(f"removing {name!r}"):
+                self._path(name).unlink(missing_ok=True)
+            with suppress(OSError):
+                for parent in Path(name).parents[:-1]:
+                    self._path(str(parent)).rmdir()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def check(self) -> None:
+        """A folder that is missing is created and removed again."""
+        absent = not Path(self.root).is_dir()
+        name = f"{TEMPORARY}check"
+        self.put(name, b"")
+        self.remove([name])
+        if absent:
+            Path(self.root).rmdir()
+
+    def hold(self, run: str) -> RunLock:
+        return RunLock.hold(self.root, run, "folder")
+
+    def _path(self, name: str) -> Path:
+        return Path(self.root, name)
+
+    def _sync_folder(self, name: str) -> None:
+        folder = os.open(self._path(name).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @contextmanager
     def _beside(self, name: str, data: bytes) -> Iterator[Path]:
         """A file of that content, to be given its name. It goes where that does not happen."""
-        path = self.path(name)
+        path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
         try:
@@ -95,3 +115,26 @@ class Folder:
         except OSError as exc:
             reason, remedy = reason_and_remedy(exc)
             raise DestinationError(f"folder {self.root!r}: {doing}: {reason}", remedy=remedy) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _NewFile:
+    """See NewFile."""
+
+    folder: Folder
+    name: str
+    file: BinaryIO
+
+    def finish(self) -> int:
+        with self.folder._translating(f"writing {self.name!r}"):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            size = self.file.tell()
+            self.file.close()
+            self.folder._sync_folder(self.name)
+        return size
+
+    def give_up(self) -> None:
+        with suppress(OSError):
+            self.file.close()
+        self.folder.remove([self.name])

@@ -6,12 +6,12 @@ lost, and nobody sees what it was about. So readers see all of a commit, or noth
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.destinations.files.folder import Folder
+from file_cdk.destinations.files.storage import Storage
 
 OWN = "_file_cdk"
 """The folder of what is not data."""
@@ -70,17 +70,17 @@ class Manifest:
             raise DestinationError(f"{name!r} is no manifest of file_cdk", remedy="Restore it from a backup") from exc
 
 
-def numbered(folder: Folder) -> list[str]:
-    """The names of all manifests that are there, the newest last."""
-    return [name for name in folder.names(_MANIFESTS) if _NAME.fullmatch(name)]
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names of manifests among them, the newest last."""
+    return sorted(name for name in names if _NAME.fullmatch(name))
 
 
-def latest(folder: Folder) -> Manifest:
+def latest(storage: Storage) -> Manifest:
     """That of number 0 where there is none. Raises DestinationError."""
-    while names := numbered(folder):
+    while names := numbered(storage.listed(_MANIFESTS)):
         name = names[-1]
         try:
-            return Manifest.parse(name, folder.read(name))
+            return Manifest.parse(name, storage.read(name))
         except DestinationError as exc:
             if not isinstance(exc.__cause__, FileNotFoundError):
                 raise  # else another run has written one, and removed this, since the listing

@@ -109,7 +109,7 @@ class FilesTable(SqlTable):
         self._end(self._open)
         kept = self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream)
         found = [
-            extremes(self._database.folder, path, column)
+            extremes(self._database.storage, path, column)
             for path in (*(str(path) for (path,) in kept), *(part.path for part in self._open.parts))
         ]
         found += [min_max(batch.column(column)) for batch in self._open.batches if column in batch.schema.names]
@@ -202,8 +202,7 @@ class FilesTable(SqlTable):
     def _discard(self, load: _Load) -> None:
         if load.writer is not None:
             load.writer.abort()
-        for part in load.parts:
-            self._database.folder.remove(part.path)
+        self._database.storage.remove(part.path for part in load.parts)
 
     def _commit(self) -> None:
         try:
@@ -232,7 +231,7 @@ class FilesTable(SqlTable):
             load.parts.append(load.writer.close())
             load.writer = None
         if load.writer is None:
-            load.writer = DataWriter(self._database.folder, self._new_path(), schema)
+            load.writer = DataWriter(self._database.storage, self._new_path(), schema)
         load.writer.write(conformed(load.batches, schema))
         load.batches, load.nbytes = [], 0
 
@@ -303,10 +302,10 @@ class FilesTable(SqlTable):
             if not known or rows == known[0][0]:
                 continue  # the load that would have replaced them was given up
             if left:
-                part = rewritten(self._database.folder, path, self._new_path(), [str(url) for url, _ in left])
+                part = rewritten(self._database.storage, path, self._new_path(), [str(url) for url, _ in left])
                 if part.rows != rows:
                     raise DestinationError(
-                        f"folder {self._db.name!r}: data file {path!r} has other rows than the ledger says",
+                        f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
                         remedy="Let the next sync load its files again: file-cdk status --verify --repair",
                     )
                 self._replace([path], part)
@@ -317,15 +316,15 @@ class FilesTable(SqlTable):
         """Data files of this stream that have columns of narrower types than the table."""
         if self._typed == self.layout.types:
             return
-        folder, wanted = self._database.folder, {each.name: each.type for each in self._data_schema()}
+        storage, wanted = self._database.storage, {each.name: each.type for each in self._data_schema()}
         for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
             path = str(found)
-            schema = schema_of(folder, path)
+            schema = schema_of(storage, path)
             target = pa.schema([each.with_type(wanted[each.name]) for each in schema])
             if not target.equals(schema):
-                writer = DataWriter(folder, self._new_path(), target)
+                writer = DataWriter(storage, self._new_path(), target)
                 try:
-                    for batch in batches_of(folder, path):
+                    for batch in batches_of(storage, path):
                         writer.write(conformed([batch], target))
                     self._replace([path], writer.close())
                 except BaseException:
@@ -352,19 +351,19 @@ class FilesTable(SqlTable):
         )
         if len(found) < _MANY_FILES:
             return
-        folder = self._database.folder
+        storage = self._database.storage
         alike: dict[pa.Schema, list[str]] = {}
         for (path,) in found:
-            alike.setdefault(schema_of(folder, str(path)), []).append(str(path))
+            alike.setdefault(schema_of(storage, str(path)), []).append(str(path))
         self._run(self._db.begin)
         for schema, paths in alike.items():
             while len(paths) > 1:
-                writer = DataWriter(folder, self._new_path(), schema)
+                writer = DataWriter(storage, self._new_path(), schema)
                 old: list[str] = []
                 try:
                     while paths and writer.size_bytes < TARGET_BYTES:
                         old.append(paths.pop(0))
-                        for batch in batches_of(folder, old[-1]):
+                        for batch in batches_of(storage, old[-1]):
                             writer.write(pa.Table.from_batches([batch]))
                     self._replace(old, writer.close())
                 except BaseException:

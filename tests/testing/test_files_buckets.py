@@ -1,0 +1,170 @@
+"""Folders of Parquet files in buckets of each kind: exact, locked by a lease, refused in words."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import obstore
+import pyarrow.parquet as pq
+import pytest
+
+from file_cdk import SyncOptions, sync
+from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
+from file_cdk.core.ports import TableName
+from file_cdk.destinations.files import FilesDestination
+from file_cdk.destinations.files import bucket as module
+from file_cdk.destinations.files.bucket import Bucket, bucket_of
+from file_cdk.destinations.files.manifest import latest
+from file_cdk.destinations.registry import destination_for
+from file_cdk.testing.landing import load_whole, version
+from file_cdk.testing.servers.azurite import Azurite
+from file_cdk.testing.servers.seaweedfs import SeaweedFS
+
+T = TableName("orders")
+
+
+@pytest.fixture
+def s3(seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    seaweedfs.create_bucket(bucket_name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    monkeypatch.setenv("AWS_REGION", seaweedfs.region)
+    return f"s3://{bucket_name}/lake/deep/"
+
+
+@pytest.fixture
+def azure(azurite: Azurite, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    azurite.create_bucket(bucket_name)
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", azurite.endpoint)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", azurite.account)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", azurite.account_key)
+    return f"az://{bucket_name}/lake/"
+
+
+@pytest.fixture(params=["s3", "azure"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+def rows(url: str) -> list[tuple[object, ...]]:
+    bucket = bucket_of(url)
+    found: list[tuple[object, ...]] = []
+    for file in latest(bucket).tables["orders"]:
+        with bucket.open(file.path) as data:
+            found += [tuple(row.values()) for row in pq.read_table(data, columns=["id", "item"]).to_pylist()]
+    return sorted(found)
+
+
+def loaded(folder: Path, url: str) -> int:
+    """Rows, with a sync."""
+    return sum(stream.rows for stream in sync(str(folder), url, SyncOptions(workers=0, settle_s=0)).streams)
+
+
+def test_files_are_loaded_exactly_once(url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,item\n1,apple\n2,pear\n")
+    (folder / "b.csv").write_text("id,item\n3,quince\n")
+    assert loaded(folder, url) == 3
+    assert loaded(folder, url) == 0
+    (folder / "b.csv").write_text("id,item\n3,quince\n4,plum\n")
+    assert loaded(folder, url) == 2
+    assert rows(url) == [(1, "apple"), (2, "pear"), (3, "quince"), (4, "plum")]
+    destination = destination_for(url)
+    assert isinstance(destination, FilesDestination)
+    assert destination.mismatches() == []
+    assert [(each.stream, each.files, each.rows) for each in destination.streams()] == [("orders", 2, 4)]
+
+
+def test_a_second_run_is_told_of_the_first(s3: str) -> None:
+    first = FilesDestination(s3, run="the first")
+    first.open()
+    with pytest.raises(DestinationInUseError, match="run the first"):
+        FilesDestination(s3).open()
+    first.close()
+    FilesDestination(s3).check()
+    assert [name for name in bucket_of(s3).listed() if "lock" in name] == []
+
+
+def notice(system: str, pid: int) -> bytes:
+    facts = {"run": "other", "program": "file-cdk", "pid": pid, "host": "elsewhere", "since": "2024", "system": system}
+    return json.dumps(facts).encode()
+
+
+def test_a_run_of_this_machine_that_died_holds_nobody_up(s3: str) -> None:
+    bucket_of(s3).put(module._LOCK, notice(module._system(), 2**22 + 1))
+    destination = FilesDestination(s3)
+    destination.open()
+    destination.close()
+
+
+def test_a_run_of_another_machine_holds_it_until_its_lease_ends(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket_of(s3).put(module._LOCK, notice("another boot", 1))
+    with pytest.raises(DestinationInUseError, match="process 1 \\(file-cdk\\) on host 'elsewhere'"):
+        FilesDestination(s3).open()
+    monkeypatch.setattr(module, "LEASE_S", -60.0)
+    destination = FilesDestination(s3)
+    destination.open()
+    destination.close()
+
+
+def test_a_lease_is_renewed(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RENEWED_EVERY_S", 0.05)
+    bucket = bucket_of(s3)
+    lease = bucket.hold("mine")
+    before = obstore.head(bucket.store, module._LOCK)["last_modified"]
+    deadline = datetime.now(UTC).timestamp() + 10
+    while (now := obstore.head(bucket.store, module._LOCK)["last_modified"]) == before:
+        assert datetime.now(UTC).timestamp() < deadline
+    assert now > before
+    lease.close()
+
+
+def test_of_two_that_publish_the_second_is_refused(s3: str) -> None:
+    """Whose lease was taken, since it was not renewed: the network was away."""
+    first = FilesDestination(s3)
+    first.open()
+    load_whole(first, first.table(T), version("a"), [{"id": 1, "item": "x"}])
+    first.table(T).flush()
+    bucket_of(s3).remove([module._LOCK])
+    second = FilesDestination(s3)
+    second.open()
+    load_whole(second, second.table(T), version("b"), [{"id": 2, "item": "y"}])
+    second.close()
+    load_whole(first, first.table(T), version("c"), [{"id": 3, "item": "z"}])
+    with pytest.raises(DestinationInUseError, match="another run has written"):
+        first.table(T).flush()
+    first.close()
+    assert rows(s3) == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///x", "az://"])
+def test_a_url_without_a_bucket_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="names no bucket"):
+        destination_for(url)
+
+
+def test_google_cloud_storage_is_refused_in_words() -> None:
+    with pytest.raises(ConfigError, match="no destination yet"):
+        destination_for("gs://bucket/lake/")
+
+
+def test_a_bucket_that_refuses_is_told_without_secrets(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+    with pytest.raises(DestinationError) as told:
+        FilesDestination(s3).open()
+    assert "wrong-secret" not in str(told.value)
+    assert "s3://" in str(told.value)
+
+
+def test_an_object_is_read_at_any_place(s3: str) -> None:
+    bucket: Bucket = bucket_of(s3)
+    data = bytes(range(256)) * 1000
+    bucket.put("x", data)
+    with bucket.open("x") as file:
+        file.seek(-10, 2)
+        assert file.read() == data[-10:]
+        file.seek(100_000)
+        assert file.read(10) == data[100_000:100_010]
+        assert file.read() == data[100_010:]
