@@ -32,10 +32,13 @@ _PART = 50_000
 _SAMPLED_EVERY_S = 0.05
 _STATE_SIZES = """
 import sys
+count = last = total = 0
 for line in sys.stdin.buffer:
     if line.startswith((b'{"type":"STATE"', b'{"type": "STATE"')):
-        print(len(line))
+        count, last, total = count + 1, len(line), total + len(line)
+print(count, last, total)
 """
+"""Prints once, at the end: what it prints is read then, and waits in a pipe until it is."""
 _COLUMNS = dict.fromkeys(("id", "name", "amount", "created_at", "note"), "string")
 
 
@@ -90,9 +93,8 @@ def measure_sync(folder: Path, database: Path, files: int, last: int | None, syn
 
 def measure_read(name: str, command: Command, files: int) -> None:
     run = measure(command, memory_every_s=_SAMPLED_EVERY_S, reader=[sys.executable, "-c", _STATE_SIZES])
-    sizes = [int(size) for size in run.said.split()]
-    last = sizes[-1] if sizes else 0
-    note = f"{len(sizes)} states; the last {last / files:,.0f}, all {sum(sizes) / files:,.0f} B a file"
+    count, last, total = map(int, run.said.split())
+    note = f"{count} states; the last {last / files:,.0f}, all {total / files:,.0f} B a file"
     row(f"read, {name}", files, files, run, note)
 
 
