@@ -152,6 +152,29 @@ def test_a_load_that_is_aborted_leaves_nothing(lake: FilesDestination, monkeypat
     assert rows(lake) == [(1,)]
 
 
+def test_a_load_that_is_aborted_takes_nothing_of_those_that_wait(lake: FilesDestination) -> None:
+    load_batch(lake, "a", pa.record_batch({"n": [1]}))
+    table = lake.table(T)
+    one = table.begin(version("b"))
+    one.write(lake.encoder.encode(pa.record_batch({"n": [0.5]}), version("b"), 1, 0), 0)
+    one.abort()
+    table.flush()
+    assert rows(lake) == [(1,)]
+    assert table.unloaded([version("a"), version("b")]) == [False, True]
+
+
+@pytest.mark.parametrize("stream", ["..", ".hidden", "a/b", "é ü", "%41"])
+def test_a_stream_of_any_name_has_a_folder_below_the_root(lake: FilesDestination, stream: str) -> None:
+    table = lake.table(TableName(stream))
+    load_whole(lake, table, version("a"), [{"n": 1}])
+    table.flush()
+    [file] = latest(Folder(lake.path)).tables[stream]
+    folder, _, name = file.path.partition("/")
+    assert "/" not in name
+    assert not folder.startswith(".")
+    assert Path(lake.path, file.path).is_file()
+
+
 def test_many_small_data_files_become_one(tmp_path: Path) -> None:
     lake = FilesDestination(tmp_path / "lake")
     lake.open()

@@ -52,12 +52,14 @@ class Folder:
             return _NewFile(self, name, path.open("xb"))
 
     def listed(self, prefix: str = "") -> Mapping[str, datetime]:
+        found: dict[str, datetime] = {}
         with self._translating(f"listing {prefix!r}"):
-            return {
-                path.relative_to(self.root).as_posix(): datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                for path in self._path(prefix).rglob("*")
-                if path.is_file()
-            }
+            for path in self._path(prefix).rglob("*"):
+                with suppress(FileNotFoundError):  # another run has just removed it, or given it its name
+                    if path.is_file():
+                        modified = path.stat().st_mtime
+                        found[path.relative_to(self.root).as_posix()] = datetime.fromtimestamp(modified, UTC)
+        return found
 
     def remove(self, names: Iterable[str]) -> None:
         """Also the folders that this leaves empty."""

@@ -6,7 +6,7 @@ Small files wait in memory until their transaction ends, and go into one data fi
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
@@ -105,14 +105,14 @@ class FilesTable(SqlTable):
         if not may_change(stored, target):
             return target
         column = self.layout.columns[name]
-        self._write_waiting()
-        self._end(self._open)
-        kept = self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream)
-        found = [
-            extremes(self._database.storage, path, column)
-            for path in (*(str(path) for (path,) in kept), *(part.path for part in self._open.parts))
-        ]
-        found += [min_max(batch.column(column)) for batch in self._open.batches if column in batch.schema.names]
+        paths = [str(path) for (path,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream)]
+        batches: list[pa.RecordBatch] = []
+        for load in (*self._waiting, self._open):
+            self._end(load)
+            paths += [part.path for part in load.parts]
+            batches += [batch for batch in load.batches if column in batch.schema.names]
+        found = [extremes(self._database.storage, path, column) for path in paths]
+        found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
@@ -203,6 +203,7 @@ class FilesTable(SqlTable):
         if load.writer is not None:
             load.writer.abort()
         self._database.storage.remove(part.path for part in load.parts)
+        load.writer, load.parts, load.batches = None, [], []
 
     def _commit(self) -> None:
         try:
@@ -273,11 +274,13 @@ class FilesTable(SqlTable):
 
     def _new_path(self) -> str:
         folder = quote(self._ledger.stream.removeprefix(BESIDE), safe=" ")
+        if folder.startswith("."):
+            folder = f"%2E{folder[1:]}"  # neither hidden nor a folder above
         publisher = self._database.publisher
         assert publisher is not None
         return f"{folder}/part-{publisher.new_name()}.parquet"
 
-    def _forget(self, uris: list[str]) -> None:  # type: ignore[override]
+    def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
         if self.layout.exists:
             found = self._run(
@@ -286,7 +289,7 @@ class FilesTable(SqlTable):
             self._touched.update(str(path) for (path,) in found)
             self._run(f"DELETE FROM {self._name} WHERE _file_url IN ({self._db.values_of})", urls(uris))
 
-    def remove(self, uris: list[str]) -> None:  # type: ignore[override]
+    def remove(self, uris: Sequence[str]) -> None:
         self._commit()
         self._run(self._db.begin)
         self._forget(uris)
