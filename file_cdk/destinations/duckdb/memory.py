@@ -24,8 +24,8 @@ WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20
 so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500 MB, with 512 MB 53 % more (in a fifth less time).
 """
 
-_COLUMNS_OF_WIDE_BYTES = 16
-"""Number of columns for which WIDE_BYTES do where there may be no more."""
+_LEAST_BYTES, _COLUMNS_OF_LEAST_BYTES = 48 << 20, 32
+"""What does for so many columns where there may be no more, by one thread and a row group at a time."""
 
 VECTOR_ROWS = 2048
 """Number of rows that DuckDB appends, logs and checkpoints at a time: a vector."""
@@ -161,7 +161,7 @@ class MemoryBudget:
         heaviest = max((tail.heaviest_bytes for tail in self.tails.values()), default=0)
         base = max(NARROW_BYTES, WIDE_BYTES + self.columns * BYTES_PER_COLUMN)
         if self.ceiling_bytes is not None:
-            least = WIDE_BYTES + max(self.columns - _COLUMNS_OF_WIDE_BYTES, 0) * BYTES_PER_COLUMN
+            least = _LEAST_BYTES + max(self.columns - _COLUMNS_OF_LEAST_BYTES, 0) * BYTES_PER_COLUMN
             base = max(min(base, self.ceiling_bytes), least)
         return base + (heaviest * _BYTES_PER_BYTE if heaviest > _LIGHT_BYTES else 0)
 
