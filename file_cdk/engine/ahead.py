@@ -22,6 +22,10 @@ _MAX_EVENTS = 256
 """Maximum number of events that wait, however little their output is."""
 
 
+_PATIENCE_S = 2.0
+"""Maximum time to wait for the thread at the end; one that hangs in a read has a reader of its own and can do no harm."""
+
+
 @dataclass(slots=True, eq=False)
 class ThreadAhead:
     """Runs tasks in the order in which they are given, each to its end, while at most `max_bytes` of output wait; a block that
@@ -55,12 +59,12 @@ class ThreadAhead:
         return self._events_of(self._given)
 
     def stop(self) -> None:
-        """Waits for the piece at work; then nothing is run any more."""
+        """Nothing new is run, and nothing put. Waits a moment for the piece at work."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)
 
     def _own(self, job: Job) -> Job:
         """A copy, since a reader is for one thread."""

@@ -109,3 +109,11 @@ def test_files_come_in_order_and_wrong_guesses_are_run_again(tmp_path: Path) -> 
         outputs.append(lines)
     assert outputs[0] == outputs[1]
     assert outputs[0].count(b"done") == 3
+
+
+def test_stopping_does_not_wait_for_room(tmp_path: Path) -> None:
+    task = task_of(tmp_path, "line\n" * 1000)
+    ahead = ThreadAhead(1, _BLOCK_BYTES)
+    next(ahead.events(task))
+    ahead.stop()
+    assert ahead._ready_bytes < 200
