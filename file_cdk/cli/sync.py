@@ -8,6 +8,7 @@ from contextlib import suppress
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number, size
 from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.system.memory import MEMORY_VARIABLE
 
 DESCRIPTION = f"""\
 Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
@@ -92,8 +93,10 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     for the summary; the sync's own errors are reported."""
     from file_cdk.pipeline.early import TABLE_ENCODING, is_worth_workers, start_early, stop_early
 
-    # A database that is there may have all files already.
-    if (arguments.full_refresh or not os.path.exists(arguments.to)) and is_worth_workers(arguments.source):  # noqa: PTH110
+    # A database that is there may have all files already, and a small budget of memory is for this process alone.
+    may_load = arguments.full_refresh or not os.path.exists(arguments.to)  # noqa: PTH110
+    is_free = arguments.memory is None and not os.environ.get(MEMORY_VARIABLE)
+    if may_load and is_free and is_worth_workers(arguments.source):
         with suppress(OSError):  # whoever needs them says why there are none
             start_early((), arguments.workers, TABLE_ENCODING)
     from file_cdk.cli.progress import ProgressObserver, Tally, display_for

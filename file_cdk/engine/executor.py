@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from file_cdk.core.system.output import write_all
+from file_cdk.engine.ahead import ThreadAhead
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Output, Task, announce, run_task
 
@@ -158,19 +159,31 @@ class InlineTogether:
 
 @dataclass(slots=True)
 class InlineExecutor:
-    """Runs each task when its events are asked for: no processes, for small jobs and for debugging."""
+    """Runs tasks without processes: each when its events are asked for, for small jobs and for debugging.
 
+    ahead_bytes: maximum output that a thread has ready before it is asked for, in bytes; None for no thread.
+    """
+
+    ahead_bytes: int | None = None
     pending: int = field(default=0)
+    _ahead: ThreadAhead | None = None
 
     def has_room(self) -> bool:
         return self.pending < _INLINE_AHEAD
 
     def submit(self, task: Task) -> InlineAttempt | InlineTogether:
-        announce(task)
         if task.others:
             self.pending += 1
-            return InlineTogether(task, run_together(task, MAX_BLOCK_BYTES), self)
-        return self.attempt(task, run_task(task, MAX_BLOCK_BYTES))
+            return InlineTogether(task, self._events(task), self)
+        return self.attempt(task, self._events(task))
+
+    def _events(self, task: Task) -> Iterator[Any]:
+        if self.ahead_bytes is None:
+            announce(task)
+            return run_together(task, MAX_BLOCK_BYTES) if task.others else run_task(task, MAX_BLOCK_BYTES)
+        if self._ahead is None:
+            self._ahead = ThreadAhead(self.ahead_bytes, MAX_BLOCK_BYTES)
+        return self._ahead.events(task)
 
     def attempt(self, task: Task, events: Iterator[Began | Output | Ended | Failed]) -> InlineAttempt:
         self.pending += 1
@@ -178,6 +191,9 @@ class InlineExecutor:
 
     def reset(self) -> None:
         self.pending = 0
+        if self._ahead is not None:
+            self._ahead.stop()
+            self._ahead = None
 
     def close(self) -> None:
         self.reset()

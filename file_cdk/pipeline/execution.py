@@ -33,8 +33,12 @@ class Executors:
 
     workers: int | None
     memory: MemoryShares = DEFAULT_MEMORY
-    _inline: InlineExecutor = field(default_factory=InlineExecutor)
+    _inline: InlineExecutor = field(init=False)
     _pool: "ProcessPool | None" = None
+
+    def __post_init__(self) -> None:
+        has_thread = self.memory.workers == 0 and self.workers != 0
+        self._inline = InlineExecutor(self.memory.outbox_bytes if has_thread else None)
 
     def announce(self, pending_bytes: int, *modules: str | None) -> None:
         """Starts what so much work will need, so that its imports overlap with the caller's own."""
@@ -43,14 +47,18 @@ class Executors:
 
     def for_work(self, pending_bytes: int, file_format: Format) -> Executor:
         """The executor for so many bytes of files of one format."""
-        if self.workers == 0 or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
+        if self._has_none or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
             if self._pool is None:
                 stop_early()
             return self._inline
         return self._started_pool(())
 
     def _inline_is_enough(self, pending_bytes: int) -> bool:
-        return self.workers == 0 or (self.workers is None and pending_bytes < INLINE_BYTES)
+        return self._has_none or (self.workers is None and pending_bytes < INLINE_BYTES)
+
+    @property
+    def _has_none(self) -> bool:
+        return self.workers == 0 or self.memory.workers == 0
 
     def _started_pool(self, modules: Iterable[str | None]) -> "ProcessPool":
         if self._pool is None:

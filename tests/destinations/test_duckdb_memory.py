@@ -99,7 +99,7 @@ def test_rows_that_no_memory_suffices_for_cost_their_file(tmp_path: Path, value_
     destination.open()
     session = destination._session
     assert session is not None
-    session.memory.available_bytes = 180 << 20
+    session.memory.available_bytes = 140 << 20
     load(destination, "before", batch(1, 2))
     try:
         load(destination, "too large", batch(value_bytes, value_bytes // 8))
@@ -108,7 +108,7 @@ def test_rows_that_no_memory_suffices_for_cost_their_file(tmp_path: Path, value_
     except RowsRefusedError as exc:
         error = exc
     assert error.uri == "too large"
-    assert "180 MiB" in str(error)
+    assert "140 MiB" in str(error)
     load(destination, "after", batch(3))
     destination.close()
     with duckdb.connect(str(path)) as connection:
@@ -120,7 +120,7 @@ def test_rows_that_no_memory_suffices_for_cost_their_file(tmp_path: Path, value_
 
 def test_memory_is_asked_for_where_values_are_long_only(tmp_path: Path) -> None:
     path = tmp_path / "x.duckdb"
-    for expected_mib, sizes in ((128, [100] * 5000), (128 + 2 * 80, [80 << 20]), (128 + 2 * 80, [1])):
+    for expected_mib, sizes in ((80, [100] * 5000), (80 + 2 * 80, [80 << 20]), (80 + 2 * 80, [1])):
         destination = DuckDBDestination(path)
         destination.open()
         load(destination, f"{sizes[0]}", batch(*sizes))
@@ -141,9 +141,9 @@ def limit_mib(connection: duckdb.DuckDBPyConnection) -> float:
     ("fixed_mib", "columns", "available_mib", "during_mib"),
     [
         (None, 14, 4096, 240),
-        (None, 5, 4096, 128),  # enough as it is
-        (None, 14, 230, 128),  # more than there is
-        (None, 40, 4096, 128),  # more than several threads are worth
+        (None, 4, 4096, 80),  # enough as it is
+        (None, 14, 230, 80),  # more than there is
+        (None, 32, 4096, 96),  # more than several threads are worth
         (150, 14, 4096, 150),
     ],
 )
@@ -155,7 +155,7 @@ def test_threads_are_given_more_memory_while_they_insert(
         budget.available_bytes = available_mib << 20
         budget.provide(columns)
         before_mib = limit_mib(connection)
-        assert before_mib == (fixed_mib or 128)
+        assert before_mib == (fixed_mib or max(80, 64 + columns))
         with budget.shared_by_threads():
             assert limit_mib(connection) == during_mib
         assert limit_mib(connection) == before_mib

@@ -20,7 +20,7 @@ from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, ope
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import asking, runs
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
-from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
+from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
 from file_cdk.destinations.duckdb.session import Session
@@ -55,8 +55,8 @@ class DuckDBDestination:
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 
     limits: by default WriteLimits(), but with kept_after_s as the environment variable KEEP_AFTER_VARIABLE has it.
-    run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 128
-    MiB, for tables of more than 64 columns 64 MiB and 1 MiB per column, and where values are long twice what 2,048 rows in a
+    run: the name of this run in the ledger; by default the time and something random. memory_limit_bytes: by default 80
+    MiB, for tables of more than 16 columns 64 MiB and 1 MiB per column, and where values are long twice what 2,048 rows in a
     row hold besides, and more while several threads insert (see memory.py); a file whose rows need more than DuckDB would take
     by itself (80 % of the memory) is refused.
     """
@@ -104,7 +104,7 @@ class DuckDBDestination:
     @property
     def _is_tight(self) -> bool:
         """Whether a second thread's memory would be missed."""
-        return self._ceiling_bytes is not None and self._ceiling_bytes < NARROW_BYTES
+        return self._ceiling_bytes is not None and self._ceiling_bytes < TIGHT_BYTES
 
     def _opened(self) -> Session:
         settings: Settings = {

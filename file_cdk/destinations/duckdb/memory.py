@@ -17,21 +17,27 @@ import pyarrow as pa
 
 from file_cdk.destinations.names import quoted
 
-NARROW_BYTES = 128 << 20
+NARROW_BYTES = 80 << 20
 WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20
 """Measured: appending and checkpoints pin a few blocks of 256 KB per column, and fail where the limit is below that.
 1000 columns fail with 512 MB and pass with 1 GB; a dozen pass with 64 MB. DuckDB fills whatever it is given with its cache,
-so this bounds memory: with 128 MB a file of 2 GB takes 4 % more than one of 500 MB, with 512 MB 53 % more (in a fifth less time).
+so this bounds memory: see docs/decisions/2026-11-29-a-budget-of-memory.md.
 """
 
-_COLUMNS_OF_WIDE_BYTES = 16
-"""Number of columns for which WIDE_BYTES do where there may be no more."""
+_LEAST_BYTES, _COLUMNS_OF_LEAST_BYTES = 48 << 20, 32
+"""What does for so many columns where there may be no more, by one thread and a row group at a time."""
 
 VECTOR_ROWS = 2048
 """Number of rows that DuckDB appends, logs and checkpoints at a time: a vector."""
 
-_LIGHT_BYTES = 32 << 20
+_LIGHT_BYTES = 8 << 20
 """Maximum weight of a vector that fits into NARROW_BYTES, in bytes."""
+
+_WEIGHED_BYTES = 4 << 20
+"""Maximum size of a batch that is not weighed vector by vector, in bytes."""
+
+TIGHT_BYTES = 128 << 20
+"""Limit below which DuckDB gets one thread: two would take 7 MB and a tenth more CPU, and no less time."""
 
 _BYTES_PER_BYTE = 2
 """A value takes whole blocks of 256 KB in memory, and a copy is made of the longest. Measured: 2,048 values of 200 KB pass
@@ -96,7 +102,7 @@ class Tail:
 def weights(batch: pa.RecordBatch, size_bytes: int) -> Iterable[tuple[int, int]]:
     """Rows and bytes of a batch of `size_bytes`, by vectors where it is worth it."""
     rows = batch.num_rows
-    if rows <= VECTOR_ROWS or size_bytes <= _LIGHT_BYTES // 8:
+    if rows <= VECTOR_ROWS or size_bytes <= _WEIGHED_BYTES:
         yield rows, size_bytes
         return
     for start in range(0, rows, VECTOR_ROWS):
@@ -161,7 +167,7 @@ class MemoryBudget:
         heaviest = max((tail.heaviest_bytes for tail in self.tails.values()), default=0)
         base = max(NARROW_BYTES, WIDE_BYTES + self.columns * BYTES_PER_COLUMN)
         if self.ceiling_bytes is not None:
-            least = WIDE_BYTES + max(self.columns - _COLUMNS_OF_WIDE_BYTES, 0) * BYTES_PER_COLUMN
+            least = _LEAST_BYTES + max(self.columns - _COLUMNS_OF_LEAST_BYTES, 0) * BYTES_PER_COLUMN
             base = max(min(base, self.ceiling_bytes), least)
         return base + (heaviest * _BYTES_PER_BYTE if heaviest > _LIGHT_BYTES else 0)
 
