@@ -1,9 +1,11 @@
 """A table in Postgres: what its columns are declared as, how they grow, and that no value changes."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from postgres_landing import connected
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.destinations.postgres.session import PostgresDatabase
 from file_cdk.testing.landing import load_whole, version
 
 T = TableName("t")
@@ -236,6 +239,35 @@ def test_an_aborted_load_takes_its_columns_back(database: PostgresDestination, u
     table.widen(pa.schema({"n": pa.int64()}), anew=True)
     load(database, "c", {"n": 2})
     assert declared(url) == {"n": "bigint"}
+
+
+def test_files_are_looked_up_by_an_index(database: PostgresDestination, url: str) -> None:
+    for number in range(2):
+        for uri in "ab":
+            load_whole(database, database.table(T), version(uri, number), [{"n": number}])
+    database.table(T).flush()
+    with connected(url) as db:
+        db.execute("SET enable_seqscan = off")
+        of_urls = PostgresDatabase(db, url).among("{}").replace("?", "'[\"a\"]'")
+        for table, column, index in (
+            ("t", "_file_url", "_file_cdk_files_of_t"),
+            ("_file_cdk_files", "url", "_file_cdk_files_of_file"),
+            ("_file_cdk_rejects", "url", "_file_cdk_rejects_of_file"),
+        ):
+            chosen = of_urls.format(column) + ("" if table == "t" else " AND stream = 't'")
+            plan = db.execute(f"EXPLAIN DELETE FROM {table} WHERE {chosen}".encode()).fetchall()
+            text = "\n".join(line for (line,) in plan)
+            assert re.search(rf"Index Scan (using|on) {index} .*\n *Index Cond: .*sha256\(", text), text
+
+
+def test_loaded_files_come_in_parts(database: PostgresDestination, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("file_cdk.destinations.sql.ledger._PART_URLS", 2)
+    table = database.table(T)
+    for uri in "abcde":
+        load_whole(database, table, version(uri), [{"n": 1}])
+    parts = list(table.loaded())
+    assert list(map(len, parts)) == [2, 2, 1]
+    assert sorted(chain.from_iterable(parts)) == list("abcde")
 
 
 def test_a_view_that_is_in_the_way_is_named_in_words(database: PostgresDestination, url: str) -> None:
