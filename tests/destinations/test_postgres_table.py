@@ -108,6 +108,37 @@ def test_each_row_says_where_it_came_from(database: PostgresDestination, url: st
     ]
 
 
+@pytest.mark.parametrize(
+    ("precision", "scale"), [(1, 0), (4, 4), (5, 0), (16, 3), (17, 1), (18, 2), (18, 17), (19, 4), (38, 0), (38, 38)]
+)
+def test_decimals_are_kept_to_the_last_digit(
+    database: PostgresDestination, url: str, precision: int, scale: int
+) -> None:
+    whole = [0, *(10**digits + more for digits in range(precision) for more in (-1, 0, 1))]
+    whole = [number for number in whole if number < 10**precision]
+    values = [None, *(Decimal((sign, tuple(map(int, str(n))), -scale)) for n in whole for sign in (0, 1)), None]
+    kind = pa.decimal128(precision, scale)
+    database.table(T).widen(pa.schema({"d": kind}))
+    for uri, some in (("a", values), ("b", values[1:-1]), ("c", [Decimal(0), None])):
+        write(database, uri, d=pa.array(some, kind))
+    found = asked(url, "SELECT d::text FROM t WHERE _file_url = 'a' ORDER BY _file_row")
+    assert [text for (text,) in found] == [d if d is None else f"{d if d else d.copy_abs():f}" for d in values]
+    assert asked(url, "SELECT count(d) FROM t") == [(2 * len(whole) * 2 + 1,)]
+
+
+def test_rows_without_values_are_kept(database: PostgresDestination, url: str) -> None:
+    kinds = [kind for kind, _, _ in VALUES.values()]
+    database.table(T).widen(pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(kinds)]))
+    some = {f"c{i}": pa.array([values[0], None], kind) for i, (kind, _, values) in enumerate(VALUES.values())}
+    write(database, "a", **some)
+    write(database, "b", **{name: pa.nulls(2, array.type) for name, array in some.items()})
+    for name in some:
+        assert asked(url, f"SELECT {name} IS NULL FROM t ORDER BY _file_url, _file_row") == [
+            (False,),
+            *[(True,)] * 3,
+        ]
+
+
 def test_nan_is_nan(database: PostgresDestination, url: str) -> None:
     load(database, "a", {"d": float("nan")}, {"d": None})
     assert asked(url, "SELECT d::text FROM t ORDER BY _file_row") == [("NaN",), (None,)]
