@@ -17,6 +17,7 @@ EXTRAS = {
     "paramiko",
     "smart-open",
     "obstore",
+    "psycopg",
 }
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 BIN = Path(sys.executable).parent

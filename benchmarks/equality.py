@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,8 @@ def check_equality(contenders: Sequence[Contender]) -> dict[str, Run]:
 
 def remove_database(contender: Contender) -> None:
     """And what tools keep beside it, under a name that begins with the same."""
+    if contender.emptying is not None:
+        subprocess.run(contender.emptying, check=True, stdout=subprocess.DEVNULL)
     if contender.database is None or not contender.fresh:
         return
     for path in contender.database.parent.glob(contender.database.name + "*"):

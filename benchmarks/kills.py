@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
+    python benchmarks/kills.py [--to postgres] [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -33,11 +33,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from kept import DuckDBPlace, Place, PostgresPlace
+
+from file_cdk.testing.servers.postgres import PostgresServer
 
 MARK = "FILE_CDK_KILLS_RUN"
 STREAMS = ("csv", "jsonl", "parquet", "avro")
@@ -160,12 +162,12 @@ def _write_rows(path: Path, url: str, written: Written) -> None:
 class Victim:
     """One run of the command, whose processes can be found by a mark in their environment."""
 
-    def __init__(self, command: str, config: Path, place: Path) -> None:
+    def __init__(self, command: str, config: Path, to: str, place: Path) -> None:
         self._mark = uuid.uuid4().hex
         self._errors = (place / "errors").open("w+")
         self.started_at = time.time()
         self._process = subprocess.Popen(
-            [command, "sync", str(config), "--to", str(place / "to" / "x.duckdb"), "--workers", "2", "--quiet",
+            [command, "sync", str(config), "--to", to, "--workers", "2", "--quiet",
              "--max-rejects", str(MAX_REJECTS)],
             # Progress inside a file is kept after a minute; here, so that kills find some, almost at once.
             env={**os.environ, MARK: self._mark, "TMPDIR": str(place / "tmp"), "FILE_CDK_KEEP_AFTER_S": "0.3"},
@@ -231,6 +233,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--to", choices=["duckdb", "postgres"], default="duckdb", help="what is loaded into")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--large-mb", type=float, default=30.0, metavar="MB", help="size of the largest file")
@@ -241,13 +244,16 @@ def main() -> int:
     arguments = parser.parse_args()
     seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
-        tally = kill_runs(arguments, Path(scratch), random.Random(seed))
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch, contextlib.ExitStack() as servers:
+        server = servers.enter_context(PostgresServer()) if arguments.to == "postgres" else None
+        tally = kill_runs(arguments, Path(scratch), server, random.Random(seed))
     report(tally)
     return 1 if tally.wrong or tally.orphans or tally.leftovers else 0
 
 
-def kill_runs(arguments: argparse.Namespace, scratch: Path, chance: random.Random) -> Tally:
+def kill_runs(
+    arguments: argparse.Namespace, scratch: Path, server: PostgresServer | None, chance: random.Random
+) -> Tally:
     tally = Tally()
     files = Files(scratch / "files", arguments.files, arguments.large_mb, chance)
     config = write_config(scratch)
@@ -262,12 +268,13 @@ def kill_runs(arguments: argparse.Namespace, scratch: Path, chance: random.Rando
         place = scratch / f"{tally.databases}"
         for folder in ("tmp", "to"):
             (place / folder).mkdir(parents=True)
+        kept: Place = DuckDBPlace(place / "to" / "x.duckdb") if server is None else PostgresPlace(server)
         enough = tally.killed + KILLS_PER_DATABASE
         while tally.killed < enough and not over():
             files.change(most=max(2, arguments.files // 20))
-            killed_run(Victim(arguments.command, config, place), place, chance, tally)
+            killed_run(Victim(arguments.command, config, kept.url, place), kept, chance, tally)
         tally.runs += 1
-        check(Victim(arguments.command, config, place), place, files, tally)
+        check(Victim(arguments.command, config, kept.url, place), kept, place, files, tally)
         tally.databases += 1
         print(f"{tally.killed} kills: {len(tally.wrong)} wrong", flush=True)
         shutil.rmtree(place)
@@ -286,7 +293,7 @@ def write_config(scratch: Path) -> Path:
     return config
 
 
-def killed_run(run: Victim, place: Path, chance: random.Random, tally: Tally) -> None:
+def killed_run(run: Victim, kept: Place, chance: random.Random, tally: Tally) -> None:
     """Kills somebody of the run, and again if it survives that, until it has ended."""
     tally.runs += 1
     while not run.ended_within(chance.random() * chance.choice(LATEST_KILL_S)):
@@ -302,7 +309,7 @@ def killed_run(run: Victim, place: Path, chance: random.Random, tally: Tally) ->
     code, said = run.close()
     tally.orphans += run.orphans()
     if code == -signal.SIGKILL:
-        committed_at = last_commit(place / "to" / "x.duckdb")
+        committed_at = kept.last_commit()
         if committed_at > run.started_at:
             tally.lost_since_commit_s.append(killed_at - committed_at)
         else:
@@ -311,54 +318,24 @@ def killed_run(run: Victim, place: Path, chance: random.Random, tally: Tally) ->
         tally.wrong.append(f"a run ended with {code}: {said[-2000:]}")
 
 
-def last_commit(database: Path) -> float:
-    """Seconds since 1970; 0 when there was none."""
-    if not database.exists():
-        return 0.0
-    # Not written to: what the killed run left is for the next one to mend.
-    with duckdb.connect(str(database), read_only=True) as connection:
-        tables = {str(name) for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        times = [
-            f"SELECT max({column}) AS moment FROM {table}"
-            for table, column in (("_file_cdk_files", "loaded_at"), ("_file_cdk_parts", "kept_at"))
-            if table in tables
-        ]
-        if not times:
-            return 0.0
-        latest = connection.execute(f"SELECT max(moment) FROM ({' UNION ALL '.join(times)})").fetchone()
-    return latest[0].replace(tzinfo=UTC).timestamp() if latest and latest[0] else 0.0
-
-
-def check(run: Victim, place: Path, files: Files, tally: Tally) -> None:
+def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> None:
     """Lets the run end: everything is as the files are, and nothing else is there."""
     code, said = run.close()
     tally.orphans += run.orphans()
-    database = place / "to" / "x.duckdb"
     if code != 0:
         tally.wrong.append(f"the last run ended with {code}: {said[-2000:]}")
         return
     tally.leftovers += [str(path) for path in (place / "tmp").iterdir()]
-    tally.leftovers += [path.name for path in (place / "to").iterdir() if path != database]
-    with duckdb.connect(str(database), read_only=True) as connection:
-        rows = " UNION ALL ".join(f"SELECT '{name}' AS stream, * FROM {name}" for name in STREAMS)
-        held = connection.execute(
-            "SELECT _file_url, min(version), max(version), count(*), count(DISTINCT id), min(id), max(id), "
-            f"bool_and(replace(note, chr(10), ' ') = 'row ' || id || ', as it was written') FROM ({rows}) GROUP BY 1"
-        ).fetchall()
-        rejects = dict(connection.execute("SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1").fetchall())
-        ledger = connection.execute("SELECT url, rows, rejected, status FROM _file_cdk_files ORDER BY 1").fetchall()
-        parts = connection.execute("SELECT count(*) FROM _file_cdk_parts").fetchall()
-        tables = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT starts_with(table_name, '_file_cdk_') ORDER BY 1"
-        ).fetchall()
+    tally.leftovers += [path.name for path in (place / "to").iterdir() if str(path) != kept.url]
+    held = kept.held(STREAMS)
     written = sorted(files.written.items())
     expected = [(url, w.version, w.version, w.rows, w.rows, 0, w.rows - 1, True) for url, w in written]
     for what, found, wanted in (
-        ("rows", sorted(held), expected),
-        ("rejects", rejects, {url: w.rejects for url, w in written if w.rejects}),
-        ("ledger", ledger, [(url, w.rows, w.rejects, "loaded") for url, w in written]),
-        ("parts", parts, [(0,)]),
-        ("tables", tables, [(name,) for name in sorted(STREAMS)]),
+        ("rows", held.rows, expected),
+        ("rejects", held.rejects, {url: w.rejects for url, w in written if w.rejects}),
+        ("ledger", held.ledger, [(url, w.rows, w.rejects, "loaded") for url, w in written]),
+        ("parts", held.parts, 0),
+        ("tables", held.tables, sorted(STREAMS)),
     ):
         if found != wanted:
             tally.wrong.append(f"{what}: {_differences(found, wanted)}")

@@ -21,7 +21,8 @@ class Contender:
     environment: in place of this process's. peer: what has to be installed for it. slow: it takes minutes.
     database: what it loads into. fresh: the database, and what it keeps beside it, is removed before each run.
     alike: contenders with the same word must give the same data; None where there is none to compare.
-    printing: what prints the data of a contender that only goes through it.
+    printing: what prints the data of a contender that only goes through it, or loads it into a server's database.
+    emptying: what is run before each run, and not measured.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Contender:
     fresh: bool = True
     alike: str | None = "data"
     printing: Command | None = None
+    emptying: Command | None = None
     memory: bool = False
 
 

@@ -1,9 +1,11 @@
 """A table in Postgres: what its columns are declared as, how they grow, and that no value changes."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from postgres_landing import connected
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.destinations.postgres.session import PostgresDatabase
 from file_cdk.testing.landing import load_whole, version
 
 T = TableName("t")
@@ -103,6 +106,37 @@ def test_each_row_says_where_it_came_from(database: PostgresDestination, url: st
         ("a", "2024-01-01 12:00:00.123456", 1),
         ("a", "2024-01-01 12:00:00.123456", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "scale"), [(1, 0), (4, 4), (5, 0), (16, 3), (17, 1), (18, 2), (18, 17), (19, 4), (38, 0), (38, 38)]
+)
+def test_decimals_are_kept_to_the_last_digit(
+    database: PostgresDestination, url: str, precision: int, scale: int
+) -> None:
+    whole = [0, *(10**digits + more for digits in range(precision) for more in (-1, 0, 1))]
+    whole = [number for number in whole if number < 10**precision]
+    values = [None, *(Decimal((sign, tuple(map(int, str(n))), -scale)) for n in whole for sign in (0, 1)), None]
+    kind = pa.decimal128(precision, scale)
+    database.table(T).widen(pa.schema({"d": kind}))
+    for uri, some in (("a", values), ("b", values[1:-1]), ("c", [Decimal(0), None])):
+        write(database, uri, d=pa.array(some, kind))
+    found = asked(url, "SELECT d::text FROM t WHERE _file_url = 'a' ORDER BY _file_row")
+    assert [text for (text,) in found] == [d if d is None else f"{d if d else d.copy_abs():f}" for d in values]
+    assert asked(url, "SELECT count(d) FROM t") == [(2 * len(whole) * 2 + 1,)]
+
+
+def test_rows_without_values_are_kept(database: PostgresDestination, url: str) -> None:
+    kinds = [kind for kind, _, _ in VALUES.values()]
+    database.table(T).widen(pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(kinds)]))
+    some = {f"c{i}": pa.array([values[0], None], kind) for i, (kind, _, values) in enumerate(VALUES.values())}
+    write(database, "a", **some)
+    write(database, "b", **{name: pa.nulls(2, array.type) for name, array in some.items()})
+    for name in some:
+        assert asked(url, f"SELECT {name} IS NULL FROM t ORDER BY _file_url, _file_row") == [
+            (False,),
+            *[(True,)] * 3,
+        ]
 
 
 def test_nan_is_nan(database: PostgresDestination, url: str) -> None:
@@ -236,6 +270,35 @@ def test_an_aborted_load_takes_its_columns_back(database: PostgresDestination, u
     table.widen(pa.schema({"n": pa.int64()}), anew=True)
     load(database, "c", {"n": 2})
     assert declared(url) == {"n": "bigint"}
+
+
+def test_files_are_looked_up_by_an_index(database: PostgresDestination, url: str) -> None:
+    for number in range(2):
+        for uri in "ab":
+            load_whole(database, database.table(T), version(uri, number), [{"n": number}])
+    database.table(T).flush()
+    with connected(url) as db:
+        db.execute("SET enable_seqscan = off")
+        of_urls = PostgresDatabase(db, url).among("{}").replace("?", "'[\"a\"]'")
+        for table, column, index in (
+            ("t", "_file_url", "_file_cdk_files_of_t"),
+            ("_file_cdk_files", "url", "_file_cdk_files_of_file"),
+            ("_file_cdk_rejects", "url", "_file_cdk_rejects_of_file"),
+        ):
+            chosen = of_urls.format(column) + ("" if table == "t" else " AND stream = 't'")
+            plan = db.execute(f"EXPLAIN DELETE FROM {table} WHERE {chosen}".encode()).fetchall()
+            text = "\n".join(line for (line,) in plan)
+            assert re.search(rf"Index Scan (using|on) {index} .*\n *Index Cond: .*sha256\(", text), text
+
+
+def test_loaded_files_come_in_parts(database: PostgresDestination, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("file_cdk.destinations.sql.ledger._PART_URLS", 2)
+    table = database.table(T)
+    for uri in "abcde":
+        load_whole(database, table, version(uri), [{"n": 1}])
+    parts = list(table.loaded())
+    assert list(map(len, parts)) == [2, 2, 1]
+    assert sorted(chain.from_iterable(parts)) == list("abcde")
 
 
 def test_a_view_that_is_in_the_way_is_named_in_words(database: PostgresDestination, url: str) -> None:

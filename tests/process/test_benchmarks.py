@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from file_cdk.testing.servers.postgres import PostgresServer
+
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,13 @@ def test_a_quick_run_compares_what_is_alike(tmp_path: Path) -> None:
         assert (again / name).read_text() == (out / name).read_text()
     titles = [element.text for element in xml.etree.ElementTree.parse(again / "benchmarks.svg").iter() if element.text]
     assert "CSV, 1M rows, to protocol" in titles
+
+
+def test_a_server_of_a_database_is_started(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """postgres_server: skips where none is installed; the benchmark has one of its own."""
+    done = benchmarks("--quick", "--only", "sync-postgres", "--cache", tmp_path, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "psql" in (tmp_path / "benchmarks.md").read_text()
 
 
 def test_different_data_is_told() -> None:

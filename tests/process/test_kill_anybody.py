@@ -12,8 +12,11 @@ KILLS = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 COMMAND = Path(sys.executable).with_name("file-cdk")
 
 
-def test_a_run_makes_up_for_those_that_were_killed(tmp_path: Path) -> None:
-    size = ["--kills", "4", "--files", "30", "--large-mb", "6"]
+@pytest.mark.parametrize("to", ["duckdb", "postgres"])
+def test_a_run_makes_up_for_those_that_were_killed(tmp_path: Path, to: str, request: pytest.FixtureRequest) -> None:
+    if to == "postgres":
+        request.getfixturevalue("postgres_server")  # skips where none is installed; the script has one of its own
+    size = ["--to", to, "--kills", "4", "--files", "30", "--large-mb", "6"]
     command: list[str | Path] = [sys.executable, KILLS, *size, "--command", COMMAND, "--scratch", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     said = done.stdout + done.stderr

@@ -35,8 +35,7 @@ _ENTRY = (
 _POSITION = "position BIGINT GENERATED ALWAYS AS IDENTITY"
 
 _LAYOUTS: Mapping[str, str] = {
-    FILES: f"{_ENTRY}, status TEXT, error TEXT, loaded_at TIMESTAMP, run TEXT, skipped BIGINT, "
-    "PRIMARY KEY (stream, url, status))",
+    FILES: f"{_ENTRY}, status TEXT, error TEXT, loaded_at TIMESTAMP, run TEXT, skipped BIGINT)",
     # All columns of the files, with the names and types of the columns that hold them, in the table's order.
     COLUMNS: f"stream {_TEXT}, name TEXT, column_name TEXT, type TEXT, {_POSITION})",
     STREAMS: f"stream {_TEXT} PRIMARY KEY, source TEXT)",
@@ -46,6 +45,17 @@ _LAYOUTS: Mapping[str, str] = {
     "error TEXT, files_read BIGINT, files_failed BIGINT, files_skipped BIGINT, files_removed BIGINT, rows BIGINT, "
     "rejected BIGINT, size_bytes BIGINT)",
 }
+
+
+def _key(url: str) -> str:
+    """Its hash, since an index takes no texts of more than about 2,600 bytes."""
+    return f"sha256(CAST(replace({url}, '\\', '\\\\') AS BYTEA))"
+
+
+_INDEXES = (
+    f"CREATE UNIQUE INDEX IF NOT EXISTS {FILES}_of_file ON {FILES} ({_key('url')}, stream, status)",
+    f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} ({_key('url')}, stream)",
+)
 
 _KINDS = (
     "CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' "
@@ -95,7 +105,7 @@ class PostgresDatabase:
     kind: ClassVar[str] = "Postgres"
     begin: ClassVar[str] = "BEGIN"
     layouts: ClassVar[Mapping[str, str]] = _LAYOUTS
-    values_of: ClassVar[str] = "SELECT json_array_elements_text(CAST(? AS json))"
+    indexes: ClassVar[Sequence[str]] = _INDEXES
     order: ClassVar[str] = "position"
     reserved: ClassVar[str] = "pg_"
     same_name: ClassVar[str] = "where names have 63 bytes"
@@ -120,6 +130,14 @@ class PostgresDatabase:
 
     def translating(self, doing: str, uri: str | None = None) -> AbstractContextManager[None]:
         return translating(self.name, doing, uri)
+
+    def key(self, url: str) -> str:
+        return _key(url)
+
+    def among(self, column: str) -> str:
+        """With an array: of a query within, Postgres guesses that it has 100 rows, and reads the whole table."""
+        values = f"SELECT {_key('value')} FROM json_array_elements_text(CAST(? AS json)) AS value"
+        return f"{_key(column)} = ANY (ARRAY({values}))"
 
     def tables(self) -> dict[str, str]:
         return dict(self.execute(f"SELECT relname, {_KINDS} {_OF_SCHEMA}").fetchall())
@@ -210,6 +228,8 @@ class PostgresPlace:
         db.execute("SELECT set_config('datestyle', 'ISO', false), set_config('timezone', 'UTC', false)")
         db.execute("SELECT set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false)")
         db.execute("SELECT set_config('standard_conforming_strings', 'on', false)")
+        # A plan that is kept is one for the rows that a table had then: it would read all of the ledger for each file.
+        db.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', false)")
         if self.schema is not None:
             has = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = ?)"
             if not read_only and not db.execute(has, [self.schema]).fetchall()[0][0]:

@@ -3,20 +3,21 @@
 # ruff: noqa: S608 - names are quoted or constant
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.destinations.names import METADATA_COLUMNS, column_names, quoted
+from file_cdk.destinations.postgres.binary import constant, numbers, rows
 from file_cdk.destinations.postgres.session import LONGEST_NAME_BYTES, PostgresDatabase
 from file_cdk.destinations.postgres.types import (
     JSON,
-    Column,
     arrow_type,
     column_of,
     declared,
     holds,
+    instant,
     is_json,
     may_change,
     table_type,
@@ -80,14 +81,9 @@ class PostgresTable(SqlTable):
                     remedy="Correct the file, or leave the column out",
                 )
         url, modified_at = metadata
-        count = batch.num_rows
-        moment = pa.array([datetime.fromisoformat(modified_at)], pa.timestamp("us"))
-        columns += [
-            Column("text", [url] * count),
-            Column("int8", column_of(moment, moment.type, moment.type).values * count),
-            Column("int8", [row + rows_before for row in batch.columns[-1].to_pylist()]),
-        ]
-        self._copy([*(self.layout.columns[name] for name in kept), *_METADATA], columns, uri)
+        fields = [column.fields for column in columns]
+        fields += [constant(url.encode()), instant(modified_at), numbers(pc.add(batch.columns[-1], rows_before))]
+        self._copy([*(self.layout.columns[name] for name in kept), *_METADATA], rows(fields), uri)
 
     def _kind(self, name: str, kind: pa.DataType, array: pa.Array) -> pa.DataType:
         """Of text that was decoded for a column of JSON: whether it is that."""
@@ -95,17 +91,14 @@ class PostgresTable(SqlTable):
             return kind
         return JSON if is_json(array.to_pylist()) else kind
 
-    def _copy(self, names: list[str], columns: list[Column], uri: str) -> None:
+    def _copy(self, names: list[str], data: bytes, uri: str) -> None:
         sql = f"COPY {self._name} ({', '.join(map(quoted, names))}) FROM STDIN (FORMAT BINARY)"
         with (
             self._db.translating(f"loading into table {self._ledger.stream!r}", uri),
             self._db.connection.cursor() as cursor,
         ):
             with cursor.copy(sql.encode()) as copy:
-                copy.set_types([column.dumper for column in columns])
-                write = copy.write_row
-                for row in zip(*(column.values for column in columns), strict=True):
-                    write(row)
+                copy.write(data)
             self._taken += cursor.rowcount
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:

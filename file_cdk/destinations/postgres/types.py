@@ -9,14 +9,16 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from file_cdk.core.arrow_types import merge, normal
+from file_cdk.destinations.postgres.binary import Fields, constant, numbers, numerics, texts, values_of
 
 JSON = pa.json_()
 """Stands for a column of type json, whose values are text to Arrow."""
@@ -108,44 +110,76 @@ def is_json(values: Sequence[str | None]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Values for binary COPY. dumper: the Postgres type by whose rules psycopg writes them; the bytes are those of the column's
-    own type. fault: what is wrong with one of them that Postgres does not hold."""
+    """Values for binary COPY. fault: what is wrong with one of them that Postgres does not hold."""
 
-    dumper: str
-    values: Sequence[Any]
+    fields: Fields
     fault: str | None = None
 
 
 def column_of(array: pa.Array, source: pa.DataType, target: pa.DataType) -> Column:
     """An array of type `source`, as a column of type `target` takes it."""
+    t = pa.types
+    if array.null_count == len(array):
+        return Column(constant(None))
     if target in (pa.string(), JSON):
-        values = array.to_pylist() if pa.types.is_string(source) else [_text(value) for value in array.to_pylist()]
-        is_bad = "\0" in "".join(filter(None, values))
-        return Column("text", values, "NUL characters in it, which Postgres has not in texts" if is_bad else None)
-    if pa.types.is_date(target):
-        return _since(array.cast(pa.int32()), _EPOCH_DAYS, _DAYS, "int4")
-    if pa.types.is_timestamp(target):
-        zoned = array.cast(pa.timestamp("us", target.tz)) if pa.types.is_date(source) else array
-        return _since(zoned.cast(pa.int64()), _EPOCH_US, _MICROSECONDS, "int8")
-    if pa.types.is_time(target):
-        return Column("int8", array.cast(pa.int64()).to_pylist())
-    if pa.types.is_decimal(target):
-        values = array.to_pylist()
-        return Column(
-            "numeric", [v if v is None else Decimal(v) for v in values] if pa.types.is_integer(source) else values
-        )
-    if pa.types.is_floating(target):
-        values = array.to_pylist()
-        return Column(
-            "float8", values if pa.types.is_floating(source) else [v if v is None else float(v) for v in values]
-        )
-    return Column({"BOOLEAN": "bool", "BIGINT": "int8", "BYTEA": "bytea"}[_DECLARED[target]], array.to_pylist())
+        if not t.is_string(source):
+            array = pa.array([_text(value) for value in array.to_pylist()], pa.large_string())
+        values = array.cast(pa.large_binary())
+        # Bytes of what is null would be seen at first, too.
+        is_bad = b"\0" in bytes(values_of(values)) and any(b"\0" in value for value in values.to_pylist() if value)
+        return Column(texts(values), "NUL characters in it, which Postgres has not in texts" if is_bad else None)
+    if t.is_binary(target):
+        return Column(texts(array))
+    if t.is_date(target):
+        return _since(array.cast(pa.int32()), _EPOCH_DAYS, _DAYS)
+    if t.is_timestamp(target):
+        zoned = array.cast(pa.timestamp("us", target.tz)) if t.is_date(source) else array
+        return _since(zoned.cast(pa.int64()), _EPOCH_US, _MICROSECONDS)
+    if t.is_decimal(target):
+        return Column(_numerics(array, source))
+    if t.is_boolean(target):
+        return Column(numbers(array.cast(pa.uint8())))
+    if t.is_floating(target) and t.is_decimal(source):  # Arrow does not round as one would
+        array = pa.array([None if value is None else float(value) for value in array.to_pylist()], target)
+    # Without Arrow's check, which refuses all integers beyond 2**53: `holds` has looked at each.
+    return Column(numbers(array.cast(target, safe=False) if t.is_floating(target) else array.cast(target)))
 
 
-def _since(numbers: pa.Array, epoch: int, held: range, dumper: str) -> Column:
-    values = [None if number is None else number - epoch for number in numbers.to_pylist()]
-    is_bad = any(value is not None and value not in held for value in values)
-    return Column(dumper, values, "dates outside of the years that Postgres holds" if is_bad else None)
+def instant(text: str) -> Fields:
+    """The same time in each row, as the ledger has it."""
+    since = (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+    return constant(since.to_bytes(8, "big", signed=True))
+
+
+def _since(moments: pa.Array, epoch: int, held: range) -> Column:
+    bounds = pc.min_max(moments).as_py()
+    is_bad = bounds["min"] is not None and not (
+        held.start <= bounds["min"] - epoch and bounds["max"] - epoch < held.stop
+    )
+    since = pc.subtract(moments, pa.scalar(epoch, moments.type))
+    return Column(numbers(since), "dates outside of the years that Postgres holds" if is_bad else None)
+
+
+def _numerics(array: pa.Array, source: pa.DataType) -> Fields:
+    is_whole = pa.types.is_integer(source)
+    try:
+        digits = (
+            array
+            if is_whole
+            else pa.Array.from_buffers(pa.decimal128(38, 0), len(array), array.buffers(), offset=array.offset)
+        )
+        found = numerics(digits.cast(pa.int64()), 0 if is_whole else source.scale)
+    except pa.ArrowInvalid:
+        found = None
+    return found or texts(_numerics_by_psycopg(array.to_pylist()))
+
+
+def _numerics_by_psycopg(values: Sequence[Any]) -> pa.Array:
+    """Of numbers with more digits than an int64 has."""
+    from psycopg.types.numeric import DecimalBinaryDumper
+
+    dump = DecimalBinaryDumper(Decimal).dump
+    return pa.array([None if v is None else bytes(dump(Decimal(v)) or b"") for v in values], pa.large_binary())
 
 
 def _text(value: Any) -> str | None:

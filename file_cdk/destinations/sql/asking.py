@@ -162,10 +162,10 @@ def entries(place: Place, stream: str | None, uris: Sequence[str] | None, *, fai
     if place.is_absent():
         return
     with _ledger_of(place) as db:
-        among = "" if uris is None else f"AND url IN ({db.values_of})"
+        of_urls = "" if uris is None else f"AND {db.among('url')}"
         found = db.stream(
             "SELECT stream, url, modified_at, size_bytes, etag, rows, rejected, status, error, loaded_at, run, skipped "
-            f"FROM {FILES} WHERE {_VISIBLE} AND (? OR stream = ?) AND (status = 'failed' OR ?) {among} "
+            f"FROM {FILES} WHERE {_VISIBLE} AND (? OR stream = ?) AND (status = 'failed' OR ?) {of_urls} "
             "ORDER BY stream, url, status",
             [stream is None, stream, not failed, *([] if uris is None else [urls(uris)])],
         )
@@ -223,13 +223,13 @@ def _repair(db: Database, stream: str, found: Sequence[Mismatch]) -> None:
 def reset(place: Place, stream: str, uris: Sequence[str]) -> int:
     with _to_correct(place) as db:
         name = _spelled(db, stream)
-        among = f"AND (? OR url IN ({db.values_of}))"
+        of_urls = f"AND (? OR {db.among('url')})"
         of_files = [name, not uris, urls(uris)]
         with transaction(db, _CORRECTING):
             count = db.execute(
-                f"UPDATE {FILES} SET size_bytes = NULL WHERE stream = ? AND status = 'loaded' {among}", of_files
+                f"UPDATE {FILES} SET size_bytes = NULL WHERE stream = ? AND status = 'loaded' {of_urls}", of_files
             ).rowcount
-            failed = db.execute(f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' {among}", of_files)
+            failed = db.execute(f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' {of_urls}", of_files)
             Ledger(db, "", name).forget_failed([url for (url,) in failed.fetchall()])
     return count
 

@@ -18,8 +18,8 @@ class Database(Protocol):
     """An open connection. SQL has `?` for each parameter; nothing begins a transaction by itself.
 
     kind, name: as people call it. begin: SQL that begins a transaction. layouts: of the ledger's tables, each by its name,
-    without the opening parenthesis. values_of: SQL of a query whose parameter is a JSON list of texts, for its texts. order: the
-    column that has the order in which rows of a ledger's table were written.
+    without the opening parenthesis. indexes: SQL that creates those of the ledger's tables. order: the column that has the
+    order in which rows of a ledger's table were written.
     reserved: how names of tables may not begin. same_name: why two streams whose names differ have one table, for a person.
     """
 
@@ -32,7 +32,7 @@ class Database(Protocol):
     @property
     def layouts(self) -> Mapping[str, str]: ...
     @property
-    def values_of(self) -> str: ...
+    def indexes(self) -> Sequence[str]: ...
     @property
     def order(self) -> str: ...
     @property
@@ -50,6 +50,12 @@ class Database(Protocol):
 
     def translating(self, doing: str, uri: str | None = None) -> AbstractContextManager[None]:
         """Raises the library's errors as ours. uri: the file whose rows are written, which may be refused."""
+
+    def key(self, url: str) -> str:
+        """SQL of what urls are looked up by, unique to each. url: SQL, too."""
+
+    def among(self, column: str) -> str:
+        """SQL that is true where a column is one of the urls in a JSON list, the parameter."""
 
     def tables(self) -> dict[str, str]:
         """Tables, views and what else has a name among them, and what they are."""

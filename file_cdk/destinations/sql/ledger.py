@@ -45,15 +45,15 @@ def now() -> str:
 
 
 def urls(uris: Sequence[str]) -> str:
-    """As the ledger has them, for json_each."""
+    """As the ledger has them, for `Database.among`."""
     return json.dumps([well_formed(uri) for uri in uris])
 
 
 def create_ledger(database: Database) -> None:
     for table, layout in database.layouts.items():
         database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({layout}")
-    # `remove` and new versions look for the rejects of a file.
-    database.execute(f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)")
+    for index in database.indexes:
+        database.execute(index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Ledger:
     @property
     def _among(self) -> str:
         """The parameter: `urls`."""
-        return f"({self.database.values_of})"
+        return self.database.among("url")
 
     def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """sql: its first parameter is the stream."""
@@ -91,7 +91,7 @@ class Ledger:
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         rows = self.read(
             f"SELECT url, modified_at, size_bytes, etag FROM {FILES} "
-            f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND url IN {self._among}",
+            f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND {self._among}",
             with_rejects,
             urls([file.uri for file in files]),
         )
@@ -100,10 +100,10 @@ class Ledger:
 
     def forget(self, uris: Sequence[str]) -> list[str]:
         """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
-        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND url IN {self._among}"
+        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND {self._among}"
         with_rows = [url for (url,) in self.read(sql, urls(uris))]
         for table in (FILES, REJECTS):
-            self._update(f"DELETE FROM {table} WHERE stream = ? AND url IN {self._among}", urls(uris))
+            self._update(f"DELETE FROM {table} WHERE stream = ? AND {self._among}", urls(uris))
         return with_rows
 
     def add_loaded(self, file: RemoteFile, loaded: LoadedFile) -> None:
@@ -114,11 +114,9 @@ class Ledger:
     def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """See duckdb/ledger/entries.py, also of what follows."""
         rejected = None if rejects is None else rejects.total()
-        self._update(
-            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {self._among}", urls([file.uri])
-        )
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND {self._among}", urls([file.uri]))
         if rejected:
-            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND url IN {self._among}", urls([file.uri]))
+            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND {self._among}", urls([file.uri]))
         self._add(file, None, rejected, "failed", error)
         if rejects is not None and rejected:
             self._add_rejects(file, rejects)
@@ -126,7 +124,7 @@ class Ledger:
             self._forget_rejects_without_entry([file.uri])
 
     def forget_failed(self, uris: Sequence[str]) -> None:
-        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND url IN {self._among}", urls(uris))
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND {self._among}", urls(uris))
         self._forget_rejects_without_entry(uris)
 
     def failed(self, limit: int) -> list[str]:
@@ -134,11 +132,13 @@ class Ledger:
         return [url for (url,) in self.read(sql, limit)]
 
     def loaded(self) -> Iterator[list[str]]:
-        last = ""
-        sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND url > ? ORDER BY url LIMIT {_PART_URLS}"
-        while part := [url for (url,) in self.read(sql, last)]:
+        key = self.database.key
+        begin = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded'"
+        end = f"ORDER BY {key('url')} LIMIT {_PART_URLS}"
+        rows = self.read(f"{begin} {end}")
+        while part := [url for (url,) in rows]:
             yield part
-            last = part[-1]
+            rows = self.read(f"{begin} AND {key('url')} > {key('?')} {end}", part[-1])
 
     def _add(
         self,
@@ -176,10 +176,11 @@ class Ledger:
             self.database.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _forget_rejects_without_entry(self, uris: Sequence[str] | None = None) -> None:
-        among = "" if uris is None else f"AND url IN {self._among}"
+        of_files = "" if uris is None else f"AND {self._among}"
         self._update(
-            f"DELETE FROM {REJECTS} WHERE stream = ? {among} AND NOT EXISTS (SELECT 1 FROM {FILES} l "
-            f"WHERE l.stream = {REJECTS}.stream AND l.url = {REJECTS}.url AND l.modified_at = {REJECTS}.modified_at "
+            f"DELETE FROM {REJECTS} WHERE stream = ? {of_files} AND NOT EXISTS (SELECT 1 FROM {FILES} l "
+            f"WHERE l.stream = {REJECTS}.stream AND {self.database.key('l.url')} = {self.database.key(f'{REJECTS}.url')} "
+            f"AND l.modified_at = {REJECTS}.modified_at "
             "AND l.rejected > 0)",
             *([] if uris is None else [urls(uris)]),
         )
@@ -258,7 +259,8 @@ class Ledger:
             ).fetchall()
             self.database.executemany(
                 f"INSERT INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
-                f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed') ON CONFLICT (stream, url, status) DO UPDATE SET {replaced}",
+                f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed') "
+                f"ON CONFLICT (stream, {self.database.key('url')}, status) DO UPDATE SET {replaced}",
                 [(self.stream, *row) for row in failed],
             )
 

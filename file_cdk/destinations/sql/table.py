@@ -216,9 +216,8 @@ class SqlTable:
             return
         # Made when it is first needed: tables whose files never change do without.
         index = quoted(self._db.table_name(f"_file_cdk_files_of_{self._ledger.stream}"))
-        self._run(f"CREATE INDEX IF NOT EXISTS {index} ON {self._name} (_file_url)")
-        sql = f"DELETE FROM {self._name} WHERE _file_url IN ({self._db.values_of})"
-        self._run(sql, urls(with_rows))
+        self._run(f"CREATE INDEX IF NOT EXISTS {index} ON {self._name} ({self._db.key('_file_url')})")
+        self._run(f"DELETE FROM {self._name} WHERE {self._db.among('_file_url')}", urls(with_rows))
 
     def close(self) -> None:
         """Aborts the load that is open, and flushes."""

@@ -45,7 +45,7 @@ class SqliteDatabase:
     kind: ClassVar[str] = "SQLite"
     begin: ClassVar[str] = "BEGIN IMMEDIATE"
     layouts: ClassVar[Mapping[str, str]] = _LAYOUTS
-    values_of: ClassVar[str] = "SELECT value FROM json_each(?)"
+    indexes: ClassVar[Sequence[str]] = (f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)",)
     order: ClassVar[str] = "rowid"
     reserved: ClassVar[str] = "sqlite_"
     same_name: ClassVar[str] = "where case makes no difference"
@@ -83,6 +83,12 @@ class SqliteDatabase:
 
     def translating(self, doing: str, uri: str | None = None) -> AbstractContextManager[None]:
         return translating(self.name, doing, uri)
+
+    def key(self, url: str) -> str:
+        return url
+
+    def among(self, column: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608 - a name
 
     def tables(self) -> dict[str, str]:
         return dict(self.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))

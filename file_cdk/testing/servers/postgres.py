@@ -35,21 +35,13 @@ class PostgresServer(ChildServer):
         self.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
         return name
 
+    def psql(self, database: str = "postgres") -> list[str]:
+        """The command, which stops at the first error and says nothing else."""
+        return [_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database)]
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Runs it by psql, and answers what that prints: values alone. Raises CalledProcessError."""
-        command = [
-            _program("psql"),
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            self.url(database),
-            "-c",
-            statement,
-        ]
+        command = [*self.psql(database), "-A", "-t", "-c", statement]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - our own
         return done.stdout.strip()
 
