@@ -283,11 +283,9 @@ class FilesTable(SqlTable):
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
         if self.layout.exists:
-            found = self._run(
-                f"SELECT DISTINCT path FROM {self._name} WHERE _file_url IN ({self._db.values_of})", urls(uris)
-            )
+            found = self._run(f"SELECT DISTINCT path FROM {self._name} WHERE {self._db.among('_file_url')}", urls(uris))
             self._touched.update(str(path) for (path,) in found)
-            self._run(f"DELETE FROM {self._name} WHERE _file_url IN ({self._db.values_of})", urls(uris))
+            self._run(f"DELETE FROM {self._name} WHERE {self._db.among('_file_url')}", urls(uris))
 
     def remove(self, uris: Sequence[str]) -> None:
         self._commit()
