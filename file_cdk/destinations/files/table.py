@@ -334,7 +334,9 @@ class FilesTable(SqlTable):
         self._typed = self.layout.types
 
     def _replace(self, old: list[str], new: DataFile) -> None:
-        self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", self._ledger.stream, new.path, new.rows, new.size_bytes)
+        """In the place of the first."""
+        facts = new.path, new.rows, new.size_bytes
+        self._run(f"UPDATE {DATA} SET path = ?, rows = ?, size_bytes = ? WHERE path = ?", *facts, old[0])
         for path in old:
             self._run(f"UPDATE {self._name} SET path = ? WHERE path = ?", new.path, path)
             self._run(f"DELETE FROM {DATA} WHERE path = ?", path)
