@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -44,7 +45,7 @@ def rezipped(data: bytes, packed: int, comment: bytes = b"") -> bytes:
     return content.getvalue()
 
 
-def rows(data: bytes, sheet: str) -> list[list[object]]:
+def rows(data: bytes, sheet: str) -> list[Any]:
     return list(CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_name(sheet).iter_rows())
 
 
