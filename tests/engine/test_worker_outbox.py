@@ -111,6 +111,19 @@ def test_output_that_is_taken_goes_to_no_file(
     assert parent.received == b"".join(blocks)
 
 
+def test_output_of_a_file_that_is_not_cut_does_not_wait_for_its_turn(
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent]
+) -> None:
+    monkeypatch.setattr(worker, "_SPILLS_AFTER_MS", None)  # for ever, as the parent takes nothing here
+    outbox, _ = ends
+    outbox.spills_at_once = True
+    for number in range(40):
+        outbox.put(Output(bytes([number]) * 5_000, 1))
+        outbox.flush(until_bytes=OUTBOX_BYTES)
+    assert outbox.waiting_bytes <= OUTBOX_BYTES
+    assert outbox.spill.waiting_bytes > 0
+
+
 def test_what_was_in_the_file_leaves_before_what_is_made_next(
     monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent]
 ) -> None:

@@ -23,6 +23,7 @@ from typing import IO, NamedTuple
 from file_cdk.core.files import Split
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
+from file_cdk.engine.planning import split_bytes
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
@@ -37,7 +38,8 @@ before more is made."""
 
 _SPILLS_AFTER_MS = 200
 """Maximum time, in milliseconds, that a pipe from which nothing is taken holds up more output than fits in memory. Splits of
-an ordinary size take turns in less; a compressed file before this one may take minutes."""
+an ordinary size take turns in less. Output of a file that is not cut, such as a compressed one, does not wait: the file before
+it may take minutes, and to make a MB of output takes several times as long as to have it in the temporary file."""
 
 _TOLD_AFTER_S = 0.005
 _TOLD_AFTER_BYTES = 256 << 10
@@ -145,6 +147,8 @@ class _Outbox:
     waiting_bytes: int = 0
     """Size of the output that waits in memory."""
     spill: _Spill = field(default_factory=_Spill)
+    spills_at_once: bool = False
+    """The file at work is one that is not cut."""
     announced: bool = False
     written: int = 0
     stuck: bool = False
@@ -168,7 +172,7 @@ class _Outbox:
     def _is_to_spill(self, size_bytes: int) -> bool:
         # Once one block is in the file, those after it follow: memory stays for what is made next.
         if not self.spill.waiting_bytes and self.waiting_bytes + size_bytes > self.max_bytes:
-            self._send(self.max_bytes - size_bytes, _SPILLS_AFTER_MS)
+            self._send(self.max_bytes - size_bytes, 0 if self.spills_at_once else _SPILLS_AFTER_MS)
         return self.spill.waiting_bytes > 0 or self.waiting_bytes + size_bytes > self.max_bytes
 
     def flush(self, until_bytes: int | None) -> None:
@@ -311,6 +315,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox
     # EOFError, BrokenPipeError and ConnectionResetError all say the same: the parent is gone or wants no more.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         for key, task in _orders(outbox):
+            outbox.spills_at_once = split_bytes(task.split.file, task.job.format) is None
             for item in _run(key, task, at_work):
                 outbox.put(item)
                 outbox.flush(until_bytes=outbox.max_bytes)

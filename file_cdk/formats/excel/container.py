@@ -83,8 +83,7 @@ class Container:
                 pass
 
     def _pieces(self, part: Part, at_most: int) -> Iterator[bytes]:
-        name_bytes, extra_bytes = _LOCAL_HEADER.unpack_from(self.data, part.header_offset)
-        start = part.header_offset + 30 + name_bytes + extra_bytes
+        start = data_start(self.data, part)
         packed = memoryview(self.data)[start : start + part.compress_size]
         if part.compress_type == zipfile.ZIP_STORED:
             yield bytes(packed)
@@ -96,6 +95,12 @@ class Container:
             at_most -= len(piece)
             if inflater.eof or at_most <= 0:
                 return
+
+
+def data_start(data: bytes, part: Part) -> int:
+    """Position of the part's packed data in the archive. Raises struct.error when its header is not there."""
+    name_bytes, extra_bytes = _LOCAL_HEADER.unpack_from(data, part.header_offset)
+    return int(part.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes)
 
 
 def identify(data: bytes, uri: str, max_unpacked_bytes: int) -> Container:

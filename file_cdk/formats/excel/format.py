@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.config import ExcelConfig
-from file_cdk.core.files import RemoteFile, Split
+from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify
 from file_cdk.formats.excel.sheets import choose_sheets, names_sheets
@@ -87,10 +87,11 @@ class ExcelFormat:
         report.start = split.start
         for table in self._tables(stream, split.file, report):
             writer = _LineWriter(table.names, keep_nulls=json_schema is None)
+            checked = FILE_COLUMNS.keys().isdisjoint(table.names)
             for batch in table.batches():
                 lines = writer.lines(batch.columns)
                 report.rows += batch.rows
-                yield JsonLines(lines)
+                yield JsonLines(lines, checked=checked)
         report.end = split.end
 
     def read_table(

@@ -7,6 +7,8 @@ rectangle, so that two cells in opposite corners would take all the memory there
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 from xml.parsers import expat
 
 from file_cdk.formats.excel import xlsb
@@ -14,6 +16,8 @@ from file_cdk.formats.excel.biff import biff_book
 from file_cdk.formats.excel.container import Container, Part
 from file_cdk.formats.excel.dates import date_styles, negative_styles
 from file_cdk.formats.excel.xml import attributes, relations, resolved
+
+_crc32: Any = import_module("isal.isal_zlib").crc32
 
 _MAX_DIRECTORY_BYTES = 16 << 20
 """Maximum of the part that lists sheets, in bytes."""
@@ -180,7 +184,9 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
     plain = True
     bodies = 0
     negative: set[int] = set()
+    crc = 0
     for text in _whole_tags(container.inflate(part), *_CELL_ENDS):
+        crc = _crc32(text, crc)
         if not formula and text:
             plain = b"<worksheet" in text and b"='" not in text
             formula = b"<f" if b"<worksheet" in text else b":f"
@@ -191,6 +197,8 @@ def _xml_oddities(container: Container, part: Part) -> Oddities:
         negative |= negative_styles(text)
         found.misread = found.misread or bodies > 2 or _is_misread(text, plain=plain)
     found.misread = found.misread or (bool(negative) and not negative.isdisjoint(date_styles(container)))
+    # Calamine does not look at the checksum where it ends with the rows; the other parser does.
+    found.misread = found.misread or crc != part.CRC
     return found
 
 

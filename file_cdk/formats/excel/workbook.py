@@ -25,6 +25,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel.biff import biff_book, with_known_code_page
 from file_cdk.formats.excel.container import Container, encrypted
+from file_cdk.formats.excel.merged import without_merged
 from file_cdk.formats.excel.ole import with_usual_name
 from file_cdk.formats.excel.survey import (
     Extent,
@@ -242,8 +243,9 @@ class Workbook:
 
 
 def _open_calamine(container: Container) -> CalamineWorkbook:
+    data = without_merged(container) if container.kind == "xlsx" else container.data
     with _calamine_errors(container.uri):
-        return CalamineWorkbook.from_filelike(io.BytesIO(container.data))
+        return CalamineWorkbook.from_filelike(io.BytesIO(data))
 
 
 @contextmanager
