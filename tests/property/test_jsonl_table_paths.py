@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -67,6 +68,22 @@ def test_both_readers_give_the_same_columns(lines: list[str], data: st.DataObjec
     slow = reader._convert_columns(records, 1)
     assert [column.to_pylist() for column in fast] == [column.to_pylist() for column in slow]
     assert list(map(repr, map(pa.Array.to_pylist, fast))) == list(map(repr, map(pa.Array.to_pylist, slow)))
+
+
+changed = st.lists(st.tuples(st.integers(0, 18), st.sampled_from("0129-:.,/ TtZz+Ww\té")), max_size=4)
+
+
+@given(st.sampled_from(["2024-12-31", "2024-12-31T23:59:59", "2024-12-31T23:59", "20241231T235959.123"]), changed)
+@settings(deadline=None)
+def test_a_time_is_taken_in_its_full_form_alone(text: str, changes: list[tuple[int, str]]) -> None:
+    for at, character in changes:
+        text = text[:at] + character + text[at + 1 :]
+    records = [b"{}", json.dumps({"a": text}, ensure_ascii=False).encode()]
+    day = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    second = f"{day}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]{{1,6}})?"
+    for kind, form in ((pa.date32(), day), (pa.timestamp("us"), second)):
+        columns = TableReader(pa.schema([("a", kind)]), "a.jsonl")._parse_columns(records)
+        assert columns is None or re.fullmatch(form, text)
 
 
 @given(alike)

@@ -39,6 +39,9 @@ _FEW_RECORDS = 16
 _PART_RECORDS = 512
 """Maximum number of records that are read value by value because of one among them."""
 
+_DATE_BYTES = len("2024-12-31")
+_WHOLE_SECONDS_BYTES = len("2024-12-31T23:59:59")
+
 
 class _MisfitError(Exception):
     """A value does not fit its column's type."""
@@ -155,12 +158,21 @@ def _is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_date32(kind) or (pa.types.is_timestamp(kind) and kind.unit in ("us", "ns")))
 
 
+def _has_full_form(texts: pa.Array, kind: pa.DataType) -> bool:
+    """Whether no string has a form that a cast would take and which leaves something out, such as the seconds."""
+    is_date = pa.types.is_date(kind)
+    if is_date or not kind.tz:
+        # No shorter form of these is as long, and looking at all lengths takes a hundredth of matching.
+        lengths = pc.min_max(pc.binary_length(texts))
+        if lengths["min"].as_py() == lengths["max"].as_py() == (_DATE_BYTES if is_date else _WHOLE_SECONDS_BYTES):
+            return True
+    form = DATE if is_date else INSTANT % (9 if kind.unit == "ns" else 6) + (ZONE if kind.tz else "")
+    return pc.all(pc.match_substring_regex(texts, f"^(?:{form})$")).as_py() is not False
+
+
 def _times(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
     """Strings as dates or timestamps; None unless every one of them has the full form of that type and exists."""
-    form = DATE
-    if pa.types.is_timestamp(kind):
-        form = INSTANT % (9 if kind.unit == "ns" else 6) + (ZONE if kind.tz else "")
-    if pc.all(pc.match_substring_regex(texts, f"^(?:{form})$")).as_py() is False:
+    if not _has_full_form(texts, kind):
         return None
     try:
         return texts.cast(kind)
