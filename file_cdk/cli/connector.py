@@ -130,13 +130,14 @@ def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace,
 
 
 def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.early import start_early
+    from file_cdk.pipeline.early import modules_for_records, start_early
 
     config = _load_object(arguments.config, "config")
     catalog = _load(arguments.catalog, "catalog", lines=True)
     state = None if arguments.state is None else _load(arguments.state, "state", lines=True)
     if not _copies_files(config):
-        start_early(_filetypes(config), arguments.workers)
+        modules = {module: None for filetype in _filetypes(config) for module in modules_for_records(filetype)}
+        start_early(modules, arguments.workers)
     source = connector()
     from file_cdk.pipeline.connector import read
 

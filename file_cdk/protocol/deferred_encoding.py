@@ -1,7 +1,7 @@
 """RecordEncoder, imported where it encodes columns: not in the parent of the workers that do, nor in a process whose records all
 are JSON already, which need no Arrow then."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeferredEncoder:
-    """Stands for a RecordEncoder, and arrives as one in a worker process (the port `JoiningEncoder`)."""
+    """Stands for a RecordEncoder (the port `JoiningEncoder`)."""
 
     stream: str
     schemaless: bool = False
@@ -38,9 +38,6 @@ class DeferredEncoder:
     ) -> bytes:
         """See core.joining."""
         return _encoder(self.stream, self.schemaless).encode_joined(batch, files, rows, emitted_at_ms)
-
-    def __reduce__(self) -> "tuple[Callable[[str, bool], RecordEncoder], tuple[str, bool]]":
-        return _encoder, (self.stream, self.schemaless)
 
 
 @cache

@@ -13,15 +13,23 @@ from source_local.source import connector
 from file_cdk.cli.command import main
 from file_cdk.cli.connector import run_connector
 from file_cdk.core.errors import ConfigError
-from file_cdk.engine.workers.forkserver import ForkServer
+from file_cdk.engine.workers.forkserver import PRELOAD, ForkServer
+from file_cdk.pipeline.early import EVERY_JOB, modules_for_records
+
+_CSV = ["file_cdk.protocol.record_encoding", "file_cdk.formats.csv"]
+
+
+def test_json_lines_are_read_without_arrow() -> None:
+    imports = "".join(f"import {module}\n" for module in (*PRELOAD, *EVERY_JOB, *modules_for_records("jsonl")))
+    subprocess.run([sys.executable, "-c", f"{imports}import sys\nassert 'pyarrow' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize(
     ("method", "started"),
     [
-        (None, [["csv"]]),
-        ({"delivery_type": "use_records_transfer"}, [["csv"]]),
-        ("use_file_transfer", [["csv"]]),  # refused, once it is validated
+        (None, [_CSV]),
+        ({"delivery_type": "use_records_transfer"}, [_CSV]),
+        ("use_file_transfer", [_CSV]),  # refused, once it is validated
         ({"delivery_type": "use_file_transfer"}, []),
     ],
 )
@@ -30,8 +38,8 @@ def test_only_where_records_are_read(
 ) -> None:
     asked: list[list[str]] = []
 
-    def start_early(filetypes: Iterable[str], _: int | None) -> None:
-        asked.append(list(filetypes))
+    def start_early(modules: Iterable[str], _: int | None) -> None:
+        asked.append(list(modules))
 
     monkeypatch.setattr("file_cdk.pipeline.early.start_early", start_early)
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
