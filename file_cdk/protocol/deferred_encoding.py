@@ -24,14 +24,18 @@ class DeferredEncoder:
     line_oriented: ClassVar[bool] = True
 
     def encode(
-        self, batch: "pa.RecordBatch | JsonLines", file: "RemoteFile", first_row: int, emitted_at_ms: int
-    ) -> bytes:
+        self,
+        batch: "pa.RecordBatch | JsonLines",
+        file: "RemoteFile",
+        first_row: int,  # noqa: ARG002 - as RecordEncoder
+        emitted_at_ms: int,
+    ) -> bytes | memoryview:
         """See RecordEncoder."""
         if isinstance(batch, JsonLines) and batch.lines:
             from file_cdk.protocol.spliced_lines import spliced_lines
 
             return spliced_lines(batch, self.stream, file, emitted_at_ms, schemaless=self.schemaless)
-        return _encoder(self.stream, self.schemaless).encode(batch, file, first_row, emitted_at_ms)
+        return _encoder(self.stream, self.schemaless).lines(batch, file, emitted_at_ms)
 
     def encode_joined(
         self, batch: "pa.RecordBatch", files: "Sequence[RemoteFile]", rows: Sequence[int], emitted_at_ms: int
