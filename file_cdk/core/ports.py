@@ -216,7 +216,7 @@ class Encoder(Protocol):
 
     def encode(
         self, batch: "pa.RecordBatch | JsonLines", file: RemoteFile, first_row: int, emitted_at_ms: int
-    ) -> bytes:
+    ) -> bytes | memoryview:
         """first_row: 1-based number of the batch's first record within its split. Deterministic in its arguments."""
 
 

@@ -261,7 +261,8 @@ def _is_nested(schema: "pa.Schema") -> bool:
     return any(field.type.num_fields for field in schema)
 
 
-def _cut_at_lines(encoded: bytes, max_block_bytes: int) -> Iterator[Output]:
+def _cut_at_lines(lines: bytes | memoryview, max_block_bytes: int) -> Iterator[Output]:
+    encoded = bytes(lines)
     whole = memoryview(encoded)
     start = 0
     while start < len(encoded):

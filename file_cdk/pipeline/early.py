@@ -9,9 +9,12 @@ from itertools import accumulate, islice
 from file_cdk.engine.workers.forkserver import start_fork_server, stop_fork_server
 from file_cdk.formats.registry import module_of
 
-RECORD_ENCODING = "file_cdk.protocol.record_encoding"
-TABLE_ENCODING = "file_cdk.destinations.arrow_ipc"
-"""Modules that turn what was decoded into bytes, for worker processes to import ahead."""
+MODULES_FOR_TABLES = ("file_cdk.destinations.arrow_ipc", "pyarrow.compute")
+"""What turns any format's tables into bytes, for worker processes to import ahead."""
+_COLUMNS_ENCODING = "file_cdk.protocol.record_encoding"
+_SPLICING = "file_cdk.protocol.spliced_lines"
+_SPLICED = frozenset(("jsonl",))
+"""Formats whose records already are JSON, which is passed on without Arrow."""
 
 EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
 
@@ -44,8 +47,15 @@ def is_worth_workers(source: str) -> bool:
         return _URL.match(source) is not None
 
 
-def start_early(filetypes: Iterable[str], workers: int | None, encoding: str = RECORD_ENCODING) -> None:
-    """Starts the process that workers are forked from, before the caller's own imports and listing.
+def modules_for_records(filetype: str) -> tuple[str, ...]:
+    """What decodes and encodes the records of such files, for worker processes to import ahead."""
+    encoding = _SPLICING if filetype in _SPLICED else _COLUMNS_ENCODING
+    module = module_of(filetype)
+    return (encoding,) if module is None else (encoding, module)
+
+
+def start_early(modules: Iterable[str], workers: int | None) -> None:
+    """Starts the process that workers are forked from, before the caller's own imports and listing. modules: what it imports.
 
     Both take about as long, on two cores at the same time. Should the work turn out to be little (see `Executors.for_work`),
     a moment of the other core was wasted; so it is not done where there is none. Until an `Executors` is made, `stop_early`
@@ -54,8 +64,7 @@ def start_early(filetypes: Iterable[str], workers: int | None, encoding: str = R
     global _started_early
     if workers != 0 and cpu_count() > 1:
         _started_early = True
-        modules = (module for filetype in filetypes if (module := module_of(filetype)))
-        start_fork_server((encoding, *EVERY_JOB, *modules))
+        start_fork_server((*EVERY_JOB, *modules))
 
 
 def stop_early() -> None:

@@ -19,8 +19,8 @@ from file_cdk.engine.conform import Conform
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, FileTally, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
-from file_cdk.formats.registry import format_for, module_of
-from file_cdk.pipeline.early import RECORD_ENCODING
+from file_cdk.formats.registry import format_for
+from file_cdk.pipeline.early import modules_for_records
 from file_cdk.pipeline.execution import Executors, shares_of
 from file_cdk.pipeline.history import History, history_limit
 from file_cdk.pipeline.output import Output, StreamOutput, now_ms
@@ -139,7 +139,7 @@ class _StreamRead:
     def _read(self, selection: Selection) -> bool:
         """Whether all files were gone through."""
         config = self.stream.config
-        self.executors.announce(selection.size_bytes, module_of(config.format.filetype), RECORD_ENCODING)
+        self.executors.announce(selection.size_bytes, *modules_for_records(config.format.filetype))
         encoder = DeferredEncoder(self.stream.name, config.schemaless)
         file_format = format_for(config.format, config)
         executor = self.executors.for_work(selection.size_bytes, file_format)

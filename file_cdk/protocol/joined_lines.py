@@ -25,7 +25,9 @@ _ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _NULLS_ARE_NOTHING = pc.JoinOptions(null_handling="replace", null_replacement="")
 
 
-def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array], after: str | pa.Array) -> bytes | None:
+def joined_lines(
+    before: str, names: Sequence[str], columns: Sequence[pa.Array], after: str | pa.Array
+) -> memoryview | None:
     """Each row's columns as members of an object, without those that are null, every one ended by a comma; `before` stands
     before each row, `after` behind it, or its own value of that.
 
@@ -54,19 +56,19 @@ def joined_lines(before: str, names: Sequence[str], columns: Sequence[pa.Array],
         parts.append(after_each)
     lines = _join(*parts, options=_NULLS_ARE_NOTHING)
     _, _, data_of_all = lines.buffers()
-    return bytes(data_of_all)
+    return memoryview(data_of_all)
 
 
-def _data(text: pa.Array) -> bytes:
+def _data(text: pa.Array) -> memoryview:
     """The values' bytes one after another."""
     _, offsets, data = text.buffers()
     if data is None:
-        return b""
+        return memoryview(b"")
     ends = memoryview(offsets).cast("i")
-    return bytes(memoryview(data)[ends[text.offset] : ends[text.offset + len(text)]])
+    return memoryview(data)[ends[text.offset] : ends[text.offset + len(text)]]
 
 
-def _escaped(columns: Sequence[pa.Array], data: Sequence[bytes]) -> Sequence[pa.Array]:
+def _escaped(columns: Sequence[pa.Array], data: Sequence[memoryview]) -> Sequence[pa.Array]:
     """The columns with JSON's escapes in their text. Most have none, which is found out for all of them at once."""
     whole = b"".join(data)
     special = _special_characters(whole)

@@ -49,6 +49,10 @@ class RecordEncoder:
         emitted_at_ms: int,
     ) -> bytes:
         """Protocol lines in the batch's order, each ended by a line feed."""
+        return bytes(self.lines(batch, file, emitted_at_ms))
+
+    def lines(self, batch: "pa.RecordBatch | JsonLines", file: RemoteFile, emitted_at_ms: int) -> bytes | memoryview:
+        """The same where Arrow has them, if it does: a copy would take a twentieth of what encoding text takes."""
         if not batch.num_rows:
             return b""
         if isinstance(batch, JsonLines):
@@ -70,7 +74,7 @@ class RecordEncoder:
             _Envelope(stream, format_instant(file.modified_at), well_formed(file.uri), emitted_at_ms) for file in files
         ]
         envelope = _JoinedEnvelope(stream, "", "", emitted_at_ms, envelopes, of_file)
-        return _encode_batch(batch, envelope, schemaless=self.schemaless)
+        return bytes(_encode_batch(batch, envelope, schemaless=self.schemaless))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class _Envelope:
     def file_columns(self, rows: int) -> list[pa.Array]:
         return [_repeated(self.modified, rows), _repeated(self.url, rows)]
 
-    def around_members(self, names: Sequence[str], columns: Sequence[pa.Array]) -> bytes | None:
+    def around_members(self, names: Sequence[str], columns: Sequence[pa.Array]) -> memoryview | None:
         """One line per row, of columns that print as the JSON writer prints them; None where they may not."""
         before = f'{{"type":"RECORD","record":{{"stream":{_json(self.stream)},"data":{{'
         return joined_lines(before, names, columns, self.after_members())
@@ -174,7 +178,7 @@ def _has_objects(kind: pa.DataType) -> bool:
     return hasattr(kind, "value_type") and _has_objects(kind.value_type)
 
 
-def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: bool) -> bytes:
+def _encode_batch(batch: pa.RecordBatch, envelope: _Envelope, *, schemaless: bool) -> bytes | memoryview:
     plan = _plan(batch.schema, schemaless)
     columns, names = plan.columns(batch), list(plan.names)
     rows = batch.num_rows

@@ -125,7 +125,7 @@ class EncoderConformance:
 def _encode(
     encoder: Encoder, batch: "pa.RecordBatch | JsonLines", file: RemoteFile = FILES[0], first_row: int = 1
 ) -> bytes:
-    return encoder.encode(batch, file, first_row, 1_700_000_000_000)
+    return bytes(encoder.encode(batch, file, first_row, 1_700_000_000_000))
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> JsonLines:

@@ -10,18 +10,27 @@ from typing import Any
 import pytest
 from source_local.source import connector
 
+import file_cdk
 from file_cdk.cli.command import main
 from file_cdk.cli.connector import run_connector
 from file_cdk.core.errors import ConfigError
-from file_cdk.engine.workers.forkserver import ForkServer
+from file_cdk.engine.workers.forkserver import PRELOAD, ForkServer
+from file_cdk.pipeline.early import EVERY_JOB, modules_for_records
+
+_CSV = ["file_cdk.protocol.record_encoding", "file_cdk.formats.csv"]
+
+
+def test_json_lines_are_read_without_arrow() -> None:
+    imports = "".join(f"import {module}\n" for module in (*PRELOAD, *EVERY_JOB, *modules_for_records("jsonl")))
+    subprocess.run([sys.executable, "-c", f"{imports}import sys\nassert 'pyarrow' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize(
     ("method", "started"),
     [
-        (None, [["csv"]]),
-        ({"delivery_type": "use_records_transfer"}, [["csv"]]),
-        ("use_file_transfer", [["csv"]]),  # refused, once it is validated
+        (None, [_CSV]),
+        ({"delivery_type": "use_records_transfer"}, [_CSV]),
+        ("use_file_transfer", [_CSV]),  # refused, once it is validated
         ({"delivery_type": "use_file_transfer"}, []),
     ],
 )
@@ -30,8 +39,8 @@ def test_only_where_records_are_read(
 ) -> None:
     asked: list[list[str]] = []
 
-    def start_early(filetypes: Iterable[str], _: int | None) -> None:
-        asked.append(list(filetypes))
+    def start_early(modules: Iterable[str], _: int | None) -> None:
+        asked.append(list(modules))
 
     monkeypatch.setattr("file_cdk.pipeline.early.start_early", start_early)
     monkeypatch.setenv("AIRBYTE_STAGING_DIRECTORY", str(tmp_path))
@@ -136,3 +145,24 @@ def test_it_is_ended_where_there_is_little_to_do(
         )
     assert living == [pooled]
     assert not started[0].lives
+
+
+@pytest.mark.parametrize(
+    ("arguments", "started"),
+    [
+        (["read", "--config", "nowhere", "--catalog", "nowhere"], 1),
+        (["read", "--config", "nowhere", "--catalog", "nowhere", "--workers", "0"], 0),
+        (["read", "--config", "nowhere"], 0),
+        (["check", "--config", "nowhere"], 0),
+    ],
+)
+def test_a_read_starts_them_before_its_arguments_are_parsed(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], started: int
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr("file_cdk.pipeline.early.start_early", lambda modules, _: asked.append(list(modules)))
+    monkeypatch.setattr("file_cdk.cli.connector.run_connector", lambda *_, **__: sys.exit(7))
+    monkeypatch.setattr(sys, "argv", ["source-local", *arguments])
+    with pytest.raises(SystemExit, match="7"):
+        file_cdk.run_connector("source_local.source:connector", ends_process=True)
+    assert len(asked) == started

@@ -375,7 +375,8 @@ def _settle() -> None:
             libc.mallopt(_M_TRIM_THRESHOLD, _MALLOC_KEEPS_BYTES)
             # Threads that fetch would each keep what the largest range took: 1.3 times the memory in all.
             libc.mallopt(_M_ARENA_MAX, 1)
-    import pyarrow as pa
-
-    pa.set_cpu_count(1)  # parallelism is one process per core
-    pa.set_io_thread_count(1)
+    # Parallelism is one process per core. Arrow may be imported already, or later, or never.
+    os.environ.update(OMP_NUM_THREADS="1", ARROW_IO_THREADS="1")
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.set_cpu_count(1)
+        arrow.set_io_thread_count(1)

@@ -32,7 +32,7 @@ from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
-from file_cdk.pipeline.early import TABLE_ENCODING
+from file_cdk.pipeline.early import MODULES_FOR_TABLES
 from file_cdk.pipeline.execution import Executors, shares_of
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
@@ -144,7 +144,7 @@ class _StreamSync:
             may_load = self._handle_gone(listed, selected)
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
-                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), TABLE_ENCODING)
+                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), *MODULES_FOR_TABLES)
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         if self.options.full_refresh:
