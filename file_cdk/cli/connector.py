@@ -37,7 +37,13 @@ Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 def run_connector(
     connector: Connector | str, argv: Sequence[str] | None = None, *, ends_process: bool = False
 ) -> NoReturn:
-    """See `entry.run_connector`."""
+    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
+    for SIGINT, SIGTERM or SIGHUP.
+
+    connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
+    ends_process: for a console script alone, where nothing comes after this: the process ends at once, after all that is to run
+    at its exit, instead of by SystemExit.
+    """
     fill_standard_descriptors()
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
@@ -124,14 +130,12 @@ def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace,
 
 
 def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.early import modules_for_records, start_early, stop_early
+    from file_cdk.pipeline.early import modules_for_records, start_early
 
     config = _load_object(arguments.config, "config")
     catalog = _load(arguments.catalog, "catalog", lines=True)
     state = None if arguments.state is None else _load(arguments.state, "state", lines=True)
-    if _copies_files(config):
-        stop_early()
-    else:
+    if not _copies_files(config):
         modules = {module: None for filetype in _filetypes(config) for module in modules_for_records(filetype)}
         start_early(modules, arguments.workers)
     source = connector()

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from source_local.source import connector
 
-import file_cdk
 from file_cdk.cli.command import main
 from file_cdk.cli.connector import run_connector
 from file_cdk.core.errors import ConfigError
@@ -145,24 +144,3 @@ def test_it_is_ended_where_there_is_little_to_do(
         )
     assert living == [pooled]
     assert not started[0].lives
-
-
-@pytest.mark.parametrize(
-    ("arguments", "started"),
-    [
-        (["read", "--config", "nowhere", "--catalog", "nowhere"], 1),
-        (["read", "--config", "nowhere", "--catalog", "nowhere", "--workers", "0"], 0),
-        (["read", "--config", "nowhere"], 0),
-        (["check", "--config", "nowhere"], 0),
-    ],
-)
-def test_a_read_starts_them_before_its_arguments_are_parsed(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], started: int
-) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr("file_cdk.pipeline.early.start_early", lambda modules, _: asked.append(list(modules)))
-    monkeypatch.setattr("file_cdk.cli.connector.run_connector", lambda *_, **__: sys.exit(7))
-    monkeypatch.setattr(sys, "argv", ["source-local", *arguments])
-    with pytest.raises(SystemExit, match="7"):
-        file_cdk.run_connector("source_local.source:connector", ends_process=True)
-    assert len(asked) == started
