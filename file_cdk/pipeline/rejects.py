@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
 
 from file_cdk.core.errors import ConfigError, FileCdkError, TooManyRejectsError
@@ -32,6 +31,8 @@ class MaxRejects:
         rejected = tally.rejects.total()
         if self.percent is None:
             return rejected <= self.records
+        from fractions import Fraction  # takes long to import, and most runs do without
+
         # By what is written: 0.57 as a double times 10,000 is a little less than 5,700.
         return rejected * 100 <= Fraction(str(self.percent)) * tally.rows_present
 

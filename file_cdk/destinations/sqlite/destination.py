@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - names are constant, and values are parameters
 
-import secrets
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class SqliteDestination:
 
     def __init__(self, path: str | Path, *, run: str | None = None) -> None:
         self.path = str(path)
-        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{os.urandom(3).hex()}"
         self._lock: RunLock | None = None
         self._db: sqlite3.Connection | None = None
         self._created = False

@@ -18,6 +18,7 @@ from file_cdk.core.config.model import ConfigModel
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, Format, Rejects, StreamTable
 from file_cdk.core.progress import LoadProgress, resumable
+from file_cdk.core.version import VERSION
 from file_cdk.engine.ordering import FileTally
 from file_cdk.engine.work import Job, TableShape
 
@@ -142,9 +143,7 @@ class BegunFiles:
 
 def fingerprint(file_format: Format, told: object = None) -> str:
     """Of this version of file_cdk and all that the format is told: the same in every process, and for no other."""
-    from importlib.metadata import version  # takes long, and most runs do without
-
-    facts = json.dumps([version("file-cdk"), _plain(file_format), _plain(told)], sort_keys=True)
+    facts = json.dumps([VERSION, _plain(file_format), _plain(told)], sort_keys=True)
     return hashlib.sha256(facts.encode("utf-8", "backslashreplace")).hexdigest()
 
 
