@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterable
 from itertools import accumulate, islice
 
-from file_cdk.engine.workers.forkserver import start_fork_server, stop_fork_server
 from file_cdk.formats.registry import module_of
 
 RECORD_ENCODING = "file_cdk.protocol.record_encoding"
@@ -55,6 +54,8 @@ def start_early(filetypes: Iterable[str], workers: int | None, encoding: str = R
     if workers != 0 and cpu_count() > 1:
         _started_early = True
         modules = (module for filetype in filetypes if (module := module_of(filetype)))
+        from file_cdk.engine.workers.forkserver import start_fork_server
+
         start_fork_server((encoding, *EVERY_JOB, *modules))
 
 
@@ -63,4 +64,6 @@ def stop_early() -> None:
     global _started_early
     if _started_early:
         _started_early = False
+        from file_cdk.engine.workers.forkserver import stop_fork_server
+
         stop_fork_server()
