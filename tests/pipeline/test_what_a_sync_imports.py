@@ -18,8 +18,8 @@ print(code, [name for name in large if name in sys.modules])
 def test_a_sync_that_finds_nothing_new_imports_little(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a.csv").write_text("id\n1\n")
-    arguments = [f"{tmp_path}/files", f"{tmp_path}/x.duckdb"]
-    assert sync(*arguments).streams[0].rows == 1
-    command = [sys.executable, "-c", _PROGRAM, "sync", arguments[0], "--to", arguments[1], "-q"]
+    source, database = f"{tmp_path}/files", f"{tmp_path}/x.duckdb"
+    assert sync(source, database).streams[0].rows == 1
+    command = [sys.executable, "-c", _PROGRAM, "sync", source, "--to", database, "-q"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "0 []\n"
