@@ -5,13 +5,14 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
 from file_cdk.cli.ending import Interruption, failure_of, leave
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
+from file_cdk.core.version import VERSION
 
 _COMMANDS: Mapping[str, str] = {
     "sync": "load files into a destination",
@@ -81,8 +82,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_VersionAction, help="show the version and exit")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"file-cdk {VERSION}", help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -93,16 +94,3 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             module.add_arguments(command)
             command.set_defaults(parser=command, run=module.run)
     return parser
-
-
-class _VersionAction(argparse.Action):
-    """As argparse's own, but asks for the installed version (0.04 s) only when it is wanted."""
-
-    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
-        super().__init__(option_strings, **options, nargs=0)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"file-cdk {version('file-cdk')}\n")
-        parser.exit()

@@ -34,22 +34,31 @@ Command = Callable[[Callable[[], Connector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
 
 
-def run_connector(
-    connector: Connector | str, argv: Sequence[str] | None = None, *, ends_process: bool = False
-) -> NoReturn:
-    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
-    for SIGINT, SIGTERM or SIGHUP.
-
-    connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported.
-    ends_process: for a console script alone, where nothing comes after this: the process ends at once, after all that is to run
-    at its exit, instead of by SystemExit.
-    """
+def run(connector: Connector | str, argv: Sequence[str] | None = None, *, ends_process: bool = False) -> NoReturn:
+    """See `run_connector`."""
     fill_standard_descriptors()
     name = connector.partition(".")[0].replace("_", "-") if isinstance(connector, str) else connector.name
     arguments = _parser(name).parse_args(argv)
-    logs = logs_to(PlainDisplay(sys.stderr).line, log_level(quiet=False, verbose=arguments.debug))
-    with Interruption(process_ends=argv is None) as interruption, logs, _stdout_for_messages() as out_fd:
-        code = _run(arguments.command, lambda: _resolved(connector), arguments, out_fd, interruption)
+    command: Command = arguments.command
+    _execute(
+        lambda out_fd: command(lambda: _resolved(connector), arguments, out_fd),
+        debug=arguments.debug,
+        process_ends=argv is None,
+        ends_process=ends_process,
+    )
+
+
+def write_rest(line: bytes) -> NoReturn:
+    """What could not be written at once of a message, in a console script."""
+    fill_standard_descriptors()
+    _execute(lambda out_fd: _write([line], out_fd), debug=False, process_ends=True, ends_process=True)
+
+
+def _execute(command: Callable[[int], int], *, debug: bool, process_ends: bool, ends_process: bool) -> NoReturn:
+    """command: takes the descriptor to write messages to, and returns the exit code."""
+    logs = logs_to(PlainDisplay(sys.stderr).line, log_level(quiet=False, verbose=debug))
+    with Interruption(process_ends=process_ends) as interruption, logs, _stdout_for_messages() as out_fd:
+        code = _run(command, out_fd, interruption)
     if ends_process:
         leave(code)
     sys.exit(code)
@@ -62,15 +71,9 @@ def _resolved(connector: Connector | str) -> Connector:
     return cast(Connector, getattr(import_module(module), name))
 
 
-def _run(
-    command: Command,
-    connector: Callable[[], Connector],
-    arguments: argparse.Namespace,
-    out_fd: int,
-    interruption: Interruption,
-) -> int:
+def _run(command: Callable[[int], int], out_fd: int, interruption: Interruption) -> int:
     try:
-        return interruption.exit_code or command(connector, arguments, out_fd)
+        return interruption.exit_code or command(out_fd)
     except OutputClosedError as exc:
         _log.error("%s", exc)
         return ExitCode.INTERNAL_ERROR

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
 from file_cdk.core.uris import redacted
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BUCKETS = ("s3://", "gs://", "az://")
 """How the URLs of buckets begin, of whose prefixes each may be a folder of Parquet files."""
@@ -123,7 +125,9 @@ def _path_in(database: _Database, url: str, rest: str) -> str:
 
 
 @cache
-def _third_party() -> dict[str, EntryPoint]:
+def _third_party() -> "dict[str, EntryPoint]":
     """By scheme, in alphabetical order; a built-in scheme cannot be taken over."""
+    from importlib.metadata import entry_points  # takes 0.03 s, and most commands do without
+
     found = {point.name.lower(): point for point in entry_points(group=ENTRY_POINT_GROUP)}
     return {scheme: found[scheme] for scheme in sorted(found) if scheme not in BUILT_IN}

@@ -4,7 +4,6 @@ import contextlib
 import heapq
 import marshal
 import queue
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -200,6 +199,8 @@ class Selection:
             self._runs = [self._written(heapq.merge(*map(_read_run, merged), key=self.key))]
 
     def _written(self, files: Iterable[RemoteFile]) -> IO[bytes]:
+        import tempfile  # takes long, and few listings are so large
+
         run = tempfile.TemporaryFile(prefix="file_cdk-listing-")  # noqa: SIM115 - close() closes it
         self._open.enter_context(run)
         remaining = iter(files)

@@ -11,7 +11,6 @@ from file_cdk.core.config import CsvConfig, FormatConfig
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Format
-from file_cdk.engine.work import WholeReads
 from file_cdk.formats.registry import detecting_csv, format_for
 from file_cdk.pipeline.stream import Stream
 
@@ -69,6 +68,7 @@ def _key(sniffed: "Sniffed") -> str:
 
 
 def _sniffed(stream: Stream, files: Iterable[RemoteFile]) -> "Iterator[tuple[Sniffed, bytes]]":
+    from file_cdk.engine.work import WholeReads  # which a sync without new files does without
     from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, detect
     from file_cdk.formats.unpacking import plain_beginning
 

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterable
 from itertools import accumulate, islice
 
-from file_cdk.engine.workers.forkserver import start_fork_server, stop_fork_server
 from file_cdk.formats.registry import module_of
 
 MODULES_FOR_TABLES = ("file_cdk.destinations.arrow_ipc", "pyarrow.compute")
@@ -64,6 +63,8 @@ def start_early(modules: Iterable[str], workers: int | None) -> None:
     global _started_early
     if workers != 0 and cpu_count() > 1:
         _started_early = True
+        from file_cdk.engine.workers.forkserver import start_fork_server
+
         start_fork_server((*EVERY_JOB, *modules))
 
 
@@ -72,4 +73,6 @@ def stop_early() -> None:
     global _started_early
     if _started_early:
         _started_early = False
+        from file_cdk.engine.workers.forkserver import stop_fork_server
+
         stop_fork_server()

@@ -1,17 +1,17 @@
 """Which executor a piece of work gets."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from file_cdk.core.memory_ports import FetchesAhead
 from file_cdk.core.ports import Format, StreamReader
 from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.core.system.run_folder import remove_abandoned
-from file_cdk.engine.executor import Executor, InlineExecutor
 from file_cdk.pipeline.early import EVERY_JOB, INLINE_BYTES, cpu_count, stop_early
 
 if TYPE_CHECKING:
+    from file_cdk.engine.executor import Executor, InlineExecutor
     from file_cdk.engine.workers.pool import ProcessPool
 
 
@@ -33,25 +33,29 @@ class Executors:
 
     workers: int | None
     memory: MemoryShares = DEFAULT_MEMORY
-    _inline: InlineExecutor = field(init=False)
+    _inline: "InlineExecutor | None" = None
     _pool: "ProcessPool | None" = None
-
-    def __post_init__(self) -> None:
-        has_thread = self.memory.workers == 0 and self.workers != 0
-        self._inline = InlineExecutor(self.memory.outbox_bytes if has_thread else None)
 
     def announce(self, pending_bytes: int, *modules: str | None) -> None:
         """Starts what so much work will need, so that its imports overlap with the caller's own."""
         if not self._inline_is_enough(pending_bytes):
             self._started_pool(modules)
 
-    def for_work(self, pending_bytes: int, file_format: Format) -> Executor:
+    def for_work(self, pending_bytes: int, file_format: Format) -> "Executor":
         """The executor for so many bytes of files of one format."""
         if self._has_none or (self._inline_is_enough(pending_bytes) and not file_format.facts.may_crash):
             if self._pool is None:
                 stop_early()
-            return self._inline
+            return self._in_this_process()
         return self._started_pool(())
+
+    def _in_this_process(self) -> "InlineExecutor":
+        if self._inline is None:
+            from file_cdk.engine.executor import InlineExecutor  # a run that finds nothing to read does without
+
+            has_thread = self.memory.workers == 0 and self.workers != 0
+            self._inline = InlineExecutor(self.memory.outbox_bytes if has_thread else None)
+        return self._inline
 
     def _inline_is_enough(self, pending_bytes: int) -> bool:
         return self._has_none or (self.workers is None and pending_bytes < INLINE_BYTES)
@@ -74,7 +78,8 @@ class Executors:
         return wanted if self.memory.workers is None else min(wanted, self.memory.workers)
 
     def close(self) -> None:
-        self._inline.close()
+        if self._inline is not None:
+            self._inline.close()
         if self._pool is not None:
             self._pool.close()
         else:

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from file_cdk.core.errors import ConfigError, FileCdkError, TooManyRejectsError
 from file_cdk.core.ports import Reject, Rejects
-from file_cdk.engine.ordering import FileTally
+
+if TYPE_CHECKING:
+    from file_cdk.engine.ordering import FileTally
 
 _LIMIT = re.compile(r"([0-9]{1,18})|([0-9]{1,3}(?:\.[0-9]+)?)%")
 _PLACES_SHOWN = 3
@@ -28,10 +30,12 @@ class MaxRejects:
             raise ConfigError("the limit of rejected records must be a number such as 10, or a percentage such as 0.5%")
         return cls(*limit)
 
-    def allow(self, tally: FileTally) -> bool:
+    def allow(self, tally: "FileTally") -> bool:
         rejected = tally.rejects.total()
         if self.percent is None:
             return rejected <= self.records
+        from fractions import Fraction  # takes long to import, and most runs do without
+
         # By what is written: 0.57 as a double times 10,000 is a little less than 5,700.
         return rejected * 100 <= Fraction(str(self.percent)) * tally.rows_present
 
@@ -47,7 +51,7 @@ def parsed_limit(text: str) -> tuple[int, float | None] | None:
     return (int(match[1]), None) if match[1] else (0, float(match[2]))
 
 
-def too_many(tally: FileTally, limit: MaxRejects) -> FileCdkError:
+def too_many(tally: "FileTally", limit: MaxRejects) -> FileCdkError:
     first = tally.rejects.first[0]
     correct = "Set the file's encoding" if first.reason.startswith("not valid ") else "Correct the file"
     return TooManyRejectsError(

@@ -12,9 +12,9 @@ from file_cdk.core.connector import Connector
 from file_cdk.core.errors import ConfigError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
-from file_cdk.engine.ordering import FileDone, FileEvent, FileFailed, FilesDone, FileTally, OrderedRun
 
 if TYPE_CHECKING:
+    from file_cdk.engine.ordering import FileEvent, FileTally, OrderedRun
     from file_cdk.engine.transfer import Handover
 
 MAX_NEWER_VERSIONS = 2
@@ -72,7 +72,7 @@ class Youngest:
 class FileBeginsAgain:
     """What came out of the file so far does not count: next comes a newer version of it, from the beginning."""
 
-    tally: FileTally
+    tally: "FileTally"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,17 @@ class StreamRun:
     _begun_anew: Counter[str] = field(default_factory=Counter)
     _unreachable: int = 0
 
-    def outcomes(self, ordered: OrderedRun) -> Iterator[FileEvent | FileBeginsAgain | StoreGone]:
+    def outcomes(self, ordered: "OrderedRun") -> "Iterator[FileEvent | FileBeginsAgain | StoreGone]":
         """The events, but that each file ends once in FileDone or FileFailed.
 
         Whoever takes a FileFailed may mend what made it fail and call `ordered.retry`.
         """
+        from file_cdk.engine.ordering import (  # which a sync without new files does without
+            FileDone,
+            FileFailed,
+            FilesDone,
+        )
+
         for event in ordered:
             if isinstance(event, FileFailed) and isinstance(event.error, FileChangedError):
                 newer = self.newer_version(event.tally.file, event.error)

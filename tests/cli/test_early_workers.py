@@ -11,7 +11,7 @@ import pytest
 from source_local.source import connector
 
 from file_cdk.cli.command import main
-from file_cdk.cli.connector import run_connector
+from file_cdk.cli.entry import run_connector
 from file_cdk.core.errors import ConfigError
 from file_cdk.engine.workers.forkserver import PRELOAD, ForkServer
 from file_cdk.pipeline.early import EVERY_JOB, modules_for_records

@@ -72,7 +72,7 @@ def test_a_third_partys_scheme_gets_the_url(monkeypatch: pytest.MonkeyPatch) -> 
     point = EntryPoint("acme", "file_cdk.destinations.duckdb:DuckDBDestination", registry.ENTRY_POINT_GROUP)
     shadow = EntryPoint("duckdb", "nowhere:Nothing", registry.ENTRY_POINT_GROUP)
     broken = EntryPoint("broken", "no.such.module:Thing", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point, shadow, broken])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point, shadow, broken])
     registry._third_party.cache_clear()
     try:
         destination = destination_for("ACME://warehouse/x")

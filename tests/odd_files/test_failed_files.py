@@ -18,7 +18,6 @@ from file_cdk import SyncOptions, sync
 from file_cdk.destinations.duckdb.memory import MemoryBudget, NotEnoughMemory
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.tables import columns as table_columns
-from file_cdk.pipeline.tables import sync as pipeline_sync
 from file_cdk.pipeline.tables.report import Silence
 
 GOOD = {"g1.csv": "id,price\n1,1.5\n2,2\n", "g2.csv": "id,price,when\n3,3.5,2024-01-01\n"}
@@ -83,7 +82,7 @@ def test_a_file_that_fails_beside_others_marks_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: str, at: int, sampled: int, tried_bytes: int
 ) -> None:
     monkeypatch.setattr(table_columns, "TRIED_BYTES", tried_bytes)
-    monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", sampled)
+    monkeypatch.setattr("file_cdk.engine.sampling.SAMPLE_FILES", sampled)
     files = list(GOOD.items())
     files.insert(at, ("bad.csv", BAD[bad]))
     assert load(write(tmp_path / "in", dict(files)), tmp_path / "x.duckdb") == (2, 1)
@@ -163,7 +162,7 @@ def test_a_file_that_the_destination_refuses_when_it_is_written_leaves_no_column
         admit(self, table, batches)
 
     monkeypatch.setattr(MemoryBudget, "admit", refuse)
-    monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
+    monkeypatch.setattr("file_cdk.engine.sampling.SAMPLE_FILES", 1)
     files = {"a.csv": "id\n1\n", "b.csv": "id,name\n1.5,huge\n", "c.csv": "id\n2\n"}
     warned: list[str] = []
 

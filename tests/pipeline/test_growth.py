@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from file_cdk import SyncOptions, sync
-from file_cdk.pipeline.tables import sync as pipeline_sync
 from file_cdk.pipeline.tables.report import Silence
 
 
@@ -40,7 +39,7 @@ def test_columns_of_newer_files_are_told_once_they_are_loaded(tmp_path: Path) ->
 
 
 def test_a_file_that_refutes_the_guess_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
+    monkeypatch.setattr("file_cdk.engine.sampling.SAMPLE_FILES", 1)
     assert told(tmp_path / "in", a="id,w\nx,1\n", b="id\n1\n") == [
         "column 'id' was int64 and is now string, to hold values of file 'a.csv'",
         "column 'w' (int64) is new, from file 'a.csv'",

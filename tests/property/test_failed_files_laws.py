@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from file_cdk import SyncOptions, sync
-from file_cdk.pipeline.tables import sync as pipeline_sync
 
 VALUES = {"a": ["1", "22", ""], "b": ["1.5", "2"], "c": ["x", "1"], "d": ["2024-01-01", "none"], "e": ["true", "7"]}
 
@@ -68,7 +67,7 @@ def test_a_table_is_what_the_files_make_it_that_are_loaded(found: list[File], at
     if at_once and sampled == 1 and numbered[-1][1].bad:
         sampled = 10  # who has the first word depends on the one file that is looked at
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline_sync, "SAMPLE_FILES", sampled)
+        patch.setattr("file_cdk.engine.sampling.SAMPLE_FILES", sampled)
         with_bad = loaded(numbered, at_once=at_once)
         if not good:
             assert with_bad == ([], [])

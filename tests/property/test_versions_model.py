@@ -33,7 +33,6 @@ from file_cdk.engine import ordering
 from file_cdk.engine.planning import plan_file
 from file_cdk.pipeline import run, sources
 from file_cdk.pipeline.read import read_streams
-from file_cdk.pipeline.tables import sync as pipeline_sync
 
 URIS = ("a.csv", "b.csv", "c.csv")
 
@@ -82,7 +81,7 @@ def world(store: ChangingStore, split_bytes: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "REST_S", 0)
         patch.setattr(ordering, "splits_of", lambda file, *_: plan_file(file, split_bytes))
-        patch.setattr(pipeline_sync, "SAMPLE_FILES", 1)
+        patch.setattr("file_cdk.engine.sampling.SAMPLE_FILES", 1)
         patch.setattr(sources, "connector_for", lambda _scheme: connector_of(store))
         yield
 

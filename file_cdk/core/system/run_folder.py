@@ -7,8 +7,6 @@ whose lock can be had belongs to nobody. Files without a name need none of this.
 import atexit
 import fcntl
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def run_folder() -> Path:
     """This process's own, made when it is first asked for and removed when the process ends. Raises OSError."""
     global _own
     if _own is None or _own[0] != os.getpid() or not _own[1].is_dir():
-        root = Path(tempfile.gettempdir())
+        root = _temporary_files()
         remove_abandoned(root)
         _own = (os.getpid(), *_made(root))
     return _own[1]
@@ -32,7 +30,7 @@ def remove_abandoned(root: Path | None = None) -> None:
     """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays. root: where
     temporary files are, by default."""
     with suppress(OSError):
-        for folder in (root or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
+        for folder in (root or _temporary_files()).glob(f"{PREFIX}*"):
             _remove_if_abandoned(folder)
 
 
@@ -46,11 +44,17 @@ def _remove_if_abandoned(folder: Path) -> None:
         return  # another has removed it
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     except OSError:
         return  # its process lives
     finally:
         os.close(lock)
+
+
+def _temporary_files() -> Path:
+    import tempfile  # takes long, as does shutil, and many commands need no such folder
+
+    return Path(tempfile.gettempdir())
 
 
 def _made(root: Path) -> tuple[Path, int]:
@@ -76,5 +80,11 @@ def _made(root: Path) -> tuple[Path, int]:
 
 def _remove_own(pid: int, folder: Path) -> None:
     if pid == os.getpid():  # not in a process forked from it
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         remove_abandoned(folder.parent)  # again: workers of a run that was killed may have used its folder meanwhile
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

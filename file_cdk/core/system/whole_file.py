@@ -1,7 +1,6 @@
 """Files that are there whole or not at all: written under another name, made durable, then given theirs."""
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ def write_whole(path: Path, data: bytes) -> None:
             stream.write(data)
         return
     target = _target(path)
-    draft = target.with_name(f".file_cdk-{secrets.token_hex(6)}.part")
+    draft = target.with_name(f".file_cdk-{os.urandom(6).hex()}.part")
     try:
         with os.fdopen(os.open(draft, _NEW, 0o666), "wb") as file:
             file.write(data)

@@ -1,20 +1,18 @@
 """DuckDB as a destination: a table per stream in one database file, and the ledger beside them."""
 
 import os
-import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import Layout
@@ -70,7 +68,7 @@ class DuckDBDestination:
         limits: WriteLimits | None = None,
     ) -> None:
         self.path = str(path)
-        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{os.urandom(3).hex()}"
         self._memory_limit_bytes = memory_limit_bytes
         self._ceiling_bytes: int | None = None
         self._limits = limits or _limits(os.environ)

@@ -5,9 +5,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
-
 from file_cdk.core.errors import DestinationError, RowsRefusedError
+from file_cdk.destinations.duckdb.engine import duckdb
 
 _WHOLE_DATABASE = (
     duckdb.IOException,

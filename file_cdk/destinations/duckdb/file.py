@@ -8,7 +8,6 @@ import errno
 import fcntl
 import math
 import os
-import shutil
 import stat
 import struct
 import threading
@@ -16,9 +15,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import duckdb
-
 from file_cdk.core.errors import DestinationError, DestinationInUseError
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated
 from file_cdk.destinations.run_lock import in_use_by_other, in_use_by_run, own_descriptor
 
@@ -182,7 +180,8 @@ _CHANGE = "_file_cdk_shrink"
 def is_tight(path: str) -> bool:
     """Whether the disk that holds the database has little room left."""
     try:
-        return shutil.disk_usage(Path(path).resolve().parent).free < _TIGHT_BYTES
+        found = os.statvfs(Path(path).resolve().parent)
+        return found.f_bavail * found.f_frsize < _TIGHT_BYTES
     except OSError:
         return False
 

@@ -12,7 +12,15 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.ledger.entries import IN_SCHEMA, Ledger, create_table
-from file_cdk.destinations.duckdb.types import arrow_type, converted, exact_type, sql_type, table_type, wider
+from file_cdk.destinations.duckdb.types import (
+    arrow_type,
+    columns_of,
+    converted,
+    exact_type,
+    sql_type,
+    table_type,
+    wider,
+)
 from file_cdk.destinations.names import METADATA_COLUMNS, column_names, folded, quoted
 
 
@@ -76,8 +84,7 @@ def read_layout(ledger: Ledger) -> Layout:
     if not kinds:
         return Layout()
     with translating(session.path, f"reading the columns of table {stream!r}"):
-        relation = session.connection.sql(f"SELECT * FROM {quoted(stream)}")
-        types = dict(zip(relation.columns, relation.types, strict=True))
+        types = columns_of(session.connection, quoted(stream))
     if kinds[0] or any(str(types.get(name)) != kind for name, kind in METADATA_COLUMNS.items()):
         raise DestinationError(
             f"DuckDB database {session.path!r} has a {'view' if kinds[0] else 'table'} {stream!r} "

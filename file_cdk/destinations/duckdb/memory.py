@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-import duckdb
 import pyarrow as pa
 
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.names import quoted
 
 NARROW_BYTES = 80 << 20

@@ -7,7 +7,7 @@ No row of them is in the stream's table before the file is whole; then all move 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import json
-import secrets
+import os
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ from file_cdk.destinations.duckdb.layout import Layout, read_layout
 from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, PARTS, Ledger, create_table, version_columns
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS
 from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts
+from file_cdk.destinations.duckdb.types import columns_of
 from file_cdk.destinations.duckdb.writer import TableWriter
 from file_cdk.destinations.names import RESERVED_PREFIX, quoted
 
@@ -155,13 +156,13 @@ def forget_parts(ledger: Ledger, tables: Sequence[str]) -> None:
 
 
 def _new_name() -> str:
-    return f"{PART_PREFIX}{secrets.token_hex(8)}"
+    return f"{PART_PREFIX}{os.urandom(8).hex()}"
 
 
 def _create(ledger: Ledger, table: str, layout: Layout, session: Session) -> None:
     """An empty table with the columns that the stream's has in the transaction of the ledger's session."""
-    like = ledger.session.connection.sql(f"SELECT * FROM {quoted(ledger.stream)}")
-    columns = dict(zip(like.columns, map(str, like.types), strict=True))
+    like = columns_of(ledger.session.connection, quoted(ledger.stream))
+    columns = {name: str(kind) for name, kind in like.items()}
     create_table(partial(session.run, _DOING), table, columns)
     own = replace(ledger, session=session, stream=table)
     own.set_renamed_columns({name: column for name, column in layout.columns.items() if name != column})
@@ -169,6 +170,8 @@ def _create(ledger: Ledger, table: str, layout: Layout, session: Session) -> Non
 
 def _copy(ledger: Ledger, file: RemoteFile, table: str, session: Session) -> None:
     """The file's rows in the stream's table, as the ledger's session sees them, in their order."""
+    import duckdb  # noqa: F401 - which gives connections their `sql`; see engine.py
+
     tail = ledger.session.memory.tails.get(ledger.stream)
     row_bytes = (tail.heaviest_bytes if tail is not None else 0) / VECTOR_ROWS
     rows = max(VECTOR_ROWS, min(_MOVED_ROWS, int(_MOVED_BYTES / max(row_bytes, 1))))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 
@@ -118,6 +118,8 @@ class Session:
         # DuckDB looks tables it does not know up among the caller's local variables. Registering the rows would make a
         # view, which lives until the transaction ends and holds their memory as long.
         _file_cdk_input = rows
+        if rows is not None:
+            import duckdb  # noqa: F401 - has Arrow rows read; see engine.py
         try:
             return self.connection.execute(sql, parameters or None).fetchall()
         except RuntimeError as exc:

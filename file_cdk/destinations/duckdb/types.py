@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge, normal, without_nulls
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.names import folded, literal, quoted
 
 if TYPE_CHECKING:
@@ -50,6 +50,12 @@ def missing_types(connection: duckdb.DuckDBPyConnection) -> frozenset[pa.DataTyp
     """The types among those of this module that this DuckDB does not have."""
     known = {str(name).upper() for (name,) in connection.execute("SELECT type_name FROM duckdb_types()").fetchall()}
     return frozenset(_SCALARS[name] for name in _LATER_TYPES - known)
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> "dict[str, DuckDBPyType]":
+    """Names and types, in table order. table: quoted; or a view. Raises duckdb.Error."""
+    description = connection.execute(f"SELECT * FROM {table} LIMIT 0").description or ()
+    return {column[0]: column[1] for column in description}
 
 
 def table_type(kind: pa.DataType, missing: frozenset[pa.DataType] = frozenset()) -> pa.DataType:

@@ -10,12 +10,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NoReturn
 
-import duckdb
 import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError, InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, RefusedFile
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import refused, translating
 from file_cdk.destinations.duckdb.insert import (
     Piece,

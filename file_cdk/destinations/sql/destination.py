@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - names are constant, and values are parameters
 
-import secrets
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple, fields
@@ -29,7 +29,7 @@ class SqlDestination:
 
     def __init__(self, place: Place, run: str | None) -> None:
         self._place = place
-        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{os.urandom(3).hex()}"
         self._db: Database | None = None
         self._tables: dict[str, SqlTable] = {}
         self._beside: dict[str, SqlTable] = {}

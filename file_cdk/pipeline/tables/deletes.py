@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
@@ -38,7 +37,11 @@ class MaxDeletes:
     def allow(self, gone: int, loaded: int) -> bool:
         if self.files is not None:
             return gone <= self.files
-        return gone <= self.least or gone * 100 <= Fraction(str(self.percent)) * loaded
+        if gone <= self.least:
+            return True
+        from fractions import Fraction  # takes long to import, and most syncs do without
+
+        return gone * 100 <= Fraction(str(self.percent)) * loaded
 
     def __str__(self) -> str:
         return str(self.files) if self.files is not None else f"{self.percent:g}%"

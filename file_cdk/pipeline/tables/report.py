@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.core.progress import LoadProgress
-from file_cdk.engine.ordering import FileTally
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.tables.deletes import Gone
+
+if TYPE_CHECKING:
+    from file_cdk.engine.ordering import FileTally
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +173,7 @@ class StreamReport:
         if isinstance(self.observer, ResumeObserver):
             self.observer.resumed(self.stream, file.uri, rows, size_bytes)
 
-    def loaded(self, tally: FileTally) -> None:
+    def loaded(self, tally: "FileTally") -> None:
         file = tally.file
         self.files_read += 1
         self.rows += tally.rows

@@ -18,11 +18,13 @@ from file_cdk.core.config.model import ConfigModel
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, Format, Rejects, StreamTable
 from file_cdk.core.progress import LoadProgress, resumable
-from file_cdk.engine.ordering import FileTally
-from file_cdk.engine.work import Job, TableShape
+from file_cdk.core.version import VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from file_cdk.engine.ordering import FileTally
+    from file_cdk.engine.work import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class BegunFiles:
         if self._resumable is not None:
             self._resumable.forget_begun(list(uris))
 
-    def tally(self, file: RemoteFile, job: Job) -> FileTally | None:
+    def tally(self, file: RemoteFile, job: "Job") -> "FileTally | None":
         """See OrderedRun."""
         if file not in self._begun:
             return None
@@ -93,6 +95,8 @@ class BegunFiles:
         if not meaning.goes_with(self._meaning(job)):
             return None
         found = progress.rejects
+        from file_cdk.engine.ordering import FileTally
+
         return FileTally(
             file,
             progress.position,
@@ -102,7 +106,7 @@ class BegunFiles:
             Counter(progress.warnings),
         )
 
-    def wanted(self, file: RemoteFile, job: Job) -> "Mapping[str, pa.DataType] | None":
+    def wanted(self, file: RemoteFile, job: "Job") -> "Mapping[str, pa.DataType] | None":
         """The columns that an earlier run widened for this file; once they are asked for again, it may go on. Answered once."""
         if file not in self._begun:
             return None
@@ -120,7 +124,7 @@ class BegunFiles:
         assert progress is not None
         return self._resumable.resume(progress), progress
 
-    def keep(self, tally: FileTally, job: Job, asked: Sequence[str] = ()) -> None:
+    def keep(self, tally: "FileTally", job: "Job", asked: Sequence[str] = ()) -> None:
         """After a split of the file at work that was read whole. asked: columns that it is decoded for and no other file.
         Raises RowsRefusedError, DestinationError."""
         if self._resumable is None or not 0 < tally.position < tally.file.size_bytes:
@@ -133,7 +137,9 @@ class BegunFiles:
             ),
         )
 
-    def _meaning(self, job: Job, asked: Sequence[str] = ()) -> Meaning:
+    def _meaning(self, job: "Job", asked: Sequence[str] = ()) -> Meaning:
+        from file_cdk.engine.work import TableShape
+
         assert isinstance(job.shape, TableShape)
         if self._reading is None or self._reading[0] is not job.format:
             self._reading = job.format, fingerprint(job.format, self._told)
@@ -142,9 +148,7 @@ class BegunFiles:
 
 def fingerprint(file_format: Format, told: object = None) -> str:
     """Of this version of file_cdk and all that the format is told: the same in every process, and for no other."""
-    from importlib.metadata import version  # takes long, and most runs do without
-
-    facts = json.dumps([version("file-cdk"), _plain(file_format), _plain(told)], sort_keys=True)
+    facts = json.dumps([VERSION, _plain(file_format), _plain(told)], sort_keys=True)
     return hashlib.sha256(facts.encode("utf-8", "backslashreplace")).hexdigest()
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from importlib.metadata import version
 from typing import Any
 
 from file_cdk.core.errors import DestinationError
@@ -12,6 +11,7 @@ from file_cdk.core.exit_codes import known_error, of_error
 from file_cdk.core.ledger import RunCounts, RunLog
 from file_cdk.core.ports import Destination
 from file_cdk.core.uris import redacted
+from file_cdk.core.version import VERSION
 from file_cdk.pipeline.tables.report import StreamReport, StreamResult, SyncResult
 
 
@@ -28,7 +28,7 @@ def recorded(
     if not isinstance(destination, RunLog):
         yield
         return
-    destination.begin_run(version("file-cdk"), redacted(source), _spelled(options))
+    destination.begin_run(VERSION, redacted(source), _spelled(options))
     try:
         yield
     except BaseException as exc:

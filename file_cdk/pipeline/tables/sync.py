@@ -24,11 +24,7 @@ from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.destinations.registry import destination_for
-from file_cdk.engine.executor import Executor
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, FileTally, OrderedRun, SplitDone
-from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
-from file_cdk.engine.work import Job, TableShape
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
@@ -47,8 +43,12 @@ from file_cdk.pipeline.tables.resuming import BegunFiles
 from file_cdk.pipeline.tables.run_log import recorded
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # and imported where there is something to load
     import pyarrow as pa
+
+    from file_cdk.engine.executor import Executor
+    from file_cdk.engine.ordering import FileTally, OrderedRun
+    from file_cdk.engine.work import Job
 
 _MAX_EARLIER_FAILURES = 10_000
 """Maximum failures that are looked at whether their files are gone; of more, later syncs forget the rest."""
@@ -182,6 +182,8 @@ class _StreamSync:
         self.report.observer.warned(f"{stream.name}: no file matches {globs}")
 
     def _load(self, chosen: FormatConfig, selection: Selection, keys: FolderKeys | None) -> None:
+        from file_cdk.engine.ordering import OrderedRun
+
         known = self.table.schema.names
         file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
         if note is not None:
@@ -200,7 +202,9 @@ class _StreamSync:
             self._flush()
         self.columns.end()
 
-    def _take(self, ordered: OrderedRun) -> None:
+    def _take(self, ordered: "OrderedRun") -> None:
+        from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, SplitDone
+
         load: FileLoad | None = None
         refused: RowsRefusedError | None = None
         """Why the destination does not take the file at work: the rest of it is read and dropped."""
@@ -258,7 +262,7 @@ class _StreamSync:
     def _stream_run(self) -> StreamRun:
         return StreamRun(self.stream.reader, self.report.warn, settle_s=self.wait_s or self.stream.settle_s)
 
-    def _asks_again(self, ordered: OrderedRun, file: RemoteFile) -> bool:
+    def _asks_again(self, ordered: "OrderedRun", file: RemoteFile) -> bool:
         """For the columns that the file asked for in the run that kept a part of it: then it comes again, from there."""
         wanted = self.begun.wanted(file, ordered.job)
         if wanted is None or not self.columns.ask(file, wanted):
@@ -272,7 +276,7 @@ class _StreamSync:
             self.report.goes_on(progress)
         return load
 
-    def _commit(self, load: FileLoad, tally: FileTally) -> FileCdkError | None:
+    def _commit(self, load: FileLoad, tally: "FileTally") -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
         if not self.options.max_rejects.allow(tally):
             load.abort()
@@ -285,7 +289,7 @@ class _StreamSync:
             return exc
         return None
 
-    def _settle(self, ordered: OrderedRun, tally: FileTally, error: FileCdkError | None) -> None:
+    def _settle(self, ordered: "OrderedRun", tally: "FileTally", error: FileCdkError | None) -> None:
         """After the last row of a file; error: why the file is not loaded."""
         if error is None:
             self.report.loaded(tally)
@@ -299,7 +303,7 @@ class _StreamSync:
         else:
             self.columns.accept(tally.file)
 
-    def _read_again(self, ordered: OrderedRun, file: RemoteFile, error: FileCdkError) -> FileCdkError | None:
+    def _read_again(self, ordered: "OrderedRun", file: RemoteFile, error: FileCdkError) -> FileCdkError | None:
         """For wider columns or in another dialect; where that would not help, the error to tell."""
         file_format = ordered.job.format
         match error:
@@ -316,17 +320,21 @@ class _StreamSync:
         ordered.retry(file, self._job(file_format))
         return None
 
-    def _withdraw(self, ordered: OrderedRun) -> None:
+    def _withdraw(self, ordered: "OrderedRun") -> None:
         """The file at work is not loaded, as it was read."""
         if self.columns.withdraw():
             ordered.go_on(self._job(ordered.job.format))
 
-    def _job(self, file_format: Format) -> Job:
+    def _job(self, file_format: Format) -> "Job":
+        from file_cdk.engine.work import Job, TableShape
+
         shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
         return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
 
-    def _guess(self, executor: Executor, file_format: Format, selection: Selection) -> "pa.Schema":
+    def _guess(self, executor: "Executor", file_format: Format, selection: Selection) -> "pa.Schema":
         """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
+        from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
+
         reader = self.stream.reader
         files = selection.latest(SAMPLE_FILES)[::-1]
         samples = [
@@ -371,6 +379,6 @@ class _StreamSync:
             self.report.not_loaded_after_all(refused)
         return [refused.file for refused in refused_files]
 
-    def _failed(self, tally: FileTally, error: FileCdkError) -> None:
+    def _failed(self, tally: "FileTally", error: FileCdkError) -> None:
         self.table.record_failure(tally.file, str(error), tally.rejects)
         self.report.failed(tally.file, error)

@@ -26,7 +26,7 @@ from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
 from file_cdk.destinations.duckdb.ledger.runs import RUNS, RUNS_LAYOUT
-from file_cdk.destinations.duckdb.session import INPUT, Session, integers, reader, texts
+from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts
 from file_cdk.destinations.names import RESERVED_PREFIX, folded, literal, quoted
 
 FILES = "_file_cdk_files"
@@ -77,6 +77,14 @@ _ADDED = {FILES: ("skipped",)}
 """Last columns of tables, which ledgers of earlier versions lack."""
 
 _US = pa.timestamp("us")
+
+_FEW_FILES = 1000
+"""Maximum files that the ledger is asked of without Arrow, whose import takes as long as the answer."""
+
+_FEW = (
+    "(SELECT unnest(?::BIGINT[]) AS n, unnest(?::VARCHAR[]) AS url, unnest(?::VARCHAR[]) AS etag, "
+    "make_timestamp(unnest(?::BIGINT[])) AS modified_at, unnest(?::BIGINT[]) AS size_bytes)"
+)
 
 _READING, _UPDATING = "reading the ledger", "updating the ledger"
 
@@ -160,13 +168,15 @@ class Ledger:
         """In the order of `files`. with_rejects: those that were loaded with rejects do not count as loaded."""
         if not files:
             return []
+        few = len(files) <= _FEW_FILES
         found = self.session.run(
             _READING,
-            f"SELECT f.n FROM {INPUT} f ANTI JOIN {FILES} l ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url "
-            "AND f.modified_at = l.modified_at AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
+            f"SELECT f.n FROM {_FEW if few else INPUT} f ANTI JOIN {FILES} l "
+            "ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url AND f.modified_at = l.modified_at "
+            "AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
             "AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
-            [self.stream, with_rejects],
-            reader({"n": integers(range(len(files))), **version_columns(files)}),
+            [*(_few_versions(files) if few else ()), self.stream, with_rejects],
+            None if few else reader({"n": integers(range(len(files))), **version_columns(files)}),
         )
         answer = [False] * len(files)
         for (n,) in found:
@@ -347,6 +357,17 @@ def shared_table(one: str, other: str, path: str) -> DestinationError:
 def urls(uris: Sequence[str]) -> pa.RecordBatchReader:
     """One column, `url`."""
     return reader({"url": texts(uris)})
+
+
+def _few_versions(files: Sequence[RemoteFile]) -> list[Any]:
+    """The parameters of _FEW."""
+    return [
+        list(range(len(files))),
+        [as_stored(file.uri) for file in files],
+        [None if file.etag is None else as_stored(file.etag) for file in files],
+        [file.modified_us for file in files],
+        [file.size_bytes for file in files],
+    ]
 
 
 def version_columns(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:

@@ -1,0 +1,50 @@
+"""Where the console script of a connector comes in: `spec` is printed from a file, before a command line is imported for all
+else. Orchestrators ask for it at each start, and it says the same each time."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from file_cdk.core.connector import Connector
+
+SPECIFICATION = "specification.json"
+"""In a connector's package: what `spec` prints, byte for byte."""
+
+
+def run_connector(
+    connector: "Connector | str", argv: Sequence[str] | None = None, *, ends_process: bool = False
+) -> NoReturn:
+    """Runs the command that `argv` names and exits the process: 0, 1 after an error, 2 for wrong usage, 130, 143 or 129
+    for SIGINT, SIGTERM or SIGHUP.
+
+    connector: the connector, or where it stands (`package.module:name`); then worker processes start while it is imported, and
+    `spec` is what the package has in SPECIFICATION, if it has that.
+    ends_process: for a console script alone, where nothing comes after this: the process ends at once, after all that is to run
+    at its exit, instead of by SystemExit.
+    """
+    if ends_process and argv is None and isinstance(connector, str) and sys.argv[1:] == ["spec"]:
+        _print_specification(connector.partition(".")[0])
+    from file_cdk.cli.connector import run
+
+    run(connector, argv, ends_process=ends_process)
+
+
+def _print_specification(package: str) -> None:
+    """Ends the process if there is one."""
+    places = getattr(sys.modules.get(package), "__path__", ())
+    try:
+        with open(f"{next(iter(places), os.devnull)}/{SPECIFICATION}", "rb") as file:
+            line = file.read()
+    except OSError:
+        return
+    try:
+        written = os.write(1, line)
+    except OSError:
+        written = 0  # who writes it then says why it cannot be written
+    if written == len(line):
+        sys.exit(0)
+    from file_cdk.cli.connector import write_rest
+
+    write_rest(line[written:])
