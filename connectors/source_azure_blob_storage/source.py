@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_azure_blob_storage.access import Target, describe, target_of
 from source_azure_blob_storage.config import AzureConfig
 
 if TYPE_CHECKING:
-    from file_cdk import Location, ObstoreFirst, StreamReader
+    from file_cdk import ObstoreFirst, StreamReader
 
 
 def store_of(config: AzureConfig) -> "ObstoreFirst[Target]":
@@ -23,17 +23,11 @@ def make_reader(config: AzureConfig) -> "StreamReader":
     return ObjectReader(store_of(config))
 
 
-def locate(url: str) -> "Location":
-    from source_azure_blob_storage.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-azure-blob-storage",
     config_class=AzureConfig,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_azure_blob_storage.url:locate"),
     name_origin=lambda config: (
         f"az://{config.azure_blob_storage_account_name}/{config.azure_blob_storage_container_name}"
     ),

@@ -3,13 +3,13 @@
 import os
 from typing import TYPE_CHECKING
 
-from file_cdk import ConfigError, Connector
+from file_cdk import ConfigError, Connector, imported
 from source_gcs.access import Access, GcsSettings, access_of_key, describe
 from source_gcs.config import DEFAULT_ENDPOINT, GcsConfig, OAuthCredentials, ServiceAccountCredentials, endpoint_of
 from source_gcs.legacy import adopted
 
 if TYPE_CHECKING:
-    from file_cdk import Location, ObstoreFirst, StreamReader
+    from file_cdk import ObstoreFirst, StreamReader
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 
@@ -50,17 +50,11 @@ def make_reader(config: GcsConfig) -> "StreamReader":
     return ObjectReader(store_of(config))
 
 
-def locate(url: str) -> "Location":
-    from source_gcs.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-gcs",
     config_class=GcsConfig,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_gcs.url:locate"),
     name_origin=lambda config: f"gs://{config.bucket}",
     describe_credentials=lambda config: describe(store_of(config).settings.access),
     adopt_state=adopted,

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_http.addresses import basic_authorization
 from source_http.config import BasicCredentials, HttpConfig
 
 if TYPE_CHECKING:
-    from file_cdk import Location, StreamReader
+    from file_cdk import StreamReader
 
 
 def make_reader(config: HttpConfig) -> "StreamReader":
@@ -50,17 +50,11 @@ def describe_credentials(config: HttpConfig) -> str:
     return " and ".join(found) or "anonymous"
 
 
-def locate(url: str) -> "Location":
-    from source_http.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-http",
     config_class=HttpConfig,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_http.url:locate"),
     name_origin=lambda config: config.addresses.root,
     describe_credentials=describe_credentials,
 )

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_local.config import LocalConfig
 
 if TYPE_CHECKING:
-    from file_cdk import Location, StreamReader
+    from file_cdk import StreamReader
 
 
 def make_reader(config: LocalConfig) -> "StreamReader":
@@ -16,17 +16,11 @@ def make_reader(config: LocalConfig) -> "StreamReader":
     return LocalReader(config.path, follow_symlinks=config.follow_symlinks)
 
 
-def locate(url: str) -> "Location":
-    from source_local.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-local",
     config_class=LocalConfig,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_local.url:locate"),
     name_origin=lambda config: Path(config.path).resolve().as_uri(),
     settle_s=1,
 )

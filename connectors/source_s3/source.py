@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_s3.config import S3Config
 from source_s3.legacy import adopted_state
 
 if TYPE_CHECKING:
-    from file_cdk import Location, StreamReader
+    from file_cdk import StreamReader
 
 
 def make_reader(config: S3Config) -> "StreamReader":
@@ -23,17 +23,11 @@ def describe_credentials(config: S3Config) -> str:
     return describe(config.settings)
 
 
-def locate(url: str) -> "Location":
-    from source_s3.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-s3",
     config_class=S3Config,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_s3.url:locate"),
     name_origin=lambda config: config.settings.origin,
     describe_credentials=describe_credentials,
     adopt_state=lambda _, state: adopted_state(state),

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_sftp.config import SftpConfig
 from source_sftp.legacy import adopted_state
 
 if TYPE_CHECKING:
-    from file_cdk import Location, StreamReader
+    from file_cdk import StreamReader
 
 
 def make_reader(config: SftpConfig) -> "StreamReader":
@@ -17,31 +17,13 @@ def make_reader(config: SftpConfig) -> "StreamReader":
     return ObjectReader(SftpStore(config))
 
 
-def locate(url: str) -> "Location":
-    from source_sftp.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
-def describe_credentials(config: SftpConfig) -> str:
-    from source_sftp.access import describe
-
-    return describe(config)
-
-
-def origin_of(config: SftpConfig) -> str:
-    from source_sftp.url import origin_of as origin
-
-    return origin(config)
-
-
 connector = Connector(
     name="source-sftp",
     config_class=SftpConfig,
     make_reader=make_reader,
-    locate=locate,
-    name_origin=origin_of,
-    describe_credentials=describe_credentials,
+    locate=imported("source_sftp.url:locate"),
+    name_origin=imported("source_sftp.url:origin_of"),
+    describe_credentials=imported("source_sftp.access:describe"),
     adopt_state=lambda config, state: adopted_state(config.folder_path, state),
     settle_s=1,
 )

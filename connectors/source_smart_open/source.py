@@ -5,11 +5,11 @@ from urllib.parse import unquote, urlsplit
 
 from source_http.addresses import name_files
 
-from file_cdk import Connector
+from file_cdk import Connector, imported
 from source_smart_open.config import SmartOpenConfig
 
 if TYPE_CHECKING:
-    from file_cdk import Location, StreamReader
+    from file_cdk import StreamReader
 
 
 def make_reader(config: SmartOpenConfig) -> "StreamReader":
@@ -27,17 +27,11 @@ def describe_credentials(config: SmartOpenConfig) -> str:
     return " and ".join(found) or "anonymous"
 
 
-def locate(url: str) -> "Location":
-    from source_smart_open.url import locate as located  # what it imports, `spec` does without
-
-    return located(url)
-
-
 connector = Connector(
     name="source-smart-open",
     config_class=SmartOpenConfig,
     make_reader=make_reader,
-    locate=locate,
+    locate=imported("source_smart_open.url:locate"),
     name_origin=lambda config: name_files([urlsplit(url) for url in config.urls])[0],
     describe_credentials=describe_credentials,
 )

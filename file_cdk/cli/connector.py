@@ -115,21 +115,24 @@ def _stdout_for_messages() -> Iterator[int]:
 
 
 def _spec(connector: Callable[[], Connector], _: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.connector import spec_lines
+    from file_cdk.protocol.messages import spec, to_line
+    from file_cdk.protocol.spec import connection_specification
 
-    return _write(spec_lines(connector()), out_fd)
+    source = connector()
+    specification = connection_specification(source.config_class, title=source.name)
+    return _write([to_line(spec(specification, documentation_url=source.documentation_url))], out_fd)
 
 
 def _check(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.connector import check_lines
+    from file_cdk.pipeline.discovery import check
 
-    return _write(check_lines(connector(), _load_object(arguments.config, "config")), out_fd)
+    return _write(check(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
 def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.connector import discover_lines
+    from file_cdk.pipeline.discovery import discover
 
-    return _write(discover_lines(connector(), _load_object(arguments.config, "config")), out_fd)
+    return _write(discover(connector(), _load_object(arguments.config, "config")), out_fd)
 
 
 def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
@@ -142,9 +145,9 @@ def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out
         modules = {module: None for filetype in _filetypes(config) for module in modules_for_records(filetype)}
         start_early(modules, arguments.workers)
     source = connector()
-    from file_cdk.pipeline.connector import read
+    from file_cdk.pipeline.read import read_streams
 
-    return read(source, config, catalog, state, out_fd, arguments.workers)
+    return read_streams(source, config, catalog, state, out_fd, arguments.workers)
 
 
 def _filetypes(config: Any) -> Iterator[str]:

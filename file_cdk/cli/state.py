@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -92,21 +93,13 @@ def _show(arguments: argparse.Namespace) -> None:
     ledger = ledger_keeper(arguments.database)
     streams = ledger.streams(arguments.table)  # refuses what does not exist
     stream = arguments.table and streams[0].stream
-    entries = _first(
-        ledger.entries(stream, arguments.file and [arguments.file], failed=arguments.failed), arguments.limit
-    )
+    entries = ledger.entries(stream, arguments.file and [arguments.file], failed=arguments.failed)
+    entries = islice(entries, arguments.limit)
     if arguments.json:
         write_lines(json.dumps(asdict(entry), default=json_instant) for entry in entries)
     else:
         lines = table_lines(_HEADINGS, map(_cells, entries), right=_NUMBERS)
         write_lines(_or("no entries", lines))
-
-
-def _first(entries: Iterator[LedgerEntry], limit: int | None) -> Iterator[LedgerEntry]:
-    for count, entry in enumerate(entries):
-        if limit is not None and count >= limit:
-            return
-        yield entry
 
 
 def _or(text: str, lines: Iterator[str]) -> Iterator[str]:

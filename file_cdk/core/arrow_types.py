@@ -74,12 +74,16 @@ def _normal_nested(kind: pa.DataType) -> pa.DataType:
         return pa.struct([pa.field(f.name, normal(f.type)) for f in kind])
     if t.is_map(kind):
         return pa.map_(normal(kind.key_type), normal(kind.item_type))
-    if any(
-        is_one(kind)
-        for is_one in (t.is_list, t.is_large_list, t.is_fixed_size_list, t.is_list_view, t.is_large_list_view)
-    ):
+    if is_list(kind):
         return pa.list_(normal(kind.value_type))
     return kind
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Of any layout."""
+    t = pa.types
+    is_one = t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind)
+    return bool(is_one or t.is_list_view(kind) or t.is_large_list_view(kind))
 
 
 def _numbers(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.core.errors import ConfigError
@@ -9,6 +10,13 @@ from file_cdk.core.errors import ConfigError
 if TYPE_CHECKING:  # the command line is to have started the workers before they load
     from file_cdk.core.config import SourceConfig
     from file_cdk.core.ports import Location, StreamReader
+
+
+def imported(place: str) -> Callable[..., Any]:
+    """The function at a place, such as `source_shelf.url:locate`, whose module is imported when it is called: `spec`, for one,
+    does without what that imports in turn."""
+    module, _, name = place.partition(":")
+    return lambda *arguments: getattr(import_module(module), name)(*arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within
-from file_cdk.formats.arrow_layout import is_list, unwrapped, with_entries, with_items
+from file_cdk.formats.arrow_layout import unwrapped, with_entries, with_items
 from file_cdk.formats.arrow_text import as_text
 
 _WHOLE = 2.0**53

@@ -26,17 +26,6 @@ def unwrapped(array: pa.Array) -> pa.Array:
     return array.storage if isinstance(array.type, pa.BaseExtensionType) else array
 
 
-def is_list(kind: pa.DataType) -> bool:
-    t = pa.types
-    return bool(
-        t.is_list(kind)
-        or t.is_large_list(kind)
-        or t.is_fixed_size_list(kind)
-        or t.is_list_view(kind)
-        or t.is_large_list_view(kind)
-    )
-
-
 def plain_lists(lists: pa.Array) -> pa.ListArray:
     """The lists, of any layout, as plain ones."""
     return lists if pa.types.is_list(lists.type) else lists.cast(pa.list_(lists.type.value_type))

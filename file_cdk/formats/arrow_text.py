@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import utf8_text
 from file_cdk.core.instants import date_text, instant_text
-from file_cdk.formats.arrow_layout import is_list, list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.formats.arrow_layout import list_offsets, map_entries, plain_lists, unwrapped
 
 
 def as_text(array: pa.Array) -> pa.Array:

@@ -40,6 +40,7 @@ def warning(text: str) -> bytes:
 
 
 def check(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+    """A CONNECTION_STATUS, FAILED with the remedy when the configuration cannot work; and what to know besides."""
     executors = Executors(None)
     try:
         config, warnings = configured(connector, raw)
@@ -92,6 +93,7 @@ def _first_output(executor: Executor, task: Task) -> Event:
 
 
 def discover(connector: Connector, raw: Mapping[str, Any]) -> Iterator[bytes]:
+    """The CATALOG, after warnings. Raises ConfigError, AccessError, and MalformedFileError when no file can be sampled."""
     config, warnings = configured(connector, raw)
     yield from map(warning, warnings)
     if isinstance(config.delivery_method, FileTransfer):

@@ -42,6 +42,10 @@ MAX_LOGGED_FAILURES = 100
 def read_streams(
     connector: Connector, raw: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, workers: int | None
 ) -> int:
+    """Writes records, states and statuses to `out_fd`; 0, or 1 when something could not be read.
+
+    Raises ConfigError before any I/O, OutputClosedError and DestinationError when `out_fd` cannot be written.
+    """
     config, warnings = configured(connector, raw)
     by_name = {stream.name: stream for stream in config.streams}
     chosen = parse_configured_catalog(catalog, by_name)

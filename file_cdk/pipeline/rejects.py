@@ -25,10 +25,7 @@ class MaxRejects:
     @classmethod
     def parse(cls, text: str) -> "MaxRejects":
         """From `10` or `0.5%`. Raises ConfigError."""
-        limit = parsed_limit(text)
-        if limit is None:
-            raise ConfigError("the limit of rejected records must be a number such as 10, or a percentage such as 0.5%")
-        return cls(*limit)
+        return cls(*parsed_limit(text, "rejected records", "0.5%"))
 
     def allow(self, tally: "FileTally") -> bool:
         rejected = tally.rejects.total()
@@ -43,11 +40,11 @@ class MaxRejects:
         return str(self.records) if self.percent is None else f"{self.percent:g}%"
 
 
-def parsed_limit(text: str) -> tuple[int, float | None] | None:
-    """A number, or 0 and a percentage; None for what is neither."""
+def parsed_limit(text: str, what: str, example: str) -> tuple[int, float | None]:
+    """A number, or 0 and a percentage. what: is limited; example: of a percentage. Raises ConfigError for what is neither."""
     match = _LIMIT.fullmatch(text.strip())
     if match is None or (match[2] and float(match[2]) > 100):
-        return None
+        raise ConfigError(f"the limit of {what} must be a number such as 10, or a percentage such as {example}")
     return (int(match[1]), None) if match[1] else (0, float(match[2]))
 
 

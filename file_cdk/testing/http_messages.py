@@ -48,10 +48,6 @@ class Framing:
     length: int | None
     chunked: bool = False
 
-    @property
-    def empty(self) -> bool:
-        return self.length == 0
-
 
 def request_framing(request: Head) -> Framing:
     if "chunked" in request.headers.get("transfer-encoding", "").lower():

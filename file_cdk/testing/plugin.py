@@ -12,66 +12,55 @@ such a bucket that has been made on that server.
 import os
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from file_cdk.testing.servers.azurite import Azurite
-    from file_cdk.testing.servers.fake_gcs import FakeGCS
-    from file_cdk.testing.servers.http_server import HttpServer
-    from file_cdk.testing.servers.moto import MotoServer
     from file_cdk.testing.servers.postgres import PostgresServer
-    from file_cdk.testing.servers.seaweedfs import SeaweedFS
-    from file_cdk.testing.servers.sftp_server import SftpServer
 
 
-@pytest.fixture(scope="session")
-def moto_server() -> Iterator["MotoServer"]:
-    from file_cdk.testing.servers.moto import MotoServer
+def _running(module: str, name: str) -> Any:
+    """A fixture: a server of this class of file_cdk.testing.servers."""
 
-    with MotoServer() as server:
-        yield server
+    @pytest.fixture(scope="session")
+    def server() -> Iterator[Any]:
+        with getattr(import_module(f"file_cdk.testing.servers.{module}"), name)() as running:
+            yield running
 
-
-@pytest.fixture(scope="session")
-def seaweedfs() -> Iterator["SeaweedFS"]:
-    from file_cdk.testing.servers.seaweedfs import SeaweedFS
-
-    with SeaweedFS() as server:
-        yield server
+    return server
 
 
-@pytest.fixture(scope="session")
-def fake_gcs() -> Iterator["FakeGCS"]:
-    from file_cdk.testing.servers.fake_gcs import FakeGCS
+def _bucket_of(server: str) -> Any:
+    """A fixture: the name of a new bucket, container or folder of the server that this fixture is."""
 
-    with FakeGCS() as server:
-        yield server
+    @pytest.fixture
+    def bucket(request: pytest.FixtureRequest, bucket_name: str) -> str:
+        request.getfixturevalue(server).create_bucket(bucket_name)
+        return bucket_name
 
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator["Azurite"]:
-    from file_cdk.testing.servers.azurite import Azurite
-
-    with Azurite() as server:
-        yield server
+    return bucket
 
 
-@pytest.fixture(scope="session")
-def sftp_server() -> Iterator["SftpServer"]:
-    from file_cdk.testing.servers.sftp_server import SftpServer
+moto_server = _running("moto", "MotoServer")
+seaweedfs = _running("seaweedfs", "SeaweedFS")
+fake_gcs = _running("fake_gcs", "FakeGCS")
+azurite = _running("azurite", "Azurite")
+sftp_server = _running("sftp_server", "SftpServer")
+http_server = _running("http_server", "HttpServer")
 
-    with SftpServer() as server:
-        yield server
+moto_bucket = _bucket_of("moto_server")
+seaweedfs_bucket = _bucket_of("seaweedfs")
+fake_gcs_bucket = _bucket_of("fake_gcs")
+azurite_container = _bucket_of("azurite")
+sftp_folder = _bucket_of("sftp_server")
+http_folder = _bucket_of("http_server")
 
 
-@pytest.fixture(scope="session")
-def http_server() -> Iterator["HttpServer"]:
-    from file_cdk.testing.servers.http_server import HttpServer
-
-    with HttpServer() as server:
-        yield server
+@pytest.fixture
+def bucket_name() -> str:
+    return f"test-{secrets.token_hex(8)}"
 
 
 @pytest.fixture(scope="session")
@@ -94,44 +83,3 @@ def postgres_server() -> Iterator["PostgresServer"]:
 def postgres_database(postgres_server: "PostgresServer") -> str:
     """The URL of a new database on that server, with its password."""
     return postgres_server.url(postgres_server.create_database())
-
-
-@pytest.fixture
-def bucket_name() -> str:
-    return f"test-{secrets.token_hex(8)}"
-
-
-@pytest.fixture
-def moto_bucket(moto_server: "MotoServer", bucket_name: str) -> str:
-    moto_server.create_bucket(bucket_name)
-    return bucket_name
-
-
-@pytest.fixture
-def seaweedfs_bucket(seaweedfs: "SeaweedFS", bucket_name: str) -> str:
-    seaweedfs.create_bucket(bucket_name)
-    return bucket_name
-
-
-@pytest.fixture
-def fake_gcs_bucket(fake_gcs: "FakeGCS", bucket_name: str) -> str:
-    fake_gcs.create_bucket(bucket_name)
-    return bucket_name
-
-
-@pytest.fixture
-def azurite_container(azurite: "Azurite", bucket_name: str) -> str:
-    azurite.create_bucket(bucket_name)
-    return bucket_name
-
-
-@pytest.fixture
-def sftp_folder(sftp_server: "SftpServer", bucket_name: str) -> str:
-    sftp_server.create_bucket(bucket_name)
-    return bucket_name
-
-
-@pytest.fixture
-def http_folder(http_server: "HttpServer", bucket_name: str) -> str:
-    http_server.create_bucket(bucket_name)
-    return bucket_name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from file_cdk.pipeline.connector import check_lines
+from file_cdk.pipeline.discovery import check
 from file_cdk.readers.retries import HASTY
 
 STREAMS = [{"name": "s", "globs": ["*.csv"], "format": {"filetype": "csv"}}]
@@ -55,7 +55,7 @@ def configurations(address: str, port: int) -> dict[str, dict[str, Any]]:
 def test_a_check_gives_up_soon(store: str, port: int, waited: list[float]) -> None:
     connector = import_module(f"source_{store}.source").connector
     config = configurations(f"127.0.0.1:{port}", port)[store]
-    *_, line = check_lines(connector, {**config, "streams": STREAMS})
+    *_, line = check(connector, {**config, "streams": STREAMS})
     status = json.loads(line)["connectionStatus"]
     assert status["status"] == "FAILED"
     assert "refused" in status["message"]

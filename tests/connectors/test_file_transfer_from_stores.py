@@ -16,7 +16,7 @@ from source_local.source import connector as local
 from source_s3.source import connector as s3
 
 from file_cdk import Connector, RemoteFile, SourceConfig, StreamReader, TransientError
-from file_cdk.pipeline.connector import read
+from file_cdk.pipeline.read import read_streams
 from file_cdk.testing.servers.moto import MotoServer
 
 Json = dict[str, Any]
@@ -137,7 +137,7 @@ class Copies:
         output = folder / "output.jsonl"
         fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            self.code = read(connector, raw, CATALOG, None, fd, 2)
+            self.code = read_streams(connector, raw, CATALOG, None, fd, 2)
         finally:
             os.close(fd)
         self.messages: list[Json] = [json.loads(line) for line in output.read_bytes().splitlines()]

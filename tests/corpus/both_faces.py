@@ -14,7 +14,8 @@ import pyarrow as pa
 from source_local.source import connector
 
 from file_cdk import MaxRejects, SyncOptions, sync
-from file_cdk.pipeline.connector import discover_lines, read
+from file_cdk.pipeline.discovery import discover
+from file_cdk.pipeline.read import read_streams
 
 Json = dict[str, Any]
 
@@ -36,14 +37,14 @@ def records_of(path: Path, filetype: str) -> list[Json]:
         "path": str(path.parent),
         "streams": [{"name": "s", "globs": [path.name], "format": {"filetype": filetype}}],
     }
-    messages = [json.loads(line) for line in discover_lines(connector, config)]
+    messages = [json.loads(line) for line in discover(connector, config)]
     (catalog,) = (message["catalog"] for message in messages if message["type"] == "CATALOG")
     streams = [
         {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
         for stream in catalog["streams"]
     ]
     with tempfile.TemporaryFile() as out:
-        read(connector, config, {"streams": streams}, None, out.fileno(), 0)
+        read_streams(connector, config, {"streams": streams}, None, out.fileno(), 0)
         out.seek(0)
         found = [json.loads(line) for line in out]
     return [

@@ -17,7 +17,7 @@ from file_cdk.cli.command import main
 from file_cdk.core.errors import AccessError, FileAccessError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import shortened
-from file_cdk.pipeline.connector import read
+from file_cdk.pipeline.read import read_streams
 from file_cdk.pipeline.tables.deletes import Listed
 from file_cdk.readers.globbing import GlobPatterns
 from file_cdk.readers.local import LocalReader
@@ -114,7 +114,10 @@ def protocol_read(folder: Path) -> list[dict[str, Any]]:
     }
     with tempfile.TemporaryFile() as out:
         assert (
-            read(connector, {"path": str(folder), "streams": [stream]}, {"streams": [chosen]}, [], out.fileno(), 0) == 0
+            read_streams(
+                connector, {"path": str(folder), "streams": [stream]}, {"streams": [chosen]}, [], out.fileno(), 0
+            )
+            == 0
         )
         out.seek(0)
         return [json.loads(line) for line in out]

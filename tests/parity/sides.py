@@ -17,7 +17,8 @@ from unittest.mock import patch
 from source_local.source import connector
 
 from file_cdk.core.errors import FileCdkError
-from file_cdk.pipeline.connector import discover_lines, read
+from file_cdk.pipeline.discovery import discover
+from file_cdk.pipeline.read import read_streams
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "contenders"))
 
@@ -54,7 +55,7 @@ class FailedError(Exception):
 
 def our_catalog(config: Json) -> Json:
     try:
-        return _catalog_of([json.loads(line) for line in discover_lines(connector, config)])
+        return _catalog_of([json.loads(line) for line in discover(connector, config)])
     except FileCdkError as exc:
         raise FailedError(str(exc)) from exc
 
@@ -62,7 +63,7 @@ def our_catalog(config: Json) -> Json:
 def our_read(config: Json, catalog: Json, state: Any = None) -> Outcome:
     with tempfile.TemporaryFile() as out:
         try:
-            code = read(connector, config, catalog, state, out.fileno(), 0)
+            code = read_streams(connector, config, catalog, state, out.fileno(), 0)
         except FileCdkError as exc:
             return Outcome(failed=True, log=[str(exc)])
         out.seek(0)

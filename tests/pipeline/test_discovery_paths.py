@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from source_local.source import connector
 
-from file_cdk.pipeline.connector import check_lines, discover_lines
+from file_cdk.pipeline.discovery import check, discover
 
 TEXT = {"type": ["null", "string"]}
 
@@ -15,7 +15,7 @@ TEXT = {"type": ["null", "string"]}
 def columns(folder: Path, **stream: Any) -> dict[str, Any]:
     """Of the catalog, without those that say where records came from."""
     config = {"path": str(folder), "streams": [{"name": "s", "format": {"filetype": "csv"}, **stream}]}
-    messages = [json.loads(line) for line in discover_lines(connector, config)]
+    messages = [json.loads(line) for line in discover(connector, config)]
     (catalog,) = [message["catalog"] for message in messages if message["type"] == "CATALOG"]
     properties = catalog["streams"][0]["json_schema"]["properties"]
     return {name: schema for name, schema in properties.items() if not name.startswith("_ab_source_file")}
@@ -54,13 +54,13 @@ def test_a_path_column_is_text_whatever_is_declared(folder: Path) -> None:
 def test_patterns_that_match_nothing_are_named(tmp_path: Path) -> None:
     streams = [{"name": "s", "globs": ["*.csv", "!old*"], "format": {"filetype": "csv"}}]
     config = {"path": str(tmp_path), "streams": streams}
-    first = json.loads(next(iter(discover_lines(connector, config))))
+    first = json.loads(next(iter(discover(connector, config))))
     assert first["log"]["message"].startswith("stream 's': no file matches '*.csv', '!old*'")
 
 
 def check_of(folder: Path, streams: list[dict[str, object]], **config: object) -> tuple[str, str]:
     """Status and message of the one message that a check gives."""
-    [line] = check_lines(connector, {"path": str(folder), "streams": streams, **config})
+    [line] = check(connector, {"path": str(folder), "streams": streams, **config})
     status = json.loads(line)["connectionStatus"]
     return status["status"], status.get("message", "")
 

@@ -20,8 +20,8 @@ from file_cdk.core.config import StreamConfig, parse_config
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT
 from file_cdk.core.state.forgotten import FORGOTTEN_FIELD
-from file_cdk.pipeline.connector import read
 from file_cdk.pipeline.history import LIMIT_VARIABLE, history_limit
+from file_cdk.pipeline.read import read_streams
 
 Json = dict[str, Any]
 STREAM = "s"
@@ -80,7 +80,7 @@ class Folder:
         config = {"path": str(self.path), "streams": [stream]}
         states = [] if self.state is None else [_state_message(self.state)]
         with tempfile.TemporaryFile() as out:
-            code = read(self.connector, config, _CATALOG, states, out.fileno(), 0)
+            code = read_streams(self.connector, config, _CATALOG, states, out.fileno(), 0)
             out.seek(0)
             outcome = _outcome(code, [json.loads(line) for line in out])
         self.state = outcome.state

@@ -8,7 +8,7 @@ import pytest
 from source_local.source import connector
 
 from file_cdk.core.errors import MalformedFileError
-from file_cdk.pipeline.connector import check_lines, discover_lines
+from file_cdk.pipeline.discovery import check, discover
 
 UNUSABLE = {
     "text as JSON Lines": ("jsonl", b"no JSON\nnor this\n", "line is not valid JSON"),
@@ -31,7 +31,7 @@ def config(folder: Path, filetype: str, **stream: object) -> dict[str, Any]:
 
 
 def columns(folder: Path, filetype: str) -> list[str]:
-    *_, line = discover_lines(connector, config(folder, filetype))
+    *_, line = discover(connector, config(folder, filetype))
     return list(json.loads(line)["catalog"]["streams"][0]["json_schema"]["properties"])[2:]
 
 
@@ -41,14 +41,14 @@ def test_discover_and_check_name_file_cause_and_remedy(
 ) -> None:
     (tmp_path / "bad.x").write_bytes(content)
     with pytest.raises(MalformedFileError) as raised:
-        list(discover_lines(connector, config(tmp_path, filetype)))
+        list(discover(connector, config(tmp_path, filetype)))
     message = str(raised.value)
     assert message.startswith("stream 's': ")
     assert "'bad.x'" in message
     assert cause in message
     assert message.endswith("Check that the stream's format is that of its files")
 
-    *_, line = check_lines(connector, config(tmp_path, filetype))
+    *_, line = check(connector, config(tmp_path, filetype))
     status = json.loads(line)["connectionStatus"]
     assert status["status"] == "FAILED"
     assert "'bad.x'" in status["message"]
@@ -58,8 +58,8 @@ def test_discover_and_check_name_file_cause_and_remedy(
 def test_files_without_records_have_no_schema(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_bytes(b"")
     with pytest.raises(MalformedFileError, match=r"'empty.jsonl', hold no records .* Give the stream an input_schema"):
-        list(discover_lines(connector, config(tmp_path, "jsonl")))
-    assert list(discover_lines(connector, config(tmp_path, "jsonl", input_schema='{"a": "string"}')))
+        list(discover(connector, config(tmp_path, "jsonl")))
+    assert list(discover(connector, config(tmp_path, "jsonl", input_schema='{"a": "string"}')))
     (tmp_path / "full.jsonl").write_bytes(b'{"a": 1}\n')
     assert columns(tmp_path, "jsonl") == ["a"]
 
@@ -72,5 +72,5 @@ def test_a_file_of_which_something_can_be_used_has_a_schema(tmp_path: Path) -> N
     (tmp_path / "a.csv").unlink()
     (tmp_path / "a.jsonl").write_bytes(b'{"a": 1}\n{"b": ')
     assert columns(tmp_path, "jsonl") == ["a"]
-    *_, line = check_lines(connector, config(tmp_path, "jsonl"))
+    *_, line = check(connector, config(tmp_path, "jsonl"))
     assert json.loads(line)["connectionStatus"] == {"status": "SUCCEEDED"}

@@ -30,7 +30,7 @@ from source_local.source import connector
 
 from file_cdk import SyncOptions
 from file_cdk import sync as library_sync
-from file_cdk.pipeline.connector import read
+from file_cdk.pipeline.read import read_streams
 
 pytestmark = pytest.mark.scenario
 
@@ -191,7 +191,7 @@ def assert_next_run_is_exact(run: Run, end: End) -> None:
     rows, state = acknowledged(end.out)
     config = json.loads((run.place / "config.json").read_text())
     with (run.place / "rest").open("w+b") as rest:
-        assert read(connector, config, CATALOG, state and [json.loads(state)], rest.fileno(), workers=0) == 0
+        assert read_streams(connector, config, CATALOG, state and [json.loads(state)], rest.fileno(), workers=0) == 0
         rest.seek(0)
         assert rows + acknowledged(rest.read())[0] == EVERY_ROW
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.formats.arrow_layout import is_list, unwrapped_type
+from file_cdk.core.arrow_types import is_list
+from file_cdk.formats.arrow_layout import unwrapped_type
 
 JsonSchema = dict[str, Any]
 

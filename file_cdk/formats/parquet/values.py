@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within, null_mask, scalar_of
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
     ArrayStep,
     has_key_twice,
-    is_list,
     last_of_each_key,
     list_offsets,
     map_entries,

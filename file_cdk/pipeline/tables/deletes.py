@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from file_cdk.core.errors import ConfigError, DeletesRefusedError
+from file_cdk.core.errors import DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamTable
 from file_cdk.core.uris import is_archive, split_member
@@ -28,10 +28,7 @@ class MaxDeletes:
         """From `10` or `0.5%`; None is the default. Raises ConfigError."""
         if text is None:
             return cls()
-        limit = parsed_limit(text)
-        if limit is None:
-            raise ConfigError("the limit of removed files must be a number such as 10, or a percentage such as 20%")
-        files, percent = limit
+        files, percent = parsed_limit(text, "removed files", "20%")
         return cls(files) if percent is None else cls(percent=percent, least=0)
 
     def allow(self, gone: int, loaded: int) -> bool:

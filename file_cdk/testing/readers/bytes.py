@@ -12,7 +12,7 @@ import pytest
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Prefetching
 from file_cdk.testing.checks import error_of, require
-from file_cdk.testing.readers.checks import find, listed, noise, put_all, read_up_to, read_whole, require_bytes
+from file_cdk.testing.readers.checks import listed, noise, put_all, read_up_to, read_whole, require_bytes, stored
 from file_cdk.testing.readers.storage import Storage
 
 _MB = 1 << 20
@@ -26,9 +26,7 @@ class BytesConformance:
     random_reads: ClassVar[int] = 40
 
     def test_an_empty_file_reads_as_nothing(self, storage: Storage) -> None:
-        storage.put("empty.csv", b"")
-        reader = storage.reader()
-        file = find(reader, "empty.csv")
+        reader, file = stored(storage, "empty.csv", b"")
         with closing(reader.open(file)) as stream:
             require(stream.read() == b"", "read() of an empty file gives bytes")
             require(stream.read(10) == b"", "read(10) of an empty file gives bytes")
@@ -36,9 +34,8 @@ class BytesConformance:
 
     def test_the_stream_reads_and_seeks_as_a_file_does(self, storage: Storage) -> None:
         data = noise(1_000)
-        storage.put("a.bin", data)
-        reader = storage.reader()
-        with closing(reader.open(find(reader, "a.bin"))) as stream:
+        reader, file = stored(storage, "a.bin", data)
+        with closing(reader.open(file)) as stream:
             require(stream.readable(), "readable() of an open file is False")
             require(stream.seekable(), "seekable() of an open file is False")
             require(stream.tell() == 0, f"tell() of a file just opened is {stream.tell()}")
@@ -62,9 +59,8 @@ class BytesConformance:
             require(isinstance(error, ValueError | OSError), "seek(-1) raises neither ValueError nor OSError")
 
     def test_a_closed_stream_does_not_read(self, storage: Storage) -> None:
-        storage.put("a.bin", b"abc")
-        reader = storage.reader()
-        stream = reader.open(find(reader, "a.bin"))
+        reader, file = stored(storage, "a.bin", b"abc")
+        stream = reader.open(file)
         require(not stream.closed, "closed of an open file is True")
         stream.close()
         stream.close()  # closing twice is allowed everywhere in Python
@@ -73,10 +69,9 @@ class BytesConformance:
 
     def test_random_reads_give_the_slices_of_the_file(self, storage: Storage) -> None:
         data = noise(3 * _MB)
-        storage.put("a.bin", data)
-        reader = storage.reader()
+        reader, file = stored(storage, "a.bin", data)
         dice = random.Random(20_240_229)  # noqa: S311  reproducible by design
-        with closing(reader.open(find(reader, "a.bin"))) as stream:
+        with closing(reader.open(file)) as stream:
             for _ in range(self.random_reads):
                 start, size = dice.randrange(len(data)), dice.choice((1, 100, 70_000, _MB))
                 stream.seek(start)
@@ -84,9 +79,7 @@ class BytesConformance:
 
     def test_a_large_file_is_read_to_its_last_byte(self, storage: Storage) -> None:
         data = noise(self.large_bytes, "large")
-        storage.put("large.bin", data)
-        reader = storage.reader()
-        file = find(reader, "large.bin")
+        reader, file = stored(storage, "large.bin", data)
         with closing(reader.open(file)) as stream:
             pieces = []
             while piece := stream.read(777_777):
@@ -99,9 +92,7 @@ class BytesConformance:
 
     def test_two_streams_of_a_file_do_not_share_their_position(self, storage: Storage) -> None:
         data = noise(500_000)
-        storage.put("a.bin", data)
-        reader = storage.reader()
-        file = find(reader, "a.bin")
+        reader, file = stored(storage, "a.bin", data)
         with closing(reader.open(file)) as one, closing(reader.open(file)) as other:
             other.seek(400_000)
             for at in range(0, 100_000, 50_000):

@@ -45,6 +45,13 @@ def find(reader: StreamReader, uri: str) -> RemoteFile:
     return files[uri]
 
 
+def stored(storage: Storage, uri: str, data: bytes) -> tuple[StreamReader, RemoteFile]:
+    """A file that is put there now, as a new reader lists it."""
+    storage.put(uri, data)
+    reader = storage.reader()
+    return reader, find(reader, uri)
+
+
 def require_uris(found: Iterable[str], expected: Iterable[str], what: str) -> None:
     """Compares as sets; what: the call that found them."""
     found, expected = set(found), set(expected)

@@ -9,7 +9,7 @@ from file_cdk.core.errors import FileAccessError, FileChangedError, FileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader
 from file_cdk.testing.checks import error_of, require, require_error, wrong
-from file_cdk.testing.readers.checks import find, noise, read_up_to, read_whole, require_bytes
+from file_cdk.testing.readers.checks import find, noise, read_up_to, read_whole, require_bytes, stored
 from file_cdk.testing.readers.storage import Storage
 
 _MB = 1 << 20
@@ -20,9 +20,7 @@ class VersionConformance:
     """Whether a listed file tells its version (by etag or modified_at), and `open` gives that or nothing."""
 
     def test_a_file_deleted_since_it_was_listed_is_an_access_error(self, storage: Storage) -> None:
-        storage.put("a.csv", b"1,2\n")
-        reader = storage.reader()
-        file = find(reader, "a.csv")
+        reader, file = stored(storage, "a.csv", b"1,2\n")
         storage.delete("a.csv")
         error = error_of(lambda: read_whole(reader, file))
         require_error(error, (FileAccessError,), "opening and reading a file that is gone")
@@ -42,9 +40,7 @@ class VersionConformance:
     def test_a_file_replaced_by_one_of_its_size_is_not_read(self, storage: Storage) -> None:
         self._need_versions()
         old, new = noise(50_000, "old"), noise(50_000, "new")
-        storage.put("a.csv", old)
-        reader = storage.reader()
-        file = find(reader, "a.csv")
+        reader, file = stored(storage, "a.csv", old)
         storage.put("a.csv", new)
         _require_old_or_changed(reader, file, old)
         fresh = storage.reader()
@@ -54,18 +50,14 @@ class VersionConformance:
     def test_a_file_replaced_by_one_of_another_size_is_not_read(self, storage: Storage, new_size: int) -> None:
         self._need_versions()
         old = noise(50_000, "old")
-        storage.put("a.csv", old)
-        reader = storage.reader()
-        file = find(reader, "a.csv")
+        reader, file = stored(storage, "a.csv", old)
         storage.put("a.csv", noise(new_size, "new"))
         _require_old_or_changed(reader, file, old)
 
     def test_a_file_replaced_while_it_is_read_is_never_mixed(self, storage: Storage) -> None:
         self._need_versions()
         old, new = noise(12 * _MB, "old"), noise(12 * _MB, "new")
-        storage.put("a.bin", old)
-        reader = storage.reader()
-        file = find(reader, "a.bin")
+        reader, file = stored(storage, "a.bin", old)
         with closing(reader.open(file)) as stream:
             begun = read_up_to(stream, 1_000)
             storage.put("a.bin", new)
@@ -81,9 +73,7 @@ class VersionConformance:
         """As when a worker has read one part of a file, and reads the next one."""
         self._need_versions()
         old, new = noise(3 * _MB, "old"), noise(3 * _MB, "new")
-        storage.put("a.bin", old)
-        reader = storage.reader()
-        file = find(reader, "a.bin")
+        reader, file = stored(storage, "a.bin", old)
         with closing(reader.open(file)) as stream:
             require_bytes(read_up_to(stream, 1_000), old[:1_000], "the beginning of a file")
         storage.put("a.bin", new)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from file_cdk.testing.servers.bulk import PutRequest, put_all
-from file_cdk.testing.servers.process import ChildServer, Launch, free_ports, http_status, missing
+from file_cdk.testing.servers.process import ChildServer, Launch, http_status, missing
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
@@ -38,7 +38,7 @@ class Azurite(ChildServer):
     @property
     def endpoint(self) -> str:
         """The account's URL, the account's name being the first part of its path."""
-        return f"http://127.0.0.1:{self.port}/{self.account}"
+        return f"{super().endpoint}/{self.account}"
 
     @property
     def connection_string(self) -> str:
@@ -93,16 +93,13 @@ class Azurite(ChildServer):
         return PutRequest(key, "PUT", target, dict(request.headers), data)
 
     def _plan(self, folder: Path) -> Launch:
-        [port] = free_ports(1)
-        self._port = port
-        options = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
+        options = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
         switches = ["--inMemoryPersistence", "--skipApiVersionCheck", "--loose", "--disableTelemetry", "--silent"]
         return Launch(
             name="Azurite",
             command=[_program(), *options, *switches],
             folder=folder,
-            answers=lambda: http_status(port) is not None,
-            env={},
+            answers=lambda: http_status(self.port) is not None,
         )
 
 

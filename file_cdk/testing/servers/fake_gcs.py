@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from file_cdk.testing.servers.bulk import PutRequest, put_all
-from file_cdk.testing.servers.process import ChildServer, Launch, free_ports, http_status, missing
+from file_cdk.testing.servers.process import ChildServer, Launch, http_status, missing
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
@@ -31,10 +31,6 @@ class FakeGCS(ChildServer):
     def __init__(self, backend: Literal["memory", "filesystem"] = "memory") -> None:
         super().__init__()
         self._backend = backend
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> "Client":
         """A fresh google.cloud.storage.Client without credentials."""
@@ -79,15 +75,13 @@ class FakeGCS(ChildServer):
             return [blob.name for blob in client.list_blobs(bucket)]
 
     def _plan(self, folder: Path) -> Launch:
-        [port] = free_ports(1)
-        self._port = port
         options = {
             "scheme": "http",
             "host": "127.0.0.1",
-            "port": port,
+            "port": self.port,
             "backend": self._backend,
             "filesystem-root": str(folder / "data"),
-            "external-url": f"http://127.0.0.1:{port}",
+            "external-url": self.endpoint,
             "public-host": "127.0.0.1",  # without a port, so that it holds behind a proxy, too
             "log-level": "warn",
         }
@@ -95,8 +89,7 @@ class FakeGCS(ChildServer):
             name="fake-gcs-server",
             command=[_program(), *(f"-{name}={value}" for name, value in options.items())],
             folder=folder,
-            answers=lambda: http_status(port, "/storage/v1/b") == 200,
-            env={},
+            answers=lambda: http_status(self.port, "/storage/v1/b") == 200,
         )
 
 

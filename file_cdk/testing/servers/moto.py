@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from file_cdk.testing.servers.process import Launch, free_ports, http_status, missing
+from file_cdk.testing.servers.process import Launch, http_status, missing
 from file_cdk.testing.servers.s3_server import S3Server
 
 
@@ -21,12 +21,9 @@ class MotoServer(S3Server):
     def _plan(self, folder: Path) -> Launch:
         if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
             raise missing("moto's server", "pip install 'moto[server,s3]'")
-        [port] = free_ports(1)
-        self._port = port
         return Launch(
             name="moto",
-            command=[sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            command=[sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
             folder=folder,
-            answers=lambda: http_status(port, "/moto-api/data.json") == 200,
-            env={},
+            answers=lambda: http_status(self.port, "/moto-api/data.json") == 200,
         )

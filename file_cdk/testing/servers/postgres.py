@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from file_cdk.testing.servers.process import ChildServer, Launch, ServerStartError, free_ports, missing
+from file_cdk.testing.servers.process import ChildServer, Launch, ServerStartError, missing
 
 _INSTALLED = "/usr/lib/postgresql"
 
@@ -20,6 +20,8 @@ class PostgresServer(ChildServer):
     Postgres refuses to run as root: then it runs as `nobody`.
     """
 
+    _scheme = "postgres"
+
     def __init__(self, username: str = "tester", password: str = "p@ss/word:0123") -> None:  # noqa: S107
         super().__init__()
         self.username = username
@@ -27,7 +29,7 @@ class PostgresServer(ChildServer):
 
     def url(self, database: str = "postgres", *, password: bool = True) -> str:
         user = quote(self.username, safe="") + (f":{quote(self.password, safe='')}" if password else "")
-        return f"postgres://{user}@127.0.0.1:{self.port}/{database}"
+        return f"{self._scheme}://{user}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self) -> str:
         """Its name."""
@@ -37,7 +39,7 @@ class PostgresServer(ChildServer):
 
     def psql(self, database: str = "postgres") -> list[str]:
         """The command, which stops at the first error and says nothing else."""
-        return [_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(database)]
+        return _psql(self.url(database))
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Runs it by psql, and answers what that prints: values alone. Raises CalledProcessError."""
@@ -54,8 +56,6 @@ class PostgresServer(ChildServer):
         super().stop()
 
     def _plan(self, folder: Path) -> Launch:
-        [port] = free_ports(1)
-        self._port = port
         programs = _program("initdb"), _program("postgres")
         data, password = folder / "data", folder / "password"
         password.write_text(self.password)
@@ -72,7 +72,7 @@ class PostgresServer(ChildServer):
             raise ServerStartError(f"initdb ended with code {made.returncode}: {made.stderr[-2000:]}")
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(port),
+            "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
             "shared_buffers": "64MB",
@@ -83,8 +83,7 @@ class PostgresServer(ChildServer):
             name="Postgres",
             command=[*_as_user(), programs[1], "-D", str(data), *options],
             folder=folder,
-            answers=lambda: _answers(port, self.url()),
-            env={},
+            answers=lambda: _answers(self.port, self.url()),
         )
 
 
@@ -96,8 +95,12 @@ def _answers(port: int, url: str) -> bool:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)):
             return False
-    command = [_program("psql"), "-X", "-q", "-d", url, "-c", "SELECT 1"]
+    command = [*_psql(url), "-c", "SELECT 1"]
     return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 0  # noqa: S603 - our own
+
+
+def _psql(url: str) -> list[str]:
+    return [_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]
 
 
 def _program(name: str) -> str:

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from file_cdk.core.errors import FileCdkError
 
@@ -67,7 +67,7 @@ class Launch:
     command: Sequence[str]
     folder: Path
     answers: Callable[[], bool]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
     leftovers: Sequence[Path] = ()
 
 
@@ -157,6 +157,8 @@ def start(plan: Callable[[Path], Launch]) -> ServerProcess:
 class ChildServer:
     """What the servers that run as child processes share. A subclass says in `_plan` what to run."""
 
+    _scheme: ClassVar[str] = "http"
+
     def __init__(self) -> None:
         self._process: ServerProcess | None = None
         self._port = 0
@@ -165,7 +167,7 @@ class ChildServer:
         """Raises ServerStartError when the server is not installed or does not come up."""
         if self._process is not None:
             raise RuntimeError(f"{type(self).__name__} is running already")
-        self._process = start(self._plan)
+        self._process = start(self._plan_on_free_port)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -180,6 +182,10 @@ class ChildServer:
         self.stop()
 
     @property
+    def endpoint(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    @property
     def port(self) -> int:
         if not self._port:
             raise RuntimeError(f"{type(self).__name__} has not been started")
@@ -192,8 +198,12 @@ class ChildServer:
             raise RuntimeError(f"{type(self).__name__} is not running")
         return self._process
 
+    def _plan_on_free_port(self, folder: Path) -> Launch:
+        [self._port] = free_ports(1)
+        return self._plan(folder)
+
     def _plan(self, folder: Path) -> Launch:
-        """Pick free ports, set `self._port` and describe the process. `folder` is fresh and empty."""
+        """Describe the process, which is to listen on `self.port`. `folder` is fresh and empty."""
         raise NotImplementedError
 
 

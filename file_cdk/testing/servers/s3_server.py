@@ -17,10 +17,6 @@ class S3Server(ChildServer):
         self.secret_key = secret_key
         self.region = "us-east-1"
 
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
     def client(self) -> Any:
         """A fresh boto3 client. Make one per process and per thread of a test, as always with boto3."""
         try:
