@@ -1,7 +1,7 @@
 """RecordEncoder, imported where it encodes columns: not in the parent of the workers that do, nor in a process whose records all
 are JSON already, which need no Arrow then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
@@ -32,6 +32,12 @@ class DeferredEncoder:
 
             return spliced_lines(batch, self.stream, file, emitted_at_ms, schemaless=self.schemaless)
         return _encoder(self.stream, self.schemaless).encode(batch, file, first_row, emitted_at_ms)
+
+    def encode_joined(
+        self, batch: "pa.RecordBatch", files: "Sequence[RemoteFile]", rows: "Sequence[int]", emitted_at_ms: int
+    ) -> bytes:
+        """See core.joining. Whether small files are read together is asked before there is a worker."""
+        return _encoder(self.stream, self.schemaless).encode_joined(batch, files, rows, emitted_at_ms)
 
     def __reduce__(self) -> "tuple[Callable[[str, bool], RecordEncoder], tuple[str, bool]]":
         return _encoder, (self.stream, self.schemaless)

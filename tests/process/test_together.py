@@ -21,7 +21,7 @@ from file_cdk.engine.work import Job, RecordShape
 from file_cdk.engine.workers.pool import ProcessPool
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import format_for
-from file_cdk.protocol.record_encoding import RecordEncoder
+from file_cdk.protocol.deferred_encoding import DeferredEncoder
 from file_cdk.readers.local import LocalReader
 
 pytestmark = pytest.mark.process
@@ -56,7 +56,7 @@ def job_of(folder: Path, *, reads_together: bool = True, columns: str = "") -> J
     job = Job(
         Deadly(str(folder)),
         file_format,
-        RecordEncoder("s"),
+        DeferredEncoder("s"),
         RecordShape({name: {"type": "string"} for name in columns}),
     )
     assert together.reads_together(job) == reads_together
