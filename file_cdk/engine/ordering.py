@@ -151,6 +151,7 @@ class OrderedRun:
     one FileDone or FileFailed, and once more after each `retry`. job: of the files that come next.
 
     begun: what an earlier run read of a file, if under this job the rest can be put behind it; a tally of its own each time.
+    work_bytes: of all files; 0 where that is not known.
     """
 
     def __init__(
@@ -159,8 +160,10 @@ class OrderedRun:
         job: Job,
         files: Iterable[RemoteFile],
         begun: Callable[[RemoteFile, Job], FileTally | None] | None = None,
+        work_bytes: int = 0,
     ) -> None:
         self._executor = executor
+        self._work_bytes = work_bytes
         self.job = job
         self._files = iter(files)
         self._begun = begun
@@ -179,9 +182,7 @@ class OrderedRun:
         """After FileFailed or FileBegan: the same file, or another version of it, comes next, under another job, which all later
         files get too. anew: from its beginning, whatever was begun."""
         self._take_up(job)
-        self._plans.appendleft(
-            _Plan(file, splits_of(file, job.format, job.reader, job.max_split_bytes)) if anew else self._plan(file)
-        )
+        self._plans.appendleft(_Plan(file, self._splits(file)) if anew else self._plan(file))
 
     def go_on(self, job: Job) -> None:
         """After FileDone or FileFailed: all later files come under another job."""
@@ -195,9 +196,13 @@ class OrderedRun:
         self._at_work = None
 
     def _plan(self, file: RemoteFile) -> _Plan:
-        splits = splits_of(file, self.job.format, self.job.reader, self.job.max_split_bytes)
+        splits = self._splits(file)
         tally = None if self._begun is None else self._begun(file, self.job)
         return _Plan(file, splits if tally is None else rest_of(splits, tally.position), goes_on=tally)
+
+    def _splits(self, file: RemoteFile) -> Iterator[Split]:
+        job = self.job
+        return splits_of(file, job.format, job.reader, job.max_split_bytes, self._work_bytes)
 
     def _next_under_way(self) -> _UnderWay | None:
         self._fill()

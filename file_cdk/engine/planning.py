@@ -11,17 +11,18 @@ REQUEST_BYTES = 16 << 20
 """Size of a split where the reader fetches splits, one request each: many small requests cost twice as much CPU."""
 
 _SPLITS_AT_LEAST = 16
-"""Minimum number of splits, for the workers to share: a file with fewer is cut smaller, but not below the format's own size."""
+"""Minimum number of splits of all work, for the workers to share: where there are fewer, files are cut smaller, but not below the
+format's own size."""
 
 
 def splits_of(
-    file: RemoteFile, format: Format, reader: StreamReader, max_bytes: int = REQUEST_BYTES
+    file: RemoteFile, format: Format, reader: StreamReader, max_bytes: int = REQUEST_BYTES, work_bytes: int = 0
 ) -> Iterator[Split]:
     """Splits of the size that the format asks for, or of up to REQUEST_BYTES where the reader fetches them. max_bytes: about the
-    maximum, where a split is read from its beginning on."""
+    maximum, where a split is read from its beginning on. work_bytes: of all files, this one among them."""
     size_bytes = split_bytes(file, format)
     if size_bytes is not None and format.facts.reads_forward and prefetching(reader) is not None:
-        size_bytes = max(size_bytes, min(REQUEST_BYTES, file.size_bytes // _SPLITS_AT_LEAST))
+        size_bytes = max(size_bytes, min(REQUEST_BYTES, max(file.size_bytes, work_bytes) // _SPLITS_AT_LEAST))
     if size_bytes is not None and format.facts.reads_forward:
         size_bytes = min(size_bytes, max_bytes)
     return plan_file(file, size_bytes)

@@ -150,7 +150,7 @@ class _StreamRead:
         complete = False
         try:
             job = Job(self.stream.reader, file_format, encoder, self._shape(), self.executors.memory.max_split_bytes)
-            complete = self._emit(OrderedRun(executor, job, selection))
+            complete = self._emit(OrderedRun(executor, job, selection, work_bytes=selection.size_bytes))
         finally:
             if not complete:
                 executor.reset()  # for the streams after this one

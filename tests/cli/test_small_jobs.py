@@ -19,10 +19,11 @@ finally:
 """
 
 
-def imported_by(command: str, folder: Path, filetype: str, text: str) -> str:
+def imported_by(command: str, folder: Path, filetype: str, text: str, count: int = 1) -> str:
     files = folder / "files"
     files.mkdir()
-    (files / "a").write_text(text)
+    for number in range(count):
+        (files / f"{number}").write_text(text)
     config = {"path": str(files), "streams": [{"name": "s", "format": {"filetype": filetype}}]}
     (folder / "config.json").write_text(json.dumps(config))
     properties = {"id": {"type": "integer"}, "name": {"type": "string"}}
@@ -35,7 +36,7 @@ def imported_by(command: str, folder: Path, filetype: str, text: str) -> str:
     ended = subprocess.run([sys.executable, "-c", PROGRAM, *argv], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     if command == "read":
-        assert ended.stdout.count('"type":"RECORD"') == text.count("a")
+        assert ended.stdout.count('"type":"RECORD"') == text.count("a") * count
     return ended.stderr.rpartition("imported: ")[2]
 
 
@@ -46,6 +47,10 @@ ROWS = {"csv": "id,n\n1,a\n2,a\n", "jsonl": '{"id":1,"n":"a"}\n{"id":2,"n":"a"}\
 @pytest.mark.parametrize("command", ["check", "read"])
 def test_imports_no_arrow(tmp_path: Path, command: str, filetype: str) -> None:
     assert imported_by(command, tmp_path, filetype, ROWS[filetype]) == "[]"
+
+
+def test_a_few_files_that_are_read_together_import_none(tmp_path: Path) -> None:
+    assert imported_by("read", tmp_path, "csv", ROWS["csv"], count=5) == "[]"
 
 
 def test_discovering_csv_imports_none(tmp_path: Path) -> None:

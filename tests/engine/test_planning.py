@@ -64,6 +64,20 @@ def test_what_is_fetched_is_cut_into_requests_that_pay(size: int) -> None:
     assert size < 10**9 or len(fetched) < len(local) / 3
 
 
+@given(size=st.integers(0, 10**9), others=st.integers(0, 10**10))
+def test_one_file_of_several_is_cut_into_fewer_requests(size: int, others: int) -> None:
+    csv = CsvFormat(CsvConfig())
+    alone = list(splits_of(file_of(size), csv, Fetching()))
+    beside = list(splits_of(file_of(size), csv, Fetching(), work_bytes=size + others))
+    assert 1 <= len(beside) <= len(alone)
+    assert all(split.size_bytes <= max(1.5 * min(16 << 20, (size + others) // 16), 6 << 20) + 1 for split in beside)
+    assert all(split.size_bytes + (1 << 17) <= ANNOUNCED_BYTES for split in beside)
+    assert others < 10**9 or len(beside) <= max(1, size // (8 << 20))
+    assert list(splits_of(file_of(size), csv, Local(), work_bytes=size + others)) == list(
+        splits_of(file_of(size), csv, Local())
+    )
+
+
 def test_what_is_not_read_from_its_beginning_on_is_cut_as_ever() -> None:
     parquet = ParquetFormat(ParquetConfig())
     file = file_of(10**9)

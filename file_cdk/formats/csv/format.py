@@ -1,5 +1,6 @@
 """CSV and its relatives: any delimiter, quote, escape and encoding; quoted line ends; split anywhere and checked by its ends."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -155,6 +156,8 @@ class CsvFormat:
             )
             return made.reporting_to(SplitReport())
 
+        if "pyarrow" not in sys.modules and sum(len(each.data) for each in files) <= self.small_piece_bytes:
+            return len(files)  # a small job goes without it
         return join_records(files, self._header_of, Dialect.of(self.config), convert)
 
     def _header_of(self, whole: WholeFile) -> Header | None:

@@ -194,7 +194,8 @@ class _StreamSync:
             file_format, found = self._with_partitions(file_format, found, names)
         self.columns.begin(found)
         try:
-            self._take(OrderedRun(executor, self._job(file_format), selection, self.begun.tally))
+            job = self._job(file_format)
+            self._take(OrderedRun(executor, job, selection, self.begun.tally, selection.size_bytes))
         except BaseException:
             executor.reset()  # for the streams after this one
             raise
