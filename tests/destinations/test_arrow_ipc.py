@@ -15,7 +15,7 @@ FILE = RemoteFile("a.csv", 10, datetime(2024, 1, 1, tzinfo=UTC))
 
 def encoded(batch: pa.RecordBatch, first_row: int) -> bytes:
     encoder: Encoder = ArrowIpcEncoder()
-    return encoder.encode(batch, FILE, first_row, 0)
+    return bytes(encoder.encode(batch, FILE, first_row, 0))
 
 
 @pytest.mark.parametrize(("first_row", "count"), [(1, 3), (5_000_000_000, 2), (7, 0), (65_530, 70_000)])
