@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 
 from file_cdk.cli.entry import SPECIFICATION
-from file_cdk.pipeline.connector import spec_lines
 from file_cdk.pipeline.sources import SHIPPED
+from file_cdk.protocol.messages import spec, to_line
+from file_cdk.protocol.spec import connection_specification
 
 PACKAGES = sorted(set(SHIPPED.values()))
 
@@ -18,7 +19,9 @@ def specifications() -> Iterator[tuple[Path, bytes]]:
     """Where it is, and what it has to be."""
     for package in PACKAGES:
         connector = import_module(f"{package}.source").connector
-        yield Path(import_module(package).__path__[0]) / SPECIFICATION, b"".join(spec_lines(connector))
+        specification = connection_specification(connector.config_class, title=connector.name)
+        line = to_line(spec(specification, documentation_url=connector.documentation_url))
+        yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
 
 
 if __name__ == "__main__":
