@@ -22,7 +22,10 @@ def splits_of(
     maximum, where a split is read from its beginning on. work_bytes: of all files, this one among them."""
     size_bytes = split_bytes(file, format)
     if size_bytes is not None and format.facts.reads_forward and prefetching(reader) is not None:
-        size_bytes = max(size_bytes, min(REQUEST_BYTES, max(file.size_bytes, work_bytes) // _SPLITS_AT_LEAST))
+        shared_bytes = min(REQUEST_BYTES, max(file.size_bytes, work_bytes) // _SPLITS_AT_LEAST)
+        if shared_bytes > size_bytes:
+            requests = max(1, -(-file.size_bytes // shared_bytes))  # rounded up: none is larger than what is announced
+            size_bytes = max(size_bytes, -(-file.size_bytes // requests))
     if size_bytes is not None and format.facts.reads_forward:
         size_bytes = min(size_bytes, max_bytes)
     return plan_file(file, size_bytes)

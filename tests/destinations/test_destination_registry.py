@@ -100,7 +100,7 @@ def test_importing_the_registry_imports_no_database() -> None:
 def test_a_missing_package_is_named(package: str, url: str, remedy: str) -> None:
     code = (
         "import sys\n"
-        f"sys.modules['{package}'] = None\n"
+        f"sys.modules['{package}'] = sys.modules['_{package}'] = None\n"
         "from file_cdk.core.errors import ConfigError\n"
         "from file_cdk.destinations.registry import destination_for\n"
         "try:\n"

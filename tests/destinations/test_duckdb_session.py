@@ -76,7 +76,7 @@ def compute_until_interrupted(session: Session) -> None:
 @pytest.mark.parametrize(
     ("fixed_mb", "limits"),
     [
-        (None, ["128.0 MiB", "320.0 MiB", "1.0 GiB", "1.0 GiB"]),
+        (None, ["80.0 MiB", "320.0 MiB", "1.0 GiB", "1.0 GiB"]),
         (100, ["100.0 MiB", "100.0 MiB", "100.0 MiB", "100.0 MiB"]),
     ],
 )

@@ -6,14 +6,25 @@ the input of a statement), `import duckdb` adds them to the same classes. The ex
 not found, the package does.
 """
 
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
 else:
+    # An exception that a signal's handler raises while the module makes its classes would abort the process.
+    _blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         import _duckdb as duckdb
     except ModuleNotFoundError:
         import duckdb
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _blocked)
 
-__all__ = ["duckdb"]
+
+def take_arrow() -> None:
+    """Has connections read Arrow rows that a statement names, and have `sql`."""
+    import duckdb  # noqa: F401
+
+
+__all__ = ["duckdb", "take_arrow"]

@@ -20,6 +20,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, Reject, Rejects
 from file_cdk.core.progress import LoadProgress
+from file_cdk.destinations.duckdb.engine import take_arrow
 from file_cdk.destinations.duckdb.insert import Piece
 from file_cdk.destinations.duckdb.layout import Layout, read_layout
 from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, PARTS, Ledger, create_table, version_columns
@@ -170,7 +171,7 @@ def _create(ledger: Ledger, table: str, layout: Layout, session: Session) -> Non
 
 def _copy(ledger: Ledger, file: RemoteFile, table: str, session: Session) -> None:
     """The file's rows in the stream's table, as the ledger's session sees them, in their order."""
-    import duckdb  # noqa: F401 - which gives connections their `sql`; see engine.py
+    take_arrow()
 
     tail = ledger.session.memory.tails.get(ledger.stream)
     row_bytes = (tail.heaviest_bytes if tail is not None else 0) / VECTOR_ROWS

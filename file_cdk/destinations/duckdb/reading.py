@@ -14,7 +14,7 @@ from typing import Any
 
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.system.run_folder import run_folder
-from file_cdk.destinations.duckdb.engine import duckdb
+from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings, is_absent, open_to_read, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import checked_layout
@@ -58,7 +58,7 @@ def known_files(path: str, table: TableName) -> Iterator[Known]:
 
 def _copy_entries(path: str, table: TableName, target: Session) -> None:
     """Those of the files that are loaded, if there is a table that their rows are in."""
-    import duckdb  # noqa: F401 - which gives connections their `sql`; see engine.py
+    take_arrow()
 
     with closing(open_to_read(path, _SETTINGS)) as connection:
         session = open_session(path, connection)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from file_cdk.destinations.duckdb.engine import duckdb
+from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 
@@ -119,7 +119,7 @@ class Session:
         # view, which lives until the transaction ends and holds their memory as long.
         _file_cdk_input = rows
         if rows is not None:
-            import duckdb  # noqa: F401 - has Arrow rows read; see engine.py
+            take_arrow()
         try:
             return self.connection.execute(sql, parameters or None).fetchall()
         except RuntimeError as exc:
@@ -134,6 +134,8 @@ class Session:
         run meanwhile. Raises DestinationError; `doing` says what failed."""
         own = self.connection.cursor()
         _file_cdk_input = rows  # as in `execute`
+        if rows is not None:
+            take_arrow()
         try:
             with translating(self.path, doing):
                 result = own.execute(sql, parameters)
