@@ -10,6 +10,11 @@ from file_cdk.destinations.arrow_plain import plain
 
 ROW_COLUMN = "_file_row"
 
+_KEPT_ROWS = 1 << 18
+"""Maximum number of row numbers that a process keeps, counted from 1, in place of making them for each batch."""
+
+_first_numbers = pa.py_buffer(b"")
+
 
 class ArrowIpcEncoder:
     """One self-contained Arrow IPC stream per batch: its columns, then `_file_row`, the record's number in its split.
@@ -26,7 +31,7 @@ class ArrowIpcEncoder:
         file: RemoteFile,
         first_row: int,
         emitted_at_ms: int,  # noqa: ARG002 - the port's signature; rows do not say when they were read
-    ) -> bytes:
+    ) -> memoryview:
         """Raises TypeError for JsonLines: a table needs columns; FileError for a type that no column holds."""
         if isinstance(batch, JsonLines):
             raise TypeError("ArrowIpcEncoder takes record batches, not JSON lines")
@@ -38,8 +43,7 @@ class ArrowIpcEncoder:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, numbered.schema) as writer:
             writer.write_batch(numbered)
-        data: bytes = sink.getvalue().to_pybytes()
-        return data
+        return memoryview(sink.getvalue()).cast("B")
 
 
 def decode(block: bytes | bytearray | memoryview) -> list[pa.RecordBatch]:
@@ -50,5 +54,12 @@ def decode(block: bytes | bytearray | memoryview) -> list[pa.RecordBatch]:
 
 def _row_numbers(first_row: int, count: int) -> pa.Array:
     # Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process.
-    numbers = array("q", range(first_row, first_row + count))
-    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(numbers)])
+    if not 1 <= first_row <= _KEPT_ROWS + 1 - count:
+        numbers = array("q", range(first_row, first_row + count))
+        return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(numbers)])
+    global _first_numbers
+    if first_row - 1 + count > len(_first_numbers) // 8:
+        last = min(2 * (first_row + count), _KEPT_ROWS)
+        _first_numbers = pa.py_buffer(array("q", range(1, last + 1)))
+    # Cut exactly, not by an offset: what is written to fill up a stream's last bytes would be the numbers that follow.
+    return pa.Array.from_buffers(pa.int64(), count, [None, _first_numbers.slice(8 * (first_row - 1), 8 * count)])

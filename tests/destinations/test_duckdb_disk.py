@@ -31,7 +31,7 @@ def noise(seed: int) -> bytes:
     """About 1.3 MB that do not compress."""
     text = random.Random(seed).randbytes(BLOCK_ROWS * 32).hex()
     values = pa.array([text[at : at + 64] for at in range(0, len(text), 64)])
-    return ArrowIpcEncoder().encode(pa.record_batch({"secret": values}), file("x"), 1, 0)
+    return bytes(ArrowIpcEncoder().encode(pa.record_batch({"secret": values}), file("x"), 1, 0))
 
 
 def some_rejects() -> Rejects:
