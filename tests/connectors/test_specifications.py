@@ -16,7 +16,7 @@ _PROGRAM = "import sys; sys.argv[1:] = ['spec']; from source_local import main; 
 
 @pytest.mark.parametrize(("path", "line"), [pytest.param(*each, id=each[0].parent.name) for each in specifications()])
 def test_what_is_kept_is_what_the_configuration_says(path: Path, line: bytes) -> None:
-    assert path.read_bytes() == line, "run python tests/connectors/specifications.py"
+    assert path.read_bytes() == line, "run python tests/cli/specifications.py"
 
 
 def test_it_is_printed_as_it_is_kept_and_nothing_is_imported() -> None:

@@ -1,6 +1,6 @@
 """What `spec` of each shipped connector prints, and where it is kept.
 
-`python tests/connectors/specifications.py` writes it anew.
+`python tests/cli/specifications.py` writes it anew.
 """
 
 from collections.abc import Iterator
