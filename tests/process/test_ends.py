@@ -115,7 +115,9 @@ def test_a_long_path_of_temporary_files_is_no_obstacle(folder: Path, tmp_path: P
 def test_a_limit_of_the_system_is_no_bug(folder: Path, tmp_path: Path, limit: str, said: str) -> None:
     with started(folder, tmp_path, "--workers", "1", limit=limit) as process:
         _, errors = process.communicate(timeout=60)
-    assert process.returncode in (3, 5), errors
+    # Where the limit is met within its own work for a new thread, the C library ends the process, as it does any other.
+    is_of_the_library = process.returncode == 127 and "memory for thread-local data: ABORT" in errors
+    assert is_of_the_library or process.returncode in (3, 5), errors
     assert said in errors
     assert "bug" not in errors
 
