@@ -67,7 +67,8 @@ def _copy_entries(path: str, table: TableName, target: Session) -> None:
         layout = checked_layout(Ledger(session, "", table.stream), table)  # refuses what a sync would refuse
         with translating(path, _DOING):
             entries = connection.sql(
-                f"SELECT * FROM {FILES} WHERE stream = ? AND status = 'loaded' AND (\"rows\" = 0 OR ?)",
+                f"SELECT stream, url, etag, modified_at, size_bytes, rejected, status FROM {FILES} "  # what `unloaded` asks
+                "WHERE stream = ? AND status = 'loaded' AND (\"rows\" = 0 OR ?)",
                 params=[table.stream, layout.exists],
             )
             rows = entries.to_arrow_reader(_ROWS_AT_ONCE)

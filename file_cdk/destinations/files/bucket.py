@@ -34,11 +34,6 @@ LEASE_S, RENEWED_EVERY_S = 60.0, 15.0
 def bucket_of(url: str) -> "Bucket":
     """url: `s3://bucket/prefix/` or `az://container/prefix/`. Raises ConfigError."""
     scheme, _, rest = url.partition("://")
-    if scheme == "gs":
-        raise ConfigError(
-            "Google Cloud Storage is no destination yet: its conditional writes are not tried against a server",
-            remedy="Load into a folder, and copy it; or into S3 or Azure",
-        )
     name, _, prefix = rest.partition("/")
     if not name:
         raise ConfigError(f"{redacted(url)!r} names no bucket", remedy=f"Write {scheme}://bucket/prefix/")

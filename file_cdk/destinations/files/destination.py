@@ -117,12 +117,17 @@ def storage_of(path: str) -> Storage:
     """Raises ConfigError."""
     if not path.startswith(BUCKETS):
         return Folder(path)
+    if path.startswith("gs://"):
+        raise ConfigError(
+            "Google Cloud Storage is no destination yet: its conditional writes are not tried against a server",
+            remedy="Load into a folder, and copy it; or into S3 or Azure",
+        )
     try:
         from file_cdk.destinations.files.bucket import bucket_of
     except ModuleNotFoundError as exc:
         raise ConfigError(
             "a bucket as a destination needs the package 'obstore', which is not installed",
-            remedy="Install it: pip install 'file-cdk[s3]', or gcs, or azure",
+            remedy="Install it: pip install 'file-cdk[s3]' or 'file-cdk[azure]'",
         ) from exc
     return bucket_of(path)
 
