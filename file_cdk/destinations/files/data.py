@@ -1,7 +1,7 @@
 """Data files: Parquet files of a table's rows, which are written once and never changed."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -139,21 +139,23 @@ def rows_by_file(storage: Storage, path: str) -> list[tuple[str | None, int]]:
     return list(zip(counted[URL].to_pylist(), counted["count_all"].to_pylist(), strict=True))
 
 
-def rewritten(storage: Storage, old: str, new: str, urls: Sequence[str]) -> DataFile:
-    """A copy of `old` with the rows of these files alone."""
-    wanted = pa.array(urls, pa.string())
-    writer: DataWriter | None = None
+def written(storage: Storage, path: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> DataFile:
+    """A new data file of these rows. Where it cannot be had, nothing of it is left."""
+    writer = DataWriter(storage, path, schema)
     try:
-        for batch in batches_of(storage, old):
-            if writer is None:
-                writer = DataWriter(storage, new, batch.schema)
-            writer.write(pa.Table.from_batches([batch.filter(pc.is_in(batch.column(URL), wanted))]))
-        assert writer is not None
+        for table in tables:
+            writer.write(table)
         return writer.close()
     except BaseException:
-        if writer is not None:
-            writer.abort()
+        writer.abort()
         raise
+
+
+def rows_of(storage: Storage, path: str, urls: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows that a data file has of these files."""
+    wanted = pa.array(urls, pa.string())
+    for batch in batches_of(storage, path):
+        yield pa.Table.from_batches([batch.filter(pc.is_in(batch.column(URL), wanted))])
 
 
 def min_max(column: pa.Array) -> tuple[Any, Any]:

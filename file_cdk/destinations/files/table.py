@@ -6,9 +6,11 @@ Small files wait in memory until their transaction ends, and go into one data fi
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import cast
 from urllib.parse import quote
 
@@ -29,8 +31,9 @@ from file_cdk.destinations.files.data import (
     conformed,
     extremes,
     min_max,
-    rewritten,
+    rows_of,
     schema_of,
+    written,
 )
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.manifest import DataFile
@@ -303,7 +306,9 @@ class FilesTable(SqlTable):
             if not known or rows == known[0][0]:
                 continue  # the load that would have replaced them was given up
             if left:
-                part = rewritten(self._database.storage, path, self._new_path(), [str(url) for url, _ in left])
+                storage = self._database.storage
+                kept = rows_of(storage, path, [str(url) for url, _ in left])
+                part = written(storage, self._new_path(), schema_of(storage, path), kept)
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -323,14 +328,8 @@ class FilesTable(SqlTable):
             schema = schema_of(storage, path)
             target = pa.schema([each.with_type(wanted[each.name]) for each in schema])
             if not target.equals(schema):
-                writer = DataWriter(storage, self._new_path(), target)
-                try:
-                    for batch in batches_of(storage, path):
-                        writer.write(conformed([batch], target))
-                    self._replace([path], writer.close())
-                except BaseException:
-                    writer.abort()
-                    raise
+                tables = (conformed([batch], target) for batch in batches_of(storage, path))
+                self._replace([path], written(storage, self._new_path(), target, tables))
         self._typed = self.layout.types
 
     def _replace(self, old: list[str], new: DataFile) -> None:
@@ -349,27 +348,22 @@ class FilesTable(SqlTable):
     def _compact(self) -> None:
         """Makes one data file of many small ones, where they have the same columns."""
         found = self._run(
-            f"SELECT path FROM {DATA} WHERE stream = ? AND size_bytes < {TARGET_BYTES // 4} ORDER BY rowid",
+            f"SELECT path, size_bytes FROM {DATA} WHERE stream = ? AND size_bytes < {TARGET_BYTES // 4} ORDER BY rowid",
             self._ledger.stream,
         )
         if len(found) < _MANY_FILES:
             return
         storage = self._database.storage
-        alike: dict[pa.Schema, list[str]] = {}
-        for (path,) in found:
-            alike.setdefault(schema_of(storage, str(path)), []).append(str(path))
+        alike: dict[tuple[pa.Schema, int], list[str]] = {}
+        sizes: Counter[pa.Schema] = Counter()
+        for path, size_bytes in found:
+            schema = schema_of(storage, str(path))
+            alike.setdefault((schema, sizes[schema] // TARGET_BYTES), []).append(str(path))
+            sizes[schema] += cast(int, size_bytes)
         self._run(self._db.begin)
-        for schema, paths in alike.items():
-            while len(paths) > 1:
-                writer = DataWriter(storage, self._new_path(), schema)
-                old: list[str] = []
-                try:
-                    while paths and writer.size_bytes < TARGET_BYTES:
-                        old.append(paths.pop(0))
-                        for batch in batches_of(storage, old[-1]):
-                            writer.write(pa.Table.from_batches([batch]))
-                    self._replace(old, writer.close())
-                except BaseException:
-                    writer.abort()
-                    raise
+        for (schema, _), paths in alike.items():
+            if len(paths) > 1:
+                batches = chain.from_iterable(batches_of(storage, path) for path in paths)
+                tables = (pa.Table.from_batches([batch]) for batch in batches)
+                self._replace(paths, written(storage, self._new_path(), schema, tables))
         super()._commit()
