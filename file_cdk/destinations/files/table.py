@@ -120,14 +120,7 @@ class FilesTable(SqlTable):
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
-        *columns, numbers = batch.columns
-        fields = list(batch.schema)[:-1]
-        # A column that has rows and no value says nothing: formats give columns, too, that only other files have.
-        kept = {
-            f.name: column
-            for f, column in zip(fields, columns, strict=True)
-            if f.name in self.layout.types or not (column.null_count and column.null_count == len(column))
-        }
+        kept, numbers = self.kept(batch), batch.columns[-1]
         self._hold({name: column.type for name, column in kept.items()}, uri)
         rows = batch.num_rows
         arrays = [self._converted(name, column, uri) for name, column in kept.items()]
@@ -164,13 +157,7 @@ class FilesTable(SqlTable):
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Gives the table columns, or other types."""
-        wanted = dict(self.layout.types)
-        for name, kind in types.items():
-            wanted[name] = wider(wanted[name], kind) if name in wanted else table_type(kind)
-            if pa.types.is_null(wanted[name]):
-                wanted[name] = pa.string()
-            elif name in self.layout.types and wanted[name] != self.layout.types[name]:
-                wanted[name] = self.exact(name, wanted[name])
+        wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
         if not self.layout.exists:

@@ -60,11 +60,8 @@ class PostgresTable(SqlTable):
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
-        fields = list(batch.schema)[:-1]
-        arrays = {f.name: column for f, column in zip(fields, batch.columns, strict=False)}
-        # A column that has rows and no value says nothing: formats give columns, too, that only other files have.
-        empty = {name for name, array in arrays.items() if array.null_count and array.null_count == len(array)}
-        kept = {f.name: f.type for f in fields if f.name in self.layout.types or f.name not in empty}
+        arrays = self.kept(batch)
+        kept = {name: array.type for name, array in arrays.items()}
         self._hold({name: self._kind(name, kind, arrays[name]) for name, kind in kept.items()}, uri)
         for name, kind in kept.items():
             if may_change(kind, self.layout.types[name]) and not holds(
@@ -103,13 +100,7 @@ class PostgresTable(SqlTable):
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Creates the table, or gives it columns, or other types."""
-        wanted = dict(self.layout.types)
-        for name, kind in types.items():
-            wanted[name] = self.wider(wanted[name], kind) if name in wanted else table_type(kind)
-            if pa.types.is_null(wanted[name]):
-                wanted[name] = pa.string()
-            elif name in self.layout.types:
-                wanted[name] = self.exact(name, wanted[name])
+        wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
         names = column_names(wanted, self.layout.columns, longest_bytes=LONGEST_NAME_BYTES, reserved=_SYSTEM)

@@ -7,7 +7,7 @@ or after many rows.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 import pyarrow as pa
@@ -94,6 +94,26 @@ class SqlTable:
     def decoded(self, kind: pa.DataType) -> pa.DataType:
         """What files are decoded to for a column of this type."""
         return kind
+
+    def kept(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The columns of a block's batch that go into the table."""
+        # A column that has rows and no value says nothing: formats give columns, too, that only other files have.
+        return {
+            field.name: column
+            for field, column in zip(list(batch.schema)[:-1], batch.columns, strict=False)
+            if field.name in self.layout.types or not (column.null_count and column.null_count == len(column))
+        }
+
+    def grown(self, types: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The types of all columns once they hold values of these types, too."""
+        wanted = dict(self.layout.types)
+        for name, kind in types.items():
+            wanted[name] = self.wider(wanted[name], kind) if name in wanted else self.table_type(kind)
+            if pa.types.is_null(wanted[name]):
+                wanted[name] = pa.string()
+            elif name in self.layout.types:
+                wanted[name] = self.exact(name, wanted[name])
+        return wanted
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open. Adds to `_taken`."""

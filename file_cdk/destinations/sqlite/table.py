@@ -41,11 +41,9 @@ class SqliteTable(SqlTable):
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
-        fields = list(batch.schema)[:-1]
-        columns = {f.name: c.to_pylist() for f, c in zip(fields, batch.columns, strict=False)}
-        # A column that has rows and no value says nothing: formats give columns, too, that only other files have.
-        empty = {f.name for f, c in zip(fields, batch.columns, strict=False) if c.null_count and c.null_count == len(c)}
-        kept = {f.name: f.type for f in fields if f.name in self.layout.types or f.name not in empty}
+        arrays = self.kept(batch)
+        columns = {name: array.to_pylist() for name, array in arrays.items()}
+        kept = {name: array.type for name, array in arrays.items()}
         self._hold(kept, uri)
         values: list[Sequence[Any]] = []
         for name, kind in kept.items():
@@ -65,13 +63,7 @@ class SqliteTable(SqlTable):
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Creates the table, or gives it columns, or other types."""
-        wanted = dict(self.layout.types)
-        for name, kind in types.items():
-            wanted[name] = wider(wanted[name], kind) if name in wanted else table_type(kind)
-            if pa.types.is_null(wanted[name]):
-                wanted[name] = pa.string()
-            elif name in self.layout.types:
-                wanted[name] = self.exact(name, wanted[name])
+        wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
         layout = Layout(True, wanted, column_names(wanted, self.layout.columns))
