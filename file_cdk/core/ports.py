@@ -221,16 +221,29 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class MergeRule:
+    """Which of the rows that agree in all `keys` a table shows: that with the greatest value of the column `cursor`, and of equal
+    ones (or without a cursor) that of the later file, then the later row. deleted: a column that has a value other than false in
+    rows that remove theirs."""
+
+    keys: tuple[str, ...]
+    cursor: str | None = None
+    deleted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableName:
     """The table of a stream, which is called as the stream is, and the files that belong into it.
 
     origin: the root that the stream's uris are relative to, if its connector names it; the same uri below another root is
     another file. folder: what the uris of all its files begin with, where the stream's name was only derived from that.
+    merge: where the table is to show one row of each key. Raises ConfigError, of a destination that cannot.
     """
 
     stream: str
     origin: str | None = None
     folder: str = ""
+    merge: MergeRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
