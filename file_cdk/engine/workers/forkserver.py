@@ -113,7 +113,7 @@ class WorkerProcess:
 class ForkServer:
     """The process, as its parent sees it."""
 
-    __slots__ = ("_asked", "_parent", "_pid", "_socket")
+    __slots__ = ("_asked", "_listens", "_parent", "_pid", "_socket")
 
     def __init__(self) -> None:
         """Starts it. Raises OSError."""
@@ -123,6 +123,7 @@ class ForkServer:
         self._socket = ours
         self._parent = os.getpid()
         self._asked: set[str] = set()
+        self._listens = True
 
     @property
     def pid(self) -> int:
@@ -131,7 +132,8 @@ class ForkServer:
     @property
     def lives(self) -> bool:
         """Not for a process that was forked from the one that started it."""
-        if self._parent != os.getpid():
+        # One that is being killed closes its socket some time before it counts as ended.
+        if self._parent != os.getpid() or not self._listens:
             return False
         try:
             return os.waitpid(self._pid, os.WNOHANG) == (0, 0)
@@ -164,9 +166,10 @@ class ForkServer:
                 os.waitpid(self._pid, 0)
 
     def _send(self, message: object, descriptors: Sequence[int]) -> None:
-        # Where it is dead, what it was to start is found to have never begun.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        try:
             socket.send_fds(self._socket, [pickle.dumps(message, pickle.HIGHEST_PROTOCOL)], descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            self._listens = False  # what it was to start is found to have never begun
 
 
 _server: ForkServer | None = None
