@@ -1,7 +1,7 @@
 """The public API: what each name is, and the module that defines it. `__init__.py` reads this list."""
 
 from file_cdk.cli.entry import run_connector as run_connector
-from file_cdk.core.connector import Connector as Connector, imported as imported
+from file_cdk.core.connector import Connector as Connector, Location as Location, imported as imported
 from file_cdk.core.config.fields import (
     Field as Field,
     field_validator as field_validator,
@@ -41,7 +41,6 @@ from file_cdk.core.ports import (
     FormatFacts as FormatFacts,
     JsonLines as JsonLines,
     LoadedFile as LoadedFile,
-    Location as Location,
     Reject as Reject,
     Rejects as Rejects,
     SplitReport as SplitReport,

@@ -34,8 +34,8 @@ def normal(kind: pa.DataType) -> pa.DataType:
     """The one spelling that tables use of types that differ in layout alone, so that merging sees few cases.
 
     Integers become int64 (uint64 stays, being wider), floats double, large and view strings string, timestamps micro- or
-    nanoseconds, times microseconds (nanoseconds stay), dictionaries and runs their values, decimals of 38 digits or fewer
-    decimal128 without a negative scale, extension types what they stand for.
+    nanoseconds, times microseconds (nanoseconds stay), durations microseconds, dictionaries and runs their values, decimals of
+    38 digits or fewer decimal128 without a negative scale, extension types what they stand for.
     """
     t = pa.types
     if t.is_dictionary(kind) or t.is_run_end_encoded(kind):
@@ -59,6 +59,8 @@ def normal(kind: pa.DataType) -> pa.DataType:
         return pa.time64("ns" if kind.unit == "ns" else "us")
     if t.is_date(kind):
         return pa.date32()
+    if t.is_duration(kind):
+        return pa.duration("us")
     return _normal_nested(kind)
 
 

@@ -1,7 +1,7 @@
 """What a third party builds a source from: a name, a config class, and how to make a reader from a config."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from file_cdk.core.errors import ConfigError
 
 if TYPE_CHECKING:  # the command line is to have started the workers before they load
     from file_cdk.core.config import SourceConfig
-    from file_cdk.core.ports import Location, StreamReader
+    from file_cdk.core.ports import StreamReader
 
 
 def imported(place: str) -> Callable[..., Any]:
@@ -17,6 +17,16 @@ def imported(place: str) -> Callable[..., Any]:
     does without what that imports in turn."""
     module, _, name = place.partition(":")
     return lambda *arguments: getattr(import_module(module), name)(*arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What a connector makes of a URL: its configuration without streams (which may hold a password of the URL's), the
+    files meant, and a name for their table."""
+
+    config: Mapping[str, Any] = field(repr=False)
+    globs: tuple[str, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

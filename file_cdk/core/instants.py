@@ -48,6 +48,15 @@ def duration_text(value: bytes) -> str:
     return f"P{months}M{days}DT{seconds}.{rest:03}S"
 
 
+def elapsed_text(ticks: int, unit: str) -> str:
+    """ISO 8601: `P1DT6H0M0S`, the seconds with a fraction if they have one; of a negative duration only the days are."""
+    seconds, rest = divmod(ticks, _PER_SECOND[unit])
+    days, second = divmod(seconds, _SECONDS_PER_DAY)
+    minutes, second = divmod(second, 60)
+    fraction = f".{rest * (1_000_000_000 // _PER_SECOND[unit]):09}".rstrip("0") if rest else ""
+    return f"P{days}DT{minutes // 60}H{minutes % 60}M{second}{fraction}S"
+
+
 def microseconds(instant: datetime) -> int:
     """Since the epoch, exact (no float in between). instant: aware."""
     return (instant - EPOCH) // _MICROSECOND

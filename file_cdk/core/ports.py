@@ -237,7 +237,7 @@ class TableName:
 
     origin: the root that the stream's uris are relative to, if its connector names it; the same uri below another root is
     another file. folder: what the uris of all its files begin with, where the stream's name was only derived from that.
-    merge: where the table is to show one row of each key. Raises ConfigError, of a destination that cannot.
+    merge: where the table is to show one row of each key.
     """
 
     stream: str
@@ -397,13 +397,3 @@ class Inspectable(Protocol):
 
     def rejected(self, stream: str | None = None) -> int:
         """How many records were rejected in the file versions that `rejects` is about, whether kept or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """What a connector makes of a URL: its configuration without streams (which may hold a password of the URL's), the
-    files meant, and a name for their table."""
-
-    config: Mapping[str, Any] = field(repr=False)
-    globs: tuple[str, ...]
-    name: str

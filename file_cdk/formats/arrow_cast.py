@@ -45,6 +45,8 @@ class TypeCast:
             return self(unwrapped(array), kind)
         if t.is_dictionary(array.type):
             return self(array.dictionary_decode(), kind)
+        if t.is_run_end_encoded(array.type):
+            return self(pc.run_end_decode(array), kind)
         if t.is_string(kind):
             return as_text(array)
         if t.is_floating(kind):

@@ -21,6 +21,9 @@ def unwrapped_type(kind: pa.DataType) -> pa.DataType:
 
 
 def unwrapped(array: pa.Array) -> pa.Array:
+    """What `core.arrow_types.normal` says that extension types stand for."""
+    if isinstance(array.type, pa.Bool8Type):
+        return array.storage.cast(pa.bool_())
     if isinstance(array.type, pa.UuidType):
         return spelled(array.storage, lambda value: str(UUID(bytes=value)))
     return array.storage if isinstance(array.type, pa.BaseExtensionType) else array

@@ -11,17 +11,20 @@ import pyarrow.compute as pc
 
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import utf8_text
-from file_cdk.core.instants import date_text, instant_text
-from file_cdk.formats.arrow_layout import list_offsets, map_entries, plain_lists, unwrapped
+from file_cdk.core.instants import date_text, elapsed_text, instant_text
+from file_cdk.formats.arrow_layout import list_offsets, map_entries, plain_lists, spelled, unwrapped
 
 
 def as_text(array: pa.Array) -> pa.Array:
+    """Raises pa.ArrowNotImplementedError for values of a union or of calendar intervals."""
     t = pa.types
     array = unwrapped(array)
     if t.is_dictionary(array.type):
         return as_text(array.dictionary_decode())
+    if t.is_run_end_encoded(array.type):
+        return as_text(pc.run_end_decode(array))
     kind = array.type
-    if t.is_nested(kind):
+    if t.is_nested(kind) and not t.is_union(kind):
         encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
         return pa.array((None if value is None else encode(value) for value in _json_values(array)), pa.string())
     if t.is_floating(kind):
@@ -38,6 +41,8 @@ def as_text(array: pa.Array) -> pa.Array:
     if t.is_date(kind):
         days = array.cast(pa.date32())
         return _with_odd_years(days.cast(pa.string()), days.cast(pa.int32()), date_text)
+    if t.is_duration(kind):
+        return spelled(array.cast(pa.int64()), lambda ticks: elapsed_text(ticks, kind.unit))
     if t.is_binary(kind) or t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
         return utf8_text(array, pa.string())
     return array.cast(pa.string())
@@ -76,7 +81,7 @@ def _json_values(array: pa.Array) -> list[Any]:
     if t.is_integer(kind) or t.is_boolean(kind) or t.is_null(kind):
         return list(array.to_pylist())
     if t.is_floating(kind):
-        return [value if value is None or isfinite(value) else None for value in array.to_pylist()]
+        return [value if value is None or isfinite(value) else repr(value) for value in array.to_pylist()]
     return list(as_text(array).to_pylist())
 
 

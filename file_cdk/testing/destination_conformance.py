@@ -13,34 +13,18 @@ import os
 import pickle
 import random
 import signal
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, FileCdkError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, LoadedFile, Reject, Rejects, StreamTable, TableName
-from file_cdk.testing.landing import STREAM, T0, Landing, converted, load_whole, open_table, run_and_die, version, write
-
-VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
-    "booleans": (pa.bool_(), [True, None, False]),
-    "integers": (pa.int64(), [-(2**63), None, 2**63 - 1]),
-    "doubles": (pa.float64(), [0.1, None, -1e300]),
-    "decimals": (pa.decimal128(20, 3), [Decimal("12345678901234567.891"), None]),
-    "texts": (pa.string(), ["", None, "żółć 🦆", "a\"b\n'c\\"]),
-    "bytes": (pa.binary(), [b"", None, b"\x00\xff"]),
-    "dates": (pa.date32(), [date(1, 1, 1), None, date(9999, 12, 31)]),
-    "timestamps": (pa.timestamp("us"), [T0.replace(tzinfo=None), None]),
-    "instants": (pa.timestamp("us", "UTC"), [T0, None]),
-    "lists": (pa.list_(pa.int64()), [[1, None], None, []]),
-    "structs": (pa.struct({"a": pa.int64(), "b": pa.string()}), [{"a": 1, "b": None}, {"a": None, "b": "x"}]),
-}
-"""Column types that formats decode to, and values of each."""
+from file_cdk.testing.landing import STREAM, Landing, load_whole, open_table, run_and_die, version, write
+from file_cdk.testing.type_matrix import COLUMNS, REFUSED, decoded, is_kept
 
 
 class DestinationConformance:
@@ -233,18 +217,25 @@ class DestinationConformance:
             assert table.unloaded(files) == [False, False]
             assert table.unloaded(files, with_rejects=True) == [True, False]
 
-    @pytest.mark.parametrize("kind", VALUES)
-    def test_values_are_kept(self, landing: Landing, kind: str) -> None:
-        """In the type that the table's schema says files are to be decoded for."""
-        source, values = VALUES[kind]
+    @pytest.mark.parametrize("kind", COLUMNS)
+    def test_values_of_every_type_are_kept(self, landing: Landing, kind: str) -> None:
+        """In the type that the table's schema says files are to be decoded for, or in one that says the same."""
+        column = COLUMNS[kind]
         with open_table(landing) as (destination, table):
-            table.widen(pa.schema({"v": source}))
-            column = converted(pa.array(values, source), table.schema.field("v").type)
-            file = version("a")
-            load = table.begin(file)
-            load.write(destination.encoder.encode(pa.record_batch({"v": column}), file, 1, 0), 0)
-            load.commit(LoadedFile(len(values)))
-        assert landing.rows(STREAM) == [{"v": value} for value in column.to_pylist()]
+            table.widen(pa.schema({"v": column.type}))
+            _load_column(destination, table, decoded(column, table.schema.field("v").type))
+        kept = [row["v"] for row in landing.rows(STREAM)]
+        assert len(kept) == len(column)
+        changed = [pair for pair in zip(column.to_pylist(), kept, strict=True) if not is_kept(pair[1], pair[0])]
+        assert changed == []
+
+    @pytest.mark.parametrize("kind", REFUSED)
+    def test_values_that_no_table_holds_are_refused_by_name(self, landing: Landing, kind: str) -> None:
+        with open_table(landing) as (destination, table):
+            load_whole(destination, table, version("before"), [{"n": 1}])
+            with pytest.raises(FileCdkError, match=kind):
+                _load_column(destination, table, REFUSED[kind])
+        assert landing.rows(STREAM) == [{"n": 1}]
 
     def test_the_files_of_another_source_are_refused(self, landing: Landing) -> None:
         with open_table(landing, "one") as (destination, table):
@@ -266,6 +257,18 @@ class DestinationConformance:
         destination.open()
         destination.close()
         destination.close()
+
+
+def _load_column(destination: Destination, table: StreamTable, column: pa.Array) -> None:
+    file = version("a")
+    load = table.begin(file)
+    try:
+        load.write(destination.encoder.encode(pa.record_batch({"v": column}), file, 1, 0), 0)
+        load.commit(LoadedFile(len(column)))
+        table.flush()
+    except BaseException:
+        load.abort()
+        raise
 
 
 def _new_table(destination: Destination) -> StreamTable:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, FileLoad, LoadedFile, StreamTable, TableName
+from file_cdk.formats.arrow_cast import EXACT
 
 STREAM = "goods"
 T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -68,7 +69,7 @@ def write_into(
 ) -> None:
     batch = pa.RecordBatch.from_pylist(list(rows))
     types = [table.schema.field(name).type for name in batch.schema.names]
-    columns = [converted(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
+    columns = [EXACT(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
     decoded = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     load.write(destination.encoder.encode(decoded, file, 1, 0), rows_before)
 
@@ -77,13 +78,6 @@ def load_whole(
     destination: Destination, table: StreamTable, file: RemoteFile, *splits: Sequence[dict[str, Any]]
 ) -> None:
     write(destination, table, file, *splits).commit(LoadedFile(sum(map(len, splits))))
-
-
-def converted(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Text of a kind where the destination wants text: pyarrow casts not everything to it."""
-    if not pa.types.is_string(kind) or pa.types.is_string(column.type):
-        return column.cast(kind)
-    return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
 
 
 def run_and_die(target: Callable[..., None], *arguments: object) -> None:

@@ -32,8 +32,8 @@ from file_cdk import (
     sync,
 )
 from file_cdk.core.config import parse_config
+from file_cdk.core.connector import Location
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Location
 from file_cdk.protocol.spec import connection_specification
 from file_cdk.testing.odd_keys import ODD_KEYS
 from file_cdk.testing.servers.azurite import Azurite

@@ -1,12 +1,13 @@
 """Text of dates and instants against `datetime` where it has them, and against the calendar's own period where it has not."""
 
+import re
 from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.core.instants import date_text, duration_text, instant_text
+from file_cdk.core.instants import date_text, duration_text, elapsed_text, instant_text
 
 EPOCH = datetime.fromisoformat("1970-01-01")
 
@@ -42,6 +43,18 @@ def test_instants_that_python_has(instant: datetime) -> None:
 )
 def test_instants_beyond(ticks: int, unit: str, text: str) -> None:
     assert instant_text(ticks, unit) == text
+
+
+@given(st.timedeltas(), st.sampled_from(["us", "ns"]))
+def test_elapsed_times_are_days_and_the_rest_of_one(elapsed: timedelta, unit: str) -> None:
+    text = elapsed_text(elapsed // timedelta(microseconds=1) * (1000 if unit == "ns" else 1), unit)
+    found = re.fullmatch(r"P(-?\d+)DT(\d+)H(\d+)M(\d+)(\.\d*[1-9])?S", text)
+    assert found is not None
+    days, hours, minutes, seconds = map(int, found.groups()[:4])
+    whole = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    assert whole + timedelta(microseconds=int(float(found[5] or 0) * 1e6 + 0.5)) == elapsed
+    assert hours < 24
+    assert max(minutes, seconds) < 60
 
 
 def test_durations_count_months_days_and_milliseconds_apart() -> None:

@@ -18,6 +18,7 @@ from file_cdk.core.ports import FileLoad, LoadedFile, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.types import fits
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 NEAR = st.builds(
@@ -109,7 +110,8 @@ def test_every_number_stays_what_it_was(loads: list[Load], name: str, rows_held:
         with duckdb.connect(str(path), read_only=True) as connection:
             rows = connection.execute("SELECT _file_url, _file_row, c FROM t").fetchall()
         destination.open()
-        assert destination.table(TableName("t")).schema == schema
+        again = destination.table(TableName("t")).schema.field("c").type
+        assert fits(again, schema.field("c").type)  # not equal where rows are gone that it was widened for
         destination.close()
     last = {load.uri: number for number, load in enumerate(loads)}
     kept = [load for number, load in enumerate(loads) if last[load.uri] == number]

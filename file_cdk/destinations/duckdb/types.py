@@ -141,7 +141,9 @@ def converted(expression: str, source: pa.DataType, target: pa.DataType) -> str:
     """
     source = normal(source)
     if pa.types.is_string(target) and pa.types.is_nested(source):
-        return f"CAST(to_json({_finite(expression, source)}) AS VARCHAR)"
+        return f"CAST(to_json({_for_json(expression, source)}) AS VARCHAR)"
+    if pa.types.is_string(target) and pa.types.is_duration(source):
+        return _elapsed(expression)
     if pa.types.is_floating(target) and pa.types.is_decimal(source):
         # The nearest double. DuckDB's own cast divides by a power of ten, and is off by a digit where that is inexact.
         return f"CAST(CAST({expression} AS VARCHAR) AS DOUBLE)"
@@ -151,10 +153,11 @@ def converted(expression: str, source: pa.DataType, target: pa.DataType) -> str:
 
 
 def _is_rebuilt(source: pa.DataType, target: pa.DataType) -> bool:
-    """Whether `converted` differs from DuckDB's cast somewhere below: a nested value as JSON, a decimal as a double."""
+    """Whether `converted` differs from DuckDB's cast somewhere below: a nested value as JSON, a decimal as a double, a duration
+    as text."""
     t = pa.types
     if t.is_string(target):
-        return bool(t.is_nested(source))
+        return bool(t.is_nested(source) or t.is_duration(source))
     if t.is_struct(source) and t.is_struct(target):
         types = {field.name: field.type for field in target}
         return any(_is_rebuilt(field.type, types[field.name]) for field in source if field.name in types)
@@ -180,28 +183,40 @@ def _rebuilt(expression: str, source: pa.DataType, target: pa.DataType) -> str:
     return _map(expression, entry, key, converted(f"{entry}.value", source.item_type, target.item_type))
 
 
-def _finite(expression: str, kind: pa.DataType) -> str:
-    """The value with NaN and infinities replaced by NULL: JSON has no spelling for them, and `to_json` invents one."""
+def _for_json(expression: str, kind: pa.DataType) -> str:
+    """The value with text in place of what `to_json` spells otherwise than formats do: NaN and infinities, for which JSON has
+    nothing, and durations."""
     t = pa.types
-    if not _has_float(kind):
+    if not _has_other_json(kind):
         return expression
     if t.is_floating(kind):
-        return f"CASE WHEN isfinite({expression}) THEN {expression} END"
+        return f"CASE WHEN isfinite({expression}) THEN to_json({expression}) ELSE to_json(CAST({expression} AS VARCHAR)) END"
+    if t.is_duration(kind):
+        return _elapsed(expression)
     if t.is_struct(kind):
-        return _struct(expression, [(f.name, _finite(member(expression, f.name), f.type)) for f in kind])
+        return _struct(expression, [(f.name, _for_json(member(expression, f.name), f.type)) for f in kind])
     name = lambda_name(expression)
     if t.is_list(kind):
-        return _list(expression, name, _finite(name, kind.value_type))
-    return _map(expression, name, f"{name}.key", _finite(f"{name}.value", kind.item_type))
+        return _list(expression, name, _for_json(name, kind.value_type))
+    return _map(expression, name, f"{name}.key", _for_json(f"{name}.value", kind.item_type))
 
 
-def _has_float(kind: pa.DataType) -> bool:
+def _has_other_json(kind: pa.DataType) -> bool:
     t = pa.types
     if t.is_struct(kind):
-        return any(_has_float(field.type) for field in kind)
+        return any(_has_other_json(field.type) for field in kind)
     if t.is_map(kind):
-        return _has_float(kind.item_type)
-    return _has_float(kind.value_type) if t.is_list(kind) else bool(t.is_floating(kind))
+        return _has_other_json(kind.item_type)
+    return _has_other_json(kind.value_type) if t.is_list(kind) else bool(t.is_floating(kind) or t.is_duration(kind))
+
+
+def _elapsed(expression: str) -> str:
+    """The text of a duration, as core.instants spells it."""
+    us, day = f"epoch_us({expression})", 86_400_000_000
+    rest = f"(({us} % {day} + {day}) % {day})"
+    clock = f"{rest} // 3600000000, {rest} // 60000000 % 60, {rest} // 1000000 % 60"
+    fraction = f"CASE WHEN {rest} % 1000000 = 0 THEN '' ELSE rtrim(printf('.%06d', {rest} % 1000000), '0') END"
+    return f"printf('P%dDT%dH%dM%d%sS', ({us} - {rest}) // {day}, {clock}, {fraction})"
 
 
 def member(expression: str, name: str) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -142,8 +143,8 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
         return {text(key, kind.key_type): _plain(item, kind.item_type) for key, item in value}
     if t.is_list(kind):
         return [_plain(each, kind.value_type) for each in value]
-    if isinstance(value, float):
-        return value if value - value == 0 else None
+    if isinstance(value, float) and isfinite(value):
+        return value
     return text(value, kind)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from file_cdk.core.instants import elapsed_text
+
 Cells = Sequence[Any]
 """The cells of one column."""
 
@@ -92,11 +94,7 @@ def _number(value: float) -> int | float:
 
 
 def duration_text(value: timedelta) -> str:
-    """ISO 8601: `P1DT6H0M0S`, the seconds with a fraction if they have one; of a negative one only the days are."""
-    minutes, seconds = divmod(value.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    fraction = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
-    return f"P{value.days}DT{hours}H{minutes}M{seconds}{fraction}S"
+    return elapsed_text(value // timedelta(microseconds=1), "us")
 
 
 _JSON: Mapping[type, Callable[[Any], Any]] = {
