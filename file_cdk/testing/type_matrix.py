@@ -115,7 +115,8 @@ def decoded(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def is_kept(kept: Any, original: Any) -> bool:
-    """Whether what a destination gives back stands for the value that `original.to_pylist()` has."""
+    """Whether what a destination gives back stands for the value that `to_pylist()` of a column has; for a date, its midnight
+    does."""
     if original is None or kept is None:
         return original is kept
     if isinstance(original, list | dict):
@@ -126,6 +127,8 @@ def is_kept(kept: Any, original: Any) -> bool:
         return _is_same_number(kept, original)
     if isinstance(original, timedelta) and isinstance(kept, pa.MonthDayNano):
         return not kept.months and timedelta(days=kept.days, microseconds=kept.nanoseconds / 1000) == original
+    if isinstance(kept, datetime) and not isinstance(original, datetime):
+        return kept == datetime.combine(original, time())
     return bool(kept == original)
 
 
