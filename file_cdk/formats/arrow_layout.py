@@ -31,16 +31,23 @@ def unwrapped(array: pa.Array) -> pa.Array:
 
 def plain_lists(lists: pa.Array) -> pa.ListArray:
     """The lists, of any layout, as plain ones."""
-    return lists if pa.types.is_list(lists.type) else lists.cast(pa.list_(lists.type.value_type))
+    t = pa.types
+    if t.is_list(lists.type):
+        return lists
+    if t.is_list_view(lists.type) or t.is_large_list_view(
+        lists.type
+    ):  # pyarrow 26 casts them to lists of wrong offsets
+        return pa.ListArray.from_arrays(list_offsets(lists), lists.flatten(), mask=null_mask(lists))
+    return lists.cast(pa.list_(lists.type.value_type))
 
 
 def map_entries(maps: pa.MapArray) -> pa.ListArray:
     return maps.cast(pa.list_(pa.struct([("key", maps.type.key_type), ("value", maps.type.item_type)])))
 
 
-def list_offsets(lists: pa.ListArray) -> pa.Array:
+def list_offsets(lists: pa.Array) -> pa.Array:
     """Where each list begins in `flatten()`, which leaves out whatever lies under a null."""
-    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0))
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(lists), 0)).cast(pa.int32())
     return pa.concat_arrays([pa.array([0], pa.int32()), ends])
 
 

@@ -34,7 +34,7 @@ def _of_extension(kind: Any, storage: pa.Array) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, storage)
 
 
-COLUMNS: Mapping[str, pa.Array] = {
+_COLUMNS: Mapping[str, pa.Array] = {
     "bool": pa.array([True, None, False]),
     **{
         f"int{bits}": pa.array([-(2 ** (bits - 1)), None, 2 ** (bits - 1) - 1], f"int{bits}")
@@ -99,7 +99,24 @@ COLUMNS: Mapping[str, pa.Array] = {
     "bool8": _of_extension(pa.bool8(), pa.array([1, 0, None], pa.int8())),
     "json": _of_extension(pa.json_(), pa.array(['{"a": 1.0}', None])),
 }
-"""By name. Nanoseconds are whole microseconds, since Python's values have no more; a column of nulls alone is none."""
+"""Nanoseconds are whole microseconds, since Python's values have no more; a column of nulls alone is none."""
+
+ROWS = max(map(len, _COLUMNS.values()))
+
+
+def _of_as_many_rows(column: pa.Array) -> pa.Array:
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _of_extension(column.type, _of_as_many_rows(column.storage))
+    if pa.types.is_run_end_encoded(column.type):
+        ends = pa.concat_arrays([column.run_ends, pa.array([ROWS], column.run_ends.type)])
+        return pa.RunEndEncodedArray.from_arrays(
+            ends, pa.concat_arrays([column.values, pa.nulls(1, column.values.type)])
+        )
+    return pa.concat_arrays([column, pa.nulls(ROWS - len(column), column.type)])
+
+
+COLUMNS: Mapping[str, pa.Array] = {name: _of_as_many_rows(column) for name, column in _COLUMNS.items()}
+"""By name; each has as many rows."""
 
 REFUSED: Mapping[str, pa.Array] = {
     "union": pa.UnionArray.from_dense(

@@ -13,7 +13,7 @@ from sqlite_landing import SqliteLanding
 
 from file_cdk import SyncOptions, sync
 from file_cdk.testing.landing import STREAM, Landing
-from file_cdk.testing.type_matrix import COLUMNS, is_kept
+from file_cdk.testing.type_matrix import COLUMNS, ROWS, is_kept
 
 _NAMES = [
     *("bool", "int64", "uint64", "float32", "float64", "decimal128", "decimal128 of 38 digits", "decimal256"),
@@ -26,15 +26,8 @@ _NAMES = [
 ]
 """All whose values differ in more than how Arrow lays them out, and that Parquet has."""
 
-_ROWS = max(len(COLUMNS[name]) for name in _NAMES)
 _COLUMNS = 256
 """Maximum number of columns of a stream: Postgres takes no longer rows."""
-
-
-def _padded(column: pa.Array) -> pa.Array:
-    if isinstance(column.type, pa.BaseExtensionType):
-        return pa.ExtensionArray.from_storage(column.type, _padded(column.storage))
-    return pa.concat_arrays([column, pa.nulls(_ROWS - len(column), column.type)])
 
 
 def _check(landing: Landing, to: str, folder: Path, names: Sequence[str] = _NAMES) -> None:
@@ -43,8 +36,8 @@ def _check(landing: Landing, to: str, folder: Path, names: Sequence[str] = _NAME
         some = pairs[start : start + _COLUMNS]
         stream = f"{STREAM}{start}"
         files = [
-            {f"c{at}": _padded(COLUMNS[pair[side]]) for at, pair in enumerate(some)}
-            | {"row": pa.array(range(side * _ROWS, (side + 1) * _ROWS))}
+            {f"c{at}": COLUMNS[pair[side]] for at, pair in enumerate(some)}
+            | {"row": pa.array(range(side * ROWS, (side + 1) * ROWS))}
             for side in (0, 1)
         ]
         (folder / stream).mkdir(parents=True)
