@@ -222,9 +222,13 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MergeRule:
-    """Which of the rows that agree in all `keys` a table shows: that with the greatest value of the column `cursor`, and of equal
-    ones (or without a cursor) that of the later file, then the later row. deleted: a column that has a value other than false in
-    rows that remove theirs."""
+    """Which of the rows that agree in all `keys` a table shows: that with the greatest value of the column `cursor`, where none
+    is less than any; of equal ones (or without a cursor) that of the file that was modified later, of such the one whose uri is
+    greater, then the later row. A row without a value in some key is shown for itself: nobody knows what it is a version of.
+
+    deleted: a column that has a value in rows that remove theirs, other than false, 0, and the texts for them: '', '0', 'f', 'n',
+    'no' and 'false' in any case of letters. Texts are compared as their bytes are. Columns are called as the files have them.
+    """
 
     keys: tuple[str, ...]
     cursor: str | None = None
@@ -237,7 +241,7 @@ class TableName:
 
     origin: the root that the stream's uris are relative to, if its connector names it; the same uri below another root is
     another file. folder: what the uris of all its files begin with, where the stream's name was only derived from that.
-    merge: where the table is to show one row of each key. Raises ConfigError, of a destination that cannot.
+    merge: where the table is to show one row of each key; see core/merging.py.
     """
 
     stream: str
@@ -338,7 +342,8 @@ class Destination(Protocol):
         has it open, for which `--wait` tries again."""
 
     def table(self, table: TableName, *, anew: bool = False) -> StreamTable:
-        """Raises ConfigError when it holds files of another origin, or from outside of the folder.
+        """Raises ConfigError when it holds files of another origin, or from outside of the folder; or when its rows are merged by
+        another rule than this one, or by none: but once it was asked for anew, it is as it was.
 
         anew: an empty table with a ledger of its own, of which nobody sees anything before `put_in_place`; the stream's own stays
         as it is, and can be asked for besides. Of one that was not put in place nothing is left when the destination was opened

@@ -11,11 +11,12 @@ from sqlite_landing import SqliteLanding
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
+from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
-class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
+class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
