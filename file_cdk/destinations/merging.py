@@ -274,14 +274,14 @@ class Merge:
         if self._deletes:
             self.db.run(f"DELETE FROM {self._deleted}")
         [(rows,)] = self.db.run(f"SELECT count(*) FROM {self._rows}")
-        for part in self.db.parts(self._keys, rows) if self._keys else ():
+        for part in self.db.parts(self._keys, rows) if self.has_keys else ():
             self._insert(declared, part)
         self._insert_without_key(declared, "", [])
 
     def _make_affected(self, declared: Mapping[str, str]) -> None:
         of_files, stream = f"_file_url IN (SELECT url FROM {UNMERGED} WHERE stream = ?)", [self.stream]
         self.db.run(f"DELETE FROM {self._shown} WHERE {of_files} AND NOT ({self._has_key})", stream)
-        if self._keys:
+        if self.has_keys:
             self._make_keys(declared, of_files)
         self._insert_without_key(declared, f"AND {of_files}", stream)
 
@@ -305,34 +305,40 @@ class Merge:
         return " AND ".join(f"{key} IS NOT NULL" for key in self._keys) or "false"
 
     @property
+    def has_keys(self) -> bool:
+        """Whether some file has had values of each."""
+        return bool(self._keys)
+
+    @property
     def _deletes(self) -> bool:
         return self.rule.deleted is not None and bool(self._keys)
 
+    def with_key(self, names: str, rows: str, condition: str, *, deleted: bool = False) -> str:
+        """SQL of the rows that are shown of the keys that meet the condition; or of those that hide theirs."""
+        keys = ", ".join(self._keys)
+        return (
+            f"SELECT {names} FROM (SELECT {names}, {self._is_deleted} AS _file_cdk_deleted, "
+            f"row_number() OVER (PARTITION BY {keys} ORDER BY {self._order}) AS _file_cdk_rank "
+            f"FROM {rows} WHERE {self._has_key} AND {condition}) r "
+            f"WHERE _file_cdk_rank = 1 AND {'' if deleted else 'NOT '}_file_cdk_deleted"
+        )
+
+    def without_key(self, names: str, rows: str) -> str:
+        return f"SELECT {names} FROM {rows} WHERE NOT ({self._has_key}) AND NOT ({self._is_deleted})"
+
     def _insert(self, declared: Mapping[str, str], condition: str) -> None:
         """The rows of the keys that meet the condition."""
-        names, keys = ", ".join(map(quoted, declared)), ", ".join(self._keys)
-        ranked = (
-            f"row_number() OVER (PARTITION BY {keys} ORDER BY {self._order}) AS _file_cdk_rank, "
-            f"{self._is_deleted} AS _file_cdk_deleted FROM {self._rows} WHERE {self._has_key} AND {condition}"
-        )
-        first = "WHERE _file_cdk_rank = 1 AND"
-        self.db.run(
-            f"INSERT INTO {self._shown} ({names}) SELECT {names} FROM (SELECT {names}, {ranked}) r "
-            f"{first} NOT _file_cdk_deleted"
-        )
+        names = ", ".join(map(quoted, declared))
+        self.db.run(f"INSERT INTO {self._shown} ({names}) {self.with_key(names, self._rows, condition)}")
         if self._deletes:
-            self.db.run(
-                f"INSERT INTO {self._deleted} ({keys}, _file_url) SELECT {keys}, _file_url "
-                f"FROM (SELECT {keys}, _file_url, {ranked}) r {first} _file_cdk_deleted"
-            )
+            names = ", ".join([*self._keys, "_file_url"])
+            hiding = self.with_key(names, self._rows, condition, deleted=True)
+            self.db.run(f"INSERT INTO {self._deleted} ({names}) {hiding}")
 
     def _insert_without_key(self, declared: Mapping[str, str], condition: str, parameters: Sequence[str]) -> None:
         names = ", ".join(map(quoted, declared))
-        self.db.run(
-            f"INSERT INTO {self._shown} ({names}) SELECT {names} FROM {self._rows} "
-            f"WHERE NOT ({self._has_key}) AND NOT ({self._is_deleted}) {condition}",
-            parameters,
-        )
+        rows = self.without_key(names, self._rows)
+        self.db.run(f"INSERT INTO {self._shown} ({names}) {rows} {condition}", parameters)
 
     @property
     def _order(self) -> str:

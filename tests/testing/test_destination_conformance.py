@@ -25,18 +25,18 @@ class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, Ledg
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 
 
-class TestSqlite(RunLogConformance, LedgerConformance):
+class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> SqliteLanding:
         return SqliteLanding(str(tmp_path / "goods.sqlite"))
 
 
-class TestPostgres(RunLogConformance, LedgerConformance):
+class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture
     def landing(self, postgres_database: str) -> PostgresLanding:
         return PostgresLanding(postgres_database)
 
 
-class TestFilesInABucket(RunLogConformance, LedgerConformance):
+class TestFilesInABucket(MergeConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _in_s3(self, seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         seaweedfs.create_bucket(bucket_name)
@@ -50,7 +50,7 @@ class TestFilesInABucket(RunLogConformance, LedgerConformance):
         return FilesLanding(self.url)
 
 
-class TestFiles(RunLogConformance, LedgerConformance):
+class TestFiles(MergeConformance, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(str(tmp_path / "goods"))
 
