@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines as JsonLines
+from file_cdk.core.merge_rule import MergeRule as MergeRule
 
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
@@ -218,21 +219,6 @@ class Encoder(Protocol):
         self, batch: "pa.RecordBatch | JsonLines", file: RemoteFile, first_row: int, emitted_at_ms: int
     ) -> bytes | memoryview:
         """first_row: 1-based number of the batch's first record within its split. Deterministic in its arguments."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergeRule:
-    """Which of the rows that agree in all `keys` a table shows: that with the greatest value of the column `cursor`, where none
-    is less than any; of equal ones (or without a cursor) that of the file that was modified later, of such the one whose uri is
-    greater, then the later row. A row without a value in some key is shown for itself: nobody knows what it is a version of.
-
-    deleted: a column that has a value in rows that remove theirs, other than false, 0, and the texts for them: '', '0', 'f', 'n',
-    'no' and 'false' in any case of letters. Texts are compared as their bytes are. Columns are called as the files have them.
-    """
-
-    keys: tuple[str, ...]
-    cursor: str | None = None
-    deleted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

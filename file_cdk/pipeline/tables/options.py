@@ -1,13 +1,18 @@
 """How a sync is to be done."""
 
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.ports import MergeRule
+from file_cdk.core.memory_ports import MemoryLimited
+from file_cdk.core.ports import Destination, MergeRule
+from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.pipeline.dialects import Dialect
+from file_cdk.pipeline.execution import shares_of
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.stream import Stream, check_settle
 from file_cdk.pipeline.tables.deletes import MaxDeletes, OnDelete
@@ -107,3 +112,12 @@ class SyncOptions:
             rule = MergeRule(self.key, self.cursor, self.deleted) if self.mode == "merge" else None
             return replace(stream, merge=rule), self
         return stream, replace(self, mode=mode, key=tuple(stream.config.key_columns), cursor=None, deleted=None)
+
+    def memory_of(self, streams: Sequence[Stream], target: Destination) -> MemoryShares:
+        """Who may take how much, of which the destination is told."""
+        budget_bytes = budget_of(os.environ) if self.memory_bytes is None else self.memory_bytes
+        readers = [stream.connectors_reader for stream in streams]
+        memory = shares_of(budget_bytes, self.workers, readers, database=True)
+        if budget_bytes is not None and isinstance(target, MemoryLimited):
+            target.limit_memory(memory)
+        return memory

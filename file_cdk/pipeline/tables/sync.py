@@ -21,17 +21,15 @@ from file_cdk.core.errors import (
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.merging import MergingTable, merging
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
-from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.early import MODULES_FOR_TABLES
-from file_cdk.pipeline.execution import Executors, shares_of
+from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
@@ -71,12 +69,11 @@ def sync(
     options = options or SyncOptions()
     observer = observer or Silence()
     named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
-    of_streams = [options.of(stream) for stream in named]
-    streams = [stream for stream, _ in of_streams]
+    streams = [options.of(stream) for stream in named]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
-    memory = _shares(streams, target, options)
+    memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
         open_in_turn(target, options.wait_s, observer)
@@ -85,7 +82,7 @@ def sync(
         several = len(streams) > 1
         reports: list[StreamReport] = []
         opened.enter_context(recorded(target, fspath(source), options, reports, results))
-        for stream, own in of_streams:
+        for stream, own in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
             reports.append(report)
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
@@ -93,15 +90,6 @@ def sync(
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
             results.append(_StreamSync(stream, target, executors, own, report, wait_s).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
-
-
-def _shares(streams: Sequence[Stream], target: Destination, options: SyncOptions) -> MemoryShares:
-    budget_bytes = budget_of(os.environ) if options.memory_bytes is None else options.memory_bytes
-    readers = [stream.connectors_reader for stream in streams]
-    memory = shares_of(budget_bytes, options.workers, readers, database=True)
-    if budget_bytes is not None and isinstance(target, MemoryLimited):
-        target.limit_memory(memory)
-    return memory
 
 
 @dataclass(slots=True)
