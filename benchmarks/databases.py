@@ -1,14 +1,19 @@
-"""CSV files into a new table of a Postgres server on this machine, next to psql's own \\copy.
+"""CSV files into a new table of a Postgres server on this machine, next to psql's own \\copy; into a SQLite database, next to
+sqlite-utils; and into Parquet files, next to DuckDB's COPY.
 
 The CPU of a contender is without the server's.
 """
 
-from benchmarks.bench import Bench, ours, script
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import Bench, contender, ours, script
 from benchmarks.generate import ORDER_COLUMNS
 from benchmarks.workload import Bar, Contender, Trial, Workload
 from file_cdk.testing.servers.postgres import PostgresServer
 
-_COPY = "psql \\copy"
+_COPY, _DUCKDB = "psql \\copy", "DuckDB's COPY"
 _TYPES = {
     "id": "BIGINT",
     "customer_id": "BIGINT",
@@ -23,13 +28,13 @@ _TYPES = {
 
 
 def _postgres(bench: Bench) -> Trial:
-    folder = bench.data.orders("csv", bench.sizes.rows)
+    folder = _folder(bench)
     server = bench.servers.enter_context(PostgresServer())
     columns = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in ORDER_COLUMNS)
     copying = server.psql("theirs")
     for path in sorted(folder.glob("**/*.csv")):
         copying += ["-c", f"\\copy t FROM '{path}' (FORMAT csv, HEADER)"]
-    mine = ours("file-cdk", "sync", str(folder), "--to", server.url("ours"), "--table", "t", "--quiet")
+    mine = _sync(folder, server.url("ours"))
     contenders = [
         _contender(server, "file_cdk", "ours", mine, []),
         _contender(server, _COPY, "theirs", copying, [f"CREATE TABLE t ({columns})"]),
@@ -46,4 +51,44 @@ def _contender(server: PostgresServer, name: str, database: str, command: list[s
     return Contender(name, command, printing=rows, emptying=emptying)
 
 
-WORKLOADS = [Workload("sync-postgres", "CSV, 1M rows, into Postgres", _postgres)]
+def _sqlite(bench: Bench) -> Trial:
+    folder, mine, theirs = _folder(bench), bench.scratch / "ours.sqlite", bench.scratch / "theirs.sqlite"
+    contenders = [_landing("file_cdk", "sqlite", mine, _sync(folder, str(mine)))]
+    python = bench.peers.python("sqlite-utils")
+    if python is not None:
+        command = [python, *contender("sqlite_utils_load.py", str(folder), str(theirs))]
+        contenders.append(_landing("sqlite-utils", "sqlite", theirs, command, peer="sqlite-utils", slow=True))
+    return Trial(contenders, [Bar("file_cdk", "sqlite-utils", 1 / 3)], bench.sizes.rows)
+
+
+def _files(bench: Bench) -> Trial:
+    folder, mine, theirs = _folder(bench), bench.scratch / "ours", bench.scratch / "theirs.parquet"
+    sql = f"COPY (SELECT * FROM read_csv('{folder}/**/*.csv')) TO '{theirs}'"
+    copying = [sys.executable, "-c", f"import duckdb; duckdb.sql({sql!r})"]
+    contenders = [
+        _landing("file_cdk", "parquet", mine, _sync(folder, f"{mine}/"), "/t/*.parquet"),
+        _landing(_DUCKDB, "parquet", theirs, copying),
+    ]
+    return Trial(contenders, [Bar("file_cdk", _DUCKDB, 1.3)], bench.sizes.rows)
+
+
+def _folder(bench: Bench) -> Path:
+    return bench.data.orders("csv", bench.sizes.rows)
+
+
+def _sync(folder: Path, to: str) -> list[str]:
+    return ours("file-cdk", "sync", str(folder), "--to", to, "--table", "t", "--quiet")
+
+
+def _landing(name: str, filetype: str, path: Path, command: list[str], pattern: str = "", **more: Any) -> Contender:
+    kinds = {column: _TYPES.get(column, "TEXT").partition("(")[0] for column in ORDER_COLUMNS}
+    types = ",".join(f"{column}={kind}" for column, kind in kinds.items())
+    printing = script("landed_rows.py", filetype, f"{path}{pattern}", types, "--", *command)
+    return Contender(name, command, printing=printing, emptying=["rm", "-rf", str(path)], **more)
+
+
+WORKLOADS = [
+    Workload("sync-postgres", "CSV, 1M rows, into Postgres", _postgres),
+    Workload("sync-sqlite", "CSV, 1M rows, into SQLite", _sqlite),
+    Workload("sync-files", "CSV, 1M rows, into Parquet files", _files),
+]

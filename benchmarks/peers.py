@@ -18,6 +18,7 @@ _REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "duckdb": ("duckdb",),
     "openpyxl": ("openpyxl",),
     "polars": ("polars",),
+    "sqlite-utils": ("sqlite-utils",),
 }
 FAST = {"duckdb", "openpyxl", "polars"}
 """Those that take seconds at most, and that this environment has too."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -212,6 +212,54 @@ def test_numbers_that_no_double_holds_become_text(
         table.widen(pa.schema({"n": array.type}))
         write(database, uri, n=array)
     assert [text for (text,) in asked(url, "SELECT n FROM t ORDER BY _file_url")] == texts
+
+
+NARROWER: list[tuple[pa.DataType, Any, pa.DataType, Any]] = [
+    (pa.int64(), -7, pa.string(), "-7"),
+    (pa.bool_(), True, pa.string(), "true"),
+    (pa.float64(), 1e300, pa.string(), "1e+300"),
+    (pa.binary(), b"\xff", pa.string(), "\\xff"),
+    (pa.date32(), date(2024, 1, 2), pa.string(), "2024-01-02"),
+    (pa.timestamp("us", "UTC"), datetime(2024, 1, 2, tzinfo=UTC), pa.string(), "2024-01-02 00:00:00+00"),
+    (pa.date32(), date(2024, 1, 2), pa.timestamp("us"), datetime(2024, 1, 2)),  # noqa: DTZ001
+    (pa.int64(), 2**53, pa.float64(), float(2**53)),
+    (pa.decimal128(5, 2), Decimal("1.50"), pa.float64(), 1.5),
+    (pa.int64(), 3, pa.decimal128(20, 2), Decimal("3.00")),
+    (pa.decimal128(5, 2), Decimal("1.50"), pa.decimal128(20, 4), Decimal("1.5000")),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "wider", "kept"), NARROWER, ids=[f"{each[0]} {each[2]}" for each in NARROWER]
+)
+def test_rows_that_were_made_before_a_column_grew_are_converted(
+    database: PostgresDestination, url: str, kind: pa.DataType, value: object, wider: pa.DataType, kept: object
+) -> None:
+    table, file = database.table(T), version("a")
+    load = table.begin(file)
+    for number, array in enumerate((pa.nulls(2, wider), pa.array([value, None], kind), pa.array([kept, None], wider))):
+        if number == 2:
+            table.widen(pa.schema({"v": wider}))
+        load.write(database.encoder.encode(pa.record_batch({"v": array, "n": [1, 2]}), file, 1, 0), 2 * number)
+    load.write(database.encoder.encode(pa.record_batch({"v": pa.array([value], kind), "n": [1]}), file, 1, 0), 6)
+    load.commit(LoadedFile(7))
+    table.flush()
+    assert asked(url, "SELECT v, _file_row FROM t ORDER BY 2") == [
+        *((None, row) for row in (1, 2)),
+        *((kept, 3), (None, 4), (kept, 5), (None, 6), (kept, 7)),
+    ]
+    assert "_file_cdk_narrower" not in [name for (name,) in asked(url, "SELECT relname FROM pg_class")]
+
+
+def test_a_file_that_is_given_up_while_rows_are_copied_leaves_nothing(database: PostgresDestination, url: str) -> None:
+    load(database, "a", {"n": 1})
+    table, batch = database.table(T), pa.record_batch({"n": [2]})
+    writer = table.begin(version("b"))
+    for rows_before in range(3):
+        writer.write(database.encoder.encode(batch, version("b"), 1, 0), rows_before)
+    writer.abort()
+    load(database, "c", {"n": 3})
+    assert asked(url, "SELECT n FROM t ORDER BY 1") == [(1,), (3,)]
 
 
 def test_text_with_nul_is_refused_by_name_and_others_are_loaded(database: PostgresDestination, url: str) -> None:

@@ -14,7 +14,18 @@ from file_cdk.testing.servers.postgres import PostgresServer
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[2]
-WORKLOADS = ["startup", "csv", "parquet", "avro", "excel", "s3-small", "sync-jsonl", "memory-sync"]
+WORKLOADS = [
+    "startup",
+    "csv",
+    "parquet",
+    "avro",
+    "excel",
+    "s3-small",
+    "sync-jsonl",
+    "sync-sqlite",
+    "sync-files",
+    "memory-sync",
+]
 """One of each kind: each costs seconds of starting processes."""
 
 

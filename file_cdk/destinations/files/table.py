@@ -51,19 +51,20 @@ _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
 
 _SMALL_BYTES = 16 << 20
-"""A file of more gets data files of its own."""
+"""A file of more, or with more rows in memory, gets data files of its own."""
 
 _MANY_FILES = 16
 """So many small data files are made fewer when the destination is closed."""
 
-_PIECE_BYTES = 8 << 20
-"""Rows that are handed to Parquet at a time; about half of its row group."""
+_PIECE_BYTES = 4 << 20
+"""Rows that are handed to Parquet at a time, which makes a row group of them. After the last row of a run comes the encoding of
+the last piece; files are no larger for it, and row groups of 70,000 rows take as long to make."""
 
 
 @dataclass(slots=True)
 class _Load:
     """What was written of one file. batches, nbytes: rows that wait in memory. writer, parts: data files of its own, the one that
-    is being written and those that are complete."""
+    is being written and those that are complete. repeated: columns that are the same in each row."""
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     nbytes: int = 0
@@ -71,6 +72,7 @@ class _Load:
     parts: list[DataFile] = field(default_factory=list)
     file: RemoteFile | None = None
     rows: int = 0
+    repeated: tuple[pa.Array, pa.Array] | None = None
 
     @property
     def is_large(self) -> bool:
@@ -83,7 +85,7 @@ class FilesTable(SqlTable):
     group_rows, group_s = 2_000_000, 3.0
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
-        self._open = _Load()
+        self._open, self._is_large_file = _Load(), False
         self._waiting: list[_Load] = []
         self._waiting_uris: set[str] = set()
         self._touched: set[str] = set()
@@ -120,6 +122,11 @@ class FilesTable(SqlTable):
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
+    def begin(self, file: RemoteFile) -> SqlFileLoad:
+        load = super().begin(file)
+        self._is_large_file = file.size_bytes >= _SMALL_BYTES
+        return load
+
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
         kept, numbers = self.kept(batch), batch.columns[-1]
@@ -128,12 +135,10 @@ class FilesTable(SqlTable):
         if not rows:
             return  # it names columns; a data file without rows would be taken for rows of which the ledger knows nothing
         arrays = [self._converted(name, column, uri) for name, column in kept.items()]
-        modified = microseconds(datetime.fromisoformat(metadata[1]).replace(tzinfo=UTC))
         own = pa.RecordBatch.from_arrays(
             [
                 *arrays,
-                repeated_text(metadata[0], rows),
-                repeated_number(modified, rows).view(pa.timestamp("us")),
+                *self._repeated(metadata, rows),
                 pa.compute.add(numbers, rows_before) if rows_before else numbers,
             ],
             schema=pa.schema(
@@ -149,8 +154,17 @@ class FilesTable(SqlTable):
         self._open.batches.append(own)
         self._open.nbytes += own.nbytes
         self._taken += rows
-        if self._open.nbytes >= (_PIECE_BYTES if self._open.is_large else _SMALL_BYTES):
+        if self._open.nbytes >= (_PIECE_BYTES if self._open.is_large or self._is_large_file else _SMALL_BYTES):
             self._write_piece(self._open)
+
+    def _repeated(self, metadata: tuple[str, str], rows: int) -> list[pa.Array]:
+        """Cut from those of the batch before, which took longer to make than all else that is done with a batch here."""
+        found = self._open.repeated
+        if found is None or len(found[0]) < rows:
+            modified = microseconds(datetime.fromisoformat(metadata[1]).replace(tzinfo=UTC))
+            times = repeated_number(modified, 2 * rows).view(pa.timestamp("us"))
+            found = self._open.repeated = repeated_text(metadata[0], 2 * rows), times
+        return [each.slice(0, rows) for each in found]
 
     def _converted(self, name: str, column: pa.Array, uri: str) -> pa.Array:
         try:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_BEGIN, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+"""What is before the first row, and after the last."""
+
 _BYTES = pa.large_binary()
 _NULL = struct.pack(">i", -1)
 _NEGATIVE = 0x4000
-_GROUP, _GROUPS = 10**4, 10**16
-"""Of one digit of NUMERIC, and of four."""
+_GROUP = 10**4
+"""Of one digit of NUMERIC."""
 _WHOLE_DIGITS = 18
 """Each integer of so many digits is an int64."""
 
@@ -30,18 +32,31 @@ class Fields:
     parts: Sequence[pa.Array | bytes]
 
 
-def rows(columns: Sequence[Fields]) -> bytes:
-    """All that COPY takes. One column at least has an array."""
-    joined: list[pa.Array | bytes] = [struct.pack(">h", len(columns))]
+def joined(columns: Sequence[Fields], more: int, count: int) -> pa.Array:
+    """So many rows, whose last columns, so many more, are missing."""
+    joined: list[pa.Array | bytes] = [struct.pack(">h", len(columns) + more)]
     for part in (part for column in columns for part in column.parts):
         last = joined[-1]
         if isinstance(part, bytes) and isinstance(last, bytes):
             joined[-1] = last + part
         else:
             joined.append(part)
-    pieces = [pa.scalar(part, _BYTES) if isinstance(part, bytes) else part for part in joined]
-    data = pc.binary_join_element_wise(*pieces, pa.scalar(b"", _BYTES), null_handling="replace", null_replacement="")
-    return b"".join((_BEGIN, values_of(data), _END))
+    if len(joined) == 1:
+        return pa.repeat(pa.scalar(joined[0], _BYTES), count)
+    return _joined([pa.scalar(part, _BYTES) if isinstance(part, bytes) else part for part in joined])
+
+
+def numbered(rows: pa.Array, first: int) -> memoryview:
+    """Whole rows, of which the last column counts from `first`."""
+    count = array("q", range(first, first + len(rows)))
+    if sys.byteorder == "little":
+        count.byteswap()
+    size = pa.scalar(struct.pack(">i", count.itemsize), _BYTES)
+    return values_of(_joined([rows, size, _bytes_of(count, len(rows))]))
+
+
+def _joined(parts: Sequence[pa.Array | pa.Scalar]) -> pa.Array:
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", _BYTES), null_handling="replace", null_replacement="")
 
 
 def values_of(texts: pa.Array) -> memoryview:
@@ -83,25 +98,24 @@ def numerics(values: pa.Array, scale: int) -> Fields | None:
     if largest >= 10**_WHOLE_DIGITS:
         return None
     fractions = (scale + padding) // 4
-    groups = 4 if largest < _GROUPS else 8
+    groups = next(many for many in (2, 4, 8) if largest < _GROUP**many or many == 8)
     head = struct.pack(">hhHh", groups, groups - fractions - 1, 0, scale)
     below = struct.pack(">hhHh", groups, groups - fractions - 1, _NEGATIVE, scale)
     heads = pc.if_else(pc.less(values, 0), pa.scalar(below, _BYTES), pa.scalar(head, _BYTES))
-    high = pc.divide(magnitudes, _GROUPS)
-    low = pc.subtract(magnitudes, pc.multiply(high, _GROUPS))
-    digits = [low] if groups == 4 else [high, low]
-    return _fixed([heads, *(_swapped(_grouped(each)) for each in digits)], values, 8 + 2 * groups)
+    return _fixed([heads, *map(_swapped, _grouped(magnitudes, groups))], values, 8 + 2 * groups)
 
 
-def _grouped(values: pa.Array) -> pa.Array:
-    """The four groups of four decimal digits, in 16 bits each."""
-    upper = pc.divide(values, _GROUP**2)
-    packed = None
-    for half in (upper, pc.subtract(values, pc.multiply(upper, _GROUP**2))):
-        first = pc.divide(half, _GROUP)
-        for group in (first, pc.subtract(half, pc.multiply(first, _GROUP))):
-            packed = group if packed is None else pc.add(pc.shift_left(packed, 16), group)
-    return packed
+def _grouped(values: pa.Array, groups: int) -> list[pa.Array]:
+    """So many groups of four decimal digits, in 16 bits each."""
+    if groups == 1:
+        return [values]
+    high = pc.divide(values, _GROUP ** (groups // 2))
+    low = pc.subtract(values, pc.multiply(high, _GROUP ** (groups // 2)))
+    if groups == 8:
+        return [*_grouped(high, 4), *_grouped(low, 4)]
+    [first], [second] = _grouped(high, groups // 2), _grouped(low, groups // 2)
+    packed = pc.add(pc.shift_left(first, 8 * groups), second)
+    return [packed.cast(pa.int32()) if groups == 2 else packed]
 
 
 def _fixed(parts: Sequence[pa.Array], values: pa.Array, size_bytes: int) -> Fields:
@@ -122,5 +136,20 @@ def _swapped(values: pa.Array) -> pa.Array:
     data.frombytes(memoryview(buffer or b"")[values.offset * width : (values.offset + len(values)) * width])
     if sys.byteorder == "little":
         data.byteswap()
-    fixed = pa.Array.from_buffers(pa.binary(width), len(values), [None, pa.py_buffer(data)])
-    return fixed.cast(_BYTES)
+    return _bytes_of(data, len(values))
+
+
+def _bytes_of(numbers: "array[int]", count: int) -> pa.Array:
+    return pa.Array.from_buffers(_BYTES, count, [None, _offsets(numbers.itemsize, count), pa.py_buffer(numbers)])
+
+
+_places: dict[int, pa.Buffer] = {}
+"""By width, in bytes: where values of that width begin that follow one another."""
+
+
+def _offsets(width: int, count: int) -> pa.Buffer:
+    """Kept from one batch to the next: to make them costs as much as to join the values."""
+    found = _places.get(width)
+    if found is None or len(found) < 8 * (count + 1):
+        found = _places[width] = pa.py_buffer(array("q", range(0, width * (2 * count + 1), width)))
+    return found.slice(0, 8 * (count + 1))

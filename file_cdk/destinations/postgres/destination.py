@@ -1,5 +1,6 @@
 """Postgres as a destination: a table per stream in one schema of a database, and the ledger beside them."""
 
+from file_cdk.destinations.postgres.encoder import CopyEncoder
 from file_cdk.destinations.postgres.session import PostgresDatabase, PostgresPlace
 from file_cdk.destinations.postgres.table import PostgresTable
 from file_cdk.destinations.sql.destination import SqlDestination
@@ -22,6 +23,10 @@ class PostgresDestination(SqlDestination):
     def url(self) -> str:
         """Without a password."""
         return self._of.name
+
+    @property
+    def encoder(self) -> CopyEncoder:
+        return CopyEncoder()
 
     def connect(self) -> PostgresDatabase:
         db = self._of.connected()

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.names import quoted, shortened_name
+from file_cdk.destinations.postgres.copying import Copying
 from file_cdk.destinations.postgres.driver import library
 from file_cdk.destinations.postgres.errors import translating, unconnected
 from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS
@@ -101,6 +102,7 @@ class PostgresDatabase:
 
     connection: "psycopg.Connection[Any]"
     name: str
+    copying: Copying = field(default_factory=Copying)
 
     kind: ClassVar[str] = "Postgres"
     begin: ClassVar[str] = "BEGIN"
@@ -116,15 +118,22 @@ class PostgresDatabase:
 
         return self.connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
+    def copy(self, sql: str, rows: memoryview) -> None:
+        """See Copying.write. Each statement but this one ends it."""
+        self.copying.write(self.connection, sql, rows)
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> _Answer:
+        self.copying.end()
         return _Answer(self.connection.execute(_with_marks(sql), parameters))
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> _Answer:
+        self.copying.end()
         cursor = self.connection.cursor()
         cursor.executemany(_with_marks(sql), rows)
         return _Answer(cursor)
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        self.copying.end()
         with self.connection.cursor() as cursor:
             yield from cursor.stream(_with_marks(sql), parameters)
 

@@ -2,32 +2,26 @@
 
 # ruff: noqa: S608 - names are quoted or constant
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from file_cdk.core.errors import RowsRefusedError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.names import METADATA_COLUMNS, column_names, quoted
-from file_cdk.destinations.postgres.binary import constant, numbers, rows
+from file_cdk.destinations.postgres.binary import numbered
+from file_cdk.destinations.postgres.encoder import BlockColumn, facts_of
 from file_cdk.destinations.postgres.session import LONGEST_NAME_BYTES, PostgresDatabase
-from file_cdk.destinations.postgres.types import (
-    JSON,
-    arrow_type,
-    column_of,
-    declared,
-    holds,
-    instant,
-    is_json,
-    may_change,
-    table_type,
-    wider,
-)
+from file_cdk.destinations.postgres.types import JSON, arrow_type, declared, may_change, table_type, wider
 from file_cdk.destinations.sql.layout import Layout
-from file_cdk.destinations.sql.table import SqlTable
+from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
 _METADATA = {"_file_url": "TEXT", "_file_modified_at": "TIMESTAMP", "_file_row": "BIGINT"}
 assert _METADATA.keys() == METADATA_COLUMNS.keys()
+
+_NARROWER = "_file_cdk_narrower"
+"""A table that no other run sees."""
 
 _SYSTEM = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
 """Columns that each table has already."""
@@ -37,6 +31,8 @@ class PostgresTable(SqlTable):
     """A StreamTable."""
 
     _db: PostgresDatabase
+    _copied = 0
+    """Rows that the connection had copied when the load that is open began."""
 
     def arrow_type(self, declared: str) -> pa.DataType:
         return arrow_type(declared)
@@ -55,48 +51,78 @@ class PostgresTable(SqlTable):
         if not may_change(self.layout.types[name], target):
             return target
         column = quoted(self.layout.columns[name])
-        double = f"CAST(CAST(CAST({column} AS DOUBLE PRECISION) AS TEXT) AS NUMERIC)"
-        return pa.string() if self._run(f"SELECT 1 FROM {self._name} WHERE {double} <> {column} LIMIT 1") else target
+        return pa.string() if self._run(_changed(self._name, column)) else target
 
-    def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
-        """In the load that is open."""
-        arrays = self.kept(batch)
-        kept = {name: array.type for name, array in arrays.items()}
-        self._hold({name: self._kind(name, kind, arrays[name]) for name, kind in kept.items()}, uri)
-        for name, kind in kept.items():
-            if may_change(kind, self.layout.types[name]) and not holds(
-                self.layout.types[name], arrays[name].to_pylist(), kind
-            ):
-                self._hold({name: pa.string()}, uri)
-        columns = [column_of(arrays[name], kind, self.layout.types[name]) for name, kind in kept.items()]
-        for name, column in zip(kept, columns, strict=True):
-            if column.fault is not None:
+    def begin(self, file: RemoteFile) -> SqlFileLoad:
+        load = super().begin(file)
+        self._copied = self._db.copying.rows
+        return load
+
+    def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
+        try:
+            with self._db.translating(f"loading into table {self._ledger.stream!r}", file.uri):
+                self._db.copying.end()
+        except BaseException:
+            self.cancel()
+            raise
+        self._taken += self._db.copying.rows - self._copied
+        super().finish(file, loaded)
+
+    def cancel(self) -> None:
+        self._db.copying.give_up()
+        super().cancel()
+
+    def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:  # noqa: ARG002 - the rows have it
+        """In the load that is open. batch: of a block, as CopyEncoder makes them."""
+        first_row, columns = facts_of(batch)
+        kept = [each for each in columns if each.has_values or each.name in self.layout.types]
+        self._hold({each.name: self._kind(each) for each in kept}, uri)
+        for each in kept:
+            if each.fault is not None:
                 raise RowsRefusedError(
-                    f"has {column.fault}",
+                    f"has {each.fault}",
                     uri=uri,
-                    column=name,
+                    column=each.name,
                     remedy="Correct the file, or leave the column out",
                 )
-        url, modified_at = metadata
-        fields = [column.fields for column in columns]
-        fields += [constant(url.encode()), instant(modified_at), numbers(pc.add(batch.columns[-1], rows_before))]
-        self._copy([*(self.layout.columns[name] for name in kept), *_METADATA], rows(fields), uri)
+        if not batch.num_rows:
+            return
+        filled = [each for each in kept if each.has_values]
+        rows = numbered(batch.column(0), first_row + rows_before)
+        with self._db.translating(f"loading into table {self._ledger.stream!r}", uri):
+            if all(_is_alike(each.type, self.layout.types[each.name]) for each in filled):
+                self._db.copy(_copy(self._name, self._columns(filled)), rows)
+            else:
+                self._insert_narrower(filled, rows, batch.num_rows, uri)
 
-    def _kind(self, name: str, kind: pa.DataType, array: pa.Array) -> pa.DataType:
+    def _kind(self, column: BlockColumn) -> pa.DataType:
         """Of text that was decoded for a column of JSON: whether it is that."""
-        if not pa.types.is_string(kind) or JSON not in (self.layout.types.get(name), self._promised.types.get(name)):
-            return kind
-        return JSON if is_json(array.to_pylist()) else kind
+        known = self.layout.types.get(column.name), self._promised.types.get(column.name)
+        return JSON if column.is_json and JSON in known else column.type
 
-    def _copy(self, names: list[str], data: bytes, uri: str) -> None:
-        sql = f"COPY {self._name} ({', '.join(map(quoted, names))}) FROM STDIN (FORMAT BINARY)"
-        with (
-            self._db.translating(f"loading into table {self._ledger.stream!r}", uri),
-            self._db.connection.cursor() as cursor,
-        ):
-            with cursor.copy(sql.encode()) as copy:
-                copy.write(data)
-            self._taken += cursor.rowcount
+    def _columns(self, filled: Sequence[BlockColumn]) -> list[str]:
+        return [*(self.layout.columns[each.name] for each in filled), *_METADATA]
+
+    def _insert_narrower(self, filled: Sequence[BlockColumn], rows: memoryview, count: int, uri: str) -> None:
+        """Rows that were made for columns of other types than the table has by now: Postgres converts them."""
+        types = {self.layout.columns[each.name]: each.declared for each in filled} | _METADATA
+        self._db.execute(_create(_NARROWER, types))
+        self._db.copy(_copy(_NARROWER, list(types)), rows)
+        for each in filled:
+            if may_change(each.type, self.layout.types[each.name]):
+                column = quoted(self.layout.columns[each.name])
+                if self._db.execute(_changed(_NARROWER, column)).fetchall():
+                    self._hold({each.name: pa.string()}, uri)
+        values = [
+            f"CAST({quoted(self.layout.columns[each.name])} AS {declared(self.layout.types[each.name])})"
+            for each in filled
+        ]
+        names = ", ".join(map(quoted, self._columns(filled)))
+        found = self._db.execute(
+            f"INSERT INTO {self._name} ({names}) SELECT {', '.join([*values, *_METADATA])} FROM {_NARROWER}"
+        )
+        self._taken += found.rowcount - count
+        self._db.execute(f"DROP TABLE {_NARROWER}")
 
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Creates the table, or gives it columns, or other types."""
@@ -106,7 +132,8 @@ class PostgresTable(SqlTable):
         names = column_names(wanted, self.layout.columns, longest_bytes=LONGEST_NAME_BYTES, reserved=_SYSTEM)
         layout = Layout(True, wanted, names)
         with self._db.translating(f"widening table {self._ledger.stream!r}", uri):
-            self._db.execute(self._change(layout) if self.layout.exists else _create(self._name, layout))
+            columns = {layout.columns[n]: declared(kind) for n, kind in layout.types.items()} | _METADATA
+            self._db.execute(self._change(layout) if self.layout.exists else _create(self._name, columns))
         self.layout = layout
         self._ledger.set_columns([(n, layout.columns[n], declared(k)) for n, k in layout.types.items()])
 
@@ -121,6 +148,21 @@ class PostgresTable(SqlTable):
         return f"ALTER TABLE {self._name} {', '.join(changes)}"
 
 
-def _create(name: str, layout: Layout) -> str:
-    columns = {layout.columns[n]: declared(kind) for n, kind in layout.types.items()} | _METADATA
+def _create(name: str, columns: Mapping[str, str]) -> str:
     return f"CREATE TABLE {name} ({', '.join(f'{quoted(column)} {kind}' for column, kind in columns.items())})"
+
+
+def _copy(name: str, columns: Sequence[str]) -> str:
+    return f"COPY {name} ({', '.join(map(quoted, columns))}) FROM STDIN (FORMAT BINARY)"
+
+
+def _changed(name: str, column: str) -> str:
+    """Whether there are numbers in a column that a double would change."""
+    double = f"CAST(CAST(CAST({column} AS DOUBLE PRECISION) AS TEXT) AS NUMERIC)"
+    return f"SELECT 1 FROM {name} WHERE {double} <> {column} LIMIT 1"
+
+
+def _is_alike(kind: pa.DataType, stored: pa.DataType) -> bool:
+    """Whether binary COPY has values of both in the same bytes."""
+    t = pa.types
+    return kind == stored or (t.is_decimal(kind) and t.is_decimal(stored)) or {kind, stored} == {JSON, pa.string()}

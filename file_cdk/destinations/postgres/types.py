@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -38,9 +39,6 @@ _DECLARED = {
 _ARROW = {name: kind for kind, name in _DECLARED.items()}
 _NUMERIC = re.compile(r"NUMERIC\((\d+), (\d+)\)")
 
-WHOLE = 2**53
-"""Doubles hold each integer up to this one, and beyond it they skip some."""
-
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - Postgres counts from it, in columns with and without a zone
 _EPOCH_DAYS = (_EPOCH.date() - date(1970, 1, 1)).days
 _EPOCH_US = _EPOCH_DAYS * 86_400_000_000
@@ -59,6 +57,7 @@ def arrow_type(name: str) -> pa.DataType:
     return pa.decimal128(int(found[1]), int(found[2])) if found else _ARROW[name]
 
 
+@lru_cache(1000)
 def table_type(kind: pa.DataType) -> pa.DataType:
     """The type of a column for values of type `kind`."""
     if kind == JSON:
@@ -87,13 +86,6 @@ def may_change(source: pa.DataType, target: pa.DataType) -> bool:
     return bool(t.is_floating(target) and (t.is_integer(source) or t.is_decimal(source)))
 
 
-def holds(target: pa.DataType, values: Sequence[Any], source: pa.DataType) -> bool:
-    """Whether a column of type `target`, which is `wider` than `source`, keeps all of these values."""
-    return not may_change(source, target) or all(
-        value is None or Decimal(repr(float(value))) == Decimal(value) for value in values
-    )
-
-
 def is_json(values: Sequence[str | None]) -> bool:
     """Whether each is a list or an object in JSON."""
     decoder = msgspec.json.Decoder(msgspec.Raw)
@@ -116,13 +108,13 @@ class Column:
     fault: str | None = None
 
 
-def column_of(array: pa.Array, source: pa.DataType, target: pa.DataType) -> Column:
-    """An array of type `source`, as a column of type `target` takes it."""
-    t = pa.types
+def column_of(array: pa.Array) -> Column:
+    """An array, as a column of its `table_type` takes it."""
+    t, target = pa.types, table_type(array.type)
     if array.null_count == len(array):
         return Column(constant(None))
     if target in (pa.string(), JSON):
-        if not t.is_string(source):
+        if not t.is_string(array.type):
             array = pa.array([_text(value) for value in array.to_pylist()], pa.large_string())
         values = array.cast(pa.large_binary())
         # Bytes of what is null would be seen at first, too.
@@ -130,19 +122,15 @@ def column_of(array: pa.Array, source: pa.DataType, target: pa.DataType) -> Colu
         return Column(texts(values), "NUL characters in it, which Postgres has not in texts" if is_bad else None)
     if t.is_binary(target):
         return Column(texts(array))
+    if not array.type.equals(target):
+        array = array.cast(target)
     if t.is_date(target):
-        return _since(array.cast(pa.int32()), _EPOCH_DAYS, _DAYS)
+        return _since(array.view(pa.int32()), _EPOCH_DAYS, _DAYS)
     if t.is_timestamp(target):
-        zoned = array.cast(pa.timestamp("us", target.tz)) if t.is_date(source) else array
-        return _since(zoned.cast(pa.int64()), _EPOCH_US, _MICROSECONDS)
+        return _since(array.view(pa.int64()), _EPOCH_US, _MICROSECONDS)
     if t.is_decimal(target):
-        return Column(_numerics(array, source))
-    if t.is_boolean(target):
-        return Column(numbers(array.cast(pa.uint8())))
-    if t.is_floating(target) and t.is_decimal(source):  # Arrow does not round as one would
-        array = pa.array([None if value is None else float(value) for value in array.to_pylist()], target)
-    # Without Arrow's check, which refuses all integers beyond 2**53: `holds` has looked at each.
-    return Column(numbers(array.cast(target, safe=False) if t.is_floating(target) else array.cast(target)))
+        return Column(_numerics(array))
+    return Column(numbers(array.cast(pa.uint8()) if t.is_boolean(target) else array))
 
 
 def instant(text: str) -> Fields:
@@ -160,15 +148,10 @@ def _since(moments: pa.Array, epoch: int, held: range) -> Column:
     return Column(numbers(since), "dates outside of the years that Postgres holds" if is_bad else None)
 
 
-def _numerics(array: pa.Array, source: pa.DataType) -> Fields:
-    is_whole = pa.types.is_integer(source)
+def _numerics(array: pa.Array) -> Fields:
+    digits = pa.Array.from_buffers(pa.decimal128(38, 0), len(array), array.buffers(), offset=array.offset)
     try:
-        digits = (
-            array
-            if is_whole
-            else pa.Array.from_buffers(pa.decimal128(38, 0), len(array), array.buffers(), offset=array.offset)
-        )
-        found = numerics(digits.cast(pa.int64()), 0 if is_whole else source.scale)
+        found = numerics(digits.cast(pa.int64()), array.type.scale)
     except pa.ArrowInvalid:
         found = None
     return found or texts(_numerics_by_psycopg(array.to_pylist()))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
-from file_cdk.core.ports import Known, RejectedRecord, TableName
+from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
 from file_cdk.destinations.names import BESIDE, ROWS_OF
@@ -45,7 +45,7 @@ class SqlDestination:
         """After the connection was closed, if there was one."""
 
     @property
-    def encoder(self) -> ArrowIpcEncoder:
+    def encoder(self) -> Encoder:
         return ArrowIpcEncoder()
 
     def open(self) -> None:

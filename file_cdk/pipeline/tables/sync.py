@@ -160,7 +160,8 @@ class _StreamSync:
             may_load = self._handle_gone(listed, selected)
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
-                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), *MODULES_FOR_TABLES)
+                encoding = type(self.destination.encoder).__module__
+                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), encoding, *MODULES_FOR_TABLES)
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         return selection.skipped
