@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import cast
+from typing import ClassVar, cast
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -80,6 +80,8 @@ class FilesTable(SqlTable):
     """A StreamTable."""
 
     group_rows, group_s = 2_000_000, 3.0
+    metadata: ClassVar[Sequence[pa.Field]] = _METADATA
+    """Columns of where rows came from, the last of each data file."""
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None]) -> None:
         self._open = _Load()
@@ -129,7 +131,7 @@ class FilesTable(SqlTable):
             [
                 *arrays,
                 repeated_text(metadata[0], rows),
-                repeated_number(modified, rows).view(pa.timestamp("us")),
+                repeated_number(modified, rows).view(self.metadata[1].type),
                 pa.compute.add(numbers, rows_before) if rows_before else numbers,
             ],
             schema=pa.schema(
@@ -138,7 +140,7 @@ class FilesTable(SqlTable):
                         pa.field(self.layout.columns[name], array.type)
                         for name, array in zip(kept, arrays, strict=True)
                     ),
-                    *_METADATA,
+                    *self.metadata,
                 ]
             ),
         )
@@ -260,15 +262,17 @@ class FilesTable(SqlTable):
             self._run(f"INSERT INTO {self._name} VALUES (?, ?, ?, ?)", part.path, *version, rows)
 
     def _data_schema(self) -> pa.Schema:
-        return pa.schema([*(pa.field(self.layout.columns[n], k) for n, k in self.layout.types.items()), *_METADATA])
+        return pa.schema([*(pa.field(self.layout.columns[n], k) for n, k in self.layout.types.items()), *self.metadata])
+
+    @staticmethod
+    def folder_of(stream: str) -> str:
+        folder = quote(stream, safe=" ")
+        return f"%2E{folder[1:]}" if folder.startswith(".") else folder  # neither hidden nor a folder above
 
     def _new_path(self) -> str:
-        folder = quote(self._ledger.stream.removeprefix(BESIDE), safe=" ")
-        if folder.startswith("."):
-            folder = f"%2E{folder[1:]}"  # neither hidden nor a folder above
         publisher = self._database.publisher
         assert publisher is not None
-        return f"{folder}/part-{publisher.new_name()}.parquet"
+        return f"{self.folder_of(self._ledger.stream.removeprefix(BESIDE))}/part-{publisher.new_name()}.parquet"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
