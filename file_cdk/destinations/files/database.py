@@ -42,7 +42,9 @@ class Publisher:
     ) -> None:
         self.manifest = manifest
         self._storage, self._run, self._copy = storage, run, copy
-        self._number, self._point = number, point
+        self._number, self.point = number, point
+        self.moves_only = False
+        """Whether the next commit has the same rows as before it, in other data files."""
         self._lost: DestinationError | None = None
         """Why the copy holds what the table does not."""
         self._log = copy.with_name(f"{copy.name}-wal")
@@ -70,7 +72,7 @@ class Publisher:
                 log.append((self._put("wal", file.read(size - start)), size - start))
         self._published = size
         tables = _tables(connection)
-        change = None if self._point is None else self._change(connection, tables)
+        change = None if self.point is None else self._change(connection, tables)
         awaits = None if change is None else change.stream
         manifest = Manifest(self._number + 1, self._run, base, log, tables, awaits)
         if not self._storage.put_new(manifest.name, manifest.encoded()):
@@ -79,9 +81,9 @@ class Publisher:
                 remedy="Run it again, one run at a time",
             )
         self._number = manifest.number
-        if self._point is not None and change is not None:
+        if self.point is not None and change is not None:
             try:
-                self._point.commit(change, manifest.number)
+                self.point.commit(change, manifest.number)
             except DestinationError as exc:
                 self._lost = exc
                 raise
@@ -89,7 +91,7 @@ class Publisher:
 
     def _change(self, connection: sqlite3.Connection, tables: Mapping[str, Sequence[DataFile]]) -> Change | None:
         """What the commit point has to do."""
-        assert self._point is not None
+        assert self.point is not None
         old = self.manifest.tables
         changed = sorted(
             stream for stream in old.keys() | tables.keys() if old.get(stream, ()) != tables.get(stream, ())
@@ -99,8 +101,8 @@ class Publisher:
         for stream in changed:
             sql = f"SELECT column_name, type FROM {COLUMNS} WHERE stream = ? ORDER BY rowid"
             columns = {name: arrow_type(declared) for name, declared in connection.execute(sql, [stream])}
-            change = Change(stream, columns, old.get(stream, ()), tables.get(stream, ()))
-            return change if self._point.is_needed(change) else None
+            change = Change(stream, columns, old.get(stream, ()), tables.get(stream, ()), self.moves_only)
+            return change if self.point.is_needed(change) else None
         return None
 
     def new_name(self) -> str:

@@ -70,13 +70,14 @@ class FilesDestination(SqlDestination):
     """
 
     table_class = FilesTable
+    place_class = FilesPlace
 
     def __init__(self, path: str | Path, *, run: str | None = None) -> None:
         """path: of a folder, or the URL of a bucket's prefix. Raises ConfigError."""
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         self._point = self.commit_point(self._storage)
-        super().__init__(FilesPlace(self._storage, self._point), run)
+        super().__init__(self.place_class(self._storage, self._point), run)
         self._opened = ExitStack()
 
     def commit_point(self, storage: Storage) -> CommitPoint | None:  # noqa: ARG002 - for tables of a format

@@ -82,12 +82,13 @@ class Manifest:
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a commit does to the table of one stream. before, after: its data files. columns: types of the data columns, by their
-    names in the table, as the data files have them that the commit writes."""
+    names in the table, as the data files have them that the commit writes. moves_only: the rows stay the same."""
 
     stream: str
     columns: Mapping[str, pa.DataType]
     before: Sequence[DataFile]
     after: Sequence[DataFile]
+    moves_only: bool = False
 
 
 class CommitPoint(Protocol):
