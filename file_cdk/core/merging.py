@@ -29,8 +29,13 @@ def merging(table: StreamTable, name: TableName) -> MergingTable | None:
     if name.merge is None:
         return None
     if not hasattr(table, "merge"):
-        raise ConfigError(
-            f"table {name.stream!r}: its destination cannot merge rows by keys",
-            remedy="Leave the mode out, or load into one that can: DuckDB, SQLite, Postgres, or a folder of Parquet files",
-        )
+        raise no_merge(name)
     return cast(MergingTable, table)
+
+
+def no_merge(name: TableName) -> ConfigError:
+    """For a destination that has no such tables, though the class of its tables may."""
+    return ConfigError(
+        f"table {name.stream!r}: its destination cannot merge rows by keys",
+        remedy="Leave the mode out, or load into one that can: DuckDB, SQLite, Postgres, or a folder of Parquet files",
+    )

@@ -35,9 +35,13 @@ BUILT_IN = {
     "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
     "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
     "files": _Database("Files", "file_cdk.destinations.files:FilesDestination", ("/",)),
+    "delta": _Database("Delta", "file_cdk.destinations.delta:DeltaDestination", ("/",)),
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
 }
+
+_INSTALLED = {"duckdb": "duckdb", "pyarrow": "pyarrow", "deltalake": "'file-cdk[delta]'"}
+"""What pip installs to have a package that a destination's class needs."""
 
 
 def destination_for(url: str) -> Destination:
@@ -47,6 +51,7 @@ def destination_for(url: str) -> Destination:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
     read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise, and `files:`
     for a folder of Parquet files, which a path that ends in a slash is too, and a prefix of a bucket: `s3://bucket/lake/`.
+    `delta:`, and then such a folder or URL of a bucket, is one of Delta tables.
     What follows is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any
     other scheme is looked up among the entry points of `file_cdk.destinations`. Raises ConfigError.
     """
@@ -88,11 +93,11 @@ def _database(database: _Database, path: str) -> Destination:
     try:
         factory: Any = getattr(import_module(module), name)
     except ModuleNotFoundError as exc:
-        if exc.name not in ("duckdb", "pyarrow"):
+        if exc.name not in _INSTALLED:
             raise
         raise ConfigError(
             f"a {database.name} destination needs the package {exc.name!r}, which is not installed",
-            remedy=f"Install it: pip install {exc.name}",
+            remedy=f"Install it: pip install {_INSTALLED[exc.name]}",
         ) from exc
     return cast(Destination, factory(path))
 

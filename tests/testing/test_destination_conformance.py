@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from delta_landing import DeltaLanding
 from duckdb_landing import DuckDBLanding
 from files_landing import FilesLanding
 from postgres_landing import PostgresLanding
@@ -55,5 +56,15 @@ class TestFiles(MergeConformance, RunLogConformance, LedgerConformance):
         return FilesLanding(str(tmp_path / "goods"))
 
 
+class TestDelta(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> DeltaLanding:
+        return DeltaLanding(str(tmp_path / "goods"))
+
+
+class TestDeltaInABucket(TestFilesInABucket):
+    def make_landing(self, tmp_path: Path) -> DeltaLanding:  # type: ignore[override]
+        return DeltaLanding(self.url)
+
+
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "postgres", "postgresql"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "delta", "postgres", "postgresql"}

@@ -100,19 +100,19 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 @contextmanager
-def _opened(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
+def opened(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
     with translating(storage, path), storage.open(path) as file, pq.ParquetFile(file) as parquet:
         yield parquet
 
 
 def batches_of(storage: Storage, path: str, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """names: of columns; those that the data file lacks are left out. Raises DestinationError."""
-    with _opened(storage, path) as parquet:
+    with opened(storage, path) as parquet:
         yield from parquet.iter_batches(_BATCH_ROWS, columns=None if names is None else list(names))
 
 
 def schema_of(storage: Storage, path: str) -> pa.Schema:
-    with _opened(storage, path) as parquet:
+    with opened(storage, path) as parquet:
         return parquet.schema_arrow
 
 
@@ -131,7 +131,7 @@ def rows_by_file(storage: Storage, path: str) -> list[tuple[str | None, int]]:
     """How many rows of each file there are; of a data file that is lost, none."""
     if is_lost(storage, path):
         return []
-    with _opened(storage, path) as parquet:
+    with opened(storage, path) as parquet:
         urls = pa.Table.from_batches(
             list(parquet.iter_batches(columns=[URL])), pa.schema([parquet.schema_arrow.field(URL)])
         )
@@ -166,7 +166,7 @@ def min_max(column: pa.Array) -> tuple[Any, Any]:
 def extremes(storage: Storage, path: str, column: str) -> tuple[Any, Any] | None:
     """The least and the greatest value of a column, as the file's own statistics have them. None where they do not say."""
     found: list[Any] = []
-    with _opened(storage, path) as parquet:
+    with opened(storage, path) as parquet:
         for number in range(parquet.num_row_groups):
             group = parquet.metadata.row_group(number)
             for chunk in map(group.column, range(group.num_columns)):

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from file_cdk.core.errors import DestinationError, DestinationInUseError
+from file_cdk.core.errors import DestinationError, DestinationInUseError, InternalError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.files.data import rows_by_file
-from file_cdk.destinations.files.manifest import OWN, DataFile, Manifest, latest
+from file_cdk.destinations.files.manifest import OWN, Change, CommitPoint, DataFile, Manifest, latest_and_number
 from file_cdk.destinations.files.storage import Storage
+from file_cdk.destinations.files.types import arrow_type
 from file_cdk.destinations.names import BESIDE, ROWS_OF
 from file_cdk.destinations.sql.ledger import COLUMNS
 from file_cdk.destinations.sqlite.session import SqliteDatabase
@@ -37,19 +38,29 @@ _LEAST_LOG_BYTES = 1 << 20
 
 
 class Publisher:
-    """What of a run's copy of the ledger is in the folder. manifest: the last one."""
+    """What of a run's copy of the ledger is in the folder. manifest: the last one that counts. number: the highest of any.
+    point: where data files do not count by manifests alone."""
 
-    def __init__(self, storage: Storage, run: str, copy: Path, manifest: Manifest) -> None:
+    def __init__(
+        self, storage: Storage, run: str, copy: Path, manifest: Manifest, number: int, point: CommitPoint | None = None
+    ) -> None:
         self.manifest = manifest
         self._storage, self._run, self._copy = storage, run, copy
+        self._number, self.point = number, point
+        self.moves_only = False
+        """Whether the next commit has the same rows as before it, in other data files."""
+        self._lost: DestinationError | None = None
+        """Why the copy holds what the table does not."""
         self._log = copy.with_name(f"{copy.name}-wal")
         self._published = sum(size for _, size in manifest.log)
         self._token, self._named = f"{run}-{os.urandom(3).hex()}", 0
 
     def publish(self, connection: sqlite3.Connection) -> None:
         """After a commit. Raises DestinationError, and DestinationInUseError where another run has published meanwhile."""
+        if self._lost is not None:
+            raise self._lost
         size = self._log.stat().st_size
-        if size == self._published:
+        if size == self._published and self.manifest.awaits is None:
             return
         base, log = self.manifest.base, list(self.manifest.log)
         if base is None or size > max(_LEAST_LOG_BYTES, self._copy.stat().st_size):
@@ -64,13 +75,39 @@ class Publisher:
                 file.seek(start)
                 log.append((self._put("wal", file.read(size - start)), size - start))
         self._published = size
-        manifest = Manifest(self.manifest.number + 1, self._run, base, log, _tables(connection))
+        tables = _tables(connection)
+        change = None if self.point is None else self._change(connection, tables)
+        awaits = None if change is None else change.stream
+        manifest = Manifest(self._number + 1, self._run, base, log, tables, awaits)
         if not self._storage.put_new(manifest.name, manifest.encoded()):
             raise DestinationInUseError(
                 f"another run has written to {self._storage.root!r} meanwhile, and nothing of this commit was kept",
                 remedy="Run it again, one run at a time",
             )
+        self._number = manifest.number
+        if self.point is not None and change is not None:
+            try:
+                self.point.commit(change, manifest.number)
+            except DestinationError as exc:
+                self._lost = exc
+                raise
         self.manifest = manifest
+
+    def _change(self, connection: sqlite3.Connection, tables: Mapping[str, Sequence[DataFile]]) -> Change | None:
+        """What the commit point has to do."""
+        assert self.point is not None
+        old = self.manifest.tables
+        changed = sorted(
+            stream for stream in old.keys() | tables.keys() if old.get(stream, ()) != tables.get(stream, ())
+        )
+        if len(changed) > 1:
+            raise InternalError(f"one commit changes the tables of {', '.join(map(repr, changed))}")
+        for stream in changed:
+            sql = f"SELECT column_name, type FROM {COLUMNS} WHERE stream = ? ORDER BY rowid"
+            columns = {name: arrow_type(declared) for name, declared in connection.execute(sql, [stream])}
+            change = Change(stream, columns, old.get(stream, ()), tables.get(stream, ()), self.moves_only)
+            return change if self.point.is_needed(change) else None
+        return None
 
     def new_name(self) -> str:
         """Part of one that no other file has, whatever run writes it."""
@@ -119,11 +156,11 @@ class FilesDatabase(SqliteDatabase):
 
 
 @contextmanager
-def copied(storage: Storage, run: str | None = None) -> Iterator[FilesDatabase]:
+def copied(storage: Storage, run: str | None = None, point: CommitPoint | None = None) -> Iterator[FilesDatabase]:
     """The ledger as the folder has it now, in a copy that is gone afterwards. run: whose commits are published; None: none."""
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as scratch:
         copy = Path(scratch, "ledger.sqlite")
-        manifest = _restore(storage, copy)
+        manifest, number = _restore(storage, copy, point)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             for setting in (
                 "journal_mode = WAL",
@@ -133,21 +170,21 @@ def copied(storage: Storage, run: str | None = None) -> Iterator[FilesDatabase]:
                 "legacy_alter_table = ON",
             ):
                 connection.execute(f"PRAGMA {setting}")
-            publisher = None if run is None else Publisher(storage, run, copy, manifest)
+            publisher = None if run is None else Publisher(storage, run, copy, manifest, number, point)
             yield FilesDatabase(connection, storage.root, storage, publisher)
 
 
-def _restore(storage: Storage, copy: Path) -> Manifest:
-    """Raises DestinationError."""
+def _restore(storage: Storage, copy: Path, point: CommitPoint | None) -> tuple[Manifest, int]:
+    """See latest_and_number. Raises DestinationError."""
     while True:
-        manifest = latest(storage)
+        manifest, number = latest_and_number(storage, point)
         try:
             if manifest.base is not None:
                 copy.write_bytes(storage.read(manifest.base))
                 copy.with_name(f"{copy.name}-wal").write_bytes(b"".join(storage.read(name) for name, _ in manifest.log))
-            return manifest
+            return manifest, number
         except DestinationError:
-            if latest(storage).number == manifest.number:
+            if latest_and_number(storage, point) == (manifest, number):
                 raise  # else another run has removed what is not needed any more
 
 

@@ -14,7 +14,7 @@ from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.data import is_lost
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
-from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
+from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.merging import tables_of
@@ -33,11 +33,11 @@ _DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.parquet")
 class FilesPlace:
     """See sql/database.py."""
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    def __init__(self, storage: Storage, point: CommitPoint | None = None) -> None:
+        self.storage, self.point = storage, point
 
     def is_absent(self) -> bool:
-        return latest(self.storage).number == 0
+        return latest(self.storage, self.point).number == 0
 
     def absent(self) -> DestinationError:
         return DestinationError(
@@ -46,12 +46,12 @@ class FilesPlace:
         )
 
     def reading(self) -> AbstractContextManager[FilesDatabase]:
-        return copied(self.storage)
+        return copied(self.storage, point=self.point)
 
     @contextmanager
     def correcting(self) -> Iterator[FilesDatabase]:
         run = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}-state"
-        with closing(self.storage.hold("file-cdk state")), copied(self.storage, run) as db:
+        with closing(self.storage.hold("file-cdk state")), copied(self.storage, run, self.point) as db:
             yield db
 
     def scratch(self) -> AbstractContextManager[SqliteDatabase]:
@@ -71,18 +71,24 @@ class FilesDestination(SqlDestination):
     """
 
     table_class = FilesTable
+    place_class = FilesPlace
 
     def __init__(self, path: str | Path, *, run: str | None = None) -> None:
         """path: of a folder, or the URL of a bucket's prefix. Raises ConfigError."""
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
-        super().__init__(FilesPlace(self._storage), run)
+        self._point = self.commit_point(self._storage)
+        super().__init__(self.place_class(self._storage, self._point), run)
         self._opened = ExitStack()
+
+    def commit_point(self, storage: Storage) -> CommitPoint | None:  # noqa: ARG002 - for tables of a format
+        """Where data files do not count by manifests alone."""
+        return None
 
     def connect(self) -> FilesDatabase:
         self._opened.enter_context(closing(self._storage.hold(self.run)))
-        remove_unneeded(self._storage)
-        return self._opened.enter_context(copied(self._storage, self.run))
+        remove_unneeded(self._storage, self._point)
+        return self._opened.enter_context(copied(self._storage, self.run, self._point))
 
     def put_in_place(self, table: TableName) -> None:
         if self._db is None:
@@ -104,11 +110,13 @@ class FilesDestination(SqlDestination):
         """Of data files that are lost, the repair forgets that there were any."""
         found = super().mismatches(stream, repair=repair)
         if repair and found:
-            with self._place.correcting() as db, transaction(db, "correcting the ledger"):
+            with self._place.correcting() as db:
                 for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
                     if is_lost(self._storage, path):
-                        db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
-                        if name in db.tables():  # what is made from others' rows has none
+                        with transaction(db, "correcting the ledger"):
+                            db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
+                            if name in db.tables():  # what is made from others' rows has none
+                                db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
                             db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
         return found
 
@@ -135,14 +143,18 @@ def storage_of(path: str) -> Storage:
     return bucket_of(path)
 
 
-def remove_unneeded(storage: Storage) -> None:
-    """What no manifest names that counts, or counted within the last KEPT_S. Nobody else may write meanwhile."""
-    listed = storage.listed()
+def remove_unneeded(storage: Storage, point: CommitPoint | None = None) -> None:
+    """What no manifest names that counts, or counted within the last KEPT_S. Nobody else may write meanwhile. Where there is a
+    commit point, data files are left to the table's own rules."""
+    listed = storage.listed("" if point is None else OWN)
     names = numbered(listed)
     if not names and not any(map(_is_ours, listed)):
         return
+    counts = latest(storage, point)
+    if counts.awaits is not None:
+        return  # if its table is dropped before the next one counts, those before it are needed
     since = storage.now() - timedelta(seconds=KEPT_S)
-    kept = [name for name in names if name == names[-1] or listed[name] >= since]
+    kept = [name for name in names if name >= counts.name or listed[name] >= since]
     needed = {each for name in kept for each in Manifest.parse(name, storage.read(name)).names()}
     storage.remove(name for name in listed if _is_ours(name) and name not in needed)
 

@@ -2,13 +2,17 @@
 
 A manifest is written once and never changed. That of the highest number counts; who writes one of a number that is taken has
 lost, and nobody sees what it was about. So readers see all of a commit, or nothing.
+
+Where the data files are those of a table format, readers go by the table, not by manifests: see CommitPoint.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.files.storage import Storage
@@ -33,13 +37,15 @@ class DataFile:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """tables: the data files of each stream. base, log: files that make the ledger up (see database.py), those of the log with
-    their sizes in bytes; none of a folder that is new."""
+    their sizes in bytes; none of a folder that is new. awaits: the stream whose table has to reach this manifest's number, for
+    the manifest to count; None: it counts."""
 
     number: int = 0
     run: str = ""
     base: str | None = None
     log: Sequence[tuple[str, int]] = ()
     tables: Mapping[str, Sequence[DataFile]] = field(default_factory=dict)
+    awaits: str | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +57,10 @@ class Manifest:
         return ledger | {self.name} | {file.path for files in self.tables.values() for file in files}
 
     def encoded(self) -> bytes:
-        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1).encode()
+        facts = {"format": _FORMAT, **asdict(self)}
+        if self.awaits is None:
+            del facts["awaits"]
+        return json.dumps(facts, indent=1).encode()
 
     @classmethod
     def parse(cls, name: str, data: bytes) -> "Manifest":
@@ -70,18 +79,70 @@ class Manifest:
             raise DestinationError(f"{name!r} is no manifest of file_cdk", remedy="Restore it from a backup") from exc
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit does to the table of one stream. before, after: its data files. columns: types of the data columns, by their
+    names in the table, as the data files have them that the commit writes. moves_only: the rows stay the same."""
+
+    stream: str
+    columns: Mapping[str, pa.DataType]
+    before: Sequence[DataFile]
+    after: Sequence[DataFile]
+    moves_only: bool = False
+
+
+class CommitPoint(Protocol):
+    """Tables of a format with commits of its own, which alone decide what its readers see: one table of each stream.
+
+    A commit that changes data files (of one stream at most) goes so: its data files are written; then what changed in the
+    ledger; then a manifest that awaits the stream's table; then `commit`, which changes the table. From that on the manifest
+    counts, and not before: wherever the run is killed, table and ledger are both as before, or both as after. A manifest that
+    awaits a table in vain is passed over for the one before it, and its number is not used again. Other commits change the
+    ledger alone, and count with their manifests.
+
+    Manifest and table have the number in common: `commit` notes it in the table, in the table's own commit, and `reached` looks
+    there. A table that somebody dropped has reached nothing: the ledger is that of before its last commits, and whoever opens the
+    stream's table forgets the rest.
+    """
+
+    def is_needed(self, change: Change) -> bool:
+        """Whether the table is not so yet. It is where the ledger was only made to agree with what others did to the table."""
+
+    def commit(self, change: Change, number: int) -> None:
+        """Makes the table so, with the number, or leaves it as it was; where that cannot be told, nothing more is published.
+        Raises DestinationError."""
+
+    def reached(self, stream: str, number: int) -> bool:
+        """Whether this or a later number is in the table, be it opened or not."""
+
+
 def numbered(names: Iterable[str]) -> list[str]:
     """The names of manifests among them, the newest last."""
     return sorted(name for name in names if _NAME.fullmatch(name))
 
 
-def latest(storage: Storage) -> Manifest:
-    """That of number 0 where there is none. Raises DestinationError."""
+def latest(storage: Storage, point: CommitPoint | None = None) -> Manifest:
+    """That which counts; of number 0 where there is none. Raises DestinationError."""
+    return latest_and_number(storage, point)[0]
+
+
+def latest_and_number(storage: Storage, point: CommitPoint | None = None) -> tuple[Manifest, int]:
+    """That which counts, and the highest number of any."""
     while names := numbered(storage.listed(_MANIFESTS)):
-        name = names[-1]
         try:
-            return Manifest.parse(name, storage.read(name))
+            for name in reversed(names):
+                manifest = Manifest.parse(name, storage.read(name))
+                if manifest.awaits is None or (point is not None and point.reached(manifest.awaits, manifest.number)):
+                    return manifest, number_of(names[-1])
         except DestinationError as exc:
             if not isinstance(exc.__cause__, FileNotFoundError):
                 raise  # else another run has written one, and removed this, since the listing
-    return Manifest()
+        else:
+            return Manifest(), number_of(names[-1])
+    return Manifest(), 0
+
+
+def number_of(name: str) -> int:
+    found = _NAME.fullmatch(name)
+    assert found is not None
+    return int(found[1])

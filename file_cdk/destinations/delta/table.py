@@ -1,0 +1,87 @@
+"""One stream's Delta table, and the ledger made to agree with what others did to it."""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Self, cast
+
+import pyarrow as pa
+
+from file_cdk.core.errors import DestinationError
+from file_cdk.core.ports import TableName
+from file_cdk.destinations.delta.commits import METADATA, DeltaCommits
+from file_cdk.destinations.delta.place import folder_of
+from file_cdk.destinations.delta.types import table_type, wider
+from file_cdk.destinations.files.data import rows_by_file
+from file_cdk.destinations.files.database import DATA, FilesDatabase
+from file_cdk.destinations.files.table import FilesTable
+from file_cdk.destinations.names import quoted
+from file_cdk.destinations.sql.database import transaction
+from file_cdk.destinations.sql.ledger import Ledger
+from file_cdk.destinations.sql.table import SqlTable
+
+
+class DeltaStreamTable(FilesTable):
+    """A StreamTable."""
+
+    metadata: ClassVar[Sequence[pa.Field]] = METADATA
+
+    @classmethod
+    def of(cls, ledger: Ledger, table: TableName, begins: Callable[[SqlTable], None]) -> Self:
+        database = cast(FilesDatabase, ledger.database)
+        ledger.check_name()
+        if not agree(database, _commits(database), ledger.stream):
+            raise DestinationError(
+                f"{ledger.where} has rows, but the ledger knows none",
+                remedy="Loading again would double them: drop the table, or give the stream another name",
+            )
+        return super().of(ledger, table, begins)
+
+    def table_type(self, kind: pa.DataType) -> pa.DataType:
+        return table_type(kind)
+
+    def wider(self, stored: pa.DataType, kind: pa.DataType) -> pa.DataType:
+        return wider(stored, kind)
+
+    @staticmethod
+    def folder_of(stream: str) -> str:
+        return folder_of(stream)
+
+    def _new_path(self, *, is_shown: bool = False) -> str:
+        return super()._new_path(is_shown=is_shown).replace(":", "")  # which readers would take for the end of a URL's scheme
+
+    def must_retype(self, path: str) -> bool:
+        """All, for one commit to overwrite the table with its new schema, where types change."""
+        is_wider = any(self.layout.types[name] != kind for name, kind in self._typed.items())
+        return is_wider and path in _commits(self._database).active(self._ledger.stream)
+
+
+def _commits(database: FilesDatabase) -> DeltaCommits:
+    assert database.publisher is not None
+    return cast(DeltaCommits, database.publisher.point)
+
+
+def agree(database: FilesDatabase, commits: DeltaCommits, stream: str) -> bool:
+    """Makes the ledger name the data files that the table has: others may have compacted them, or deleted rows, or dropped the
+    table. Answers false where the ledger knows nothing of a table that has rows."""
+    table, active = database.table_name(stream), commits.active(stream, anew=True)
+    if table not in database.tables():
+        return not active
+    is_dropped = not active and not commits.exists(stream)
+    known = {path for (path,) in database.execute(f"SELECT path FROM {DATA} WHERE stream = ?", [stream]).fetchall()}
+    if known == active.keys() and not is_dropped:
+        return True
+    counted = {path: rows_by_file(database.storage, path) for path in sorted(active.keys() - known)}
+    with transaction(database, "reading the table's log"):
+        for path in sorted(known - active.keys()):
+            database.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
+            database.execute(f"DELETE FROM {quoted(table)} WHERE path = ?", [path])
+        for path, counts in counted.items():
+            rows = sum(count for _, count in counts)
+            database.execute(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", [stream, path, rows, active[path]])
+            database.executemany(
+                f"INSERT INTO {quoted(table)} VALUES (?, ?, NULL, ?)", [(path, url, count) for url, count in counts]
+            )
+        if is_dropped:
+            database.execute(f"DROP TABLE {quoted(table)}")
+    return True
