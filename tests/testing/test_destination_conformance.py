@@ -37,7 +37,7 @@ class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance):
         return PostgresLanding(postgres_database)
 
 
-class TestFilesInABucket(MergeConformance, RunLogConformance, LedgerConformance):
+class _InABucket:
     @pytest.fixture(autouse=True)
     def _in_s3(self, seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         seaweedfs.create_bucket(bucket_name)
@@ -47,6 +47,8 @@ class TestFilesInABucket(MergeConformance, RunLogConformance, LedgerConformance)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
         monkeypatch.setenv("AWS_REGION", seaweedfs.region)
 
+
+class TestFilesInABucket(_InABucket, MergeConformance, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(self.url)
 
@@ -61,8 +63,8 @@ class TestDelta(RunLogConformance, LedgerConformance):
         return DeltaLanding(str(tmp_path / "goods"))
 
 
-class TestDeltaInABucket(TestFilesInABucket):
-    def make_landing(self, tmp_path: Path) -> DeltaLanding:  # type: ignore[override]
+class TestDeltaInABucket(_InABucket, RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(self.url)
 
 

@@ -124,11 +124,6 @@ class FilesTable(SqlTable):
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
-    def begin(self, file: RemoteFile) -> SqlFileLoad:
-        load = super().begin(file)
-        self._is_large_file = file.size_bytes >= _SMALL_BYTES
-        return load
-
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
         kept, numbers = self.kept(batch), batch.columns[-1]
@@ -191,7 +186,9 @@ class FilesTable(SqlTable):
     def begin(self, file: RemoteFile) -> SqlFileLoad:
         if file.uri in self._waiting_uris:
             self._commit()  # so that its rows are in a data file, which can be replaced
-        return super().begin(file)
+        load = super().begin(file)
+        self._is_large_file = file.size_bytes >= _SMALL_BYTES
+        return load
 
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
