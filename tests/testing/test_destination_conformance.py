@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from duckdb_landing import DuckDBLanding
-from files_landing import FilesLanding
+from files_landing import FilesLanding, TextLanding
 from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
@@ -52,6 +52,16 @@ class TestFilesInABucket(RunLogConformance, LedgerConformance):
 class TestFiles(RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(str(tmp_path / "goods"))
+
+
+class TestFilesOfCsv(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> TextLanding:
+        return TextLanding(str(tmp_path / "goods"), "csv")
+
+
+class TestFilesOfPackedJson(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> TextLanding:
+        return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
 
 def test_each_built_in_destination_is_run() -> None:

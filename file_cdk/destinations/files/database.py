@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.system.run_folder import run_folder
-from file_cdk.destinations.files.data import rows_by_file
 from file_cdk.destinations.files.manifest import OWN, DataFile, Manifest, latest
+from file_cdk.destinations.files.rewriting import rows_by_file
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.ledger import COLUMNS

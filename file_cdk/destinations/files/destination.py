@@ -11,12 +11,12 @@ from pathlib import Path
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.files.data import is_lost
 from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
+from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.table import FilesTable
+from file_cdk.destinations.files.table import OUTPUT_FORMATS, FilesTable
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
@@ -26,7 +26,7 @@ from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 KEPT_S = 3600
 """How long what a manifest names is kept for readers after the next one, in seconds."""
 
-_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.parquet")
+_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
 
 
 class FilesPlace:
@@ -63,16 +63,23 @@ class FilesPlace:
 
 
 class FilesDestination(SqlDestination):
-    """A folder for each stream, with Parquet files of its rows: the files' columns, then `_file_url`, `_file_modified_at`,
-    `_file_row`. Which of them count is in the manifests below `_file_cdk`.
+    """A folder for each stream, with files of its rows, Parquet if nothing else is said: the files' columns, then `_file_url`,
+    `_file_modified_at`, `_file_row`. Which of them count is in the manifests below `_file_cdk`.
 
     Memory: 32 MiB of rows, and what writing Parquet takes.
     """
 
     table_class = FilesTable
 
-    def __init__(self, path: str | Path, *, run: str | None = None) -> None:
-        """path: of a folder, or the URL of a bucket's prefix. Raises ConfigError."""
+    def __init__(self, path: str | Path, *, output_format: str | None = None, run: str | None = None) -> None:
+        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS; None: what a table has.
+        Raises ConfigError."""
+        if output_format not in (None, *OUTPUT_FORMATS):
+            raise ConfigError(
+                f"a folder has no files of the format {output_format!r}",
+                remedy=f"Its formats are: {', '.join(OUTPUT_FORMATS)}",
+            )
+        self._output_format = output_format
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         super().__init__(FilesPlace(self._storage), run)
@@ -82,6 +89,14 @@ class FilesDestination(SqlDestination):
         self._opened.enter_context(closing(self._storage.hold(self.run)))
         remove_unneeded(self._storage)
         return self._opened.enter_context(copied(self._storage, self.run))
+
+    def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
+        found = super().table(table, anew=anew)
+        assert isinstance(found, FilesTable)
+        of_table = super().table(table)
+        assert isinstance(of_table, FilesTable)
+        found.choose(self._output_format or of_table.output_format)
+        return found
 
     def put_in_place(self, table: TableName) -> None:
         if self._db is None:

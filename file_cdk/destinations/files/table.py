@@ -10,33 +10,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import ConfigError, DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import microseconds
 from file_cdk.core.ports import LoadedFile
 from file_cdk.core.uris import well_formed
-from file_cdk.destinations.files.data import (
-    MODIFIED,
-    TARGET_BYTES,
-    URL,
-    DataWriter,
-    batches_of,
-    conformed,
-    extremes,
-    min_max,
-    rows_of,
-    schema_of,
-    written,
-)
+from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.manifest import DataFile
+from file_cdk.destinations.files.rewriting import extremes, joined, likeness, with_rows_of, with_types
+from file_cdk.destinations.files.text import FORMATS
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, column_names
 from file_cdk.destinations.sql.layout import Layout
@@ -45,6 +34,9 @@ from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
 _METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
 assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
+
+OUTPUT_FORMATS = ("parquet", *FORMATS)
+"""As names of data files end, after the point."""
 
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
@@ -91,6 +83,7 @@ class FilesTable(SqlTable):
         super().__init__(ledger, begins)
         self._typed = self.layout.types
         """Types that all data files have."""
+        self._chosen = self._has = self.output_format
 
     @property
     def _database(self) -> FilesDatabase:
@@ -116,11 +109,30 @@ class FilesTable(SqlTable):
             self._end(load)
             paths += [part.path for part in load.parts]
             batches += [batch for batch in load.batches if column in batch.schema.names]
-        found = [extremes(self._database.storage, path, column) for path in paths]
+        found = [extremes(self._database.storage, path, column, stored) for path in paths]
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
+    @property
+    def output_format(self) -> str:
+        """Of the data files that it has; of OUTPUT_FORMATS."""
+        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream)
+        return next((each for each in OUTPUT_FORMATS if found and str(found[0][0]).endswith(f".{each}")), "parquet")
+
+    def choose(self, output_format: str) -> None:
+        """What is written from now on. A table that has data files of another format takes no more: see `begin`."""
+        self._chosen = output_format
+
     def begin(self, file: RemoteFile) -> SqlFileLoad:
+        """Raises ConfigError where another format was chosen than the table has."""
+        if self._chosen != self._has:
+            has = self.output_format
+            if has != self._chosen and self._run(f"SELECT 1 FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream):
+                raise ConfigError(
+                    f"table {self._ledger.stream!r} has files of the format {has}, and {self._chosen} was asked for",
+                    remedy="Leave --output-format out, or load all files anew: --full-refresh",
+                )
+            self._has = self._chosen
         load = super().begin(file)
         self._is_large_file = file.size_bytes >= _SMALL_BYTES
         return load
@@ -174,6 +186,14 @@ class FilesTable(SqlTable):
         wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
+        for name, kind in self.layout.types.items():
+            if pa.types.is_binary(kind) and self._chosen in FORMATS and not wanted[name].equals(kind):
+                raise RowsRefusedError(
+                    "has text, where the table has bytes, which its files have in base64",
+                    uri=uri,
+                    column=name,
+                    remedy="Load all files anew: --full-refresh",
+                )
         if not self.layout.exists:
             with self._db.translating(f"creating table {self._ledger.stream!r}", uri):
                 self._db.execute(
@@ -282,7 +302,7 @@ class FilesTable(SqlTable):
             folder = f"%2E{folder[1:]}"  # neither hidden nor a folder above
         publisher = self._database.publisher
         assert publisher is not None
-        return f"{folder}/part-{publisher.new_name()}.parquet"
+        return f"{folder}/part-{publisher.new_name()}.{self._chosen}"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
@@ -308,8 +328,7 @@ class FilesTable(SqlTable):
                 continue  # the load that would have replaced them was given up
             if left:
                 storage = self._database.storage
-                kept = rows_of(storage, path, [str(url) for url, _ in left])
-                part = written(storage, self._new_path(), schema_of(storage, path), kept)
+                part = with_rows_of(storage, path, self._new_path(), [str(url) for url, _ in left])
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -323,14 +342,13 @@ class FilesTable(SqlTable):
         """Data files of this stream that have columns of narrower types than the table."""
         if self._typed == self.layout.types:
             return
-        storage, wanted = self._database.storage, {each.name: each.type for each in self._data_schema()}
+        storage, known = self._database.storage, self._typed
+        wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
         for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
             path = str(found)
-            schema = schema_of(storage, path)
-            target = pa.schema([each.with_type(wanted[each.name]) for each in schema])
-            if not target.equals(schema):
-                tables = (conformed([batch], target) for batch in batches_of(storage, path))
-                self._replace([path], written(storage, self._new_path(), target, tables))
+            new = with_types(storage, path, self._new_path(), wider)
+            if new is not None:
+                self._replace([path], new)
         self._typed = self.layout.types
 
     def _replace(self, old: list[str], new: DataFile) -> None:
@@ -355,16 +373,14 @@ class FilesTable(SqlTable):
         if len(found) < _MANY_FILES:
             return
         storage = self._database.storage
-        alike: dict[tuple[pa.Schema, int], list[str]] = {}
-        sizes: Counter[pa.Schema] = Counter()
+        alike: dict[tuple[Any, int], list[str]] = {}
+        sizes: Counter[Any] = Counter()
         for path, size_bytes in found:
-            schema = schema_of(storage, str(path))
-            alike.setdefault((schema, sizes[schema] // TARGET_BYTES), []).append(str(path))
-            sizes[schema] += cast(int, size_bytes)
+            kind = likeness(storage, str(path))
+            alike.setdefault((kind, sizes[kind] // TARGET_BYTES), []).append(str(path))
+            sizes[kind] += cast(int, size_bytes)
         self._run(self._db.begin)
-        for (schema, _), paths in alike.items():
+        for paths in alike.values():
             if len(paths) > 1:
-                batches = chain.from_iterable(batches_of(storage, path) for path in paths)
-                tables = (pa.Table.from_batches([batch]) for batch in batches)
-                self._replace(paths, written(storage, self._new_path(), schema, tables))
+                self._replace(paths, joined(storage, paths, self._new_path()))
         super()._commit()

@@ -27,7 +27,8 @@ class SyncOptions:
     modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
-    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory).
+    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
+    as `csv.gz`; None: what its table has, or Parquet.
     """
 
     workers: int | None = None
@@ -47,6 +48,7 @@ class SyncOptions:
     full_refresh: bool = False
     settle_s: float | None = None
     memory_bytes: int | None = None
+    output_format: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
