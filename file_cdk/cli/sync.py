@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/, s3://bucket/lake/",
     )
     parser.add_argument(
+        "--output-format",
+        metavar="FORMAT",
+        help="of files in a folder: parquet, csv, jsonl, or packed: csv.gz, csv.zst, jsonl.gz, jsonl.zst; by default what "
+        "the table has, or parquet. A table changes its format with --full-refresh alone",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=number("number of worker processes"),
@@ -159,6 +165,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 key=() if arguments.key is None else tuple(arguments.key.split(",")),
                 cursor=arguments.cursor,
                 deleted=arguments.deleted,
+                output_format=arguments.output_format,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

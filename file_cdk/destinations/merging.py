@@ -34,7 +34,7 @@ _CREATE = (
 )
 _AFFECTED = f"{RESERVED_PREFIX}_affected"
 _NOT_DELETED = "('', '0', 'f', 'n', 'no', 'false')"
-_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 
 class MergeDatabase(Protocol):
@@ -163,22 +163,27 @@ class MergedLoad:
             place = batch.schema.get_field_index(name)
             if place < 0:
                 continue
-            self._missing.discard(name)
-            if pa.types.is_nested(batch.schema.field(place).type):
-                raise self._refused(f"its values of {name!r}, by which rows are merged, are nested", name)
-            if name == self._rule.cursor:
-                self._see_cursor(name, batch.column(place))
+            column = batch.column(place)
+            is_text = self.see_column(name, column.type, has_values=column.null_count < len(column))
+            if is_text and pc.any(pc.match_substring_regex(column, NUMBER)).as_py():
+                raise self.refused_numbers()
 
-    def _see_cursor(self, name: str, column: pa.Array) -> None:
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            return
-        if column.null_count == len(column):
-            return
+    def see_column(self, name: str, kind: pa.DataType, *, has_values: bool) -> bool:
+        """Answers whether these are texts of the cursor, among which are to be no numbers. Raises RowsRefusedError."""
+        self._missing.discard(name)
+        if name in self._needed and pa.types.is_nested(kind):
+            raise self._refused(f"its values of {name!r}, by which rows are merged, are nested", name)
+        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if name != self._rule.cursor or not is_text or not has_values:
+            return False
         known = self._cursor_type
         if known is not None and not pa.types.is_string(known) and not pa.types.is_null(known):
             raise self._refused(f"its values of the cursor {name!r} are text, and those in the table are {known}", name)
-        if pc.any(pc.match_substring_regex(column, _NUMBER)).as_py():
-            raise self._refused(f"numbers among its values of the cursor {name!r} would be compared as text", name)
+        return True
+
+    def refused_numbers(self) -> RowsRefusedError:
+        name = self._rule.cursor
+        return self._refused(f"numbers among its values of the cursor {name!r} would be compared as text", name)
 
     def check(self, rows: int) -> None:
         """At the file's end. Raises RowsRefusedError."""

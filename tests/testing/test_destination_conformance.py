@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from delta_landing import DeltaLanding
 from duckdb_landing import DuckDBLanding
-from files_landing import FilesLanding
+from files_landing import FilesLanding, TextLanding
 from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
@@ -66,6 +66,16 @@ class TestDelta(RunLogConformance, LedgerConformance):
 class TestDeltaInABucket(_InABucket, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(self.url)
+
+
+class TestFilesOfCsv(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> TextLanding:
+        return TextLanding(str(tmp_path / "goods"), "csv")
+
+
+class TestFilesOfPackedJson(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> TextLanding:
+        return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
 
 def test_each_built_in_destination_is_run() -> None:

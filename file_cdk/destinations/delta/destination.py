@@ -14,10 +14,10 @@ from file_cdk.destinations.delta.table import DeltaStreamTable, agree
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.destination import FilesDestination, FilesPlace
 from file_cdk.destinations.files.storage import Storage
+from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.ledger import COLUMNS
-from file_cdk.destinations.sql.table import SqlTable
 
 
 class DeltaPlace(FilesPlace):
@@ -57,7 +57,7 @@ class DeltaDestination(FilesDestination):
     def commit_point(self, storage: Storage) -> DeltaCommits:
         return DeltaCommits(storage)
 
-    def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
+    def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
         if table.merge is not None:
             raise no_merge(table)
         if table.stream not in self._tables and self._writing is not None:

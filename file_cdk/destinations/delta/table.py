@@ -48,7 +48,9 @@ class DeltaStreamTable(FilesTable):
         return folder_of(stream)
 
     def _new_path(self, *, is_shown: bool = False) -> str:
-        return super()._new_path(is_shown=is_shown).replace(":", "")  # which readers would take for the end of a URL's scheme
+        return (
+            super()._new_path(is_shown=is_shown).replace(":", "")
+        )  # which readers would take for the end of a URL's scheme
 
     def must_retype(self, path: str) -> bool:
         """All, for one commit to overwrite the table with its new schema, where types change."""

@@ -1,4 +1,4 @@
-"""Data files: Parquet files of a table's rows, which are written once and never changed."""
+"""Data files of a table's rows, which are written once and never changed; and what is read of those in Parquet."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.storage import Storage
+from file_cdk.destinations.files.text import TextFormat, TextWriter, header_of
 from file_cdk.destinations.files.types import converted
 
 TARGET_BYTES = 128 << 20
@@ -28,16 +29,26 @@ _GROUP_ROWS = 122_880
 
 
 class DataWriter:
-    """Writes one data file, in a thread of its own. It is durable when `close` returns; `abort` leaves nothing."""
+    """Writes one data file, in a thread of its own, in the format that its name tells. It is durable when `close` returns;
+    `abort` leaves nothing. schema: None for a file of text that takes records as they are."""
 
-    def __init__(self, storage: Storage, path: str, schema: pa.Schema) -> None:
+    def __init__(self, storage: Storage, path: str, schema: pa.Schema | None, header: bytes = b"") -> None:
         self.path, self.schema = path, schema
         self._storage = storage
         self._rows = 0
         self._new = storage.create(path)
-        self._writer = pq.ParquetWriter(self._new.file, schema, compression=_COMPRESSION, **_encodings(schema))
-        self._thread = ThreadPoolExecutor(1, "file_cdk-parquet")
+        self._writer: TextWriter | pq.ParquetWriter
+        if (text := TextFormat.of(path)) is not None:
+            self._writer = TextWriter(self._new.file, text, header if schema is None else header_of(schema, text))
+        else:
+            assert schema is not None
+            self._writer = pq.ParquetWriter(self._new.file, schema, compression=_COMPRESSION, **_encodings(schema))
+        self._thread = ThreadPoolExecutor(1, "file_cdk-data")
         self._writing = deque[Future[None]]()
+
+    @classmethod
+    def of_text(cls, storage: Storage, path: str, header: bytes) -> "DataWriter":
+        return cls(storage, path, None, header)
 
     @property
     def size_bytes(self) -> int:
@@ -48,6 +59,13 @@ class DataWriter:
         self._wait_for(_MAX_WAITING_TABLES - 1)
         self._writing.append(self._thread.submit(self._writer.write_table, table, row_group_size=_GROUP_ROWS))
         self._rows += table.num_rows
+
+    def write_record(self, record: bytes) -> None:
+        """Of text."""
+        assert isinstance(self._writer, TextWriter)
+        with translating(self._storage, self.path):
+            self._writer.write(record)
+        self._rows += 1
 
     def _wait_for(self, left: int) -> None:
         with translating(self._storage, self.path):

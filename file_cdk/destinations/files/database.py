@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError, InternalError
 from file_cdk.core.system.run_folder import run_folder
-from file_cdk.destinations.files.data import rows_by_file
 from file_cdk.destinations.files.manifest import OWN, Change, CommitPoint, DataFile, Manifest, latest_and_number
+from file_cdk.destinations.files.rewriting import rows_by_file
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.types import arrow_type
 from file_cdk.destinations.names import BESIDE, ROWS_OF

@@ -11,12 +11,12 @@ from pathlib import Path
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.files.data import is_lost
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
+from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.table import FilesTable
+from file_cdk.destinations.files.table import OUTPUT_FORMATS, FilesTable
 from file_cdk.destinations.merging import tables_of
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.registry import BUCKETS
@@ -27,7 +27,7 @@ from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 KEPT_S = 3600
 """How long what a manifest names is kept for readers after the next one, in seconds."""
 
-_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.parquet")
+_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
 
 
 class FilesPlace:
@@ -64,8 +64,8 @@ class FilesPlace:
 
 
 class FilesDestination(SqlDestination):
-    """A folder for each stream, with Parquet files of its rows: the files' columns, then `_file_url`, `_file_modified_at`,
-    `_file_row`. Which of them count is in the manifests below `_file_cdk`.
+    """A folder for each stream, with files of its rows, Parquet if nothing else is said: the files' columns, then `_file_url`,
+    `_file_modified_at`, `_file_row`. Which of them count is in the manifests below `_file_cdk`.
 
     Memory: 32 MiB of rows, and what writing Parquet takes.
     """
@@ -73,8 +73,15 @@ class FilesDestination(SqlDestination):
     table_class = FilesTable
     place_class = FilesPlace
 
-    def __init__(self, path: str | Path, *, run: str | None = None) -> None:
-        """path: of a folder, or the URL of a bucket's prefix. Raises ConfigError."""
+    def __init__(self, path: str | Path, *, output_format: str | None = None, run: str | None = None) -> None:
+        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS; None: what a table has.
+        Raises ConfigError."""
+        if output_format not in (None, *OUTPUT_FORMATS):
+            raise ConfigError(
+                f"a folder has no files of the format {output_format!r}",
+                remedy=f"Its formats are: {', '.join(OUTPUT_FORMATS)}",
+            )
+        self._output_format = output_format
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         self._point = self.commit_point(self._storage)
@@ -89,6 +96,20 @@ class FilesDestination(SqlDestination):
         self._opened.enter_context(closing(self._storage.hold(self.run)))
         remove_unneeded(self._storage, self._point)
         return self._opened.enter_context(copied(self._storage, self.run, self._point))
+
+    def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
+        found = super().table(table, anew=anew)
+        assert isinstance(found, FilesTable)
+        of_table = super().table(table)
+        assert isinstance(of_table, FilesTable)
+        chosen = self._output_format or of_table.output_format
+        if table.merge is not None and chosen != "parquet":
+            raise ConfigError(
+                f"table {table.stream!r}: rows are merged by keys in folders of Parquet files alone",
+                remedy="Leave --output-format or the mode out",
+            )
+        found.choose(chosen)
+        return found
 
     def put_in_place(self, table: TableName) -> None:
         if self._db is None:

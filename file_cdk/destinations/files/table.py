@@ -8,35 +8,21 @@ Small files wait in memory until their transaction ends, and go into one data fi
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import chain
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from file_cdk.core.arrow_values import repeated_number, repeated_text
-from file_cdk.core.errors import DestinationError
+from file_cdk.core.errors import ConfigError, DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.instants import microseconds
 from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
-from file_cdk.destinations.files.data import (
-    MODIFIED,
-    TARGET_BYTES,
-    URL,
-    DataWriter,
-    batches_of,
-    conformed,
-    extremes,
-    min_max,
-    rows_of,
-    schema_of,
-    written,
-)
+from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase
+from file_cdk.destinations.files.file_rows import FileRows
 from file_cdk.destinations.files.manifest import DataFile
+from file_cdk.destinations.files.rewriting import extremes, joined, likeness, with_rows_of, with_types
+from file_cdk.destinations.files.text import FORMATS
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.merging import UNMERGED
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
@@ -46,6 +32,9 @@ from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
 _METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
 assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
+
+OUTPUT_FORMATS = ("parquet", *FORMATS)
+"""As names of data files end, after the point."""
 
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
@@ -61,24 +50,6 @@ _PIECE_BYTES = 4 << 20
 the last piece; files are no larger for it, and row groups of 70,000 rows take as long to make."""
 
 
-@dataclass(slots=True)
-class _Load:
-    """What was written of one file. batches, nbytes: rows that wait in memory. writer, parts: data files of its own, the one that
-    is being written and those that are complete. repeated: columns that are the same in each row."""
-
-    batches: list[pa.RecordBatch] = field(default_factory=list)
-    nbytes: int = 0
-    writer: DataWriter | None = None
-    parts: list[DataFile] = field(default_factory=list)
-    file: RemoteFile | None = None
-    rows: int = 0
-    repeated: tuple[pa.Array, pa.Array] | None = None
-
-    @property
-    def is_large(self) -> bool:
-        return self.writer is not None or bool(self.parts)
-
-
 class FilesTable(SqlTable):
     """A StreamTable."""
 
@@ -87,14 +58,15 @@ class FilesTable(SqlTable):
     """Columns of where rows came from, the last of each data file."""
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
-        self._open, self._is_large_file = _Load(), False
-        self._waiting: list[_Load] = []
+        self._open, self._is_large_file = FileRows(), False
+        self._waiting: list[FileRows] = []
         self._waiting_uris: set[str] = set()
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
         super().__init__(ledger, begins, rule)
         self._typed = self.layout.types
         """Types that all data files have."""
+        self._chosen = self._has = self.output_format
 
     @property
     def _database(self) -> FilesDatabase:
@@ -120,9 +92,19 @@ class FilesTable(SqlTable):
             self._end(load)
             paths += [part.path for part in load.parts]
             batches += [batch for batch in load.batches if column in batch.schema.names]
-        found = [extremes(self._database.storage, path, column) for path in paths]
+        found = [extremes(self._database.storage, path, column, stored) for path in paths]
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
+
+    @property
+    def output_format(self) -> str:
+        """Of the data files that it has; of OUTPUT_FORMATS."""
+        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream)
+        return next((each for each in OUTPUT_FORMATS if found and str(found[0][0]).endswith(f".{each}")), "parquet")
+
+    def choose(self, output_format: str) -> None:
+        """What is written from now on. A table that has data files of another format takes no more: see `begin`."""
+        self._chosen = output_format
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
@@ -135,7 +117,7 @@ class FilesTable(SqlTable):
         own = pa.RecordBatch.from_arrays(
             [
                 *arrays,
-                *self._repeated(metadata, rows),
+                *self._open.repeated(metadata, rows, self.metadata[1].type),
                 pa.compute.add(numbers, rows_before) if rows_before else numbers,
             ],
             schema=pa.schema(
@@ -154,15 +136,6 @@ class FilesTable(SqlTable):
         if self._open.nbytes >= (_PIECE_BYTES if self._open.is_large or self._is_large_file else _SMALL_BYTES):
             self._write_piece(self._open)
 
-    def _repeated(self, metadata: tuple[str, str], rows: int) -> list[pa.Array]:
-        """Cut from those of the batch before, which took longer to make than all else that is done with a batch here."""
-        found = self._open.repeated
-        if found is None or len(found[0]) < rows:
-            modified = microseconds(datetime.fromisoformat(metadata[1]).replace(tzinfo=UTC))
-            times = repeated_number(modified, 2 * rows).view(self.metadata[1].type)
-            found = self._open.repeated = repeated_text(metadata[0], 2 * rows), times
-        return [each.slice(0, rows) for each in found]
-
     def _converted(self, name: str, column: pa.Array, uri: str) -> pa.Array:
         try:
             return converted(column, self.layout.types[name])
@@ -175,6 +148,14 @@ class FilesTable(SqlTable):
         wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
+        for name, kind in self.layout.types.items():
+            if pa.types.is_binary(kind) and self._chosen in FORMATS and not wanted[name].equals(kind):
+                raise RowsRefusedError(
+                    "has text, where the table has bytes, which its files have in base64",
+                    uri=uri,
+                    column=name,
+                    remedy="Load all files anew: --full-refresh",
+                )
         if not self.layout.exists:
             with self._db.translating(f"creating table {self._ledger.stream!r}", uri):
                 self._db.execute(
@@ -184,6 +165,15 @@ class FilesTable(SqlTable):
         self._ledger.set_columns([(n, self.layout.columns[n], declared(k)) for n, k in wanted.items()])
 
     def begin(self, file: RemoteFile) -> SqlFileLoad:
+        """Raises ConfigError where another format was chosen than the table has."""
+        if self._chosen != self._has:
+            has = self.output_format
+            if has != self._chosen and self._run(f"SELECT 1 FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream):
+                raise ConfigError(
+                    f"table {self._ledger.stream!r} has files of the format {has}, and {self._chosen} was asked for",
+                    remedy="Leave --output-format out, or load all files anew: --full-refresh",
+                )
+            self._has = self._chosen
         if file.uri in self._waiting_uris:
             self._commit()  # so that its rows are in a data file, which can be replaced
         load = super().begin(file)
@@ -193,7 +183,7 @@ class FilesTable(SqlTable):
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
             self._end(each)  # they had time to be written
-        load, self._open = self._open, _Load()
+        load, self._open = self._open, FileRows()
         load.file, load.rows = file, loaded.rows
         self._waiting.append(load)
         try:
@@ -201,7 +191,7 @@ class FilesTable(SqlTable):
         except BaseException:
             if load in self._waiting:
                 self._waiting.remove(load)
-            self._discard(load)
+            load.discard(self._database.storage)
             raise
         if self._waiting:
             self._waiting_uris.add(file.uri)
@@ -209,15 +199,9 @@ class FilesTable(SqlTable):
             self._commit()
 
     def cancel(self) -> None:
-        load, self._open = self._open, _Load()
-        self._discard(load)
+        load, self._open = self._open, FileRows()
+        load.discard(self._database.storage)
         super().cancel()
-
-    def _discard(self, load: _Load) -> None:
-        if load.writer is not None:
-            load.writer.abort()
-        self._database.storage.remove(part.path for part in load.parts)
-        load.writer, load.parts, load.batches = None, [], []
 
     def _commit(self) -> None:
         try:
@@ -235,13 +219,13 @@ class FilesTable(SqlTable):
         waiting, self._waiting = self._waiting, []
         self._waiting_uris.clear()
         for load in waiting:
-            self._discard(load)
+            load.discard(self._database.storage)
         self._touched.clear()
         if self._db.in_transaction:
             self._run("ROLLBACK")
             self.layout = self._read_layout()
 
-    def _write_piece(self, load: _Load) -> None:
+    def _write_piece(self, load: FileRows) -> None:
         schema = self._data_schema()
         if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= TARGET_BYTES):
             load.parts.append(load.writer.close())
@@ -251,7 +235,7 @@ class FilesTable(SqlTable):
         load.writer.write(conformed(load.batches, schema))
         load.batches, load.nbytes = [], 0
 
-    def _end(self, load: _Load) -> None:
+    def _end(self, load: FileRows) -> None:
         """Of a large file: all its rows are in data files that are complete."""
         if load.writer is not None:
             if load.batches:
@@ -263,7 +247,7 @@ class FilesTable(SqlTable):
         """The rows of all files that are complete."""
         waiting, self._waiting = self._waiting, []
         self._waiting_uris.clear()
-        together = _Load(batches=[batch for load in waiting if not load.is_large for batch in load.batches])
+        together = FileRows(batches=[batch for load in waiting if not load.is_large for batch in load.batches])
         try:
             for load in waiting:
                 self._end(load)
@@ -275,10 +259,10 @@ class FilesTable(SqlTable):
                 self._note(together.parts[0], [(load, load.rows) for load in waiting if load.batches])
         except BaseException:
             for load in (*waiting, together):
-                self._discard(load)
+                load.discard(self._database.storage)
             raise
 
-    def _note(self, part: DataFile, loads: list[tuple[_Load, int]]) -> None:
+    def _note(self, part: DataFile, loads: list[tuple[FileRows, int]]) -> None:
         self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", self._ledger.stream, part.path, part.rows, part.size_bytes)
         for load, rows in loads:
             assert load.file is not None
@@ -299,7 +283,7 @@ class FilesTable(SqlTable):
         folder = self.folder_of(ROWS_OF + name if self._ledger.merges and not is_shown else name)
         publisher = self._database.publisher
         assert publisher is not None
-        return f"{folder}/part-{publisher.new_name()}.parquet"
+        return f"{folder}/part-{publisher.new_name()}.{self._chosen}"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
@@ -325,8 +309,7 @@ class FilesTable(SqlTable):
                 continue  # the load that would have replaced them was given up
             if left:
                 storage = self._database.storage
-                kept = rows_of(storage, path, [str(url) for url, _ in left])
-                part = written(storage, self._new_path(), schema_of(storage, path), kept)
+                part = with_rows_of(storage, path, self._new_path(), [str(url) for url, _ in left])
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -340,14 +323,13 @@ class FilesTable(SqlTable):
         """Data files of this stream that have columns of narrower types than the table."""
         if self._typed == self.layout.types:
             return
-        storage, wanted = self._database.storage, {each.name: each.type for each in self._data_schema()}
+        storage, known = self._database.storage, self._typed
+        wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
         for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
             path = str(found)
-            schema = schema_of(storage, path)
-            target = pa.schema([each.with_type(wanted.get(each.name, each.type)) for each in schema])
-            if not target.equals(schema) or self.must_retype(path):
-                tables = (conformed([batch], target) for batch in batches_of(storage, path))
-                self._replace([path], written(storage, self._new_path(), target, tables))
+            new = with_types(storage, path, self._new_path(), wider, always=self.must_retype(path))
+            if new is not None:
+                self._replace([path], new)
         self._typed = self.layout.types
 
     def must_retype(self, path: str) -> bool:  # noqa: ARG002 - for tables of a format
@@ -393,20 +375,18 @@ class FilesTable(SqlTable):
         if len(found) < _MANY_FILES:
             return
         storage = self._database.storage
-        alike: dict[tuple[pa.Schema, int], list[str]] = {}
-        sizes: Counter[pa.Schema] = Counter()
+        alike: dict[tuple[Any, int], list[str]] = {}
+        sizes: Counter[Any] = Counter()
         for path, size_bytes in found:
-            schema = schema_of(storage, str(path))
-            alike.setdefault((schema, sizes[schema] // TARGET_BYTES), []).append(str(path))
-            sizes[schema] += cast(int, size_bytes)
+            kind = likeness(storage, str(path))
+            alike.setdefault((kind, sizes[kind] // TARGET_BYTES), []).append(str(path))
+            sizes[kind] += cast(int, size_bytes)
         publisher = self._database.publisher
         assert publisher is not None
         publisher.moves_only = True
         self._run(self._db.begin)
-        for (schema, _), paths in alike.items():
+        for paths in alike.values():
             if len(paths) > 1:
-                batches = chain.from_iterable(batches_of(storage, path) for path in paths)
-                tables = (pa.Table.from_batches([batch]) for batch in batches)
-                self._replace(paths, written(storage, self._new_path(), schema, tables))
+                self._replace(paths, joined(storage, paths, self._new_path()))
         super()._commit()
         publisher.moves_only = False

@@ -9,6 +9,7 @@ import pyarrow as pa
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
+from file_cdk.destinations.merging import NUMBER, MergedLoad
 from file_cdk.destinations.names import METADATA_COLUMNS, column_names, quoted
 from file_cdk.destinations.postgres.binary import numbered
 from file_cdk.destinations.postgres.encoder import BlockColumn, facts_of
@@ -23,6 +24,8 @@ assert _METADATA.keys() == METADATA_COLUMNS.keys()
 _NARROWER = "_file_cdk_narrower"
 """A table that no other run sees."""
 
+_NESTED = pa.list_(pa.null())
+
 _SYSTEM = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
 """Columns that each table has already."""
 
@@ -33,6 +36,8 @@ class PostgresTable(SqlTable):
     _db: PostgresDatabase
     _copied = 0
     """Rows that the connection had copied when the load that is open began."""
+    _of_cursor: MergedLoad | None = None
+    """Of the block at work, where its rows have texts of the cursor: no number may be among them, which Postgres tells."""
 
     def arrow_type(self, declared: str) -> pa.DataType:
         return arrow_type(declared)
@@ -72,6 +77,13 @@ class PostgresTable(SqlTable):
         self._db.copying.give_up()
         super().cancel()
 
+    def see(self, batch: pa.RecordBatch, merged: MergedLoad) -> None:
+        self._of_cursor = None
+        for each in facts_of(batch)[1]:
+            kind = _NESTED if each.is_json and each.has_values else each.type
+            if merged.see_column(each.name, kind, has_values=each.has_values):
+                self._of_cursor = merged
+
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:  # noqa: ARG002 - the rows have it
         """In the load that is open. batch: of a block, as CopyEncoder makes them."""
         first_row, columns = facts_of(batch)
@@ -90,7 +102,8 @@ class PostgresTable(SqlTable):
         filled = [each for each in kept if each.has_values]
         rows = numbered(batch.column(0), first_row + rows_before)
         with self._db.translating(f"loading into table {self._ledger.stream!r}", uri):
-            if all(_is_alike(each.type, self.layout.types[each.name]) for each in filled):
+            is_alike = all(_is_alike(each.type, self.layout.types[each.name]) for each in filled)
+            if is_alike and self._of_cursor is None:
                 self._db.copy(_copy(self._name, self._columns(filled)), rows)
             else:
                 self._insert_narrower(filled, rows, batch.num_rows, uri)
@@ -104,10 +117,14 @@ class PostgresTable(SqlTable):
         return [*(self.layout.columns[each.name] for each in filled), *_METADATA]
 
     def _insert_narrower(self, filled: Sequence[BlockColumn], rows: memoryview, count: int, uri: str) -> None:
-        """Rows that were made for columns of other types than the table has by now: Postgres converts them."""
+        """Rows that Postgres is to convert, made for columns of other types than the table has by now, or to look at."""
         types = {self.layout.columns[each.name]: each.declared for each in filled} | _METADATA
         self._db.execute(_create(_NARROWER, types))
         self._db.copy(_copy(_NARROWER, list(types)), rows)
+        if self._of_cursor is not None and self.rule is not None and self.rule.cursor is not None:
+            text = quoted(self.layout.columns[self.rule.cursor])
+            if self._db.execute(f"SELECT 1 FROM {_NARROWER} WHERE {text} ~ ? LIMIT 1", [NUMBER]).fetchall():
+                raise self._of_cursor.refused_numbers()
         for each in filled:
             if may_change(each.type, self.layout.types[each.name]):
                 column = quoted(self.layout.columns[each.name])

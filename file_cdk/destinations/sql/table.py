@@ -41,7 +41,7 @@ class SqlFileLoad:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
         for batch in decode(block):
             if self._merged is not None:
-                self._merged.see(batch)
+                self._table.see(batch, self._merged)
             self._table.insert(batch, self._metadata, rows_before, self._file.uri)
             self._rows += batch.num_rows
 
@@ -124,6 +124,10 @@ class SqlTable:
             elif name in self.layout.types:
                 wanted[name] = self.exact(name, wanted[name])
         return wanted
+
+    def see(self, batch: pa.RecordBatch, merged: MergedLoad) -> None:
+        """Raises RowsRefusedError for rows that cannot be merged, before they are inserted."""
+        merged.see(batch)
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open. Adds to `_taken`."""

@@ -36,9 +36,10 @@ class SyncOptions:
     modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
-    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). mode: what the tables show, where the
-    configurations of streams do not say: `append` the rows of all files, `replace` those of this sync, which is a full refresh,
-    `merge` one row of each `key`, chosen by `cursor` and `deleted` as core.ports.MergeRule says.
+    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
+    as `csv.gz`; None: what its table has, or Parquet. mode: what the tables show, where the configurations of streams do not say:
+    `append` the rows of all files, `replace` those of this sync, which is a full refresh, `merge` one row of each `key`, chosen
+    by `cursor` and `deleted` as core.ports.MergeRule says.
     """
 
     workers: int | None = None
@@ -58,6 +59,7 @@ class SyncOptions:
     full_refresh: bool = False
     settle_s: float | None = None
     memory_bytes: int | None = None
+    output_format: str | None = None
     mode: Mode = "append"
     key: tuple[str, ...] = ()
     cursor: str | None = None

@@ -72,7 +72,7 @@ def sync(
     streams = [options.of(stream) for stream in named]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(fspath(destination))
+    target = destination_for(fspath(destination), options.output_format)
     memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
