@@ -214,6 +214,15 @@ class SystemLimitError(FileCdkError):
     """The machine, or a limit set for the process, does not let the program go on: memory, open files, processes, space."""
 
 
+class InvalidMessageError(FileCdkError):
+    """A line of a source's output is no message of the protocol, or none that is taken. line: 1-based. What came before it was
+    received."""
+
+    def __init__(self, message: str, *, line: int = 0, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.line = line
+
+
 class OutputClosedError(FileCdkError):
     """Whoever reads stdout has gone away."""
 

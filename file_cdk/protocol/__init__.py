@@ -1,1 +1,1 @@
-"""The Airbyte wire format and nothing else: messages, record encoding, spec, catalog, state."""
+"""The Airbyte wire format and nothing else: messages, record encoding, spec, catalog, state, receiving."""

@@ -220,7 +220,7 @@ def _spawn(its_socket: int) -> int:
     code = f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.engine.workers.forkserver import serve; serve()"
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, *_interpreter_options(), "-c", code],
+        [sys.executable, *interpreter_options(), "-c", code],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, its_socket, _ITS_SOCKET),
@@ -231,7 +231,7 @@ def _spawn(its_socket: int) -> int:
     )
 
 
-def _interpreter_options() -> list[str]:
+def interpreter_options() -> list[str]:
     flags = sys.flags
     options = {"-I": flags.isolated, "-E": flags.ignore_environment, "-s": flags.no_user_site, "-S": flags.no_site}
     return [option for option, is_set in options.items() if is_set] + [f"-W{each}" for each in sys.warnoptions]

@@ -303,7 +303,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox
 
     data_fd: the writing end of the pipe.
     """
-    _settle()
+    settle()
     control, at_work = Connection(control_fd), AtWork(at_work_fd)
     os.set_blocking(data_fd, False)
     outbox = _Outbox(control, data_fd, pipe_bytes, outbox_bytes)
@@ -358,7 +358,7 @@ def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
         yield ordered.popleft()
 
 
-def _settle() -> None:
+def settle() -> None:
     """Signals, standard streams and the allocator, as a worker wants them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,76 @@
+"""The process that reads a source's messages and decodes their records, so that the one that writes them never does.
+
+It reads the pipe itself: bytes that the other process would hand on to it would cross a pipe twice. Events come back on a
+socket, in order, each when the one before it was taken: that, and the source's own pipe, is all that is held.
+"""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from file_cdk.core.errors import FileCdkError
+from file_cdk.core.exit_codes import known_error
+from file_cdk.core.system.connection import Connection
+from file_cdk.engine.workers.worker import settle
+from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder
+from file_cdk.protocol.receiving.events import (
+    LinePassedOver,
+    OtherReceived,
+    Records,
+    StateReceived,
+    StatusReceived,
+    StreamDescriptor,
+)
+from file_cdk.protocol.receiving.lines import MAX_LINE_BYTES
+from file_cdk.protocol.receiving.receive import receive
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DecodedEvent = DecodedRecords | StateReceived | StatusReceived | OtherReceived | LinePassedOver
+
+_PIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingOrder:
+    """schemas: of the catalog's streams, the types of the tables that their records are for."""
+
+    schemas: "Mapping[StreamDescriptor, pa.Schema]"
+    lenient: bool = False
+    max_line_bytes: int = MAX_LINE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingEnded:
+    """error: what ended it before the source did."""
+
+    error: FileCdkError | None = None
+
+
+def main(control_fd: int, source_fd: int) -> None:
+    """Runs in the process. Whoever started it may go away at any time."""
+    settle()
+    with suppress(BrokenPipeError, ConnectionResetError, EOFError):
+        control = Connection(control_fd)
+        order: ReceivingOrder = control.recv()
+        error: FileCdkError | None = None
+        try:
+            _receive(order, source_fd, control)
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as exc:  # noqa: BLE001 - the process's boundary
+            error = known_error(exc)
+        control.send(ReceivingEnded(error))
+
+
+def _receive(order: ReceivingOrder, source_fd: int, control: Connection) -> None:
+    decoders = {stream: RecordDecoder(stream, schema) for stream, schema in order.schemas.items()}
+    with suppress(OSError, AttributeError):  # of a source that is no pipe
+        fcntl.fcntl(source_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    with os.fdopen(source_fd, "rb") as source:
+        for event in receive(source, decoders, lenient=order.lenient, max_line_bytes=order.max_line_bytes):
+            control.send(decoders[event.stream].decode(event) if isinstance(event, Records) else event)
