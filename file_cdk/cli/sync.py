@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number, size
+from file_cdk.cli.column_options import add_columns, column_rules, schema_contract
 from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE
@@ -74,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="load every file anew, with types found anew, into a new table that takes the old one's place when all are loaded; "
         "if one fails the old table stays as it is",
     )
+    add_columns(parser)
     add_period(parser)
     add_deletes(parser)
     parser.add_argument(
@@ -133,6 +135,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 max_deletes=MaxDeletes.parse(arguments.max_deletes),
                 full_refresh=arguments.full_refresh,
                 memory_bytes=arguments.memory,
+                columns=column_rules(arguments),
+                contract=schema_contract(arguments),
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from file_cdk.core.config import ColumnRules, SchemaContract
 from file_cdk.core.errors import ConfigError
 from file_cdk.pipeline.dialects import Dialect
 from file_cdk.pipeline.rejects import MaxRejects
@@ -27,7 +28,8 @@ class SyncOptions:
     modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
-    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory).
+    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). columns, contract: rules for the columns of
+    what a path or URL names, and what its table does with those that it has not (see docs/guide/columns.md).
     """
 
     workers: int | None = None
@@ -47,6 +49,8 @@ class SyncOptions:
     full_refresh: bool = False
     settle_s: float | None = None
     memory_bytes: int | None = None
+    columns: ColumnRules | None = None
+    contract: SchemaContract | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):

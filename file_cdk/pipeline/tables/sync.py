@@ -25,8 +25,7 @@ from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, Strea
 from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.formats.path_columns import WithPathColumns
-from file_cdk.formats.registry import module_of, with_dialect
+from file_cdk.formats.registry import module_of, with_dialect, with_folders
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.early import MODULES_FOR_TABLES
 from file_cdk.pipeline.execution import Executors, shares_of
@@ -40,6 +39,7 @@ from file_cdk.pipeline.tables.deletes import Gone, Listed, check_refresh, handle
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.tables.resuming import BegunFiles
+from file_cdk.pipeline.tables.rules import StreamRules, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
@@ -69,6 +69,7 @@ def sync(
     options = options or SyncOptions()
     observer = observer or Silence()
     streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
+    streams = [with_rules(stream, options) for stream in streams]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
@@ -114,20 +115,25 @@ class _StreamSync:
     table: StreamTable = field(init=False)
     """What is loaded into: the same, or a new one that takes its place."""
     columns: TableColumns = field(init=False)
+    rules: StreamRules = field(init=False)
     begun: BegunFiles = field(init=False)
 
     def __post_init__(self) -> None:
         self.known = self.table = self.destination.table(self.stream.table)
         if self.options.full_refresh:
             self.table = self.destination.table(self.stream.table, anew=True)
-        stated = self.stream.config.input_types or {}
+        rules = StreamRules(self.stream)
+        stated = rules.stated
         self.begun = BegunFiles(self.table, [stated, self.options.all_text])
-        self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
+        self.columns = TableColumns(
+            self.table, stated, self.options.all_text, self.report.warn, rules.fixed, rules.plan.contract
+        )
+        self.rules = rules
 
     def run(self) -> StreamResult:
         stream, table = self.stream, self.table
         listed, recognised, selected = Listed(), Recognised(), Listed()
-        keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
+        keys = FolderKeys(self.rules.sources(table.schema.names)) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
         youngest = Youngest()
         seen = [youngest.look, selected.look] if self.options.full_refresh else [youngest.look]
@@ -184,14 +190,16 @@ class _StreamSync:
     def _load(self, chosen: FormatConfig, selection: Selection, keys: FolderKeys | None) -> None:
         from file_cdk.engine.ordering import OrderedRun
 
-        known = self.table.schema.names
+        known = self.rules.sources(self.table.schema.names)
         file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
         if note is not None:
             self.report.observer.warned(f"{self.stream.name}: {note}")
         executor = self.executors.for_work(selection.size_bytes, file_format)
         found = self._guess(executor, file_format, selection)
-        if keys is not None and (names := keys.besides(found.names)):
-            file_format, found = self._with_partitions(file_format, found, names)
+        folders = keys.besides(self.rules.sampled) if keys is not None else frozenset()
+        self.rules.check([*known, *folders])
+        if folders:
+            file_format, found = self._with_partitions(file_format, found, folders)
         self.columns.begin(found)
         try:
             job = self._job(file_format)
@@ -309,6 +317,8 @@ class _StreamSync:
         file_format = ordered.job.format
         match error:
             case TypeMismatchError():
+                if (refused := self.columns.refusal(file, error.columns)) is not None:
+                    return refused
                 if not self.columns.ask(file, error.columns):
                     return InternalError("its columns fit no types", uri=file.uri)
             case DialectRefutedError():
@@ -338,11 +348,13 @@ class _StreamSync:
 
         reader = self.stream.reader
         files = selection.latest(SAMPLE_FILES)[::-1]
-        samples = [
-            Sample(file, self.columns.as_stated(schema))
+        found = [
+            (file, schema)
             for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
             if not isinstance(schema, FileCdkError)
         ]
+        self.rules.look(schema for _, schema in found)
+        samples = [Sample(file, self.columns.as_stated(schema)) for file, schema in found]
         self.columns.sampled = {each.file: each.schema.names for each in samples}
 
         def is_readable(sample: Sample) -> bool:
@@ -362,16 +374,15 @@ class _StreamSync:
         """The format with the columns of folders, and the schema with those that the table has not yet, of which is told."""
         import pyarrow as pa
 
-        new = sorted(keys.difference(self.table.schema.names))
+        new = sorted(keys.difference(self.rules.sources(self.table.schema.names)))
         if new:
             noun = "column" if len(keys) == 1 else "columns"
             names = ", ".join(map(repr, sorted(keys)))
             self.report.warn(
                 f"folders named key=value give every file the {noun} {names}; --no-partitions leaves them out"
             )
-        columns = [pa.field(key, pa.string()) for key in new]
-        with_keys = WithPathColumns(file_format, partitions=True, pattern=None, folders=keys)
-        return with_keys, pa.schema([*schema, *columns])
+        columns = self.rules.applied(pa.schema([pa.field(key, pa.string()) for key in new]))
+        return with_folders(file_format, keys), pa.schema([*schema, *columns])
 
     def _flush(self, *, keep_waiting: bool = False) -> list[RemoteFile]:
         """Answers files that were loaded, as far as was known, until the destination wrote them."""
