@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from file_cdk.core.config import ColumnRules, SchemaContract
 from file_cdk.core.errors import ConfigError
@@ -29,7 +30,8 @@ class SyncOptions:
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
     FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). columns, contract: rules for the columns of
-    what a path or URL names, and what its table does with those that it has not (see docs/guide/columns.md).
+    what a path or URL names, and what its table does with those that it has not (see docs/guide/columns.md). output_format: of
+    rows on stdout, `json` where it is None.
     """
 
     workers: int | None = None
@@ -51,6 +53,7 @@ class SyncOptions:
     memory_bytes: int | None = None
     columns: ColumnRules | None = None
     contract: SchemaContract | None = None
+    output_format: Literal["json", "arrow"] | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):

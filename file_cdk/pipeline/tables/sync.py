@@ -23,7 +23,6 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.core.system.memory import MemoryShares, budget_of
-from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.formats.registry import module_of, with_dialect, with_folders
 from file_cdk.pipeline.dialects import format_of_files
@@ -41,6 +40,7 @@ from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult,
 from file_cdk.pipeline.tables.resuming import BegunFiles
 from file_cdk.pipeline.tables.rules import StreamRules, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
+from file_cdk.pipeline.tables.stdout import destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:  # and imported where there is something to load
@@ -72,7 +72,7 @@ def sync(
     streams = [with_rules(stream, options) for stream in streams]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(fspath(destination))
+    target = destination_of(fspath(destination), options.output_format, several=len(streams) > 1)
     memory = _shares(streams, target, options)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
@@ -89,6 +89,8 @@ def sync(
             stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
             results.append(_StreamSync(stream, target, executors, options, report, wait_s).run())
+        if (finish := getattr(target, "finish", None)) is not None:
+            finish()
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
