@@ -6,7 +6,9 @@ import sys
 from contextlib import suppress
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number, size
+from file_cdk.cli.column_options import add_columns, column_rules, schema_contract
 from file_cdk.cli.ending import Interruption, failure_of
+from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE
 
@@ -29,13 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DEST",
         required=True,
         help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db"
-        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/, s3://bucket/lake/",
+        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/, s3://bucket/lake/; "
+        "or -, for rows on stdout, of which no ledger is kept: every run gives all files",
     )
     parser.add_argument(
         "--output-format",
         metavar="FORMAT",
         help="of files in a folder: parquet, csv, jsonl, or packed: csv.gz, csv.zst, jsonl.gz, jsonl.zst; by default what "
-        "the table has, or parquet. A table changes its format with --full-refresh alone",
+        "the table has, or parquet. A table changes its format with --full-refresh alone. Of rows on stdout (--to -): "
+        "json, an object per line, which is the default, or arrow, an Arrow IPC stream",
     )
     parser.add_argument(
         "--workers",
@@ -101,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="with --mode merge: a column that has a value, and not false or 0, in rows that remove theirs",
     )
+    add_columns(parser)
     add_period(parser)
     add_deletes(parser)
     parser.add_argument(
@@ -136,6 +141,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     from file_cdk.pipeline.tables.sync import sync
 
     target: str | None = arguments.summary_json
+    if target == arguments.to == "-":
+        raise ConfigError("rows and the summary cannot both go to stdout", remedy="Name a file: --summary-json FILE")
     if target is not None:
         forget_old_summary(target)
     result, failure = None, None
@@ -165,10 +172,14 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 key=() if arguments.key is None else tuple(arguments.key.split(",")),
                 cursor=arguments.cursor,
                 deleted=arguments.deleted,
+                columns=column_rules(arguments),
+                contract=schema_contract(arguments),
                 output_format=arguments.output_format,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code
+        except OutputClosedError:  # `| head` has read enough, which is no fault
+            return ExitCode.DONE
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
             failure = failure_of(exc, interruption)
             code = failure.code
@@ -182,6 +193,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         last.line(
             "interrupted: tables that are not replaced yet are as they were, and the next full refresh begins anew"
             if is_anew
+            else "interrupted: whole rows were written, and the next run writes all anew"
+            if arguments.to == "-"
             else "interrupted: what is committed stays, and the next run goes on with the rest"
         )
     for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():

@@ -156,6 +156,17 @@ class DeletesRefusedError(FileCdkError):
         self.gone = gone
 
 
+class SchemaFrozenError(FileError):
+    """The table would have to grow for the file, which its schema contract does not allow; none of its rows was loaded.
+
+    Carries `column`. was, needed: its type in the table, None where it has none, and the one that the file needs."""
+
+    def __init__(self, message: str, *, was: str | None = None, needed: str = "", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.was = was
+        self.needed = needed
+
+
 class RowsRefusedError(FileError):
     """The destination does not take rows of this file, and may well take those of others.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from file_cdk.core.column_ports import Locating, Place
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines, member
@@ -88,15 +89,18 @@ class WithPathColumns:
         values, matched = self._values(split.file.uri)
         types = {column.name: column.type for column in schema}
         columns, misfits = _typed(values, types)
+        asked = {column.name: column for column in schema} | {name: pa.field(name, pa.string()) for name in values}
         # Should the file have such a column itself, it is to be decoded, but never to ask for another type: text is any.
-        inner = self.inner.read_table(
-            stream, split, pa.schema(list((types | dict.fromkeys(values, pa.string())).items())), report
-        )
+        inner = self.inner.read_table(stream, split, pa.schema(list(asked.values())), report)
         if misfits:
             raise TypeMismatchError(uri=split.file.uri, row=None, columns=_first_misfits(inner) | misfits)
         for batch in inner:
             self._warn(report, batch.num_rows, matched, frozenset())
             yield columns.put_into(batch, report)
+
+    def locate(self, stream: IO[bytes], split: Split, report: SplitReport) -> "Iterator[Place] | None":
+        """See core.column_ports.Locating."""
+        return self.inner.locate(stream, split, report) if isinstance(self.inner, Locating) else None
 
     def _values(self, uri: str) -> tuple[PathValues, bool]:
         """Column -> value, and whether the pattern matches."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from file_cdk.core.config import CsvConfig, FormatConfig, StreamConfig
     from file_cdk.core.ports import Format
+    from file_cdk.formats.column_rules import ColumnPlan
     from file_cdk.formats.csv.sniff.detect import Seen
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def _wrapped(file_format: "Format", filetype: str, stream: "StreamConfig") -> "F
     from file_cdk.formats.unpacking import Unpacking
 
     unpacking = Unpacking(file_format, stream.max_expansion_ratio)
-    return with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
+    with_paths = with_path_columns(unpacking, filetype, stream.path_partitions, stream.path_pattern)
+    return with_column_rules(with_paths, stream, getattr(getattr(file_format, "config", None), "decimal_mark", "."))
 
 
 def with_path_columns(
@@ -64,6 +66,37 @@ def with_path_columns(
     from file_cdk.formats.path_columns import WithPathColumns
 
     return WithPathColumns(inner, partitions, path_pattern)
+
+
+def has_column_rules(stream: "StreamConfig") -> bool:
+    return stream.columns is not None or not (stream.schema_contract is None or stream.schema_contract.evolves)
+
+
+def with_column_rules(inner: "Format", stream: "StreamConfig", decimal_mark: str = ".") -> "Format":
+    """`inner` with the rules and the contract that a stream is configured to have for columns; `inner` itself where there are
+    none. Raises ConfigError where a hash has no salt."""
+    if not has_column_rules(stream):
+        return inner
+    from file_cdk.core.config import ColumnRules, SchemaContract
+    from file_cdk.formats.column_rules import ColumnPlan, WithColumnRules, salt_of
+
+    plan = ColumnPlan(stream.columns or ColumnRules(), stream.schema_contract or SchemaContract())
+    return WithColumnRules(inner, plan, salt_of(plan.rules, stream.name), decimal_mark)
+
+
+def with_folders(file_format: "Format", keys: frozenset[str]) -> "Format":
+    """The format with columns of `key=value` folders, for which the rules count as for all others."""
+    from file_cdk.formats.path_columns import WithPathColumns
+
+    rules: Any = file_format
+    if plan_of(file_format) is None:
+        return WithPathColumns(file_format, partitions=True, pattern=None, folders=keys)
+    return cast("Format", replace(rules, inner=with_folders(rules.inner, keys)))
+
+
+def plan_of(file_format: "Format") -> "ColumnPlan | None":
+    """What rules say of the columns, if there are any."""
+    return getattr(file_format, "plan", None)
 
 
 def kinds() -> list[str]:

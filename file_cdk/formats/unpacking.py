@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
+from file_cdk.core.column_ports import Locating, Place
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.joining import Joined, WholeFile, joining_format
@@ -30,7 +31,7 @@ _COPY_BYTES = 1 << 20
 _NEVER_PLAIN = frozenset({"lzma", "lz4", "snappy"})
 """No tool leaves plain data under such a name; but there are relatives of these formats that cannot be read."""
 
-_Batch = TypeVar("_Batch", bound="pa.RecordBatch | JsonLines")
+_Batch = TypeVar("_Batch", bound="pa.RecordBatch | JsonLines | Place")
 _Schema = TypeVar("_Schema")
 
 
@@ -92,6 +93,17 @@ class Unpacking:
 
         def read(plain: IO[bytes], part: Split) -> "Iterator[pa.RecordBatch]":
             return self.inner.read_table(plain, part, schema, report)
+
+        return self._read(stream, split, report, read)
+
+    def locate(self, stream: IO[bytes], split: Split, report: SplitReport) -> "Iterator[Place] | None":
+        """See core.column_ports.Locating; of a compressed file, places in what it unpacks to."""
+        inner = self.inner
+        if not isinstance(inner, Locating):
+            return None
+
+        def read(plain: IO[bytes], part: Split) -> "Iterator[Place]":
+            return inner.locate(plain, part, report) or iter(())
 
         return self._read(stream, split, report, read)
 

@@ -35,7 +35,7 @@ class Output:
     def send(self, message: Message) -> None:
         self.line(messages.to_line(message))
 
-    def line(self, line: bytes) -> None:
+    def line(self, line: bytes | memoryview) -> None:
         with self._writing():
             write_all(self.fd, line)
 

@@ -328,6 +328,12 @@ def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> No
                 f"stream {stream.name!r}: mode is for tables",
                 remedy="Leave it out: of the protocol, the catalog says how a destination writes",
             )
+        for option in ("columns", "schema_contract") if not loads_tables else ():
+            if getattr(stream, option) is not None:
+                raise ConfigError(
+                    f"stream {stream.name!r}: {option} is for tables",
+                    remedy="Leave it out: a catalog says which columns the protocol's records have",
+                )
         if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
             raise ConfigError(
                 f"stream {stream.name!r}: validation_policy {stream.validation_policy.value!r} is for the Airbyte protocol",

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from file_cdk.core.arrow_values import repeated_text
 
-_MAX_JOINED_BYTES = (1 << 31) - 1
+MAX_JOINED_BYTES = (1 << 31) - 1
 """Maximum size of the lines of one batch, in bytes: the offsets of text have 32 bits."""
 
-_ESCAPED_BYTES, _CHARACTER_BYTES = 6, 4
+ESCAPED_BYTES, _CHARACTER_BYTES = 6, 4
 """Maximum size of an escape, and of a character in UTF-8, in bytes."""
 
 _TEXT = pa.string().id
@@ -39,8 +39,8 @@ def joined_lines(
     keys = list(map(_key, names))
     end, after_each = (after, None) if isinstance(after, str) else ("", after)
     of_keys = _CHARACTER_BYTES * (len(before) + len(end) + sum(len(key) + len(_END) for key in keys))
-    of_values = _ESCAPED_BYTES * sum(map(len, data)) + (0 if after_each is None else after_each.nbytes)
-    if of_values + of_keys * len(columns[0]) > _MAX_JOINED_BYTES:
+    of_values = ESCAPED_BYTES * sum(map(len, data)) + (0 if after_each is None else after_each.nbytes)
+    if of_values + of_keys * len(columns[0]) > MAX_JOINED_BYTES:
         return None
     parts: list[pa.Array | pa.Scalar] = []
     between = before
@@ -57,6 +57,11 @@ def joined_lines(
     lines = _join(*parts, options=_NULLS_ARE_NOTHING)
     _, _, data_of_all = lines.buffers()
     return memoryview(data_of_all)
+
+
+def escaped(columns: Sequence[pa.Array]) -> Sequence[pa.Array]:
+    """Columns of text as it stands between quotes in JSON."""
+    return _escaped(columns, [_data(column) for column in columns])
 
 
 def _data(text: pa.Array) -> memoryview:

@@ -6,6 +6,7 @@ before any I/O, and a key that no model knows is reported by `unknown_keys` (con
 
 # ruff: noqa: I001 - it would have a statement for each name that is exported
 
+from file_cdk.core.config.columns import ColumnRules as ColumnRules, SchemaContract as SchemaContract
 from file_cdk.core.config.formats import (
     AvroConfig as AvroConfig,
     CsvConfig as CsvConfig,

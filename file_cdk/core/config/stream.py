@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
+from file_cdk.core.config.columns import ColumnRules, SchemaContract, contract_of
 from file_cdk.core.config.fields import Field, field_validator, model_validator
 from file_cdk.core.config.formats import FormatConfig
 from file_cdk.core.config.model import ConfigModel
@@ -93,6 +94,18 @@ class StreamConfig(ConfigModel):
         min_length=1,
         json_schema_extra={"airbyte_hidden": True},
     )
+    columns: ColumnRules | None = Field(
+        default=None,
+        title="Columns",
+        description="Which columns a table gets, and what becomes of their values. For tables alone.",
+        json_schema_extra={"airbyte_hidden": True},
+    )
+    schema_contract: SchemaContract | None = Field(
+        default=None,
+        title="Schema Contract",
+        description="Whether a table grows by what new files have: evolve, freeze or discard. For tables alone.",
+        json_schema_extra={"airbyte_hidden": True},
+    )
     format: FormatConfig = Field(title="Format", description="Format of the files and how to read it.")
     path_partitions: bool | None = Field(
         default=None,
@@ -122,6 +135,11 @@ class StreamConfig(ConfigModel):
     use_first_found_file_for_schema_discovery: bool = Field(
         default=False, title="Use First Found File For Schema Discovery", description="Discovery reads one file only."
     )
+
+    @field_validator("schema_contract", mode="before")
+    @classmethod
+    def _contract_in_full(cls, value: Any) -> Any:
+        return contract_of(value)
 
     @field_validator("path_pattern")
     @classmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
+from file_cdk.core.column_ports import Place
 from file_cdk.core.config import CsvConfig, InferenceType
 from file_cdk.core.errors import FileCdkError, MalformedRecordError
 from file_cdk.core.files import FileCache, Latest, RemoteFile, Split
@@ -78,7 +79,7 @@ class CsvFormat:
 
     @property
     def facts(self) -> FormatFacts:
-        return FormatFacts(self.split_bytes)
+        return FormatFacts(self.split_bytes, values_are_text=True)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """Every column a string, or by `Primitive Types Only` the narrowest type that holds about 1 MB of values.
@@ -192,6 +193,11 @@ class CsvFormat:
         for batch in part.read(lambda header: TableConversion(header, self.config, schema, split.file.uri)):
             assert not isinstance(batch, JsonLines)
             yield batch
+
+    def locate(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[Place]:
+        """See core.column_ports.Locating."""
+        reading = self._reading(FaultPolicy.of(self.config, of_table=True), frozenset({""}) | self.config.null_values)
+        return CsvSplit(reading, self._reader(stream), split, report).locate()
 
     def _reader(self, stream: IO[bytes]) -> ForwardReader:
         return ForwardReader(stream, self.piece_bytes)

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from file_cdk.core.column_ports import Place
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv.dialect import Dialect
@@ -73,6 +74,15 @@ class RowReader:
             yield rows
         if fault:
             raise fault
+        self._report.end = self._lines.offset
+
+    def locate(self, end: int) -> Iterator[Place]:
+        """Of the same records; sets `report.end`."""
+        for start, values in self._records(end):
+            rows = FittedRows()
+            self._add(rows, start, values)
+            if rows.values:
+                yield Place(self._rows_before + self._number, start, self._lines.raw_record())
         self._report.end = self._lines.offset
 
     def _add(self, rows: FittedRows, start: int, values: list[str]) -> None:

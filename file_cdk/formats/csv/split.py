@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from file_cdk.core.column_ports import Place
 from file_cdk.core.config import CsvConfig
 from file_cdk.core.errors import SequentialOnlyError
 from file_cdk.core.files import FileCache, Split
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from file_cdk.formats.csv.decode import Converting, RowsDecoder
+    from file_cdk.formats.csv.rows import RowReader
 
 _MIN_CHUNK_BYTES = 4 << 10
 
@@ -104,6 +106,17 @@ class CsvSplit:
         if self._footless:
             report.end = max(self._footless.end(), report.end)
 
+    def locate(self) -> Iterator[Place]:
+        """Where each record stands that `read` gives: they are read one by one."""
+        end = sys.maxsize if self._is_whole else self._split.end
+        if self.header.is_of_empty_file or (self._is_whole and not self._split.is_first):
+            return
+        start = self._report.end = self._first_record()
+        if start < end:
+            yield from self._row_reader(start, end).locate(end)
+        if self._footless:
+            self._report.end = max(self._footless.end(), self._report.end)
+
     def sample(self, size_bytes: int) -> Iterator[FittedRows]:
         """The rows that begin in so much of the data, read one by one."""
         if self.header.is_of_empty_file:
@@ -181,11 +194,14 @@ class CsvSplit:
                 yield batch
 
     def _row_chunks(self, start: int, end: int) -> Iterator[FittedRows]:
+        return self._row_reader(start, end).read(end)
+
+    def _row_reader(self, start: int, end: int) -> "RowReader":
         from file_cdk.formats.csv.rows import RowReader
 
         encoding = self.header.encoding or self._reading.config.encoding or "utf8"
         lines, uri = self._lines_from(start, end), self._split.file.uri
-        return RowReader(lines, self._shape, self._report, uri, encoding).read(end)
+        return RowReader(lines, self._shape, self._report, uri, encoding)
 
     def _lines_from(self, start: int, end: int) -> Lines:
         limit, lenient = self._reading.max_record_bytes, self._reading.policy.rejects_bad_text

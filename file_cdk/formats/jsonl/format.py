@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from file_cdk.core.column_ports import Place
 from file_cdk.core.config import JsonlConfig
 from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
@@ -113,6 +114,18 @@ class JsonlFormat:
             reader.warnings.clear()
             if batch is not None:
                 yield batch
+
+    def locate(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[Place]:
+        """See core.column_ports.Locating; without a byte for what is not in the file as one line of UTF-8."""
+        for found in self._found(stream, split, report, plain=True):
+            before = report.rows_present + 1
+            text, at = found.text or b"", 0
+            for index, record in enumerate(found.records):
+                begins = text.find(record, at)
+                at = max(at, begins + len(record))
+                byte = None if begins < 0 or found.multi_line else found.end - len(text) + begins
+                yield Place(before + index + found.rejected_before(index), byte, record)
+            found.count(report)
 
     def _found(self, stream: IO[bytes], split: Split, report: SplitReport, *, plain: bool = False) -> Iterator[Found]:
         """The split piece by piece; each is to be counted before the next is asked for. Sets report.start and report.end."""

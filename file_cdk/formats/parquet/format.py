@@ -7,6 +7,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import normal
+from file_cdk.core.column_ports import is_left_out
 from file_cdk.core.config import ParquetConfig
 from file_cdk.core.files import FILE_COLUMNS, FileCache, RemoteFile, Split, gives_way
 from file_cdk.core.ports import FormatFacts, SplitReport
@@ -37,7 +38,7 @@ class ParquetFormat:
     @property
     def facts(self) -> FormatFacts:
         # Its C++ reader ends the process on some corrupt footers.
-        return FormatFacts(self.split_bytes, may_crash=True, reads_forward=False)
+        return FormatFacts(self.split_bytes, may_crash=True, reads_forward=False, skips_columns=True)
 
     def infer_json_schema(self, stream: IO[bytes], file: RemoteFile) -> dict[str, Any]:
         """From the footer alone; nested types are plain objects and arrays."""
@@ -82,8 +83,10 @@ class ParquetFormat:
         first batch, or at a batch with values that do not fit.
         """
         footer = self._footer(stream, split.file)
-        asked = AskedColumns({field.name: field.type for field in schema}, split.file.uri, self._cast)
-        asked.check(self._table_schema(footer))
+        skipped = {field.name for field in schema if is_left_out(field)}
+        wanted = {field.name: field.type for field in schema if field.name not in skipped}
+        asked = AskedColumns(wanted, split.file.uri, self._cast)
+        asked.check(pa.schema([field for field in self._table_schema(footer) if field.name not in skipped]))
         columns = [column for column in footer.columns if column.name in asked.types]
 
         def convert(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from file_cdk.core.arrow_types import merge_schemas
+from file_cdk.core.config import SchemaContract
+from file_cdk.core.errors import SchemaFrozenError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamTable
 
@@ -29,13 +31,16 @@ class TableColumns:
     """Columns that files are decoded for, of one table in one sync.
 
     stated: JSON types by column, as the configuration has them. all_text: every column is text. warn: takes what a person
-    should know of a table that grew.
+    should know of a table that grew. fixed: types by column that rules state, whatever else is asked for. contract:
+    whether the table grows at all, once there is one.
     """
 
     table: StreamTable
     stated: Mapping[str, str]
     all_text: bool
     warn: Callable[[str], None]
+    fixed: "Mapping[str, pa.DataType]" = field(default_factory=dict)
+    contract: SchemaContract = field(default_factory=SchemaContract)
     sampled: dict[RemoteFile, Sequence[str]] = field(default_factory=dict)
     """The columns of files that were looked at beforehand."""
     asked: list[str] = field(default_factory=list)
@@ -44,10 +49,13 @@ class TableColumns:
     _guessed: "pa.Schema" = field(init=False)
     _accepted: "pa.Schema" = field(init=False)
     """What the guess and the files loaded so far ask for."""
+    _exists: bool = False
+    """Whether the table was there, or a file was loaded."""
     _refits: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._known = self._guessed = self._accepted = self.table.schema
+        self._exists = len(self._known) > 0
 
     @property
     def schema(self) -> "pa.Schema":
@@ -55,6 +63,10 @@ class TableColumns:
 
     def begin(self, found: "pa.Schema") -> None:
         """Before the first file is read; found: what the samples ask for."""
+        import pyarrow as pa
+
+        if self._exists and not self.contract.evolves:
+            found = pa.schema([column for column in found if self._may_grow(column.name)])
         self.table.widen(found)
         self._guessed = self._accepted = self.table.schema
 
@@ -65,6 +77,7 @@ class TableColumns:
         arrow = {"boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64(), "float": pa.float64()}
         types = {column.name: pa.string() if self.all_text else column.type for column in schema}
         types.update({name: arrow.get(kind, pa.string()) for name, kind in self.stated.items()})
+        types.update({name: kind for name, kind in self.fixed.items() if name in types})
         return pa.schema(list(types.items()))
 
     def ask(self, file: RemoteFile, wanted: "Mapping[str, pa.DataType]") -> bool:
@@ -80,8 +93,35 @@ class TableColumns:
         self.asked += schema.names
         return True
 
+    def refusal(self, file: RemoteFile, wanted: "Mapping[str, pa.DataType]") -> SchemaFrozenError | None:
+        """Why the table does not become what the file at work asks for, by its contract."""
+        if not self._exists or self.contract.evolves:
+            return None
+        for name, needed in wanted.items():
+            if self._may_grow(name):
+                continue
+            was = _type_in(self.table.schema, name)
+            change = (
+                f"add column {name!r} ({needed})" if was is None else f"change column {name!r} from {was} to {needed}"
+            )
+            return SchemaFrozenError(
+                f"would {change}, and the table's schema contract does not allow that: none of its rows is loaded",
+                was=None if was is None else str(was),
+                needed=str(needed),
+                uri=file.uri,
+                column=name,
+                remedy="Correct the file; or have the column cast, or dropped, by a rule; or let the table grow with the schema "
+                "contract evolve",
+            )
+        return None
+
+    def _may_grow(self, name: str) -> bool:
+        is_new = self.table.schema.get_field_index(name) < 0
+        return (self.contract.for_new(name) if is_new else self.contract.for_type(name)) == "evolve"
+
     def accept(self, file: RemoteFile) -> None:
         """The file is loaded: what it needed, the table has."""
+        self._exists = True
         if self.asked:
             self.asked = []
             before, self._accepted = self._accepted, self.table.schema

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
+from file_cdk.core.config import ColumnRules, SchemaContract
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.ports import Destination, MergeRule
@@ -37,9 +38,11 @@ class SyncOptions:
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
     FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
-    as `csv.gz`; None: what its table has, or Parquet. mode: what the tables show, where the configurations of streams do not say:
-    `append` the rows of all files, `replace` those of this sync, which is a full refresh, `merge` one row of each `key`, chosen
-    by `cursor` and `deleted` as core.ports.MergeRule says.
+    as `csv.gz`, None: what its table has, or Parquet; of rows on stdout, `json` where it is None. mode: what the tables show,
+    where the configurations of streams do not say: `append` the rows of all files, `replace` those of this sync, which is a full
+    refresh, `merge` one row of each `key`, chosen by `cursor` and `deleted` as core.ports.MergeRule says. columns, contract:
+    rules for the columns of what a path or URL names, and what its table does with those that it has not (see
+    docs/guide/columns.md).
     """
 
     workers: int | None = None
@@ -64,6 +67,8 @@ class SyncOptions:
     key: tuple[str, ...] = ()
     cursor: str | None = None
     deleted: str | None = None
+    columns: ColumnRules | None = None
+    contract: SchemaContract | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):

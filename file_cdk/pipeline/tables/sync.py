@@ -23,9 +23,7 @@ from file_cdk.core.errors import (
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.merging import MergingTable, merging
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
-from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.early import MODULES_FOR_TABLES
@@ -40,7 +38,9 @@ from file_cdk.pipeline.tables.deletes import Gone, Listed, check_refresh, handle
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.tables.resuming import BegunFiles
+from file_cdk.pipeline.tables.rules import StreamRules, with_partitions, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
+from file_cdk.pipeline.tables.stdout import destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:  # and imported where there is something to load
@@ -69,10 +69,10 @@ def sync(
     options = options or SyncOptions()
     observer = observer or Silence()
     named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
-    streams = [options.of(stream) for stream in named]
+    streams = [options.of(with_rules(stream, options)) for stream in named]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(fspath(destination), options.output_format)
+    target = destination_of(fspath(destination), options.output_format, several=len(streams) > 1)
     memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
@@ -89,6 +89,8 @@ def sync(
             stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
             results.append(_StreamSync(stream, target, executors, own, report, wait_s).run())
+        if (finish := getattr(target, "finish", None)) is not None:
+            finish()
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
@@ -108,6 +110,7 @@ class _StreamSync:
     merged: MergingTable | None = field(init=False)
     """The same, where it shows one row of each key."""
     columns: TableColumns = field(init=False)
+    rules: StreamRules = field(init=False)
     begun: BegunFiles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,9 +119,13 @@ class _StreamSync:
         self.merged = merging(self.table, name)
         # Asked for after the new one, since the old may show other rows.
         self.known = self.destination.table(name) if self.options.is_anew else self.table
-        stated = self.stream.config.input_types or {}
+        rules = StreamRules(self.stream)
+        stated = rules.stated
         self.begun = BegunFiles(self.table, [stated, self.options.all_text])
-        self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
+        self.columns = TableColumns(
+            self.table, stated, self.options.all_text, self.report.warn, rules.fixed, rules.plan.contract
+        )
+        self.rules = rules
 
     def run(self) -> StreamResult:
         try:
@@ -143,7 +150,7 @@ class _StreamSync:
         """What was skipped, by reason."""
         stream, table = self.stream, self.table
         listed, recognised, selected = Listed(), Recognised(), Listed()
-        keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
+        keys = FolderKeys(self.rules.sources(table.schema.names)) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
         youngest = Youngest()
         seen = [youngest.look, selected.look] if self.options.is_anew else [youngest.look]
@@ -199,14 +206,18 @@ class _StreamSync:
     def _load(self, chosen: FormatConfig, selection: Selection, keys: FolderKeys | None) -> None:
         from file_cdk.engine.ordering import OrderedRun
 
-        known = self.table.schema.names
+        known = self.rules.sources(self.table.schema.names)
         file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
         if note is not None:
             self.report.observer.warned(f"{self.stream.name}: {note}")
         executor = self.executors.for_work(selection.size_bytes, file_format)
         found = self._guess(executor, file_format, selection)
-        if keys is not None and (names := keys.besides(found.names)):
-            file_format, found = self._with_partitions(file_format, found, names)
+        folders = keys.besides(self.rules.sampled) if keys is not None else frozenset()
+        self.rules.check([*known, *folders])
+        if folders:
+            file_format, found = with_partitions(
+                self.rules, file_format, found, folders, self.table.schema.names, self.report.warn
+            )
         self.columns.begin(found)
         try:
             job = self._job(file_format)
@@ -324,6 +335,8 @@ class _StreamSync:
         file_format = ordered.job.format
         match error:
             case TypeMismatchError():
+                if (refused := self.columns.refusal(file, error.columns)) is not None:
+                    return refused
                 if not self.columns.ask(file, error.columns):
                     return InternalError("its columns fit no types", uri=file.uri)
             case DialectRefutedError():
@@ -353,11 +366,13 @@ class _StreamSync:
 
         reader = self.stream.reader
         files = selection.latest(SAMPLE_FILES)[::-1]
-        samples = [
-            Sample(file, self.columns.as_stated(schema))
+        found = [
+            (file, schema)
             for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
             if not isinstance(schema, FileCdkError)
         ]
+        self.rules.look(schema for _, schema in found)
+        samples = [Sample(file, self.columns.as_stated(schema)) for file, schema in found]
         self.columns.sampled = {each.file: each.schema.names for each in samples}
 
         def is_readable(sample: Sample) -> bool:
@@ -370,23 +385,6 @@ class _StreamSync:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
         if names:
             load.write(self.destination.encoder.encode(self.columns.named(names), file, 1, 0), 0)
-
-    def _with_partitions(
-        self, file_format: Format, schema: "pa.Schema", keys: frozenset[str]
-    ) -> "tuple[Format, pa.Schema]":
-        """The format with the columns of folders, and the schema with those that the table has not yet, of which is told."""
-        import pyarrow as pa
-
-        new = sorted(keys.difference(self.table.schema.names))
-        if new:
-            noun = "column" if len(keys) == 1 else "columns"
-            names = ", ".join(map(repr, sorted(keys)))
-            self.report.warn(
-                f"folders named key=value give every file the {noun} {names}; --no-partitions leaves them out"
-            )
-        columns = [pa.field(key, pa.string()) for key in new]
-        with_keys = WithPathColumns(file_format, partitions=True, pattern=None, folders=keys)
-        return with_keys, pa.schema([*schema, *columns])
 
     def _flush(self, *, keep_waiting: bool = False) -> list[RemoteFile]:
         """Answers files that were loaded, as far as was known, until the destination wrote them."""
