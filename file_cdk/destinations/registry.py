@@ -95,7 +95,7 @@ def _with_format(url: str, output_format: str) -> Destination:
         path = _path_in(BUILT_IN["files"], url, rest)
     else:
         raise ConfigError(
-            f"{redacted(url)!r} is no folder: the output format of nothing else is to be chosen",
+            f"{redacted(url)!r} is neither a folder nor stdout, and the output format of nothing else is to be chosen",
             remedy="Leave --output-format out, or name a folder: lake/, s3://bucket/lake/",
         )
     return _database(BUILT_IN["files"], path, output_format=output_format)
