@@ -3,8 +3,10 @@
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
@@ -114,6 +117,39 @@ def test_a_full_refresh_is_one_commit(lake: DeltaDestination) -> None:
     assert found.to_pyarrow_table().column_names == ["n", "_file_url", "_file_modified_at", "_file_row"]
     load(lake, "c", {"n": "more"})
     assert values(lake) == ["more", "text"]
+
+
+def test_a_full_refresh_may_leave_nothing(lake: DeltaDestination) -> None:
+    load(lake, "a", {"n": 1, "old": "x"})
+    lake.table(T, anew=True)
+    lake.put_in_place(T)
+    assert table_of(lake).file_uris() == []
+    load(lake, "a", {"n": "text"})
+    assert table_of(lake).to_pyarrow_table().select(["n"]).to_pylist() == [{"n": "text"}]
+    assert "old" not in table_of(lake).to_pyarrow_table().column_names
+
+
+def test_a_reader_sees_whole_commits_only(lake: DeltaDestination) -> None:
+    """Each of 30 commits replaces the rows of both files, so that all rows of a version are of one edition."""
+    seen: list[list[int]] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            with suppress(TableNotFoundError):
+                seen.append(values(lake))
+
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(read)
+        for edition in range(30):
+            table = lake.table(T)
+            for uri in "ab":
+                load_whole(lake, table, version(uri, edition), [{"n": edition}] * 3)
+            table.flush()
+        ended.set()
+        reading.result()
+    assert all(len(each) == 6 and len(set(each)) == 1 for each in seen)
+    assert len({each[0] for each in seen}) > 1
 
 
 def test_many_small_data_files_become_one(tmp_path: Path) -> None:
