@@ -1,5 +1,6 @@
 """Delta tables in buckets: exact, and refused in words."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,17 @@ def test_credentials_that_are_refused_are_told_without_secrets(s3: str, monkeypa
     with pytest.raises(DestinationError, match="Delta table 's3://") as told:
         Tables(s3).opened("t")
     assert "wrong-secret" not in str(told.value)
+
+
+def test_credentials_may_be_in_a_profile(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = tmp_path / "credentials"
+    key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    profile.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,item\n1,apple\n")
+    assert loaded(folder, s3) == 1
+    assert rows(s3) == [(1, "apple")]
