@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import duckdb
 
+from file_cdk.destinations.delta.destination import DeltaDestination, DeltaPlace
 from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -37,6 +38,16 @@ class Place(Protocol):
 
 _REJECTS = "SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1"
 _LEDGER = "SELECT url, rows, rejected, status FROM _file_cdk_files"
+_LEDGER_COLUMNS = {
+    "_file_cdk_files": {
+        "url": "VARCHAR",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "status": "VARCHAR",
+        "loaded_at": "TIMESTAMP",
+    },
+    "_file_cdk_rejects": {"url": "VARCHAR"},
+}
 _COMMITS = {"_file_cdk_files": "loaded_at", "_file_cdk_parts": "kept_at"}
 
 
@@ -101,6 +112,41 @@ class DuckDBPlace(_Asked):
         # Not written to: what the killed run left is for the next one to mend.
         with duckdb.connect(self.url, read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+class DeltaTables(_Asked):
+    """Each question is put to a copy, in memory, of what readers of the tables have, and of the ledger."""
+
+    tables = "SELECT table_name FROM duckdb_tables()"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"delta:{path}/"
+
+    def asked(self, sql: str) -> list[Any]:
+        from deltalake import DeltaTable
+
+        with duckdb.connect() as connection:
+            for log in self._path.glob("*/_delta_log/*0.json"):
+                table = log.parent.parent
+                found = DeltaTable(table).to_pyarrow_table()  # noqa: F841 - DuckDB finds it by its name
+                connection.execute(f"CREATE OR REPLACE TABLE {table.name} AS FROM found")
+            self._copy_ledger(connection)
+            return connection.execute(sql).fetchall()
+
+    def _copy_ledger(self, connection: duckdb.DuckDBPyConnection) -> None:
+        destination = DeltaDestination(self._path)
+        place = destination._place
+        assert isinstance(place, DeltaPlace)
+        if place.is_absent():
+            return
+        with place.reading() as ledger:
+            for name, columns in _LEDGER_COLUMNS.items():
+                rows = ledger.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
+                connection.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
+                if rows:
+                    marks = ", ".join("?" * len(columns))
+                    connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
 
 
 class PostgresPlace(_Asked):

@@ -13,11 +13,14 @@ from file_cdk.destinations.delta.commits import DeltaCommits
 from file_cdk.destinations.delta.table import DeltaStreamTable, agree
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.destination import FilesDestination, FilesPlace
+from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.ledger import COLUMNS
+
+_TRIES = 5
 
 
 class DeltaPlace(FilesPlace):
@@ -25,9 +28,14 @@ class DeltaPlace(FilesPlace):
 
     @contextmanager
     def reading(self) -> Iterator[FilesDatabase]:
-        with super().reading() as db:
-            self._agree(db)
-            yield db
+        for tries_left in reversed(range(_TRIES)):
+            number = latest(self.storage, self.point).number
+            with super().reading() as db:
+                self._agree(db)
+                # Else a run has committed meanwhile, and the tables are not those of this ledger.
+                if latest(self.storage, self.point).number == number or not tries_left:
+                    yield db
+                    return
 
     @contextmanager
     def correcting(self) -> Iterator[FilesDatabase]:
