@@ -1,5 +1,6 @@
 """What a database holds of the files that benchmarks/kills.py loads: asked while no run has it open."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -8,6 +9,9 @@ from typing import Any, Protocol
 
 import duckdb
 
+from file_cdk.destinations.files.database import copied
+from file_cdk.destinations.files.destination import storage_of
+from file_cdk.destinations.files.manifest import latest
 from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -106,3 +110,34 @@ class PostgresPlace(_Asked):
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(sql.encode()).fetchall()
+
+
+class FilesPlace:
+    """A folder, or a prefix of a bucket, of Parquet files."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def last_commit(self) -> float:
+        found = storage_of(self.url).listed("_file_cdk/manifests")
+        return max((at.timestamp() for at in found.values()), default=0.0)
+
+    def held(self, streams: Sequence[str]) -> Held:
+        storage = storage_of(self.url)
+        manifest = latest(storage)
+        with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as connection, copied(storage) as ledger:
+            for stream, files in manifest.tables.items():
+                paths = [Path(scratch, file.path) for file in files]
+                for path, file in zip(paths, files, strict=True):
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(storage.read(file.path))
+                connection.execute(
+                    f"CREATE VIEW {stream} AS FROM read_parquet({list(map(str, paths))}, union_by_name = true)"
+                )
+            return Held(
+                sorted(connection.execute(_rows(streams)).fetchall()),
+                dict(ledger.execute(_REJECTS).fetchall()),
+                sorted(ledger.execute(_LEDGER).fetchall()),
+                0,
+                sorted(manifest.tables),
+            )

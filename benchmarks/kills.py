@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres] [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
+    python benchmarks/kills.py [--to postgres|folder|bucket] [--kills 500] [--files 300] [--large-mb 30] [--scratch DIR]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +37,10 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DuckDBPlace, Place, PostgresPlace
+from kept import DuckDBPlace, FilesPlace, Place, PostgresPlace
 
 from file_cdk.testing.servers.postgres import PostgresServer
+from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 MARK = "FILE_CDK_KILLS_RUN"
 STREAMS = ("csv", "jsonl", "parquet", "avro")
@@ -231,9 +232,35 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
     return []
 
 
+def in_postgres(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    server = servers.enter_context(PostgresServer())
+    return lambda _: PostgresPlace(server)
+
+
+def in_bucket(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    store = servers.enter_context(SeaweedFS())
+    store.create_bucket("kills")
+    os.environ |= {
+        "AWS_ENDPOINT_URL": store.endpoint,
+        "AWS_REGION": store.region,
+        "AWS_ACCESS_KEY_ID": store.access_key,
+        "AWS_SECRET_ACCESS_KEY": store.secret_key,
+    }
+    return lambda folder: FilesPlace(f"s3://kills/{folder.parent.name}")
+
+
+PLACES: dict[str, Callable[[contextlib.ExitStack], Callable[[Path], Place]]] = {
+    "duckdb": lambda _: lambda folder: DuckDBPlace(folder / "x.duckdb"),
+    "postgres": in_postgres,
+    "folder": lambda _: lambda folder: FilesPlace(f"{folder / 'lake'}/"),
+    "bucket": in_bucket,
+}
+"""By what --to says: servers to start, and where a new database is, in this folder or in none."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", choices=["duckdb", "postgres"], default="duckdb", help="what is loaded into")
+    parser.add_argument("--to", choices=list(PLACES), default="duckdb", help="what is loaded into")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--large-mb", type=float, default=30.0, metavar="MB", help="size of the largest file")
@@ -245,14 +272,13 @@ def main() -> int:
     seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch, contextlib.ExitStack() as servers:
-        server = servers.enter_context(PostgresServer()) if arguments.to == "postgres" else None
-        tally = kill_runs(arguments, Path(scratch), server, random.Random(seed))
+        tally = kill_runs(arguments, Path(scratch), PLACES[arguments.to](servers), random.Random(seed))
     report(tally)
     return 1 if tally.wrong or tally.orphans or tally.leftovers else 0
 
 
 def kill_runs(
-    arguments: argparse.Namespace, scratch: Path, server: PostgresServer | None, chance: random.Random
+    arguments: argparse.Namespace, scratch: Path, place_in: Callable[[Path], Place], chance: random.Random
 ) -> Tally:
     tally = Tally()
     files = Files(scratch / "files", arguments.files, arguments.large_mb, chance)
@@ -268,7 +294,7 @@ def kill_runs(
         place = scratch / f"{tally.databases}"
         for folder in ("tmp", "to"):
             (place / folder).mkdir(parents=True)
-        kept: Place = DuckDBPlace(place / "to" / "x.duckdb") if server is None else PostgresPlace(server)
+        kept = place_in(place / "to")
         enough = tally.killed + KILLS_PER_DATABASE
         while tally.killed < enough and not over():
             files.change(most=max(2, arguments.files // 20))
@@ -326,7 +352,7 @@ def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> 
         tally.wrong.append(f"the last run ended with {code}: {said[-2000:]}")
         return
     tally.leftovers += [str(path) for path in (place / "tmp").iterdir()]
-    tally.leftovers += [path.name for path in (place / "to").iterdir() if str(path) != kept.url]
+    tally.leftovers += [path.name for path in (place / "to").iterdir() if str(path) != kept.url.rstrip("/")]
     held = kept.held(STREAMS)
     written = sorted(files.written.items())
     expected = [(url, w.version, w.version, w.rows, w.rows, 0, w.rows - 1, True) for url, w in written]
