@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the table has, or parquet. A table changes its format with --full-refresh alone",
     )
     parser.add_argument(
+        "--partition-by",
+        metavar="COLUMN,…",
+        help="files of a folder go into folders of their own for each value, such as country=NL; date(COLUMN), month(COLUMN) and "
+        "year(COLUMN) are those of a date or time. A table changes its partitions with --full-refresh alone",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=number("number of worker processes"),
@@ -140,6 +146,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 full_refresh=arguments.full_refresh,
                 memory_bytes=arguments.memory,
                 output_format=arguments.output_format,
+                partition_by=arguments.partition_by,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

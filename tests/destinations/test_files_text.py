@@ -122,7 +122,7 @@ def test_a_table_keeps_its_format(tmp_path: Path) -> None:
     load(tmp_path, "jsonl", "a", {"n": 1})
     load(tmp_path, None, "b", {"n": 2})
     assert [each.suffix for each in data_files(tmp_path)] == [".jsonl", ".jsonl"]
-    with pytest.raises(ConfigError, match="has files of the format jsonl") as caught:
+    with pytest.raises(ConfigError, match="has files with --output-format jsonl") as caught:
         load(tmp_path, "parquet", "c", {"n": 3})
     assert "--full-refresh" in (caught.value.remedy or "")
     assert len(data_files(tmp_path)) == 2

@@ -11,12 +11,14 @@ from pathlib import Path
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
+from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
+from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.table import OUTPUT_FORMATS, FilesTable
+from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
@@ -26,7 +28,7 @@ from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 KEPT_S = 3600
 """How long what a manifest names is kept for readers after the next one, in seconds."""
 
-_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
+_DATA_FILE = re.compile(r"[^/]+/([^/]+=[^/]+/)*part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
 
 
 class FilesPlace:
@@ -71,15 +73,23 @@ class FilesDestination(SqlDestination):
 
     table_class = FilesTable
 
-    def __init__(self, path: str | Path, *, output_format: str | None = None, run: str | None = None) -> None:
-        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS; None: what a table has.
-        Raises ConfigError."""
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        output_format: str | None = None,
+        partition_by: str | None = None,
+        run: str | None = None,
+    ) -> None:
+        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS. partition_by: see
+        partitions.parsed. None: what a table has. Raises ConfigError."""
         if output_format not in (None, *OUTPUT_FORMATS):
             raise ConfigError(
                 f"a folder has no files of the format {output_format!r}",
                 remedy=f"Its formats are: {', '.join(OUTPUT_FORMATS)}",
             )
         self._output_format = output_format
+        self._partitions = None if partition_by is None else parsed(partition_by)
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         super().__init__(FilesPlace(self._storage), run)
@@ -95,7 +105,9 @@ class FilesDestination(SqlDestination):
         assert isinstance(found, FilesTable)
         of_table = super().table(table)
         assert isinstance(of_table, FilesTable)
-        found.choose(self._output_format or of_table.output_format)
+        has = of_table.has or Choice()
+        partitions = has.partitions if self._partitions is None else self._partitions
+        found.choose(Choice(self._output_format or has.output_format, partitions))
         return found
 
     def put_in_place(self, table: TableName) -> None:

@@ -8,24 +8,22 @@ Small files wait in memory until their transaction ends, and go into one data fi
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from file_cdk.core.arrow_values import repeated_number, repeated_text
-from file_cdk.core.errors import ConfigError, DestinationError, RowsRefusedError
+from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.instants import microseconds
 from file_cdk.core.ports import LoadedFile
 from file_cdk.core.uris import well_formed
+from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase
+from file_cdk.destinations.files.loads import Load
 from file_cdk.destinations.files.manifest import DataFile
+from file_cdk.destinations.files.partitions import check, split
 from file_cdk.destinations.files.rewriting import extremes, joined, likeness, with_rows_of, with_types
-from file_cdk.destinations.files.text import FORMATS
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, column_names
 from file_cdk.destinations.sql.layout import Layout
@@ -35,14 +33,14 @@ from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 _METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
 assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
 
-OUTPUT_FORMATS = ("parquet", *FORMATS)
-"""As names of data files end, after the point."""
-
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
 
 _SMALL_BYTES = 16 << 20
 """A file of more, or with more rows in memory, gets data files of its own."""
+
+_MAX_WRITERS = 32
+"""Maximum number of data files of a large file that are written at a time, one in each folder."""
 
 _MANY_FILES = 16
 """So many small data files are made fewer when the destination is closed."""
@@ -52,38 +50,20 @@ _PIECE_BYTES = 4 << 20
 the last piece; files are no larger for it, and row groups of 70,000 rows take as long to make."""
 
 
-@dataclass(slots=True)
-class _Load:
-    """What was written of one file. batches, nbytes: rows that wait in memory. writer, parts: data files of its own, the one that
-    is being written and those that are complete. repeated: columns that are the same in each row."""
-
-    batches: list[pa.RecordBatch] = field(default_factory=list)
-    nbytes: int = 0
-    writer: DataWriter | None = None
-    parts: list[DataFile] = field(default_factory=list)
-    file: RemoteFile | None = None
-    rows: int = 0
-    repeated: tuple[pa.Array, pa.Array] | None = None
-
-    @property
-    def is_large(self) -> bool:
-        return self.writer is not None or bool(self.parts)
-
-
 class FilesTable(SqlTable):
     """A StreamTable."""
 
     group_rows, group_s = 2_000_000, 3.0
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None]) -> None:
-        self._open, self._is_large_file = _Load(), False
-        self._waiting: list[_Load] = []
+        self._open, self._is_large_file = Load(), False
+        self._waiting: list[Load] = []
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
         super().__init__(ledger, begins)
         self._typed = self.layout.types
         """Types that all data files have."""
-        self._chosen = self._has = self.output_format
+        self._chosen, self._is_checked = self.has or Choice(), True
 
     @property
     def _database(self) -> FilesDatabase:
@@ -108,31 +88,27 @@ class FilesTable(SqlTable):
         for load in (*self._waiting, self._open):
             self._end(load)
             paths += [part.path for part in load.parts]
-            batches += [batch for batch in load.batches if column in batch.schema.names]
+            batches += [batch for each in load.pieces() for batch in each.batches if column in batch.schema.names]
         found = [extremes(self._database.storage, path, column, stored) for path in paths]
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
     @property
-    def output_format(self) -> str:
-        """Of the data files that it has; of OUTPUT_FORMATS."""
+    def has(self) -> Choice | None:
+        """What its data files are, if it has any."""
         found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream)
-        return next((each for each in OUTPUT_FORMATS if found and str(found[0][0]).endswith(f".{each}")), "parquet")
+        return Choice.of(str(found[0][0]), list(self.layout.types)) if found else None
 
-    def choose(self, output_format: str) -> None:
-        """What is written from now on. A table that has data files of another format takes no more: see `begin`."""
-        self._chosen = output_format
+    def choose(self, chosen: Choice) -> None:
+        """What is written from now on. A table that has other data files takes no more: see `begin`."""
+        self._chosen, self._is_checked = chosen, False
 
     def begin(self, file: RemoteFile) -> SqlFileLoad:
-        """Raises ConfigError where another format was chosen than the table has."""
-        if self._chosen != self._has:
-            has = self.output_format
-            if has != self._chosen and self._run(f"SELECT 1 FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream):
-                raise ConfigError(
-                    f"table {self._ledger.stream!r} has files of the format {has}, and {self._chosen} was asked for",
-                    remedy="Leave --output-format out, or load all files anew: --full-refresh",
-                )
-            self._has = self._chosen
+        """Raises ConfigError where something else was chosen than the table has."""
+        if not self._is_checked:
+            self._chosen.check(self._ledger.stream, self.has or self._chosen)
+            check(self._chosen.partitions, self._promised.types)
+            self._is_checked = True
         load = super().begin(file)
         self._is_large_file = file.size_bytes >= _SMALL_BYTES
         return load
@@ -146,7 +122,7 @@ class FilesTable(SqlTable):
         own = pa.RecordBatch.from_arrays(
             [
                 *arrays,
-                *self._repeated(metadata, rows),
+                *self._open.of_file(metadata, rows),
                 pa.compute.add(numbers, rows_before) if rows_before else numbers,
             ],
             schema=pa.schema(
@@ -159,20 +135,15 @@ class FilesTable(SqlTable):
                 ]
             ),
         )
-        self._open.batches.append(own)
-        self._open.nbytes += own.nbytes
+        if self._chosen.partitions:
+            for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
+                self._open.add(folder, piece)
+        else:
+            self._open.add("", own)
         self._taken += rows
-        if self._open.nbytes >= (_PIECE_BYTES if self._open.is_large or self._is_large_file else _SMALL_BYTES):
+        is_known_large = not self._chosen.partitions and (self._open.is_large or self._is_large_file)
+        if self._open.nbytes >= (_PIECE_BYTES if is_known_large else _SMALL_BYTES):
             self._write_piece(self._open)
-
-    def _repeated(self, metadata: tuple[str, str], rows: int) -> list[pa.Array]:
-        """Cut from those of the batch before, which took longer to make than all else that is done with a batch here."""
-        found = self._open.repeated
-        if found is None or len(found[0]) < rows:
-            modified = microseconds(datetime.fromisoformat(metadata[1]).replace(tzinfo=UTC))
-            times = repeated_number(modified, 2 * rows).view(pa.timestamp("us"))
-            found = self._open.repeated = repeated_text(metadata[0], 2 * rows), times
-        return [each.slice(0, rows) for each in found]
 
     def _converted(self, name: str, column: pa.Array, uri: str) -> pa.Array:
         try:
@@ -187,7 +158,11 @@ class FilesTable(SqlTable):
         if self.layout.exists and wanted == self.layout.types:
             return
         for name, kind in self.layout.types.items():
-            if pa.types.is_binary(kind) and self._chosen in FORMATS and not wanted[name].equals(kind):
+            if (
+                pa.types.is_binary(kind)
+                and self._chosen.output_format != OUTPUT_FORMATS[0]
+                and not wanted[name].equals(kind)
+            ):
                 raise RowsRefusedError(
                     "has text, where the table has bytes, which its files have in base64",
                     uri=uri,
@@ -205,7 +180,7 @@ class FilesTable(SqlTable):
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
             self._end(each)  # they had time to be written
-        load, self._open = self._open, _Load()
+        load, self._open = self._open, Load()
         load.file, load.rows = file, loaded.rows
         self._waiting.append(load)
         try:
@@ -219,15 +194,16 @@ class FilesTable(SqlTable):
             self._commit()
 
     def cancel(self) -> None:
-        load, self._open = self._open, _Load()
+        load, self._open = self._open, Load()
         self._discard(load)
         super().cancel()
 
-    def _discard(self, load: _Load) -> None:
-        if load.writer is not None:
-            load.writer.abort()
-        self._database.storage.remove(part.path for part in load.parts)
-        load.writer, load.parts, load.batches = None, [], []
+    def _discard(self, load: Load) -> None:
+        for each in (load, *load.by_folder.values()):
+            if each.writer is not None:
+                each.writer.abort()
+            self._database.storage.remove(part.path for part in each.parts)
+            each.writer, each.parts, each.batches = None, [], []
 
     def _commit(self) -> None:
         try:
@@ -250,18 +226,34 @@ class FilesTable(SqlTable):
             self._run("ROLLBACK")
             self.layout = self._read_layout()
 
-    def _write_piece(self, load: _Load) -> None:
+    def _write_piece(self, load: Load) -> None:
+        """All that waits in memory, or the largest part of it, of one folder."""
+        if load.by_folder:
+            largest = max(load.by_folder.values(), key=lambda each: each.nbytes)
+            load.nbytes -= largest.nbytes
+            self._write_piece(largest)
+            begun = [each for each in load.by_folder.values() if each.writer is not None and each is not largest]
+            if len(begun) >= _MAX_WRITERS:
+                self._end(min(begun, key=lambda each: each.nbytes))
+            return
         schema = self._data_schema()
         if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= TARGET_BYTES):
             load.parts.append(load.writer.close())
             load.writer = None
         if load.writer is None:
-            load.writer = DataWriter(self._database.storage, self._new_path(), schema)
+            load.writer = DataWriter(self._database.storage, self._new_path(load.folder), schema)
         load.writer.write(conformed(load.batches, schema))
         load.batches, load.nbytes = [], 0
 
-    def _end(self, load: _Load) -> None:
+    def _end(self, load: Load) -> None:
         """Of a large file: all its rows are in data files that are complete."""
+        if load.by_folder and load.is_large:
+            for each in load.by_folder.values():
+                if each.batches:
+                    self._write_piece(each)
+                self._end(each)
+                load.parts, each.parts = load.parts + each.parts, []
+            load.nbytes = 0
         if load.writer is not None:
             if load.batches:
                 self._write_piece(load)
@@ -271,22 +263,29 @@ class FilesTable(SqlTable):
     def _write_waiting(self) -> None:
         """The rows of all files that are complete."""
         waiting, self._waiting = self._waiting, []
-        together = _Load(batches=[batch for load in waiting if not load.is_large for batch in load.batches])
+        small = [load for load in waiting if not load.is_large]
+        together: dict[str, Load] = {}
+        for load in small:
+            for piece in load.pieces():
+                together.setdefault(piece.folder, Load(folder=piece.folder)).batches.extend(piece.batches)
         try:
             for load in waiting:
                 self._end(load)
                 for part in load.parts:
                     self._note(part, [(load, part.rows)])
-            if together.batches:
-                self._write_piece(together)
-                self._end(together)
-                self._note(together.parts[0], [(load, load.rows) for load in waiting if load.batches])
+            for folder, whole in together.items():
+                if whole.batches:
+                    self._write_piece(whole)
+                    self._end(whole)
+                    pieces = [(load, piece) for load in small for piece in load.pieces() if piece.folder == folder]
+                    counts = [(load, sum(batch.num_rows for batch in piece.batches)) for load, piece in pieces]
+                    self._note(whole.parts[0], [each for each in counts if each[1]])
         except BaseException:
-            for load in (*waiting, together):
+            for load in (*waiting, *together.values()):
                 self._discard(load)
             raise
 
-    def _note(self, part: DataFile, loads: list[tuple[_Load, int]]) -> None:
+    def _note(self, part: DataFile, loads: list[tuple[Load, int]]) -> None:
         self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", self._ledger.stream, part.path, part.rows, part.size_bytes)
         for load, rows in loads:
             assert load.file is not None
@@ -296,13 +295,15 @@ class FilesTable(SqlTable):
     def _data_schema(self) -> pa.Schema:
         return pa.schema([*(pa.field(self.layout.columns[n], k) for n, k in self.layout.types.items()), *_METADATA])
 
-    def _new_path(self) -> str:
+    def _new_path(self, within: str = "") -> str:
+        """within: the folder of a partition."""
         folder = quote(self._ledger.stream.removeprefix(BESIDE), safe=" ")
         if folder.startswith("."):
             folder = f"%2E{folder[1:]}"  # neither hidden nor a folder above
         publisher = self._database.publisher
         assert publisher is not None
-        return f"{folder}/part-{publisher.new_name()}.{self._chosen}"
+        folder = f"{folder}/{within}" if within else folder
+        return f"{folder}/part-{publisher.new_name()}.{self._chosen.output_format}"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
@@ -328,7 +329,7 @@ class FilesTable(SqlTable):
                 continue  # the load that would have replaced them was given up
             if left:
                 storage = self._database.storage
-                part = with_rows_of(storage, path, self._new_path(), [str(url) for url, _ in left])
+                part = with_rows_of(storage, path, self._new_path(_within(path)), [str(url) for url, _ in left])
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -346,7 +347,7 @@ class FilesTable(SqlTable):
         wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
         for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
             path = str(found)
-            new = with_types(storage, path, self._new_path(), wider)
+            new = with_types(storage, path, self._new_path(_within(path)), wider)
             if new is not None:
                 self._replace([path], new)
         self._typed = self.layout.types
@@ -376,11 +377,16 @@ class FilesTable(SqlTable):
         alike: dict[tuple[Any, int], list[str]] = {}
         sizes: Counter[Any] = Counter()
         for path, size_bytes in found:
-            kind = likeness(storage, str(path))
+            kind = likeness(storage, str(path)), _within(str(path))
             alike.setdefault((kind, sizes[kind] // TARGET_BYTES), []).append(str(path))
             sizes[kind] += cast(int, size_bytes)
         self._run(self._db.begin)
         for paths in alike.values():
             if len(paths) > 1:
-                self._replace(paths, joined(storage, paths, self._new_path()))
+                self._replace(paths, joined(storage, paths, self._new_path(_within(paths[0]))))
         super()._commit()
+
+
+def _within(path: str) -> str:
+    """The folders of the partition that a data file is of."""
+    return path.partition("/")[2].rpartition("/")[0]

@@ -28,7 +28,7 @@ class SyncOptions:
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
     FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
-    as `csv.gz`; None: what its table has, or Parquet.
+    as `csv.gz`; partition_by: columns by which these are in folders; None: what the table has, or Parquet, and no partitions.
     """
 
     workers: int | None = None
@@ -49,6 +49,7 @@ class SyncOptions:
     settle_s: float | None = None
     memory_bytes: int | None = None
     output_format: str | None = None
+    partition_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):

@@ -71,7 +71,7 @@ def sync(
     streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(fspath(destination), options.output_format)
+    target = destination_for(fspath(destination), options.output_format, options.partition_by)
     memory = _shares(streams, target, options)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
