@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "year(COLUMN) are those of a date or time. A table changes its partitions with --full-refresh alone",
     )
     parser.add_argument(
+        "--target-file-size",
+        metavar="SIZE",
+        type=size,
+        help="size at which the next file of a folder is begun (default: 128MiB)",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=number("number of worker processes"),
@@ -147,6 +153,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 memory_bytes=arguments.memory,
                 output_format=arguments.output_format,
                 partition_by=arguments.partition_by,
+                target_file_bytes=arguments.target_file_size,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

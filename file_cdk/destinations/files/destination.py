@@ -12,6 +12,7 @@ from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
+from file_cdk.destinations.files.data import TARGET_BYTES
 from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
@@ -79,16 +80,21 @@ class FilesDestination(SqlDestination):
         *,
         output_format: str | None = None,
         partition_by: str | None = None,
+        target_file_bytes: int | None = None,
         run: str | None = None,
     ) -> None:
         """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS. partition_by: see
-        partitions.parsed. None: what a table has. Raises ConfigError."""
+        partitions.parsed. None: what a table has. target_file_bytes: size of a data file at which the next one is begun. Raises
+        ConfigError."""
         if output_format not in (None, *OUTPUT_FORMATS):
             raise ConfigError(
                 f"a folder has no files of the format {output_format!r}",
                 remedy=f"Its formats are: {', '.join(OUTPUT_FORMATS)}",
             )
+        if target_file_bytes is not None and target_file_bytes <= 0:
+            raise ConfigError("the target size of files must be a number of bytes, 1 or more")
         self._output_format = output_format
+        self._target_bytes = target_file_bytes or TARGET_BYTES
         self._partitions = None if partition_by is None else parsed(partition_by)
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
@@ -107,6 +113,7 @@ class FilesDestination(SqlDestination):
         assert isinstance(of_table, FilesTable)
         has = of_table.has or Choice()
         partitions = has.partitions if self._partitions is None else self._partitions
+        found.target_bytes = self._target_bytes
         found.choose(Choice(self._output_format or has.output_format, partitions))
         return found
 

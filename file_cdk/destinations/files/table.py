@@ -54,6 +54,7 @@ class FilesTable(SqlTable):
     """A StreamTable."""
 
     group_rows, group_s = 2_000_000, 3.0
+    target_bytes = TARGET_BYTES
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None]) -> None:
         self._open, self._is_large_file = Load(), False
@@ -237,7 +238,7 @@ class FilesTable(SqlTable):
                 self._end(min(begun, key=lambda each: each.nbytes))
             return
         schema = self._data_schema()
-        if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= TARGET_BYTES):
+        if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= self.target_bytes):
             load.parts.append(load.writer.close())
             load.writer = None
         if load.writer is None:
@@ -368,7 +369,7 @@ class FilesTable(SqlTable):
     def _compact(self) -> None:
         """Makes one data file of many small ones, where they have the same columns."""
         found = self._run(
-            f"SELECT path, size_bytes FROM {DATA} WHERE stream = ? AND size_bytes < {TARGET_BYTES // 4} ORDER BY rowid",
+            f"SELECT path, size_bytes FROM {DATA} WHERE stream = ? AND size_bytes < {self.target_bytes // 4} ORDER BY rowid",
             self._ledger.stream,
         )
         if len(found) < _MANY_FILES:
@@ -378,7 +379,7 @@ class FilesTable(SqlTable):
         sizes: Counter[Any] = Counter()
         for path, size_bytes in found:
             kind = likeness(storage, str(path)), _within(str(path))
-            alike.setdefault((kind, sizes[kind] // TARGET_BYTES), []).append(str(path))
+            alike.setdefault((kind, sizes[kind] // self.target_bytes), []).append(str(path))
             sizes[kind] += cast(int, size_bytes)
         self._run(self._db.begin)
         for paths in alike.values():

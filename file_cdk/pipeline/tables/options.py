@@ -29,6 +29,7 @@ class SyncOptions:
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
     FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
     as `csv.gz`; partition_by: columns by which these are in folders; None: what the table has, or Parquet, and no partitions.
+    target_file_bytes: size at which the next of these is begun, 128 MiB if None.
     """
 
     workers: int | None = None
@@ -50,6 +51,7 @@ class SyncOptions:
     memory_bytes: int | None = None
     output_format: str | None = None
     partition_by: str | None = None
+    target_file_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):

@@ -71,7 +71,12 @@ def sync(
     streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_for(fspath(destination), options.output_format, options.partition_by)
+    target = destination_for(
+        fspath(destination),
+        output_format=options.output_format,
+        partition_by=options.partition_by,
+        target_file_bytes=options.target_file_bytes,
+    )
     memory = _shares(streams, target, options)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
