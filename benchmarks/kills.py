@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres|folder|bucket] [--kills 500] [--files 300] [--large-mb 30] [--scratch DIR]
+    python benchmarks/kills.py [--to postgres|folder|bucket|gcs] [--kills 500] [--files 300] [--large-mb 30] [--scratch DIR]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -39,6 +39,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kept import DuckDBPlace, FilesPlace, Place, PostgresPlace
 
+from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.postgres import PostgresServer
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
@@ -249,11 +250,19 @@ def in_bucket(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
     return lambda folder: FilesPlace(f"s3://kills/{folder.parent.name}")
 
 
+def in_gcs(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    store = servers.enter_context(FakeGCS())
+    store.create_bucket("kills")
+    os.environ["STORAGE_EMULATOR_HOST"] = store.endpoint
+    return lambda folder: FilesPlace(f"gs://kills/{folder.parent.name}")
+
+
 PLACES: dict[str, Callable[[contextlib.ExitStack], Callable[[Path], Place]]] = {
     "duckdb": lambda _: lambda folder: DuckDBPlace(folder / "x.duckdb"),
     "postgres": in_postgres,
     "folder": lambda _: lambda folder: FilesPlace(f"{folder / 'lake'}/"),
     "bucket": in_bucket,
+    "gcs": in_gcs,
 }
 """By what --to says: servers to start, and where a new database is, in this folder or in none."""
 

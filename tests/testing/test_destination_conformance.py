@@ -12,6 +12,7 @@ from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
+from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
@@ -44,6 +45,17 @@ class TestFilesInABucket(RunLogConformance, LedgerConformance):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
         monkeypatch.setenv("AWS_REGION", seaweedfs.region)
+
+    def make_landing(self, tmp_path: Path) -> FilesLanding:
+        return FilesLanding(self.url)
+
+
+class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance):
+    @pytest.fixture(autouse=True)
+    def _in_gcs(self, fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake_gcs.create_bucket(bucket_name)
+        self.url = f"gs://{bucket_name}/lake"
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake_gcs.endpoint)
 
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(self.url)

@@ -148,14 +148,18 @@ class FilesDestination(SqlDestination):
 
 
 def storage_of(path: str) -> Storage:
-    """Raises ConfigError."""
+    """Raises ConfigError, and DestinationError where there are no credentials."""
     if not path.startswith(BUCKETS):
         return Folder(path)
     if path.startswith("gs://"):
-        raise ConfigError(
-            "Google Cloud Storage is no destination yet: its conditional writes are not tried against a server",
-            remedy="Load into a folder, and copy it; or into S3 or Azure",
-        )
+        try:
+            from file_cdk.destinations.files.buckets.gcs import gcs_of
+        except ModuleNotFoundError as exc:
+            raise ConfigError(
+                "a bucket of Google's as a destination needs the package 'google-cloud-storage', which is not installed",
+                remedy="Install it: pip install 'file-cdk[gcs]'",
+            ) from exc
+        return gcs_of(path)
     try:
         from file_cdk.destinations.files.bucket import bucket_of
     except ModuleNotFoundError as exc:
