@@ -1,5 +1,6 @@
 """What a database holds of the files that benchmarks/kills.py loads: asked while no run has it open."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -9,6 +10,9 @@ from typing import Any, Protocol
 import duckdb
 
 from file_cdk.destinations.delta.destination import DeltaDestination, DeltaPlace
+from file_cdk.destinations.files.database import copied
+from file_cdk.destinations.files.destination import storage_of
+from file_cdk.destinations.files.manifest import latest
 from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -162,3 +166,35 @@ class PostgresPlace(_Asked):
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(sql.encode()).fetchall()
+
+
+class FilesPlace:
+    """A folder, or a prefix of a bucket, of Parquet files."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def last_commit(self) -> float:
+        found = storage_of(self.url).listed("_file_cdk/manifests")
+        return max((at.timestamp() for at in found.values()), default=0.0)
+
+    def held(self, streams: Sequence[str], *, merged: bool) -> Held:
+        storage = storage_of(self.url)
+        manifest = latest(storage)
+        with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as connection, copied(storage) as ledger:
+            for stream, files in manifest.tables.items():
+                paths = [Path(scratch, file.path) for file in files]
+                for path, file in zip(paths, files, strict=True):
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(storage.read(file.path))
+                connection.execute(
+                    f"CREATE VIEW {stream} AS FROM read_parquet({list(map(str, paths))}, union_by_name = true)"
+                )
+            return Held(
+                sorted(connection.execute(_rows([ROWS_OF + s for s in streams] if merged else streams)).fetchall()),
+                dict(ledger.execute(_REJECTS).fetchall()),
+                sorted(ledger.execute(_LEDGER).fetchall()),
+                0,
+                sorted(name for name in manifest.tables if not name.startswith(ROWS_OF)),
+                sorted(each for s in streams for each in connection.execute(_shown(s)).fetchall()) if merged else [],
+            )

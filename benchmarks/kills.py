@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres|delta] [--mode merge] [--kills 500] [--files 300] [--large-mb 30] [--seed N]
+    python benchmarks/kills.py [--to postgres|delta|folder|bucket|gcs] [--mode merge] [--kills 500] [--files 300] [--scratch DIR]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +37,11 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DeltaTables, DuckDBPlace, Place, PostgresPlace
+from kept import DuckDBPlace, FilesPlace, Place, PostgresPlace
 
+from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.postgres import PostgresServer
+from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 MARK = "FILE_CDK_KILLS_RUN"
 STREAMS = ("csv", "jsonl", "parquet", "avro")
@@ -232,9 +234,44 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
     return []
 
 
+def in_postgres(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    server = servers.enter_context(PostgresServer())
+    return lambda _: PostgresPlace(server)
+
+
+def in_bucket(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    store = servers.enter_context(SeaweedFS())
+    store.create_bucket("kills")
+    os.environ |= {
+        "AWS_ENDPOINT_URL": store.endpoint,
+        "AWS_REGION": store.region,
+        "AWS_ACCESS_KEY_ID": store.access_key,
+        "AWS_SECRET_ACCESS_KEY": store.secret_key,
+    }
+    return lambda folder: FilesPlace(f"s3://kills/{folder.parent.name}")
+
+
+def in_gcs(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
+    store = servers.enter_context(FakeGCS())
+    store.create_bucket("kills")
+    os.environ["STORAGE_EMULATOR_HOST"] = store.endpoint
+    return lambda folder: FilesPlace(f"gs://kills/{folder.parent.name}")
+
+
+PLACES: dict[str, Callable[[contextlib.ExitStack], Callable[[Path], Place]]] = {
+    "duckdb": lambda _: lambda folder: DuckDBPlace(folder / "x.duckdb"),
+    "postgres": in_postgres,
+    "delta": lambda _: lambda folder: DeltaTables(folder / "lake"),
+    "folder": lambda _: lambda folder: FilesPlace(f"{folder / 'lake'}/"),
+    "bucket": in_bucket,
+    "gcs": in_gcs,
+}
+"""By what --to says: servers to start, and where a new database is, in this folder or in none."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", choices=["duckdb", "postgres", "delta"], default="duckdb", help="what is loaded into")
+    parser.add_argument("--to", choices=list(PLACES), default="duckdb", help="what is loaded into")
     parser.add_argument("--mode", choices=["append", "merge"], default="append", help="what the tables show")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
@@ -247,14 +284,13 @@ def main() -> int:
     seed = random.randrange(10**9) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch, contextlib.ExitStack() as servers:
-        server = servers.enter_context(PostgresServer()) if arguments.to == "postgres" else None
-        tally = kill_runs(arguments, Path(scratch), server, random.Random(seed))
+        tally = kill_runs(arguments, Path(scratch), PLACES[arguments.to](servers), random.Random(seed))
     report(tally)
     return 1 if tally.wrong or tally.orphans or tally.leftovers else 0
 
 
 def kill_runs(
-    arguments: argparse.Namespace, scratch: Path, server: PostgresServer | None, chance: random.Random
+    arguments: argparse.Namespace, scratch: Path, place_in: Callable[[Path], Place], chance: random.Random
 ) -> Tally:
     tally = Tally()
     files = Files(scratch / "files", arguments.files, arguments.large_mb, chance)
@@ -270,11 +306,7 @@ def kill_runs(
         place = scratch / f"{tally.databases}"
         for folder in ("tmp", "to"):
             (place / folder).mkdir(parents=True)
-        kept: Place = DuckDBPlace(place / "to" / "x.duckdb")
-        if server is not None:
-            kept = PostgresPlace(server)
-        elif arguments.to == "delta":
-            kept = DeltaTables(place / "to" / "lake")
+        kept = place_in(place / "to")
         enough = tally.killed + KILLS_PER_DATABASE
         while tally.killed < enough and not over():
             files.change(most=max(2, arguments.files // 20))

@@ -42,6 +42,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "json, an object per line, which is the default, or arrow, an Arrow IPC stream",
     )
     parser.add_argument(
+        "--partition-by",
+        metavar="COLUMN,…",
+        help="files of a folder go into folders of their own for each value, such as country=NL; date(COLUMN), month(COLUMN) and "
+        "year(COLUMN) are those of a date or time. A table changes its partitions with --full-refresh alone",
+    )
+    parser.add_argument(
+        "--target-file-size",
+        metavar="SIZE",
+        type=size,
+        help="size at which the next file of a folder is begun (default: 128MiB)",
+    )
+    parser.add_argument(
         "--workers",
         metavar="N",
         type=number("number of worker processes"),
@@ -175,6 +187,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 columns=column_rules(arguments),
                 contract=schema_contract(arguments),
                 output_format=arguments.output_format,
+                partition_by=arguments.partition_by,
+                target_file_bytes=arguments.target_file_size,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code

@@ -44,7 +44,7 @@ _INSTALLED = {"duckdb": "duckdb", "pyarrow": "pyarrow", "deltalake": "'file-cdk[
 """What pip installs to have a package that a destination's class needs."""
 
 
-def destination_for(url: str, output_format: str | None = None) -> Destination:
+def destination_for(url: str, **of_folder: str | int | None) -> Destination:
     """The destination that a URL or path names; not opened, and nothing about it checked but its spelling.
 
     `sales.duckdb`, `/data/sales.ddb`, `sales.sqlite`: a path that ends like a database. Other file names need the URL form:
@@ -53,11 +53,11 @@ def destination_for(url: str, output_format: str | None = None) -> Destination:
     for a folder of Parquet files, which a path that ends in a slash is too, and a prefix of a bucket: `s3://bucket/lake/`.
     `delta:`, and then such a folder or URL of a bucket, is one of Delta tables.
     What follows is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any
-    other scheme is looked up among the entry points of `file_cdk.destinations`. output_format: of a folder's files. Raises
-    ConfigError.
+    other scheme is looked up among the entry points of `file_cdk.destinations`. of_folder: options of
+    FilesDestination. Raises ConfigError, also where one is not None and the destination is no folder.
     """
-    if output_format is not None:
-        return _with_format(url, output_format)
+    if any(option is not None for option in of_folder.values()):
+        return _folder(url, **of_folder)
     if url.startswith(BUCKETS):
         return _database(BUILT_IN["files"], url)
     scheme, colon, rest = url.partition(":")
@@ -87,7 +87,7 @@ def destination_for(url: str, output_format: str | None = None) -> Destination:
     return cast(Destination, factory(url))
 
 
-def _with_format(url: str, output_format: str) -> Destination:
+def _folder(url: str, **options: str | int | None) -> Destination:
     scheme, colon, rest = url.partition(":")
     if url.startswith(BUCKETS) or (url.endswith("/") and (not colon or "/" in scheme)):
         path = url
@@ -95,17 +95,17 @@ def _with_format(url: str, output_format: str) -> Destination:
         path = _path_in(BUILT_IN["files"], url, rest)
     else:
         raise ConfigError(
-            f"{redacted(url)!r} is neither a folder nor stdout, and the output format of nothing else is to be chosen",
-            remedy="Leave --output-format out, or name a folder: lake/, s3://bucket/lake/",
+            f"{redacted(url)!r} is neither a folder nor stdout: nothing else has an output format, partitions or a size of files",
+            remedy="Leave --output-format, --partition-by and --target-file-size out, or name a folder: lake/, s3://bucket/lake/",
         )
-    return _database(BUILT_IN["files"], path, output_format=output_format)
+    return _database(BUILT_IN["files"], path, **options)
 
 
 def _by_suffix(path: str) -> _Database | None:
     return next((database for database in BUILT_IN.values() if path.endswith(database.suffixes)), None)
 
 
-def _database(database: _Database, path: str, **options: str) -> Destination:
+def _database(database: _Database, path: str, **options: str | int | None) -> Destination:
     module, _, name = database.place.partition(":")
     try:
         factory: Any = getattr(import_module(module), name)

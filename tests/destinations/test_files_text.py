@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import duckdb
@@ -122,7 +123,7 @@ def test_a_table_keeps_its_format(tmp_path: Path) -> None:
     load(tmp_path, "jsonl", "a", {"n": 1})
     load(tmp_path, None, "b", {"n": 2})
     assert [each.suffix for each in data_files(tmp_path)] == [".jsonl", ".jsonl"]
-    with pytest.raises(ConfigError, match="has files of the format jsonl") as caught:
+    with pytest.raises(ConfigError, match="has files with --output-format jsonl") as caught:
         load(tmp_path, "parquet", "c", {"n": 3})
     assert "--full-refresh" in (caught.value.remedy or "")
     assert len(data_files(tmp_path)) == 2
@@ -140,15 +141,28 @@ def test_a_full_refresh_changes_the_format(tmp_path: Path) -> None:
         assert path.name.endswith(output_format or "jsonl.zst")
 
 
+def test_a_file_of_the_target_size_is_followed_by_the_next(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    random = Random(7)
+    (source / "a.csv").write_text("n\n" + "".join(f"{random.randbytes(50).hex()}\n" for _ in range(200_000)))
+    options = SyncOptions(stream="t", workers=0, output_format="csv", target_file_bytes=5_000_000)
+    sync(source, f"{tmp_path}/lake/", options)
+    sizes = [path.stat().st_size for path in data_files(tmp_path / "lake")]
+    assert len(sizes) > 2
+    assert max(sizes) < 20_000_000
+    assert sum(path.read_bytes().count(b"\n") - 1 for path in data_files(tmp_path / "lake")) == 200_000
+
+
 @pytest.mark.parametrize("to", ["x.duckdb", "x.sqlite", "postgres://h/d"])
 def test_what_is_no_folder_has_no_output_format(to: str) -> None:
     with pytest.raises(ConfigError, match="no folder"):
-        destination_for(to, "csv")
+        destination_for(to, output_format="csv")
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no files of the format"):
-        destination_for(f"{tmp_path}/", "xml")
+        destination_for(f"{tmp_path}/", output_format="xml")
 
 
 def test_doubles_and_numbers_as_json_has_them(tmp_path: Path) -> None:

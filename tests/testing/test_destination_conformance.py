@@ -14,6 +14,7 @@ from file_cdk.destinations.registry import BUILT_IN
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
+from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
@@ -49,6 +50,17 @@ class _InABucket:
 
 
 class TestFilesInABucket(_InABucket, MergeConformance, RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> FilesLanding:
+        return FilesLanding(self.url)
+
+
+class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance):
+    @pytest.fixture(autouse=True)
+    def _in_gcs(self, fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake_gcs.create_bucket(bucket_name)
+        self.url = f"gs://{bucket_name}/lake"
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake_gcs.endpoint)
+
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(self.url)
 

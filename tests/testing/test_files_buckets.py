@@ -1,10 +1,11 @@
 """Folders of Parquet files in buckets of each kind: exact, locked by a lease, refused in words."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
-import obstore
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,12 +13,14 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files import FilesDestination
-from file_cdk.destinations.files import bucket as module
-from file_cdk.destinations.files.bucket import Bucket, bucket_of
+from file_cdk.destinations.files.buckets import lease as module
+from file_cdk.destinations.files.buckets.lease import VersionedStore
+from file_cdk.destinations.files.destination import storage_of
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
 from file_cdk.testing.servers.azurite import Azurite
+from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 T = TableName("orders")
@@ -42,13 +45,20 @@ def azure(azurite: Azurite, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -
     return f"az://{bucket_name}/lake/"
 
 
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture
+def gcs(fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    fake_gcs.create_bucket(bucket_name)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake_gcs.endpoint)
+    return f"gs://{bucket_name}/lake/deep/"
+
+
+@pytest.fixture(params=["s3", "azure", "gcs"])
 def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
 
 def rows(url: str) -> list[tuple[object, ...]]:
-    bucket = bucket_of(url)
+    bucket = storage_of(url)
     found: list[tuple[object, ...]] = []
     for file in latest(bucket).tables["orders"]:
         with bucket.open(file.path) as data:
@@ -77,14 +87,14 @@ def test_files_are_loaded_exactly_once(url: str, tmp_path: Path) -> None:
     assert [(each.stream, each.files, each.rows) for each in destination.streams()] == [("orders", 2, 4)]
 
 
-def test_a_second_run_is_told_of_the_first(s3: str) -> None:
-    first = FilesDestination(s3, run="the first")
+def test_a_second_run_is_told_of_the_first(url: str) -> None:
+    first = FilesDestination(url, run="the first")
     first.open()
     with pytest.raises(DestinationInUseError, match="run the first"):
-        FilesDestination(s3).open()
+        FilesDestination(url).open()
     first.close()
-    FilesDestination(s3).check()
-    assert [name for name in bucket_of(s3).listed() if "lock" in name] == []
+    FilesDestination(url).check()
+    assert [name for name in storage_of(url).listed() if "lock" in name] == []
 
 
 def notice(system: str, pid: int) -> bytes:
@@ -92,43 +102,43 @@ def notice(system: str, pid: int) -> bytes:
     return json.dumps(facts).encode()
 
 
-def test_a_run_of_this_machine_that_died_holds_nobody_up(s3: str) -> None:
-    bucket_of(s3).put(module._LOCK, notice(module._system(), 2**22 + 1))
-    destination = FilesDestination(s3)
+def test_a_run_of_this_machine_that_died_holds_nobody_up(url: str) -> None:
+    storage_of(url).put(module._LOCK, notice(module._system(), 2**22 + 1))
+    destination = FilesDestination(url)
     destination.open()
     destination.close()
 
 
-def test_a_run_of_another_machine_holds_it_until_its_lease_ends(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket_of(s3).put(module._LOCK, notice("another boot", 1))
+def test_a_run_of_another_machine_holds_it_until_its_lease_ends(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage_of(url).put(module._LOCK, notice("another boot", 1))
     with pytest.raises(DestinationInUseError, match="process 1 \\(file-cdk\\) on host 'elsewhere'"):
-        FilesDestination(s3).open()
+        FilesDestination(url).open()
     monkeypatch.setattr(module, "LEASE_S", -60.0)
-    destination = FilesDestination(s3)
+    destination = FilesDestination(url)
     destination.open()
     destination.close()
 
 
-def test_a_lease_is_renewed(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_renewed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RENEWED_EVERY_S", 0.05)
-    bucket = bucket_of(s3)
+    bucket = storage_of(url)
     lease = bucket.hold("mine")
-    before = obstore.head(bucket.store, module._LOCK)["last_modified"]
+    before = bucket.listed("_file_cdk")[module._LOCK]
     deadline = datetime.now(UTC).timestamp() + 10
-    while (now := obstore.head(bucket.store, module._LOCK)["last_modified"]) == before:
+    while (now := bucket.listed("_file_cdk")[module._LOCK]) == before:
         assert datetime.now(UTC).timestamp() < deadline
     assert now > before
     lease.close()
 
 
-def test_of_two_that_publish_the_second_is_refused(s3: str) -> None:
+def test_of_two_that_publish_the_second_is_refused(url: str) -> None:
     """Whose lease was taken, since it was not renewed: the network was away."""
-    first = FilesDestination(s3)
+    first = FilesDestination(url)
     first.open()
     load_whole(first, first.table(T), version("a"), [{"id": 1, "item": "x"}])
     first.table(T).flush()
-    bucket_of(s3).remove([module._LOCK])
-    second = FilesDestination(s3)
+    storage_of(url).remove([module._LOCK])
+    second = FilesDestination(url)
     second.open()
     load_whole(second, second.table(T), version("b"), [{"id": 2, "item": "y"}])
     second.close()
@@ -136,18 +146,50 @@ def test_of_two_that_publish_the_second_is_refused(s3: str) -> None:
     with pytest.raises(DestinationInUseError, match="another run has written"):
         first.table(T).flush()
     first.close()
-    assert rows(s3) == [(1, "x"), (2, "y")]
+    assert rows(url) == [(1, "x"), (2, "y")]
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///x", "az://"])
+@pytest.mark.parametrize("url", ["s3://", "s3:///x", "az://", "gs://"])
 def test_a_url_without_a_bucket_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="names no bucket"):
         destination_for(url)
 
 
-def test_google_cloud_storage_is_refused_in_words() -> None:
-    with pytest.raises(ConfigError, match="no destination yet"):
+def test_of_many_that_make_a_file_at_once_one_does(url: str) -> None:
+    stores = [storage_of(url) for _ in range(8)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        made = list(pool.map(lambda number: stores[number].put_new("x", b"%d" % number), range(len(stores))))
+    assert made.count(True) == 1
+    assert stores[0].read("x") == b"%d" % made.index(True)
+
+
+def test_a_file_is_written_over_in_the_version_that_was_found(url: str) -> None:
+    store = cast(VersionedStore, storage_of(url))
+    assert store.found("x") is None
+    first = store.put_over("x", b"1", None)
+    assert store.put_over("x", b"2", None) is None
+    second = store.put_over("x", b"3", first)
+    assert store.put_over("x", b"4", first) is None
+    found = store.found("x")
+    assert found is not None
+    assert (found.data, found.version) == (b"3", second)
+
+
+def test_what_is_not_there_is_told_as_that(url: str) -> None:
+    store = storage_of(url)
+    for read in (store.read, store.open):
+        with pytest.raises(DestinationError) as told:
+            read("nothing")
+        assert isinstance(told.value.__cause__, FileNotFoundError)
+    store.remove(["nothing"])
+    assert store.listed() == {}
+
+
+def test_google_s_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    with pytest.raises(DestinationError, match="no credentials") as told:
         destination_for("gs://bucket/lake/")
+    assert "gcloud auth" in (told.value.remedy or "")
 
 
 def test_a_bucket_that_refuses_is_told_without_secrets(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +200,8 @@ def test_a_bucket_that_refuses_is_told_without_secrets(s3: str, monkeypatch: pyt
     assert "s3://" in str(told.value)
 
 
-def test_an_object_is_read_at_any_place(s3: str) -> None:
-    bucket: Bucket = bucket_of(s3)
+def test_an_object_is_read_at_any_place(url: str) -> None:
+    bucket = storage_of(url)
     data = bytes(range(256)) * 1000
     bucket.put("x", data)
     with bucket.open("x") as file:

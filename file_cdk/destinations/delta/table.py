@@ -47,9 +47,9 @@ class DeltaStreamTable(FilesTable):
     def folder_of(stream: str) -> str:
         return folder_of(stream)
 
-    def _new_path(self, *, is_shown: bool = False) -> str:
+    def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
         return (
-            super()._new_path(is_shown=is_shown).replace(":", "")
+            super()._new_path(partition, is_shown=is_shown).replace(":", "")
         )  # which readers would take for the end of a URL's scheme
 
     def must_retype(self, path: str) -> bool:

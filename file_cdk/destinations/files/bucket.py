@@ -1,34 +1,27 @@
 """A prefix of a bucket of S3, or of an Azure container, by obstore, with the credentials of the environment."""
 
 import io
-import json
 import os
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
+from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.uris import redacted
+from file_cdk.destinations.files.buckets.lease import Lease, Versioned
 from file_cdk.destinations.files.storage import NewFile
-from file_cdk.destinations.run_lock import Holder
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_LOCK = "_file_cdk/lock.json"
 _CLOCK = "_file_cdk/clock"
-
-LEASE_S, RENEWED_EVERY_S = 60.0, 15.0
-"""How long a lock of another machine's run counts that is not renewed any more, and how often it is, in seconds."""
 
 
 def bucket_of(url: str) -> "Bucket":
@@ -90,12 +83,22 @@ class Bucket:
             obstore.put(self.store, name, data)
 
     def put_new(self, name: str, data: bytes) -> bool:
+        return self.put_over(name, data, None) is not None
+
+    def put_over(self, name: str, data: bytes, version: dict[str, str] | None) -> dict[str, str] | None:
+        """See VersionedStore."""
+        mode: Any = "create" if version is None else version
         with self._translating(f"writing {name!r}"):
             try:
-                obstore.put(self.store, name, data, mode="create")
+                return _version(obstore.put(self.store, name, data, mode=mode))
             except (AlreadyExistsError, PreconditionError):
-                return False
-        return True
+                return None
+
+    def found(self, name: str) -> Versioned | None:
+        with self._translating(f"reading {name!r}"), suppress(FileNotFoundError):
+            found = obstore.get(self.store, name)
+            return Versioned(bytes(found.bytes()), found.meta["last_modified"], _version(cast(Any, found.meta)))
+        return None
 
     def create(self, name: str) -> NewFile:
         return _NewObject(self, name, tempfile.TemporaryFile(dir=run_folder()))
@@ -186,74 +189,6 @@ class _NewObject:
 
     def give_up(self) -> None:
         self.file.close()
-
-
-class Lease:
-    """A lock that its run renews while it lives: that of a run that died counts for LEASE_S more."""
-
-    def __init__(self, bucket: Bucket, notice: bytes, version: dict[str, str]) -> None:
-        self._bucket, self._notice, self._version = bucket, notice, version
-        self._ended = threading.Event()
-        self._renewing = threading.Thread(target=self._renew, name="file_cdk-lease", daemon=True)
-        self._renewing.start()
-
-    @classmethod
-    def hold(cls, bucket: Bucket, run: str) -> "Lease":
-        """Raises DestinationInUseError."""
-        notice = json.dumps({**asdict(Holder.this(run)), "system": _system()}).encode()
-        with bucket._translating("taking the lock"):
-            try:
-                return cls(bucket, notice, _version(obstore.put(bucket.store, _LOCK, notice, mode="create")))
-            except (AlreadyExistsError, PreconditionError):
-                pass
-            try:
-                found = obstore.get(bucket.store, _LOCK)
-            except FileNotFoundError:
-                return cls.hold(bucket, run)
-            data, meta = bytes(found.bytes()), found.meta
-            holder = Holder.parse(data)
-            if _has_died(data) or bucket.now() - meta["last_modified"] > timedelta(seconds=LEASE_S):
-                with suppress(PreconditionError):  # another has taken it over
-                    mode = cast(Any, _version(cast(Any, meta)))
-                    return cls(bucket, notice, _version(obstore.put(bucket.store, _LOCK, notice, mode=mode)))
-        raise DestinationInUseError(
-            f"{redacted(bucket.root)!r} is in use by {holder or 'another run'}",
-            remedy=f"Wait until it has ended (--wait). If it was killed on another machine, that is known after {LEASE_S:g} s",
-        )
-
-    def _renew(self) -> None:
-        while not self._ended.wait(RENEWED_EVERY_S):
-            # Where it cannot be renewed, another may take it: then that one's manifest comes first, and this run is refused.
-            with suppress(BaseError, OSError):
-                self._version = _version(
-                    obstore.put(self._bucket.store, _LOCK, self._notice, mode=cast(Any, self._version))
-                )
-
-    def close(self) -> None:
-        """Removes it."""
-        self._ended.set()
-        self._renewing.join()
-        self._bucket.remove([_LOCK])
-
-
-def _system() -> str:
-    """Of which process ids are told apart: the same for processes of one container, until the machine starts again."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def _has_died(notice: bytes) -> bool:
-    """Whether the run that wrote it ran here, and does no more."""
-    try:
-        facts = json.loads(notice)
-        return (
-            bool(facts["system"]) and facts["system"] == _system() and not Path(f"/proc/{int(facts['pid'])}").exists()
-        )
-    except (ValueError, TypeError, KeyError):
-        return False
 
 
 def _version(found: Mapping[str, Any]) -> dict[str, str]:

@@ -11,12 +11,15 @@ from pathlib import Path
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
+from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
+from file_cdk.destinations.files.data import TARGET_BYTES
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
+from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.table import OUTPUT_FORMATS, FilesTable
+from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.merging import tables_of
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.registry import BUCKETS
@@ -27,7 +30,7 @@ from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 KEPT_S = 3600
 """How long what a manifest names is kept for readers after the next one, in seconds."""
 
-_DATA_FILE = re.compile(r"[^/]+/part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
+_DATA_FILE = re.compile(r"[^/]+/([^/]+=[^/]+/)*part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
 
 
 class FilesPlace:
@@ -73,15 +76,28 @@ class FilesDestination(SqlDestination):
     table_class = FilesTable
     place_class = FilesPlace
 
-    def __init__(self, path: str | Path, *, output_format: str | None = None, run: str | None = None) -> None:
-        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS; None: what a table has.
-        Raises ConfigError."""
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        output_format: str | None = None,
+        partition_by: str | None = None,
+        target_file_bytes: int | None = None,
+        run: str | None = None,
+    ) -> None:
+        """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS. partition_by: see
+        partitions.parsed. None: what a table has. target_file_bytes: size of a data file at which the next one is begun. Raises
+        ConfigError."""
         if output_format not in (None, *OUTPUT_FORMATS):
             raise ConfigError(
                 f"a folder has no files of the format {output_format!r}",
                 remedy=f"Its formats are: {', '.join(OUTPUT_FORMATS)}",
             )
+        if target_file_bytes is not None and target_file_bytes <= 0:
+            raise ConfigError("the target size of files must be a number of bytes, 1 or more")
         self._output_format = output_format
+        self._target_bytes = target_file_bytes or TARGET_BYTES
+        self._partitions = None if partition_by is None else parsed(partition_by)
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         self._point = self.commit_point(self._storage)
@@ -102,12 +118,15 @@ class FilesDestination(SqlDestination):
         assert isinstance(found, FilesTable)
         of_table = super().table(table)
         assert isinstance(of_table, FilesTable)
-        chosen = self._output_format or of_table.output_format
-        if table.merge is not None and chosen != "parquet":
+        has = of_table.has or Choice()
+        partitions = has.partitions if self._partitions is None else self._partitions
+        chosen = Choice(self._output_format or has.output_format, partitions)
+        if table.merge is not None and chosen != Choice():
             raise ConfigError(
-                f"table {table.stream!r}: rows are merged by keys in folders of Parquet files alone",
-                remedy="Leave --output-format or the mode out",
+                f"table {table.stream!r}: rows are merged by keys in folders of Parquet files alone, without partitions",
+                remedy="Leave --output-format and --partition-by, or the mode, out",
             )
+        found.target_bytes = self._target_bytes
         found.choose(chosen)
         return found
 
@@ -146,14 +165,18 @@ class FilesDestination(SqlDestination):
 
 
 def storage_of(path: str) -> Storage:
-    """Raises ConfigError."""
+    """Raises ConfigError, and DestinationError where there are no credentials."""
     if not path.startswith(BUCKETS):
         return Folder(path)
     if path.startswith("gs://"):
-        raise ConfigError(
-            "Google Cloud Storage is no destination yet: its conditional writes are not tried against a server",
-            remedy="Load into a folder, and copy it; or into S3 or Azure",
-        )
+        try:
+            from file_cdk.destinations.files.buckets.gcs import gcs_of
+        except ModuleNotFoundError as exc:
+            raise ConfigError(
+                "a bucket of Google's as a destination needs the package 'google-cloud-storage', which is not installed",
+                remedy="Install it: pip install 'file-cdk[gcs]'",
+            ) from exc
+        return gcs_of(path)
     try:
         from file_cdk.destinations.files.bucket import bucket_of
     except ModuleNotFoundError as exc:

@@ -1,5 +1,6 @@
 """Data files made of others: without some rows, with wider columns, or one of many. Of files of text, rows stay as they are."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -65,7 +66,23 @@ def joined(storage: Storage, paths: Sequence[str], new: str) -> DataFile:
         return _copied(storage, new, header, _all_records(storage, paths, text))
 
 
-def likeness(storage: Storage, path: str) -> Any:
+def to_join(storage: Storage, small: Sequence[tuple[str, int]], target_bytes: int) -> Iterator[list[str]]:
+    """small: paths and sizes in bytes. Gives paths of files that are alike, of up to target_bytes together."""
+    alike: dict[tuple[Any, int], list[str]] = {}
+    sizes: Counter[Any] = Counter()
+    for path, size_bytes in small:
+        kind = _likeness(storage, path), within(path)
+        alike.setdefault((kind, sizes[kind] // target_bytes), []).append(path)
+        sizes[kind] += size_bytes
+    return (paths for paths in alike.values() if len(paths) > 1)
+
+
+def within(path: str) -> str:
+    """The folders of the partition that a data file is of."""
+    return path.partition("/")[2].rpartition("/")[0]
+
+
+def _likeness(storage: Storage, path: str) -> Any:
     """The same of files that can be joined."""
     text = TextFormat.of(path)
     if text is None:

@@ -6,23 +6,23 @@ Small files wait in memory until their transaction ends, and go into one data fi
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from file_cdk.core.errors import ConfigError, DestinationError, RowsRefusedError
+from file_cdk.core.errors import DestinationError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
+from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase
-from file_cdk.destinations.files.file_rows import FileRows
+from file_cdk.destinations.files.loads import Load, by_folder
 from file_cdk.destinations.files.manifest import DataFile
-from file_cdk.destinations.files.rewriting import extremes, joined, likeness, with_rows_of, with_types
-from file_cdk.destinations.files.text import FORMATS
+from file_cdk.destinations.files.partitions import check, split
+from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types, within
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.merging import UNMERGED
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
@@ -33,14 +33,14 @@ from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 _METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
 assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
 
-OUTPUT_FORMATS = ("parquet", *FORMATS)
-"""As names of data files end, after the point."""
-
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
 
 _SMALL_BYTES = 16 << 20
 """A file of more, or with more rows in memory, gets data files of its own."""
+
+_MAX_WRITERS = 32
+"""Maximum number of data files of a large file that are written at a time, one in each folder."""
 
 _MANY_FILES = 16
 """So many small data files are made fewer when the destination is closed."""
@@ -54,19 +54,20 @@ class FilesTable(SqlTable):
     """A StreamTable."""
 
     group_rows, group_s = 2_000_000, 3.0
+    target_bytes = TARGET_BYTES
     metadata: ClassVar[Sequence[pa.Field]] = _METADATA
     """Columns of where rows came from, the last of each data file."""
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
-        self._open, self._is_large_file = FileRows(), False
-        self._waiting: list[FileRows] = []
+        self._open, self._is_large_file = Load(), False
+        self._waiting: list[Load] = []
         self._waiting_uris: set[str] = set()
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
         super().__init__(ledger, begins, rule)
         self._typed = self.layout.types
         """Types that all data files have."""
-        self._chosen = self._has = self.output_format
+        self._chosen, self._is_checked = self.has or Choice(), True
 
     @property
     def _database(self) -> FilesDatabase:
@@ -86,25 +87,41 @@ class FilesTable(SqlTable):
         if not may_change(stored, target):
             return target
         column = self.layout.columns[name]
-        paths = [str(path) for (path,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream)]
+        paths = self._paths()
         batches: list[pa.RecordBatch] = []
         for load in (*self._waiting, self._open):
             self._end(load)
             paths += [part.path for part in load.parts]
-            batches += [batch for batch in load.batches if column in batch.schema.names]
+            batches += [batch for each in load.pieces() for batch in each.batches if column in batch.schema.names]
         found = [extremes(self._database.storage, path, column, stored) for path in paths]
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
-    @property
-    def output_format(self) -> str:
-        """Of the data files that it has; of OUTPUT_FORMATS."""
-        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream)
-        return next((each for each in OUTPUT_FORMATS if found and str(found[0][0]).endswith(f".{each}")), "parquet")
+    def _paths(self, limit: int = -1) -> list[str]:
+        sql = f"SELECT path FROM {DATA} WHERE stream = ? ORDER BY rowid LIMIT ?"
+        return [str(path) for (path,) in self._run(sql, self._ledger.stream, limit)]
 
-    def choose(self, output_format: str) -> None:
-        """What is written from now on. A table that has data files of another format takes no more: see `begin`."""
-        self._chosen = output_format
+    @property
+    def has(self) -> Choice | None:
+        """What its data files are, if it has any."""
+        paths = self._paths(limit=1)
+        return Choice.of(paths[0], list(self.layout.types)) if paths else None
+
+    def choose(self, chosen: Choice) -> None:
+        """What is written from now on. A table that has other data files takes no more: see `begin`."""
+        self._chosen, self._is_checked = chosen, False
+
+    def begin(self, file: RemoteFile) -> SqlFileLoad:
+        """Raises ConfigError where something else was chosen than the table has."""
+        if not self._is_checked:
+            self._chosen.check(self._ledger.stream, self.has or self._chosen)
+            check(self._chosen.partitions, self._promised.types)
+            self._is_checked = True
+        if file.uri in self._waiting_uris:
+            self._commit()  # so that its rows are in a data file, which can be replaced
+        load = super().begin(file)
+        self._is_large_file = file.size_bytes >= _SMALL_BYTES
+        return load
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
@@ -117,7 +134,7 @@ class FilesTable(SqlTable):
         own = pa.RecordBatch.from_arrays(
             [
                 *arrays,
-                *self._open.repeated(metadata, rows, self.metadata[1].type),
+                *self._open.of_file(metadata, rows, self.metadata[1].type),
                 pa.compute.add(numbers, rows_before) if rows_before else numbers,
             ],
             schema=pa.schema(
@@ -130,10 +147,14 @@ class FilesTable(SqlTable):
                 ]
             ),
         )
-        self._open.batches.append(own)
-        self._open.nbytes += own.nbytes
+        if self._chosen.partitions:
+            for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
+                self._open.add(folder, piece)
+        else:
+            self._open.add("", own)
         self._taken += rows
-        if self._open.nbytes >= (_PIECE_BYTES if self._open.is_large or self._is_large_file else _SMALL_BYTES):
+        is_known_large = not self._chosen.partitions and (self._open.is_large or self._is_large_file)
+        if self._open.nbytes >= (_PIECE_BYTES if is_known_large else _SMALL_BYTES):
             self._write_piece(self._open)
 
     def _converted(self, name: str, column: pa.Array, uri: str) -> pa.Array:
@@ -149,7 +170,11 @@ class FilesTable(SqlTable):
         if self.layout.exists and wanted == self.layout.types:
             return
         for name, kind in self.layout.types.items():
-            if pa.types.is_binary(kind) and self._chosen in FORMATS and not wanted[name].equals(kind):
+            if (
+                pa.types.is_binary(kind)
+                and self._chosen.output_format != OUTPUT_FORMATS[0]
+                and not wanted[name].equals(kind)
+            ):
                 raise RowsRefusedError(
                     "has text, where the table has bytes, which its files have in base64",
                     uri=uri,
@@ -164,26 +189,10 @@ class FilesTable(SqlTable):
         self.layout = Layout(True, wanted, column_names(wanted, self.layout.columns))
         self._ledger.set_columns([(n, self.layout.columns[n], declared(k)) for n, k in wanted.items()])
 
-    def begin(self, file: RemoteFile) -> SqlFileLoad:
-        """Raises ConfigError where another format was chosen than the table has."""
-        if self._chosen != self._has:
-            has = self.output_format
-            if has != self._chosen and self._run(f"SELECT 1 FROM {DATA} WHERE stream = ? LIMIT 1", self._ledger.stream):
-                raise ConfigError(
-                    f"table {self._ledger.stream!r} has files of the format {has}, and {self._chosen} was asked for",
-                    remedy="Leave --output-format out, or load all files anew: --full-refresh",
-                )
-            self._has = self._chosen
-        if file.uri in self._waiting_uris:
-            self._commit()  # so that its rows are in a data file, which can be replaced
-        load = super().begin(file)
-        self._is_large_file = file.size_bytes >= _SMALL_BYTES
-        return load
-
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
             self._end(each)  # they had time to be written
-        load, self._open = self._open, FileRows()
+        load, self._open = self._open, Load()
         load.file, load.rows = file, loaded.rows
         self._waiting.append(load)
         try:
@@ -199,7 +208,7 @@ class FilesTable(SqlTable):
             self._commit()
 
     def cancel(self) -> None:
-        load, self._open = self._open, FileRows()
+        load, self._open = self._open, Load()
         load.discard(self._database.storage)
         super().cancel()
 
@@ -225,18 +234,34 @@ class FilesTable(SqlTable):
             self._run("ROLLBACK")
             self.layout = self._read_layout()
 
-    def _write_piece(self, load: FileRows) -> None:
+    def _write_piece(self, load: Load) -> None:
+        """All that waits in memory, or the largest part of it, of one folder."""
+        if load.by_folder:
+            largest = max(load.by_folder.values(), key=lambda each: each.nbytes)
+            load.nbytes -= largest.nbytes
+            self._write_piece(largest)
+            begun = [each for each in load.by_folder.values() if each.writer is not None and each is not largest]
+            if len(begun) >= _MAX_WRITERS:
+                self._end(min(begun, key=lambda each: each.nbytes))
+            return
         schema = self._data_schema()
-        if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= TARGET_BYTES):
+        if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= self.target_bytes):
             load.parts.append(load.writer.close())
             load.writer = None
         if load.writer is None:
-            load.writer = DataWriter(self._database.storage, self._new_path(), schema)
+            load.writer = DataWriter(self._database.storage, self._new_path(load.folder), schema)
         load.writer.write(conformed(load.batches, schema))
         load.batches, load.nbytes = [], 0
 
-    def _end(self, load: FileRows) -> None:
+    def _end(self, load: Load) -> None:
         """Of a large file: all its rows are in data files that are complete."""
+        if load.by_folder and load.is_large:
+            for each in load.by_folder.values():
+                if each.batches:
+                    self._write_piece(each)
+                self._end(each)
+                load.parts, each.parts = load.parts + each.parts, []
+            load.nbytes = 0
         if load.writer is not None:
             if load.batches:
                 self._write_piece(load)
@@ -247,22 +272,26 @@ class FilesTable(SqlTable):
         """The rows of all files that are complete."""
         waiting, self._waiting = self._waiting, []
         self._waiting_uris.clear()
-        together = FileRows(batches=[batch for load in waiting if not load.is_large for batch in load.batches])
+        small = [load for load in waiting if not load.is_large]
+        together = by_folder(small)
         try:
             for load in waiting:
                 self._end(load)
                 for part in load.parts:
                     self._note(part, [(load, part.rows)])
-            if together.batches:
-                self._write_piece(together)
-                self._end(together)
-                self._note(together.parts[0], [(load, load.rows) for load in waiting if load.batches])
+            for folder, whole in together.items():
+                if whole.batches:
+                    self._write_piece(whole)
+                    self._end(whole)
+                    pieces = [(load, piece) for load in small for piece in load.pieces() if piece.folder == folder]
+                    counts = [(load, sum(batch.num_rows for batch in piece.batches)) for load, piece in pieces]
+                    self._note(whole.parts[0], [each for each in counts if each[1]])
         except BaseException:
-            for load in (*waiting, together):
+            for load in (*waiting, *together.values()):
                 load.discard(self._database.storage)
             raise
 
-    def _note(self, part: DataFile, loads: list[tuple[FileRows, int]]) -> None:
+    def _note(self, part: DataFile, loads: list[tuple[Load, int]]) -> None:
         self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", self._ledger.stream, part.path, part.rows, part.size_bytes)
         for load, rows in loads:
             assert load.file is not None
@@ -277,13 +306,14 @@ class FilesTable(SqlTable):
         folder = quote(stream, safe=" ")
         return f"%2E{folder[1:]}" if folder.startswith(".") else folder  # neither hidden nor a folder above
 
-    def _new_path(self, *, is_shown: bool = False) -> str:
-        """is_shown: of a data file of rows that are merged."""
+    def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
+        """partition: its folders. is_shown: of a data file of rows that are merged."""
         name = self._ledger.name.removeprefix(BESIDE)
         folder = self.folder_of(ROWS_OF + name if self._ledger.merges and not is_shown else name)
         publisher = self._database.publisher
         assert publisher is not None
-        return f"{folder}/part-{publisher.new_name()}.{self._chosen}"
+        folder = f"{folder}/{partition}" if partition else folder
+        return f"{folder}/part-{publisher.new_name()}.{self._chosen.output_format}"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
@@ -309,7 +339,7 @@ class FilesTable(SqlTable):
                 continue  # the load that would have replaced them was given up
             if left:
                 storage = self._database.storage
-                part = with_rows_of(storage, path, self._new_path(), [str(url) for url, _ in left])
+                part = with_rows_of(storage, path, self._new_path(within(path)), [str(url) for url, _ in left])
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -325,9 +355,8 @@ class FilesTable(SqlTable):
             return
         storage, known = self._database.storage, self._typed
         wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
-        for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
-            path = str(found)
-            new = with_types(storage, path, self._new_path(), wider, always=self.must_retype(path))
+        for path in self._paths():
+            new = with_types(storage, path, self._new_path(within(path)), wider, always=self.must_retype(path))
             if new is not None:
                 self._replace([path], new)
         self._typed = self.layout.types
@@ -351,8 +380,7 @@ class FilesTable(SqlTable):
             return None
         from file_cdk.destinations.files.merging import shown_rows, write_all
 
-        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? ORDER BY rowid", self._ledger.stream)
-        schema, paths = self._data_schema(), [str(path) for (path,) in found]
+        schema, paths = self._data_schema(), self._paths()
         rows = shown_rows(storage, paths, stream, rule, self.layout, schema) if paths else ()
         parts = write_all(storage, rows, schema, lambda: self._new_path(is_shown=True))
         self._run(f"DELETE FROM {DATA} WHERE stream = ?", stream)
@@ -368,25 +396,16 @@ class FilesTable(SqlTable):
 
     def _compact(self) -> None:
         """Makes one data file of many small ones, where they have the same columns."""
-        found = self._run(
-            f"SELECT path, size_bytes FROM {DATA} WHERE stream = ? AND size_bytes < {TARGET_BYTES // 4} ORDER BY rowid",
-            self._ledger.stream,
-        )
+        sql = f"SELECT path, size_bytes FROM {DATA} WHERE stream = ? AND size_bytes < {self.target_bytes // 4} ORDER BY rowid"
+        found = self._run(sql, self._ledger.stream)
         if len(found) < _MANY_FILES:
             return
-        storage = self._database.storage
-        alike: dict[tuple[Any, int], list[str]] = {}
-        sizes: Counter[Any] = Counter()
-        for path, size_bytes in found:
-            kind = likeness(storage, str(path))
-            alike.setdefault((kind, sizes[kind] // TARGET_BYTES), []).append(str(path))
-            sizes[kind] += cast(int, size_bytes)
-        publisher = self._database.publisher
+        storage, publisher = self._database.storage, self._database.publisher
         assert publisher is not None
         publisher.moves_only = True
         self._run(self._db.begin)
-        for paths in alike.values():
-            if len(paths) > 1:
-                self._replace(paths, joined(storage, paths, self._new_path()))
+        small = [(str(path), cast(int, size_bytes)) for path, size_bytes in found]
+        for paths in to_join(storage, small, self.target_bytes):
+            self._replace(paths, joined(storage, paths, self._new_path(within(paths[0]))))
         super()._commit()
         publisher.moves_only = False

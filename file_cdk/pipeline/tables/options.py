@@ -38,11 +38,12 @@ class SyncOptions:
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
     FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
-    as `csv.gz`, None: what its table has, or Parquet; of rows on stdout, `json` where it is None. mode: what the tables show,
-    where the configurations of streams do not say: `append` the rows of all files, `replace` those of this sync, which is a full
-    refresh, `merge` one row of each `key`, chosen by `cursor` and `deleted` as core.ports.MergeRule says. columns, contract:
-    rules for the columns of what a path or URL names, and what its table does with those that it has not (see
-    docs/guide/columns.md).
+    as `csv.gz`, partition_by: columns by which these are in folders; None: what the table has, or Parquet, and no partitions.
+    target_file_bytes: size at which the next of these is begun, 128 MiB if None. Of rows on stdout the output_format is `json`
+    where it is None. mode: what the tables show, where the configurations of streams do not say: `append` the rows of all files,
+    `replace` those of this sync, which is a full refresh, `merge` one row of each `key`, chosen by `cursor` and `deleted` as
+    core.ports.MergeRule says. columns, contract: rules for the columns of what a path or URL names, and what its table does with
+    those that it has not (see docs/guide/columns.md).
     """
 
     workers: int | None = None
@@ -63,6 +64,8 @@ class SyncOptions:
     settle_s: float | None = None
     memory_bytes: int | None = None
     output_format: str | None = None
+    partition_by: str | None = None
+    target_file_bytes: int | None = None
     mode: Mode = "append"
     key: tuple[str, ...] = ()
     cursor: str | None = None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
 from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.tables.options import SyncOptions
 
 if TYPE_CHECKING:
     from file_cdk.core.ports import Encoder
@@ -14,11 +15,21 @@ STDOUT = "-"
 _FORMATS = ("json", "arrow")
 
 
-def destination_of(url: str, output_format: str | None, *, several: bool, fd: int = 1) -> Destination:
+def destination_of(url: str, options: SyncOptions, *, several: bool, fd: int = 1) -> Destination:
     """What `--to` names. several: there is more than one stream, so that lines say whose they are. fd: what `-` is. Raises
     ConfigError."""
+    output_format = options.output_format
     if url != STDOUT:
-        return destination_for(url, output_format)
+        return destination_for(
+            url,
+            output_format=output_format,
+            partition_by=options.partition_by,
+            target_file_bytes=options.target_file_bytes,
+        )
+    if options.partition_by is not None or options.target_file_bytes is not None:
+        raise ConfigError(
+            "stdout has no files to partition, nor of a size", remedy="Leave out --partition-by and --target-file-size"
+        )
     if output_format not in (None, *_FORMATS):
         raise ConfigError(
             f"stdout has no output format {output_format!r}", remedy=f"Its formats are: {', '.join(_FORMATS)}"

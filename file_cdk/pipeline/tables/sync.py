@@ -72,7 +72,7 @@ def sync(
     streams = [options.of(with_rules(stream, options)) for stream in named]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
-    target = destination_of(fspath(destination), options.output_format, several=len(streams) > 1)
+    target = destination_of(fspath(destination), options, several=len(streams) > 1)
     memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:

@@ -1,0 +1,136 @@
+"""Folders within a table's folder, one for each value of some columns, as Hive, Spark and DuckDB read them: `country=NL`."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from file_cdk.core.errors import ConfigError, RowsRefusedError
+from file_cdk.destinations.files.types import text
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+"""Of NULL, and of empty text."""
+
+_LONGEST_BYTES = 255
+"""Maximum size of a folder's name, in bytes."""
+
+_PERIODS = ("date", "month", "year")
+_FUNCTION = re.compile(rf"({'|'.join(_PERIODS)})\((.+)\)")
+_ESCAPED = re.compile(r"""[\x00-\x1f"#%'*/:=?\\{\[\]^\x7f]""")
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """period: of a column with dates or times; None: the column's value."""
+
+    column: str
+    period: Literal["date", "month", "year"] | None = None
+
+    def __str__(self) -> str:
+        return self.column if self.period is None else f"{self.period}({self.column})"
+
+    @property
+    def key(self) -> str:
+        """What names of its folders begin with."""
+        return escaped(self.column if self.period is None else f"{self.column}_{self.period}")
+
+
+def parsed(partition_by: str) -> tuple[Partition, ...]:
+    """`country,month(created_at)`. Raises ConfigError."""
+    found = []
+    for each in map(str.strip, partition_by.split(",")):
+        function = _FUNCTION.fullmatch(each)
+        found.append(Partition(each) if function is None else Partition(function[2], cast(Any, function[1])))
+    if not all(each.column for each in found) or len({each.key for each in found}) < len(found):
+        raise ConfigError(
+            f"{partition_by!r} names no partitions",
+            remedy="Write columns with commas between them, each once, and of a date its year, month or date: "
+            "country,month(created_at)",
+        )
+    return tuple(found)
+
+
+def of_path(path: str, columns: Sequence[str]) -> tuple[Partition, ...]:
+    """Those that a data file's folders show. columns: of the table."""
+    found = []
+    for folder in path.split("/")[1:-1]:
+        key = re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), folder.partition("=")[0])
+        column, _, period = key.rpartition("_")
+        is_period = key not in columns and period in _PERIODS
+        found.append(Partition(column, cast(Any, period)) if is_period else Partition(key))
+    return tuple(found)
+
+
+def check(partitions: Sequence[Partition], types: Mapping[str, pa.DataType]) -> None:
+    """types: of the table's columns. Raises ConfigError."""
+    for each in partitions:
+        kind = types.get(each.column)
+        if kind is None:
+            raise ConfigError(
+                f"no file has the column {each.column!r} to partition by", remedy="Correct --partition-by"
+            )
+        t = pa.types
+        if each.period and not (t.is_date(kind) or t.is_timestamp(kind) or t.is_null(kind)):
+            raise ConfigError(
+                f"column {each.column!r} is of type {kind}, and has no {each.period} to partition by",
+                remedy="Partition by the column itself, or state its type: input_schema",
+            )
+
+
+def escaped(value: str) -> str:
+    """As Spark and DuckDB have it in names of folders."""
+    return _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", value)
+
+
+def split(
+    batch: pa.RecordBatch, partitions: Sequence[Partition], names: Mapping[str, str], uri: str
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """The rows by their folders, in the order in which folders and rows come. names: of columns in the table, by those in the
+    files. Raises RowsRefusedError."""
+    if not batch.num_rows:
+        return
+    folders = pa.array([""] * batch.num_rows)
+    for each in partitions:
+        name = names.get(each.column)
+        column = batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
+        parts = _folders(each, column, uri)
+        folders = parts if each is partitions[0] else pc.binary_join_element_wise(folders, parts, "/")
+    coded = folders.dictionary_encode()
+    if len(coded.dictionary) == 1:
+        yield coded.dictionary[0].as_py(), batch
+        return
+    order = pc.array_sort_indices(coded.indices)
+    whole, start = batch.take(order), 0
+    for counted in sorted(coded.indices.value_counts().to_pylist(), key=lambda found: found["values"]):
+        yield coded.dictionary[counted["values"]].as_py(), whole.slice(start, counted["counts"])
+        start += counted["counts"]
+
+
+def _folders(partition: Partition, column: pa.Array, uri: str) -> pa.Array:
+    kind = column.type
+    spell = _SPELLED[partition.period] if partition.period else (lambda value: text(value, kind))
+    coded = column.dictionary_encode() if not pa.types.is_nested(kind) else None
+    values = (column if coded is None else coded.dictionary).to_pylist()
+    names = [f"{partition.key}={NULL if value in (None, '') else escaped(spell(value))}" for value in values]
+    if any(len(name.encode()) > _LONGEST_BYTES for name in names):
+        raise RowsRefusedError(
+            "has a value that is too long for the name of a folder",
+            uri=uri,
+            column=partition.column,
+            remedy="Partition by another column",
+        )
+    if coded is None:
+        return pa.array(names, pa.string())
+    null = f"{partition.key}={NULL}"
+    return pa.array([*names, null]).take(pc.fill_null(coded.indices, len(names)))
+
+
+_SPELLED: Mapping[str, Callable[[date | datetime], str]] = {
+    "date": lambda value: f"{value.year:04}-{value.month:02}-{value.day:02}",
+    "month": lambda value: f"{value.year:04}-{value.month:02}",
+    "year": lambda value: f"{value.year:04}",
+}
