@@ -37,7 +37,7 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DuckDBPlace, FilesPlace, Place, PostgresPlace
+from kept import DeltaTables, DuckDBPlace, FilesPlace, Place, PostgresPlace
 
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.postgres import PostgresServer

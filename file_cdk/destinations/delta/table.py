@@ -48,9 +48,8 @@ class DeltaStreamTable(FilesTable):
         return folder_of(stream)
 
     def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
-        return (
-            super()._new_path(partition, is_shown=is_shown).replace(":", "")
-        )  # which readers would take for the end of a URL's scheme
+        path = super()._new_path(partition, is_shown=is_shown)
+        return path.replace(":", "")  # which readers would take for the end of a URL's scheme
 
     def must_retype(self, path: str) -> bool:
         """All, for one commit to overwrite the table with its new schema, where types change."""

@@ -40,6 +40,16 @@ class Load:
         """Itself, or those of its folders."""
         yield from self.by_folder.values() if self.by_folder else (self,)
 
+    def rows_in(self, folder: str) -> int:
+        """How many rows of one folder wait in memory."""
+        return sum(batch.num_rows for each in self.pieces() if each.folder == folder for batch in each.batches)
+
+    def end_part(self) -> None:
+        """The data file that is being written is complete."""
+        assert self.writer is not None
+        self.parts.append(self.writer.close())
+        self.writer = None
+
     def add(self, folder: str, batch: pa.RecordBatch) -> None:
         piece = self.by_folder.setdefault(folder, Load(folder=folder)) if folder else self
         piece.batches.append(batch)

@@ -18,7 +18,7 @@ from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
 from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
-from file_cdk.destinations.files.database import DATA, FilesDatabase
+from file_cdk.destinations.files.database import DATA, FilesDatabase, Publisher
 from file_cdk.destinations.files.loads import Load, by_folder
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.partitions import check, split
@@ -72,6 +72,11 @@ class FilesTable(SqlTable):
     @property
     def _database(self) -> FilesDatabase:
         return cast(FilesDatabase, self._db)
+
+    @property
+    def _publisher(self) -> Publisher:
+        assert self._database.publisher is not None
+        return self._database.publisher
 
     def arrow_type(self, declared: str) -> pa.DataType:
         return arrow_type(declared)
@@ -131,22 +136,11 @@ class FilesTable(SqlTable):
         if not rows:
             return  # it names columns; a data file without rows would be taken for rows of which the ledger knows nothing
         arrays = [self._converted(name, column, uri) for name, column in kept.items()]
-        own = pa.RecordBatch.from_arrays(
-            [
-                *arrays,
-                *self._open.of_file(metadata, rows, self.metadata[1].type),
-                pa.compute.add(numbers, rows_before) if rows_before else numbers,
-            ],
-            schema=pa.schema(
-                [
-                    *(
-                        pa.field(self.layout.columns[name], array.type)
-                        for name, array in zip(kept, arrays, strict=True)
-                    ),
-                    *self.metadata,
-                ]
-            ),
-        )
+        fields = [pa.field(self.layout.columns[name], array.type) for name, array in zip(kept, arrays, strict=True)]
+        of_file = self._open.of_file(metadata, rows, self.metadata[1].type)
+        numbers = pa.compute.add(numbers, rows_before) if rows_before else numbers
+        schema = pa.schema([*fields, *self.metadata])
+        own = pa.RecordBatch.from_arrays([*arrays, *of_file, numbers], schema=schema)
         if self._chosen.partitions:
             for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
                 self._open.add(folder, piece)
@@ -170,11 +164,8 @@ class FilesTable(SqlTable):
         if self.layout.exists and wanted == self.layout.types:
             return
         for name, kind in self.layout.types.items():
-            if (
-                pa.types.is_binary(kind)
-                and self._chosen.output_format != OUTPUT_FORMATS[0]
-                and not wanted[name].equals(kind)
-            ):
+            is_changed = pa.types.is_binary(kind) and not wanted[name].equals(kind)
+            if is_changed and self._chosen.output_format != OUTPUT_FORMATS[0]:
                 raise RowsRefusedError(
                     "has text, where the table has bytes, which its files have in base64",
                     uri=uri,
@@ -246,8 +237,7 @@ class FilesTable(SqlTable):
             return
         schema = self._data_schema()
         if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= self.target_bytes):
-            load.parts.append(load.writer.close())
-            load.writer = None
+            load.end_part()
         if load.writer is None:
             load.writer = DataWriter(self._database.storage, self._new_path(load.folder), schema)
         load.writer.write(conformed(load.batches, schema))
@@ -265,8 +255,7 @@ class FilesTable(SqlTable):
         if load.writer is not None:
             if load.batches:
                 self._write_piece(load)
-            load.parts.append(load.writer.close())
-            load.writer = None
+            load.end_part()
 
     def _write_waiting(self) -> None:
         """The rows of all files that are complete."""
@@ -283,8 +272,7 @@ class FilesTable(SqlTable):
                 if whole.batches:
                     self._write_piece(whole)
                     self._end(whole)
-                    pieces = [(load, piece) for load in small for piece in load.pieces() if piece.folder == folder]
-                    counts = [(load, sum(batch.num_rows for batch in piece.batches)) for load, piece in pieces]
+                    counts = [(load, load.rows_in(folder)) for load in small]
                     self._note(whole.parts[0], [each for each in counts if each[1]])
         except BaseException:
             for load in (*waiting, *together.values()):
@@ -310,10 +298,8 @@ class FilesTable(SqlTable):
         """partition: its folders. is_shown: of a data file of rows that are merged."""
         name = self._ledger.name.removeprefix(BESIDE)
         folder = self.folder_of(ROWS_OF + name if self._ledger.merges and not is_shown else name)
-        publisher = self._database.publisher
-        assert publisher is not None
         folder = f"{folder}/{partition}" if partition else folder
-        return f"{folder}/part-{publisher.new_name()}.{self._chosen.output_format}"
+        return f"{folder}/part-{self._publisher.new_name()}.{self._chosen.output_format}"
 
     def _forget(self, uris: Sequence[str]) -> None:
         self._ledger.forget(uris)
@@ -400,12 +386,10 @@ class FilesTable(SqlTable):
         found = self._run(sql, self._ledger.stream)
         if len(found) < _MANY_FILES:
             return
-        storage, publisher = self._database.storage, self._database.publisher
-        assert publisher is not None
-        publisher.moves_only = True
+        storage, self._publisher.moves_only = self._database.storage, True
         self._run(self._db.begin)
         small = [(str(path), cast(int, size_bytes)) for path, size_bytes in found]
         for paths in to_join(storage, small, self.target_bytes):
             self._replace(paths, joined(storage, paths, self._new_path(within(paths[0]))))
         super()._commit()
-        publisher.moves_only = False
+        self._publisher.moves_only = False
