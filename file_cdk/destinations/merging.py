@@ -214,11 +214,10 @@ class Merge:
     def run(self) -> int | None:
         """See core.merging.MergingTable. In the transaction that is open."""
         db = self.db
-        noted = db.run(f"SELECT count(*), count(url) FROM {UNMERGED} WHERE stream = ?", [self.stream])
-        [(notes, of_files)] = noted
-        if not notes:
-            return None
+        [(notes, of_files)] = db.run(f"SELECT count(*), count(url) FROM {UNMERGED} WHERE stream = ?", [self.stream])
         declared = db.declared(db.table_name(ROWS_OF + self.stream))
+        if not notes and (not declared or db.declared(db.table_name(self.stream))):
+            return None
         if declared:
             is_all = self._prepare(declared) or of_files < notes
             if is_all:

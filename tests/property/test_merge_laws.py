@@ -1,26 +1,22 @@
 """The law of merged tables: whatever is loaded, given up, removed or left by a run that ends early, a merge leaves of each key
 the row that a model of a few lines has."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from duckdb_landing import DuckDBLanding
+from files_landing import FilesLanding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlite_landing import SqliteLanding
 
 from file_cdk.core.ports import MergeRule
 from file_cdk.testing.landing import STREAM, Landing, load_whole, version, write
 from file_cdk.testing.merge_conformance import merged_table
-
-sys.path.append(str(Path(__file__).parents[1] / "testing"))
-from duckdb_landing import DuckDBLanding
-from files_landing import FilesLanding
-from sqlite_landing import SqliteLanding
 
 LANDINGS: dict[str, Callable[[str], Landing]] = {
     "duckdb": lambda folder: DuckDBLanding(f"{folder}/x.duckdb"),
