@@ -1,6 +1,5 @@
 """What the rules say of each column."""
 
-import difflib
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -125,11 +124,13 @@ class ColumnPlan:
         found = {source.casefold() for source in sources}
         for column in self.rules.required:
             if column.casefold() not in found:
+                import difflib
+
                 near = difflib.get_close_matches(column.casefold(), sorted(found), 1)
                 nearest = next((each for each in sources if near and each.casefold() == near[0]), None)
                 looked_at = "the file that was looked at" if files == 1 else f"none of the {files} files looked at"
                 has = "has not" if files == 1 else "has"
-                meant = "" if nearest is None else f"Did you mean {nearest!r}? "
+                meant = f"The columns are {_few(sources)}. " if nearest is None else f"Did you mean {nearest!r}? "
                 raise ConfigError(
                     f"stream {stream!r}: there is a rule for column {column!r}, which {looked_at} {has}",
                     remedy=f"{meant}Correct it; or, if it may be missing, say that it is optional (--optional {column})",
@@ -176,6 +177,14 @@ def arrow_type(name: str) -> "pa.DataType":
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", "UTC"),
     }.get(name, pa.string())
+
+
+_NAMED = 10
+
+
+def _few(columns: Collection[str]) -> str:
+    first = ", ".join(map(repr, list(columns)[:_NAMED]))
+    return f"{first} …" if len(columns) > _NAMED else first
 
 
 def _has(columns: Iterable[str], folded: str) -> bool:

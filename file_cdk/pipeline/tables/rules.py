@@ -58,6 +58,10 @@ class StreamRules:
         """What the table's columns are called in the files."""
         return [source for name in names if (source := self.plan.source(name)) is not None]
 
+    def own(self, names: Collection[str]) -> Collection[str]:
+        """What the files have as columns. names: of the table's, as they were guessed."""
+        return names if self.stream.config.columns is None else {*names, *self.sampled}
+
     def applied(self, schema: "pa.Schema") -> "pa.Schema":
         return self.plan.applied(schema)
 

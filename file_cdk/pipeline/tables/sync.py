@@ -212,7 +212,7 @@ class _StreamSync:
             self.report.observer.warned(f"{self.stream.name}: {note}")
         executor = self.executors.for_work(selection.size_bytes, file_format)
         found = self._guess(executor, file_format, selection)
-        folders = keys.besides(self.rules.sampled) if keys is not None else frozenset()
+        folders = keys.besides(self.rules.own(found.names)) if keys is not None else frozenset()
         self.rules.check([*known, *folders])
         if folders:
             file_format, found = with_partitions(
