@@ -12,11 +12,12 @@ import pytest
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
 from file_cdk.destinations.duckdb import engine
+from file_cdk.destinations.duckdb import ledger as duckdb_ledger
 from file_cdk.destinations.duckdb.file import open_to_write
-from file_cdk.destinations.duckdb.ledger import entries
-from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.session import Session
+from file_cdk.destinations.sql.ledger import create_ledger
 
 _OPENS = """
 import sys
@@ -57,7 +58,7 @@ def _printed(program: str, *arguments: str) -> str:
 def test_few_files_are_told_from_loaded_ones_as_many_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(entries, "_FEW_FILES", few)
+    monkeypatch.setattr(duckdb_ledger, "_FEW_FILES", few)
     early, late = datetime(1960, 1, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2024, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
     loaded = [
         RemoteFile("a.csv", 1, early),
@@ -75,7 +76,7 @@ def test_few_files_are_told_from_loaded_ones_as_many_are(
     with closing(connection):
         session = Session("x", connection, MemoryBudget(connection))
         create_ledger(session)
-        ledger = Ledger(session, "run", "s")
+        ledger = DuckDBLedger(session, "run", "s")
         ledger.add_loaded([(file, LoadedFile(1)) for file in loaded])
         ledger.set_failed(RemoteFile("b.csv", 1, early), "no")
         assert ledger.unloaded([others[0], loaded[0], *others[1:], *loaded[1:]]) == [

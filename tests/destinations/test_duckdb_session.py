@@ -13,6 +13,7 @@ import pytest
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.session import INPUT, Session
+from file_cdk.destinations.sql.database import transaction
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_rows_handed_over_are_found_by_name(session: Session) -> None:
 
 
 def test_a_transaction_is_all_or_nothing(session: Session) -> None:
-    with session.transaction("adding"):
+    with transaction(session, "adding"):
         session.run("adding", "INSERT INTO t VALUES (1)")
     with pytest.raises(ZeroDivisionError):
         add_and_fail(session)
@@ -43,14 +44,14 @@ def test_a_transaction_is_all_or_nothing(session: Session) -> None:
 
 
 def add_and_fail(session: Session) -> None:
-    with session.transaction("adding"):
+    with transaction(session, "adding"):
         session.run("adding", "INSERT INTO t VALUES (2)")
         raise ZeroDivisionError
 
 
 def test_sessions_have_transactions_of_their_own(session: Session) -> None:
     other = session.another()
-    with session.transaction("adding"):
+    with transaction(session, "adding"):
         session.run("adding", "INSERT INTO t VALUES (1)")
         assert other.run("reading", "SELECT a FROM t") == []
     assert other.run("reading", "SELECT a FROM t") == [(1,)]
@@ -66,7 +67,7 @@ def test_an_interrupt_during_a_query_is_an_interrupt(session: Session) -> None:
 
 def compute_until_interrupted(session: Session) -> None:
     timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with session.transaction("computing"):
+    with transaction(session, "computing"):
         session.run("adding", "INSERT INTO t VALUES (1)")
         timer.start()
         session.run("computing", "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000) b")

@@ -36,7 +36,7 @@ class EndsAll(DuckDBDestination):
 
     def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
         own = self.run
-        for (name,) in self._open_session().run("faking", "SELECT run FROM _file_cdk_runs"):
+        for (name,) in self._ledger("").session.run("faking", "SELECT run FROM _file_cdk_runs"):
             self.run = name
             super().end_run(exit_code, error, counts)
         self.run = own
@@ -73,7 +73,7 @@ class TiesRunsToLoads(DuckDBDestination):
     def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
         super().end_run(exit_code, error, counts)
         if self._tables[STREAM]._ledger.has_rows():
-            self._open_session().run("faking", "DELETE FROM _file_cdk_runs")
+            self._ledger("").session.run("faking", "DELETE FROM _file_cdk_runs")
 
 
 class CountsFailures(DuckDBDestination):

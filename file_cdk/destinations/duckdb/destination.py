@@ -1,31 +1,34 @@
 """DuckDB as a destination: a table per stream in one database file, and the ledger beside them."""
 
+# ruff: noqa: S608 - names are constant, and values are parameters
+
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
-from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
-from file_cdk.core.ports import Known, RejectedRecord, TableName
+from file_cdk.core.ports import Known, TableName
 from file_cdk.core.system.memory import MemoryShares
-from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
-from file_cdk.destinations.duckdb.layout import Layout
-from file_cdk.destinations.duckdb.ledger import asking, runs
-from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
+from file_cdk.destinations.duckdb.layout import Layout, check_replaceable
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger, add_columns
 from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb.merging import ledger_of
-from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
-from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
-from file_cdk.destinations.duckdb.session import Session
+from file_cdk.destinations.duckdb.parts import forget_all_parts
+from file_cdk.destinations.duckdb.place import DuckDBPlace
+from file_cdk.destinations.duckdb.session import COLUMNS_OF, Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
-from file_cdk.destinations.names import folded
+from file_cdk.destinations.merging import MERGES, UNMERGED
+from file_cdk.destinations.names import BESIDE, folded
 from file_cdk.destinations.run_lock import RunLock
+from file_cdk.destinations.sql.database import Database, transaction
+from file_cdk.destinations.sql.destination import LedgerDestination
+from file_cdk.destinations.sql.ledger import FILES, shared_table, unfinished
+from file_cdk.destinations.sql.merging import begun_beside, ledger_of
 
 KEEP_AFTER_VARIABLE = "FILE_CDK_KEEP_AFTER_S"
 
@@ -46,10 +49,10 @@ def _limits(environment: Mapping[str, str]) -> WriteLimits:
     return WriteLimits(kept_after_s=float(text))
 
 
-class DuckDBDestination:
+class DuckDBDestination(LedgerDestination):
     """Tables named after their streams, with the files' columns, then `_file_url`, `_file_modified_at`, `_file_row`.
 
-    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see ledger/. For one process
+    Columns that later files add stand behind these. `_file_cdk_files` is the ledger; see sql/ledger.py. For one process
     and one thread. Memory: memory_limit_bytes for DuckDB, whatever the size of a file, and about three times
     limits.size_bytes besides. What does not fit goes to `<path>.tmp` while it is needed.
 
@@ -69,12 +72,11 @@ class DuckDBDestination:
         limits: WriteLimits | None = None,
     ) -> None:
         self.path = str(path)
-        self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{os.urandom(3).hex()}"
+        super().__init__(DuckDBPlace(self.path), run)
         self._memory_limit_bytes = memory_limit_bytes
         self._ceiling_bytes: int | None = None
         self._limits = limits or _limits(os.environ)
         self._lock: RunLock | None = None
-        self._session: Session | None = None
         self._created = False
         self._tables: dict[str, DuckDBTable] = {}
         self._beside: dict[str, DuckDBTable] = {}
@@ -82,8 +84,8 @@ class DuckDBDestination:
         self._writing: DuckDBTable | None = None
 
     @property
-    def encoder(self) -> ArrowIpcEncoder:
-        return ArrowIpcEncoder()
+    def _session(self) -> Session | None:
+        return cast("Session | None", self._db)
 
     def limit_memory(self, memory: MemoryShares) -> None:
         """See core.memory_ports.MemoryLimited. A file is refused for which the table would be too wide, or whose values are too
@@ -91,21 +93,14 @@ class DuckDBDestination:
         self._ceiling_bytes = memory.database_bytes
         self._limits = self._limits.within(memory.held_bytes)
 
-    def open(self) -> None:
-        """Creates the file if it is missing or empty. Raises DestinationError; DestinationInUseError names who has it open."""
-        self._lock = RunLock.hold(self.path, self.run)
-        try:
-            self._session = self._opened()
-        except BaseException:
-            self._release()
-            raise
-
     @property
     def _is_tight(self) -> bool:
         """Whether a second thread's memory would be missed."""
         return self._ceiling_bytes is not None and self._ceiling_bytes < TIGHT_BYTES
 
-    def _opened(self) -> Session:
+    def connect(self) -> Session:
+        """Creates the file if it is missing or empty."""
+        self._lock = RunLock.hold(self.path, self.run)
         settings: Settings = {
             "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": True,
@@ -123,8 +118,7 @@ class DuckDBDestination:
                 memory = MemoryBudget(connection, self._memory_limit_bytes, self._ceiling_bytes)
                 memory.provide(columns=0)
                 session = Session(self.path, connection, memory)
-            create_ledger(session)
-            remove_unfinished(session)
+            add_columns(session)
         except BaseException:
             connection.close()  # as long as it is open, the file stays locked
             raise
@@ -134,28 +128,40 @@ class DuckDBDestination:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, or when
         a new table could not take the place of the one that is there; ConfigError when the table holds files of another origin,
         or from outside of the folder."""
-        session = self._open_session()
+        ledger = self._ledger(table.stream)
         if table.stream not in self._tables:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
-                    raise shared_table(other, table.stream, self.path)
-            ledger = ledger_of(Ledger(session, self.run, table.stream), table, as_it_is=anew)
-            self._tables[table.stream] = DuckDBTable.of(ledger, table, self._limits, self._begins)
+                    raise shared_table(ledger.session, other, table.stream)
+            own = ledger_of(ledger, table, as_it_is=anew)
+            self._tables[table.stream] = DuckDBTable.of(own, table, self._limits, self._begins)
         if not anew:
             return self._tables[table.stream]
         if table.stream not in self._beside:
-            beside = begin_beside(Ledger(session, self.run, table.stream), table)
+            check_replaceable(ledger)
+            beside = begun_beside(self._ledger(BESIDE + table.stream), table)
             self._beside[table.stream] = DuckDBTable(beside, Layout(), self._limits, self._begins, table.merge)
         return self._beside[table.stream]
 
     def put_in_place(self, table: TableName) -> None:
         """See core.ports.Destination. Raises DestinationError; then the table is as it was."""
-        session = self._open_session()
-        if table.stream not in self._beside:
+        if self._ledger(table.stream).stream not in self._beside:
             raise InternalError(f"no table was built to replace {table.stream!r}")
         self._beside.pop(table.stream).close()
         self._tables.pop(table.stream).close()
-        put_in_place(Ledger(session, self.run, table.stream))
+        for stream in (table.stream, BESIDE + table.stream):
+            forget_all_parts(self._ledger(stream))
+        self._take_place(table.stream)
+
+    def _remove_unfinished(self, db: Database) -> None:
+        for beside in unfinished(db):
+            forget_all_parts(self._ledger(beside))
+        super()._remove_unfinished(db)
+
+    def _ledger(self, stream: str) -> DuckDBLedger:
+        if self._session is None:
+            raise InternalError("the destination is not open")
+        return DuckDBLedger(self._session, self.run, stream)
 
     def _begins(self, table: DuckDBTable) -> None:
         """Files of one table at most wait in memory."""
@@ -163,66 +169,21 @@ class DuckDBDestination:
             self._writing.write_waiting()
         self._writing = table
 
-    def begin_run(self, version: str, source: str, options: str) -> None:
-        """See core.ledger.RunLog."""
-        runs.begin(self._open_session(), self.run, version, source, options)
-
-    def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
-        runs.end(self._open_session(), self.run, exit_code, error, counts)
-
-    def _open_session(self) -> Session:
-        if self._session is None:
-            raise InternalError("the destination is not open")
-        return self._session
-
-    def check(self) -> bool:
-        """See core.ports.Inspectable; this and what follows are for a destination that is not open."""
-        return check_database(self.path)
-
     def known(self, table: TableName) -> AbstractContextManager[Known]:
-        """The database is locked while its ledger is copied."""
-        return known_files(self.path, table)
-
-    def rejects(self, stream: str | None = None, limit: int | None = None) -> Iterator[RejectedRecord]:
-        """Opens the database at once, to read only."""
-        return rejected_records(self.path, stream, limit)
-
-    def rejected(self, stream: str | None = None) -> int:
-        return count_rejected(self.path, stream)
-
-    def streams(self, stream: str | None = None) -> Sequence[StreamStatus]:
-        """See core.ledger.LedgerKeeper, also for what follows."""
-        return asking.streams(self.path, stream)
-
-    def runs(self, limit: int) -> Sequence[Run]:
-        return asking.runs(self.path, limit)
-
-    def entries(
-        self, stream: str | None = None, urls: Sequence[str] | None = None, *, failed: bool = False
-    ) -> Iterator[LedgerEntry]:
-        return asking.entries(self.path, stream, urls, failed=failed)
-
-    def loaded(self, stream: str) -> Iterator[Sequence[str]]:
-        return asking.loaded(self.path, stream)
-
-    def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
-        return asking.mismatches(self.path, stream, repair=repair)
-
-    def reset(self, stream: str, urls: Sequence[str] = ()) -> int:
-        return asking.reset(self.path, stream, urls)
+        return DuckDBPlace(self.path).known(table)
 
     def close(self) -> None:
         """Flushes and closes, also after an error: while one is on its way, a file that `open` created, and that got neither a
         table nor an entry in the ledger, is removed again. Safe to call twice. Raises DestinationError when flushing fails.
         """
-        session, self._session = self._session, None
+        session = self._session
         tables = [*self._tables.values(), *self._beside.values()]
         self._tables, self._beside = {}, {}
         self._writing = None
         if session is None:
             return
         with ExitStack() as left:
-            left.callback(self._release)
+            left.callback(self.let_go)
             left.callback(
                 session.close
             )  # whatever ends the rest early: as long as one connection is open, the file stays locked
@@ -237,8 +198,8 @@ class DuckDBDestination:
                 table.close()
             except DestinationError as exc:
                 first = first or exc
-        with suppress(DestinationError):  # what stays is in nobody's way, and the next `open` tries again
-            remove_unfinished(session)
+        with suppress(DestinationError), transaction(session, "closing"):  # the next `open` tries again
+            self._remove_unfinished(session)
         try:
             # A mistake that shows after the database was opened should not leave an empty one behind.
             if self._created and first is None and sys.exc_info()[0] is not None:
@@ -254,14 +215,26 @@ class DuckDBDestination:
         if first is not None:
             raise first
 
-    def _release(self) -> None:
-        lock, self._lock = self._lock, None
+    def let_go(self) -> None:
+        lock, self._lock, self._db = self._lock, None, None
         if lock is not None:
             lock.close()
 
     def _remove_if_unused(self, session: Session) -> None:
         """While DuckDB still holds its lock on the file, so that nobody else can have begun to use it."""
-        if not is_unused(session):
+        if not _is_unused(session):
             return
         session.run("closing", "CHECKPOINT")  # then closing touches no file beside it, which might be another's by then
         remove(self.path)
+
+
+def _is_unused(session: Session) -> bool:
+    """Whether no file of any stream was loaded or failed, and the database has no tables but the ledger's."""
+    [(is_used,)] = session.run(
+        "reading the ledger",
+        f"SELECT EXISTS (SELECT 1 FROM {FILES}) OR EXISTS (SELECT 1 FROM duckdb_tables() "
+        "WHERE database_name = current_database() "
+        "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
+        [[*COLUMNS_OF, MERGES, UNMERGED]],
+    )
+    return not is_used

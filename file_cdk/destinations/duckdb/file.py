@@ -50,11 +50,16 @@ def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnect
 def open_to_read(path: str, settings: Settings) -> duckdb.DuckDBPyConnection:
     """Needs no permission to write, and several may read at once, but none while one writes. Raises DestinationError."""
     size = _checked_size(path)
-    if size is None:
-        raise DestinationError(f"there is no DuckDB database {path!r}", remedy="Check the path")
-    if size == 0:
-        raise _not_a_database(path)
+    if not size:
+        raise absent(path)
     return _connect(path, settings, read_only=True)
+
+
+def absent(path: str) -> DestinationError:
+    """Of what cannot be read because is_absent."""
+    if Path(path).exists():
+        return _not_a_database(path)
+    return DestinationError(f"there is no DuckDB database {path!r}", remedy="Check the path")
 
 
 def is_absent(path: str) -> bool:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.errors import translating
-from file_cdk.destinations.duckdb.ledger.entries import IN_SCHEMA, Ledger, create_table
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
+from file_cdk.destinations.duckdb.session import IN_SCHEMA, declared
 from file_cdk.destinations.duckdb.types import (
     arrow_type,
     columns_of,
@@ -49,7 +50,7 @@ class Layout:
         return Layout(True, types, column_names(types, self.columns))
 
 
-def checked_layout(ledger: Ledger, table: TableName) -> Layout:
+def checked_layout(ledger: DuckDBLedger, table: TableName) -> Layout:
     """Raises DestinationError when the name is taken by something else, or when there are rows the ledger knows nothing of;
     ConfigError when the table holds files that do not belong into it."""
     ledger.check_name()
@@ -60,7 +61,7 @@ def checked_layout(ledger: Ledger, table: TableName) -> Layout:
     return layout
 
 
-def _check_rows(ledger: Ledger) -> None:
+def _check_rows(ledger: DuckDBLedger) -> None:
     if ledger.has_rows():
         return
     session, stream = ledger.session, ledger.stream
@@ -72,7 +73,7 @@ def _check_rows(ledger: Ledger) -> None:
         )
 
 
-def read_layout(ledger: Ledger) -> Layout:
+def read_layout(ledger: DuckDBLedger) -> Layout:
     """Raises DestinationError when what has the stream's name is not a table that file_cdk made."""
     session, stream = ledger.session, ledger.stream
     found = session.run(
@@ -101,7 +102,7 @@ def read_layout(ledger: Ledger) -> Layout:
     )
 
 
-def change(ledger: Ledger, now: Layout, wanted: Layout) -> Layout:
+def change(ledger: DuckDBLedger, now: Layout, wanted: Layout) -> Layout:
     """Creates or alters the table, in the transaction that is open.
 
     Answers what it has become: where a type that is wanted would change a value that is stored, text.
@@ -111,7 +112,7 @@ def change(ledger: Ledger, now: Layout, wanted: Layout) -> Layout:
     types = dict(wanted.types)
     if not now.exists:
         columns = {wanted.columns[name]: sql_type(kind) for name, kind in types.items()} | METADATA_COLUMNS
-        create_table(run, ledger.stream, columns)
+        run(f"CREATE TABLE {table} ({declared(columns)})")
     for name, kind in wanted.types.items() if now.exists else ():
         column = quoted(wanted.columns[name])
         known = now.types.get(name)
@@ -124,3 +125,22 @@ def change(ledger: Ledger, now: Layout, wanted: Layout) -> Layout:
     if wanted.columns != now.columns:
         ledger.set_renamed_columns({name: col for name, col in wanted.columns.items() if name != col})
     return Layout(True, types, wanted.columns)
+
+
+def check_replaceable(ledger: DuckDBLedger) -> None:
+    """Raises DestinationError where a new table could not take the place of the one that is there: DuckDB drops indexes and keys
+    with their table, and no table that a foreign key of another names."""
+    session, stream = ledger.session, ledger.stream
+    found = session.run(
+        "looking for indexes",
+        f"SELECT 'the index ' || index_name FROM duckdb_indexes() WHERE {IN_SCHEMA} AND lower(table_name) = lower(?) "
+        f"UNION ALL SELECT 'the constraint ' || constraint_text FROM duckdb_constraints() WHERE {IN_SCHEMA} "
+        "AND lower(table_name) = lower(?) ORDER BY 1",
+        [stream, stream],
+    )
+    if found:
+        names = ", ".join(dict.fromkeys(name for (name,) in found))
+        raise DestinationError(
+            f"table {stream!r} in DuckDB database {session.path!r} has {names}: a full refresh would lose that",
+            remedy="Drop it, refresh, and create it again; or sync without --full-refresh",
+        )

@@ -1,21 +1,27 @@
 """Tables of a DuckDB database that show one row of each key; see destinations/merging.py."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from file_cdk.core.errors import InternalError
-from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.layout import Layout
-from file_cdk.destinations.duckdb.ledger.entries import Ledger
-from file_cdk.destinations.duckdb.ledger.merges import DuckDBMerges
-from file_cdk.destinations.merging import Merge, open_merge, rule_of
-from file_cdk.destinations.names import ROWS_OF
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
+from file_cdk.destinations.merging import Merge, rule_of
+from file_cdk.destinations.sql.merging import SqlMerges
+
+_SORTED_ROWS = 500_000
+"""Maximum of rows that are sorted at once, as far as keys are spread evenly. Measured: a million rows took a third less CPU in
+four parts than in one, which DuckDB sorts on disk."""
 
 
-def ledger_of(ledger: Ledger, table: TableName, *, as_it_is: bool = False) -> Ledger:
-    """That of the table that has the stream's rows. as_it_is: whatever is to become of them. Raises what open_merge does."""
-    rule = open_merge(DuckDBMerges(ledger.session), table, as_it_is=as_it_is)
-    return ledger if rule is None else Ledger(ledger.session, ledger.run, ROWS_OF + ledger.stream)
+@dataclass(frozen=True, slots=True)
+class DuckDBMerges(SqlMerges):
+    def parts(self, keys: Sequence[str], rows: int) -> Sequence[str]:
+        count = -(-rows // _SORTED_ROWS)
+        return [f"hash({', '.join(keys)}) % {count} = {part}" for part in range(count)] if count > 1 else ["true"]
 
 
-def merge(ledger: Ledger, layout: Layout) -> int | None:
+def merge(ledger: DuckDBLedger, layout: Layout) -> int | None:
     """See core.merging.MergingTable. layout: of the table with all rows."""
     merges, session = DuckDBMerges(ledger.session), ledger.session
     rule = rule_of(merges, ledger.name) if ledger.merges else None

@@ -12,23 +12,25 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, Reject, Rejects
 from file_cdk.core.progress import LoadProgress
+from file_cdk.core.uris import well_formed
 from file_cdk.destinations.duckdb.engine import take_arrow
 from file_cdk.destinations.duckdb.insert import Piece
 from file_cdk.destinations.duckdb.layout import Layout, read_layout
-from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, PARTS, Ledger, create_table, version_columns
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS
-from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts
+from file_cdk.destinations.duckdb.session import INPUT, PARTS, Session, as_stored, declared
 from file_cdk.destinations.duckdb.types import columns_of
 from file_cdk.destinations.duckdb.writer import TableWriter
-from file_cdk.destinations.names import RESERVED_PREFIX, quoted
+from file_cdk.destinations.names import RESERVED_PREFIX, ROWS_OF, quoted
+from file_cdk.destinations.sql.database import transaction
+from file_cdk.destinations.sql.ledger import COLUMNS, now, version_of
 
 PART_PREFIX = f"{RESERVED_PREFIX}_part_"
 
@@ -55,7 +57,7 @@ class Part:
     `insert` and `keep` raise duckdb.Error, RowsRefusedError or DestinationError, and so does `finish`; then cancel the writer.
     """
 
-    def __init__(self, writer: TableWriter, ledger: Ledger, table: str, layout: Layout) -> None:
+    def __init__(self, writer: TableWriter, ledger: DuckDBLedger, table: str, layout: Layout) -> None:
         """layout: of the table as it is outside of the writer's transaction."""
         self._writer = writer
         self._ledger = ledger
@@ -63,12 +65,12 @@ class Part:
         self._rows = TableWriter(replace(ledger, stream=table), layout)
 
     @classmethod
-    def kept(cls, writer: TableWriter, ledger: Ledger, table: str) -> "Part":
+    def kept(cls, writer: TableWriter, ledger: DuckDBLedger, table: str) -> "Part":
         """The rows of an earlier run."""
         return cls(writer, ledger, table, read_layout(replace(ledger, stream=table)))
 
     @classmethod
-    def begin(cls, writer: TableWriter, ledger: Ledger) -> "Part":
+    def begin(cls, writer: TableWriter, ledger: DuckDBLedger) -> "Part":
         """For a file of which nothing is written."""
         part = cls(writer, ledger, _new_name(), Layout())
         writer.begin()
@@ -78,7 +80,7 @@ class Part:
         return part
 
     @classmethod
-    def of_written(cls, writer: TableWriter, ledger: Ledger, progress: LoadProgress) -> "Part":
+    def of_written(cls, writer: TableWriter, ledger: DuckDBLedger, progress: LoadProgress) -> "Part":
         """For a file whose rows are in the stream's table, in the writer's transaction: they are moved, and it is rolled back.
 
         Durable when it returns. A transaction has no savepoints, so the rows leave it through another connection.
@@ -86,10 +88,10 @@ class Part:
         table = _new_name()
         other = ledger.session.another()
         try:
-            with other.transaction(_DOING):
+            with transaction(other, _DOING):
                 _create(ledger, table, writer.layout, other)
                 _copy(ledger, progress.file, table, other)
-                _add_entry(replace(ledger, session=other), table, progress)
+                _add_entry(replace(ledger, database=other), table, progress)
         finally:
             other.close()
         writer.cancel()
@@ -116,7 +118,7 @@ class Part:
         self._writer.finish([(file, loaded)])
 
 
-def kept_parts(ledger: Ledger) -> list[KeptPart]:
+def kept_parts(ledger: DuckDBLedger) -> list[KeptPart]:
     """Of all files of the stream. Raises DestinationError."""
     found = ledger.session.run(
         _DOING,
@@ -139,7 +141,7 @@ def kept_parts(ledger: Ledger) -> list[KeptPart]:
     ]
 
 
-def is_whole(ledger: Ledger, part: KeptPart) -> bool:
+def is_whole(ledger: DuckDBLedger, part: KeptPart) -> bool:
     """Whether its table has all rows that it should; somebody may have dropped it, or deleted some."""
     layout = read_layout(replace(ledger, stream=part.table))
     if not layout.exists:
@@ -148,28 +150,35 @@ def is_whole(ledger: Ledger, part: KeptPart) -> bool:
     return bool(rows == part.progress.rows)
 
 
-def forget_parts(ledger: Ledger, tables: Sequence[str]) -> None:
+def forget_parts(ledger: DuckDBLedger, tables: Sequence[str]) -> None:
     """Drops the rows, and what is known of them. Durable when it returns. Raises DestinationError."""
-    with ledger.session.transaction(_DOING):
+    with transaction(ledger.session, _DOING):
         for table in tables:
             ledger.session.run(_DOING, f"DROP TABLE IF EXISTS {quoted(table)}")
             _forget_entry(ledger, table)
+
+
+def forget_all_parts(ledger: DuckDBLedger) -> None:
+    """Of files of the stream that were being loaded, be its rows merged or not."""
+    for each in (ledger, replace(ledger, stream=ROWS_OF + ledger.name)):
+        if tables := [part.table for part in kept_parts(each)]:
+            forget_parts(each, tables)
 
 
 def _new_name() -> str:
     return f"{PART_PREFIX}{os.urandom(8).hex()}"
 
 
-def _create(ledger: Ledger, table: str, layout: Layout, session: Session) -> None:
+def _create(ledger: DuckDBLedger, table: str, layout: Layout, session: Session) -> None:
     """An empty table with the columns that the stream's has in the transaction of the ledger's session."""
     like = columns_of(ledger.session.connection, quoted(ledger.stream))
     columns = {name: str(kind) for name, kind in like.items()}
-    create_table(partial(session.run, _DOING), table, columns)
-    own = replace(ledger, session=session, stream=table)
+    session.run(_DOING, f"CREATE TABLE {quoted(table)} ({declared(columns)})")
+    own = replace(ledger, database=session, stream=table)
     own.set_renamed_columns({name: column for name, column in layout.columns.items() if name != column})
 
 
-def _copy(ledger: Ledger, file: RemoteFile, table: str, session: Session) -> None:
+def _copy(ledger: DuckDBLedger, file: RemoteFile, table: str, session: Session) -> None:
     """The file's rows in the stream's table, as the ledger's session sees them, in their order."""
     take_arrow()
 
@@ -182,27 +191,15 @@ def _copy(ledger: Ledger, file: RemoteFile, table: str, session: Session) -> Non
     session.execute(f"INSERT INTO {quoted(table)} SELECT * FROM {INPUT}", rows=written.to_arrow_reader(rows))
 
 
-def _add_entry(ledger: Ledger, table: str, progress: LoadProgress) -> None:
-    file = progress.file
-    entry = {
-        **version_columns([file]),
-        "table_name": texts([table]),
-        "position": integers([progress.position]),
-        "rows": integers([progress.rows]),
-        "rejected": integers([progress.rejects.total()]),
-        "found": texts([json.dumps(_facts(progress))]),
-        "meaning": texts([progress.meaning]),
-    }
-    ledger.session.run(
-        _DOING,
-        f'INSERT INTO {PARTS} SELECT ?, url, etag, modified_at, size_bytes, table_name, "position", "rows", rejected, '
-        f"found, meaning, ?, ? FROM {INPUT}",
-        [ledger.stream, datetime.now(UTC).replace(tzinfo=None), ledger.run],
-        reader(entry),
-    )
+def _add_entry(ledger: DuckDBLedger, table: str, progress: LoadProgress) -> None:
+    url, modified_at, size_bytes, etag = version_of(progress.file)
+    counts = progress.position, progress.rows, progress.rejects.total()
+    found = json.dumps(_facts(progress)), progress.meaning and well_formed(progress.meaning)
+    entry = ledger.stream, url, etag, modified_at, size_bytes, table, *counts, *found, now(), ledger.run
+    ledger.session.run(_DOING, f"INSERT INTO {PARTS} VALUES ({', '.join('?' * len(entry))})", entry)
 
 
-def _forget_entry(ledger: Ledger, table: str) -> None:
+def _forget_entry(ledger: DuckDBLedger, table: str) -> None:
     for where, column in ((PARTS, "table_name"), (COLUMNS, "stream")):
         ledger.session.run(_DOING, f"DELETE FROM {where} WHERE {column} = ?", [table])
 

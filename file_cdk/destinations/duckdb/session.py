@@ -1,20 +1,25 @@
-"""One connection to an open DuckDB database: statements with Arrow input, transactions, errors translated.
+"""One connection to an open DuckDB database: statements with Arrow input, transactions, errors translated; see sql/database.py.
 
 Python values become Arrow columns by hand: where pandas is installed, pyarrow imports it to convert them, which takes 0.2 s.
 """
 
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, fields
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from file_cdk.core.ledger import RunCounts
 from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.memory import MemoryBudget
+from file_cdk.destinations.names import RESERVED_PREFIX, folded, quoted
+from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS
 
 
 def reader(columns: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
@@ -80,16 +85,113 @@ def as_stored(text: str) -> str:
 _PART_ROWS = 10_000
 
 INPUT = "_file_cdk_input"
-"""What a statement calls the Arrow rows handed to `Session.run`."""
+"""What a statement calls the Arrow rows handed to it."""
+
+PARTS = "_file_cdk_parts"
+
+COLUMNS_OF: Mapping[str, Mapping[str, str]] = {
+    FILES: {
+        "stream": "VARCHAR",
+        "url": "VARCHAR",
+        "etag": "VARCHAR",
+        "modified_at": "TIMESTAMP",
+        "size_bytes": "BIGINT",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "status": "VARCHAR",
+        "error": "VARCHAR",
+        "loaded_at": "TIMESTAMP",
+        "run": "VARCHAR",
+        "skipped": "BIGINT",
+    },
+    # Only the columns whose name in the table is not their name in the files.
+    COLUMNS: {"stream": "VARCHAR", "name": "VARCHAR", "column_name": "VARCHAR"},
+    STREAMS: {"stream": "VARCHAR", "source": "VARCHAR"},
+    REJECTS: {
+        "stream": "VARCHAR",
+        "url": "VARCHAR",
+        "modified_at": "TIMESTAMP",
+        "row": "BIGINT",
+        "byte_offset": "BIGINT",
+        "reason": "VARCHAR",
+        "raw": "VARCHAR",
+        "raw_bytes": "BLOB",
+        "rejected_at": "TIMESTAMP",
+        "run": "VARCHAR",
+    },
+    RUNS: {
+        "run": "VARCHAR",
+        "started_at": "TIMESTAMP",
+        "version": "VARCHAR",
+        "source": "VARCHAR",
+        "options": "VARCHAR",
+        "ended_at": "TIMESTAMP",
+        "exit_code": "INTEGER",
+        "error": "VARCHAR",
+        **dict.fromkeys((field.name for field in fields(RunCounts)), "BIGINT"),
+    },
+    # Files that are loaded in part, and where their rows are meanwhile; see parts.py.
+    PARTS: {
+        "stream": "VARCHAR",
+        "url": "VARCHAR",
+        "etag": "VARCHAR",
+        "modified_at": "TIMESTAMP",
+        "size_bytes": "BIGINT",
+        "table_name": "VARCHAR",
+        "position": "BIGINT",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "found": "VARCHAR",
+        "meaning": "VARCHAR",
+        "kept_at": "TIMESTAMP",
+        "run": "VARCHAR",
+    },
+}
+"""The types of the columns of the ledger's tables. Last columns may be missing where an earlier version made the table."""
+
+IN_SCHEMA = "database_name = current_database() AND schema_name = current_schema()"
 
 
-@dataclass(frozen=True, slots=True)
+def declared(columns: Mapping[str, str]) -> str:
+    """columns: type by name."""
+    return ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+
+
+class Rows(list[tuple[Any, ...]]):
+    """The rows of a result, which are asked of a cursor elsewhere."""
+
+    def fetchall(self) -> "Rows":
+        return self
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows a statement changed."""
+        return int(self[0][0])
+
+
+@dataclass(slots=True)
 class Session:
-    """path: the database's, for error messages. memory: shared by all sessions. Used by one thread at a time."""
+    """A Database. path: the database's, for error messages. memory: shared by all sessions. Used by one thread at a time."""
 
     path: str
     connection: duckdb.DuckDBPyConnection
     memory: MemoryBudget
+    in_transaction: bool = False
+
+    kind: ClassVar[str] = "DuckDB"
+    begin: ClassVar[str] = "BEGIN TRANSACTION"
+    layouts: ClassVar[Mapping[str, str]] = {table: f"{declared(columns)})" for table, columns in COLUMNS_OF.items()}
+    indexes: ClassVar[Sequence[str]] = ()
+    order: ClassVar[str] = "rowid"
+    file_order: ClassVar[str] = (
+        ""  # as they were inserted, each file's together: to sort them would take memory for all
+    )
+    reserved: ClassVar[str] = RESERVED_PREFIX
+    same_name: ClassVar[str] = "where case makes no difference"
+
+    @property
+    def name(self) -> str:
+        return self.path
 
     def __post_init__(self) -> None:
         # A progress bar would go to stdout, which belongs to others. Times with a zone become text in UTC everywhere.
@@ -106,59 +208,119 @@ class Session:
         sql: str,
         parameters: Sequence[Any] = (),
         rows: pa.RecordBatchReader | None = None,
-    ) -> list[tuple[Any, ...]]:
+    ) -> Rows:
         """The statement's result. Raises DestinationError; `doing` says what failed."""
         with translating(self.path, doing):
             return self.execute(sql, parameters, rows)
 
-    def execute(
-        self, sql: str, parameters: Sequence[Any] = (), rows: pa.RecordBatchReader | None = None
-    ) -> list[tuple[Any, ...]]:
-        """As `run`, but raises what DuckDB raises."""
+    def execute(self, sql: str, parameters: Sequence[Any] = (), rows: pa.RecordBatchReader | None = None) -> Rows:
+        """As `run`, but raises what DuckDB raises. What `urls` made may stand among the parameters in place of `rows`."""
+        if sql == "ROLLBACK":
+            self.roll_back()
+            return Rows()
+        parameters, rows = _with_rows(parameters, rows)
         # DuckDB looks tables it does not know up among the caller's local variables. Registering the rows would make a
         # view, which lives until the transaction ends and holds their memory as long.
         _file_cdk_input = rows
-        if rows is not None:
-            take_arrow()
         try:
-            return self.connection.execute(sql, parameters or None).fetchall()
+            found = Rows(self.connection.execute(sql, parameters or None).fetchall())
         except RuntimeError as exc:
             if "Query interrupted" in str(exc):  # what DuckDB makes of a KeyboardInterrupt
                 raise KeyboardInterrupt from exc
             raise
+        if sql in (self.begin, "COMMIT"):
+            self.in_transaction = sql == self.begin
+        return found
 
-    def parts(
-        self, doing: str, sql: str, parameters: Sequence[Any], rows: pa.RecordBatchReader | None = None
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Rows:
+        """sql: INSERT INTO … VALUES (?, …). One statement, since DuckDB takes a row in as long as a thousand."""
+        columns = {f"c{at}": _column(values) for at, values in enumerate(zip(*rows, strict=True))}
+        return self.execute(f"{sql.partition(' VALUES ')[0]} SELECT * FROM {INPUT}", rows=reader(columns))
+
+    def parts(self, sql: str, parameters: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
         """The statement's result, _PART_ROWS at a time, as the database was when the first was asked for; other statements may
-        run meanwhile. Raises DestinationError; `doing` says what failed."""
+        run meanwhile. Otherwise as `execute`."""
         own = self.connection.cursor()
-        _file_cdk_input = rows  # as in `execute`
-        if rows is not None:
-            take_arrow()
+        parameters, _file_cdk_input = _with_rows(parameters, None)
         try:
-            with translating(self.path, doing):
-                result = own.execute(sql, parameters)
-                while rows := result.fetchmany(_PART_ROWS):
-                    yield rows
+            result = own.execute(sql, parameters)
+            while rows := result.fetchmany(_PART_ROWS):
+                yield rows
         finally:
             own.close()
 
-    @contextmanager
-    def transaction(self, doing: str) -> Iterator[None]:
-        """Commits at the end, or rolls back. Raises DestinationError when that end cannot be reached."""
-        self.run(doing, "BEGIN TRANSACTION")
-        try:
-            yield
-            self.run(doing, "COMMIT")
-        except BaseException:
-            self.roll_back()
-            raise
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        for part in self.parts(sql, parameters):
+            yield from part
+
+    def translating(self, doing: str, uri: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002 - of others
+        return translating(self.path, doing)
+
+    def key(self, url: str) -> str:
+        return url
+
+    def among(self, column: str) -> str:
+        return f"{column} IN (SELECT url FROM {INPUT})"
+
+    def urls(self, uris: Sequence[str]) -> pa.RecordBatchReader:
+        return reader({"url": texts(uris)})
+
+    def tables(self) -> dict[str, str]:
+        """With those that stand in for what an earlier version did not make; see place.py."""
+        found = self.execute(
+            f"SELECT table_name, 'table' FROM duckdb_tables() WHERE {IN_SCHEMA} OR database_name = 'temp' "
+            f"UNION ALL SELECT view_name, 'view' FROM duckdb_views() WHERE {IN_SCHEMA} AND NOT internal"
+        )
+        return dict(found)
+
+    def columns(self, table: str) -> list[str]:
+        sql = f"SELECT column_name FROM duckdb_columns() WHERE {IN_SCHEMA} AND table_name = ? ORDER BY column_index"
+        return [column for (column,) in self.execute(sql, [table])]
+
+    def declared(self, table: str) -> dict[str, str]:
+        sql = f"SELECT column_name, data_type FROM duckdb_columns() WHERE {IN_SCHEMA} AND lower(table_name) = lower(?) "
+        return dict(self.execute(f"{sql} ORDER BY column_index", [table]))
+
+    def by_bytes(self, text: str) -> str:
+        return text
+
+    def rows_by_file(self, table: str) -> str:
+        return f"SELECT _file_url, NULL, count(*) FROM {quoted(table)} GROUP BY 1"
+
+    def table_name(self, stream: str) -> str:
+        return stream
+
+    def folded(self, stream: str) -> str:
+        return folded(stream)
 
     def roll_back(self) -> None:
         # After a fatal error, or when the failed statement ended the transaction, there is nothing to roll back.
+        self.in_transaction = False
         with suppress(duckdb.Error):
             self.connection.execute("ROLLBACK")
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _with_rows(
+    parameters: Sequence[Any], rows: pa.RecordBatchReader | None
+) -> tuple[Sequence[Any], pa.RecordBatchReader | None]:
+    """The parameters that are values, and Arrow rows."""
+    values = []
+    for each in parameters:
+        if isinstance(each, pa.RecordBatchReader):
+            rows = each
+        else:
+            values.append(each)
+    if rows is not None:
+        take_arrow()
+    return values, rows
+
+
+def _column(values: Sequence[Any]) -> pa.Array:
+    """Of texts, integers or bytes; None where there is none."""
+    kind = next((type(value) for value in values if value is not None), None)
+    if kind is None:
+        return pa.nulls(len(values))
+    return texts(values) if kind is str else blobs(values) if kind is bytes else integers(values)

@@ -17,8 +17,7 @@ from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS, Piece, take_rows
 from file_cdk.destinations.duckdb.layout import Layout, checked_layout
-from file_cdk.destinations.duckdb.ledger.entries import Ledger
-from file_cdk.destinations.duckdb.ledger.rejects import size_bytes
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.merging import merge
 from file_cdk.destinations.duckdb.parts import Part, forget_parts, is_whole, kept_parts
 from file_cdk.destinations.duckdb.session import as_stored
@@ -27,6 +26,15 @@ from file_cdk.destinations.merging import MergedLoad
 
 _FORESEEN = 0.05
 """Share of WriteLimits.kept_after_s after which it is foreseen whether a load will take that long."""
+
+
+_REJECT_BYTES = 300
+"""Memory that a rejected record takes besides its raw bytes, about, in bytes."""
+
+
+def _size_bytes(rejects: Rejects) -> int:
+    """Memory that they take, about."""
+    return rejects.raw_bytes + _REJECT_BYTES * len(rejects.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ class DuckDBFileLoad:
                     self._writer.insert(self._pieces)
                     self._writer.finish([(self._file, loaded)])
             else:
-                held_bytes = self._held_bytes + size_bytes(loaded.rejects)
+                held_bytes = self._held_bytes + _size_bytes(loaded.rejects)
                 self._group.add(PreparedLoad(self._file, self._pieces, loaded, held_bytes))
         except BaseException:
             with suppress(DestinationError):  # what made it necessary tells more
@@ -172,7 +180,7 @@ class DuckDBFileLoad:
             return took_s >= limit_s
         return took_s >= _FORESEEN * limit_s and took_s * self._file.size_bytes >= limit_s * position
 
-    def keep(self, progress: LoadProgress, ledger: Ledger) -> str:
+    def keep(self, progress: LoadProgress, ledger: DuckDBLedger) -> str:
         """The table that the rows are kept in. ledger: the writer's. Raises RowsRefusedError, DestinationError."""
         if progress.rows != self._rows:
             raise InternalError(f"{self._rows} rows were written and {progress.rows} counted", uri=self._file.uri)
@@ -222,7 +230,7 @@ class DuckDBTable:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: DuckDBLedger,
         layout: Layout,
         limits: WriteLimits,
         begins: Callable[["DuckDBTable"], None],
@@ -232,7 +240,7 @@ class DuckDBTable:
         self._rule = rule
         self._begins = begins
         self._load: DuckDBFileLoad | None = None
-        own = replace(ledger, session=ledger.session.another())
+        own = replace(ledger, database=ledger.session.another())
         try:
             self._writer = TableWriter(own, layout)
             self._parts = {part.progress.file.uri: part.table for part in kept_parts(ledger)}
@@ -244,7 +252,7 @@ class DuckDBTable:
 
     @classmethod
     def of(
-        cls, ledger: Ledger, table: TableName, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
+        cls, ledger: DuckDBLedger, table: TableName, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
     ) -> "DuckDBTable":
         """The one of that name, existing or not. Raises what checked_layout does."""
         layout = checked_layout(ledger, table)

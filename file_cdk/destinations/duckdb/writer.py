@@ -26,7 +26,7 @@ from file_cdk.destinations.duckdb.insert import (
     rows_taken,
 )
 from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
-from file_cdk.destinations.duckdb.ledger.entries import Ledger, urls
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.memory import Tail
 from file_cdk.destinations.duckdb.session import INPUT, as_stored
 from file_cdk.destinations.duckdb.types import converted, exact_type, missing_types
@@ -50,12 +50,11 @@ class TableWriter:
     gets of it what the rows of a file need that is written, in that file's transaction.
     """
 
-    def __init__(self, ledger: Ledger, layout: Layout) -> None:
+    def __init__(self, ledger: DuckDBLedger, layout: Layout) -> None:
         self._ledger = ledger
         self._session = ledger.session
         self._stream = ledger.stream
         self._missing = missing_types(self._session.connection)
-        self._in_transaction = False
         self._rows_taken = 0
         """In the open transaction, by DuckDB's own count."""
         self._fitting: pa.Schema | None = None
@@ -114,15 +113,13 @@ class TableWriter:
 
     def begin(self) -> None:
         """Begins a transaction, unless one is open."""
-        if not self._in_transaction:
-            self._session.run("beginning a transaction", "BEGIN TRANSACTION")
-            self._in_transaction = True
+        if not self._session.in_transaction:
+            self._session.run("beginning a transaction", self._session.begin)
             self._rows_taken = 0
 
     def commit(self) -> None:
         """Raises duckdb.Error; then cancel."""
         self._session.execute("COMMIT")
-        self._in_transaction = False
 
     def _start(self, uris: Sequence[str]) -> None:
         self.begin()
@@ -132,7 +129,7 @@ class TableWriter:
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
                     f"DELETE FROM {quoted(self._stream)} WHERE _file_url IN (SELECT url FROM {INPUT})",
-                    rows=urls(with_rows),
+                    rows=self._session.urls(with_rows),
                 )
         except BaseException:
             self._give_up()
@@ -226,9 +223,8 @@ class TableWriter:
 
     def cancel(self) -> None:
         """Rolls back: the table is as it was before the load."""
-        if not self._in_transaction:
+        if not self._session.in_transaction:
             return
-        self._in_transaction = False
         self._session.roll_back()
         self._held = None
         self.layout = read_layout(self._ledger)

@@ -19,8 +19,8 @@ from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
 from file_cdk.destinations.duckdb.errors import translating
 from file_cdk.destinations.duckdb.file import Settings
-from file_cdk.destinations.duckdb.ledger.merges import DuckDBMerges
 from file_cdk.destinations.duckdb.memory import MemoryBudget
+from file_cdk.destinations.duckdb.merging import DuckDBMerges
 from file_cdk.destinations.duckdb.session import INPUT, Session
 from file_cdk.destinations.files.data import TARGET_BYTES, DataWriter, batches_of, conformed
 from file_cdk.destinations.files.manifest import DataFile

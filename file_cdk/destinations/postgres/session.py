@@ -20,7 +20,7 @@ from file_cdk.destinations.names import quoted, shortened_name
 from file_cdk.destinations.postgres.copying import Copying
 from file_cdk.destinations.postgres.driver import library
 from file_cdk.destinations.postgres.errors import translating, unconnected
-from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS
+from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS, urls
 from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class PostgresDatabase:
     layouts: ClassVar[Mapping[str, str]] = _LAYOUTS
     indexes: ClassVar[Sequence[str]] = _INDEXES
     order: ClassVar[str] = "position"
+    file_order: ClassVar[str] = "ORDER BY stream, url, position"
     reserved: ClassVar[str] = "pg_"
     same_name: ClassVar[str] = "where names have 63 bytes"
 
@@ -147,6 +148,9 @@ class PostgresDatabase:
         """With an array: of a query within, Postgres guesses that it has 100 rows, and reads the whole table."""
         values = f"SELECT {_key('value')} FROM json_array_elements_text(CAST(? AS json)) AS value"
         return f"{_key(column)} = ANY (ARRAY({values}))"
+
+    def urls(self, uris: Sequence[str]) -> str:
+        return urls(uris)
 
     def tables(self) -> dict[str, str]:
         return dict(self.execute(f"SELECT relname, {_KINDS} {_OF_SCHEMA}").fetchall())

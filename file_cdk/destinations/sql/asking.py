@@ -5,8 +5,10 @@ The methods of core.ports.Inspectable and core.ledger.LedgerKeeper; each opens t
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from file_cdk.core.errors import ConfigError, DestinationError
@@ -14,7 +16,7 @@ from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamSt
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.uris import well_formed
 from file_cdk.destinations.merging import mark_all, rows_of
-from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.names import RESERVED_PREFIX, quoted
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.layout import check_table
 from file_cdk.destinations.sql.ledger import (
@@ -26,28 +28,30 @@ from file_cdk.destinations.sql.ledger import (
     Ledger,
     create_ledger,
     of_moment,
-    urls,
 )
 from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
 
 _READING, _CORRECTING = "reading the ledger", "correcting the ledger"
-_VISIBLE = f"substr(stream, 1, {len(BESIDE)}) <> '{BESIDE}'"
-"""Not the streams that a full refresh builds."""
+_VISIBLE = f"substr(stream, 1, {len(RESERVED_PREFIX)}) <> '{RESERVED_PREFIX}'"
+"""Not the streams that a full refresh builds, and what else is file_cdk's own."""
 _NO_LIMIT = 2**62
+_PART_URLS = 10_000
 
 
 @contextmanager
-def _ledger_of(place: Place) -> Iterator[Database]:
-    """To be read. Raises DestinationError where there is no database, or none of ours."""
+def _ledger_of(place: Place, *needed: str) -> Iterator[Database]:
+    """To be read. needed: tables besides those that all ledgers have. Raises DestinationError where there is no database, or none
+    of ours."""
     if place.is_absent():
         raise place.absent()
     with place.reading() as db, db.translating(_READING):
-        missing = db.layouts.keys() - db.tables().keys()
-        if missing:
-            raise DestinationError(
-                f"{db.kind} database {db.name!r} has no table {min(missing)!r}",
-                remedy="Name a database that file-cdk sync has written",
-            )
+        tables = db.tables()
+        for table in (*needed, FILES, STREAMS):
+            if table not in tables:
+                raise DestinationError(
+                    f"{db.kind} database {db.name!r} has no table {table!r}",
+                    remedy="Name a database that file-cdk sync has written; the next sync into it makes what is missing",
+                )
         yield db
 
 
@@ -86,7 +90,7 @@ def known(place: Place, table: TableName) -> Iterator[Known]:
 
 
 def rejects(place: Place, stream: str | None, limit: int | None) -> Iterator[RejectedRecord]:
-    with _ledger_of(place) as db:
+    with _ledger_of(place, REJECTS) as db:
         of_stream, named = _of_stream(db, stream)
     return _rejects(place, of_stream, named, limit)
 
@@ -95,7 +99,7 @@ def _rejects(place: Place, of_stream: str, named: Sequence[str], limit: int | No
     with _ledger_of(place) as db:
         found = db.stream(
             "SELECT stream, url, modified_at, row, byte_offset, reason, raw, raw_bytes, rejected_at, run "
-            f"FROM {REJECTS} WHERE {of_stream} ORDER BY stream, url, {db.order} LIMIT ?",
+            f"FROM {REJECTS} WHERE {of_stream} {db.file_order} LIMIT ?",
             [*named, _NO_LIMIT if limit is None else limit],
         )
         for name, url, modified_at, row, byte, reason, raw, raw_bytes, rejected_at, run in found:
@@ -169,7 +173,7 @@ def entries(place: Place, stream: str | None, uris: Sequence[str] | None, *, fai
             "SELECT stream, url, modified_at, size_bytes, etag, rows, rejected, status, error, loaded_at, run, skipped "
             f"FROM {FILES} WHERE {_VISIBLE} AND (? OR stream = ?) AND (status = 'failed' OR ?) {of_urls} "
             "ORDER BY stream, url, status",
-            [stream is None, stream, not failed, *([] if uris is None else [urls(uris)])],
+            [stream is None, stream, not failed, *([] if uris is None else [db.urls(uris)])],
         )
         for name, url, modified_at, size, etag, count, rejected, status, error, loaded_at, run, skipped in found:
             facts = of_moment(modified_at), size, etag, count, rejected, status, error
@@ -180,7 +184,9 @@ def loaded(place: Place, stream: str) -> Iterator[Sequence[str]]:
     if place.is_absent():
         return
     with _ledger_of(place) as db:
-        yield from Ledger(db, "", stream).loaded()
+        found = db.stream(f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded'", [stream])
+        while part := [url for (url,) in islice(found, _PART_URLS)]:
+            yield part
 
 
 def mismatches(place: Place, stream: str | None, *, repair: bool) -> list[Mismatch]:
@@ -213,28 +219,33 @@ def _repair(db: Database, stream: str, found: Sequence[Mismatch]) -> None:
     rows = rows_of(SqlMerges(db), stream)
     if rows != stream:
         mark_all(SqlMerges(db), stream)
+    unknown, known = [], defaultdict(list)
     for each in found:
-        if each.url is None:
-            continue
-        if each.expected is None:
-            db.execute(f"DELETE FROM {Ledger(db, '', rows).table} WHERE _file_url = ?", [each.url])
-        else:
-            db.execute(
-                f"UPDATE {FILES} SET size_bytes = NULL, rows = ? WHERE stream = ? AND status = 'loaded' AND url = ?",
-                [each.present, stream, each.url],
-            )
+        if each.url is not None and each.expected is None:
+            unknown.append(each.url)
+        elif each.url is not None:
+            known[each.present].append(each.url)
+    if unknown:
+        sql = f"DELETE FROM {quoted(db.table_name(rows))} WHERE {db.among('_file_url')}"
+        db.execute(sql, [db.urls(unknown)])
+    for present, of_files in known.items():
+        sql = f"UPDATE {FILES} SET size_bytes = NULL, rows = ? WHERE stream = ? AND status = 'loaded' AND {db.among('url')}"
+        db.execute(sql, [present, stream, db.urls(of_files)])
 
 
 def reset(place: Place, stream: str, uris: Sequence[str]) -> int:
     with _to_correct(place) as db:
         name = _spelled(db, stream)
         of_urls = f"AND (? OR {db.among('url')})"
-        of_files = [name, not uris, urls(uris)]
         with transaction(db, _CORRECTING):
             count = db.execute(
-                f"UPDATE {FILES} SET size_bytes = NULL WHERE stream = ? AND status = 'loaded' {of_urls}", of_files
+                f"UPDATE {FILES} SET size_bytes = NULL WHERE stream = ? AND status = 'loaded' {of_urls}",
+                [name, not uris, db.urls(uris)],
             ).rowcount
-            failed = db.execute(f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' {of_urls}", of_files)
+            failed = db.execute(
+                f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' {of_urls}",
+                [name, not uris, db.urls(uris)],
+            )
             Ledger(db, "", name).forget_failed([url for (url,) in failed.fetchall()])
     return count
 

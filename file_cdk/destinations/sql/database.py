@@ -19,7 +19,8 @@ class Database(Protocol):
 
     kind, name: as people call it. begin: SQL that begins a transaction. layouts: of the ledger's tables, each by its name,
     without the opening parenthesis. indexes: SQL that creates those of the ledger's tables. order: the column that has the
-    order in which rows of a ledger's table were written.
+    order in which rows of a ledger's table were written. file_order: SQL behind a query of rejected records, so that those of a
+    file come together and in their order.
     reserved: how names of tables may not begin. same_name: why two streams whose names differ have one table, for a person.
     """
 
@@ -35,6 +36,8 @@ class Database(Protocol):
     def indexes(self) -> Sequence[str]: ...
     @property
     def order(self) -> str: ...
+    @property
+    def file_order(self) -> str: ...
     @property
     def reserved(self) -> str: ...
     @property
@@ -55,7 +58,10 @@ class Database(Protocol):
         """SQL of what urls are looked up by, unique to each. url: SQL, too."""
 
     def among(self, column: str) -> str:
-        """SQL that is true where a column is one of the urls in a JSON list, the parameter."""
+        """SQL that is true where a column is one of `urls`, the parameter."""
+
+    def urls(self, uris: Sequence[str]) -> Any:
+        """As the ledger has them; for one statement."""
 
     def tables(self) -> dict[str, str]:
         """Tables, views and what else has a name among them, and what they are."""

@@ -1,4 +1,4 @@
-"""What destinations in SQL databases have in common: runs, tables and full refreshes, all on one connection."""
+"""What destinations in SQL databases have in common: runs, what is asked of a ledger, tables and full refreshes."""
 
 # ruff: noqa: S608 - names are constant, and values are parameters
 
@@ -13,29 +13,24 @@ from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamSt
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
-from file_cdk.destinations.names import BESIDE, ROWS_OF
+from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql import asking
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.ledger import RUNS, Ledger, create_ledger, now, shared_table, unfinished
-from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
+from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
 from file_cdk.destinations.sql.table import SqlTable
 
 
-class SqlDestination:
-    """A Destination; also Inspectable, a RunLog and a LedgerKeeper. table_class: of its tables.
+class LedgerDestination:
+    """What a Destination with a ledger is without its tables: Inspectable, a RunLog and a LedgerKeeper.
 
     For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
     """
-
-    table_class: type[SqlTable]
 
     def __init__(self, place: Place, run: str | None) -> None:
         self._place = place
         self.run = run or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{os.urandom(3).hex()}"
         self._db: Database | None = None
-        self._tables: dict[str, SqlTable] = {}
-        self._beside: dict[str, SqlTable] = {}
-        self._writing: SqlTable | None = None
 
     def connect(self) -> Database:
         """As the one run that may write. Raises DestinationError; DestinationInUseError names who has it open."""
@@ -58,40 +53,6 @@ class SqlDestination:
         except BaseException:
             self._let_go()
             raise
-
-    def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
-        """See core.ports.Destination; always the same object of one stream."""
-        if table.stream not in self._tables:
-            for other in self._tables:
-                if self._ledger(other).database.folded(other) == self._ledger(other).database.folded(table.stream):
-                    raise shared_table(self._ledger(other).database, other, table.stream)
-            own = ledger_of(self._ledger(table.stream), table, as_it_is=anew)
-            self._tables[table.stream] = self.table_class.of(own, table, self._begins)
-        if not anew:
-            return self._tables[table.stream]
-        if table.stream not in self._beside:
-            ledger = self._ledger(BESIDE + table.stream)
-            with transaction(ledger.database, "beginning a full refresh"):
-                ledger.claim("")
-                set_rule(SqlMerges(ledger.database), ledger.stream, table.merge)
-            if table.merge is not None:
-                ledger = self._ledger(ROWS_OF + ledger.stream)
-            self._beside[table.stream] = self.table_class(ledger, self._begins, table.merge)
-        return self._beside[table.stream]
-
-    def put_in_place(self, table: TableName) -> None:
-        if table.stream not in self._beside:
-            raise InternalError(f"no table was built to replace {table.stream!r}")
-        old, new = self._ledger(table.stream), self._ledger(BESIDE + table.stream)
-        origin = old.source()
-        with transaction(old.database, f"replacing table {table.stream!r}"):
-            old.drop()
-            new.take_place_of(table.stream)
-            rename_rule(SqlMerges(old.database), new.stream, old.stream)
-            if origin is not None:
-                old.claim(origin)
-        self._beside.pop(table.stream)
-        self._tables.pop(table.stream)
 
     def begin_run(self, version: str, source: str, options: str) -> None:
         """See core.ledger.RunLog."""
@@ -149,16 +110,70 @@ class SqlDestination:
             self._ledger(beside).drop()
             set_rule(SqlMerges(db), beside, None)
 
-    def _begins(self, table: SqlTable) -> None:
-        """Files of one table at most share a transaction."""
-        if self._writing is not None and self._writing is not table:
-            self._writing.flush()
-        self._writing = table
+    def _take_place(self, stream: str) -> None:
+        """The table that was built anew takes the place of the stream's own, with what the ledger knows of either."""
+        old, new = self._ledger(stream), self._ledger(BESIDE + stream)
+        origin = old.source()
+        with transaction(old.database, f"replacing table {stream!r}"):
+            old.drop()
+            new.take_place_of(stream)
+            rename_rule(SqlMerges(old.database), new.name, old.name)
+            if origin is not None:
+                old.claim(origin)
 
     def _ledger(self, stream: str) -> Ledger:
         if self._db is None:
             raise InternalError("the destination is not open")
         return Ledger(self._db, self.run, stream)
+
+    def _let_go(self) -> None:
+        db, self._db = self._db, None
+        try:
+            if db is not None:
+                with db.translating("closing"):
+                    db.close()
+        finally:
+            self.let_go()
+
+
+class SqlDestination(LedgerDestination):
+    """A Destination. table_class: of its tables, which are all on one connection."""
+
+    table_class: type[SqlTable]
+
+    def __init__(self, place: Place, run: str | None) -> None:
+        super().__init__(place, run)
+        self._tables: dict[str, SqlTable] = {}
+        self._beside: dict[str, SqlTable] = {}
+        self._writing: SqlTable | None = None
+
+    def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
+        """See core.ports.Destination; always the same object of one stream."""
+        if table.stream not in self._tables:
+            for other in self._tables:
+                if self._ledger(other).database.folded(other) == self._ledger(other).database.folded(table.stream):
+                    raise shared_table(self._ledger(other).database, other, table.stream)
+            own = ledger_of(self._ledger(table.stream), table, as_it_is=anew)
+            self._tables[table.stream] = self.table_class.of(own, table, self._begins)
+        if not anew:
+            return self._tables[table.stream]
+        if table.stream not in self._beside:
+            beside = begun_beside(self._ledger(BESIDE + table.stream), table)
+            self._beside[table.stream] = self.table_class(beside, self._begins, table.merge)
+        return self._beside[table.stream]
+
+    def put_in_place(self, table: TableName) -> None:
+        if table.stream not in self._beside:
+            raise InternalError(f"no table was built to replace {table.stream!r}")
+        self._take_place(table.stream)
+        self._beside.pop(table.stream)
+        self._tables.pop(table.stream)
+
+    def _begins(self, table: SqlTable) -> None:
+        """Files of one table at most share a transaction."""
+        if self._writing is not None and self._writing is not table:
+            self._writing.flush()
+        self._writing = table
 
     def close(self) -> None:
         """Flushes and closes, also after an error. Safe to call twice. Raises DestinationError when flushing fails."""
@@ -177,12 +192,3 @@ class SqlDestination:
 
     def before_closing(self, database: Database) -> None:
         """After all was flushed."""
-
-    def _let_go(self) -> None:
-        db, self._db = self._db, None
-        try:
-            if db is not None:
-                with db.translating("closing"):
-                    db.close()
-        finally:
-            self.let_go()

@@ -1,7 +1,20 @@
-"""The ledger in a SQL database: which version of which file is loaded, which failed, what was rejected, and by which run.
+"""The ledger: which version of which file is loaded, which failed, what was rejected, and by which run.
 
-The tables are those that a DuckDB database has (see duckdb/ledger/), and mean the same. Times are in UTC, to the microsecond, and
-text to Python: `2024-01-31 12:00:00.000000`.
+`_file_cdk_files` holds one row per stream, url and status: `loaded` names the version whose rows are in the table, and
+`failed`, where there is one, the latest version that could not be loaded, with its error. A failure leaves the `loaded`
+row of an older version alone, since its rows stay; the next successful load replaces both. `size_bytes` is null where the
+file is to be loaded again, whatever its version is. A file's records are its `rows`, its `rejected` ones, which cannot be read,
+and its `skipped` ones, which the configuration leaves out; `skipped` is null where nobody counted.
+
+`_file_cdk_rejects` holds a row for each record that Rejects kept; all are counted in `rejected`. Of a file there are those of one
+version, which `modified_at` names: the last that was loaded, or that failed with rejects since. `raw` is the record as the
+file has it if that is UTF-8, else it is null and `raw_bytes` has it; both are null when it has no bytes of its own or they
+were too many to keep.
+
+`_file_cdk_streams` says where the files of a stream come from: their urls are relative to it. `_file_cdk_runs` has one row for
+each sync into the database; `ended_at` is null of a run that was killed.
+
+Times are in UTC, to the microsecond, and written as text: `2024-01-31 12:00:00.000000`.
 """
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
@@ -20,7 +33,7 @@ from file_cdk.core.uris import shortened, well_formed
 from file_cdk.destinations.merging import UNMERGED, tables_of
 from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, ROWS_OF, folded, literal, quoted
 from file_cdk.destinations.rejects import text_or_bytes
-from file_cdk.destinations.sql.database import Database
+from file_cdk.destinations.sql.database import Database, transaction
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
@@ -30,15 +43,16 @@ RUNS = "_file_cdk_runs"
 
 _PART_URLS = 10_000
 
-_DOING = "updating the ledger"
+_DOING, _DOING_REJECTS = "updating the ledger", "updating the rejected records"
 
 
 def moment(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def of_moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def of_moment(at: str | datetime) -> datetime:
+    """at: as the database gives it."""
+    return (datetime.fromisoformat(at) if isinstance(at, str) else at).replace(tzinfo=UTC)
 
 
 def now() -> str:
@@ -46,7 +60,7 @@ def now() -> str:
 
 
 def urls(uris: Sequence[str]) -> str:
-    """As the ledger has them, for `Database.among`."""
+    """As the ledger has them, in a JSON list."""
     return json.dumps([well_formed(uri) for uri in uris])
 
 
@@ -59,8 +73,8 @@ def create_ledger(database: Database) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The entries of one stream. Each method runs in the transaction that is open, or in one of its own. stream: as the table
-    would be called that has the rows; see `name`."""
+    """The entries of one stream. run: names this run in each row. stream: as the table would be called that has the rows; see
+    `name`. A method of several statements runs in the transaction that is open, or in one of its own."""
 
     database: Database
     run: str
@@ -86,8 +100,11 @@ class Ledger:
 
     @property
     def _among(self) -> str:
-        """The parameter: `urls`."""
+        """The parameter: `_urls`."""
         return self.database.among("url")
+
+    def _urls(self, uris: Sequence[str]) -> Any:
+        return self.database.urls(uris)
 
     def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """sql: its first parameter is the stream."""
@@ -95,52 +112,69 @@ class Ledger:
             found: list[tuple[Any, ...]] = self.database.execute(sql, [self.name, *parameters]).fetchall()
         return found
 
-    def _update(self, sql: str, *parameters: Any) -> None:
-        with self.database.translating(_DOING):
+    def _update(self, sql: str, *parameters: Any, doing: str = _DOING) -> None:
+        with self.database.translating(doing):
             self.database.execute(sql, [self.name, *parameters])
+
+    def _insert(self, table: str, rows: Sequence[Sequence[Any]], doing: str = _DOING) -> None:
+        if not rows:
+            return
+        sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})"
+        with self.database.translating(doing):
+            if len(rows) == 1:
+                self.database.execute(sql, rows[0])
+            else:
+                self.database.executemany(sql, rows)
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         rows = self.read(
             f"SELECT url, modified_at, size_bytes, etag FROM {FILES} "
             f"WHERE stream = ? AND status = 'loaded' AND NOT (coalesce(rejected, 0) > 0 AND ?) AND {self._among}",
             with_rejects,
-            urls([file.uri for file in files]),
+            self._urls([file.uri for file in files]),
         )
         loaded = set(rows)
-        return [_version(file) not in loaded for file in files]
+        return [version_of(file) not in loaded for file in files]
 
     def forget(self, uris: Sequence[str]) -> list[str]:
         """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND {self._among}"
-        with_rows = [url for (url,) in self.read(sql, urls(uris))]
+        with_rows = [url for (url,) in self.read(sql, self._urls(uris))]
         if self.merges:
-            with self.database.translating(_DOING):
-                notes = [(self.name, well_formed(uri)) for uri in uris]
-                self.database.executemany(f"INSERT INTO {UNMERGED} VALUES (?, ?)", notes)
-        for table in (FILES, REJECTS):
-            self._update(f"DELETE FROM {table} WHERE stream = ? AND {self._among}", urls(uris))
+            self._insert(UNMERGED, [(self.name, well_formed(uri)) for uri in uris])
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND {self._among}", self._urls(uris))
+        self._forget_rejects(uris)
         return with_rows
 
-    def add_loaded(self, file: RemoteFile, loaded: LoadedFile) -> None:
-        """Of a file that has no entry."""
-        self._add(file, loaded.rows, loaded.rejects.total(), "loaded", None, loaded.skipped)
-        self._add_rejects(file, loaded.rejects)
+    def add_loaded(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
+        """Adds entries, and rejects, for files that have none."""
+        self._add([(file, load.rows, load.rejects.total(), "loaded", None, load.skipped) for file, load in loads])
+        self._add_rejects([(file, load.rejects) for file, load in loads])
 
     def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
-        """See duckdb/ledger/entries.py, also of what follows."""
+        """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays.
+
+        Rejects replace all older ones of the file. Without any, those of the version that is loaded stay too.
+        """
         rejected = None if rejects is None else rejects.total()
-        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND {self._among}", urls([file.uri]))
-        if rejected:
-            self._update(f"DELETE FROM {REJECTS} WHERE stream = ? AND {self._among}", urls([file.uri]))
-        self._add(file, None, rejected, "failed", error)
-        if rejects is not None and rejected:
-            self._add_rejects(file, rejects)
-        else:
-            self._forget_rejects_without_entry([file.uri])
+        with transaction(self.database, _DOING):
+            self._forget_failed([file.uri])
+            if rejected:
+                self._forget_rejects([file.uri])
+            self._add([(file, None, rejected, "failed", error, None)])
+            if rejects is not None and rejected:
+                self._add_rejects([(file, rejects)])
+            else:
+                self._forget_rejects_without_entry([file.uri])
 
     def forget_failed(self, uris: Sequence[str]) -> None:
-        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND {self._among}", urls(uris))
-        self._forget_rejects_without_entry(uris)
+        """Removes the entries of versions that failed, and their rejects; those of versions that are loaded stay."""
+        with transaction(self.database, _DOING):
+            self._forget_failed(uris)
+            self._forget_rejects_without_entry(uris)
+
+    def _forget_failed(self, uris: Sequence[str]) -> None:
+        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' AND {self._among}", self._urls(uris))
 
     def failed(self, limit: int) -> list[str]:
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'failed' ORDER BY url LIMIT ?"
@@ -155,66 +189,60 @@ class Ledger:
             yield part
             rows = self.read(f"{begin} AND {key('url')} > {key('?')} {end}", part[-1])
 
-    def _add(
-        self,
-        file: RemoteFile,
-        rows: int | None,
-        rejected: int | None,
-        status: str,
-        error: str | None,
-        skipped: int | None = None,
-    ) -> None:
-        url, modified_at, size_bytes, etag = _version(file)
-        counts = rows, rejected, status, error and well_formed(error)
-        self._update(
-            f"INSERT INTO {FILES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(url, etag, modified_at, size_bytes, *counts, now(), self.run, skipped),
-        )
+    def _add(self, entries: Sequence[tuple[RemoteFile, int | None, int | None, str, str | None, int | None]]) -> None:
+        """Each: the file, rows, rejected, status, error and skipped."""
+        at, found = now(), []
+        for file, rows, rejected, status, error, skipped in entries:
+            url, modified_at, size_bytes, etag = version_of(file)
+            counts = rows, rejected, status, error and well_formed(error)
+            found.append((self.name, url, etag, modified_at, size_bytes, *counts, at, self.run, skipped))
+        self._insert(FILES, found)
 
-    def _add_rejects(self, file: RemoteFile, rejects: Rejects) -> None:
-        url, modified_at, *_ = _version(file)
-        rows = [
-            (
-                self.name,
-                url,
-                modified_at,
-                each.row,
-                each.byte,
-                each.reason,
-                *text_or_bytes(each),
-                now(),
-                self.run,
-            )
-            for each in rejects.first
-        ]
-        with self.database.translating("updating the rejected records"):
-            self.database.executemany(f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    def _add_rejects(self, files: Sequence[tuple[RemoteFile, Rejects]]) -> None:
+        at, found = now(), []
+        for file, rejects in files:
+            version = (well_formed(file.uri), moment(file.modified_at)) if rejects.first else ()
+            for each in rejects.first:
+                record = each.row, each.byte, each.reason, *text_or_bytes(each)
+                found.append((self.name, *version, *record, at, self.run))
+        self._insert(REJECTS, found, _DOING_REJECTS)
+
+    def _forget_rejects(self, uris: Sequence[str]) -> None:
+        """Of all versions of these files."""
+        sql = f"DELETE FROM {REJECTS} WHERE stream = ? AND {self._among}"
+        self._update(sql, self._urls(uris), doing=_DOING_REJECTS)
 
     def _forget_rejects_without_entry(self, uris: Sequence[str] | None = None) -> None:
+        """Of versions that no entry says to have any. uris: of these files; None for all."""
         of_files = "" if uris is None else f"AND {self._among}"
         self._update(
             f"DELETE FROM {REJECTS} WHERE stream = ? {of_files} AND NOT EXISTS (SELECT 1 FROM {FILES} l "
             f"WHERE l.stream = {REJECTS}.stream AND {self.database.key('l.url')} = {self.database.key(f'{REJECTS}.url')} "
             f"AND l.modified_at = {REJECTS}.modified_at "
             "AND l.rejected > 0)",
-            *([] if uris is None else [urls(uris)]),
+            *([] if uris is None else [self._urls(uris)]),
+            doing=_DOING_REJECTS,
         )
 
     def forget_rows(self) -> None:
         """Removes the entries of files whose rows were in a table that is gone."""
-        if self.merges and self.has_rows():
-            self._update(f"INSERT INTO {UNMERGED} VALUES (?, NULL)")
-        self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0")
-        self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
-        self._forget_rejects_without_entry()
+        with transaction(self.database, _DOING):
+            if self.merges and self.has_rows():
+                self._insert(UNMERGED, [(self.name, None)])
+            self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0")
+            self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
+            self._forget_rejects_without_entry()
 
     def has_rows(self) -> bool:
         sql = f"SELECT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0)"
         return bool(self.read(sql)[0][0])
 
     def claim(self, origin: str) -> None:
-        sql = f"INSERT INTO {STREAMS} VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET source = excluded.source"
-        self._update(sql, origin)
+        """Notes where the files come from."""
+        if self.source() != origin:
+            with transaction(self.database, _DOING):
+                self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
+                self._insert(STREAMS, [(self.name, origin)])
 
     def source(self) -> str | None:
         """Where the files come from, if it was noted."""
@@ -230,6 +258,8 @@ class Ledger:
                 f"{self.where} holds the files of {known!r}, not of {table.origin!r}",
                 remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
             )
+        if not table.folder:
+            return
         sql = f"SELECT min(url) FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND substr(url, 1, ?) <> ?"
         [(other,)] = self.read(sql, len(table.folder), table.folder)
         if other is not None:
@@ -260,26 +290,22 @@ class Ledger:
 
     def set_columns(self, columns: Sequence[tuple[str, str, str]]) -> None:
         self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
-        rows = [(self.name, well_formed(name), column, kind) for name, column, kind in columns]
-        with self.database.translating(_DOING):
-            self.database.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
+        self._insert(COLUMNS, [(self.name, well_formed(name), column, kind) for name, column, kind in columns])
 
     def keep_failures_of(self, beside: str) -> None:
-        """Of a full refresh that was not finished: see duckdb/replacement.py."""
-        kept = ("etag", "modified_at", "size_bytes", "rows", "rejected", "error", "loaded_at", "run", "skipped")
-        replaced = ", ".join(f"{column} = excluded.{column}" for column in kept)
-        with self.database.translating(_DOING):
-            failed = self.database.execute(
-                f"SELECT url, etag, modified_at, size_bytes, error, loaded_at, run FROM {FILES} "
-                "WHERE stream = ? AND status = 'failed'",
-                [beside],
-            ).fetchall()
-            self.database.executemany(
-                f"INSERT INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
-                f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed') "
-                f"ON CONFLICT (stream, {self.database.key('url')}, status) DO UPDATE SET {replaced}",
-                [(self.name, *row) for row in failed],
-            )
+        """Of a full refresh that was not finished, in place of earlier ones of the same files, and of those that were read.
+        Without rejected records: the ledger has those of one version of a file, and what is loaded stays as it is."""
+        key = self.database.key("url")
+        self._update(
+            f"DELETE FROM {FILES} WHERE stream = ? AND status = 'failed' "
+            f"AND {key} IN (SELECT {key} FROM {FILES} WHERE stream = ?)",
+            beside,
+        )
+        self._update(
+            f"INSERT INTO {FILES} SELECT CAST(? AS VARCHAR), url, etag, modified_at, size_bytes, rows, CAST(NULL AS BIGINT), "
+            f"status, error, loaded_at, run, skipped FROM {FILES} WHERE stream = ? AND status = 'failed'",
+            beside,
+        )
 
     def drop(self) -> None:
         """The stream's tables, and all that the ledger knows of it."""
@@ -317,5 +343,5 @@ def shared_table(database: Database, one: str, other: str) -> DestinationError:
     )
 
 
-def _version(file: RemoteFile) -> tuple[str, str, int, str | None]:
+def version_of(file: RemoteFile) -> tuple[str, str, int, str | None]:
     return well_formed(file.uri), moment(file.modified_at), file.size_bytes, file.etag and well_formed(file.etag)

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.merging import open_merge
+from file_cdk.destinations.merging import open_merge, set_rule
 from file_cdk.destinations.names import ROWS_OF
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.ledger import Ledger
 
 _DOING = "merging rows"
+LedgerT = TypeVar("LedgerT", bound=Ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,15 @@ class SqlMerges:
         return Ledger(self.database, "", stream).where
 
 
-def ledger_of(ledger: Ledger, table: TableName, *, as_it_is: bool = False) -> Ledger:
+def ledger_of(ledger: LedgerT, table: TableName, *, as_it_is: bool = False) -> LedgerT:
     """That of the table that has the stream's rows. as_it_is: whatever is to become of them. Raises what open_merge does."""
     rule = open_merge(SqlMerges(ledger.database), table, as_it_is=as_it_is)
     return ledger if rule is None else replace(ledger, stream=ROWS_OF + ledger.stream)
+
+
+def begun_beside(ledger: LedgerT, table: TableName) -> LedgerT:
+    """That of a new table, which is to take another's place: it is noted that it was begun."""
+    with transaction(ledger.database, "beginning a full refresh"):
+        ledger.claim("")
+        set_rule(SqlMerges(ledger.database), ledger.stream, table.merge)
+    return ledger if table.merge is None else replace(ledger, stream=ROWS_OF + ledger.stream)

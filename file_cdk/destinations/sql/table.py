@@ -193,7 +193,7 @@ class SqlTable:
         try:
             if self._taken != loaded.rows:
                 raise InternalError(f"{loaded.rows} rows were read and {self._taken} are in the table", uri=file.uri)
-            self._ledger.add_loaded(file, loaded)
+            self._ledger.add_loaded([(file, loaded)])
             self._run("RELEASE file")
         except BaseException:
             self.cancel()
@@ -224,16 +224,14 @@ class SqlTable:
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Durable when it returns, with the files that were complete before."""
-        with transaction(self._db, "updating the ledger"):
-            self._ledger.set_failed(file, error, rejects)
+        self._ledger.set_failed(file, error, rejects)
         self._commit()
 
     def failed(self, limit: int) -> list[str]:
         return self._ledger.failed(limit)
 
     def forget_failed(self, uris: Sequence[str]) -> None:
-        with transaction(self._db, "updating the ledger"):
-            self._ledger.forget_failed(uris)
+        self._ledger.forget_failed(uris)
         self._commit()
 
     def loaded(self) -> Iterator[Sequence[str]]:

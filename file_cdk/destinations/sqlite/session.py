@@ -11,7 +11,7 @@ from urllib.parse import quote
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.names import folded, quoted
 from file_cdk.destinations.run_lock import RunLock
-from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS
+from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS, urls
 from file_cdk.destinations.sqlite.errors import translating
 from file_cdk.destinations.sqlite.types import text_of
 
@@ -47,6 +47,7 @@ class SqliteDatabase:
     layouts: ClassVar[Mapping[str, str]] = _LAYOUTS
     indexes: ClassVar[Sequence[str]] = (f"CREATE INDEX IF NOT EXISTS {REJECTS}_of_file ON {REJECTS} (stream, url)",)
     order: ClassVar[str] = "rowid"
+    file_order: ClassVar[str] = "ORDER BY stream, url, rowid"
     reserved: ClassVar[str] = "sqlite_"
     same_name: ClassVar[str] = "where case makes no difference"
 
@@ -89,6 +90,9 @@ class SqliteDatabase:
 
     def among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608 - a name
+
+    def urls(self, uris: Sequence[str]) -> str:
+        return urls(uris)
 
     def tables(self) -> dict[str, str]:
         return dict(self.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))

@@ -1,1 +1,0 @@
-"""The ledger: files, rejected records and runs, in tables beside those of the streams."""
