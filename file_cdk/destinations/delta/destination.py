@@ -1,46 +1,17 @@
 """Delta tables, on this machine or in a bucket, and what of them can be asked while no sync has them open."""
 
-# ruff: noqa: S608 - names are constant
-
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import cast
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.delta.commits import DeltaCommits
-from file_cdk.destinations.delta.table import DeltaStreamTable, agree
-from file_cdk.destinations.files.database import DATA, FilesDatabase
-from file_cdk.destinations.files.destination import FilesDestination, FilesPlace
+from file_cdk.destinations.delta.table import DeltaStreamTable
+from file_cdk.destinations.files.agreeing import AgreeingPlace
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.database import Database
-from file_cdk.destinations.sql.ledger import COLUMNS
 from file_cdk.destinations.sql.table import SqlTable
-
-
-class DeltaPlace(FilesPlace):
-    """A copy of the ledger names the data files that the tables have."""
-
-    @contextmanager
-    def reading(self) -> Iterator[FilesDatabase]:
-        with super().reading() as db:
-            self._agree(db)
-            yield db
-
-    @contextmanager
-    def correcting(self) -> Iterator[FilesDatabase]:
-        with super().correcting() as db:
-            self._agree(db)
-            yield db
-
-    def _agree(self, db: FilesDatabase) -> None:
-        if not db.tables().keys() >= db.layouts.keys():
-            return
-        sql = f"SELECT stream FROM {DATA} UNION SELECT stream FROM {COLUMNS} ORDER BY 1"
-        for (stream,) in db.execute(sql).fetchall():
-            if not stream.startswith(BESIDE):
-                agree(db, cast(DeltaCommits, self.point), stream)
 
 
 class DeltaDestination(FilesDestination):
@@ -51,7 +22,7 @@ class DeltaDestination(FilesDestination):
     """
 
     table_class = DeltaStreamTable
-    place_class = DeltaPlace
+    place_class = AgreeingPlace
 
     def commit_point(self, storage: Storage) -> DeltaCommits:
         return DeltaCommits(storage)

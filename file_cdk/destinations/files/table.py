@@ -313,11 +313,11 @@ class FilesTable(SqlTable):
         """Data files of this stream that have columns of narrower types than the table."""
         if self._typed == self.layout.types:
             return
-        storage, wanted = self._database.storage, {each.name: each.type for each in self._data_schema()}
+        storage, wanted = self._database.storage, {each.name: each for each in self._data_schema()}
         for (found,) in self._run(f"SELECT path FROM {DATA} WHERE stream = ?", self._ledger.stream):
             path = str(found)
             schema = schema_of(storage, path)
-            target = pa.schema([each.with_type(wanted.get(each.name, each.type)) for each in schema])
+            target = pa.schema([_retyped(each, wanted.get(each.name, each)) for each in schema])
             if not target.equals(schema) or self.must_retype(path):
                 tables = (conformed([batch], target) for batch in batches_of(storage, path))
                 self._replace([path], written(storage, self._new_path(), target, tables))
@@ -366,3 +366,8 @@ class FilesTable(SqlTable):
                 self._replace(paths, written(storage, self._new_path(), schema, tables))
         super()._commit()
         publisher.moves_only = False
+
+
+def _retyped(field: pa.Field, wanted: pa.Field) -> pa.Field:
+    """With the ids of a table's column, too, where it has some."""
+    return field.with_type(wanted.type).with_metadata(wanted.metadata)
