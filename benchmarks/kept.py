@@ -1,13 +1,19 @@
 """What a database holds of the files that benchmarks/kills.py loads: asked while no run has it open."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
+import pyarrow as pa
 
+from file_cdk.destinations.delta import DeltaDestination
+from file_cdk.destinations.files.agreeing import AgreeingPlace
+from file_cdk.destinations.files.destination import FilesDestination
+from file_cdk.destinations.iceberg import IcebergDestination
 from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -35,6 +41,16 @@ class Place(Protocol):
 
 _REJECTS = "SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1"
 _LEDGER = "SELECT url, rows, rejected, status FROM _file_cdk_files"
+_LEDGER_COLUMNS = {
+    "_file_cdk_files": {
+        "url": "VARCHAR",
+        "rows": "BIGINT",
+        "rejected": "BIGINT",
+        "status": "VARCHAR",
+        "loaded_at": "TIMESTAMP",
+    },
+    "_file_cdk_rejects": {"url": "VARCHAR"},
+}
 _COMMITS = {"_file_cdk_files": "loaded_at", "_file_cdk_parts": "kept_at"}
 
 
@@ -91,6 +107,73 @@ class DuckDBPlace(_Asked):
         # Not written to: what the killed run left is for the next one to mend.
         with duckdb.connect(self.url, read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+class _Tables(_Asked):
+    """Each question is put to a copy, in memory, of what readers of the tables have, and of the ledger."""
+
+    tables = "SELECT table_name FROM duckdb_tables()"
+
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        """Each table's name and rows, as its format's library reads them."""
+        raise NotImplementedError
+
+    def destination(self) -> FilesDestination:
+        raise NotImplementedError
+
+    def asked(self, sql: str) -> list[Any]:
+        with duckdb.connect() as connection:
+            for name, found in self.found():  # noqa: B007 - DuckDB finds it by its name
+                connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM found")
+            self._copy_ledger(connection)
+            return connection.execute(sql).fetchall()
+
+    def _copy_ledger(self, connection: duckdb.DuckDBPyConnection) -> None:
+        place = self.destination()._place
+        assert isinstance(place, AgreeingPlace)
+        if place.is_absent():
+            return
+        with place.reading() as ledger:
+            for name, columns in _LEDGER_COLUMNS.items():
+                rows = ledger.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
+                connection.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
+                if rows:
+                    marks = ", ".join("?" * len(columns))
+                    connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+class DeltaTables(_Tables):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"delta:{path}/"
+
+    def destination(self) -> FilesDestination:
+        return DeltaDestination(self._path)
+
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        from deltalake import DeltaTable
+
+        for log in self._path.glob("*/_delta_log/*0.json"):
+            table = log.parent.parent
+            yield table.name, DeltaTable(table).to_pyarrow_table()
+
+
+class IcebergTables(_Tables):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"iceberg:{path}/"
+
+    def destination(self) -> FilesDestination:
+        return IcebergDestination(self.url)
+
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        if not (self._path / "catalog.sqlite").exists():
+            return
+        with contextlib.closing(SqlCatalog("default", uri=f"sqlite:///{self._path}/catalog.sqlite")) as catalog:
+            for name in catalog.list_tables("default"):
+                yield name[-1], catalog.load_table(name).scan().to_arrow()
 
 
 class PostgresPlace(_Asked):

@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres] [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
+    python benchmarks/kills.py [--to postgres|delta|iceberg] [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -37,7 +37,7 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DuckDBPlace, Place, PostgresPlace
+from kept import DeltaTables, DuckDBPlace, IcebergTables, Place, PostgresPlace
 
 from file_cdk.testing.servers.postgres import PostgresServer
 
@@ -233,7 +233,9 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", choices=["duckdb", "postgres"], default="duckdb", help="what is loaded into")
+    parser.add_argument(
+        "--to", choices=["duckdb", "postgres", "delta", "iceberg"], default="duckdb", help="what is loaded into"
+    )
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--large-mb", type=float, default=30.0, metavar="MB", help="size of the largest file")
@@ -268,7 +270,13 @@ def kill_runs(
         place = scratch / f"{tally.databases}"
         for folder in ("tmp", "to"):
             (place / folder).mkdir(parents=True)
-        kept: Place = DuckDBPlace(place / "to" / "x.duckdb") if server is None else PostgresPlace(server)
+        kept: Place = DuckDBPlace(place / "to" / "x.duckdb")
+        if server is not None:
+            kept = PostgresPlace(server)
+        elif arguments.to == "delta":
+            kept = DeltaTables(place / "to" / "lake")
+        elif arguments.to == "iceberg":
+            kept = IcebergTables(place / "to" / "lake")
         enough = tally.killed + KILLS_PER_DATABASE
         while tally.killed < enough and not over():
             files.change(most=max(2, arguments.files // 20))
@@ -326,7 +334,7 @@ def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> 
         tally.wrong.append(f"the last run ended with {code}: {said[-2000:]}")
         return
     tally.leftovers += [str(path) for path in (place / "tmp").iterdir()]
-    tally.leftovers += [path.name for path in (place / "to").iterdir() if str(path) != kept.url]
+    tally.leftovers += [path.name for path in (place / "to").iterdir() if not kept.url.rstrip("/").endswith(str(path))]
     held = kept.held(STREAMS)
     written = sorted(files.written.items())
     expected = [(url, w.version, w.version, w.rows, w.rows, 0, w.rows - 1, True) for url, w in written]

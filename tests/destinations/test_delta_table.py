@@ -3,8 +3,10 @@
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction
 
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.delta import DeltaDestination
+from file_cdk.destinations.files.agreeing import AgreeingPlace
+from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
 
@@ -116,6 +122,56 @@ def test_a_full_refresh_is_one_commit(lake: DeltaDestination) -> None:
     assert values(lake) == ["more", "text"]
 
 
+def test_a_full_refresh_may_leave_nothing(lake: DeltaDestination) -> None:
+    load(lake, "a", {"n": 1, "old": "x"})
+    lake.table(T, anew=True)
+    lake.put_in_place(T)
+    assert table_of(lake).file_uris() == []
+    load(lake, "a", {"n": "text"})
+    assert table_of(lake).to_pyarrow_table().select(["n"]).to_pylist() == [{"n": "text"}]
+    assert "old" not in table_of(lake).to_pyarrow_table().column_names
+
+
+def test_a_reader_sees_whole_commits_only(lake: DeltaDestination) -> None:
+    """Each of 30 commits replaces the rows of both files, so that all rows of a version are of one edition."""
+    seen: list[list[int]] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            with suppress(TableNotFoundError):
+                seen.append(values(lake))
+
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(read)
+        for edition in range(30):
+            table = lake.table(T)
+            for uri in "ab":
+                load_whole(lake, table, version(uri, edition), [{"n": edition}] * 3)
+            table.flush()
+        ended.set()
+        reading.result()
+    assert all(len(each) == 6 and len(set(each)) == 1 for each in seen)
+    assert len({each[0] for each in seen}) > 1
+
+
+def test_the_ledger_and_the_table_are_read_of_one_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run commits while somebody asks: after the ledger was copied, and before the table is looked at."""
+    with closing(DeltaDestination(tmp_path)) as lake:
+        lake.open()
+        load(lake, "a", {"n": 1})
+        agree = AgreeingPlace._agree
+        editions = iter([1])
+
+        def later(place: AgreeingPlace, db: FilesDatabase) -> None:
+            for edition in editions:
+                load(lake, "a", {"n": 2}, {"n": 3}, number=edition)
+            agree(place, db)
+
+        monkeypatch.setattr(AgreeingPlace, "_agree", later)
+        assert DeltaDestination(tmp_path).mismatches() == []
+
+
 def test_many_small_data_files_become_one(tmp_path: Path) -> None:
     with closing(DeltaDestination(tmp_path)) as lake:
         lake.open()
@@ -190,6 +246,23 @@ def test_rows_of_others_are_kept(lake: DeltaDestination) -> None:
     load(lake, "a", {"n": 1})
     write_deltalake(table_of(lake), pa.table({"n": [7]}), mode="append", schema_mode="merge")
     load(lake, "a", {"n": 2}, number=1)
+    assert values(lake) == [2, 7]
+
+
+def test_rows_of_others_need_not_say_where_they_came_from(tmp_path: Path) -> None:
+    with closing(DeltaDestination(tmp_path)) as lake:
+        lake.open()
+        load(lake, "a", {"n": 1})
+    rows = pa.table({"n": [7]})
+    pq.write_table(rows, tmp_path / "t" / "theirs.parquet")
+    found = table_of(lake)
+    size = (tmp_path / "t" / "theirs.parquet").stat().st_size
+    add = AddAction("theirs.parquet", size, {}, 0, True, '{"numRecords": 1}')
+    found.create_write_transaction([add], "append", found.schema())
+    assert [(each.url, each.present) for each in lake.mismatches()] == [(None, 1)]
+    with closing(DeltaDestination(tmp_path)) as lake:
+        lake.open()
+        load(lake, "a", {"n": 2}, number=1)
     assert values(lake) == [2, 7]
 
 

@@ -90,7 +90,7 @@ from file_cdk.destinations.delta import DeltaDestination
 from file_cdk.destinations.delta.commits import DeltaCommits
 from file_cdk.testing.landing import load_whole, version
 
-lake, is_before = sys.argv[1], sys.argv[2] == "before"
+lake, is_before, is_refresh = sys.argv[1], sys.argv[2] == "before", sys.argv[3] == "refresh"
 commit = DeltaCommits.commit
 
 def killed(self, change, number):
@@ -103,17 +103,19 @@ def killed(self, change, number):
 DeltaCommits.commit = killed
 destination = DeltaDestination(lake)
 destination.open()
-table = destination.table(TableName("t"))
 for number in range(2):
+    table = destination.table(TableName("t"), anew=is_refresh and number == 1)
     load_whole(destination, table, version("a", number), [{"n": number}] * (number + 1))
     table.flush()
+destination.put_in_place(TableName("t"))
 """
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_sync_that_is_killed_around_the_commit_of_the_table(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("what", ["replacement", "refresh"])
+def test_a_sync_that_is_killed_around_the_commit_of_the_table(tmp_path: Path, moment: str, what: str) -> None:
     """The manifest is written: it counts if, and only if, the table has its commit."""
-    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), moment], timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), moment, what], timeout=60, check=False)
     assert ended.returncode == -signal.SIGKILL
     is_done = moment == "after"
     assert DeltaTable(tmp_path / "t").to_pyarrow_table()["n"].to_pylist() == ([1, 1] if is_done else [0])

@@ -7,8 +7,6 @@ that gets wider needs all data files written again, and then one entry overwrite
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, Transaction
@@ -154,4 +152,4 @@ def _paths(files: Sequence[DataFile]) -> set[str]:
 
 def _below(stream: str, path: str) -> str:
     """As the table's log has it."""
-    return unquote(str(PurePosixPath(path).relative_to(folder_of(stream))))
+    return path.removeprefix(f"{folder_of(stream)}/")

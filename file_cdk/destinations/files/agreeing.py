@@ -9,9 +9,12 @@ from typing import Protocol, cast
 from file_cdk.destinations.files.data import rows_by_file
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.destination import FilesPlace
+from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.sql.database import transaction
 from file_cdk.destinations.sql.ledger import COLUMNS
+
+_TRIES = 5
 
 
 class Tables(Protocol):
@@ -29,9 +32,14 @@ class AgreeingPlace(FilesPlace):
 
     @contextmanager
     def reading(self) -> Iterator[FilesDatabase]:
-        with super().reading() as db:
-            self._agree(db)
-            yield db
+        for tries_left in reversed(range(_TRIES)):
+            number = latest(self.storage, self.point).number
+            with super().reading() as db:
+                self._agree(db)
+                # Else a run has committed meanwhile, and the tables are not those of this ledger.
+                if latest(self.storage, self.point).number == number or not tries_left:
+                    yield db
+                    return
 
     @contextmanager
     def correcting(self) -> Iterator[FilesDatabase]:

@@ -132,6 +132,8 @@ def rows_by_file(storage: Storage, path: str) -> list[tuple[str | None, int]]:
     if is_lost(storage, path):
         return []
     with opened(storage, path) as parquet:
+        if URL not in parquet.schema_arrow.names:
+            return [(None, parquet.metadata.num_rows)]  # of another writer
         urls = pa.Table.from_batches(
             list(parquet.iter_batches(columns=[URL])), pa.schema([parquet.schema_arrow.field(URL)])
         )

@@ -24,6 +24,8 @@ def table_type(kind: pa.DataType) -> pa.DataType:
 
 def wider(stored: pa.DataType, kind: pa.DataType) -> pa.DataType:
     """The type of a column of type `stored` once it holds values of `kind` too."""
+    if stored.equals(kind):
+        return stored  # as nearly always
     return _held_or_text(types.wider(stored, kind))
 
 
