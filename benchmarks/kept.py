@@ -172,7 +172,7 @@ class IcebergTables(_Tables):
         if not (self._path / "catalog.sqlite").exists():
             return
         with contextlib.closing(SqlCatalog("default", uri=f"sqlite:///{self._path}/catalog.sqlite")) as catalog:
-            for name in catalog.list_tables("default"):
+            for name in catalog.list_tables("default") if catalog.namespace_exists("default") else []:
                 yield name[-1], catalog.load_table(name).scan().to_arrow()
 
 
