@@ -274,6 +274,27 @@ def test_a_catalog_that_nobody_has_described(monkeypatch: pytest.MonkeyPatch, tm
     destination.close()
 
 
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"URI": "sqlite:////nowhere/at/all.sqlite"}, "unable to open database file"),
+        ({"URI": "postgresql+pg8000://me:hunter2@host/db"}, "not installed: pip install"),
+        ({"TYPE": "nothing", "TOKEN": "hunter2"}, "PYICEBERG_CATALOG__BAD__URI"),
+        ({"URI": "http://me:hunter2@127.0.0.1:9/", "TOKEN": "hunter2"}, "opening the catalog"),
+    ],
+)
+def test_a_catalog_that_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PYICEBERG_CATALOG__BAD__{name}", value)
+    destination = IcebergDestination(f"iceberg:{tmp_path}/?catalog=bad")
+    destination.open()
+    with closing(destination), pytest.raises((ConfigError, DestinationError), match=says) as caught:
+        destination.table(TableName("t"))
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("file_cdk.destinations.iceberg.library.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"file-cdk\[iceberg\]"):

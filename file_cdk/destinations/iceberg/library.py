@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.system.limits import reason_and_remedy
+from file_cdk.core.uris import redacted
 from file_cdk.destinations.iceberg.place import OWN_CATALOG, TablesUrl
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+
+_MAX_REASON_CHARACTERS = 300
 
 
 def check_library() -> None:
@@ -42,12 +45,18 @@ def catalog_of(url: TablesUrl) -> "Catalog":
             # The environment as it is now: pyiceberg's own look at it is from when it was loaded.
             known = cast(dict[str, str], Config().get_catalog_config(url.catalog) or {})
             return load_catalog(url.catalog, **(_of_the_environment(url) | known))
-        except (ValueError, KeyError) as exc:
+        except ModuleNotFoundError as exc:
             raise ConfigError(
-                f"pyiceberg has no catalog {url.catalog!r} that can be used: {exc}",
+                f"the catalog {url.catalog!r} needs the package {exc.name!r}, which is not installed",
+                remedy=f"Install it: pip install {exc.name}",
+            ) from exc
+        except (ValueError, KeyError):
+            # pyiceberg's words may have all that is configured in them, secrets included.
+            raise ConfigError(
+                f"pyiceberg's configuration has no catalog {url.catalog!r} that can be used",
                 remedy="Describe it in .pyiceberg.yaml, or in variables of the environment, as "
                 f"PYICEBERG_CATALOG__{url.catalog.upper()}__URI",
-            ) from exc
+            ) from None
 
 
 def _of_the_environment(url: TablesUrl) -> dict[str, str]:
@@ -82,7 +91,12 @@ def translating(name: str, doing: str) -> Iterator[None]:
             f"{name!r}: {doing}: the catalog's database: {getattr(exc, 'orig', None) or exc}"
         ) from exc
     except _errors() as exc:
-        raise DestinationError(f"{name!r}: {doing}: {type(exc).__name__}: {exc}") from exc
+        raise DestinationError(f"{name!r}: {doing}: {type(exc).__name__}: {_reason(exc)}") from exc
+
+
+def _reason(exc: Exception) -> str:
+    """Its first line. URLs may have passwords in them."""
+    return redacted(str(getattr(exc, "orig", None) or exc).partition("\n")[0])[:_MAX_REASON_CHARACTERS]
 
 
 @cache
