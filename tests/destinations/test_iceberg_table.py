@@ -150,6 +150,17 @@ def test_old_snapshots_and_their_files_are_removed(tmp_path: Path, monkeypatch: 
     assert len(list((tmp_path / "t" / "data").iterdir())) == len(found.metadata.snapshots)
 
 
+def test_a_long_load_keeps_its_last_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("file_cdk.destinations.iceberg.commits._MAX_SNAPSHOTS", 3)
+    with opened(tmp_path) as (destination, table):
+        for number in range(6):
+            load_whole(destination, table, version(str(number)), [{"n": number}])
+            table.flush()
+    found = read(tmp_path)
+    assert len(found.metadata.snapshots) == 3
+    assert rows(found, "n") == [(number,) for number in range(6)]
+
+
 def test_what_others_delete_and_compact_is_noticed(tmp_path: Path) -> None:
     with opened(tmp_path) as (destination, table):
         load_whole(destination, table, version("a"), [{"n": 1}, {"n": 2}])
@@ -258,6 +269,7 @@ def test_urls(
         ("iceberg:lake/?schema=x", "no option 'schema'"),
         ("iceberg:lake/?namespace=", "namespace"),
         ("iceberg:a#b/", "'#'"),
+        ("iceberg:az://container/lake/", "only S3"),
     ],
 )
 def test_urls_that_say_nothing(url: str, says: str) -> None:

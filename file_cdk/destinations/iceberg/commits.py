@@ -5,9 +5,9 @@ which names the metadata that it replaces: so it takes place as a whole, or, whe
 would try again with the other's metadata; but then a run that has lost its lock could commit, so tables are told not to.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,6 +33,9 @@ COMMIT = "file_cdk.commit"
 KEPT = "history.expire.max-snapshot-age-ms"
 _KEPT_MS = 24 * 3600 * 1000
 """How long a snapshot is kept that is not the last one, unless the table's property says otherwise, in milliseconds."""
+
+_MAX_SNAPSHOTS = 200
+"""Maximum number of snapshots that are kept. Each commit writes them all anew, and a long load makes one every few seconds."""
 
 _PROPERTIES = {
     "format-version": "2",
@@ -233,13 +236,17 @@ def _set_schema(change: "Transaction", columns: pa.Schema, root: str) -> "Schema
 
 
 def _expire(change: "Transaction") -> None:
-    """Snapshots that are older than the table's property says."""
+    """Snapshots that are older than the table's property says, and those before the last ones."""
     from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-    kept_ms = float(change.table_metadata.properties.get(KEPT, _KEPT_MS))
-    before = datetime.now(UTC) - timedelta(milliseconds=kept_ms)
-    if any(each.timestamp_ms < before.timestamp() * 1000 for each in change.table_metadata.snapshots[:-1]):
-        ExpireSnapshots(change).older_than(before).commit()
+    metadata = change.table_metadata
+    since_ms = time.time() * 1000 - float(metadata.properties.get(KEPT, _KEPT_MS))
+    named = {ref.snapshot_id for ref in metadata.refs.values()}
+    by_age = sorted(metadata.snapshots, key=lambda each: each.sequence_number or 0)
+    too_many = {each.snapshot_id for each in by_age[:-_MAX_SNAPSHOTS]}
+    old = [each.snapshot_id for each in by_age if each.timestamp_ms < since_ms or each.snapshot_id in too_many]
+    if expired := [each for each in old if each not in named]:
+        ExpireSnapshots(change).by_ids(expired).commit()
 
 
 def _data_file(schema: "Schema", uri: str, size_bytes: int, footer: pq.FileMetaData) -> "IcebergFile":

@@ -38,6 +38,11 @@ class TablesUrl:
         if not all(namespace):
             raise ConfigError(f"{options['namespace']!r} is no namespace", remedy="Give it a name")
         in_bucket = where.startswith(BUCKETS)
+        if in_bucket and not where.startswith("s3://"):
+            raise ConfigError(
+                f"Iceberg tables cannot be in {redacted(where)!r} yet: only S3 is tried",
+                remedy="Write iceberg:s3://BUCKET/PREFIX/, or a folder",
+            )
         root = where if in_bucket else _folder(url, where)
         catalog = options.get("catalog", _DEFAULT if in_bucket else None)
         return cls(root.rstrip("/") or "/", namespace, catalog)
