@@ -227,6 +227,19 @@ def test_odd_names_and_a_namespace(tmp_path: Path) -> None:
     assert rows(found, "größe (m)", "column", "_file_url") == [(1, 2, "a b%20#.csv")]
 
 
+def test_a_folder_is_of_one_namespace(tmp_path: Path) -> None:
+    """Else one would take the other's data files for nobody's."""
+    with opened(tmp_path) as (destination, table):
+        load_whole(destination, table, version("a"), [{"n": 1}])
+    says = "namespace 'default' in the folder's own catalog, not of namespace 'sales'"
+    with pytest.raises(ConfigError, match=says), opened(tmp_path, options="?namespace=sales"):
+        pass
+    with pytest.raises(ConfigError, match=says):
+        IcebergDestination(f"iceberg:{tmp_path}/?namespace=sales").streams()
+    with opened(tmp_path) as (_, table):
+        assert table.unloaded([version("a")]) == [False]
+
+
 def test_a_namespace_within_another_is_refused_by_a_sql_catalog(tmp_path: Path) -> None:
     destination = IcebergDestination(f"iceberg:{tmp_path}/?namespace=sales.eu")
     destination.open()

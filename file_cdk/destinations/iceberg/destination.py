@@ -6,8 +6,10 @@ from typing import cast
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.agreeing import AgreeingPlace
+from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.storage import Storage
+from file_cdk.destinations.iceberg.claim import claim
 from file_cdk.destinations.iceberg.commits import IcebergCommits
 from file_cdk.destinations.iceberg.library import check_library
 from file_cdk.destinations.iceberg.place import TablesUrl
@@ -35,6 +37,11 @@ class IcebergDestination(FilesDestination):
 
     def commit_point(self, storage: Storage) -> IcebergCommits:
         return IcebergCommits(self.url, storage)
+
+    def connect(self) -> FilesDatabase:
+        connected = super().connect()
+        claim(self._storage, self.url)
+        return connected
 
     def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
         if table.stream not in self._tables and self._writing is not None:
