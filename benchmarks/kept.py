@@ -1,18 +1,22 @@
 """What a database holds of the files that benchmarks/kills.py loads: asked while no run has it open."""
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
+import pyarrow as pa
 
-from file_cdk.destinations.delta.destination import DeltaDestination, DeltaPlace
+from file_cdk.destinations.delta import DeltaDestination
+from file_cdk.destinations.files.agreeing import AgreeingPlace
 from file_cdk.destinations.files.database import copied
-from file_cdk.destinations.files.destination import storage_of
+from file_cdk.destinations.files.destination import FilesDestination, storage_of
 from file_cdk.destinations.files.manifest import latest
+from file_cdk.destinations.iceberg import IcebergDestination
 from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -118,30 +122,28 @@ class DuckDBPlace(_Asked):
             return connection.execute(sql).fetchall()
 
 
-class DeltaTables(_Asked):
+class _Tables(_Asked):
     """Each question is put to a copy, in memory, of what readers of the tables have, and of the ledger."""
 
     tables = "SELECT table_name FROM duckdb_tables()"
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.url = f"delta:{path}/"
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        """Each table's name and rows, as its format's library reads them."""
+        raise NotImplementedError
+
+    def destination(self) -> FilesDestination:
+        raise NotImplementedError
 
     def asked(self, sql: str) -> list[Any]:
-        from deltalake import DeltaTable
-
         with duckdb.connect() as connection:
-            for log in self._path.glob("*/_delta_log/*0.json"):
-                table = log.parent.parent
-                found = DeltaTable(table).to_pyarrow_table()  # noqa: F841 - DuckDB finds it by its name
-                connection.execute(f"CREATE OR REPLACE TABLE {table.name} AS FROM found")
+            for name, found in self.found():  # noqa: B007 - DuckDB finds it by its name
+                connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM found")
             self._copy_ledger(connection)
             return connection.execute(sql).fetchall()
 
     def _copy_ledger(self, connection: duckdb.DuckDBPyConnection) -> None:
-        destination = DeltaDestination(self._path)
-        place = destination._place
-        assert isinstance(place, DeltaPlace)
+        place = self.destination()._place
+        assert isinstance(place, AgreeingPlace)
         if place.is_absent():
             return
         with place.reading() as ledger:
@@ -151,6 +153,40 @@ class DeltaTables(_Asked):
                 if rows:
                     marks = ", ".join("?" * len(columns))
                     connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+class DeltaTables(_Tables):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"delta:{path}/"
+
+    def destination(self) -> FilesDestination:
+        return DeltaDestination(self._path)
+
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        from deltalake import DeltaTable
+
+        for log in self._path.glob("*/_delta_log/*0.json"):
+            table = log.parent.parent
+            yield table.name, DeltaTable(table).to_pyarrow_table()
+
+
+class IcebergTables(_Tables):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.url = f"iceberg:{path}/"
+
+    def destination(self) -> FilesDestination:
+        return IcebergDestination(self.url)
+
+    def found(self) -> Iterator[tuple[str, pa.Table]]:
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        if not (self._path / "catalog.sqlite").exists():
+            return
+        with contextlib.closing(SqlCatalog("default", uri=f"sqlite:///{self._path}/catalog.sqlite")) as catalog:
+            for name in catalog.list_tables("default") if catalog.namespace_exists("default") else []:
+                yield name[-1], catalog.load_table(name).scan().to_arrow()
 
 
 class PostgresPlace(_Asked):

@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres|delta|folder|bucket|gcs] [--mode merge] [--kills 500] [--files 300] [--scratch DIR]
+    python benchmarks/kills.py [--to PLACE] [--mode merge] [--kills 500] [--files 300] [--large-mb 30] [--seed N]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -37,7 +37,7 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DeltaTables, DuckDBPlace, FilesPlace, Place, PostgresPlace
+from kept import DeltaTables, DuckDBPlace, FilesPlace, IcebergTables, Place, PostgresPlace
 
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.postgres import PostgresServer
@@ -262,6 +262,7 @@ PLACES: dict[str, Callable[[contextlib.ExitStack], Callable[[Path], Place]]] = {
     "duckdb": lambda _: lambda folder: DuckDBPlace(folder / "x.duckdb"),
     "postgres": in_postgres,
     "delta": lambda _: lambda folder: DeltaTables(folder / "lake"),
+    "iceberg": lambda _: lambda folder: IcebergTables(folder / "lake"),
     "folder": lambda _: lambda folder: FilesPlace(f"{folder / 'lake'}/"),
     "bucket": in_bucket,
     "gcs": in_gcs,

@@ -36,6 +36,7 @@ BUILT_IN = {
     "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
     "files": _Database("Files", "file_cdk.destinations.files:FilesDestination", ("/",)),
     "delta": _Database("Delta", "file_cdk.destinations.delta:DeltaDestination", ("/",)),
+    "iceberg": _Database("Iceberg", "file_cdk.destinations.iceberg:IcebergDestination"),
     "postgres": _POSTGRES,
     "postgresql": _POSTGRES,
 }
@@ -51,7 +52,7 @@ def destination_for(url: str, **of_folder: str | int | None) -> Destination:
     `duckdb:///sales.db` is relative to the current folder and `duckdb:////data/sales.db` absolute, as SQLAlchemy and dlt
     read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise, and `files:`
     for a folder of Parquet files, which a path that ends in a slash is too, and a prefix of a bucket: `s3://bucket/lake/`.
-    `delta:`, and then such a folder or URL of a bucket, is one of Delta tables.
+    `delta:` or `iceberg:`, and then such a folder or URL of a bucket, is one of Delta or Iceberg tables.
     What follows is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any
     other scheme is looked up among the entry points of `file_cdk.destinations`. of_folder: options of
     FilesDestination. Raises ConfigError, also where one is not None and the destination is no folder.

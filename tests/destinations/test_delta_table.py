@@ -22,7 +22,7 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.destinations.delta import DeltaDestination
-from file_cdk.destinations.delta.destination import DeltaPlace
+from file_cdk.destinations.files.agreeing import AgreeingPlace
 from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
@@ -160,15 +160,15 @@ def test_the_ledger_and_the_table_are_read_of_one_commit(tmp_path: Path, monkeyp
     with closing(DeltaDestination(tmp_path)) as lake:
         lake.open()
         load(lake, "a", {"n": 1})
-        agree = DeltaPlace._agree
+        agree = AgreeingPlace._agree
         editions = iter([1])
 
-        def later(place: DeltaPlace, db: FilesDatabase) -> None:
+        def later(place: AgreeingPlace, db: FilesDatabase) -> None:
             for edition in editions:
                 load(lake, "a", {"n": 2}, {"n": 3}, number=edition)
             agree(place, db)
 
-        monkeypatch.setattr(DeltaPlace, "_agree", later)
+        monkeypatch.setattr(AgreeingPlace, "_agree", later)
         assert DeltaDestination(tmp_path).mismatches() == []
 
 

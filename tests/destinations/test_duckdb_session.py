@@ -83,7 +83,7 @@ def compute_until_interrupted(session: Session) -> None:
 )
 def test_the_memory_limit_grows_with_columns_only(session: Session, fixed_mb: int | None, limits: list[str]) -> None:
     budget = MemoryBudget(session.connection, fixed_mb and fixed_mb << 20)
-    found = []
+    found: list[tuple[str]] = []
     for columns in (3, 256, 1024, 5):
         budget.provide(columns)
         found += session.run("reading", "SELECT current_setting('memory_limit')")

@@ -156,7 +156,7 @@ def test_a_file_of_the_target_size_is_followed_by_the_next(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("to", ["x.duckdb", "x.sqlite", "postgres://h/d"])
 def test_what_is_no_folder_has_no_output_format(to: str) -> None:
-    with pytest.raises(ConfigError, match="no folder"):
+    with pytest.raises(ConfigError, match="neither a folder"):
         destination_for(to, output_format="csv")
 
 

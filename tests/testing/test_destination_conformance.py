@@ -6,6 +6,7 @@ import pytest
 from delta_landing import DeltaLanding
 from duckdb_landing import DuckDBLanding
 from files_landing import FilesLanding, TextLanding
+from iceberg_landing import IcebergLanding
 from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
@@ -90,5 +91,21 @@ class TestFilesOfPackedJson(RunLogConformance, LedgerConformance):
         return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
 
+class TestIceberg(RunLogConformance, LedgerConformance):
+    def make_landing(self, tmp_path: Path) -> IcebergLanding:
+        return IcebergLanding(f"iceberg:{tmp_path / 'goods'}/")
+
+
+class TestIcebergInABucket(_InABucket, RunLogConformance, LedgerConformance):
+    """Its catalog is of its own, as pyiceberg's variables of the environment describe it."""
+
+    def make_landing(self, tmp_path: Path) -> IcebergLanding:
+        return IcebergLanding(f"iceberg:{self.url}?catalog=lakes&namespace=shop")
+
+    @pytest.fixture(autouse=True)
+    def _in_a_catalog(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYICEBERG_CATALOG__LAKES__URI", f"sqlite:///{tmp_path / 'lakes.sqlite'}")
+
+
 def test_each_built_in_destination_is_run() -> None:
-    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "delta", "postgres", "postgresql"}
+    assert set(BUILT_IN) == {"duckdb", "sqlite", "files", "delta", "iceberg", "postgres", "postgresql"}

@@ -1,6 +1,4 @@
-"""One stream's Delta table, and the ledger made to agree with what others did to it."""
-
-# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+"""One stream's Delta table."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, cast
@@ -12,11 +10,9 @@ from file_cdk.core.ports import TableName
 from file_cdk.destinations.delta.commits import METADATA, DeltaCommits
 from file_cdk.destinations.delta.place import folder_of
 from file_cdk.destinations.delta.types import table_type, wider
-from file_cdk.destinations.files.data import rows_by_file
-from file_cdk.destinations.files.database import DATA, FilesDatabase
+from file_cdk.destinations.files.agreeing import agree
+from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.names import quoted
-from file_cdk.destinations.sql.database import transaction
 from file_cdk.destinations.sql.ledger import Ledger
 from file_cdk.destinations.sql.table import SqlTable
 
@@ -60,29 +56,3 @@ class DeltaStreamTable(FilesTable):
 def _commits(database: FilesDatabase) -> DeltaCommits:
     assert database.publisher is not None
     return cast(DeltaCommits, database.publisher.point)
-
-
-def agree(database: FilesDatabase, commits: DeltaCommits, stream: str) -> bool:
-    """Makes the ledger name the data files that the table has: others may have compacted them, or deleted rows, or dropped the
-    table. Answers false where the ledger knows nothing of a table that has rows."""
-    table, active = database.table_name(stream), commits.active(stream, anew=True)
-    if table not in database.tables():
-        return not active
-    is_dropped = not active and not commits.exists(stream)
-    known = {path for (path,) in database.execute(f"SELECT path FROM {DATA} WHERE stream = ?", [stream]).fetchall()}
-    if known == active.keys() and not is_dropped:
-        return True
-    counted = {path: rows_by_file(database.storage, path) for path in sorted(active.keys() - known)}
-    with transaction(database, "reading the table's log"):
-        for path in sorted(known - active.keys()):
-            database.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
-            database.execute(f"DELETE FROM {quoted(table)} WHERE path = ?", [path])
-        for path, counts in counted.items():
-            rows = sum(count for _, count in counts)
-            database.execute(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", [stream, path, rows, active[path]])
-            database.executemany(
-                f"INSERT INTO {quoted(table)} VALUES (?, ?, NULL, ?)", [(path, url, count) for url, count in counts]
-            )
-        if is_dropped:
-            database.execute(f"DROP TABLE {quoted(table)}")
-    return True

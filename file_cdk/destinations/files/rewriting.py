@@ -36,14 +36,15 @@ def with_rows_of(storage: Storage, path: str, new: str, urls: Sequence[str]) -> 
 
 
 def with_types(
-    storage: Storage, path: str, new: str, wider: Mapping[str, pa.DataType], *, always: bool = False
+    storage: Storage, path: str, new: str, wanted: pa.Schema, wider: Mapping[str, pa.DataType], *, always: bool = False
 ) -> DataFile | None:
-    """With some columns of wider types; None where it is as it should be, unless it is `always` to be written. In text, only
-    what was a number in JSON changes."""
+    """With columns as `wanted`, of which some have wider types; None where it is as it should be, unless it is `always` to be
+    written. In text, only what was a number in JSON changes."""
     text = TextFormat.of(path)
     if text is None:
         schema = schema_of(storage, path)
-        target = pa.schema([each.with_type(wider.get(each.name, each.type)) for each in schema])
+        fields = {each.name: each for each in wanted}
+        target = pa.schema([fields.get(each.name, each) for each in schema])
         if target.equals(schema) and not always:
             return None
         return written(storage, new, target, (conformed([batch], target) for batch in batches_of(storage, path)))
@@ -71,15 +72,10 @@ def to_join(storage: Storage, small: Sequence[tuple[str, int]], target_bytes: in
     alike: dict[tuple[Any, int], list[str]] = {}
     sizes: Counter[Any] = Counter()
     for path, size_bytes in small:
-        kind = _likeness(storage, path), within(path)
+        kind = _likeness(storage, path), path.rpartition("/")[0]
         alike.setdefault((kind, sizes[kind] // target_bytes), []).append(path)
         sizes[kind] += size_bytes
     return (paths for paths in alike.values() if len(paths) > 1)
-
-
-def within(path: str) -> str:
-    """The folders of the partition that a data file is of."""
-    return path.partition("/")[2].rpartition("/")[0]
 
 
 def _likeness(storage: Storage, path: str) -> Any:

@@ -17,12 +17,12 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
 from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
-from file_cdk.destinations.files.data import MODIFIED, TARGET_BYTES, URL, DataWriter, conformed, min_max
+from file_cdk.destinations.files.data import TARGET_BYTES, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase, Publisher
 from file_cdk.destinations.files.loads import Load, by_folder
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.partitions import check, split
-from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types, within
+from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.merging import UNMERGED
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
@@ -30,8 +30,7 @@ from file_cdk.destinations.sql.layout import Layout
 from file_cdk.destinations.sql.ledger import Ledger, moment, urls
 from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
-_METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
-assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
+_METADATA = tuple(map(pa.field, METADATA_COLUMNS, (pa.string(), pa.timestamp("us"), pa.int64())))
 
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
@@ -60,8 +59,7 @@ class FilesTable(SqlTable):
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
         self._open, self._is_large_file = Load(), False
-        self._waiting: list[Load] = []
-        self._waiting_uris: set[str] = set()
+        self._waiting, self._waiting_uris = list[Load](), set[str]()
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
         super().__init__(ledger, begins, rule)
@@ -102,14 +100,14 @@ class FilesTable(SqlTable):
         found += [min_max(batch.column(column)) for batch in batches]
         return target if all(each is not None and holds(target, stored, *each) for each in found) else pa.string()
 
-    def _paths(self, limit: int = -1) -> list[str]:
-        sql = f"SELECT path FROM {DATA} WHERE stream = ? ORDER BY rowid LIMIT ?"
-        return [str(path) for (path,) in self._run(sql, self._ledger.stream, limit)]
+    def _paths(self, sql: str = "") -> list[str]:
+        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? ORDER BY rowid {sql}", self._ledger.stream)
+        return [str(path) for (path,) in found]
 
     @property
     def has(self) -> Choice | None:
         """What its data files are, if it has any."""
-        paths = self._paths(limit=1)
+        paths = self._paths("LIMIT 1")
         return Choice.of(paths[0], list(self.layout.types)) if paths else None
 
     def choose(self, chosen: Choice) -> None:
@@ -294,6 +292,10 @@ class FilesTable(SqlTable):
         folder = quote(stream, safe=" ")
         return f"%2E{folder[1:]}" if folder.startswith(".") else folder  # neither hidden nor a folder above
 
+    def _partition_of(self, path: str) -> str:
+        """The folders of a data file's partition."""
+        return "/".join(path.split("/")[self.folder_of("").count("/") + 1 : -1])
+
     def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
         """partition: its folders. is_shown: of a data file of rows that are merged."""
         name = self._ledger.name.removeprefix(BESIDE)
@@ -325,7 +327,9 @@ class FilesTable(SqlTable):
                 continue  # the load that would have replaced them was given up
             if left:
                 storage = self._database.storage
-                part = with_rows_of(storage, path, self._new_path(within(path)), [str(url) for url, _ in left])
+                part = with_rows_of(
+                    storage, path, self._new_path(self._partition_of(path)), [str(url) for url, _ in left]
+                )
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",
@@ -342,9 +346,10 @@ class FilesTable(SqlTable):
         storage, known = self._database.storage, self._typed
         wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
         for path in self._paths():
-            new = with_types(storage, path, self._new_path(within(path)), wider, always=self.must_retype(path))
-            if new is not None:
-                self._replace([path], new)
+            new, is_old = self._new_path(self._partition_of(path)), self.must_retype(path)
+            part = with_types(storage, path, new, self._data_schema(), wider, always=is_old)
+            if part is not None:
+                self._replace([path], part)
         self._typed = self.layout.types
 
     def must_retype(self, path: str) -> bool:  # noqa: ARG002 - for tables of a format
@@ -390,6 +395,6 @@ class FilesTable(SqlTable):
         self._run(self._db.begin)
         small = [(str(path), cast(int, size_bytes)) for path, size_bytes in found]
         for paths in to_join(storage, small, self.target_bytes):
-            self._replace(paths, joined(storage, paths, self._new_path(within(paths[0]))))
+            self._replace(paths, joined(storage, paths, self._new_path(self._partition_of(paths[0]))))
         super()._commit()
         self._publisher.moves_only = False

@@ -1,0 +1,53 @@
+"""A landing in Iceberg tables, on this machine or in a bucket."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from file_cdk.destinations.iceberg import IcebergDestination
+
+
+@dataclass(frozen=True)
+class IcebergLanding:
+    url: str
+
+    def destination(self) -> IcebergDestination:
+        return IcebergDestination(self.url)
+
+    def table(self, stream: str) -> pa.Table | None:
+        """In the order in which files were loaded, which the ledger has, and a table has not."""
+        destination = self.destination()
+        commits = destination.commit_point(destination._storage)
+        table = commits.table(stream)
+        if table is None:
+            return None
+        found = table.scan().to_arrow()
+        with destination._place.reading() as db:
+            by_data_file = (
+                f'SELECT _file_url FROM "{stream}" s JOIN _file_cdk_data d USING (path) ORDER BY d.rowid, s.rowid'
+            )
+            order = {url: number for number, (url,) in enumerate(db.execute(by_data_file).fetchall())}
+        commits.close()
+        places = zip(found["_file_url"].to_pylist(), found["_file_row"].to_pylist(), strict=True)
+        keys = [(order[url], row) for url, row in places]
+        return found.take(sorted(range(len(keys)), key=keys.__getitem__))
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        found = self.table(stream)
+        if found is None:
+            return []
+        return [
+            {name: value for name, value in row.items() if not name.startswith("_file_")} for row in found.to_pylist()
+        ]
+
+    def delete_row(self, stream: str, uri: str) -> None:
+        destination = self.destination()
+        commits = destination.commit_point(destination._storage)
+        table = commits.table(stream)
+        assert table is not None
+        rows = table.scan().to_arrow()
+        at = pc.index(rows["_file_url"], uri).as_py()
+        table.overwrite(pa.concat_tables([rows.slice(0, at), rows.slice(at + 1)]))
+        commits.close()
