@@ -14,13 +14,15 @@ from file_cdk.testing.servers.postgres import PostgresServer
 @dataclass(frozen=True, slots=True)
 class Held:
     """rows: of each file its url, the lowest and the highest version, how many, how many ids, the lowest and the highest, and
-    whether each note is as it was written. rejects: by url. ledger: url, rows, rejects, status. parts: of files in progress."""
+    whether each note is as it was written. rejects: by url. ledger: url, rows, rejects, status. parts: of files in progress.
+    shown: where rows are merged, of each stream and file, how many of its rows are shown, and the sum of their ids."""
 
     rows: list[Any]
     rejects: dict[str, int]
     ledger: list[Any]
     parts: int
     tables: list[str]
+    shown: list[Any]
 
 
 class Place(Protocol):
@@ -30,12 +32,15 @@ class Place(Protocol):
     def last_commit(self) -> float:
         """Seconds since 1970; 0 when there was none."""
 
-    def held(self, streams: Sequence[str]) -> Held: ...
+    def held(self, streams: Sequence[str], *, merged: bool) -> Held: ...
 
 
 _REJECTS = "SELECT url, count(*) FROM _file_cdk_rejects GROUP BY 1"
 _LEDGER = "SELECT url, rows, rejected, status FROM _file_cdk_files"
 _COMMITS = {"_file_cdk_files": "loaded_at", "_file_cdk_parts": "kept_at"}
+
+
+ROWS_OF = "_file_cdk_rows_of_"
 
 
 def _rows(streams: Sequence[str]) -> str:
@@ -45,6 +50,10 @@ def _rows(streams: Sequence[str]) -> str:
         "bool_and(replace(note, chr(10), ' ') = 'row ' || id || ', as it was written') "
         f"FROM ({' UNION ALL '.join(each)}) u GROUP BY 1"
     )
+
+
+def _shown(stream: str) -> str:
+    return f"SELECT _file_url, CAST(count(*) AS BIGINT), CAST(sum(id) AS BIGINT) FROM {stream} GROUP BY 1"
 
 
 class _Asked:
@@ -63,15 +72,16 @@ class _Asked:
         [(latest,)] = self.asked(f"SELECT max(moment) FROM ({' UNION ALL '.join(times)}) u")
         return float(latest.replace(tzinfo=UTC).timestamp()) if latest else 0.0
 
-    def held(self, streams: Sequence[str]) -> Held:
+    def held(self, streams: Sequence[str], *, merged: bool) -> Held:
         known = sorted(name for (name,) in self.asked(self.tables))
         parts = self.asked("SELECT count(*) FROM _file_cdk_parts")[0][0] if "_file_cdk_parts" in known else 0
         return Held(
-            sorted(self.asked(_rows(streams))),
+            sorted(self.asked(_rows([ROWS_OF + name for name in streams] if merged else streams))),
             dict(self.asked(_REJECTS)),
             sorted(self.asked(_LEDGER)),
             parts,
             [name for name in known if not name.startswith("_file_cdk_")],
+            sorted(each for name in streams for each in self.asked(_shown(name))) if merged else [],
         )
 
 

@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to postgres] [--kills 500] [--files 300] [--large-mb 30] [--seed N] [--scratch DIR]
+    python benchmarks/kills.py [--to postgres] [--mode merge] [--kills 500] [--files 300] [--large-mb 30] [--seed N]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -71,6 +71,7 @@ class Written:
     version: int
     rows: int
     rejects: int
+    modified_s: int
 
 
 @dataclass(slots=True)
@@ -124,13 +125,13 @@ class Files:
         rows = max(1, int(self._rows[url] * self._chance.uniform(0.8, 1.2)))
         text = ".csv" in url or ".jsonl" in url
         rejects = self._chance.choice((0, 0, 0, 1, 3)) if text else 0
-        written = Written(before.version + 1 if before else 1, rows, rejects)
+        seconds = next(_mtimes_s)
+        written = Written(before.version + 1 if before else 1, rows, rejects, seconds)
         path = self._folder / url
         path.parent.mkdir(parents=True, exist_ok=True)
         # Beside and renamed, as nobody writes in place what another reads.
         beside = path.with_name(".beside")
         _write_rows(beside, url, written)
-        seconds = next(_mtimes_s)
         os.utime(beside, (seconds, seconds))
         beside.replace(path)
         self.written[url] = written
@@ -234,6 +235,7 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", choices=["duckdb", "postgres"], default="duckdb", help="what is loaded into")
+    parser.add_argument("--mode", choices=["append", "merge"], default="append", help="what the tables show")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--large-mb", type=float, default=30.0, metavar="MB", help="size of the largest file")
@@ -256,7 +258,7 @@ def kill_runs(
 ) -> Tally:
     tally = Tally()
     files = Files(scratch / "files", arguments.files, arguments.large_mb, chance)
-    config = write_config(scratch)
+    config = write_config(scratch, arguments.mode)
     kills: int = arguments.kills
     until: str | None = arguments.until
 
@@ -274,20 +276,29 @@ def kill_runs(
             files.change(most=max(2, arguments.files // 20))
             killed_run(Victim(arguments.command, config, kept.url, place), kept, chance, tally)
         tally.runs += 1
-        check(Victim(arguments.command, config, kept.url, place), kept, place, files, tally)
+        check(
+            Victim(arguments.command, config, kept.url, place),
+            kept,
+            place,
+            files,
+            tally,
+            merged=arguments.mode == "merge",
+        )
         tally.databases += 1
         print(f"{tally.killed} kills: {len(tally.wrong)} wrong", flush=True)
         shutil.rmtree(place)
     return tally
 
 
-def write_config(scratch: Path) -> Path:
+def write_config(scratch: Path, mode: str) -> Path:
     """JSON is YAML."""
     columns = {"id": "integer", "version": "integer", "note": "string"}
     streams = [
         {"name": name, "globs": [f"{name}/[0-9]*"], "format": {"filetype": name}, "input_schema": json.dumps(columns)}
         for name in STREAMS
     ]
+    if mode == "merge":
+        streams = [{**stream, "mode": mode, "key": "id", "cursor": "version"} for stream in streams]
     config = scratch / "kills.yaml"
     config.write_text(json.dumps({"path": str(scratch / "files"), "streams": streams}))
     return config
@@ -318,7 +329,7 @@ def killed_run(run: Victim, kept: Place, chance: random.Random, tally: Tally) ->
         tally.wrong.append(f"a run ended with {code}: {said[-2000:]}")
 
 
-def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> None:
+def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally, *, merged: bool) -> None:
     """Lets the run end: everything is as the files are, and nothing else is there."""
     code, said = run.close()
     tally.orphans += run.orphans()
@@ -327,7 +338,7 @@ def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> 
         return
     tally.leftovers += [str(path) for path in (place / "tmp").iterdir()]
     tally.leftovers += [path.name for path in (place / "to").iterdir() if str(path) != kept.url]
-    held = kept.held(STREAMS)
+    held = kept.held(STREAMS, merged=merged)
     written = sorted(files.written.items())
     expected = [(url, w.version, w.version, w.rows, w.rows, 0, w.rows - 1, True) for url, w in written]
     for what, found, wanted in (
@@ -336,9 +347,23 @@ def check(run: Victim, kept: Place, place: Path, files: Files, tally: Tally) -> 
         ("ledger", held.ledger, [(url, w.rows, w.rejects, "loaded") for url, w in written]),
         ("parts", held.parts, 0),
         ("tables", held.tables, sorted(STREAMS)),
+        ("shown", held.shown, sorted(_shown(files)) if merged else []),
     ):
         if found != wanted:
             tally.wrong.append(f"{what}: {_differences(found, wanted)}")
+
+
+def _shown(files: Files) -> Iterator[tuple[str, int, int]]:
+    """Each file has the ids from 0 on: of those that a file of a higher rank has, the other's are shown."""
+    for stream in STREAMS:
+        of_stream = [
+            (w.version, w.modified_s, url, w.rows) for url, w in files.written.items() if url.startswith(f"{stream}/")
+        ]
+        first = 0
+        for _, _, url, rows in sorted(of_stream, reverse=True):
+            if rows > first:
+                yield url, rows - first, sum(range(first, rows))
+                first = rows
 
 
 def _differences(found: object, wanted: object) -> str:

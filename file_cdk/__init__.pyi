@@ -33,6 +33,8 @@ from file_cdk.core.errors import (
     TypeMismatchError as TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile as RemoteFile, Split as Split
+from file_cdk.core.merge_rule import MergeRule as MergeRule
+from file_cdk.core.merging import MergingTable as MergingTable
 from file_cdk.core.ports import (
     Destination as Destination,
     Encoder as Encoder,

@@ -88,6 +88,8 @@ def _stream_facts(stream: StreamResult) -> str:
     if stream.replaced is not None:
         facts.append("table replaced" if stream.replaced else "table not replaced")
     facts.append(plural(stream.rows, "row"))
+    if stream.shown is not None:
+        facts.append(f"{plural(stream.shown, 'row')} shown")
     if stream.rejected:
         facts.append(f"{plural(stream.rejected, 'record')} rejected")
     if stream.removed:
@@ -126,6 +128,7 @@ def _stream_json(stream: StreamResult) -> dict[str, Any]:
         "files_gone": stream.gone,
         "files_removed": stream.removed,
         "replaced": stream.replaced,
+        "rows_shown": stream.shown,
     }
 
 

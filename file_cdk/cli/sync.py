@@ -74,6 +74,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="load every file anew, with types found anew, into a new table that takes the old one's place when all are loaded; "
         "if one fails the old table stays as it is",
     )
+    parser.add_argument(
+        "--mode",
+        choices=["append", "replace", "merge"],
+        default="append",
+        help="what a table shows. append: the rows of all files, of each its latest version; replace: each sync is a full "
+        "refresh; merge: one row of each key (default: append)",
+    )
+    parser.add_argument(
+        "--key", metavar="COLUMN[,COLUMN]", help="with --mode merge: the columns that rows are told apart by"
+    )
+    parser.add_argument(
+        "--cursor",
+        metavar="COLUMN",
+        help="with --mode merge: the row with the greatest value of this column is shown; of equal ones, and by default, that "
+        "of the file that was modified last",
+    )
+    parser.add_argument(
+        "--deleted",
+        metavar="COLUMN",
+        help="with --mode merge: a column that has a value, and not false or 0, in rows that remove theirs",
+    )
     add_period(parser)
     add_deletes(parser)
     parser.add_argument(
@@ -94,7 +115,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     from file_cdk.pipeline.early import MODULES_FOR_TABLES, is_worth_workers, start_early, stop_early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.
-    may_load = arguments.full_refresh or not os.path.exists(arguments.to)  # noqa: PTH110
+    is_anew = arguments.full_refresh or arguments.mode == "replace"
+    may_load = is_anew or not os.path.exists(arguments.to)  # noqa: PTH110
     is_free = arguments.memory is None and not os.environ.get(MEMORY_VARIABLE)
     if may_load and is_free and is_worth_workers(arguments.source):
         with suppress(OSError):  # whoever needs them says why there are none
@@ -133,6 +155,10 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 max_deletes=MaxDeletes.parse(arguments.max_deletes),
                 full_refresh=arguments.full_refresh,
                 memory_bytes=arguments.memory,
+                mode=arguments.mode,
+                key=() if arguments.key is None else tuple(arguments.key.split(",")),
+                cursor=arguments.cursor,
+                deleted=arguments.deleted,
             )
             result = sync(arguments.source, arguments.to, options, observer)
             code = interruption.exit_code or result.exit_code
@@ -148,7 +174,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         # No count: of the files reported as loaded, the last group may not have been committed.
         last.line(
             "interrupted: tables that are not replaced yet are as they were, and the next full refresh begins anew"
-            if arguments.full_refresh
+            if is_anew
             else "interrupted: what is committed stays, and the next run goes on with the rest"
         )
     for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines as JsonLines
+from file_cdk.core.merge_rule import MergeRule as MergeRule
 
 if TYPE_CHECKING:  # neither is needed to define the ports, and each takes a tenth of a second
     import pyarrow as pa
@@ -221,23 +222,12 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class MergeRule:
-    """Which of the rows that agree in all `keys` a table shows: that with the greatest value of the column `cursor`, and of equal
-    ones (or without a cursor) that of the later file, then the later row. deleted: a column that has a value other than false in
-    rows that remove theirs."""
-
-    keys: tuple[str, ...]
-    cursor: str | None = None
-    deleted: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TableName:
     """The table of a stream, which is called as the stream is, and the files that belong into it.
 
     origin: the root that the stream's uris are relative to, if its connector names it; the same uri below another root is
     another file. folder: what the uris of all its files begin with, where the stream's name was only derived from that.
-    merge: where the table is to show one row of each key. Raises ConfigError, of a destination that cannot.
+    merge: where the table is to show one row of each key; see core/merging.py.
     """
 
     stream: str
@@ -338,7 +328,8 @@ class Destination(Protocol):
         has it open, for which `--wait` tries again."""
 
     def table(self, table: TableName, *, anew: bool = False) -> StreamTable:
-        """Raises ConfigError when it holds files of another origin, or from outside of the folder.
+        """Raises ConfigError when it holds files of another origin, or from outside of the folder; or when its rows are merged by
+        another rule than this one, or by none: but once it was asked for anew, it is as it was.
 
         anew: an empty table with a ledger of its own, of which nobody sees anything before `put_in_place`; the stream's own stays
         as it is, and can be asked for besides. Of one that was not put in place nothing is left when the destination was opened

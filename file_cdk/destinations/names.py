@@ -12,6 +12,9 @@ RESERVED_PREFIX = "_file_cdk"
 BESIDE = f"{RESERVED_PREFIX}_refresh_"
 """How the names of tables begin that a full refresh builds."""
 
+ROWS_OF = f"{RESERVED_PREFIX}_rows_of_"
+"""How the name of a table begins that has all rows of a stream whose own table shows one of each key."""
+
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

@@ -20,7 +20,7 @@ from file_cdk.core.connector import Connector
 from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.memory_ports import FetchesAhead
-from file_cdk.core.ports import StreamReader, TableName
+from file_cdk.core.ports import MergeRule, StreamReader, TableName
 from file_cdk.core.system.memory import MemoryShares
 from file_cdk.core.uris import is_archive
 from file_cdk.engine.listing import (
@@ -52,7 +52,7 @@ class Stream:
     or after the one and before the other. settle_s: and not less than so long ago. finds_dialect: no configuration says how
     its CSV files are written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the
     one file that a person named, if they did. folder: where the stream is named after a folder or file below the root, what
-    the uris of all its files begin with.
+    the uris of all its files begin with. merge: by which rule its table is merged.
     """
 
     connector: Connector
@@ -69,6 +69,7 @@ class Stream:
     finds_partitions: bool = False
     file: str | None = None
     folder: str = ""
+    merge: MergeRule | None = None
 
     @classmethod
     def of(cls, connector: Connector, source: SourceConfig, config: StreamConfig, reader: StreamReader) -> "Stream":
@@ -77,7 +78,8 @@ class Stream:
         if isinstance(source.delivery_method, FileTransfer):
             return cls(connector, source, config, matcher, reader, None, copies=True)
         with_archives = ArchiveReader(reader, matcher, config.max_expansion_ratio)
-        return cls(connector, source, config, matcher, with_archives, config.format)
+        merge = MergeRule(tuple(config.key_columns), config.cursor, config.deleted) if config.mode == "merge" else None
+        return cls(connector, source, config, matcher, with_archives, config.format, merge=merge)
 
     def within(self, memory: MemoryShares) -> "Stream":
         """The same, of which no process fetches more ahead than its share."""
@@ -104,7 +106,7 @@ class Stream:
 
     @property
     def table(self) -> TableName:
-        return TableName(self.name, self.origin, self.folder)
+        return TableName(self.name, self.origin, self.folder, self.merge)
 
     def rules(
         self,
@@ -320,6 +322,11 @@ def require_supported(config: SourceConfig, *, loads_tables: bool = False) -> No
             raise ConfigError(
                 f"stream {stream.name!r}: on_delete is for tables",
                 remedy="Leave it out: the protocol tells of no deleted files",
+            )
+        if not loads_tables and stream.mode is not None:
+            raise ConfigError(
+                f"stream {stream.name!r}: mode is for tables",
+                remedy="Leave it out: of the protocol, the catalog says how a destination writes",
             )
         if loads_tables and stream.validation_policy is not ValidationPolicy.EMIT_RECORD:
             raise ConfigError(

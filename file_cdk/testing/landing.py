@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Destination, FileLoad, LoadedFile, StreamTable, TableName
+from file_cdk.core.ports import Destination, FileLoad, LoadedFile, MergeRule, StreamTable, TableName
 
 STREAM = "goods"
 T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -34,11 +34,13 @@ def version(uri: str, number: int = 0) -> RemoteFile:
 
 
 @contextmanager
-def open_table(landing: Landing, origin: str | None = None) -> Iterator[tuple[Destination, StreamTable]]:
+def open_table(
+    landing: Landing, origin: str | None = None, merge: MergeRule | None = None
+) -> Iterator[tuple[Destination, StreamTable]]:
     destination = landing.destination()
     destination.open()
     try:
-        yield destination, destination.table(TableName(STREAM, origin))
+        yield destination, destination.table(TableName(STREAM, origin, merge=merge))
     finally:
         destination.close()
 

@@ -151,6 +151,7 @@ def test_json_for_a_scheduler() -> None:
                 "files_gone": 0,
                 "files_removed": 0,
                 "replaced": None,
+                "rows_shown": None,
             },
             {
                 "stream": "notes",
@@ -163,6 +164,7 @@ def test_json_for_a_scheduler() -> None:
                 "files_gone": 0,
                 "files_removed": 0,
                 "replaced": None,
+                "rows_shown": None,
             },
         ],
         "failures": [

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from file_cdk.core.ports import Destination
+from file_cdk.destinations.names import METADATA_COLUMNS
 from file_cdk.destinations.registry import destination_for
 
 
@@ -27,8 +28,6 @@ class DuckDBLanding:
             connection.execute("SET TimeZone = 'UTC'")
             if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [stream]).fetchall():
                 return []
-            found = connection.sql(
-                f'SELECT * EXCLUDE (_file_url, _file_modified_at, _file_row) FROM "{stream}" ORDER BY rowid'
-            )
-            rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
+            found = connection.sql(f'SELECT * FROM "{stream}" ORDER BY rowid').to_arrow_table()
+            rows: list[dict[str, Any]] = found.drop_columns(list(METADATA_COLUMNS)).to_pylist()
             return rows

@@ -11,11 +11,12 @@ from sqlite_landing import SqliteLanding
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
+from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
-class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
+class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
@@ -24,18 +25,18 @@ class TestDuckDB(ResumableConformance, RunLogConformance, LedgerConformance):
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 
 
-class TestSqlite(RunLogConformance, LedgerConformance):
+class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> SqliteLanding:
         return SqliteLanding(str(tmp_path / "goods.sqlite"))
 
 
-class TestPostgres(RunLogConformance, LedgerConformance):
+class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture
     def landing(self, postgres_database: str) -> PostgresLanding:
         return PostgresLanding(postgres_database)
 
 
-class TestFilesInABucket(RunLogConformance, LedgerConformance):
+class TestFilesInABucket(MergeConformance, RunLogConformance, LedgerConformance):
     @pytest.fixture(autouse=True)
     def _in_s3(self, seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         seaweedfs.create_bucket(bucket_name)
@@ -49,7 +50,7 @@ class TestFilesInABucket(RunLogConformance, LedgerConformance):
         return FilesLanding(self.url)
 
 
-class TestFiles(RunLogConformance, LedgerConformance):
+class TestFiles(MergeConformance, RunLogConformance, LedgerConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(str(tmp_path / "goods"))
 

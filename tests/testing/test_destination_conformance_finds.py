@@ -1,7 +1,7 @@
 """What is wrong with a destination is found by the conformance suite: one fault each, put in front of DuckDB."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from duckdb_landing import DuckDBLanding
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
-from file_cdk.core.ports import LoadedFile, TableName
+from file_cdk.core.ports import LoadedFile, MergeRule, TableName
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 
 NOT_IN_PLACE = "test_a_new_table_that_is_not_put_in_place_leaves_nothing"
@@ -88,6 +89,23 @@ class ForgetsNothing(Faulty):
         pass
 
 
+class NeverMerges(Faulty):
+    def merge(self) -> int | None:
+        return None
+
+
+class IgnoresTheCursor(Faulty):
+    pass
+
+
+class ShowsDeleted(Faulty):
+    pass
+
+
+class MergesByAnyRule(Faulty):
+    pass
+
+
 class FaultyDestination(Faulty):
     def __init__(self, inner: Any, table: type[Faulty]) -> None:
         super().__init__(inner)
@@ -98,6 +116,13 @@ class FaultyDestination(Faulty):
             anew = False
         elif self.faulty_table is LeavesTheNew and anew:
             return self.inner.table(TableName(f"new {table.stream}"))
+        rule = table.merge
+        if rule is not None and self.faulty_table is IgnoresTheCursor:
+            table = replace(table, merge=MergeRule(rule.keys, None, rule.deleted))
+        elif rule is not None and self.faulty_table is ShowsDeleted:
+            table = replace(table, merge=MergeRule(rule.keys, rule.cursor))
+        elif self.faulty_table is MergesByAnyRule:
+            table = replace(table, merge=MergeRule(("id",), "at", "gone"))
         try:
             return self.faulty_table(self.inner.table(table, anew=anew))
         except ConfigError:
@@ -180,3 +205,20 @@ def test_the_suite_for_progress_finds(
     getattr(ResumableConformance(), check)(DuckDBLanding(str(tmp_path / "right.duckdb")), argument)
     with pytest.raises(AssertionError):
         getattr(ResumableConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault), argument)
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (NeverMerges, "test_the_greatest_cursor_is_shown"),
+        (NeverMerges, "test_what_a_dead_run_left_is_merged_by_the_next"),
+        (IgnoresTheCursor, "test_the_greatest_cursor_is_shown"),
+        (ShowsDeleted, "test_a_row_that_is_deleted_hides_the_older_ones"),
+        (MergesByAnyRule, "test_another_rule_is_refused"),
+        (ForgetsEntriesAlone, "test_all_rows_may_go"),
+    ],
+)
+def test_the_suite_for_merging_finds(fault: type[Faulty], check: str, tmp_path: Path) -> None:
+    getattr(MergeConformance(), check)(DuckDBLanding(str(tmp_path / "right.duckdb")))
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        getattr(MergeConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault))

@@ -66,6 +66,33 @@ class StreamConfig(ConfigModel):
         description="What becomes of rows in a table whose file is gone from the source. For tables alone.",
         json_schema_extra={"airbyte_hidden": True},
     )
+    mode: Literal["append", "replace", "merge"] | None = Field(
+        default=None,
+        title="Mode",
+        description="What a table shows: the rows of all files, of one sync, or one row of each key. For tables alone.",
+        json_schema_extra={"airbyte_hidden": True},
+    )
+    key: str | list[str] | None = Field(
+        default=None,
+        title="Key",
+        description="With mode merge: column or columns that rows are told apart by.",
+        min_length=1,
+        json_schema_extra={"airbyte_hidden": True},
+    )
+    cursor: str | None = Field(
+        default=None,
+        title="Cursor",
+        description="With mode merge: the row with the greatest value of this column is shown, and else that of the latest file.",
+        min_length=1,
+        json_schema_extra={"airbyte_hidden": True},
+    )
+    deleted: str | None = Field(
+        default=None,
+        title="Deleted",
+        description="With mode merge: a column that has a value, and not false or 0, in rows that remove theirs.",
+        min_length=1,
+        json_schema_extra={"airbyte_hidden": True},
+    )
     format: FormatConfig = Field(title="Format", description="Format of the files and how to read it.")
     path_partitions: bool | None = Field(
         default=None,
@@ -134,6 +161,24 @@ class StreamConfig(ConfigModel):
             raise ValueError(
                 "recent_n_files_to_read_for_schema_discovery and use_first_found_file_for_schema_discovery exclude each other"
             )
+
+    @model_validator(mode="after")
+    def _merges_by_a_key(self) -> None:
+        named = [name for name in ("key", "cursor", "deleted") if getattr(self, name) is not None]
+        if self.mode == "merge" and self.key is None:
+            raise ValueError("key must name the columns that rows are merged by, for mode merge")
+        if self.mode != "merge" and named:
+            raise ValueError(
+                f"{' and '.join(named)} {'is' if len(named) == 1 else 'are'} for mode merge: set mode to merge"
+            )
+        if len(set(self.key_columns)) < len(self.key_columns):
+            raise ValueError("key must name each column once")
+
+    @property
+    def key_columns(self) -> list[str]:
+        if self.key is None:
+            return []
+        return [self.key] if isinstance(self.key, str) else self.key
 
     @property
     def input_types(self) -> dict[str, str] | None:

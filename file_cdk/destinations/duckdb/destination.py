@@ -19,6 +19,7 @@ from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import asking, runs
 from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, is_unused, shared_table
 from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
+from file_cdk.destinations.duckdb.merging import ledger_of
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
 from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
 from file_cdk.destinations.duckdb.session import Session
@@ -138,13 +139,13 @@ class DuckDBDestination:
             for other in self._tables:
                 if folded(other) == folded(table.stream):
                     raise shared_table(other, table.stream, self.path)
-            ledger = Ledger(session, self.run, table.stream)
+            ledger = ledger_of(Ledger(session, self.run, table.stream), table, as_it_is=anew)
             self._tables[table.stream] = DuckDBTable.of(ledger, table, self._limits, self._begins)
         if not anew:
             return self._tables[table.stream]
         if table.stream not in self._beside:
-            beside = begin_beside(Ledger(session, self.run, table.stream))
-            self._beside[table.stream] = DuckDBTable(beside, Layout(), self._limits, self._begins)
+            beside = begin_beside(Ledger(session, self.run, table.stream), table)
+            self._beside[table.stream] = DuckDBTable(beside, Layout(), self._limits, self._begins, table.merge)
         return self._beside[table.stream]
 
     def put_in_place(self, table: TableName) -> None:

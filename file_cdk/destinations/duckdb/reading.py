@@ -31,6 +31,7 @@ from file_cdk.destinations.duckdb.ledger.entries import (
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
 from file_cdk.destinations.duckdb.ledger.runs import RUNS
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
+from file_cdk.destinations.duckdb.merging import ledger_of
 from file_cdk.destinations.duckdb.session import INPUT, Session
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.run_lock import RunLock
@@ -64,7 +65,8 @@ def _copy_entries(path: str, table: TableName, target: Session) -> None:
         session = open_session(path, connection)
         if not ledger_tables(session, _DOING).keys() >= LAYOUTS.keys() - {REJECTS, RUNS, PARTS}:
             return  # the next sync makes what is missing
-        layout = checked_layout(Ledger(session, "", table.stream), table)  # refuses what a sync would refuse
+        ledger = ledger_of(Ledger(session, "", table.stream), table, as_it_is=True)
+        layout = checked_layout(ledger, table)  # refuses what a sync would refuse
         with translating(path, _DOING):
             entries = connection.sql(
                 f"SELECT stream, url, etag, modified_at, size_bytes, rejected, status FROM {FILES} "  # what `unloaded` asks

@@ -7,23 +7,30 @@ tells the next run what a dead one left.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from file_cdk.core.errors import DestinationError
+from file_cdk.core.ports import TableName
 from file_cdk.destinations.duckdb.ledger.entries import COLUMNS, FILES, IN_SCHEMA, STREAMS, Ledger
+from file_cdk.destinations.duckdb.ledger.merges import DuckDBMerges
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
 from file_cdk.destinations.duckdb.parts import forget_parts, kept_parts
 from file_cdk.destinations.duckdb.session import Session
-from file_cdk.destinations.names import BESIDE, quoted
+from file_cdk.destinations.merging import rename_rule, set_rule, tables_of
+from file_cdk.destinations.names import BESIDE, ROWS_OF, quoted
 
 _OF_ROWS = (FILES, REJECTS, COLUMNS)
 """What the ledger knows of a table's rows and columns."""
 
 
-def begin_beside(ledger: Ledger) -> Ledger:
+def begin_beside(ledger: Ledger, table: TableName) -> Ledger:
     """The ledger of a new table of the same stream. Raises DestinationError where it could not take the place of the one that is
     there."""
     _check_replaceable(ledger)
     beside = Ledger(ledger.session, ledger.run, BESIDE + ledger.stream)
     beside.claim("")
-    return beside
+    if table.merge is None:
+        return beside
+    with ledger.session.transaction("beginning a full refresh"):
+        set_rule(DuckDBMerges(ledger.session), beside.stream, table.merge)
+    return Ledger(ledger.session, ledger.run, ROWS_OF + beside.stream)
 
 
 def put_in_place(ledger: Ledger) -> None:
@@ -38,9 +45,11 @@ def put_in_place(ledger: Ledger) -> None:
             session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [stream])
             session.run(doing, f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, beside])
         session.run(doing, f"DELETE FROM {STREAMS} WHERE stream = ?", [beside])
-        session.run(doing, f"DROP TABLE IF EXISTS {quoted(stream)}")
-        if _is_table(session, beside):
-            session.run(doing, f"ALTER TABLE {quoted(beside)} RENAME TO {quoted(stream)}")
+        rename_rule(DuckDBMerges(session), beside, stream)
+        for old, new in zip(tables_of(stream), tables_of(beside), strict=True):
+            session.run(doing, f"DROP TABLE IF EXISTS {quoted(old)}")
+            if _is_table(session, new):
+                session.run(doing, f"ALTER TABLE {quoted(new)} RENAME TO {quoted(old)}")
 
 
 def remove_unfinished(session: Session) -> None:
@@ -51,7 +60,9 @@ def remove_unfinished(session: Session) -> None:
         _forget_parts(session, beside)
         with session.transaction(doing):
             _keep_failures(session, beside)
-            session.run(doing, f"DROP TABLE IF EXISTS {quoted(beside)}")
+            for each in tables_of(beside):
+                session.run(doing, f"DROP TABLE IF EXISTS {quoted(each)}")
+            set_rule(DuckDBMerges(session), beside, None)
             for table in (*_OF_ROWS, STREAMS):
                 session.run(doing, f"DELETE FROM {table} WHERE stream = ?", [beside])
 
@@ -75,8 +86,9 @@ def _keep_failures(session: Session, beside: str) -> None:
 
 def _forget_parts(session: Session, stream: str) -> None:
     """Of files that were being loaded."""
-    ledger = Ledger(session, "", stream)
-    forget_parts(ledger, [part.table for part in kept_parts(ledger)])
+    for each in (stream, ROWS_OF + stream):
+        ledger = Ledger(session, "", each)
+        forget_parts(ledger, [part.table for part in kept_parts(ledger)])
 
 
 def _is_table(session: Session, name: str) -> bool:

@@ -12,16 +12,18 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
+from file_cdk.core.ports import LoadedFile, MergeRule, RefusedFile, Rejects, TableName
 from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import decode
 from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS, Piece, take_rows
 from file_cdk.destinations.duckdb.layout import Layout, checked_layout
 from file_cdk.destinations.duckdb.ledger.entries import Ledger
 from file_cdk.destinations.duckdb.ledger.rejects import size_bytes
+from file_cdk.destinations.duckdb.merging import merge
 from file_cdk.destinations.duckdb.parts import Part, forget_parts, is_whole, kept_parts
 from file_cdk.destinations.duckdb.session import as_stored
 from file_cdk.destinations.duckdb.writer import PreparedLoad, TableWriter
+from file_cdk.destinations.merging import MergedLoad
 
 _FORESEEN = 0.05
 """Share of WriteLimits.kept_after_s after which it is foreseen whether a load will take that long."""
@@ -91,9 +93,11 @@ class LoadGroup:
 
 
 class DuckDBFileLoad:
-    """A FileLoad. part: what an earlier run wrote of the file, and rows: how many rows that are."""
+    """A FileLoad. part: what an earlier run wrote of the file, and rows: how many rows that are. rule: how they are merged."""
 
-    def __init__(self, file: RemoteFile, group: LoadGroup, part: Part | None = None, rows: int = 0) -> None:
+    def __init__(
+        self, file: RemoteFile, group: LoadGroup, rule: MergeRule | None, part: Part | None = None, rows: int = 0
+    ) -> None:
         self._file = file
         self._group = group
         self._writer = group.writer
@@ -103,6 +107,8 @@ class DuckDBFileLoad:
         self._held_bytes = 0
         self._part = part
         self._streaming = part is not None
+        stored = group.writer.layout.types
+        self._merged = None if rule is None else MergedLoad(rule, stored, file.uri, is_resumed=part is not None)
         self._since = time.monotonic()
         self.is_open = True
 
@@ -116,6 +122,8 @@ class DuckDBFileLoad:
         for batch in decode(block):
             piece = Piece.of(self._file, batch, rows_before)
             self._writer.check(piece)
+            if self._merged is not None:
+                self._merged.see(batch)
             self._pieces.append(piece)
             self._rows += batch.num_rows
             self._held_rows += batch.num_rows
@@ -139,6 +147,8 @@ class DuckDBFileLoad:
             self.abort()
             raise InternalError(f"{self._rows} rows were written and {loaded.rows} announced", uri=self._file.uri)
         try:
+            if self._merged is not None:
+                self._merged.check(loaded.rows)
             if self._part is not None:
                 with self._writer.refusing(self._file.uri):
                     self._part.finish(self._file, loaded, self._pieces)
@@ -207,13 +217,19 @@ class DuckDBTable:
     """A StreamTable. Its rows are those of the file versions its ledger calls `loaded`, in the order they were loaded.
 
     ledger: in a session that is shared, and never in a transaction between calls. layout: the table as it is. begins: called
-    before each load.
+    before each load. rule: by which the rows are merged.
     """
 
     def __init__(
-        self, ledger: Ledger, layout: Layout, limits: WriteLimits, begins: Callable[["DuckDBTable"], None]
+        self,
+        ledger: Ledger,
+        layout: Layout,
+        limits: WriteLimits,
+        begins: Callable[["DuckDBTable"], None],
+        rule: MergeRule | None = None,
     ) -> None:
         self._ledger = ledger
+        self._rule = rule
         self._begins = begins
         self._load: DuckDBFileLoad | None = None
         own = replace(ledger, session=ledger.session.another())
@@ -236,7 +252,7 @@ class DuckDBTable:
             ledger.forget_rows()  # somebody dropped it
         if table.origin is not None:
             ledger.claim(table.origin)
-        return cls(ledger, layout, limits, begins)
+        return cls(ledger, layout, limits, begins, table.merge if ledger.merges else None)
 
     @property
     def schema(self) -> pa.Schema:
@@ -266,7 +282,7 @@ class DuckDBTable:
         """One load at a time. Writes out files of other tables that wait to be written."""
         self._begin(file)
         self.forget_begun([file.uri])
-        self._load = DuckDBFileLoad(file, self._group)
+        self._load = DuckDBFileLoad(file, self._group, self._rule)
         return self._load
 
     def resume(self, progress: LoadProgress) -> DuckDBFileLoad:
@@ -275,7 +291,7 @@ class DuckDBTable:
         self._begin(file)
         self._group.flush()
         part = Part.kept(self._writer, self._writers_ledger, self._parts[file.uri])
-        self._load = DuckDBFileLoad(file, self._group, part, progress.rows)
+        self._load = DuckDBFileLoad(file, self._group, self._rule, part, progress.rows)
         return self._load
 
     def _begin(self, file: RemoteFile) -> None:
@@ -337,6 +353,12 @@ class DuckDBTable:
             self._group.flush()
         refused, self._writer.refused = self._writer.refused, []
         return refused
+
+    def merge(self) -> int | None:
+        """See core.merging.MergingTable."""
+        self._group.flush()
+        self._begins(self)
+        return merge(self._ledger, self._writer.layout)
 
     def let_go(self) -> None:
         """Closes it without another word, after `close` or in its place. Safe to call twice."""

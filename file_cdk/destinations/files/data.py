@@ -105,10 +105,10 @@ def _opened(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
         yield parquet
 
 
-def batches_of(storage: Storage, path: str) -> Iterator[pa.RecordBatch]:
-    """Raises DestinationError."""
+def batches_of(storage: Storage, path: str, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """names: of columns; those that the data file lacks are left out. Raises DestinationError."""
     with _opened(storage, path) as parquet:
-        yield from parquet.iter_batches(_BATCH_ROWS)
+        yield from parquet.iter_batches(_BATCH_ROWS, columns=None if names is None else list(names))
 
 
 def schema_of(storage: Storage, path: str) -> pa.Schema:

@@ -21,12 +21,16 @@ from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.files.data import rows_by_file
 from file_cdk.destinations.files.manifest import OWN, DataFile, Manifest, latest
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.names import BESIDE, ROWS_OF
 from file_cdk.destinations.sql.ledger import COLUMNS
 from file_cdk.destinations.sqlite.session import SqliteDatabase
 
 DATA = "_file_cdk_data"
 """The data files of each stream."""
+
+IS_BESIDE = " OR ".join(f"substr(stream, 1, {len(each)}) = '{each}'" for each in (BESIDE, ROWS_OF + BESIDE))
+IS_BESIDE = f"({IS_BESIDE})"
+"""SQL that is true of what a full refresh builds."""
 
 _PRESENT = "_file_cdk_present"
 _LEAST_LOG_BYTES = 1 << 20
@@ -100,7 +104,7 @@ class FilesDatabase(SqliteDatabase):
         return found
 
     def columns(self, table: str) -> list[str]:
-        own = self.execute(f"SELECT column_name FROM {COLUMNS} WHERE stream = ?", [table])
+        own = self.execute(f"SELECT column_name FROM {COLUMNS} WHERE stream = ?", [table.removeprefix(ROWS_OF)])
         return [*SqliteDatabase.columns(self, table), *(name for (name,) in own)]
 
     def rows_by_file(self, table: str) -> str:
@@ -149,10 +153,7 @@ def _restore(storage: Storage, copy: Path) -> Manifest:
 
 def _tables(connection: sqlite3.Connection) -> dict[str, list[DataFile]]:
     found: dict[str, list[DataFile]] = {}
-    sql = (
-        f"SELECT stream, path, rows, size_bytes FROM {DATA} WHERE substr(stream, 1, {len(BESIDE)}) <> '{BESIDE}' "
-        "ORDER BY stream, rowid"
-    )
+    sql = f"SELECT stream, path, rows, size_bytes FROM {DATA} WHERE NOT {IS_BESIDE} ORDER BY stream, rowid"
     for stream, *facts in connection.execute(sql):
         found.setdefault(stream, []).append(DataFile(*facts))
     return found

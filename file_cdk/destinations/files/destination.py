@@ -12,11 +12,12 @@ from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.data import is_lost
-from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
+from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.manifest import OWN, Manifest, latest, numbered
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
+from file_cdk.destinations.merging import tables_of
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
@@ -90,13 +91,14 @@ class FilesDestination(SqlDestination):
             if each is not None:
                 each.flush()
         with transaction(self._db, f"replacing table {table.stream!r}"):
-            self._db.execute(f"DELETE FROM {DATA} WHERE stream = ?", [table.stream])
-            self._db.execute(f"UPDATE {DATA} SET stream = ? WHERE stream = ?", [table.stream, BESIDE + table.stream])
+            for old, new in zip(tables_of(table.stream), tables_of(BESIDE + table.stream), strict=True):
+                self._db.execute(f"DELETE FROM {DATA} WHERE stream = ?", [old])
+                self._db.execute(f"UPDATE {DATA} SET stream = ? WHERE stream = ?", [old, new])
             super().put_in_place(table)
 
     def _remove_unfinished(self, db: Database) -> None:
         super()._remove_unfinished(db)
-        db.execute(f"DELETE FROM {DATA} WHERE substr(stream, 1, {len(BESIDE)}) = ?", [BESIDE])
+        db.execute(f"DELETE FROM {DATA} WHERE {IS_BESIDE}")
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
         """Of data files that are lost, the repair forgets that there were any."""
@@ -106,7 +108,8 @@ class FilesDestination(SqlDestination):
                 for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
                     if is_lost(self._storage, path):
                         db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
-                        db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
+                        if name in db.tables():  # what is made from others' rows has none
+                            db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
         return found
 
     def let_go(self) -> None:

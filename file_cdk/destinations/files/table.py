@@ -20,7 +20,7 @@ from file_cdk.core.arrow_values import repeated_number, repeated_text
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import microseconds
-from file_cdk.core.ports import LoadedFile
+from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
 from file_cdk.destinations.files.data import (
     MODIFIED,
@@ -38,10 +38,11 @@ from file_cdk.destinations.files.data import (
 from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
-from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, column_names
+from file_cdk.destinations.merging import UNMERGED
+from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
 from file_cdk.destinations.sql.layout import Layout
 from file_cdk.destinations.sql.ledger import Ledger, moment, urls
-from file_cdk.destinations.sql.table import SqlTable
+from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
 _METADATA = (pa.field(URL, pa.string()), pa.field(MODIFIED, pa.timestamp("us")), pa.field("_file_row", pa.int64()))
 assert [each.name for each in _METADATA] == list(METADATA_COLUMNS)
@@ -81,12 +82,13 @@ class FilesTable(SqlTable):
 
     group_rows, group_s = 2_000_000, 3.0
 
-    def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None]) -> None:
+    def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
         self._open = _Load()
         self._waiting: list[_Load] = []
+        self._waiting_uris: set[str] = set()
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
-        super().__init__(ledger, begins)
+        super().__init__(ledger, begins, rule)
         self._typed = self.layout.types
         """Types that all data files have."""
 
@@ -123,6 +125,8 @@ class FilesTable(SqlTable):
         kept, numbers = self.kept(batch), batch.columns[-1]
         self._hold({name: column.type for name, column in kept.items()}, uri)
         rows = batch.num_rows
+        if not rows:
+            return  # it names columns; a data file without rows would be taken for rows of which the ledger knows nothing
         arrays = [self._converted(name, column, uri) for name, column in kept.items()]
         modified = microseconds(datetime.fromisoformat(metadata[1]).replace(tzinfo=UTC))
         own = pa.RecordBatch.from_arrays(
@@ -168,6 +172,11 @@ class FilesTable(SqlTable):
         self.layout = Layout(True, wanted, column_names(wanted, self.layout.columns))
         self._ledger.set_columns([(n, self.layout.columns[n], declared(k)) for n, k in wanted.items()])
 
+    def begin(self, file: RemoteFile) -> SqlFileLoad:
+        if file.uri in self._waiting_uris:
+            self._commit()  # so that its rows are in a data file, which can be replaced
+        return super().begin(file)
+
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
             self._end(each)  # they had time to be written
@@ -181,6 +190,8 @@ class FilesTable(SqlTable):
                 self._waiting.remove(load)
             self._discard(load)
             raise
+        if self._waiting:
+            self._waiting_uris.add(file.uri)
         if sum(each.nbytes for each in self._waiting) >= _MAX_WAITING_BYTES:
             self._commit()
 
@@ -209,6 +220,7 @@ class FilesTable(SqlTable):
     def _roll_back(self) -> None:
         """What was not committed leaves nothing, files that were complete included."""
         waiting, self._waiting = self._waiting, []
+        self._waiting_uris.clear()
         for load in waiting:
             self._discard(load)
         self._touched.clear()
@@ -237,6 +249,7 @@ class FilesTable(SqlTable):
     def _write_waiting(self) -> None:
         """The rows of all files that are complete."""
         waiting, self._waiting = self._waiting, []
+        self._waiting_uris.clear()
         together = _Load(batches=[batch for load in waiting if not load.is_large for batch in load.batches])
         try:
             for load in waiting:
@@ -262,8 +275,10 @@ class FilesTable(SqlTable):
     def _data_schema(self) -> pa.Schema:
         return pa.schema([*(pa.field(self.layout.columns[n], k) for n, k in self.layout.types.items()), *_METADATA])
 
-    def _new_path(self) -> str:
-        folder = quote(self._ledger.stream.removeprefix(BESIDE), safe=" ")
+    def _new_path(self, *, is_shown: bool = False) -> str:
+        """is_shown: of a data file of rows that are merged."""
+        name = self._ledger.name.removeprefix(BESIDE)
+        folder = quote(ROWS_OF + name if self._ledger.merges and not is_shown else name, safe=" ")
         if folder.startswith("."):
             folder = f"%2E{folder[1:]}"  # neither hidden nor a folder above
         publisher = self._database.publisher
@@ -326,6 +341,23 @@ class FilesTable(SqlTable):
         for path in old:
             self._run(f"UPDATE {self._name} SET path = ? WHERE path = ?", new.path, path)
             self._run(f"DELETE FROM {DATA} WHERE path = ?", path)
+
+    def make_shown(self, rule: MergeRule) -> int | None:
+        """From all rows, into new data files."""
+        stream, storage = self._ledger.name, self._database.storage
+        if not self._run(f"SELECT 1 FROM {UNMERGED} WHERE stream = ? LIMIT 1", stream):
+            return None
+        from file_cdk.destinations.files.merging import shown_rows, write_all
+
+        found = self._run(f"SELECT path FROM {DATA} WHERE stream = ? ORDER BY rowid", self._ledger.stream)
+        schema, paths = self._data_schema(), [str(path) for (path,) in found]
+        rows = shown_rows(storage, paths, stream, rule, self.layout, schema) if paths else ()
+        parts = write_all(storage, rows, schema, lambda: self._new_path(is_shown=True))
+        self._run(f"DELETE FROM {DATA} WHERE stream = ?", stream)
+        for part in parts:
+            self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", stream, part.path, part.rows, part.size_bytes)
+        self._run(f"DELETE FROM {UNMERGED} WHERE stream = ?", stream)
+        return sum(part.rows for part in parts)
 
     def close(self) -> None:
         super().close()

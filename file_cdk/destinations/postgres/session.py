@@ -150,6 +150,17 @@ class PostgresDatabase:
         )
         return [name for (name,) in found.fetchall()]
 
+    def declared(self, table: str) -> dict[str, str]:
+        found = self.execute(
+            f"SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute a JOIN (SELECT c.oid {_OF_SCHEMA} "
+            "AND relname = ?) t ON a.attrelid = t.oid WHERE attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            [table],
+        )
+        return dict(found.fetchall())
+
+    def by_bytes(self, text: str) -> str:
+        return f'{text} COLLATE "C"'
+
     def rows_by_file(self, table: str) -> str:
         return f"SELECT _file_url, NULL, count(*) FROM {quoted(table)} GROUP BY 1"
 

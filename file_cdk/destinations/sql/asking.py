@@ -13,6 +13,7 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.uris import well_formed
+from file_cdk.destinations.merging import mark_all, rows_of
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.layout import check_table
@@ -27,6 +28,7 @@ from file_cdk.destinations.sql.ledger import (
     of_moment,
     urls,
 )
+from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
 
 _READING, _CORRECTING = "reading the ledger", "correcting the ledger"
 _VISIBLE = f"substr(stream, 1, {len(BESIDE)}) <> '{BESIDE}'"
@@ -69,7 +71,7 @@ def known(place: Place, table: TableName) -> Iterator[Known]:
         create_ledger(copy)
         with place.reading() as db, db.translating(_READING):
             if db.tables().keys() >= db.layouts.keys():
-                ledger = Ledger(db, "", table.stream)
+                ledger = ledger_of(Ledger(db, "", table.stream), table, as_it_is=True)
                 exists = check_table(ledger)
                 if exists:
                     ledger.check_files(table)  # refuses what a sync would refuse
@@ -196,7 +198,7 @@ def mismatches(place: Place, stream: str | None, *, repair: bool) -> list[Mismat
 
 def _mismatches(db: Database, stream: str) -> list[Mismatch]:
     expected = f"SELECT url, rows, 0 AS present FROM {FILES} WHERE stream = ? AND status = 'loaded'"
-    table = db.table_name(stream)
+    table = db.table_name(rows_of(SqlMerges(db), stream))
     union = expected if table not in db.tables() else f"{expected} UNION ALL {db.rows_by_file(table)}"
     found = db.execute(
         f"SELECT url, max(rows) AS expected, max(present) AS present FROM ({union}) u GROUP BY url "
@@ -208,11 +210,14 @@ def _mismatches(db: Database, stream: str) -> list[Mismatch]:
 
 def _repair(db: Database, stream: str, found: Sequence[Mismatch]) -> None:
     """An entry counts the rows that are there, so that the next load of the file removes all of them."""
+    rows = rows_of(SqlMerges(db), stream)
+    if rows != stream:
+        mark_all(SqlMerges(db), stream)
     for each in found:
         if each.url is None:
             continue
         if each.expected is None:
-            db.execute(f"DELETE FROM {Ledger(db, '', stream).table} WHERE _file_url = ?", [each.url])
+            db.execute(f"DELETE FROM {Ledger(db, '', rows).table} WHERE _file_url = ?", [each.url])
         else:
             db.execute(
                 f"UPDATE {FILES} SET size_bytes = NULL, rows = ? WHERE stream = ? AND status = 'loaded' AND url = ?",

@@ -62,6 +62,12 @@ class Database(Protocol):
 
     def columns(self, table: str) -> list[str]: ...
 
+    def declared(self, table: str) -> dict[str, str]:
+        """Types of the columns, as they may be declared again; none where there is no such table."""
+
+    def by_bytes(self, text: str) -> str:
+        """SQL that sorts texts as their bytes are. text: SQL, too."""
+
     def rows_by_file(self, table: str) -> str:
         """SQL that gives each `_file_url` of the table's rows, NULL, and how many rows have it."""
 

@@ -12,10 +12,12 @@ from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
-from file_cdk.destinations.names import BESIDE
+from file_cdk.destinations.merging import rename_rule, set_rule
+from file_cdk.destinations.names import BESIDE, ROWS_OF
 from file_cdk.destinations.sql import asking
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.ledger import RUNS, Ledger, create_ledger, now, shared_table, unfinished
+from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
 from file_cdk.destinations.sql.table import SqlTable
 
 
@@ -63,14 +65,18 @@ class SqlDestination:
             for other in self._tables:
                 if self._ledger(other).database.folded(other) == self._ledger(other).database.folded(table.stream):
                     raise shared_table(self._ledger(other).database, other, table.stream)
-            self._tables[table.stream] = self.table_class.of(self._ledger(table.stream), table, self._begins)
+            own = ledger_of(self._ledger(table.stream), table, as_it_is=anew)
+            self._tables[table.stream] = self.table_class.of(own, table, self._begins)
         if not anew:
             return self._tables[table.stream]
         if table.stream not in self._beside:
             ledger = self._ledger(BESIDE + table.stream)
             with transaction(ledger.database, "beginning a full refresh"):
                 ledger.claim("")
-            self._beside[table.stream] = self.table_class(ledger, self._begins)
+                set_rule(SqlMerges(ledger.database), ledger.stream, table.merge)
+            if table.merge is not None:
+                ledger = self._ledger(ROWS_OF + ledger.stream)
+            self._beside[table.stream] = self.table_class(ledger, self._begins, table.merge)
         return self._beside[table.stream]
 
     def put_in_place(self, table: TableName) -> None:
@@ -81,6 +87,7 @@ class SqlDestination:
         with transaction(old.database, f"replacing table {table.stream!r}"):
             old.drop()
             new.take_place_of(table.stream)
+            rename_rule(SqlMerges(old.database), new.stream, old.stream)
             if origin is not None:
                 old.claim(origin)
         self._beside.pop(table.stream)
@@ -140,6 +147,7 @@ class SqlDestination:
         for beside in unfinished(db):
             self._ledger(beside.removeprefix(BESIDE)).keep_failures_of(beside)
             self._ledger(beside).drop()
+            set_rule(SqlMerges(db), beside, None)
 
     def _begins(self, table: SqlTable) -> None:
         """Files of one table at most share a transaction."""

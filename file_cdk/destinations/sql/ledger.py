@@ -17,7 +17,8 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened, well_formed
-from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, folded, literal, quoted
+from file_cdk.destinations.merging import UNMERGED, tables_of
+from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, ROWS_OF, folded, literal, quoted
 from file_cdk.destinations.rejects import text_or_bytes
 from file_cdk.destinations.sql.database import Database
 
@@ -58,7 +59,8 @@ def create_ledger(database: Database) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The entries of one stream. Each method runs in the transaction that is open, or in one of its own."""
+    """The entries of one stream. Each method runs in the transaction that is open, or in one of its own. stream: as the table
+    would be called that has the rows; see `name`."""
 
     database: Database
     run: str
@@ -70,8 +72,17 @@ class Ledger:
         return quoted(self.database.table_name(self.stream))
 
     @property
+    def name(self) -> str:
+        """The stream as its entries have it, also where its rows are in a table of another name, to be merged."""
+        return self.stream.removeprefix(ROWS_OF)
+
+    @property
+    def merges(self) -> bool:
+        return self.stream.startswith(ROWS_OF)
+
+    @property
     def where(self) -> str:
-        return f"table {self.stream!r} in {self.database.kind} database {self.database.name!r}"
+        return f"table {self.name!r} in {self.database.kind} database {self.database.name!r}"
 
     @property
     def _among(self) -> str:
@@ -81,12 +92,12 @@ class Ledger:
     def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """sql: its first parameter is the stream."""
         with self.database.translating("reading the ledger"):
-            found: list[tuple[Any, ...]] = self.database.execute(sql, [self.stream, *parameters]).fetchall()
+            found: list[tuple[Any, ...]] = self.database.execute(sql, [self.name, *parameters]).fetchall()
         return found
 
     def _update(self, sql: str, *parameters: Any) -> None:
         with self.database.translating(_DOING):
-            self.database.execute(sql, [self.stream, *parameters])
+            self.database.execute(sql, [self.name, *parameters])
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         rows = self.read(
@@ -102,6 +113,10 @@ class Ledger:
         """Removes all entries of these files, and their rejects. Answers those that have rows of some version in the table."""
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0 AND {self._among}"
         with_rows = [url for (url,) in self.read(sql, urls(uris))]
+        if self.merges:
+            with self.database.translating(_DOING):
+                notes = [(self.name, well_formed(uri)) for uri in uris]
+                self.database.executemany(f"INSERT INTO {UNMERGED} VALUES (?, ?)", notes)
         for table in (FILES, REJECTS):
             self._update(f"DELETE FROM {table} WHERE stream = ? AND {self._among}", urls(uris))
         return with_rows
@@ -160,7 +175,7 @@ class Ledger:
         url, modified_at, *_ = _version(file)
         rows = [
             (
-                self.stream,
+                self.name,
                 url,
                 modified_at,
                 each.row,
@@ -187,6 +202,8 @@ class Ledger:
 
     def forget_rows(self) -> None:
         """Removes the entries of files whose rows were in a table that is gone."""
+        if self.merges and self.has_rows():
+            self._update(f"INSERT INTO {UNMERGED} VALUES (?, NULL)")
         self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND rows > 0")
         self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
         self._forget_rejects_without_entry()
@@ -208,7 +225,7 @@ class Ledger:
         """Raises ConfigError when rows are loaded of files that do not belong into the table."""
         known = self.source()
         if table.origin is not None and known not in (None, table.origin) and self.has_rows():
-            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.stream)}"
+            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.name)}"
             raise ConfigError(
                 f"{self.where} holds the files of {known!r}, not of {table.origin!r}",
                 remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
@@ -219,7 +236,7 @@ class Ledger:
             raise ConfigError(
                 f"{self.where} holds files from outside of the folder {table.folder!r}, such as {shortened(other)!r}",
                 remedy="Load them into another table (--table). If all belong into one, say so: "
-                f"--table {shlex.quote(self.stream)}",
+                f"--table {shlex.quote(self.name)}",
             )
 
     def check_name(self) -> None:
@@ -227,13 +244,13 @@ class Ledger:
         database = self.database
         where = f"in {database.kind} database {database.name!r}"
         reserved = RESERVED_PREFIX, database.reserved
-        if not self.stream or "\0" in self.stream or folded(self.stream).startswith(reserved):
+        if not self.name or "\0" in self.name or folded(self.name).startswith(reserved):
             raise DestinationError(
-                f"a table {where} cannot be called {self.stream!r}", remedy="Give the stream another name"
+                f"a table {where} cannot be called {self.name!r}", remedy="Give the stream another name"
             )
         for (other,) in self.read(f"SELECT DISTINCT stream FROM {FILES} WHERE stream <> ? ORDER BY stream"):
-            if database.folded(other) == database.folded(self.stream):
-                raise shared_table(database, other, self.stream)
+            if database.folded(other) == database.folded(self.name):
+                raise shared_table(database, other, self.name)
 
     def columns(self) -> list[tuple[str, str, str]]:
         """Name in the files, name in the table and declared type, in the table's order."""
@@ -243,7 +260,7 @@ class Ledger:
 
     def set_columns(self, columns: Sequence[tuple[str, str, str]]) -> None:
         self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
-        rows = [(self.stream, well_formed(name), column, kind) for name, column, kind in columns]
+        rows = [(self.name, well_formed(name), column, kind) for name, column, kind in columns]
         with self.database.translating(_DOING):
             self.database.executemany(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?, ?)", rows)
 
@@ -261,25 +278,29 @@ class Ledger:
                 f"INSERT INTO {FILES} (stream, url, etag, modified_at, size_bytes, error, loaded_at, run, status) "
                 f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'failed') "
                 f"ON CONFLICT (stream, {self.database.key('url')}, status) DO UPDATE SET {replaced}",
-                [(self.stream, *row) for row in failed],
+                [(self.name, *row) for row in failed],
             )
 
     def drop(self) -> None:
-        """The table, and all that the ledger knows of it."""
-        with self.database.translating(f"dropping table {self.stream!r}"):
-            self.database.execute(f"DROP TABLE IF EXISTS {self.table}")
+        """The stream's tables, and all that the ledger knows of it."""
+        with self.database.translating(f"dropping table {self.name!r}"):
+            for table in tables_of(self.name):
+                self.database.execute(f"DROP TABLE IF EXISTS {quoted(self.database.table_name(table))}")
         for table in (FILES, REJECTS, COLUMNS, STREAMS):
             self._update(f"DELETE FROM {table} WHERE stream = ?")
 
     def take_place_of(self, stream: str) -> None:
-        """The table and its entries become another stream's, whose own were dropped."""
+        """The tables and their entries become another stream's, whose own were dropped."""
         self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
         for table in (FILES, REJECTS, COLUMNS):
             with self.database.translating(_DOING):
-                self.database.execute(f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, self.stream])
+                self.database.execute(f"UPDATE {table} SET stream = ? WHERE stream = ?", [stream, self.name])
         with self.database.translating(f"replacing table {stream!r}"):
-            if self.database.table_name(self.stream) in self.database.tables():
-                self.database.execute(f"ALTER TABLE {self.table} RENAME TO {quoted(self.database.table_name(stream))}")
+            found = self.database.tables()
+            for old, new in zip(tables_of(stream), map(self.database.table_name, tables_of(self.name)), strict=True):
+                if new in found:
+                    to = quoted(self.database.table_name(old))
+                    self.database.execute(f"ALTER TABLE {quoted(new)} RENAME TO {to}")
 
 
 def unfinished(database: Database) -> list[str]:

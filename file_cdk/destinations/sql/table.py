@@ -14,13 +14,15 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, RefusedFile, Rejects, TableName
+from file_cdk.core.ports import LoadedFile, MergeRule, RefusedFile, Rejects, TableName
 from file_cdk.core.uris import well_formed
 from file_cdk.destinations.arrow_ipc import decode
+from file_cdk.destinations.merging import Merge, MergedLoad
 from file_cdk.destinations.names import quoted
 from file_cdk.destinations.sql.database import transaction
 from file_cdk.destinations.sql.layout import Layout, check_table
 from file_cdk.destinations.sql.ledger import Ledger, moment, urls
+from file_cdk.destinations.sql.merging import SqlMerges
 
 
 class SqlFileLoad:
@@ -30,12 +32,16 @@ class SqlFileLoad:
         self._table, self._file = table, file
         self._metadata = well_formed(file.uri), moment(file.modified_at)
         self._rows = 0
+        rule = table.rule
+        self._merged = None if rule is None else MergedLoad(rule, table.layout.types, file.uri)
         self.is_open = True
 
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
         if not self.is_open:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
         for batch in decode(block):
+            if self._merged is not None:
+                self._merged.see(batch)
             self._table.insert(batch, self._metadata, rows_before, self._file.uri)
             self._rows += batch.num_rows
 
@@ -46,6 +52,8 @@ class SqlFileLoad:
         if loaded.rows != self._rows:
             self.abort()
             raise InternalError(f"{self._rows} rows were written and {loaded.rows} announced", uri=self._file.uri)
+        if self._merged is not None:
+            self._merged.check(loaded.rows)
         self.is_open = False
         self._table.finish(self._file, loaded)
 
@@ -56,7 +64,8 @@ class SqlFileLoad:
 
 
 class SqlTable:
-    """A StreamTable. begins: called before each load, since all tables share the connection and its transaction.
+    """A MergingTable. begins: called before each load, since all tables share the connection and its transaction. rule: how its
+    rows are merged, if they are.
 
     A subclass says which types columns have, and writes the rows.
     """
@@ -64,8 +73,9 @@ class SqlTable:
     group_rows, group_s = 100_000, 1.0
     """Maximum number of rows, and of seconds, of a transaction, to be looked at when a file is complete."""
 
-    def __init__(self, ledger: Ledger, begins: Callable[["SqlTable"], None]) -> None:
+    def __init__(self, ledger: Ledger, begins: Callable[["SqlTable"], None], rule: MergeRule | None = None) -> None:
         self._ledger = ledger
+        self.rule = rule
         self._db = ledger.database
         self._name = ledger.table
         self._begins = begins
@@ -123,7 +133,7 @@ class SqlTable:
     def of(cls, ledger: Ledger, table: TableName, begins: Callable[["SqlTable"], None]) -> Self:
         """Raises DestinationError when the name is taken by something else, ConfigError when it holds other files."""
         ledger.check_name()
-        found = cls(ledger, begins)
+        found = cls(ledger, begins, table.merge if ledger.merges else None)
         with transaction(ledger.database, "preparing a table"):
             if not found.layout.exists:
                 ledger.forget_rows()  # somebody dropped it
@@ -238,6 +248,20 @@ class SqlTable:
         index = quoted(self._db.table_name(f"_file_cdk_files_of_{self._ledger.stream}"))
         self._run(f"CREATE INDEX IF NOT EXISTS {index} ON {self._name} ({self._db.key('_file_url')})")
         self._run(f"DELETE FROM {self._name} WHERE {self._db.among('_file_url')}", urls(with_rows))
+
+    def merge(self) -> int | None:
+        """See core.merging.MergingTable."""
+        if self.rule is None:
+            raise InternalError(f"the rows of table {self._ledger.name!r} are not to be merged")
+        self._commit()
+        self._begins(self)
+        with transaction(self._db, "merging rows"):
+            return self.make_shown(self.rule)
+
+    def make_shown(self, rule: MergeRule) -> int | None:
+        """In the transaction that is open; see Merge.run."""
+        merge = Merge(SqlMerges(self._db), self._ledger.name, rule, self.layout.types, self.layout.columns)
+        return merge.run()
 
     def close(self) -> None:
         """Aborts the load that is open, and flushes."""

@@ -5,6 +5,7 @@
 import sys
 from pathlib import Path
 
+from file_cdk.destinations.merging import MERGES, UNMERGED
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.destination import SqlDestination
@@ -44,6 +45,6 @@ class SqliteDestination(SqlDestination):
 
 
 def _is_unused(database: Database) -> bool:
-    return database.tables().keys() <= database.layouts.keys() and not any(
+    return database.tables().keys() <= {*database.layouts, MERGES, UNMERGED} and not any(
         database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall() for table in database.layouts
     )

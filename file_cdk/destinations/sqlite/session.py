@@ -96,6 +96,12 @@ class SqliteDatabase:
     def columns(self, table: str) -> list[str]:
         return [name for (name,) in self.execute(f"SELECT name FROM pragma_table_info({quoted(table)})")]  # noqa: S608 - quoted
 
+    def declared(self, table: str) -> dict[str, str]:
+        return dict(self.execute("SELECT name, type FROM pragma_table_info(?)", [table]))
+
+    def by_bytes(self, text: str) -> str:
+        return text
+
     def rows_by_file(self, table: str) -> str:
         return f"SELECT _file_url, NULL, count(*) FROM {quoted(table)} GROUP BY 1"  # noqa: S608 - quoted
 

@@ -1,14 +1,23 @@
 """How a sync is to be done."""
 
 import math
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.memory_ports import MemoryLimited
+from file_cdk.core.ports import Destination, MergeRule
+from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.pipeline.dialects import Dialect
+from file_cdk.pipeline.execution import shares_of
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.stream import check_settle
+from file_cdk.pipeline.stream import Stream, check_settle
 from file_cdk.pipeline.tables.deletes import MaxDeletes, OnDelete
+
+Mode = Literal["append", "replace", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,9 @@ class SyncOptions:
     modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
     is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
     destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
-    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory).
+    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). mode: what the tables show, where the
+    configurations of streams do not say: `append` the rows of all files, `replace` those of this sync, which is a full refresh,
+    `merge` one row of each `key`, chosen by `cursor` and `deleted` as core.ports.MergeRule says.
     """
 
     workers: int | None = None
@@ -47,6 +58,10 @@ class SyncOptions:
     full_refresh: bool = False
     settle_s: float | None = None
     memory_bytes: int | None = None
+    mode: Mode = "append"
+    key: tuple[str, ...] = ()
+    cursor: str | None = None
+    deleted: str | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -58,13 +73,51 @@ class SyncOptions:
         if not 0 <= self.wait_s < math.inf:
             raise ConfigError("wait_s must be a number of seconds, 0 or more")
         check_settle(self.settle_s or 0)
-        if self.full_refresh and self.settle_s:
+        self._check_mode()
+        if self.is_anew and self.settle_s:
             raise ConfigError(
                 "a full refresh leaves no file for the next sync: its rows would be missing until then",
-                remedy="Leave out --settle, or sync without --full-refresh",
+                remedy="Leave out --settle, or sync without --full-refresh, and not in mode replace",
             )
-        if self.full_refresh and (self.since is not None or self.until is not None):
+        if self.is_anew and (self.since is not None or self.until is not None):
             raise ConfigError(
                 "a full refresh of a part of the time would drop the rows of all other files",
                 remedy="Leave out --since and --until; or, to load that part alone, load it into a table of its own (--table)",
             )
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether every file is loaded anew, into a table that takes the old one's place."""
+        return self.full_refresh or self.mode == "replace"
+
+    def _check_mode(self) -> None:
+        if self.mode not in ("append", "replace", "merge"):
+            raise ConfigError("mode must be append, replace or merge")
+        if self.mode != "merge" and (self.key or self.cursor is not None or self.deleted is not None):
+            raise ConfigError(
+                "a key, a cursor and a column of deleted rows are for mode merge",
+                remedy="Add --mode merge, or leave them out",
+            )
+        if self.mode == "merge" and not self.key:
+            raise ConfigError(
+                "mode merge needs the columns of the key", remedy="Name them with --key, such as --key id"
+            )
+        if not all((*self.key, self.cursor != "", self.deleted != "")) or len(set(self.key)) < len(self.key):
+            raise ConfigError("the columns that rows are merged by must have names, and each of the key another")
+
+    def of(self, stream: Stream) -> tuple[Stream, "SyncOptions"]:
+        """The stream with the rule by which its table is merged, and the options with its mode. Raises ConfigError."""
+        mode = stream.config.mode
+        if mode is None:
+            rule = MergeRule(self.key, self.cursor, self.deleted) if self.mode == "merge" else None
+            return replace(stream, merge=rule), self
+        return stream, replace(self, mode=mode, key=tuple(stream.config.key_columns), cursor=None, deleted=None)
+
+    def memory_of(self, streams: Sequence[Stream], target: Destination) -> MemoryShares:
+        """Who may take how much, of which the destination is told."""
+        budget_bytes = budget_of(os.environ) if self.memory_bytes is None else self.memory_bytes
+        readers = [stream.connectors_reader for stream in streams]
+        memory = shares_of(budget_bytes, self.workers, readers, database=True)
+        if budget_bytes is not None and isinstance(target, MemoryLimited):
+            target.limit_memory(memory)
+        return memory

@@ -65,6 +65,8 @@ class StreamResult:
     """Of a full refresh: whether the table was replaced. If not, nothing of what was read counts. None: it was none."""
     rows_resumed: int = 0
     """Of the rows, those that an earlier run read."""
+    shown: int | None = None
+    """Rows that a table has which shows one of each key. None of any other, and where nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class StreamReport:
     file_resumed: tuple[int, int] = (0, 0)
     gone: Gone = field(default_factory=Gone)
     is_replaced: bool | None = None
+    shown: int | None = None
 
     def result(self, skipped: Mapping[str, int]) -> StreamResult:
         return StreamResult(
@@ -141,6 +144,7 @@ class StreamReport:
             self.over_limit,
             self.is_replaced,
             self.rows_resumed,
+            self.shown,
         )
 
     def warn(self, message: str) -> None:

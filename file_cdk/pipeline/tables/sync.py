@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike, fspath
@@ -13,6 +13,7 @@ from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import (
     AccessError,
     DeletesRefusedError,
+    DestinationError,
     DialectRefutedError,
     FileCdkError,
     InternalError,
@@ -20,16 +21,15 @@ from file_cdk.core.errors import (
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.memory_ports import MemoryLimited
+from file_cdk.core.merging import MergingTable, merging
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
-from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.destinations.registry import destination_for
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.formats.path_columns import WithPathColumns
 from file_cdk.formats.registry import module_of, with_dialect
 from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.early import MODULES_FOR_TABLES
-from file_cdk.pipeline.execution import Executors, shares_of
+from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
@@ -68,11 +68,12 @@ def sync(
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or Silence()
-    streams = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
+    named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
+    streams = [options.of(stream) for stream in named]
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_for(fspath(destination))
-    memory = _shares(streams, target, options)
+    memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
     with ExitStack() as opened:
         open_in_turn(target, options.wait_s, observer)
@@ -81,23 +82,14 @@ def sync(
         several = len(streams) > 1
         reports: list[StreamReport] = []
         opened.enter_context(recorded(target, fspath(source), options, reports, results))
-        for stream in streams:
+        for stream, own in streams:
             report = StreamReport(stream.name, observer, failures, several=several)
             reports.append(report)
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
             stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
-            results.append(_StreamSync(stream, target, executors, options, report, wait_s).run())
+            results.append(_StreamSync(stream, target, executors, own, report, wait_s).run())
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
-
-
-def _shares(streams: Sequence[Stream], target: Destination, options: SyncOptions) -> MemoryShares:
-    budget_bytes = budget_of(os.environ) if options.memory_bytes is None else options.memory_bytes
-    readers = [stream.connectors_reader for stream in streams]
-    memory = shares_of(budget_bytes, options.workers, readers, database=True)
-    if budget_bytes is not None and isinstance(target, MemoryLimited):
-        target.limit_memory(memory)
-    return memory
 
 
 @dataclass(slots=True)
@@ -113,24 +105,48 @@ class _StreamSync:
     """As earlier syncs left it."""
     table: StreamTable = field(init=False)
     """What is loaded into: the same, or a new one that takes its place."""
+    merged: MergingTable | None = field(init=False)
+    """The same, where it shows one row of each key."""
     columns: TableColumns = field(init=False)
     begun: BegunFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = self.table = self.destination.table(self.stream.table)
-        if self.options.full_refresh:
-            self.table = self.destination.table(self.stream.table, anew=True)
+        name = self.stream.table
+        self.table = self.destination.table(name, anew=self.options.is_anew)
+        self.merged = merging(self.table, name)
+        # Asked for after the new one, since the old may show other rows.
+        self.known = self.destination.table(name) if self.options.is_anew else self.table
         stated = self.stream.config.input_types or {}
         self.begun = BegunFiles(self.table, [stated, self.options.all_text])
         self.columns = TableColumns(self.table, stated, self.options.all_text, self.report.warn)
 
     def run(self) -> StreamResult:
+        try:
+            skipped = self._load_all()
+        except FileCdkError:
+            if not self.options.is_anew:
+                with suppress(DestinationError):  # what ended the sync tells more
+                    self._merge()
+            raise
+        if not (self.options.is_anew and self.report.files_failed):
+            self._merge()
+        if self.options.is_anew:
+            self._put_in_place()
+        return self.report.result(skipped)
+
+    def _merge(self) -> None:
+        """Also what an earlier sync left to be done."""
+        if self.merged is not None:
+            self.report.shown = self.merged.merge()
+
+    def _load_all(self) -> Mapping[str, int]:
+        """What was skipped, by reason."""
         stream, table = self.stream, self.table
         listed, recognised, selected = Listed(), Recognised(), Listed()
         keys = FolderKeys(table.schema.names) if stream.finds_partitions else None
         loaded = not_loaded(partial(table.unloaded, with_rejects=self.options.retry_rejects))
         youngest = Youngest()
-        seen = [youngest.look, selected.look] if self.options.full_refresh else [youngest.look]
+        seen = [youngest.look, selected.look] if self.options.is_anew else [youngest.look]
         rules = stream.rules(loaded, recognised=recognised, present=listed.look, wanted=keys, selected=seen)
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
@@ -147,13 +163,11 @@ class _StreamSync:
                 self.executors.announce(selection.size_bytes, module_of(chosen.filetype), *MODULES_FOR_TABLES)
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
-        if self.options.full_refresh:
-            self._put_in_place()
-        return self.report.result(selection.skipped)
+        return selection.skipped
 
     def _handle_gone(self, listed: Listed, selected: Listed) -> bool:
         """Before new files are loaded: one that was renamed is in the table twice at no time. Whether any may be."""
-        anew, matcher, limit = self.options.full_refresh, self.stream.matcher, self.options.max_deletes
+        anew, matcher, limit = self.options.is_anew, self.stream.matcher, self.options.max_deletes
         then = "keep" if anew else self.stream.config.on_delete or self.options.on_delete
         try:
             self.report.gone = handle_gone(self.known, listed, matcher, then, limit)
@@ -253,7 +267,7 @@ class _StreamSync:
                             self._failed(tally, then)
                             self._withdraw(ordered)
                     case StoreGone(gone):
-                        if self.options.full_refresh:
+                        if self.options.is_anew:
                             gone.remedy = "The table is as it was: refresh again when the store answers"
                         raise gone
         finally:

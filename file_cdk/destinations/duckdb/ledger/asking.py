@@ -23,10 +23,12 @@ from file_cdk.destinations.duckdb.ledger.entries import (
     layouts_found,
     urls,
 )
+from file_cdk.destinations.duckdb.ledger.merges import DuckDBMerges
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS
 from file_cdk.destinations.duckdb.ledger.runs import RUNS, latest
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.session import INPUT, Session, reader, texts
+from file_cdk.destinations.merging import mark_all, rows_of
 from file_cdk.destinations.names import BESIDE, folded, quoted
 from file_cdk.destinations.run_lock import RunLock
 
@@ -173,9 +175,10 @@ def _streams(session: Session) -> list[str]:
 
 
 def _mismatches(session: Session, stream: str) -> list[Mismatch]:
+    table = _table_of(session, stream)
     expected = f"SELECT url, \"rows\" AS expected FROM {FILES} WHERE stream = ? AND status = 'loaded'"
-    present = f"SELECT _file_url AS url, count(*) AS present FROM {quoted(stream)} GROUP BY 1"
-    if not _has_table(session, stream):
+    present = f"SELECT _file_url AS url, count(*) AS present FROM {quoted(table)} GROUP BY 1"
+    if not _has_table(session, table):
         present = "SELECT NULL::VARCHAR AS url, 0 AS present WHERE false"
     found = session.run(
         f"counting the rows of table {stream!r}",
@@ -184,6 +187,11 @@ def _mismatches(session: Session, stream: str) -> list[Mismatch]:
         [stream],
     )
     return [Mismatch(stream, *row) for row in found]
+
+
+def _table_of(session: Session, stream: str) -> str:
+    """The table that has the stream's rows."""
+    return rows_of(DuckDBMerges(session), stream)
 
 
 def _has_table(session: Session, stream: str) -> bool:
@@ -197,7 +205,10 @@ def _repair(session: Session, stream: str, found: Sequence[Mismatch]) -> None:
     """In one transaction. An entry counts the rows that are there, so that the next load of the file removes all of them."""
     known = [each for each in found if each.expected is not None and each.url is not None]
     unknown = [each.url for each in found if each.expected is None and each.url is not None]
+    table = _table_of(session, stream)
     with session.transaction(_CORRECTING):
+        if table != stream:
+            mark_all(DuckDBMerges(session), stream)
         session.run(
             _CORRECTING,
             f'UPDATE {FILES} SET size_bytes = NULL, "rows" = f.present FROM {INPUT} f '
@@ -213,7 +224,7 @@ def _repair(session: Session, stream: str, found: Sequence[Mismatch]) -> None:
         if unknown:
             session.run(
                 _CORRECTING,
-                f"DELETE FROM {quoted(stream)} WHERE _file_url IN (SELECT url FROM {INPUT})",
+                f"DELETE FROM {quoted(table)} WHERE _file_url IN (SELECT url FROM {INPUT})",
                 rows=urls([url for url in unknown if url is not None]),
             )
 

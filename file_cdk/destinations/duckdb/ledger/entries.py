@@ -27,7 +27,8 @@ from file_cdk.core.uris import shortened
 from file_cdk.destinations.duckdb.ledger.rejects import REJECTS, REJECTS_LAYOUT, add_rejects, forget_rejects
 from file_cdk.destinations.duckdb.ledger.runs import RUNS, RUNS_LAYOUT
 from file_cdk.destinations.duckdb.session import INPUT, Session, as_stored, integers, reader, texts
-from file_cdk.destinations.names import RESERVED_PREFIX, folded, literal, quoted
+from file_cdk.destinations.merging import MERGES, UNMERGED
+from file_cdk.destinations.names import RESERVED_PREFIX, ROWS_OF, folded, literal, quoted
 
 FILES = "_file_cdk_files"
 COLUMNS = "_file_cdk_columns"
@@ -150,7 +151,7 @@ def is_unused(session: Session) -> bool:
         f"SELECT EXISTS (SELECT 1 FROM {FILES}) OR EXISTS (SELECT 1 FROM duckdb_tables() "
         "WHERE database_name = current_database() "
         "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
-        [list(LAYOUTS)],
+        [[*LAYOUTS, MERGES, UNMERGED]],
     )
     return not is_used
 
@@ -158,11 +159,20 @@ def is_unused(session: Session) -> bool:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The entries of one stream. session: every statement runs in it, within its transaction if one is open. run: names this
-    run in each row."""
+    run in each row. stream: as its table would be called that has the rows; see `name`."""
 
     session: Session
     run: str
     stream: str
+
+    @property
+    def name(self) -> str:
+        """The stream as its entries have it, also where its rows are in a table of another name, to be merged."""
+        return self.stream.removeprefix(ROWS_OF)
+
+    @property
+    def merges(self) -> bool:
+        return self.stream.startswith(ROWS_OF)
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:
         """In the order of `files`. with_rejects: those that were loaded with rejects do not count as loaded."""
@@ -175,7 +185,7 @@ class Ledger:
             "ON l.stream = ? AND l.status = 'loaded' AND f.url = l.url AND f.modified_at = l.modified_at "
             "AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
             "AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
-            [*(_few_versions(files) if few else ()), self.stream, with_rejects],
+            [*(_few_versions(files) if few else ()), self.name, with_rejects],
             None if few else reader({"n": integers(range(len(files))), **version_columns(files)}),
         )
         answer = [False] * len(files)
@@ -189,19 +199,22 @@ class Ledger:
             _READING,
             f"SELECT l.url, bool_or(l.status = 'loaded' AND l.rows > 0) FROM {FILES} l SEMI JOIN {INPUT} f "
             "ON f.url = l.url WHERE l.stream = ? GROUP BY l.url ORDER BY l.url",
-            [self.stream],
+            [self.name],
             urls(uris),
         )
+        if self.merges:
+            sql = f"INSERT INTO {UNMERGED} SELECT ?, url FROM {INPUT}"
+            self.session.run(_UPDATING, sql, [self.name], urls(uris))
         if found:
             sql = f"DELETE FROM {FILES} WHERE stream = ? AND url IN (SELECT url FROM {INPUT})"
             self._update(sql, [url for url, _ in found])
-        forget_rejects(self.session, self.stream, uris)
+        forget_rejects(self.session, self.name, uris)
         return [url for url, has_rows in found if has_rows]
 
     def add_loaded(self, loads: Sequence[tuple[RemoteFile, LoadedFile]]) -> None:
         """Adds entries, and rejects, for files that have none."""
         self._add([(file, load.rows, load.rejects.total(), load.skipped, "loaded", None) for file, load in loads])
-        add_rejects(self.session, self.run, self.stream, [(file, load.rejects) for file, load in loads])
+        add_rejects(self.session, self.run, self.name, [(file, load.rejects) for file, load in loads])
 
     def set_failed(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Replaces the entry of an earlier failure of this file; one of a version that is loaded stays.
@@ -212,10 +225,10 @@ class Ledger:
         with self.session.transaction(_UPDATING):
             self._forget_failed([file.uri])
             if rejected:
-                forget_rejects(self.session, self.stream, [file.uri])
+                forget_rejects(self.session, self.name, [file.uri])
             self._add([(file, None, rejected, None, "failed", error)])
             if rejects is not None and rejected:
-                add_rejects(self.session, self.run, self.stream, [(file, rejects)])
+                add_rejects(self.session, self.run, self.name, [(file, rejects)])
             else:
                 self._forget_rejects_without_entry([file.uri])
 
@@ -227,7 +240,7 @@ class Ledger:
     def loaded(self) -> Iterator[list[str]]:
         """Urls of files of which a version is loaded, in parts; see Session.parts."""
         sql = f"SELECT url FROM {FILES} WHERE stream = ? AND status = 'loaded'"
-        for part in self.session.parts(_READING, sql, [self.stream]):
+        for part in self.session.parts(_READING, sql, [self.name]):
             yield [url for (url,) in part]
 
     def forget_failed(self, uris: Sequence[str]) -> None:
@@ -255,7 +268,7 @@ class Ledger:
             _UPDATING,
             f'INSERT INTO {FILES} SELECT ?, url, etag, modified_at, size_bytes, "rows", rejected, status, error, ?, ?, '
             f"skipped FROM {INPUT}",
-            [self.stream, datetime.now(UTC).replace(tzinfo=None), self.run],
+            [self.name, datetime.now(UTC).replace(tzinfo=None), self.run],
             reader(rows),
         )
 
@@ -263,6 +276,8 @@ class Ledger:
         """Removes the entries of files whose rows were in a table that is gone."""
         if self.has_rows():
             with self.session.transaction(_UPDATING):
+                if self.merges:
+                    self._update(f"INSERT INTO {UNMERGED} VALUES (?, NULL)")
                 self._update(f"DELETE FROM {FILES} WHERE stream = ? AND status = 'loaded' AND \"rows\" > 0")
                 self._forget_rejects_without_entry()
 
@@ -287,7 +302,7 @@ class Ledger:
         if self._origin() != origin:
             with self.session.transaction(_UPDATING):
                 self._update(f"DELETE FROM {STREAMS} WHERE stream = ?")
-                self.session.run(_UPDATING, f"INSERT INTO {STREAMS} VALUES (?, ?)", [self.stream, origin])
+                self.session.run(_UPDATING, f"INSERT INTO {STREAMS} VALUES (?, ?)", [self.name, origin])
 
     def _origin(self) -> str | None:
         found = self._read(f"SELECT source FROM {STREAMS} WHERE stream = ?")
@@ -295,10 +310,10 @@ class Ledger:
 
     def check_files(self, table: TableName) -> None:
         """Raises ConfigError when rows are loaded of files that do not belong into the table."""
-        where = f"table {self.stream!r} in DuckDB database {self.session.path!r}"
+        where = f"table {self.name!r} in DuckDB database {self.session.path!r}"
         known = self._origin()
         if table.origin is not None and known not in (None, table.origin) and self.has_rows():
-            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.stream)}"
+            update = f"UPDATE {STREAMS} SET source = {literal(table.origin)} WHERE stream = {literal(self.name)}"
             raise ConfigError(
                 f"{where} holds the files of {known!r}, not of {table.origin!r}",
                 remedy=f"Load them into another table (--table). If it is the same folder, moved, say so in SQL: {update}",
@@ -314,20 +329,20 @@ class Ledger:
             raise ConfigError(
                 f"{where} holds files from outside of the folder {table.folder!r}, such as {shortened(other)!r}",
                 remedy="Load them into another table (--table). If all belong into one, say so: "
-                f"--table {shlex.quote(self.stream)}",
+                f"--table {shlex.quote(self.name)}",
             )
 
     def check_name(self) -> None:
         """Raises DestinationError when no table may be called like the stream, or another stream's table is."""
         where = f"in DuckDB database {self.session.path!r}"
-        if not self.stream or "\0" in self.stream or folded(self.stream).startswith(RESERVED_PREFIX):
+        if not self.name or "\0" in self.name or folded(self.name).startswith(RESERVED_PREFIX):
             raise DestinationError(
-                f"a table {where} cannot be called {self.stream!r}", remedy="Give the stream another name"
+                f"a table {where} cannot be called {self.name!r}", remedy="Give the stream another name"
             )
         found = self.session.run(_READING, f"SELECT DISTINCT stream FROM {FILES} ORDER BY stream")
         for (other,) in found:
-            if other != self.stream and folded(other) == folded(self.stream):
-                raise shared_table(other, self.stream, self.session.path)
+            if other != self.name and folded(other) == folded(self.name):
+                raise shared_table(other, self.name, self.session.path)
 
     def renamed_columns(self) -> dict[str, str]:
         """Table column by the name in the files, where the two differ."""
@@ -336,15 +351,15 @@ class Ledger:
     def set_renamed_columns(self, columns: Mapping[str, str]) -> None:
         self._update(f"DELETE FROM {COLUMNS} WHERE stream = ?")
         for name, column in columns.items():
-            self.session.run(_UPDATING, f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [self.stream, name, column])
+            self.session.run(_UPDATING, f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [self.name, name, column])
 
     def _read(self, sql: str, *parameters: str | int) -> list[tuple[Any, ...]]:
         """sql: its first parameter is the stream."""
-        return self.session.run(_READING, sql, [self.stream, *parameters])
+        return self.session.run(_READING, sql, [self.name, *parameters])
 
     def _update(self, sql: str, uris: Sequence[str] | None = None) -> None:
         """sql: its parameter is the stream, and its input the uris, if there are any."""
-        self.session.run(_UPDATING, sql, [self.stream], None if uris is None else urls(uris))
+        self.session.run(_UPDATING, sql, [self.name], None if uris is None else urls(uris))
 
 
 def shared_table(one: str, other: str, path: str) -> DestinationError:

@@ -1,0 +1,366 @@
+"""Tables of SQL databases that show one row of each key, made from a table of all rows.
+
+Of a stream `orders` whose rows are merged, `_file_cdk_rows_of_orders` has all rows, as the table of any other stream has, and the
+ledger's entries are about it; the table `orders` is made from it. `_file_cdk_merges` has the rule of each such stream, and
+`_file_cdk_unmerged` the files whose rows have changed since: each transaction that changes rows notes its files there, and that
+which brings the table up to date removes the notes. A note without a file stands for all.
+
+A key that a file had, and that is in none of its rows any more, is found where its row was shown: in the table, or, of a row that
+removed its key, in `_file_cdk_deleted_of_orders`, which keeps these.
+"""
+
+# ruff: noqa: S608 - names are quoted or constant, and values are parameters
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from file_cdk.core.errors import ConfigError, DestinationError, RowsRefusedError
+from file_cdk.core.ports import MergeRule, TableName
+from file_cdk.destinations.names import METADATA_COLUMNS, RESERVED_PREFIX, ROWS_OF, folded, quoted
+
+MERGES = f"{RESERVED_PREFIX}_merges"
+UNMERGED = f"{RESERVED_PREFIX}_unmerged"
+DELETED_OF = f"{RESERVED_PREFIX}_deleted_of_"
+
+_CREATE = (
+    f"CREATE TABLE IF NOT EXISTS {MERGES} (stream TEXT, rule TEXT)",
+    f"CREATE TABLE IF NOT EXISTS {UNMERGED} (stream TEXT, url TEXT)",
+)
+_AFFECTED = f"{RESERVED_PREFIX}_affected"
+_NOT_DELETED = "('', '0', 'f', 'n', 'no', 'false')"
+_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+
+
+class MergeDatabase(Protocol):
+    """An open connection, in whose transaction all runs. where: names a stream's table and the database, for messages."""
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    def declared(self, table: str) -> Mapping[str, str]:
+        """Types of the columns of a table, as they may be declared again; none where there is no such table."""
+
+    def table_name(self, stream: str) -> str: ...
+
+    def by_bytes(self, text: str) -> str:
+        """SQL that sorts texts as their bytes are. text: SQL, too."""
+
+    def parts(self, keys: Sequence[str], rows: int) -> Sequence[str]:
+        """Conditions, of which each row meets one, and rows of one key the same; so many that the rows of each can be sorted."""
+
+    def where(self, stream: str) -> str: ...
+
+
+def rule_of(db: MergeDatabase, stream: str) -> MergeRule | None:
+    """By which the stream's rows are merged, if they are."""
+    if not db.declared(MERGES):
+        return None
+    found = db.run(f"SELECT rule FROM {MERGES} WHERE stream = ?", [stream])
+    if not found:
+        return None
+    facts = json.loads(found[0][0])
+    return MergeRule(tuple(facts["keys"]), facts["cursor"], facts["deleted"])
+
+
+def rows_of(db: MergeDatabase, stream: str) -> str:
+    """The stream as the table is called that has all its rows."""
+    return stream if rule_of(db, stream) is None else ROWS_OF + stream
+
+
+def open_merge(db: MergeDatabase, table: TableName, *, as_it_is: bool = False) -> MergeRule | None:
+    """The rule by which the table is to be merged from now on, of which a note is made. as_it_is: by which it was until now.
+
+    Raises ConfigError where it was merged by another, or by none, and DestinationError where no table may be so called.
+    """
+    stream, wanted = table.stream, table.merge
+    if folded(stream).startswith((ROWS_OF, DELETED_OF)):
+        raise DestinationError(
+            f"{db.where(stream)} cannot be called so: names that begin with {RESERVED_PREFIX!r} are file_cdk's own",
+            remedy="Give the stream another name",
+        )
+    known = rule_of(db, stream)
+    if as_it_is or known == wanted:
+        return known
+    shown = db.declared(db.table_name(stream))
+    if shown and not shown.keys() >= METADATA_COLUMNS.keys():
+        raise _not_ours(db, stream)
+    if shown or db.declared(db.table_name(ROWS_OF + stream)):
+        raise ConfigError(
+            f"{db.where(stream)} has {_described(known)}, not {_described(wanted)}",
+            remedy="Build it anew from all files: --full-refresh. Or load into another table (--table)",
+        )
+    with db.transaction():
+        set_rule(db, stream, wanted)
+    return wanted
+
+
+def set_rule(db: MergeDatabase, stream: str, rule: MergeRule | None) -> None:
+    if rule is None and not db.declared(MERGES):
+        return
+    for sql in _CREATE:
+        db.run(sql)
+    for table in (MERGES, UNMERGED):
+        db.run(f"DELETE FROM {table} WHERE stream = ?", [stream])
+    if rule is not None:
+        db.run(f"INSERT INTO {MERGES} VALUES (?, ?)", [stream, json.dumps(asdict(rule))])
+
+
+def mark_all(db: MergeDatabase, stream: str) -> None:
+    """The whole table is to be made anew, by the next merge."""
+    db.run(f"INSERT INTO {UNMERGED} VALUES (?, NULL)", [stream])
+
+
+def tables_of(stream: str) -> tuple[str, ...]:
+    """All that a stream may have, by the streams that would be so called."""
+    return stream, ROWS_OF + stream, DELETED_OF + stream
+
+
+def rename_rule(db: MergeDatabase, stream: str, to: str) -> None:
+    """A stream that was built anew becomes another, whose rule is forgotten."""
+    if db.declared(MERGES):
+        for table in (MERGES, UNMERGED):
+            db.run(f"DELETE FROM {table} WHERE stream = ?", [to])
+            db.run(f"UPDATE {table} SET stream = ? WHERE stream = ?", [to, stream])
+
+
+def _described(rule: MergeRule | None) -> str:
+    if rule is None:
+        return "all rows of its files (mode append)"
+    facts = [f"key {', '.join(map(repr, rule.keys))}"]
+    facts += [f"{name} {value!r}" for name, value in (("cursor", rule.cursor), ("deleted", rule.deleted)) if value]
+    return f"one row of each key (mode merge: {', '.join(facts)})"
+
+
+def _not_ours(db: MergeDatabase, stream: str) -> DestinationError:
+    return DestinationError(
+        f"{db.where(stream)} is not one that file_cdk made",
+        remedy="Give the stream another name, or load into another database; nothing was changed",
+    )
+
+
+class MergedLoad:
+    """What of a file's rows decides whether they can be merged. stored: types of the table's columns."""
+
+    def __init__(
+        self, rule: MergeRule, stored: Mapping[str, pa.DataType], uri: str, *, is_resumed: bool = False
+    ) -> None:
+        """is_resumed: an earlier run has seen a part of the file."""
+        self._rule, self._uri = rule, uri
+        self._cursor_type = stored.get(rule.cursor) if rule.cursor is not None else None
+        self._needed = [*rule.keys, *([rule.cursor] if rule.cursor is not None else [])]
+        self._missing = set() if is_resumed else set(self._needed)
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        """Raises RowsRefusedError."""
+        for name in self._needed:
+            place = batch.schema.get_field_index(name)
+            if place < 0:
+                continue
+            self._missing.discard(name)
+            if pa.types.is_nested(batch.schema.field(place).type):
+                raise self._refused(f"its values of {name!r}, by which rows are merged, are nested", name)
+            if name == self._rule.cursor:
+                self._see_cursor(name, batch.column(place))
+
+    def _see_cursor(self, name: str, column: pa.Array) -> None:
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            return
+        if column.null_count == len(column):
+            return
+        known = self._cursor_type
+        if known is not None and not pa.types.is_string(known) and not pa.types.is_null(known):
+            raise self._refused(f"its values of the cursor {name!r} are text, and those in the table are {known}", name)
+        if pc.any(pc.match_substring_regex(column, _NUMBER)).as_py():
+            raise self._refused(f"numbers among its values of the cursor {name!r} would be compared as text", name)
+
+    def check(self, rows: int) -> None:
+        """At the file's end. Raises RowsRefusedError."""
+        if rows and self._missing:
+            missing = ", ".join(repr(name) for name in self._needed if name in self._missing)
+            noun = "column" if len(self._missing) == 1 else "columns"
+            raise self._refused(f"it has no {noun} {missing}, by which rows are merged", None)
+
+    def _refused(self, message: str, column: str | None) -> RowsRefusedError:
+        return RowsRefusedError(
+            message,
+            uri=self._uri,
+            column=column,
+            remedy="Correct the file or leave it out, give the column's type in input_schema, or name another key or cursor",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """How a stream's table is made. types, columns: of all rows, by their names in the files; see sql/layout.py."""
+
+    db: MergeDatabase
+    stream: str
+    rule: MergeRule
+    types: Mapping[str, pa.DataType]
+    columns: Mapping[str, str]
+
+    def run(self) -> int | None:
+        """See core.merging.MergingTable. In the transaction that is open."""
+        db = self.db
+        noted = db.run(f"SELECT count(*), count(url) FROM {UNMERGED} WHERE stream = ?", [self.stream])
+        [(notes, of_files)] = noted
+        if not notes:
+            return None
+        declared = db.declared(db.table_name(ROWS_OF + self.stream))
+        if declared:
+            is_all = self._prepare(declared) or of_files < notes
+            if is_all:
+                self._make_all(declared)
+            else:
+                self._make_affected(declared)
+        elif db.declared(db.table_name(self.stream)):
+            db.run(f"DELETE FROM {self._shown}")  # somebody dropped the rows
+        db.run(f"DELETE FROM {UNMERGED} WHERE stream = ?", [self.stream])
+        if not declared:
+            return 0
+        return int(db.run(f"SELECT count(*) FROM {self._shown}")[0][0])
+
+    @property
+    def _shown(self) -> str:
+        return quoted(self.db.table_name(self.stream))
+
+    @property
+    def _rows(self) -> str:
+        return quoted(self.db.table_name(ROWS_OF + self.stream))
+
+    @property
+    def _deleted(self) -> str:
+        return quoted(self.db.table_name(DELETED_OF + self.stream))
+
+    @property
+    def _keys(self) -> list[str]:
+        """None, where no file has had a value of one of them."""
+        is_keyed = all(name in self.columns for name in self.rule.keys)
+        return [quoted(self.columns[name]) for name in self.rule.keys] if is_keyed else []
+
+    def _prepare(self, declared: Mapping[str, str]) -> bool:
+        """Gives the table the columns of all rows; whether it then has to be made as a whole."""
+        shown = self.db.declared(self.db.table_name(self.stream))
+        if shown and not shown.keys() >= METADATA_COLUMNS.keys():
+            raise _not_ours(self.db, self.stream)
+        is_new = self._create(self._shown, shown, declared)
+        if self._deletes:
+            columns = {self.columns[name]: declared[self.columns[name]] for name in self.rule.keys}
+            columns["_file_url"] = declared["_file_url"]
+            known = self.db.declared(self.db.table_name(DELETED_OF + self.stream))
+            is_new |= self._create(self._deleted, known, columns)
+        return is_new
+
+    def _create(self, table: str, known: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+        if known and all(known.get(name, kind) == kind for name, kind in wanted.items()):
+            for name, kind in wanted.items():
+                if name not in known:
+                    self.db.run(f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {kind}")
+            return False
+        if known:
+            self.db.run(f"DROP TABLE {table}")
+        self.db.run(f"CREATE TABLE {table} ({', '.join(f'{quoted(name)} {kind}' for name, kind in wanted.items())})")
+        return True
+
+    def _make_all(self, declared: Mapping[str, str]) -> None:
+        self.db.run(f"DELETE FROM {self._shown}")
+        if self._deletes:
+            self.db.run(f"DELETE FROM {self._deleted}")
+        [(rows,)] = self.db.run(f"SELECT count(*) FROM {self._rows}")
+        for part in self.db.parts(self._keys, rows) if self.has_keys else ():
+            self._insert(declared, part)
+        self._insert_without_key(declared, "", [])
+
+    def _make_affected(self, declared: Mapping[str, str]) -> None:
+        of_files, stream = f"_file_url IN (SELECT url FROM {UNMERGED} WHERE stream = ?)", [self.stream]
+        self.db.run(f"DELETE FROM {self._shown} WHERE {of_files} AND NOT ({self._has_key})", stream)
+        if self.has_keys:
+            self._make_keys(declared, of_files)
+        self._insert_without_key(declared, f"AND {of_files}", stream)
+
+    def _make_keys(self, declared: Mapping[str, str], of_files: str) -> None:
+        """Of the rows that the files have, and of those of theirs that were shown, or hid others."""
+        db, keys, stream = self.db, ", ".join(self._keys), [self.stream]
+        sources = [self._rows, self._shown, *([self._deleted] if self._deletes else [])]
+        queries = [f"SELECT {keys} FROM {source} WHERE {of_files} AND {self._has_key}" for source in sources]
+        db.run(f"DROP TABLE IF EXISTS {_AFFECTED}")
+        db.run(f"CREATE TEMPORARY TABLE {_AFFECTED} AS {' UNION '.join(queries)}", stream * len(sources))
+        is_affected = f"({keys}) IN (SELECT {keys} FROM {_AFFECTED})"
+        for table in sources[1:]:
+            db.run(f"DELETE FROM {table} WHERE {is_affected}")
+        [(count,)] = db.run(f"SELECT count(*) FROM {_AFFECTED}")
+        for part in db.parts(self._keys, count):
+            self._insert(declared, f"{is_affected} AND {part}")
+        db.run(f"DROP TABLE {_AFFECTED}")
+
+    @property
+    def _has_key(self) -> str:
+        return " AND ".join(f"{key} IS NOT NULL" for key in self._keys) or "false"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether some file has had values of each."""
+        return bool(self._keys)
+
+    @property
+    def _deletes(self) -> bool:
+        return self.rule.deleted is not None and bool(self._keys)
+
+    def with_key(self, names: str, rows: str, condition: str, *, deleted: bool = False) -> str:
+        """SQL of the rows that are shown of the keys that meet the condition; or of those that hide theirs."""
+        keys = ", ".join(self._keys)
+        return (
+            f"SELECT {names} FROM (SELECT {names}, {self._is_deleted} AS _file_cdk_deleted, "
+            f"row_number() OVER (PARTITION BY {keys} ORDER BY {self._order}) AS _file_cdk_rank "
+            f"FROM {rows} WHERE {self._has_key} AND {condition}) r "
+            f"WHERE _file_cdk_rank = 1 AND {'' if deleted else 'NOT '}_file_cdk_deleted"
+        )
+
+    def without_key(self, names: str, rows: str) -> str:
+        return f"SELECT {names} FROM {rows} WHERE NOT ({self._has_key}) AND NOT ({self._is_deleted})"
+
+    def _insert(self, declared: Mapping[str, str], condition: str) -> None:
+        """The rows of the keys that meet the condition."""
+        names = ", ".join(map(quoted, declared))
+        self.db.run(f"INSERT INTO {self._shown} ({names}) {self.with_key(names, self._rows, condition)}")
+        if self._deletes:
+            names = ", ".join([*self._keys, "_file_url"])
+            hiding = self.with_key(names, self._rows, condition, deleted=True)
+            self.db.run(f"INSERT INTO {self._deleted} ({names}) {hiding}")
+
+    def _insert_without_key(self, declared: Mapping[str, str], condition: str, parameters: Sequence[str]) -> None:
+        names = ", ".join(map(quoted, declared))
+        rows = self.without_key(names, self._rows)
+        self.db.run(f"INSERT INTO {self._shown} ({names}) {rows} {condition}", parameters)
+
+    @property
+    def _order(self) -> str:
+        later = f"_file_modified_at DESC, {self.db.by_bytes('_file_url')} DESC, _file_row DESC"
+        if self.rule.cursor is None or self.rule.cursor not in self.columns:
+            return later
+        cursor = quoted(self.columns[self.rule.cursor])
+        if pa.types.is_string(self.types[self.rule.cursor]):
+            cursor = self.db.by_bytes(cursor)
+        return f"{cursor} DESC NULLS LAST, {later}"
+
+    @property
+    def _is_deleted(self) -> str:
+        """SQL that is true or false."""
+        name = self.rule.deleted
+        if name is None or name not in self.columns:
+            return "false"
+        column, kind = quoted(self.columns[name]), self.types[name]
+        if pa.types.is_boolean(kind):
+            return f"coalesce({column}, false)"
+        if pa.types.is_string(kind):
+            return f"({column} IS NOT NULL AND lower({column}) NOT IN {_NOT_DELETED})"
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+            return f"coalesce({column} <> 0, false)"
+        return f"({column} IS NOT NULL)"
