@@ -21,7 +21,7 @@ from file_cdk.destinations.duckdb.ledger.entries import Ledger, create_ledger, i
 from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
 from file_cdk.destinations.duckdb.merging import ledger_of
 from file_cdk.destinations.duckdb.reading import check_database, count_rejected, known_files, rejected_records
-from file_cdk.destinations.duckdb.replacement import begin_beside, put_in_place, remove_unfinished
+from file_cdk.destinations.duckdb.replacement import begin_beside, check_replaceable, put_in_place, remove_unfinished
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
 from file_cdk.destinations.names import folded
@@ -156,6 +156,15 @@ class DuckDBDestination:
         self._beside.pop(table.stream).close()
         self._tables.pop(table.stream).close()
         put_in_place(Ledger(session, self.run, table.stream))
+
+    def take_place(self, table: TableName, built: TableName) -> None:
+        """See core.ledger.Replacing. Raises DestinationError; then both are as they were."""
+        ledger = Ledger(self._open_session(), self.run, table.stream)
+        check_replaceable(ledger)
+        for each in (table, built):
+            self.table(each).close()
+            self._tables.pop(each.stream)
+        put_in_place(ledger, built.stream)
 
     def _begins(self, table: DuckDBTable) -> None:
         """Files of one table at most wait in memory."""

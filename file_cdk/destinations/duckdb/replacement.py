@@ -23,7 +23,7 @@ _OF_ROWS = (FILES, REJECTS, COLUMNS)
 def begin_beside(ledger: Ledger, table: TableName) -> Ledger:
     """The ledger of a new table of the same stream. Raises DestinationError where it could not take the place of the one that is
     there."""
-    _check_replaceable(ledger)
+    check_replaceable(ledger)
     beside = Ledger(ledger.session, ledger.run, BESIDE + ledger.stream)
     beside.claim("")
     if table.merge is None:
@@ -33,10 +33,10 @@ def begin_beside(ledger: Ledger, table: TableName) -> Ledger:
     return Ledger(ledger.session, ledger.run, ROWS_OF + beside.stream)
 
 
-def put_in_place(ledger: Ledger) -> None:
-    """The table beside in place of the stream's own, with all that the ledger knows of either, in one transaction. Neither may
-    be in use. Raises DestinationError."""
-    session, stream, beside = ledger.session, ledger.stream, BESIDE + ledger.stream
+def put_in_place(ledger: Ledger, built: str | None = None) -> None:
+    """The table beside, or that of the stream `built`, in place of the stream's own, with all that the ledger knows of either, in
+    one transaction. Neither may be in use. Raises DestinationError."""
+    session, stream, beside = ledger.session, ledger.stream, BESIDE + ledger.stream if built is None else built
     doing = f"replacing table {stream!r}"
     for each in (stream, beside):
         _forget_parts(session, each)
@@ -96,8 +96,9 @@ def _is_table(session: Session, name: str) -> bool:
     return bool(session.run("looking for tables", sql, [name]))
 
 
-def _check_replaceable(ledger: Ledger) -> None:
-    """DuckDB drops indexes and keys with their table, and no table that a foreign key of another names."""
+def check_replaceable(ledger: Ledger) -> None:
+    """Raises DestinationError where more would go than the table's rows: DuckDB drops indexes and keys with their
+    table, and no table that a foreign key of another names."""
     session, stream = ledger.session, ledger.stream
     found = session.run(
         "looking for indexes",

@@ -82,16 +82,27 @@ class SqlDestination:
     def put_in_place(self, table: TableName) -> None:
         if table.stream not in self._beside:
             raise InternalError(f"no table was built to replace {table.stream!r}")
-        old, new = self._ledger(table.stream), self._ledger(BESIDE + table.stream)
+        self._replace(table.stream, BESIDE + table.stream)
+        self._beside.pop(table.stream)
+        self._tables.pop(table.stream)
+
+    def take_place(self, table: TableName, built: TableName) -> None:
+        """See core.ledger.Replacing."""
+        for each in (table, built):
+            self.table(each).flush()
+        self._replace(table.stream, built.stream)
+        for each in (table, built):
+            self._tables.pop(each.stream)
+
+    def _replace(self, stream: str, built: str) -> None:
+        old, new = self._ledger(stream), self._ledger(built)
         origin = old.source()
-        with transaction(old.database, f"replacing table {table.stream!r}"):
+        with transaction(old.database, f"replacing table {stream!r}"):
             old.drop()
-            new.take_place_of(table.stream)
+            new.take_place_of(stream)
             rename_rule(SqlMerges(old.database), new.stream, old.stream)
             if origin is not None:
                 old.claim(origin)
-        self._beside.pop(table.stream)
-        self._tables.pop(table.stream)
 
     def begin_run(self, version: str, source: str, options: str) -> None:
         """See core.ledger.RunLog."""
