@@ -113,6 +113,7 @@ class StreamWriter:
         size_bytes = sum(len(chunk.data) for chunk in chunks)
         file = RemoteFile(unit.uri, size_bytes, self._began_at)
         batch = self._reader.read(chunks, unit)
+        self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
         load = self._table.begin(file)
         try:
             load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
@@ -121,7 +122,6 @@ class StreamWriter:
             load.abort()
             raise
         self._last = unit.number
-        self._not_covered.append(unit.uri)
         # At once: the tables of a destination may share a transaction, and one of them at most may have files that wait for it.
         for refused in self._table.flush():
             raise refused.error

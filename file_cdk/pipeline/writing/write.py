@@ -162,9 +162,10 @@ class Writing:
                 covered.update(of)
         self._states, self._since = left, time.monotonic()
         if given:
-            self.hand_back(given)
+            # First: once a state may have been handed back, its records are never removed again, whatever comes then.
             for writer in covered.values():
                 writer.covered()
+            self.hand_back(given)
 
     def _complete(self, writer: StreamWriter) -> None:
         """Its last state may be yet to come, and then it is of what is durable already."""
