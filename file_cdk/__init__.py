@@ -25,8 +25,8 @@ def __getattr__(name: str) -> Any:
 
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'file_cdk' has no attribute {name!r}")
-    if name == "run_connector":  # by each start of a connector, for which reading the list would take 5 ms
-        return import_module("file_cdk.cli.entry").run_connector
+    if name in ("run_connector", "run_destination"):  # by each start of one, for which reading the list would take 5 ms
+        return getattr(import_module("file_cdk.cli.entry"), name)
     if not _modules:
         _read_stub()
     if name == "__all__":

@@ -1,7 +1,12 @@
 """The public API: what each name is, and the module that defines it. `__init__.py` reads this list."""
 
-from file_cdk.cli.entry import run_connector as run_connector
-from file_cdk.core.connector import Connector as Connector, Location as Location, imported as imported
+from file_cdk.cli.entry import run_connector as run_connector, run_destination as run_destination
+from file_cdk.core.connector import (
+    Connector as Connector,
+    DestinationConnector as DestinationConnector,
+    Location as Location,
+    imported as imported,
+)
 from file_cdk.core.config.fields import (
     Field as Field,
     field_validator as field_validator,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from file_cdk.core.connector import Connector
+    from file_cdk.core.connector import Connector, DestinationConnector
 
 SPECIFICATION = "specification.json"
 """In a connector's package: what `spec` prints, byte for byte."""
@@ -24,16 +24,29 @@ def run_connector(
     ends_process: for a console script alone, where nothing comes after this: the process ends at once, after all that is to run
     at its exit, instead of by SystemExit.
     """
-    if ends_process and argv is None and isinstance(connector, str) and sys.argv[1:] == ["spec"]:
-        _print_specification(connector.partition(".")[0])
+    if ends_process and argv is None:
+        _print_specification(connector)
     from file_cdk.cli.connector import run
 
     run(connector, argv, ends_process=ends_process)
 
 
-def _print_specification(package: str) -> None:
-    """Ends the process if there is one."""
-    places = getattr(sys.modules.get(package), "__path__", ())
+def run_destination(
+    connector: "DestinationConnector | str", argv: Sequence[str] | None = None, *, ends_process: bool = False
+) -> NoReturn:
+    """The same for a destination: see `run_connector`."""
+    if ends_process and argv is None:
+        _print_specification(connector)
+    from file_cdk.cli.destination import run
+
+    run(connector, argv, ends_process=ends_process)
+
+
+def _print_specification(connector: object) -> None:
+    """Ends the process if that is what is asked for, and there is one."""
+    if not isinstance(connector, str) or sys.argv[1:] != ["spec"]:
+        return
+    places = getattr(sys.modules.get(connector.partition(".")[0]), "__path__", ())
     try:
         with open(f"{next(iter(places), os.devnull)}/{SPECIFICATION}", "rb") as file:
             line = file.read()
@@ -45,6 +58,6 @@ def _print_specification(package: str) -> None:
         written = 0  # who writes it then says why it cannot be written
     if written == len(line):
         sys.exit(0)
-    from file_cdk.cli.connector import write_rest
+    from file_cdk.cli.messages import write_rest
 
     write_rest(line[written:])

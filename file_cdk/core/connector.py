@@ -9,6 +9,7 @@ from file_cdk.core.errors import ConfigError
 
 if TYPE_CHECKING:  # the command line is to have started the workers before they load
     from file_cdk.core.config import SourceConfig
+    from file_cdk.core.config.model import ConfigModel
     from file_cdk.core.ports import StreamReader
 
 
@@ -88,3 +89,22 @@ class Connector:
         import file_cdk  # by its public name: core imports no other room
 
         file_cdk.run_connector(self, argv)
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationConnector:
+    """One destination: the protocol's commands.
+
+    make_url gets the validated instance of config_class, and gives what `file-cdk sync --to` takes; it may hold a password.
+    """
+
+    name: str
+    config_class: "type[ConfigModel]"
+    make_url: "Callable[[Any], str]"
+    documentation_url: str | None = None
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Runs `spec`, `check` or `write` as the command line says, and exits the process."""
+        import file_cdk  # by its public name: core imports no other room
+
+        file_cdk.run_destination(self, argv)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from file_cdk.core.ports import TableName
+
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
@@ -45,6 +47,16 @@ class RunLog(Protocol):
 
     def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
         """Of the run that was begun last."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """What an open Destination may do besides: have a table that was filled under a name of its own, over several runs, take
+    another's place."""
+
+    def take_place(self, table: TableName, built: TableName) -> None:
+        """`built`, with all that its ledger holds, in place of `table` and what that one's held, in one transaction. All files of
+        both are flushed; neither object is used afterwards, and there is no table `built` any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,20 @@ def _present(**members: Any) -> dict[str, Any]:
     return {name: member for name, member in members.items() if member is not None}
 
 
-def spec(connection_specification: Mapping[str, Any], *, documentation_url: str | None = None) -> Message:
-    """connection_specification: as `spec.connection_specification` makes it."""
+def spec(
+    connection_specification: Mapping[str, Any],
+    *,
+    documentation_url: str | None = None,
+    write_modes: Sequence[str] | None = None,
+) -> Message:
+    """connection_specification: as `spec.connection_specification` makes it. write_modes: of a destination."""
     specification = _present(
         connectionSpecification=connection_specification,
         documentationUrl=documentation_url,
         supportsIncremental=True,
         supportsNormalization=False,
         supportsDBT=False,
+        supported_destination_sync_modes=write_modes,
     )
     return {"type": "SPEC", "spec": specification}
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from file_cdk.cli.entry import SPECIFICATION
 from file_cdk.pipeline.sources import SHIPPED
+from file_cdk.pipeline.writing.commands import specification as destination_specification
 from file_cdk.protocol.messages import spec, to_line
 from file_cdk.protocol.spec import connection_specification
 
 PACKAGES = sorted(set(SHIPPED.values()))
+
+DESTINATIONS = ("destination_duckdb", "destination_files", "destination_postgres", "destination_sqlite")
 
 
 def specifications() -> Iterator[tuple[Path, bytes]]:
@@ -21,6 +24,9 @@ def specifications() -> Iterator[tuple[Path, bytes]]:
         connector = import_module(f"{package}.source").connector
         specification = connection_specification(connector.config_class, title=connector.name)
         line = to_line(spec(specification, documentation_url=connector.documentation_url))
+        yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
+    for package in DESTINATIONS:
+        line = destination_specification(import_module(f"{package}.destination").connector)
         yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
 
 

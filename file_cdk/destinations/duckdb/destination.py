@@ -149,9 +149,20 @@ class DuckDBDestination(LedgerDestination):
             raise InternalError(f"no table was built to replace {table.stream!r}")
         self._beside.pop(table.stream).close()
         self._tables.pop(table.stream).close()
-        for stream in (table.stream, BESIDE + table.stream):
-            forget_all_parts(self._ledger(stream))
-        self._take_place(table.stream)
+        self._replace(table.stream, BESIDE + table.stream)
+
+    def take_place(self, table: TableName, built: TableName) -> None:
+        """See core.ledger.Replacing. Raises DestinationError; then both are as they were."""
+        check_replaceable(self._ledger(table.stream))
+        for each in (table, built):
+            self.table(each).close()
+            self._tables.pop(each.stream)
+        self._replace(table.stream, built.stream)
+
+    def _replace(self, stream: str, built: str) -> None:
+        for each in (stream, built):
+            forget_all_parts(self._ledger(each))
+        super()._replace(stream, built)
 
     def _remove_unfinished(self, db: Database) -> None:
         for beside in unfinished(db):

@@ -21,7 +21,7 @@ from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.merging import tables_of
-from file_cdk.destinations.names import BESIDE, quoted
+from file_cdk.destinations.names import quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import SqlDestination
@@ -131,16 +131,19 @@ class FilesDestination(SqlDestination):
         return found
 
     def put_in_place(self, table: TableName) -> None:
-        if self._db is None:
-            raise InternalError("the destination is not open")
         for each in (self._tables.get(table.stream), self._beside.get(table.stream)):
             if each is not None:
                 each.flush()
-        with transaction(self._db, f"replacing table {table.stream!r}"):
-            for old, new in zip(tables_of(table.stream), tables_of(BESIDE + table.stream), strict=True):
+        super().put_in_place(table)
+
+    def _replace(self, stream: str, built: str) -> None:
+        if self._db is None:
+            raise InternalError("the destination is not open")
+        with transaction(self._db, f"replacing table {stream!r}"):
+            for old, new in zip(tables_of(stream), tables_of(built), strict=True):
                 self._db.execute(f"DELETE FROM {DATA} WHERE stream = ?", [old])
                 self._db.execute(f"UPDATE {DATA} SET stream = ? WHERE stream = ?", [old, new])
-            super().put_in_place(table)
+            super()._replace(stream, built)
 
     def _remove_unfinished(self, db: Database) -> None:
         super()._remove_unfinished(db)

@@ -110,9 +110,9 @@ class LedgerDestination:
             self._ledger(beside).drop()
             set_rule(SqlMerges(db), beside, None)
 
-    def _take_place(self, stream: str) -> None:
-        """The table that was built anew takes the place of the stream's own, with what the ledger knows of either."""
-        old, new = self._ledger(stream), self._ledger(BESIDE + stream)
+    def _replace(self, stream: str, built: str) -> None:
+        """The table of the stream `built` takes the place of the other's, with what the ledger knows of either."""
+        old, new = self._ledger(stream), self._ledger(built)
         origin = old.source()
         with transaction(old.database, f"replacing table {stream!r}"):
             old.drop()
@@ -165,9 +165,17 @@ class SqlDestination(LedgerDestination):
     def put_in_place(self, table: TableName) -> None:
         if table.stream not in self._beside:
             raise InternalError(f"no table was built to replace {table.stream!r}")
-        self._take_place(table.stream)
+        self._replace(table.stream, BESIDE + table.stream)
         self._beside.pop(table.stream)
         self._tables.pop(table.stream)
+
+    def take_place(self, table: TableName, built: TableName) -> None:
+        """See core.ledger.Replacing."""
+        for each in (table, built):
+            self.table(each).flush()
+        self._replace(table.stream, built.stream)
+        for each in (table, built):
+            self._tables.pop(each.stream)
 
     def _begins(self, table: SqlTable) -> None:
         """Files of one table at most share a transaction."""

@@ -1,0 +1,4 @@
+from destination_files import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""destination-sqlite: an SQLite database, as an Airbyte-protocol destination."""
+
+from file_cdk import run_destination
+
+
+def main() -> None:
+    run_destination("destination_sqlite.destination:connector", ends_process=True)

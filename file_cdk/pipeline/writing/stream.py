@@ -1,0 +1,163 @@
+"""One stream that is written: the records that wait, its units, and the table that they go into."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from file_cdk.core.errors import ConfigError
+from file_cdk.core.files import RemoteFile
+from file_cdk.core.ledger import Replacing
+from file_cdk.core.merging import merging
+from file_cdk.core.ports import Destination, LoadedFile, StreamTable
+from file_cdk.pipeline.writing.rows import RowReader
+from file_cdk.pipeline.writing.units import Unit, Units
+from file_cdk.protocol.receiving.events import Records
+from file_cdk.protocol.written_streams import WrittenStream
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Records that are not written yet."""
+
+    chunks: list[Records] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def add(self, records: Records) -> None:
+        self.chunks.append(records)
+        self.size_bytes += len(records.data)
+
+    def take(self) -> list[Records]:
+        chunks, self.chunks, self.size_bytes = self.chunks, [], 0
+        return chunks
+
+
+class StreamWriter:
+    """began_at: when the run did, which units have for the time of a file.
+
+    Of a stream that replaces what is there, units go into a table of their own. With a generation, that stays from run to run
+    until the stream is complete, and goes on in the next run of the same generation; without, it is of this run alone.
+    """
+
+    def __init__(self, stream: WrittenStream, destination: Destination, began_at: datetime) -> None:
+        self.stream = stream
+        self._destination = destination
+        self._began_at = began_at
+        self.is_complete = False
+        self._sealed, self._open = Waiting(), Waiting()
+        """Before and after the last state that came."""
+        self._not_covered: list[str] = []
+        """Units that no state which was handed back stands for."""
+        own = destination.table(stream.table)
+        merging(own, stream.table)  # refuses before anything is read
+        units = Units.of(own)
+        self._last = units.last
+        self._older: list[str] = []
+        """Units in the table that is written to, that go once the stream is complete."""
+        self._is_beside = stream.replaces
+        self._table = own
+        if stream.replaces:
+            self._begin_replacement(units)
+        self._go_on_in(self._table)
+
+    def _begin_replacement(self, units: Units) -> None:
+        stream, destination = self.stream, self._destination
+        if stream.generation is None:
+            self._table = destination.table(stream.table, anew=True)
+            return
+        if not isinstance(destination, Replacing):
+            raise ConfigError(
+                f"stream {stream.shown} is to replace what is there, which this destination cannot",
+                remedy="Choose append",
+            )
+        if stream.generation in units.found:
+            # An earlier run of this generation was complete.
+            self._is_beside = False
+            self._older = units.of_other_generations(stream.generation)
+            return
+        self._table = destination.table(stream.staging)
+        staged = Units.of(self._table)
+        if staged.of_other_generations(stream.generation):
+            destination.table(stream.staging, anew=True)
+            destination.put_in_place(stream.staging)
+            self._table, staged = destination.table(stream.staging), Units({})
+        self._last = max(self._last, staged.last)
+
+    def _go_on_in(self, table: StreamTable) -> None:
+        self._table = table
+        self._reader = RowReader(self.stream.table.stream, table)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether what is written is lost should the run end now: then no state may say that it is there."""
+        return self._is_beside and self.stream.generation is None
+
+    @property
+    def size_bytes(self) -> int:
+        return self._sealed.size_bytes + self._open.size_bytes
+
+    def add(self, records: Records) -> None:
+        self._open.add(records)
+
+    def seal(self) -> None:
+        """A state has come: what waits was before it."""
+        for chunk in self._open.take():
+            self._sealed.add(chunk)
+
+    def write(self, *, all_of_it: bool = False) -> None:
+        """What was sealed, or all, as a unit, which is durable then. Raises DestinationError, and RowsRefusedError."""
+        if all_of_it:
+            self.seal()
+        chunks = self._sealed.take()
+        if not chunks:
+            return
+        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
+        size_bytes = sum(len(chunk.data) for chunk in chunks)
+        file = RemoteFile(unit.uri, size_bytes, self._began_at)
+        batch = self._reader.read(chunks, unit)
+        self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
+        load = self._table.begin(file)
+        try:
+            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
+            load.commit(LoadedFile(batch.num_rows))
+        except BaseException:
+            load.abort()
+            raise
+        self._last = unit.number
+        # At once: the tables of a destination may share a transaction, and one of them at most may have files that wait for it.
+        for refused in self._table.flush():
+            raise refused.error
+
+    def merge(self) -> None:
+        """Shows one row of each key, where that is asked for. Raises ConfigError of a destination that cannot."""
+        if (table := merging(self._table, self.stream.table)) is not None:
+            table.merge()
+
+    def complete(self) -> None:
+        """All of the stream has come, and is durable: it takes its place."""
+        self.write(all_of_it=True)
+        self.merge()
+        self.is_complete = True
+        if self._is_beside:
+            stream, destination = self.stream, self._destination
+            if stream.generation is None:
+                destination.put_in_place(stream.table)
+            else:
+                assert isinstance(destination, Replacing)
+                destination.take_place(stream.table, stream.staging)
+            self._is_beside = False
+            self._go_on_in(destination.table(stream.table))
+        elif self._older:
+            older, self._older = self._older, []
+            self._table.remove(older)
+
+    def covered(self) -> None:
+        """A state was handed back that stands for all units there are."""
+        self._not_covered = []
+
+    def drop_uncovered(self) -> None:
+        """What waits, and the units that no state stands for: who goes on from the last one sends them again."""
+        self._sealed.take()
+        self._open.take()
+        units, self._not_covered = self._not_covered, []
+        if units and not self.is_complete:
+            self._table.remove(units)
+        self.merge()

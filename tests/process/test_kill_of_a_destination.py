@@ -1,0 +1,98 @@
+"""`destination-duckdb write` killed between a source and a platform that goes on from the last state it got."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+pytestmark = pytest.mark.process
+
+RECORDS, PER_STATE, KILLS = 30_000, 500, int(os.environ.get("FILE_CDK_KILLS", "3"))
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _messages(after: int) -> bytes:
+    """What a source says that goes on after the record of that number."""
+    lines = []
+    for number in range(after + 1, RECORDS + 1):
+        record = {"stream": "numbers", "data": {"id": number, "text": "x" * 50}, "emitted_at": number}
+        lines.append(_line({"type": "RECORD", "record": record}))
+        if number % PER_STATE == 0:
+            of = {"stream_descriptor": {"name": "numbers"}, "stream_state": {"at": number}}
+            lines.append(_line({"type": "STATE", "state": {"type": "STREAM", "stream": of}}))
+    status = {"stream_descriptor": {"name": "numbers"}, "status": "COMPLETE"}
+    trace = {"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": status}
+    return b"".join([*lines, _line({"type": "TRACE", "trace": trace})])
+
+
+def _write(folder: Path, after: int, kill_after_states: int | None) -> tuple[int, int]:
+    """The number that the last state has, and the exit code."""
+    command = [sys.executable, "-m", "destination_duckdb", "write", "--config", str(folder / "config.json")]
+    command += ["--catalog", str(folder / "catalog.json")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, text = process.stdin, _messages(after)
+
+        def feed() -> None:
+            # Piece by piece, so that there are states to be handed back while records still come.
+            try:
+                with stdin:
+                    for at in range(0, len(text), 1 << 17):
+                        stdin.write(text[at : at + (1 << 17)])
+            except BrokenPipeError:
+                pass
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        for states, line in enumerate(process.stdout, 1):
+            message = json.loads(line)
+            assert message["type"] == "STATE", message
+            after = message["state"]["stream"]["stream_state"]["at"]
+            if states == kill_after_states:
+                process.send_signal(signal.SIGKILL)
+        feeder.join()
+        return after, process.wait()
+
+
+def _ids(folder: Path) -> list[int]:
+    with duckdb.connect(str(folder / "t.duckdb")) as db:
+        found = {name for (name,) in db.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()}
+        table = next((name for name in sorted(found) if name.endswith("numbers") and name != "numbers"), "numbers")
+        if table not in found:
+            return []
+        return [each for (each,) in db.execute(f'SELECT id FROM "{table}" ORDER BY id').fetchall()]
+
+
+@pytest.mark.parametrize("mode", ["append", "append_dedup"])
+def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"destination_path": str(tmp_path / "t.duckdb")}))
+    stream = {"name": "numbers", "json_schema": {}}
+    configured = {"stream": stream, "sync_mode": "incremental", "destination_sync_mode": mode, "primary_key": [["id"]]}
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+    chance, after = random.Random(mode), 0
+    for _ in range(KILLS):
+        after, code = _write(tmp_path, after, chance.randrange(1, 60))
+        assert code in (0, -signal.SIGKILL)
+        kept = set(_ids(tmp_path))
+        assert kept >= set(range(1, after + 1))  # what a state stands for is durable
+        if code == 0:
+            break
+    after, code = _write(tmp_path, after, None)
+    assert (after, code) == (RECORDS, 0)
+    assert set(_ids(tmp_path)) == set(range(1, RECORDS + 1))
+    if mode == "append_dedup":
+        with duckdb.connect(str(tmp_path / "t.duckdb")) as db:
+            [(rows, different)] = db.execute("SELECT count(*), count(DISTINCT id) FROM numbers").fetchall()
+        assert rows == different == RECORDS
