@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pyarrow as pa
 from file_builders import whole as whole_split
 from format_settings import JSONL
-from hypothesis import event, example, given
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import TypeMismatchError
@@ -106,6 +106,7 @@ def one_by_one(found: list[Event]) -> dict[Any, list[Any]]:
     return seen
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces)
 @example(b'{"type":\n"LOG"}{"type":"LOG"}\n')
 @example(b'{"type":"LOG","x":{}\n,"y":{}}{"type":"LOG"}\n')
@@ -113,12 +114,13 @@ def one_by_one(found: list[Event]) -> dict[Any, list[Any]]:
 @example(b'{"type":"RECORD","record":{"stream":"a","data":{"x":"\\ud800"},"emitted_at":1}}\n')
 def test_lines_decoded_together_are_what_each_is_alone(text: bytes) -> None:
     together = events(text)
-    with patch.object(receiving, "decode_together", lambda _: None):
+    with patch.object(receiving, "decode_together", lambda *_: None):
         alone = events(text)
-    event(f"together: {decode_together(text) is not None}")
+    event(f"together: {decode_together(text, text.splitlines()) is not None}")
     assert one_by_one(together) == one_by_one(alone)
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces, st.integers(1, 40))
 def test_how_the_bytes_come_makes_no_difference(text: bytes, size: int) -> None:
     class Trickle(io.BytesIO):
@@ -137,6 +139,7 @@ def _small_pieces(source: Any, limit: int, size: int) -> Any:
         yield from module.pieces(source, limit)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.one_of(records(), others), separators, st.booleans()), max_size=12))
 def test_messages_are_what_python_finds_in_them(messages: list[tuple[dict[str, Any], Any, bool]]) -> None:
     text = b"\n".join(
@@ -161,6 +164,7 @@ def test_messages_are_what_python_finds_in_them(messages: list[tuple[dict[str, A
     assert states == sum(message["type"] == "STATE" for message, _, _ in messages)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(data, min_size=1, max_size=30))
 def test_records_become_the_columns_of_a_file_of_their_data(rows: list[dict[str, Any]]) -> None:
     text = "\n".join(map(json.dumps, rows)).encode()

@@ -5,7 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Self
 
 PIECE_BYTES = 1 << 20
 """Size of what is handed on at a time, in bytes: a record costs least when thousands share what their columns take to start."""
@@ -21,11 +21,20 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Whole lines, or one line that is `too_long` and whose text is not held. first_line: 1-based number of the first."""
+    """Whole lines, or one line that is `too_long` and whose text is not held. first_line: 1-based number of the first. lines:
+    those of the text, without line feeds."""
 
     first_line: int
     text: bytes = field(repr=False)
+    lines: list[bytes] = field(repr=False)
     too_long: bool = False
+
+    @classmethod
+    def of(cls, first_line: int, text: bytes) -> Self:
+        lines = text.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        return cls(first_line, text, lines)
 
 
 def pieces(source: IO[bytes], max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[Piece]:
@@ -45,7 +54,7 @@ def pieces(source: IO[bytes], max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[
         has_end = has_end or b"\n" in data
         if not has_end:
             if size > max_line_bytes:
-                yield Piece(line, b"", too_long=True)
+                yield Piece(line, b"", [], too_long=True)
                 line += 1
                 parts, size = [], 0
                 rest = _rest_of_line(source)
@@ -55,11 +64,11 @@ def pieces(source: IO[bytes], max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[
         text = b"".join(parts)
         end = text.rfind(b"\n") + 1
         parts, size, has_end = ([text[end:]] if end < len(text) else []), len(text) - end, False
-        text = text[:end]
-        yield from _within(Piece(line, text), max_line_bytes)
-        line += text.count(b"\n")
+        piece = Piece.of(line, text[:end])
+        yield from _within(piece, max_line_bytes)
+        line += len(piece.lines)
     if parts:
-        yield from _within(Piece(line, b"".join(parts)), max_line_bytes)
+        yield from _within(Piece.of(line, b"".join(parts)), max_line_bytes)
 
 
 def _rest_of_line(source: IO[bytes]) -> bytes:
@@ -77,16 +86,16 @@ def _within(piece: Piece, max_line_bytes: int) -> Iterator[Piece]:
         yield piece
         return
     first, kept = piece.first_line, list[bytes]()
-    for number, line in enumerate(piece.text.split(b"\n"), first):
+    for number, line in enumerate(piece.lines, first):
         if len(line) <= max_line_bytes:
             kept.append(line)
             continue
         if kept:
-            yield Piece(first, b"\n".join(kept) + b"\n")
-        yield Piece(number, b"", too_long=True)
+            yield Piece.of(first, b"\n".join(kept) + b"\n")
+        yield Piece(number, b"", [], too_long=True)
         first, kept = number + 1, []
-    if any(kept):
-        yield Piece(first, b"\n".join(kept))
+    if kept:
+        yield Piece.of(first, b"\n".join(kept))
 
 
 def _waiting(source: IO[bytes]) -> Callable[[float], bool]:

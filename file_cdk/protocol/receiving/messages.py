@@ -5,7 +5,8 @@ answers, the second would have answered the same for each line. What it does not
 """
 
 from array import array
-from operator import attrgetter
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
 
 import msgspec
 
@@ -43,6 +44,8 @@ _LATEST_MS = 253_402_300_799_999
 _EARLIEST_MS = -62_135_596_800_000
 """The beginning of the year 1."""
 
+_first, _last, _last_but_one = itemgetter(0), itemgetter(-1), itemgetter(-2)
+_OPENING, _CLOSING, _CARRIAGE_RETURN = b"{}\r"
 _file_reference_of = attrgetter("file_reference")
 
 _ABSENT = msgspec.Raw(b"")
@@ -130,24 +133,22 @@ _decode_status = msgspec.json.Decoder(_StreamStatus).decode
 _decode_integer = msgspec.json.Decoder(int).decode
 
 
-def decode_together(text: bytes) -> list[Message] | None:
-    """A message for each of the lines, if every one is one JSON object that begins its line and ends it, and has the members of
-    a message; None for anything else. Whether a message can be taken is not looked at: see `check`."""
-    if not (text.isascii() or _is_utf8(text)):
+def decode_together(text: bytes, lines: Sequence[bytes]) -> list[Message] | None:
+    """A message for each of the lines, which are the text's, if every one is one JSON object that begins its line and ends it,
+    and has the members of a message; None for anything else. Whether a message can be taken is not looked at: see `check`."""
+    if not _is_utf8(text) or not all(lines) or set(map(_first, lines)) != {_OPENING}:
         return None
-    # msgspec goes from object to object wherever lines end. Where a line feed has one's end before it and a beginning behind
-    # it, it is between two objects: inside of one, a comma would have to come first.
-    ends = text.count(b"\n") - text.endswith(b"\n")
-    between = text.count(b"}\n{")
-    if between < ends:
-        between += text.count(b"}\r\n{")
-    if between < ends or not text.startswith(b"{"):
+    # msgspec goes from object to object wherever lines end. A line feed with the end of one before it and the beginning of one
+    # behind it is between two objects: inside of one, a comma would have to come first.
+    if (last := set(map(_last, lines))) == {_CARRIAGE_RETURN}:
+        last = set(map(_last_but_one, lines))
+    if last != {_CLOSING}:
         return None
     try:
         messages = _decode_lines(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return messages if len(messages) == ends + 1 else None
+    return messages if len(messages) == len(lines) else None
 
 
 def decode_line(line: bytes) -> tuple[Message, bool]:
@@ -200,7 +201,7 @@ def check(message: Message, streams: frozenset[StreamDescriptor] | None) -> None
 
 def check_together(records: list[Record], data: bytes, emitted_at_ms: "array[int]") -> None:
     """Raises RefusedError where `check` would refuse one of the records, but for their streams. data: of all, a line each."""
-    if data.count(b"\n{") != len(records) - 1 or not data.startswith(b"{"):
+    if set(map(_first, data.split(b"\n"))) != {_OPENING}:
         raise RefusedError(NO_DATA)
     if min(emitted_at_ms) < _EARLIEST_MS or max(emitted_at_ms) > _LATEST_MS:
         raise RefusedError(NO_TIME)

@@ -88,7 +88,7 @@ class _Receiving:
 
     def _together(self, piece: Piece) -> list[Event] | None:
         """All events of the piece; None where a line is refused, or cannot be decoded together with the others."""
-        if (messages := decode_together(piece.text)) is None:
+        if (messages := decode_together(piece.text, piece.lines)) is None:
             return None
         numbers = range(piece.first_line, piece.first_line + len(messages))
         try:
@@ -97,13 +97,13 @@ class _Receiving:
             for message in messages:
                 if message.type != "RECORD":
                     check(message, self.streams)
-            return [*self._events_of(_Taken(numbers, messages, piece.text.split(b"\n")))]
+            return [*self._events_of(_Taken(numbers, messages, piece.lines))]
         except RefusedError:
             return None
 
     def _line_by_line(self, piece: Piece) -> Iterator[Event]:
         numbers, messages, raw, surrogates = list[int](), list[Message](), list[bytes](), set[int]()
-        for number, line in enumerate(piece.text.split(b"\n"), piece.first_line):
+        for number, line in enumerate(piece.lines, piece.first_line):
             if not (line := line.strip(_BLANKS)):
                 continue
             try:
