@@ -111,6 +111,7 @@ def test_what_is_not_a_number_is_kept_as_a_text(database: SqliteDestination) -> 
     )
 )
 @example(values=[False, float("nan")])
+@example(values=[2**63 - 1, 0.0])
 def test_whatever_files_hold_nothing_changes(tmp_path_factory: pytest.TempPathFactory, values: list[Any]) -> None:
     """Each value a file of its own: it comes back as itself, or as the text that stands for it."""
     destination = SqliteDestination(tmp_path_factory.mktemp("x") / "x.sqlite")

@@ -34,9 +34,9 @@ class SqliteTable(SqlTable):
             return target
         column = quoted(self.layout.columns[name])
         beyond = f"typeof({column}) = 'integer' AND ({column} > {WHOLE} OR {column} < -{WHOLE})"
-        sql = (
-            f"SELECT 1 FROM {self._name} WHERE {beyond} AND CAST(CAST({column} AS REAL) AS INTEGER) <> {column} LIMIT 1"
-        )
+        # The double next to the largest integer becomes that one again, since SQLite has no larger one.
+        is_other = f"(CAST(CAST({column} AS REAL) AS INTEGER) <> {column} OR {column} = {2**63 - 1})"
+        sql = f"SELECT 1 FROM {self._name} WHERE {beyond} AND {is_other} LIMIT 1"
         return pa.string() if self._run(sql) else pa.float64()
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
