@@ -24,6 +24,8 @@ class DeltaDestination(FilesDestination):
 
     table_class = DeltaStreamTable
     place_class = AgreeingPlace
+    take_place = None  # type: ignore[assignment]
+    """It is no core.ledger.Replacing: a table is replaced by one commit of its own."""
 
     def commit_point(self, storage: Storage) -> DeltaCommits:
         return DeltaCommits(storage)

@@ -29,6 +29,8 @@ class IcebergDestination(FilesDestination):
 
     table_class = IcebergStreamTable
     place_class = AgreeingPlace
+    take_place = None  # type: ignore[assignment]
+    """It is no core.ledger.Replacing: a table is replaced by one commit of its own."""
 
     def __init__(self, url: str, *, run: str | None = None) -> None:
         """url: see TablesUrl. Raises ConfigError."""
