@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 from duckdb_landing import DuckDBLanding
 from files_landing import FilesLanding
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlite_landing import SqliteLanding
 
 from file_cdk.core.ports import MergeRule
 from file_cdk.testing.landing import STREAM, Landing, load_whole, version, write
-from file_cdk.testing.merge_conformance import merged_table
+from file_cdk.testing.merge_conformance import RULE, merged_table
 
 LANDINGS: dict[str, Callable[[str], Landing]] = {
     "duckdb": lambda folder: DuckDBLanding(f"{folder}/x.duckdb"),
@@ -27,16 +27,19 @@ LANDINGS: dict[str, Callable[[str], Landing]] = {
 TYPES = pa.schema({"id": pa.int64(), "kind": pa.string(), "at": pa.int64(), "gone": pa.bool_(), "v": pa.int64()})
 
 Row = tuple[int | None, str | None, int | None, bool | None]
-rows = st.lists(
-    st.tuples(
-        st.sampled_from([None, 1, 2, 3]),
-        st.sampled_from([None, "a", "a", "B"]),
-        st.sampled_from([None, 0, 1, 2]),
-        st.sampled_from([None, False, False, True]),
-    ),
-    max_size=5,
+row = st.tuples(
+    st.sampled_from([1, 1, 2, 3, None]),
+    st.sampled_from(["a", "a", "B", None]),
+    st.sampled_from([1, 1, 0, None]),
+    st.sampled_from([False, True, None]),
 )
-uris = st.sampled_from(["a", "b", "ä", "c/d"])
+_OLD, _GONE = (1, "a", 0, False), (1, "a", 1, True)
+rows: st.SearchStrategy[list[Row]] = st.one_of(
+    st.lists(row, min_size=2, max_size=6), st.lists(row, min_size=2, max_size=6), st.just([])
+)
+"""So many of one key that each part of the rule decides in some example."""
+
+uris = st.sampled_from(["a", "b", "ä"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ steps = st.lists(
         st.just(Merge()),
         st.just(Reopen()),
     ),
+    min_size=4,
     max_size=12,
 )
 rules = st.sampled_from(
@@ -103,8 +107,10 @@ def expected(files: Files, rule: MergeRule) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", LANDINGS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(rule=rules, steps=steps)
+@example(rule=RULE, steps=[Load("a", 0, [_OLD]), Load("b", 1, [_GONE]), Merge(), Remove(["b"]), Merge()])
+@example(rule=RULE, steps=[Load("a", 0, [_OLD]), Load("b", 1, [_GONE]), Merge(), Load("b", 2, [])])
 def test_a_merge_shows_of_each_key_what_the_files_say(kind: str, rule: MergeRule, steps: Sequence[object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         landing = LANDINGS[kind](folder)
