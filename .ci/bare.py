@@ -18,9 +18,15 @@ EXTRAS = {
     "smart-open",
     "obstore",
     "psycopg",
+    "deltalake",
+    "pyiceberg",
 }
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
-MODULES_OF_EXTRAS = {"file_cdk.destinations.files.bucket": "obstore"}
+MODULES_OF_EXTRAS = {
+    "file_cdk.destinations.delta": "deltalake",
+    "file_cdk.destinations.files.bucket": "obstore",
+    "file_cdk.destinations.files.buckets.gcs": "google",
+}
 """Modules that are imported only where their library is wanted, and which library that is."""
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -35,7 +41,7 @@ def import_everything() -> None:
             try:
                 importlib.import_module(module.name)
             except ModuleNotFoundError as exc:
-                if exc.name != MODULES_OF_EXTRAS.get(module.name):
+                if (exc.name or "").partition(".")[0] != MODULES_OF_EXTRAS.get(module.name):
                     raise
 
 
@@ -56,8 +62,10 @@ def main() -> None:
                 run("file-cdk", "sync", str(FIXTURES / name), "--to", str(database), "--table", table, "--quiet") == ""
             )
             assert database.stat().st_size > 0
-    for name in ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open"):
-        assert '"type":"SPEC"' in run(f"source-{name}", "spec").replace(" ", "")
+    sources = ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open")
+    destinations = ("duckdb", "files", "postgres", "sqlite")
+    for name in (*(f"source-{each}" for each in sources), *(f"destination-{each}" for each in destinations)):
+        assert '"type":"SPEC"' in run(name, "spec").replace(" ", "")
 
 
 if __name__ == "__main__":
