@@ -46,7 +46,9 @@ def complete(stream: str = "users", namespace: str | None = None) -> Message:
 
 
 def configured(*names: str, mode: str = "append", namespace: str | None = None, **members: Any) -> dict[str, Any]:
-    streams = [{"name": name, "namespace": namespace, "json_schema": {}} for name in names or ("users",)]
+    streams: list[dict[str, Any]] = [
+        {"name": name, "namespace": namespace, "json_schema": {}} for name in names or ("users",)
+    ]
     return {
         "streams": [
             {"stream": each, "sync_mode": "incremental", "destination_sync_mode": mode, **members} for each in streams
