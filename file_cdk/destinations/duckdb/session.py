@@ -208,7 +208,7 @@ class Session:
         sql: str,
         parameters: Sequence[Any] = (),
         rows: pa.RecordBatchReader | None = None,
-    ) -> Rows:
+    ) -> list[tuple[Any, ...]]:
         """The statement's result. Raises DestinationError; `doing` says what failed."""
         with translating(self.path, doing):
             return self.execute(sql, parameters, rows)
