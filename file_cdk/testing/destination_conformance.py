@@ -65,6 +65,28 @@ class DestinationConformance:
             assert table.unloaded([version("a"), version("a", 1)]) == [is_committed, not is_committed]
         assert landing.rows(STREAM) == ([{"n": 2}, {"n": 3}] if is_committed else [{"n": 1}])
 
+    @pytest.mark.parametrize("how", ["flush", "failure", "removal"])
+    def test_what_is_done_to_one_table_keeps_what_waits_for_another(self, landing: Landing, how: str) -> None:
+        """A file is in the ledger with its rows, or not at all."""
+        run_and_die(_load_beside_and_die, landing, how)
+        with open_table(landing) as (_, table):
+            [is_missing] = table.unloaded([version("a")])
+        assert landing.rows(STREAM) == ([] if is_missing else [{"n": 1}])
+
+    def test_tables_are_flushed_when_the_destination_is_closed(self, landing: Landing) -> None:
+        """Whichever of them was asked for first."""
+        destination = landing.destination()
+        destination.open()
+        try:
+            others = destination.table(TableName("others"))
+            load_whole(destination, destination.table(TableName(STREAM)), version("a"), [{"n": 1}])
+            assert others.unloaded([version("a")]) == [True]
+        finally:
+            destination.close()
+        assert landing.rows(STREAM) == [{"n": 1}]
+        with open_table(landing) as (_, table):
+            assert table.unloaded([version("a")]) == [False]
+
     def test_a_newer_version_replaces_the_older(self, landing: Landing) -> None:
         with open_table(landing) as (destination, table):
             load_whole(destination, table, version("a"), [{"n": 1}])
@@ -286,6 +308,19 @@ def _refresh_and_die(landing: Landing) -> None:
         new = _new_table(destination)
         load_whole(destination, new, version("a"), [{"m": 2}])
         new.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _load_beside_and_die(landing: Landing, how: str) -> None:
+    with open_table(landing) as (destination, table):
+        other = destination.table(TableName("others"))
+        load_whole(destination, table, version("a"), [{"n": 1}])
+        if how == "flush":
+            other.flush()
+        elif how == "failure":
+            other.record_failure(version("b"), "no table at all")
+        else:
+            other.remove(["b"])
         os.kill(os.getpid(), signal.SIGKILL)
 
 

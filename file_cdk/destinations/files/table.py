@@ -311,7 +311,7 @@ class FilesTable(SqlTable):
             self._run(f"DELETE FROM {self._name} WHERE {self._db.among('_file_url')}", urls(uris))
 
     def remove(self, uris: Sequence[str]) -> None:
-        self._commit()
+        self._commit_own()
         self._run(self._db.begin)
         self._forget(uris)
         self._commit()

@@ -185,7 +185,8 @@ class SqlDestination(LedgerDestination):
 
     def close(self) -> None:
         """Flushes and closes, also after an error. Safe to call twice. Raises DestinationError when flushing fails."""
-        tables = [*self._tables.values(), *self._beside.values()]
+        # First that whose rows may wait: the others would end its transaction without them.
+        tables = sorted([*self._tables.values(), *self._beside.values()], key=lambda each: each is not self._writing)
         self._tables, self._beside, self._writing = {}, {}, None
         if self._db is None:
             return

@@ -216,14 +216,20 @@ class SqlTable:
         if self._db.in_transaction:
             self._run("COMMIT")
 
+    def _commit_own(self) -> None:
+        """Not the transaction of another table, of which rows may wait that its ledger has already."""
+        self._begins(self)
+        self._commit()
+
     def flush(self, *, keep_waiting: bool = False) -> Sequence[RefusedFile]:
         """Rows are refused when they are written, never later."""
         if not keep_waiting:
-            self._commit()
+            self._commit_own()
         return []
 
     def record_failure(self, file: RemoteFile, error: str, rejects: Rejects | None = None) -> None:
         """Durable when it returns, with the files that were complete before."""
+        self._begins(self)
         self._ledger.set_failed(file, error, rejects)
         self._commit()
 
@@ -231,6 +237,7 @@ class SqlTable:
         return self._ledger.failed(limit)
 
     def forget_failed(self, uris: Sequence[str]) -> None:
+        self._begins(self)
         self._ledger.forget_failed(uris)
         self._commit()
 
@@ -238,7 +245,7 @@ class SqlTable:
         return self._ledger.loaded()
 
     def remove(self, uris: Sequence[str]) -> None:
-        self._commit()
+        self._commit_own()
         with transaction(self._db, "removing files"):
             self._forget(uris)
 
@@ -255,8 +262,7 @@ class SqlTable:
         """See core.merging.MergingTable."""
         if self.rule is None:
             raise InternalError(f"the rows of table {self._ledger.name!r} are not to be merged")
-        self._commit()
-        self._begins(self)
+        self._commit_own()
         with transaction(self._db, "merging rows"):
             return self.make_shown(self.rule)
 
