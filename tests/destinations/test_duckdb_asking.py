@@ -170,3 +170,26 @@ def test_runs_are_told_the_last_first(tmp_path: Path) -> None:
         database.close()
     assert [run.name for run in database.runs(2)] == ["r3", "r2"]
     assert database.runs(1)[0].ended_at is None
+
+
+def test_a_ledger_of_an_earlier_version_answers_and_goes_on(database: DuckDBDestination) -> None:
+    """One without the column `skipped`, and without the tables of rejects, runs, and files in progress."""
+    change(database, "ALTER TABLE _file_cdk_files DROP COLUMN skipped")
+    for table in ("rejects", "runs", "parts"):
+        change(database, f"DROP TABLE _file_cdk_{table}")
+    assert [(each.stream, each.files, each.uncounted) for each in database.streams()] == [
+        ("Users", 1, 1),
+        ("orders", 2, 2),
+    ]
+    assert [(each.url, each.status, each.skipped) for each in database.entries("orders")] == [
+        ("a", "loaded", None),
+        ("b", "failed", None),
+        ("b", "loaded", None),
+    ]
+    assert [sorted(part) for part in database.loaded("orders")] == [["a", "b"]]
+    assert (list(database.rejects()), list(database.runs(5)), list(database.mismatches())) == ([], [], [])
+    with database.known(TableName("orders")) as known:
+        assert known([version("a"), version("b", 5)]) == [False, True]
+    assert unloaded(database, "orders", version("a"), version("b")) == [False, False]
+    assert list(database.runs(5)) == []
+    assert database.reset("orders", ["a"]) == 1

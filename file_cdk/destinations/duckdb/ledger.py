@@ -80,10 +80,10 @@ def stand_in(session: Session) -> None:
         elif missing := [
             f"NULL::{kind} AS {quoted(name)}" for name, kind in columns.items() if name not in found[table]
         ]:
-            [(schema,)] = session.run(doing, "SELECT current_schema()")
-            session.run(
-                doing, f"CREATE TEMP VIEW {table} AS SELECT *, {', '.join(missing)} FROM {quoted(schema)}.{table}"
-            )
+            # With the database's name: the view itself would be found by the schema's.
+            [place] = session.run(doing, "SELECT current_database(), current_schema()")
+            of = ".".join(map(quoted, place))
+            session.run(doing, f"CREATE TEMP VIEW {table} AS SELECT *, {', '.join(missing)} FROM {of}.{table}")
 
 
 @dataclass(frozen=True, slots=True)

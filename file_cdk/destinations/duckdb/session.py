@@ -241,16 +241,14 @@ class Session:
         """The statement's result, _PART_ROWS at a time, as the database was when the first was asked for; other statements may
         run meanwhile. Otherwise as `execute`."""
         own = self.connection.cursor()
-        parameters, _file_cdk_input = _with_rows(parameters, None)
         try:
-            result = own.execute(sql, parameters)
-            while rows := result.fetchmany(_PART_ROWS):
-                yield rows
+            yield from _parts(own, sql, parameters)
         finally:
             own.close()
 
     def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
-        for part in self.parts(sql, parameters):
+        # By the connection itself: a cursor has not the temporary tables that stand in for others.
+        for part in _parts(self.connection, sql, parameters):
             yield from part
 
     def translating(self, doing: str, uri: str | None = None) -> AbstractContextManager[None]:  # noqa: ARG002 - of others
@@ -301,6 +299,15 @@ class Session:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _parts(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    parameters, _file_cdk_input = _with_rows(parameters, None)
+    result = connection.execute(sql, parameters or None)
+    while rows := result.fetchmany(_PART_ROWS):
+        yield rows
 
 
 def _with_rows(
