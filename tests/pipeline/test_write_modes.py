@@ -9,6 +9,8 @@ import pytest
 
 from file_cdk import SyncOptions, sync
 from file_cdk.cli.command import main
+from file_cdk.core.config import ColumnRules
+from file_cdk.core.config.columns import SALT_VARIABLE
 from file_cdk.core.errors import ConfigError, TransientError
 from file_cdk.core.instants import parse_instant
 from file_cdk.destinations.duckdb.table import DuckDBTable
@@ -185,3 +187,30 @@ def test_the_command_takes_modes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 files read, 3 rows, 2 rows shown" in capsys.readouterr().err
     assert main([*command, "--deleted", "gone"]) == 2
     assert "--full-refresh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rules", "match"),
+    [
+        ({"hash": ["N"]}, "column 'n' is hashed"),
+        ({"hash": ["gone"]}, "column 'gone' is hashed"),
+        ({"drop": ["id"]}, "column 'id', which the rules leave out"),
+        ({"select": ["id", "gone"]}, "column 'n', which the rules leave out"),
+        ({"rename": {"id": "key"}}, "column 'id', which is renamed to 'key'"),
+    ],
+)
+def test_rules_that_leave_nothing_to_merge_by_are_refused(
+    rules: dict[str, Any], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "s" * 32)
+    with pytest.raises(ConfigError, match=match):
+        load(**MERGE, columns=ColumnRules(**rules))
+    assert not Path("x.duckdb").exists()
+
+
+def test_keys_may_be_hashed_and_are_called_as_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "s" * 32)
+    write("b.csv", "id,n,gone\n2,2,\n")
+    rules = ColumnRules(hash=["id"], rename={"id": "key"})
+    assert load(**{**MERGE, "key": ("key",)}, columns=rules).shown == 2
+    assert rows("n") == [(1,), (2,)]

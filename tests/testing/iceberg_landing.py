@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from file_cdk.destinations.iceberg import IcebergDestination
 
@@ -23,7 +24,9 @@ class IcebergLanding:
         table = commits.table(stream)
         if table is None:
             return None
-        found = table.scan().to_arrow()
+        # By pyarrow: pyiceberg 0.12 makes an empty list of a list of structs that is null.
+        files = [table.io.new_input(task.file.file_path).open() for task in table.scan().plan_files()]
+        found = pa.concat_tables(map(pq.read_table, files), promote_options="permissive")
         with destination._place.reading() as db:
             by_data_file = (
                 f'SELECT _file_url FROM "{stream}" s JOIN _file_cdk_data d USING (path) ORDER BY d.rowid, s.rowid'

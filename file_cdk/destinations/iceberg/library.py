@@ -87,9 +87,7 @@ def translating(name: str, doing: str) -> Iterator[None]:
         reason, remedy = reason_and_remedy(exc)
         raise DestinationError(f"{name!r}: {doing}: {reason}", remedy=remedy) from exc
     except SQLAlchemyError as exc:
-        raise DestinationError(
-            f"{name!r}: {doing}: the catalog's database: {getattr(exc, 'orig', None) or exc}"
-        ) from exc
+        raise DestinationError(f"{name!r}: {doing}: the catalog's database: {_reason(exc)}") from exc
     except _errors() as exc:
         raise DestinationError(f"{name!r}: {doing}: {type(exc).__name__}: {_reason(exc)}") from exc
 

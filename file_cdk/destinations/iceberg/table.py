@@ -8,6 +8,7 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.agreeing import agree
+from file_cdk.destinations.files.choice import Choice
 from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.iceberg.commits import IcebergCommits
@@ -41,6 +42,10 @@ class IcebergStreamTable(FilesTable):
     def _data_schema(self) -> pa.Schema:
         columns = {self.layout.columns[name]: kind for name, kind in self.layout.types.items()}
         return _commits(self._database).ids(self._ledger.stream.removeprefix(BESIDE)).schema(columns)
+
+    @property
+    def has(self) -> Choice | None:
+        return Choice() if self._paths("LIMIT 1") else None
 
     @staticmethod
     def folder_of(stream: str) -> str:

@@ -33,6 +33,35 @@ def with_rules(stream: Stream, options: SyncOptions) -> Stream:
     return stream
 
 
+def check_merged(stream: Stream) -> None:
+    """Raises ConfigError where its rules leave no column by which its rows are to be merged, or another."""
+    merge, rules = stream.table.merge, stream.config.columns
+    if merge is None or rules is None:
+        return
+    new_names = {old.casefold(): new for old, new in rules.rename.items()}
+    old_names = {new.casefold(): old.casefold() for old, new in rules.rename.items()}
+    left_out = {name.casefold() for name in rules.drop}
+    selected = None if rules.select is None else {name.casefold() for name in rules.select}
+    hashed = {name.casefold() for name in rules.hash}
+    for name in filter(None, (*merge.keys, merge.cursor, merge.deleted)):
+        of_files = old_names.get(name.casefold(), name.casefold())
+        if of_files in new_names and name.casefold() not in old_names:
+            raise ConfigError(
+                f"stream {stream.name!r}: rows are to be merged by column {name!r}, which is renamed to {new_names[of_files]!r}",
+                remedy=f"Name it as the table has it: {new_names[of_files]!r}",
+            )
+        if of_files in left_out or (selected is not None and of_files not in selected):
+            raise ConfigError(
+                f"stream {stream.name!r}: rows are to be merged by column {name!r}, which the rules leave out",
+                remedy="Have it loaded, or merge by another column",
+            )
+        if of_files in hashed and name not in merge.keys:
+            raise ConfigError(
+                f"stream {stream.name!r}: column {name!r} is hashed, and a hash says neither what is newer nor what is deleted",
+                remedy="Leave it as it is, or name another cursor or column of deleted rows",
+            )
+
+
 @dataclass(slots=True)
 class StreamRules:
     stream: Stream

@@ -38,7 +38,7 @@ from file_cdk.pipeline.tables.deletes import Gone, Listed, check_refresh, handle
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.tables.resuming import BegunFiles
-from file_cdk.pipeline.tables.rules import StreamRules, with_partitions, with_rules
+from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_partitions, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
 from file_cdk.pipeline.tables.stdout import destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
@@ -70,6 +70,8 @@ def sync(
     observer = observer or Silence()
     named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
     streams = [options.of(with_rules(stream, options)) for stream in named]
+    for stream, _ in streams:
+        check_merged(stream)
     failures: list[FileCdkError] = []
     results: list[StreamResult] = []
     target = destination_of(fspath(destination), options, several=len(streams) > 1)
