@@ -14,6 +14,7 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError
 from file_cdk.core.instants import parse_instant
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
+from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.tables.deletes import MaxDeletes
 from file_cdk.pipeline.tables.report import SyncResult
@@ -159,7 +160,7 @@ def test_a_database_that_fails_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPa
     def fails(*_: object) -> None:
         raise DestinationError("the disk is on fire")
 
-    monkeypatch.setattr("file_cdk.destinations.duckdb.destination.put_in_place", fails)
+    monkeypatch.setattr(DuckDBLedger, "take_place_of", fails)
     with pytest.raises(DestinationError, match="on fire"):
         refresh()
     assert contents() == before
