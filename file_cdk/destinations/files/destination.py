@@ -15,6 +15,7 @@ from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.data import TARGET_BYTES
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
+from file_cdk.destinations.files.kind import Kind, check, claim
 from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
 from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
@@ -36,10 +37,12 @@ _DATA_FILE = re.compile(r"[^/]+/([^/]+=[^/]+/)*part-[^/]+\.(parquet|(csv|jsonl)(
 class FilesPlace:
     """See sql/database.py."""
 
-    def __init__(self, storage: Storage, point: CommitPoint | None = None) -> None:
-        self.storage, self.point = storage, point
+    def __init__(self, storage: Storage, kind: Kind, point: CommitPoint | None = None) -> None:
+        self.storage, self.kind, self.point = storage, kind, point
 
     def is_absent(self) -> bool:
+        """Asked before all else. Raises ConfigError where there are tables of another kind."""
+        check(self.storage, self.kind)
         return latest(self.storage, self.point).number == 0
 
     def absent(self) -> DestinationError:
@@ -100,16 +103,20 @@ class FilesDestination(SqlDestination):
         self._partitions = None if partition_by is None else parsed(partition_by)
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
-        self._point = self.commit_point(self._storage)
-        super().__init__(self.place_class(self._storage, self._point), run)
+        self._point, self._kind = self.commit_point(self._storage), self.kind()
+        super().__init__(self.place_class(self._storage, self._kind, self._point), run)
         self._opened = ExitStack()
 
     def commit_point(self, storage: Storage) -> CommitPoint | None:  # noqa: ARG002 - for tables of a format
         """Where data files do not count by manifests alone."""
         return None
 
+    def kind(self) -> Kind:
+        return Kind("files")
+
     def connect(self) -> FilesDatabase:
         self._opened.enter_context(closing(self._storage.hold(self.run)))
+        claim(self._storage, self._kind)
         remove_unneeded(self._storage, self._point)
         return self._opened.enter_context(copied(self._storage, self.run, self._point))
 
