@@ -167,7 +167,6 @@ class FilesDestination(SqlDestination):
                             db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
                             if name in db.tables():  # what is made from others' rows has none
                                 db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
-                            db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
         return found
 
     def let_go(self) -> None:
