@@ -159,7 +159,9 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
         return
     for each in wrong[:_SHOWN]:
         whose = f"{escaped(each.stream)}: "
-        if each.url is None:
+        if each.url is None and each.expected is not None:
+            yield f"{whose}{plural(each.present, 'row')} of the merged table, where {each.expected:,} were written"
+        elif each.url is None:
             yield f"{whose}{plural(each.present, 'row')} of no file, which stay until somebody deletes them"
         elif each.expected is None:
             yield f"{whose}{escaped(each.url)}: {plural(each.present, 'row')} of a file that the ledger does not have as loaded"
@@ -167,12 +169,14 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
             yield f"{whose}{escaped(each.url)}: {plural(each.present, 'row')}, where {each.expected:,} were loaded"
     if (more := len(wrong) - _SHOWN) > 0:
         yield f"and {plural(more, 'more file')}"
-    again = sum(each.expected is not None for each in wrong)
+    again = sum(each.expected is not None and each.url is not None for each in wrong)
+    anew = sum(each.expected is not None and each.url is None for each in wrong)
     removed = sum(each.expected is None and each.url is not None for each in wrong)
     if repaired:
         gone = f"; removed: rows of {plural(removed, 'file')} that the ledger does not have" if removed else ""
-        yield f"repaired: the next sync loads {plural(again, 'file')} again{gone}"
-    elif again or removed:
+        made = f" and makes {plural(anew, 'merged table')} anew" if anew else ""
+        yield f"repaired: the next sync loads {plural(again, 'file')} again{made}{gone}"
+    elif again or removed or anew:
         yield "see to it with --repair, and sync again"
 
 

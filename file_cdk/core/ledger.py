@@ -105,7 +105,7 @@ class StreamStatus:
 @dataclass(frozen=True, slots=True)
 class Mismatch:
     """A file whose rows in the table are not as many as the ledger has. expected: None where the ledger has no such file as
-    loaded; url: None for rows that are of no file."""
+    loaded; url: None for rows that are of no file, and, with what is expected, for those of a table that is made from others."""
 
     stream: str
     url: str | None

@@ -231,7 +231,7 @@ def test_a_folder_is_of_one_namespace(tmp_path: Path) -> None:
     """Else one would take the other's data files for nobody's."""
     with opened(tmp_path) as (destination, table):
         load_whole(destination, table, version("a"), [{"n": 1}])
-    says = "namespace 'default' in the folder's own catalog, not of namespace 'sales'"
+    says = "namespace 'default' in the folder's own catalog, not Iceberg tables of namespace 'sales'"
     with pytest.raises(ConfigError, match=says), opened(tmp_path, options="?namespace=sales"):
         pass
     with pytest.raises(ConfigError, match=says):

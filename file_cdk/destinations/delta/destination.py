@@ -10,6 +10,7 @@ from file_cdk.destinations.delta.commits import DeltaCommits
 from file_cdk.destinations.delta.table import DeltaStreamTable
 from file_cdk.destinations.files.agreeing import AgreeingPlace
 from file_cdk.destinations.files.destination import FilesDestination
+from file_cdk.destinations.files.kind import Kind
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.sql.database import Database
@@ -29,6 +30,9 @@ class DeltaDestination(FilesDestination):
 
     def commit_point(self, storage: Storage) -> DeltaCommits:
         return DeltaCommits(storage)
+
+    def kind(self) -> Kind:
+        return Kind("delta")
 
     def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
         if table.merge is not None:

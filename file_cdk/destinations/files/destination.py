@@ -6,25 +6,30 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ledger import Mismatch
 from file_cdk.core.ports import TableName
+from file_cdk.core.uris import well_formed
 from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
 from file_cdk.destinations.files.data import TARGET_BYTES
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
+from file_cdk.destinations.files.kind import Kind, check, claim
 from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
 from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.merging import tables_of
+from file_cdk.destinations.merging import mark_all, rows_of, tables_of
 from file_cdk.destinations.names import quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import SqlDestination
+from file_cdk.destinations.sql.merging import SqlMerges
 from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 
 KEPT_S = 3600
@@ -36,10 +41,12 @@ _DATA_FILE = re.compile(r"[^/]+/([^/]+=[^/]+/)*part-[^/]+\.(parquet|(csv|jsonl)(
 class FilesPlace:
     """See sql/database.py."""
 
-    def __init__(self, storage: Storage, point: CommitPoint | None = None) -> None:
-        self.storage, self.point = storage, point
+    def __init__(self, storage: Storage, kind: Kind, point: CommitPoint | None = None) -> None:
+        self.storage, self.kind, self.point = storage, kind, point
 
     def is_absent(self) -> bool:
+        """Asked before all else. Raises ConfigError where there are tables of another kind."""
+        check(self.storage, self.kind)
         return latest(self.storage, self.point).number == 0
 
     def absent(self) -> DestinationError:
@@ -100,16 +107,20 @@ class FilesDestination(SqlDestination):
         self._partitions = None if partition_by is None else parsed(partition_by)
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
-        self._point = self.commit_point(self._storage)
-        super().__init__(self.place_class(self._storage, self._point), run)
+        self._point, self._kind = self.commit_point(self._storage), self.kind()
+        super().__init__(self.place_class(self._storage, self._kind, self._point), run)
         self._opened = ExitStack()
 
     def commit_point(self, storage: Storage) -> CommitPoint | None:  # noqa: ARG002 - for tables of a format
         """Where data files do not count by manifests alone."""
         return None
 
+    def kind(self) -> Kind:
+        return Kind("files")
+
     def connect(self) -> FilesDatabase:
         self._opened.enter_context(closing(self._storage.hold(self.run)))
+        claim(self._storage, self._kind)
         remove_unneeded(self._storage, self._point)
         return self._opened.enter_context(copied(self._storage, self.run, self._point))
 
@@ -150,18 +161,31 @@ class FilesDestination(SqlDestination):
         db.execute(f"DELETE FROM {DATA} WHERE {IS_BESIDE}")
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
-        """Of data files that are lost, the repair forgets that there were any."""
-        found = super().mismatches(stream, repair=repair)
+        """Of data files that are lost, the repair forgets that there were any. A merged table is made anew by the next merge."""
+        found = [*super().mismatches(stream, repair=repair), *self._lost_of_shown(stream)]
         if repair and found:
             with self._place.correcting() as db:
                 for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
                     if is_lost(self._storage, path):
                         with transaction(db, "correcting the ledger"):
                             db.execute(f"DELETE FROM {DATA} WHERE path = ?", [path])
-                            if name in db.tables():  # what is made from others' rows has none
+                            if name in db.tables():
                                 db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
-                            db.execute(f"DELETE FROM {quoted(name)} WHERE path = ?", [path])
+                            elif rows_of(SqlMerges(db), name) != name:  # it is made from others' rows
+                                mark_all(SqlMerges(db), name)
         return found
+
+    def _lost_of_shown(self, stream: str | None) -> Iterator[Mismatch]:
+        """Of merged tables: the rows that they had, and those that are left."""
+        with self._place.reading() as db:
+            facts = f"SELECT stream, path, rows FROM {DATA} WHERE NOT {IS_BESIDE} ORDER BY stream"
+            for name, files in groupby(db.execute(facts).fetchall(), key=itemgetter(0)):
+                is_asked = stream is None or db.folded(name) == db.folded(well_formed(stream))
+                if is_asked and rows_of(SqlMerges(db), name) != name:
+                    rows = [(count, is_lost(self._storage, path)) for _, path, count in files]
+                    if any(lost for _, lost in rows):
+                        left = sum(count for count, lost in rows if not lost)
+                        yield Mismatch(name, None, sum(count for count, _ in rows), left)
 
     def let_go(self) -> None:
         self._opened.close()

@@ -17,7 +17,6 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.files.data import opened
 from file_cdk.destinations.files.manifest import Change, DataFile
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.iceberg.claim import check
 from file_cdk.destinations.iceberg.fields import FieldIds
 from file_cdk.destinations.iceberg.library import catalog_of, translating
 from file_cdk.destinations.iceberg.place import TablesUrl, folder_of
@@ -69,7 +68,6 @@ class IcebergCommits:
     @property
     def catalog(self) -> "Catalog":
         if self._catalog is None:
-            check(self.storage, self.url)
             self._catalog = catalog_of(self.url)
         return self._catalog
 

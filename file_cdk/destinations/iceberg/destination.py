@@ -7,11 +7,10 @@ from file_cdk.core.errors import DestinationError
 from file_cdk.core.merging import no_merge
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.agreeing import AgreeingPlace
-from file_cdk.destinations.files.database import FilesDatabase
 from file_cdk.destinations.files.destination import FilesDestination
+from file_cdk.destinations.files.kind import Kind
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.iceberg.claim import claim
 from file_cdk.destinations.iceberg.commits import IcebergCommits
 from file_cdk.destinations.iceberg.library import check_library
 from file_cdk.destinations.iceberg.place import TablesUrl
@@ -41,10 +40,8 @@ class IcebergDestination(FilesDestination):
     def commit_point(self, storage: Storage) -> IcebergCommits:
         return IcebergCommits(self.url, storage)
 
-    def connect(self) -> FilesDatabase:
-        connected = super().connect()
-        claim(self._storage, self.url)
-        return connected
+    def kind(self) -> Kind:
+        return Kind("iceberg", self.url.catalog, ".".join(self.url.namespace))
 
     def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
         if table.merge is not None:
