@@ -20,6 +20,7 @@ from file_cdk.destinations.files.data import DataWriter
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.partitions import NULL, Partition, escaped, of_path, parsed, split
+from file_cdk.destinations.files.types import declared
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.sync import sync
 from file_cdk.testing.landing import load_whole, version
@@ -177,6 +178,47 @@ def test_a_table_keeps_its_partitions(tmp_path: Path) -> None:
     assert "--full-refresh" in (caught.value.remedy or "")
     sync(source, lake, SyncOptions(stream="t", workers=0, partition_by="year(d)", full_refresh=True))
     assert folders(tmp_path / "lake") == ["d_year=2024"]
+
+
+def test_a_column_that_is_called_like_a_partition_changes_nothing(tmp_path: Path) -> None:
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    with opened(tmp_path, "month(d)") as lake:
+        load(lake, "a", {"d": moment})
+        load(lake, "b", {"d": moment, "d_month": "x"})
+    with opened(tmp_path, None) as lake:
+        load(lake, "c", {"d": moment, "d_month": "y"})
+    assert folders(tmp_path) == ["d_month=2024-01"]
+    with opened(tmp_path, "month(d)") as lake:
+        load(lake, "d", {"d": moment})
+    with (
+        opened(tmp_path, "d_month") as lake,
+        pytest.raises(ConfigError, match=r"--partition-by month\(d\), and d_month"),
+    ):
+        load(lake, "e", {"d": moment})
+
+
+def test_partitions_are_noted_again_once_a_table_has_others(tmp_path: Path) -> None:
+    row = {"d": datetime(2024, 1, 2, tzinfo=UTC), "d_month": "x"}
+    for partition_by, folder in (("d_month", "d_month=x"), ("month(d)", "d_month=2024-01"), ("d_month", "d_month=x")):
+        with opened(tmp_path, partition_by) as lake:
+            load(lake, "a", row)
+        with opened(tmp_path, None) as lake:
+            load(lake, "b", row)
+            assert folders(tmp_path) == [folder]
+            lake.table(T).remove(["a", "b"])
+
+
+def test_partitions_that_an_earlier_version_did_not_note_are_told_by_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    with monkeypatch.context() as earlier, opened(tmp_path, "month(d)") as lake:
+        earlier.setattr(tables, "declared", lambda kind, _: declared(kind))
+        load(lake, "a", {"d": moment})
+    for uri in "bc":
+        with opened(tmp_path, None) as lake:
+            load(lake, uri, {"d": moment, "d_month": uri})
+    assert folders(tmp_path) == ["d_month=2024-01"]
 
 
 @pytest.mark.parametrize(("partition_by", "says"), [("nothing", "no file has"), ("date(k)", "has no date")])

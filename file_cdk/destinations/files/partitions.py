@@ -54,9 +54,10 @@ def parsed(partition_by: str) -> tuple[Partition, ...]:
 
 
 def of_path(path: str, columns: Sequence[str]) -> tuple[Partition, ...]:
-    """Those that a data file's folders show. columns: of the table."""
+    """Those that a data file's folders seem to show, for ledgers of earlier versions, which do not note them: whether `d_month`
+    is a column or a month is guessed. columns: of the table."""
     found = []
-    for folder in path.split("/")[1:-1]:
+    for folder in (each for each in path.split("/")[1:-1] if "=" in each):
         key = re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), folder.partition("=")[0])
         column, _, period = key.rpartition("_")
         is_period = key not in columns and period in _PERIODS
@@ -94,6 +95,9 @@ def split(
     """The rows by their folders, in the order in which folders and rows come. names: of columns in the table, by those in the
     files. Raises RowsRefusedError."""
     if not batch.num_rows:
+        return
+    if not partitions:
+        yield "", batch
         return
     folders = pa.array([""] * batch.num_rows)
     for each in partitions:
