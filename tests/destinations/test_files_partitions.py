@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from file_cdk.destinations.files import table as tables
 from file_cdk.destinations.files.data import DataWriter
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
-from file_cdk.destinations.files.partitions import Partition, escaped, of_path, parsed
+from file_cdk.destinations.files.partitions import NULL, Partition, escaped, of_path, parsed, split
+from file_cdk.destinations.files.types import declared
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.sync import sync
 from file_cdk.testing.landing import load_whole, version
@@ -179,6 +180,47 @@ def test_a_table_keeps_its_partitions(tmp_path: Path) -> None:
     assert folders(tmp_path / "lake") == ["d_year=2024"]
 
 
+def test_a_column_that_is_called_like_a_partition_changes_nothing(tmp_path: Path) -> None:
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    with opened(tmp_path, "month(d)") as lake:
+        load(lake, "a", {"d": moment})
+        load(lake, "b", {"d": moment, "d_month": "x"})
+    with opened(tmp_path, None) as lake:
+        load(lake, "c", {"d": moment, "d_month": "y"})
+    assert folders(tmp_path) == ["d_month=2024-01"]
+    with opened(tmp_path, "month(d)") as lake:
+        load(lake, "d", {"d": moment})
+    with (
+        opened(tmp_path, "d_month") as lake,
+        pytest.raises(ConfigError, match=r"--partition-by month\(d\), and d_month"),
+    ):
+        load(lake, "e", {"d": moment})
+
+
+def test_partitions_are_noted_again_once_a_table_has_others(tmp_path: Path) -> None:
+    row = {"d": datetime(2024, 1, 2, tzinfo=UTC), "d_month": "x"}
+    for partition_by, folder in (("d_month", "d_month=x"), ("month(d)", "d_month=2024-01"), ("d_month", "d_month=x")):
+        with opened(tmp_path, partition_by) as lake:
+            load(lake, "a", row)
+        with opened(tmp_path, None) as lake:
+            load(lake, "b", row)
+            assert folders(tmp_path) == [folder]
+            lake.table(T).remove(["a", "b"])
+
+
+def test_partitions_that_an_earlier_version_did_not_note_are_told_by_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    with monkeypatch.context() as earlier, opened(tmp_path, "month(d)") as lake:
+        earlier.setattr(tables, "declared", lambda kind, _: declared(kind))
+        load(lake, "a", {"d": moment})
+    for uri in "bc":
+        with opened(tmp_path, None) as lake:
+            load(lake, uri, {"d": moment, "d_month": uri})
+    assert folders(tmp_path) == ["d_month=2024-01"]
+
+
 @pytest.mark.parametrize(("partition_by", "says"), [("nothing", "no file has"), ("date(k)", "has no date")])
 def test_what_cannot_be_partitioned_by_is_said_before_rows_are_read(
     tmp_path: Path, partition_by: str, says: str
@@ -197,6 +239,84 @@ def test_a_value_too_long_for_a_name_is_refused_with_its_file(tmp_path: Path) ->
         assert (caught.value.uri, caught.value.column) == ("b", "k")
         load(lake, "c", {"k": "y"})
     assert rows(tmp_path, "k") == [("x",), ("y",)]
+
+
+def write(destination: FilesDestination, uri: str, *columns: pa.Array) -> None:
+    table, file = destination.table(T), version(uri)
+    table.widen(pa.schema({"t": columns[0].type}))
+    one = table.begin(file)
+    try:
+        for number, column in enumerate(columns):
+            block = destination.encoder.encode(pa.record_batch({"t": column}), file, 1, 0)
+            one.write(block, sum(map(len, columns[:number])))
+        one.commit(LoadedFile(sum(map(len, columns))))
+    finally:
+        one.abort()
+
+
+def test_a_file_whose_dates_turn_to_text_is_refused_alone(tmp_path: Path) -> None:
+    day = pa.array([date(2024, 1, 2)])
+    with opened(tmp_path, "month(t)") as lake:
+        write(lake, "a", day)
+        with pytest.raises(RowsRefusedError, match="type string, which have no month") as caught:
+            write(lake, "b", day, pa.array(["soon"]))
+        assert (caught.value.uri, caught.value.column) == ("b", "t")
+        assert caught.value.remedy
+        write(lake, "c", day)
+    assert folders(tmp_path) == ["t_month=2024-01"]
+    assert rows(tmp_path, "_file_url") == [("a",), ("c",)]
+
+
+@pytest.mark.parametrize("output_format", ["parquet", "csv"])
+def test_nanoseconds_are_partitioned_by(tmp_path: Path, output_format: str) -> None:
+    moments = pa.array([1, 10**9, 123_456_000, None], pa.timestamp("ns", "UTC"))
+    with opened(tmp_path / "a", "date(t)", output_format) as lake:
+        write(lake, "a", moments)
+    assert folders(tmp_path / "a") == ["t_date=1970-01-01", f"t_date={NULL}"]
+    with opened(tmp_path / "b", "t", output_format) as lake:
+        write(lake, "a", moments)
+    names = ("00.000000001", "00.123456", "01")
+    assert folders(tmp_path / "b") == [
+        *(f"t={escaped(f'1970-01-01 00:00:{name}+00:00')}" for name in names),
+        f"t={NULL}",
+    ]
+    with opened(tmp_path / "c", "t", output_format) as lake:
+        write(lake, "a", moments.cast(pa.timestamp("us", "UTC"), safe=False).slice(1, 2))
+        write(lake, "b", pa.array([1_700_000_000_000_001], pa.timestamp("us", "UTC")))
+    python = [
+        datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in (123_456, 10**6, 1_700_000_000_000_001)
+    ]
+    assert folders(tmp_path / "c") == [f"t={escaped(str(moment))}" for moment in python]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+@pytest.mark.parametrize(
+    ("day", "year", "name"),
+    [
+        (-719_162, "0001", "0001-01-01"),
+        (2_932_896, "9999", "9999-12-31"),
+        (2_932_897, "10000", "10000-01-01"),
+        (-719_163, "0000", "0000-12-31"),
+        (-719_529, "-0001", "-0001-12-31"),
+        (50_000_000, None, None),
+        (-50_000_000, None, None),
+    ],
+)
+def test_years_that_python_lacks_have_names_or_are_refused(
+    day: int, year: str | None, name: str | None, zone: str | None
+) -> None:
+    days = pa.array([day], pa.int32()).cast(pa.date32())
+    moments = pa.array([day * 86_400_000_000], pa.timestamp("us", zone))
+    for by, column in ((by, column) for by in ("t", "date(t)", "year(t)") for column in (days, moments)):
+        found = split(pa.record_batch({"t": column}), parsed(by), {"t": "t"}, "a")
+        if name is None:
+            with pytest.raises(RowsRefusedError, match="out of the range") as caught:
+                list(found)
+            assert (caught.value.uri, caught.value.column) == ("a", "t")
+            continue
+        midnight = f"{name} 00:00:00{'+00:00' if zone else ''}"
+        value = year if by == "year(t)" else name if by == "date(t)" or column is days else escaped(midnight)
+        assert [folder for folder, _ in found] == [f"{parsed(by)[0].key}={value}"]
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,a", "a,,b", "month(a),month(a)"])

@@ -1,9 +1,8 @@
 """Folders within a table's folder, one for each value of some columns, as Hive, Spark and DuckDB read them: `country=NL`."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, Literal, cast
 
 import pyarrow as pa
@@ -55,9 +54,10 @@ def parsed(partition_by: str) -> tuple[Partition, ...]:
 
 
 def of_path(path: str, columns: Sequence[str]) -> tuple[Partition, ...]:
-    """Those that a data file's folders show. columns: of the table."""
+    """Those that a data file's folders seem to show, for ledgers of earlier versions, which do not note them: whether `d_month`
+    is a column or a month is guessed. columns: of the table."""
     found = []
-    for folder in path.split("/")[1:-1]:
+    for folder in (each for each in path.split("/")[1:-1] if "=" in each):
         key = re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), folder.partition("=")[0])
         column, _, period = key.rpartition("_")
         is_period = key not in columns and period in _PERIODS
@@ -73,12 +73,15 @@ def check(partitions: Sequence[Partition], types: Mapping[str, pa.DataType]) -> 
             raise ConfigError(
                 f"no file has the column {each.column!r} to partition by", remedy="Correct --partition-by"
             )
-        t = pa.types
-        if each.period and not (t.is_date(kind) or t.is_timestamp(kind) or t.is_null(kind)):
+        if each.period and not (has_periods(kind) or pa.types.is_null(kind)):
             raise ConfigError(
                 f"column {each.column!r} is of type {kind}, and has no {each.period} to partition by",
                 remedy="Partition by the column itself, or state its type: input_schema",
             )
+
+
+def has_periods(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
 def escaped(value: str) -> str:
@@ -92,6 +95,9 @@ def split(
     """The rows by their folders, in the order in which folders and rows come. names: of columns in the table, by those in the
     files. Raises RowsRefusedError."""
     if not batch.num_rows:
+        return
+    if not partitions:
+        yield "", batch
         return
     folders = pa.array([""] * batch.num_rows)
     for each in partitions:
@@ -111,11 +117,27 @@ def split(
 
 
 def _folders(partition: Partition, column: pa.Array, uri: str) -> pa.Array:
-    kind = column.type
-    spell = _SPELLED[partition.period] if partition.period else (lambda value: text(value, kind))
+    kind, period = column.type, partition.period
+    if period and not has_periods(kind) and column.null_count < len(column):
+        raise RowsRefusedError(
+            f"has values of type {kind}, which have no {period} to partition by",
+            uri=uri,
+            column=partition.column,
+            remedy="Correct the file, or partition by another column and load all files anew: --full-refresh",
+        )
     coded = column.dictionary_encode() if not pa.types.is_nested(kind) else None
-    values = (column if coded is None else coded.dictionary).to_pylist()
-    names = [f"{partition.key}={NULL if value in (None, '') else escaped(spell(value))}" for value in values]
+    try:
+        values = _texts(column if coded is None else coded.dictionary)
+    except (ValueError, OverflowError) as exc:
+        raise RowsRefusedError(
+            "has a value that is out of the range of what names of folders can say",
+            uri=uri,
+            column=partition.column,
+            remedy="Correct the file, or partition by another column",
+        ) from exc
+    if period:
+        values = [value and value.partition(" ")[0][: _CUT[period]] for value in values]
+    names = [f"{partition.key}={escaped(value) if value else NULL}" for value in values]
     if any(len(name.encode()) > _LONGEST_BYTES for name in names):
         raise RowsRefusedError(
             "has a value that is too long for the name of a folder",
@@ -129,8 +151,26 @@ def _folders(partition: Partition, column: pa.Array, uri: str) -> pa.Array:
     return pa.array([*names, null]).take(pc.fill_null(coded.indices, len(names)))
 
 
-_SPELLED: Mapping[str, Callable[[date | datetime], str]] = {
-    "date": lambda value: f"{value.year:04}-{value.month:02}-{value.day:02}",
-    "month": lambda value: f"{value.year:04}-{value.month:02}",
-    "year": lambda value: f"{value.year:04}",
-}
+_CUT = {"date": None, "month": -len("-01"), "year": -len("-01-01")}
+
+
+def _texts(column: pa.Array) -> list[str | None]:
+    """Each value as a column of text has it. Raises ValueError or OverflowError for one that has no text."""
+    kind = column.type
+    if not pa.types.is_temporal(kind):
+        return [None if value is None else text(value, kind) for value in column.to_pylist()]
+    # Python has neither nanoseconds nor years beyond 9999, and Arrow writes years beyond 32767 wrongly where there is a zone.
+    is_zoned = pa.types.is_timestamp(kind) and kind.tz is not None
+    cells = (column.cast(pa.timestamp(kind.unit)) if is_zoned else column).cast(pa.string()).to_pylist()
+    if any(cell is not None and cell.startswith("<") for cell in cells):
+        raise ValueError("out of range")
+    zone = "+00:00" if is_zoned else ""
+    return [None if cell is None else f"{_ZEROS.sub(_kept, cell)}{zone}" for cell in cells]
+
+
+_ZEROS = re.compile(r"\.(?:0+|(\d{6})000)$")
+"""What is left out of a fraction of a second: all of it, or nanoseconds."""
+
+
+def _kept(fraction: re.Match[str]) -> str:
+    return f".{fraction[1]}" if fraction[1] else ""

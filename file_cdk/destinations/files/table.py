@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from file_cdk.core.errors import DestinationError, RowsRefusedError
+from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
-from file_cdk.destinations.files.choice import OUTPUT_FORMATS, Choice
+from file_cdk.destinations.files.choice import Choice, noted_partitions
 from file_cdk.destinations.files.data import TARGET_BYTES, DataWriter, conformed, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase, Publisher
 from file_cdk.destinations.files.loads import Load, by_folder
@@ -108,7 +108,11 @@ class FilesTable(SqlTable):
     def has(self) -> Choice | None:
         """What its data files are, if it has any."""
         paths = self._paths("LIMIT 1")
-        return Choice.of(paths[0], list(self.layout.types)) if paths else None
+        return Choice.of(paths[0], self._noted, list(self.layout.types)) if paths else None
+
+    def _read_layout(self) -> Layout:
+        self._noted = noted_partitions(declared for _, _, declared in self._ledger.columns())
+        return super()._read_layout()
 
     def choose(self, chosen: Choice) -> None:
         """What is written from now on. A table that has other data files takes no more: see `begin`."""
@@ -139,11 +143,8 @@ class FilesTable(SqlTable):
         numbers = pa.compute.add(numbers, rows_before) if rows_before else numbers
         schema = pa.schema([*fields, *self.metadata])
         own = pa.RecordBatch.from_arrays([*arrays, *of_file, numbers], schema=schema)
-        if self._chosen.partitions:
-            for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
-                self._open.add(folder, piece)
-        else:
-            self._open.add("", own)
+        for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
+            self._open.add(folder, piece)
         self._taken += rows
         is_known_large = not self._chosen.partitions and (self._open.is_large or self._is_large_file)
         if self._open.nbytes >= (_PIECE_BYTES if is_known_large else _SMALL_BYTES):
@@ -159,24 +160,16 @@ class FilesTable(SqlTable):
     def _hold(self, types: Mapping[str, pa.DataType], uri: str) -> None:
         """Gives the table columns, or other types."""
         wanted = self.grown(types)
-        if self.layout.exists and wanted == self.layout.types:
+        if self.layout.exists and wanted == self.layout.types and self._noted == self._chosen.partitions:
             return
-        for name, kind in self.layout.types.items():
-            is_changed = pa.types.is_binary(kind) and not wanted[name].equals(kind)
-            if is_changed and self._chosen.output_format != OUTPUT_FORMATS[0]:
-                raise RowsRefusedError(
-                    "has text, where the table has bytes, which its files have in base64",
-                    uri=uri,
-                    column=name,
-                    remedy="Load all files anew: --full-refresh",
-                )
+        self._chosen.check_bytes(self.layout.types, wanted, uri)
         if not self.layout.exists:
+            columns = "path TEXT, _file_url TEXT, _file_modified_at TEXT, _file_row INTEGER"
             with self._db.translating(f"creating table {self._ledger.stream!r}", uri):
-                self._db.execute(
-                    f"CREATE TABLE {self._name} (path TEXT, _file_url TEXT, _file_modified_at TEXT, _file_row INTEGER)"
-                )
+                self._db.execute(f"CREATE TABLE {self._name} ({columns})")
         self.layout = Layout(True, wanted, column_names(wanted, self.layout.columns))
-        self._ledger.set_columns([(n, self.layout.columns[n], declared(k)) for n, k in wanted.items()])
+        self._noted, by = self._chosen.partitions, self._chosen.partition_by
+        self._ledger.set_columns([(n, self.layout.columns[n], declared(k, by)) for n, k in wanted.items()])
 
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
@@ -326,10 +319,8 @@ class FilesTable(SqlTable):
             if not known or rows == known[0][0]:
                 continue  # the load that would have replaced them was given up
             if left:
-                storage = self._database.storage
-                part = with_rows_of(
-                    storage, path, self._new_path(self._partition_of(path)), [str(url) for url, _ in left]
-                )
+                new, kept = self._new_path(self._partition_of(path)), [str(url) for url, _ in left]
+                part = with_rows_of(self._database.storage, path, new, kept)
                 if part.rows != rows:
                     raise DestinationError(
                         f"{self._db.name!r}: data file {path!r} has other rows than the ledger says",

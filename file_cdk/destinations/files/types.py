@@ -23,20 +23,31 @@ WHOLE = 2**53
 _DIGITS = 15
 """Maximum number of digits of a decimal that is the shortest text of the double nearest to it."""
 
+_PARTITION_BY = b"file_cdk.partition_by"
+
 _NANOSECONDS = range(1678, 2262)
 """The years of which all instants have a number of nanoseconds."""
 
 
-def declared(kind: pa.DataType) -> str:
-    """The type as the ledger has it."""
-    data = pa.schema([pa.field("", kind)]).serialize().to_pybytes()
+def declared(kind: pa.DataType, partition_by: str = "") -> str:
+    """The type as the ledger has it, with what partitions the table, which earlier versions do not look at."""
+    noted = {_PARTITION_BY: partition_by.encode()} if partition_by else None
+    data = pa.schema([pa.field("", kind)], noted).serialize().to_pybytes()
     return f"{kind} {base64.b64encode(data).decode()}"
 
 
 def arrow_type(text: str) -> pa.DataType:
     """The reverse of `declared`."""
-    data = base64.b64decode(text.rpartition(" ")[2])
-    return pa.ipc.read_schema(pa.py_buffer(data)).field(0).type
+    return _declared(text).field(0).type
+
+
+def partition_by(text: str) -> str:
+    """The same of what partitions the table; empty where nothing was noted."""
+    return ((_declared(text).metadata or {}).get(_PARTITION_BY) or b"").decode()
+
+
+def _declared(text: str) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text.rpartition(" ")[2])))
 
 
 def table_type(kind: pa.DataType) -> pa.DataType:
