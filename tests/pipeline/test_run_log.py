@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from file_cdk import SyncOptions, sync
+from file_cdk.core.config import ColumnRules, SchemaContract
 from file_cdk.core.errors import ConfigError
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
 from file_cdk.pipeline.rejects import MaxRejects
@@ -98,6 +99,25 @@ def test_no_password_is_recorded() -> None:
         pass
     destination.close()
     assert [run["source"] for run in runs()] == ["orders", "sftp://me:***@example.com/orders/"]
+
+
+def test_rules_are_recorded_as_data_with_the_salts_variable_and_never_the_salt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_SALT", "sesame")
+    rules = ColumnRules(hash=["id"], salt="${ORDERS_SALT}", rename={"id": "number"})
+    load(columns=rules, contract=SchemaContract(types="freeze", by_column={"number": "discard"}))
+    [run] = runs()
+    assert json.loads(run["options"]) == {
+        "workers": 0,
+        "columns": {"hash": ["id"], "salt": "${ORDERS_SALT}", "rename": {"id": "number"}},
+        "contract": {"types": "freeze", "by_column": {"number": "discard"}},
+    }
+    destination = DuckDBDestination("x.duckdb")
+    destination.open()
+    with recorded(destination, "orders", SyncOptions(columns=rules.replace(salt="sesame")), [], []):
+        pass
+    destination.close()
+    assert "sesame" not in str(runs())
+    assert json.loads(runs()[1]["options"]) == {"columns": {"hash": ["id"], "rename": {"id": "number"}}}
 
 
 def test_a_database_of_a_version_that_kept_no_runs_gets_them() -> None:

@@ -14,6 +14,7 @@ import pytest
 from file_cdk import ConfigError, DestinationError, SyncOptions, sync
 from file_cdk.core.config import ColumnRules
 from file_cdk.destinations.stdout import destination
+from file_cdk.pipeline.tables.deletes import MaxDeletes
 from file_cdk.pipeline.tables.report import SyncResult
 
 OUT = pytest.CaptureFixture[bytes]
@@ -135,6 +136,42 @@ def test_what_makes_no_sense_is_refused() -> None:
     from file_cdk.cli.command import main
 
     assert main(["sync", "in", "--to", "-", "--summary-json", "-"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"full_refresh": True}, "--full-refresh"),
+        ({"mode": "replace"}, "--mode replace"),
+        ({"mode": "merge", "key": ("id",)}, "--mode merge"),
+        ({"on_delete": "remove"}, "--on-delete remove"),
+        ({"max_deletes": MaxDeletes.parse("5")}, "--max-deletes"),
+        ({"retry_rejects": True}, "--retry-rejects"),
+        ({"partition_by": "id"}, "--partition-by"),
+        ({"target_file_bytes": 1 << 20, "partition_by": "id"}, "--partition-by and --target-file-size"),
+    ],
+)
+def test_what_is_of_tables_is_refused_by_the_name_that_was_given(
+    options: dict[str, Any], given: str, capfdbinary: OUT
+) -> None:
+    put("a.csv", "id\n1\n", 10)
+    with pytest.raises(ConfigError) as refused:
+        out(**options)
+    assert (refused.value.remedy or "").removesuffix(", or load into a database or a folder") == f"Leave out {given}"
+    assert capfdbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize("mode", ["mode: replace", "mode: merge, key: [id]"])
+def test_a_mode_of_the_configuration_is_refused_as_that(mode: str, capfdbinary: OUT) -> None:
+    put("a.csv", "id\n1\n", 10)
+    Path("c.yaml").write_text(
+        f"path: in\nstreams: [{{name: s, globs: ['*.csv'], format: {{filetype: csv}}, {mode}}}]\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        sync("c.yaml", "-", SyncOptions(workers=0))
+    assert "configuration" in (refused.value.remedy or "")
+    assert mode.split(",")[0].replace(":", "") in (refused.value.remedy or "")
+    assert capfdbinary.readouterr().out == b""
 
 
 # Processes

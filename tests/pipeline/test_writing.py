@@ -94,6 +94,17 @@ class Writer:
         with duckdb.connect(str(self.path) if self.kind == "duckdb" else ":memory:") as database:
             return database.execute(sql).fetchall()
 
+    def is_empty(self, columns: str) -> bool:
+        """Whether there is such a table, without rows; a folder names no table that has no files."""
+        if self.kind == "files":
+            return latest(Folder(str(self.path))).tables.get("users", ()) == ()
+        return self.rows(columns) == []
+
+    def types(self) -> dict[str, str]:
+        with duckdb.connect(str(self.path)) as database:
+            described = database.execute("DESCRIBE users").fetchall()
+        return {name: kind for name, kind, *_ in described}
+
     def _parquet(self, table: str) -> list[str]:
         return [str(self.path / each.path) for each in latest(Folder(str(self.path))).tables[table]]
 
@@ -240,6 +251,67 @@ def test_a_refresh_goes_on_in_the_next_attempt_of_its_generation(writer: Writer)
     assert writer.rows("id, _airbyte_generation_id") == [(2, 2), (3, 2)]
     writer.write(configured(generation_id=2, minimum_generation_id=0), record(4), state(4), complete())
     assert writer.rows() == [(2,), (3,), (4,)]
+
+
+PROPERTIES = {
+    "id": {"type": ["null", "integer"]},
+    "born": {"type": "string", "format": "date"},
+    "more": {"type": "object"},
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "refresh", "was_there"),
+    [
+        ("overwrite", {}, False),
+        ("overwrite", {}, True),
+        ("overwrite", {"generation_id": 2, "minimum_generation_id": 2}, True),
+        ("append_dedup", {"generation_id": 2, "minimum_generation_id": 2}, True),
+    ],
+)
+def test_a_refresh_without_records_leaves_an_empty_table(
+    writer: Writer, mode: str, refresh: dict[str, int], was_there: bool
+) -> None:
+    catalog = configured(mode=mode, primary_key=[["id"]], **refresh)
+    catalog["streams"][0]["stream"]["json_schema"] = {"type": "object", "properties": PROPERTIES}
+    if was_there:
+        before = {"generation_id": 1, "minimum_generation_id": 0} if refresh else {}
+        writer.write(configured(mode=mode, primary_key=[["id"]], **before), record(1), state(1), complete())
+
+    assert writer.write(catalog, state(2), complete()) == [state(2)]
+
+    assert writer.is_empty(
+        "id, born, more, _airbyte_raw_id, _airbyte_extracted_at, _airbyte_meta, _airbyte_generation_id"
+    )
+    again = {**refresh, "minimum_generation_id": 0} if refresh else {}
+    append = configured(mode=mode if refresh else "append", primary_key=[["id"]], **again)
+    writer.write(append, record(7, born="2024-01-02", more={"a": 1}), state(3), complete())
+    [(number, born, more)] = writer.rows("id, born, more")
+    assert (number, str(born)[:10], json.loads(more)) == (7, "2024-01-02", {"a": 1})
+
+
+def test_a_refresh_goes_on_and_has_the_rows_of_the_attempt_before_it(writer: Writer) -> None:
+    refresh = configured(generation_id=2, minimum_generation_id=2)
+    writer.fails(IncompleteError, refresh, record(2), state(2))
+    writer.write(refresh, complete())
+    assert writer.rows() == [(2,)]
+
+
+def test_keys_that_the_catalog_has_no_columns_for_are_those_of_records(in_duckdb: Writer) -> None:
+    members = {"mode": "append_dedup", "primary_key": [["id"]], "generation_id": 2, "cursor_field": ["seen"]}
+    in_duckdb.write(configured(minimum_generation_id=2, **members), complete())
+    in_duckdb.write(configured(minimum_generation_id=0, **members), record(1, seen=1), record(1, seen=2), complete())
+    assert in_duckdb.rows("id, seen") == [(1, 2)]
+
+
+def test_a_table_without_rows_has_the_columns_of_one_with_rows(in_duckdb: Writer) -> None:
+    in_duckdb.write(configured(mode="overwrite"), record(1), complete())
+    with_rows = in_duckdb.types()
+    catalog = configured(mode="overwrite")
+    catalog["streams"][0]["stream"]["json_schema"] = {"properties": {"id": {"type": "integer"}}}
+    in_duckdb.write(catalog, complete())
+    assert in_duckdb.types() == with_rows
+    assert in_duckdb.rows() == []
 
 
 def test_a_refresh_of_another_generation_begins_anew(writer: Writer) -> None:

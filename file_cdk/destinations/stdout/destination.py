@@ -59,10 +59,14 @@ class StdoutDestination:
     def table(self, table: TableName, *, anew: bool = False) -> StreamTable:
         if anew:
             raise ConfigError(
-                "stdout holds no table to refresh: each run gives all files", remedy="Leave out --full-refresh"
+                f"stdout holds no table {table.stream!r} to replace: each run gives all files",
+                remedy="Take the mode replace out of the stream's configuration",
             )
         if table.merge is not None:
-            raise ConfigError("rows on stdout cannot be merged", remedy="Leave out the keys, or load into a database")
+            raise ConfigError(
+                f"rows of {table.stream!r} cannot be merged on stdout",
+                remedy="Take the mode merge out of the stream's configuration, or load into a database",
+            )
         self._rows.begin_stream(table.stream)
         self._table = _Table(self._rows)
         return self._table

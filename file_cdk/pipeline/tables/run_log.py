@@ -1,11 +1,13 @@
 """The record of a sync in its destination: when, of what, with which options, what came of it."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
+from file_cdk.core.config.model import ConfigModel, fields_of
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.exit_codes import known_error, of_error
 from file_cdk.core.ledger import RunCounts, RunLog
@@ -61,4 +63,20 @@ def _spelled(options: Any) -> str:
     default = type(options)()
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     changed = {name: value for name, value in values.items() if value != getattr(default, name)}
-    return json.dumps(changed, default=str)
+    return json.dumps(changed, default=_as_data)
+
+
+def _as_data(value: Any) -> Any:
+    if not isinstance(value, ConfigModel):
+        return str(value)
+    default, declared = vars(type(value)()), fields_of(type(value))
+    return {
+        name: each
+        for name, each in vars(value).items()
+        if each != default[name] and (declared[name].spec.shown or _names_a_variable(each))
+    }
+
+
+def _names_a_variable(value: Any) -> bool:
+    """Whether that is all that it says of a secret."""
+    return isinstance(value, str) and re.fullmatch(r"\$\{\w+\}", value) is not None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
 from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.tables.deletes import MaxDeletes
 from file_cdk.pipeline.tables.options import SyncOptions
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ def destination_of(url: str, options: SyncOptions, *, several: bool, fd: int = 1
             partition_by=options.partition_by,
             target_file_bytes=options.target_file_bytes,
         )
-    if options.partition_by is not None or options.target_file_bytes is not None:
-        raise ConfigError(
-            "stdout has no files to partition, nor of a size", remedy="Leave out --partition-by and --target-file-size"
-        )
+    _check_for_stdout(options)
     if output_format not in (None, *_FORMATS):
         raise ConfigError(
             f"stdout has no output format {output_format!r}", remedy=f"Its formats are: {', '.join(_FORMATS)}"
@@ -51,3 +49,28 @@ def destination_of(url: str, options: SyncOptions, *, several: bool, fd: int = 1
     output = Output(fd)
     rows: Rows = ArrowRows(output.line) if output_format == "arrow" else LineRows(output.line, encoder_of)
     return StdoutDestination(rows, output.signals)
+
+
+def _check_for_stdout(options: SyncOptions) -> None:
+    """Raises ConfigError where something was given that is about a table, a ledger or files of a folder."""
+    of_a_table = {
+        "--full-refresh": options.full_refresh,
+        f"--mode {options.mode}": options.mode != "append",
+        "--on-delete remove": options.on_delete == "remove",
+        "--max-deletes": options.max_deletes != MaxDeletes(),
+        "--retry-rejects": options.retry_rejects,
+    }
+    of_files = {
+        "--partition-by": options.partition_by is not None,
+        "--target-file-size": options.target_file_bytes is not None,
+    }
+    if given := [option for option, is_given in of_a_table.items() if is_given]:
+        raise ConfigError(
+            "stdout has no table and no ledger: each run gives all rows of all files",
+            remedy=f"Leave out {' and '.join(given)}, or load into a database or a folder",
+        )
+    if given := [option for option, is_given in of_files.items() if is_given]:
+        raise ConfigError(
+            "stdout has no files to partition, nor of a size",
+            remedy=f"Leave out {' and '.join(given)}",
+        )

@@ -8,6 +8,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import Replacing
 from file_cdk.core.merging import merging
 from file_cdk.core.ports import Destination, LoadedFile, StreamTable
+from file_cdk.pipeline.writing.empty import without_rows
 from file_cdk.pipeline.writing.rows import RowReader
 from file_cdk.pipeline.writing.units import Unit, Units
 from file_cdk.protocol.receiving.events import Records
@@ -134,6 +135,8 @@ class StreamWriter:
     def complete(self) -> None:
         """All of the stream has come, and is durable: it takes its place."""
         self.write(all_of_it=True)
+        if self._is_beside and not Units.of(self._table).found:
+            self._write_no_rows()
         self.merge()
         self.is_complete = True
         if self._is_beside:
@@ -148,6 +151,24 @@ class StreamWriter:
         elif self._older:
             older, self._older = self._older, []
             self._table.remove(older)
+
+    def _write_no_rows(self) -> None:
+        """A unit of its own, so that there is a table to take the place, and its generation is known to be complete."""
+        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
+        file = RemoteFile(unit.uri, 0, self._began_at)
+        batch = without_rows(self.stream)
+        self._table.widen(batch.schema)
+        self._not_covered.append(unit.uri)
+        load = self._table.begin(file)
+        try:
+            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
+            load.commit(LoadedFile(0))
+        except BaseException:
+            load.abort()
+            raise
+        self._last = unit.number
+        for refused in self._table.flush():
+            raise refused.error
 
     def covered(self) -> None:
         """A state was handed back that stands for all units there are."""
