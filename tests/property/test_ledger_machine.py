@@ -273,7 +273,7 @@ class LedgerMachine(FilesMachine):
             watch_statements(patch, moments)
             chosen = watched_connector(moments, settings.closed)
             patch.setattr(sources, "connector_for", lambda _scheme: chosen)
-            patch.setattr(pipeline_sync, "destination_for", lambda _path: destination)
+            patch.setattr(pipeline_sync, "destination_of", lambda *_, **__: destination)
             return sync(self.world.folder, self.database, settings.options()).streams[0]
 
     def contents(self) -> dict[str, Content]:
