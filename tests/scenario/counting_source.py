@@ -58,14 +58,16 @@ def positions() -> dict[str, int]:
     states = load(arguments.state)
     if isinstance(states, dict):
         return {name: state["at"] for name, state in states.items()}
-    found = []
+    found: list[Any] = []
     for state in states:
         found += [state["stream"]] if state["type"] == "STREAM" else state["global"]["stream_states"]
     return {each["stream_descriptor"]["name"]: each["stream_state"]["at"] for each in found}
 
 
 def say_state(name: str, at: dict[str, int]) -> None:
-    of = [{"stream_descriptor": {"name": each}, "stream_state": {"at": number}} for each, number in at.items()]
+    of: list[Any] = [
+        {"stream_descriptor": {"name": each}, "stream_state": {"at": number}} for each, number in at.items()
+    ]
     match config.get("states", "STREAM"):
         case "STREAM":
             [own] = [each for each in of if each["stream_descriptor"]["name"] == name]

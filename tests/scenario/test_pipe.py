@@ -53,7 +53,8 @@ class Pipe:
                 return database.execute(sql).fetchall()
         if self.to.suffix == "":
             sql = sql.replace('"numbers"', f"read_parquet('{self.to}/numbers/*.parquet')")
-            return duckdb.sql(sql).fetchall()
+            with duckdb.connect() as connection:
+                return connection.execute(sql).fetchall()
         with duckdb.connect(str(self.to), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
