@@ -16,6 +16,7 @@ from file_cdk.core.version import VERSION
 
 _COMMANDS: Mapping[str, str] = {
     "sync": "load files into a destination",
+    "pipe": "run an Airbyte source, and load what it sends into a destination",
     "ls": "list what a sync would read, and why it would skip the rest",
     "explain": "say what a sync would do with each file, and why",
     "check": "try whether a sync would work",

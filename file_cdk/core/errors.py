@@ -234,6 +234,17 @@ class InvalidMessageError(FileCdkError):
         self.line = line
 
 
+class SourceFailedError(FileCdkError):
+    """A source's command failed, or said that it did. in_part: whether some of its streams were complete all the same. What its
+    states stand for that came before is kept."""
+
+    failure_type: ClassVar[FailureType] = "transient_error"
+
+    def __init__(self, message: str, *, in_part: bool = False, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.in_part = in_part
+
+
 class OutputClosedError(FileCdkError):
     """Whoever reads stdout has gone away."""
 

@@ -9,6 +9,7 @@ from file_cdk.core.errors import (
     FileCdkError,
     FileError,
     InternalError,
+    SourceFailedError,
     SystemLimitError,
     TooManyRejectsError,
     TransientError,
@@ -42,8 +43,10 @@ def of_error(error: FileCdkError) -> ExitCode:
             return ExitCode.ACCESS
         case TooManyRejectsError():
             return ExitCode.REJECTS
-        case FileError():
+        case FileError() | SourceFailedError(in_part=True):
             return ExitCode.FILES_FAILED
+        case SourceFailedError():
+            return ExitCode.USAGE if error.failure_type == "config_error" else ExitCode.ACCESS
         case _:
             return ExitCode.INTERNAL_ERROR
 

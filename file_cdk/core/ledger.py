@@ -1,6 +1,6 @@
 """What a destination's ledger can be asked, and told, besides what a sync needs: its streams, files and runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -47,6 +47,29 @@ class RunLog(Protocol):
 
     def end_run(self, exit_code: int | None, error: str | None, counts: RunCounts) -> None:
         """Of the run that was begun last."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """How far a source came, in its own words. about: which of its states it is: a stream's, or that of all. state: JSON, as the
+    source wrote it. units: by the streams' tables, the number of the last unit of rows that it stands for."""
+
+    about: str
+    state: str
+    units: Mapping[str, int]
+
+
+@runtime_checkable
+class StateKeeper(Protocol):
+    """What an open Destination may do besides: keep the states of sources beside the rows that they stand for. source: its name;
+    each has states of its own."""
+
+    def states(self, source: str) -> Sequence[KeptState]:
+        """By `about`; none of a source that is not known."""
+
+    def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
+        """Each in place of the one about the same; and there are none about those that are forgotten. All in one transaction, and
+        durable when it returns. All tables are flushed, and no load is open."""
 
 
 @runtime_checkable

@@ -33,9 +33,13 @@ def merging(table: StreamTable, name: TableName) -> MergingTable | None:
     return cast(MergingTable, table)
 
 
-def no_merge(name: TableName) -> ConfigError:
+class NoMergeError(ConfigError):
+    """The destination has no tables that show one row of each key."""
+
+
+def no_merge(name: TableName) -> NoMergeError:
     """For a destination that has no such tables, though the class of its tables may."""
-    return ConfigError(
+    return NoMergeError(
         f"table {name.stream!r}: its destination cannot merge rows by keys",
         remedy="Leave the mode out, or load into one that can: DuckDB, SQLite, Postgres, or a folder of Parquet files",
     )

@@ -25,7 +25,8 @@ class WriteMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WrittenStream:
-    """generation, minimum_generation, sync: as the platform counts refreshes and runs; None where it does not."""
+    """generation, minimum_generation, sync: as the platform counts refreshes and runs; None where it does not. source: what wrote
+    the table, where it takes rows of no other. is_anew: what comes takes the place of what is there, in any mode."""
 
     namespace: str | None
     name: str
@@ -36,6 +37,8 @@ class WrittenStream:
     minimum_generation: int | None
     sync: int | None
     properties: Mapping[str, Any]
+    source: str = "airbyte"
+    is_anew: bool = False
 
     @property
     def descriptor(self) -> StreamDescriptor:
@@ -49,7 +52,7 @@ class WrittenStream:
     def replaces(self) -> bool:
         """Whether what comes takes the place of what is there, once all of it has come."""
         if self.generation is None:
-            return self.mode is WriteMode.OVERWRITE
+            return self.is_anew or self.mode is WriteMode.OVERWRITE
         return bool(self.minimum_generation)
 
     @property
@@ -61,7 +64,7 @@ class WrittenStream:
         return self._table(STAGING + self.table.stream)
 
     def _table(self, name: str) -> TableName:
-        origin = f"airbyte:{'' if self.namespace is None else self.namespace}/{self.name}"
+        origin = f"{self.source}:{'' if self.namespace is None else self.namespace}/{self.name}"
         merge = None
         if self.mode is WriteMode.APPEND_DEDUP:
             deleted = DELETED if DELETED in self.properties else None

@@ -17,9 +17,10 @@ from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
+from file_cdk.testing.state_conformance import StateConformance
 
 
-class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance):
+class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance, StateConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
@@ -28,12 +29,12 @@ class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, Ledg
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 
 
-class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance):
+class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> SqliteLanding:
         return SqliteLanding(str(tmp_path / "goods.sqlite"))
 
 
-class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance):
+class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     @pytest.fixture
     def landing(self, postgres_database: str) -> PostgresLanding:
         return PostgresLanding(postgres_database)
@@ -50,12 +51,12 @@ class _InABucket:
         monkeypatch.setenv("AWS_REGION", seaweedfs.region)
 
 
-class TestFilesInABucket(_InABucket, MergeConformance, RunLogConformance, LedgerConformance):
+class TestFilesInABucket(_InABucket, MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(self.url)
 
 
-class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance):
+class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance, StateConformance):
     @pytest.fixture(autouse=True)
     def _in_gcs(self, fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         fake_gcs.create_bucket(bucket_name)
@@ -66,37 +67,37 @@ class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance):
         return FilesLanding(self.url)
 
 
-class TestFiles(MergeConformance, RunLogConformance, LedgerConformance):
+class TestFiles(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(str(tmp_path / "goods"))
 
 
-class TestDelta(RunLogConformance, LedgerConformance):
+class TestDelta(RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(str(tmp_path / "goods"))
 
 
-class TestDeltaInABucket(_InABucket, RunLogConformance, LedgerConformance):
+class TestDeltaInABucket(_InABucket, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(self.url)
 
 
-class TestFilesOfCsv(RunLogConformance, LedgerConformance):
+class TestFilesOfCsv(RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> TextLanding:
         return TextLanding(str(tmp_path / "goods"), "csv")
 
 
-class TestFilesOfPackedJson(RunLogConformance, LedgerConformance):
+class TestFilesOfPackedJson(RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> TextLanding:
         return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
 
-class TestIceberg(RunLogConformance, LedgerConformance):
+class TestIceberg(RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> IcebergLanding:
         return IcebergLanding(f"iceberg:{tmp_path / 'goods'}/")
 
 
-class TestIcebergInABucket(_InABucket, RunLogConformance, LedgerConformance):
+class TestIcebergInABucket(_InABucket, RunLogConformance, LedgerConformance, StateConformance):
     """Its catalog is of its own, as pyiceberg's variables of the environment describe it."""
 
     def make_landing(self, tmp_path: Path) -> IcebergLanding:

@@ -9,7 +9,7 @@ from dataclasses import astuple, fields
 from datetime import UTC, datetime
 
 from file_cdk.core.errors import DestinationError, InternalError
-from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
+from file_cdk.core.ledger import KeptState, LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
@@ -18,11 +18,12 @@ from file_cdk.destinations.sql import asking
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.ledger import RUNS, Ledger, create_ledger, now, shared_table, unfinished
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
+from file_cdk.destinations.sql.states import read_states, write_states
 from file_cdk.destinations.sql.table import SqlTable
 
 
 class LedgerDestination:
-    """What a Destination with a ledger is without its tables: Inspectable, a RunLog and a LedgerKeeper.
+    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper and a LedgerKeeper.
 
     For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
     """
@@ -68,6 +69,13 @@ class LedgerDestination:
         db = self._ledger("").database
         with transaction(db, "recording the run"), db.translating("recording the run"):
             db.execute(sql, values)
+
+    def states(self, source: str) -> Sequence[KeptState]:
+        """See core.ledger.StateKeeper."""
+        return read_states(self._ledger("").database, source)
+
+    def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
+        write_states(self._ledger("").database, self.run, source, states, forgotten)
 
     def check(self) -> bool:
         """See core.ports.Inspectable; this and what follows are for a destination that is not open."""

@@ -2,15 +2,19 @@
 
 import random
 import time
+from typing import Protocol
 
 from file_cdk.core.errors import DestinationInUseError
 from file_cdk.core.ports import Destination
-from file_cdk.pipeline.tables.report import SyncObserver
 
 _FIRST_S, _LONGEST_S = 0.05, 1.0
 
 
-def open_in_turn(destination: Destination, wait_s: float, observer: SyncObserver) -> None:
+class WaitObserver(Protocol):
+    def warned(self, message: str) -> None: ...
+
+
+def open_in_turn(destination: Destination, wait_s: float, observer: WaitObserver) -> None:
     """Tries for wait_s seconds, and says once for whom it waits. Raises DestinationInUseError after that; DestinationError."""
     until = time.monotonic() + wait_s
     pause_s = _FIRST_S

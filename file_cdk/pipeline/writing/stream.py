@@ -47,6 +47,9 @@ class StreamWriter:
         """Before and after the last state that came."""
         self._not_covered: list[str] = []
         """Units that no state which was handed back stands for."""
+        is_anew = stream.replaces and stream.generation is None
+        # First: what is to be replaced may have been merged by another rule.
+        beside = destination.table(stream.table, anew=True) if is_anew else None
         own = destination.table(stream.table)
         merging(own, stream.table)  # refuses before anything is read
         units = Units.of(own)
@@ -54,16 +57,13 @@ class StreamWriter:
         self._older: list[str] = []
         """Units in the table that is written to, that go once the stream is complete."""
         self._is_beside = stream.replaces
-        self._table = own
-        if stream.replaces:
+        self._table = own if beside is None else beside
+        if stream.replaces and beside is None:
             self._begin_replacement(units)
         self._go_on_in(self._table)
 
     def _begin_replacement(self, units: Units) -> None:
         stream, destination = self.stream, self._destination
-        if stream.generation is None:
-            self._table = destination.table(stream.table, anew=True)
-            return
         if not isinstance(destination, Replacing):
             raise ConfigError(
                 f"stream {stream.shown} is to replace what is there, which this destination cannot",
@@ -85,6 +85,11 @@ class StreamWriter:
     def _go_on_in(self, table: StreamTable) -> None:
         self._table = table
         self._reader = RowReader(self.stream.table.stream, table)
+
+    @property
+    def last_unit(self) -> int:
+        """The number of the last one that is durable; 0 where there is none."""
+        return self._last
 
     @property
     def holds_back(self) -> bool:

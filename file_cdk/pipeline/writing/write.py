@@ -58,6 +58,8 @@ class Writing:
     hand_back: HandBack
     other: Callable[[OtherReceived], None]
     limits: WriteLimits = field(default_factory=WriteLimits)
+    reached: Callable[[Sequence[StateReceived]], None] | None = None
+    """Called with states whose records are durable, before any later ones are. Some are handed back later, and come again."""
     writers: dict[StreamDescriptor, StreamWriter] = field(default_factory=dict)
     _states: list[StateReceived] = field(default_factory=list)
     _since: float = 0.0
@@ -146,6 +148,8 @@ class Writing:
             return
         for writer in self.writers.values():
             writer.write()
+        if self.reached is not None:
+            self.reached(self._states)
         self._hand_back()
 
     def _hand_back(self) -> None:

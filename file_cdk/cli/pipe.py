@@ -1,0 +1,118 @@
+"""`file-cdk pipe`: runs a source's command into a destination, and says what came of it."""
+
+import argparse
+import sys
+
+from file_cdk.cli.arguments import number
+from file_cdk.cli.ending import Interruption
+from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
+from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.uris import redacted
+
+DESCRIPTION = """\
+Runs an Airbyte source, whoever made it, and loads what it sends into tables of DEST, one for each of its streams. How far the
+source came is kept in DEST with the rows, so running the same command again loads what is new: each record once, also when a
+run was killed.
+
+SOURCE_COMMAND is the source's program, with its arguments if it has any, as one word; it is split as a shell does, but no shell
+is started. Streams are read incrementally where the source can: then rows are added, or, where the source names a primary key
+and DEST can merge, the latest row of each key is shown. Other streams are read as a whole each time, and replaced at the end.
+"""
+
+EPILOG = """\
+examples:
+  file-cdk pipe source-faker --config faker.json --to shop.duckdb
+  file-cdk pipe source-faker --config faker.json --to shop.duckdb --stream users,products
+  file-cdk pipe '/opt/faker/bin/source-faker' --config faker.json --to postgres://loader@db/shop
+  file-cdk pipe 'python my_source.py' --config my.json --to lake/ --name my-source
+  file-cdk pipe source-faker --config faker.json --to shop.duckdb --full-refresh
+
+exit codes:
+  0    all streams are complete
+  1    internal error: a bug in file_cdk
+  2    wrong usage or configuration
+  3    the source failed, or the destination cannot be opened or written (another run may have it open: --wait)
+  5    the source failed after some of its streams were complete
+  130  interrupted (SIGINT);  143  terminated (SIGTERM);  129  hung up (SIGHUP)
+After each, what the source's last states stand for is kept, and the next run goes on from there.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source_command", metavar="SOURCE_COMMAND", help="how to run the source (see above)")
+    parser.add_argument("--config", metavar="FILE", required=True, help="the source's configuration, JSON")
+    parser.add_argument(
+        "--to",
+        metavar="DEST",
+        required=True,
+        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite; a Postgres database: "
+        "postgres://user@host/database; or a folder for Parquet files: lake/, s3://bucket/lake/",
+    )
+    parser.add_argument("--stream", metavar="NAME[,NAME]", help="read these streams alone; by default all")
+    parser.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="read all from the beginning, into new tables that take the old ones' places when they are complete",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="what the source is called in DEST, where its states are found again; by default as its program. Two sources that "
+        "are called the same, such as one program with two configurations, need names",
+    )
+    parser.add_argument(
+        "--lenient", action="store_true", help="pass over lines that are no messages, and say how many there were"
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=number("number of seconds"),
+        default=0,
+        help="how long to wait for another run, or whatever else has DEST open (default: 0)",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="all that the source logs, debug messages, tracebacks"
+    )
+
+
+def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
+    """Reports on stderr; stdout stays empty."""
+    from file_cdk.cli.messages import load_object
+    from file_cdk.cli.screen.wording import plural
+    from file_cdk.pipeline.piping.pipe import PipeOptions, pipe
+
+    display = PlainDisplay(sys.stderr)
+    options = PipeOptions(
+        name=arguments.name,
+        streams=None if arguments.stream is None else arguments.stream.split(","),
+        full_refresh=arguments.full_refresh,
+        lenient=arguments.lenient,
+        wait_s=arguments.wait,
+    )
+    with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
+        config = load_object(arguments.config, "config")
+        observer = _Observer(display, quiet=arguments.quiet)
+        result = pipe(arguments.source_command, config, arguments.to, options, observer)
+    if not arguments.quiet:
+        for stream, rows in result.rows.items():
+            display.line(f"{stream}: {plural(rows, 'record')}")
+        for reason, count in result.passed_over.items():
+            display.line(f"warning: lines that were passed over: {count}: {reason}")
+        display.line(f"{plural(sum(result.rows.values()), 'record')} loaded into {redacted(arguments.to)}")
+    return interruption.exit_code or ExitCode.DONE
+
+
+class _Observer:
+    """A PipeObserver."""
+
+    def __init__(self, display: Display, *, quiet: bool) -> None:
+        self._display, self._quiet = display, quiet
+
+    def warned(self, message: str) -> None:
+        if not self._quiet:
+            self._display.line(f"warning: {message}")
+
+    def source_said(self, line: str) -> None:
+        if not self._quiet:
+            self._display.line(f"source: {line}")

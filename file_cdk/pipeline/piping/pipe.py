@@ -1,0 +1,255 @@
+"""One run of a source's command into a destination."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from file_cdk.core.errors import ConfigError, DestinationError, InvalidMessageError, SourceFailedError
+from file_cdk.core.exit_codes import known_error, of_error
+from file_cdk.core.ledger import RunCounts, RunLog, StateKeeper
+from file_cdk.core.merging import NoMergeError, merging
+from file_cdk.core.ports import Destination, StreamTable
+from file_cdk.core.system.run_folder import run_folder
+from file_cdk.core.version import VERSION
+from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.piping.catalog import chosen, configured, is_incremental, written
+from file_cdk.pipeline.piping.naming import source_name, words_of
+from file_cdk.pipeline.piping.process import SourceProcess
+from file_cdk.pipeline.piping.saying import Said
+from file_cdk.pipeline.piping.secrets import Secrets
+from file_cdk.pipeline.piping.states import SourceStates
+from file_cdk.pipeline.tables.waiting import open_in_turn
+from file_cdk.pipeline.writing.write import IncompleteError, Writing
+from file_cdk.protocol.messages import StreamStatus
+from file_cdk.protocol.receiving.events import Event, OtherReceived, Records, StatusReceived, StreamDescriptor
+from file_cdk.protocol.receiving.receive import receive
+from file_cdk.protocol.written_streams import WrittenStream
+
+_AFTER_A_LINE_S = 1.0
+"""How long a source may take to exit, in seconds, for its end to be the reason of a line that is refused."""
+
+
+class PipeObserver(Protocol):
+    """Told how a run goes, by several threads."""
+
+    def warned(self, message: str) -> None: ...
+
+    def source_said(self, line: str) -> None:
+        """A line of the source's stderr, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipeOptions:
+    """name: of the source in the ledger; by default its program's. streams: names of those to read; None: all. full_refresh: from
+    the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over."""
+
+    name: str | None = None
+    streams: Sequence[str] | None = None
+    full_refresh: bool = False
+    lenient: bool = False
+    wait_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PipeResult:
+    """rows: received, by the stream as people call it. passed_over: lines that were no messages, by what was wrong with them."""
+
+    rows: Mapping[str, int]
+    passed_over: Mapping[str, int]
+
+
+def pipe(command: str, config: Any, destination: str, options: PipeOptions, observer: PipeObserver) -> PipeResult:
+    """Raises ConfigError before the source is asked for records, SourceFailedError, DestinationError; what the source's states
+    stand for that are kept then is in the destination, and no more: the next run goes on from there."""
+    words = words_of(command)
+    run = _Run(words, options.name or source_name(words), options, observer, Secrets(config))
+    target = destination_for(destination)
+    if not isinstance(target, StateKeeper):
+        raise ConfigError(
+            "the destination keeps no states of sources", remedy="Choose another: DuckDB, SQLite, Postgres, or a folder"
+        )
+    with run.files(config=json.dumps(config).encode()) as [config_file]:
+        catalog = run.discover(config_file)
+        streams = chosen(catalog, options.streams)
+        open_in_turn(target, options.wait_s, observer)
+        with closing(target), run.recorded(target):
+            known = {str(each.get("name")) for each in catalog["streams"]}
+            return run.read(config_file, streams, known, target, target)
+
+
+@dataclass(slots=True)
+class _Run:
+    words: Sequence[str]
+    source: str
+    options: PipeOptions
+    observer: PipeObserver
+    secrets: Secrets
+    rows: Counter[StreamDescriptor] = field(default_factory=Counter)
+
+    @contextmanager
+    def files(self, **contents: bytes) -> Iterator[list[str]]:
+        """Paths of files that hold them, which nobody else may read, and which are gone afterwards."""
+        paths: list[Path] = []
+        try:
+            for name, content in contents.items():
+                path = run_folder() / f"{name}-{os.urandom(4).hex()}.json"
+                paths.append(path)
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(content)
+            yield [str(path) for path in paths]
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def discover(self, config_file: str) -> Any:
+        """The catalog of the source."""
+        catalog: Any = None
+        with self._running("discover", "--config", config_file) as (process, said):
+            with process.stdout as lines:
+                for event in receive(lines, lenient=True):
+                    if isinstance(event, OtherReceived):
+                        if event.kind == "CATALOG":
+                            with suppress(ValueError):
+                                catalog = json.loads(event.raw).get("catalog")
+                        else:
+                            said.take(event)
+            if (failure := said.failure(process.wait())) is not None:
+                raise failure
+        if catalog is None:
+            raise SourceFailedError("the source's discover gave no catalog", remedy="Is it an Airbyte source?")
+        return catalog
+
+    def read(
+        self,
+        config_file: str,
+        found: Sequence[Mapping[str, Any]],
+        known: set[str],
+        target: Destination,
+        keeper: StateKeeper,
+    ) -> PipeResult:
+        entries, streams, tables = [], [], dict[StreamDescriptor, StreamTable]()
+        incremental: dict[StreamDescriptor, WrittenStream] = {}
+        for each in found:
+            entry, stream, table = self._opened(each, target)
+            entries.append(entry)
+            streams.append(stream)
+            if is_incremental(entry):
+                incremental[stream.descriptor] = stream
+                if table is not None:
+                    tables[stream.descriptor] = table
+        written(entries)  # refuses two that would share a table
+        states = SourceStates(keeper, self.source, incremental, known)
+        state = states.begin(tables)
+        writing = Writing(target, streams, states.keep, lambda _: None)
+        writing.reached = lambda durable: states.reached(
+            durable, {stream: writer.last_unit for stream, writer in writing.writers.items()}
+        )
+        writing.begin()
+        contents = {"catalog": json.dumps({"streams": entries}).encode()} | ({"state": state} if state else {})
+        with self.files(**contents) as paths:
+            arguments = [
+                "read",
+                "--config",
+                config_file,
+                "--catalog",
+                paths[0],
+                *(["--state", paths[1]] if state else []),
+            ]
+            with self._running(*arguments) as (process, said):
+                self._write(writing, process, said)
+        shown = {stream.shown.strip("'"): self.rows[stream.descriptor] for stream in streams}
+        return PipeResult(shown, writing.passed_over)
+
+    def _opened(
+        self, found: Mapping[str, Any], target: Destination
+    ) -> tuple[dict[str, Any], WrittenStream, StreamTable | None]:
+        """How the stream is read and written, and its table, if that is gone on with."""
+        for may_merge in (True, False):
+            entry = configured(found, may_merge=may_merge)
+            [stream] = written([entry])
+            is_anew = self.options.full_refresh
+            stream = replace(stream, source=f"pipe {self.source}", is_anew=is_anew)
+            if is_anew or not is_incremental(entry):
+                # Whether it can be merged shows here all the same.
+                try:
+                    merging(target.table(stream.table, anew=True), stream.table)
+                except NoMergeError:
+                    continue
+                return entry, stream, None
+            try:
+                table = target.table(stream.table)
+                merging(table, stream.table)
+            except NoMergeError:
+                continue
+            return entry, stream, table
+        raise AssertionError("a table that is not merged was refused as one that is")
+
+    def _write(self, writing: Writing, process: SourceProcess, said: Said) -> None:
+        try:
+            writing.run(self._events(writing, process, said))
+        except IncompleteError as exc:
+            failure = said.failure(process.wait()) or SourceFailedError(exc.message, remedy=exc.remedy)
+            raise self._of(failure, writing) from exc
+        except InvalidMessageError as exc:
+            # Of a source that was killed, the last line is half of one.
+            failure = said.failure(0 if (code := process.wait(_AFTER_A_LINE_S)) is None else code) or SourceFailedError(
+                exc.message, remedy="What came before its last state is kept. --lenient passes over such lines"
+            )
+            raise self._of(failure, writing) from exc
+        if (failed := said.failure(process.wait())) is not None:
+            raise self._of(failed, writing)
+
+    def _of(self, failure: SourceFailedError, writing: Writing) -> SourceFailedError:
+        failure.in_part = any(writer.is_complete for writer in writing.writers.values())
+        return failure
+
+    def _events(self, writing: Writing, process: SourceProcess, said: Said) -> Iterator[Event]:
+        with process.stdout as lines:
+            for event in receive(lines, lenient=self.options.lenient):
+                match event:
+                    case Records(stream):
+                        self.rows[stream] += event.rows
+                    case OtherReceived():
+                        said.take(event)
+                    case StatusReceived():
+                        said.has_statuses = True
+                yield event
+        # Sources of before there were statuses say by their exit code alone that all has come.
+        if said.failure(process.wait()) is None and not said.has_statuses:
+            for stream in writing.writers:
+                yield StatusReceived(0, stream, StreamStatus.COMPLETE)
+
+    @contextmanager
+    def _running(self, *arguments: str) -> Iterator[tuple[SourceProcess, Said]]:
+        def told(line: str) -> None:
+            self.observer.source_said(self.secrets.hidden(line))
+
+        process = SourceProcess([*self.words, *arguments], told)
+        try:
+            yield process, Said(self.source, arguments[0], self.secrets)
+        finally:
+            process.stop()
+
+    @contextmanager
+    def recorded(self, target: Destination) -> Iterator[None]:
+        """While entered, the run goes on, of which the destination keeps a record."""
+        if not isinstance(target, RunLog):
+            yield
+            return
+        options = {"streams": self.options.streams, "full_refresh": self.options.full_refresh}
+        target.begin_run(VERSION, self.source, json.dumps({name: value for name, value in options.items() if value}))
+        try:
+            yield
+        except BaseException as exc:
+            error = known_error(exc)
+            was_ended = isinstance(exc, KeyboardInterrupt)
+            with suppress(DestinationError):  # what ended the run tells more
+                code = None if was_ended else int(of_error(error))
+                target.end_run(code, "interrupted" if was_ended else str(error), RunCounts(rows=self.rows.total()))
+            raise
+        target.end_run(0, None, RunCounts(rows=self.rows.total()))
