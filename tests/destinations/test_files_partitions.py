@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,17 @@ def test_partitions_that_an_earlier_version_did_not_note_are_told_by_folders(
         with opened(tmp_path, None) as lake:
             load(lake, uri, {"d": moment, "d_month": uri})
     assert folders(tmp_path) == ["d_month=2024-01"]
+
+
+@pytest.mark.parametrize(("mode", "key"), [("append", ()), ("merge", ("k",))])
+def test_a_full_refresh_leaves_partitions(tmp_path: Path, mode: Any, key: tuple[str, ...]) -> None:
+    source, lake = tmp_path / "source", f"{tmp_path}/lake/"
+    source.mkdir()
+    (source / "a.csv").write_text("k\n1\n")
+    sync(source, lake, SyncOptions(stream="t", workers=0, partition_by="k", output_format="csv"))
+    again = SyncOptions(stream="t", workers=0, full_refresh=True, mode=mode, key=key)
+    sync(source, lake, again if key else replace(again, partition_by=""))
+    assert folders(tmp_path / "lake") == [""]
 
 
 @pytest.mark.parametrize(("partition_by", "says"), [("nothing", "no file has"), ("date(k)", "has no date")])

@@ -93,7 +93,8 @@ class FilesDestination(SqlDestination):
         run: str | None = None,
     ) -> None:
         """path: of a folder, or the URL of a bucket's prefix. output_format: of OUTPUT_FORMATS. partition_by: see
-        partitions.parsed. None: what a table has. target_file_bytes: size of a data file at which the next one is begun. Raises
+        partitions.parsed; empty for none. None: what a table has.
+        target_file_bytes: size of a data file at which the next one is begun. Raises
         ConfigError."""
         if output_format not in (None, *OUTPUT_FORMATS):
             raise ConfigError(
@@ -104,7 +105,7 @@ class FilesDestination(SqlDestination):
             raise ConfigError("the target size of files must be a number of bytes, 1 or more")
         self._output_format = output_format
         self._target_bytes = target_file_bytes or TARGET_BYTES
-        self._partitions = None if partition_by is None else parsed(partition_by)
+        self._partitions = None if partition_by is None else parsed(partition_by) if partition_by else ()
         self.path = str(path) if str(path).startswith(BUCKETS) else str(path).rstrip("/") or "/"
         self._storage = storage_of(self.path)
         self._point, self._kind = self.commit_point(self._storage), self.kind()
@@ -129,7 +130,8 @@ class FilesDestination(SqlDestination):
         assert isinstance(found, FilesTable)
         of_table = super().table(table)
         assert isinstance(of_table, FilesTable)
-        has = of_table.has or Choice()
+        is_made_merged = table.merge is not None and table.stream in self._beside
+        has = Choice() if is_made_merged else of_table.has or Choice()
         partitions = has.partitions if self._partitions is None else self._partitions
         chosen = Choice(self._output_format or has.output_format, partitions)
         if table.merge is not None and chosen != Choice():
