@@ -298,7 +298,12 @@ def test_a_refresh_goes_on_and_has_the_rows_of_the_attempt_before_it(writer: Wri
 
 
 def test_keys_that_the_catalog_has_no_columns_for_are_those_of_records(in_duckdb: Writer) -> None:
-    members = {"mode": "append_dedup", "primary_key": [["id"]], "generation_id": 2, "cursor_field": ["seen"]}
+    members: dict[str, Any] = {
+        "mode": "append_dedup",
+        "primary_key": [["id"]],
+        "generation_id": 2,
+        "cursor_field": ["seen"],
+    }
     in_duckdb.write(configured(minimum_generation_id=2, **members), complete())
     in_duckdb.write(configured(minimum_generation_id=0, **members), record(1, seen=1), record(1, seen=2), complete())
     assert in_duckdb.rows("id, seen") == [(1, 2)]
