@@ -275,7 +275,7 @@ def test_a_refresh_without_records_leaves_an_empty_table(
     catalog = configured(mode=mode, primary_key=[["id"]], **refresh)
     catalog["streams"][0]["stream"]["json_schema"] = {"type": "object", "properties": PROPERTIES}
     if was_there:
-        before = {"generation_id": 1, "minimum_generation_id": 0} if refresh else {}
+        before: dict[str, Any] = {"generation_id": 1, "minimum_generation_id": 0} if refresh else {}
         writer.write(configured(mode=mode, primary_key=[["id"]], **before), record(1), state(1), complete())
 
     assert writer.write(catalog, state(2), complete()) == [state(2)]
@@ -283,7 +283,7 @@ def test_a_refresh_without_records_leaves_an_empty_table(
     assert writer.is_empty(
         "id, born, more, _airbyte_raw_id, _airbyte_extracted_at, _airbyte_meta, _airbyte_generation_id"
     )
-    again = {**refresh, "minimum_generation_id": 0} if refresh else {}
+    again: dict[str, Any] = {**refresh, "minimum_generation_id": 0} if refresh else {}
     append = configured(mode=mode if refresh else "append", primary_key=[["id"]], **again)
     writer.write(append, record(7, born="2024-01-02", more={"a": 1}), state(3), complete())
     [(number, born, more)] = writer.rows("id, born, more")
