@@ -270,7 +270,7 @@ PROPERTIES = {
     ],
 )
 def test_a_refresh_without_records_leaves_an_empty_table(
-    writer: Writer, mode: str, refresh: dict[str, int], was_there: bool
+    writer: Writer, mode: str, refresh: dict[str, Any], was_there: bool
 ) -> None:
     catalog = configured(mode=mode, primary_key=[["id"]], **refresh)
     catalog["streams"][0]["stream"]["json_schema"] = {"type": "object", "properties": PROPERTIES}
