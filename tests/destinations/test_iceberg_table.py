@@ -112,7 +112,8 @@ def test_nested_columns_grow(tmp_path: Path) -> None:
         load_whole(destination, table, version("a"), [{"s": {"x": 1, "l": [{"y": "z"}]}}])
         table.flush()
         load_whole(destination, table, version("b"), [{"s": {"x": 2, "l": [], "new": 1.5}, "other": [1]}])
-    assert rows(read(tmp_path), "s", "other") == [
+    # By `x`: what a struct's text begins with depends on pyarrow.
+    assert sorted(rows(read(tmp_path), "s", "other"), key=lambda row: row[0]["x"]) == [
         ({"x": 1, "l": [{"y": "z"}], "new": None}, None),
         ({"x": 2, "l": [], "new": 1.5}, [1]),
     ]
