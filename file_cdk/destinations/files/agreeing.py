@@ -2,17 +2,22 @@
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
+from file_cdk.core.errors import DestinationError
+from file_cdk.core.merging import no_merge
+from file_cdk.core.ports import TableName
 from file_cdk.destinations.files.data import rows_by_file
 from file_cdk.destinations.files.database import DATA, FilesDatabase
-from file_cdk.destinations.files.destination import FilesPlace
+from file_cdk.destinations.files.destination import FilesDestination, FilesPlace
 from file_cdk.destinations.files.manifest import latest
+from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.names import BESIDE, quoted
 from file_cdk.destinations.sql.database import transaction
-from file_cdk.destinations.sql.ledger import COLUMNS
+from file_cdk.destinations.sql.ledger import COLUMNS, Ledger
+from file_cdk.destinations.sql.table import SqlTable
 
 _TRIES = 5
 
@@ -80,3 +85,38 @@ def agree(database: FilesDatabase, commits: Tables, stream: str) -> bool:
         if is_dropped:
             database.execute(f"DROP TABLE {quoted(table)}")
     return True
+
+
+class AgreeingTable(FilesTable):
+    """A StreamTable whose data files a table's own log names."""
+
+    @classmethod
+    def of(cls, ledger: Ledger, table: TableName, begins: Callable[[SqlTable], None]) -> Self:
+        database = cast(FilesDatabase, ledger.database)
+        ledger.check_name()
+        assert database.publisher is not None
+        if not agree(database, cast(Tables, database.publisher.point), ledger.stream):
+            raise DestinationError(
+                f"{ledger.where} has rows, but the ledger knows none",
+                remedy="Loading again would double them: drop the table, or give the stream another name",
+            )
+        return super().of(ledger, table, begins)
+
+    def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
+        path = super()._new_path(partition, is_shown=is_shown)
+        return path.replace(":", "")  # which readers would take for the end of a URL's scheme
+
+
+class AgreeingDestination(FilesDestination):
+    """A Destination of such tables."""
+
+    place_class = AgreeingPlace
+    take_place = None  # type: ignore[assignment]
+    """It is no core.ledger.Replacing: a table is replaced by one commit of its own."""
+
+    def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
+        if table.merge is not None:
+            raise no_merge(table)
+        if table.stream not in self._tables and self._writing is not None:
+            self._writing.flush()  # what the ledger learns of one table is no part of another's commit
+        return super().table(table, anew=anew)

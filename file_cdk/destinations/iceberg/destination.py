@@ -4,13 +4,9 @@ from contextlib import suppress
 from typing import cast
 
 from file_cdk.core.errors import DestinationError
-from file_cdk.core.merging import no_merge
-from file_cdk.core.ports import TableName
-from file_cdk.destinations.files.agreeing import AgreeingPlace
-from file_cdk.destinations.files.destination import FilesDestination
+from file_cdk.destinations.files.agreeing import AgreeingDestination
 from file_cdk.destinations.files.kind import Kind
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.iceberg.commits import IcebergCommits
 from file_cdk.destinations.iceberg.library import check_library
 from file_cdk.destinations.iceberg.place import TablesUrl
@@ -19,7 +15,7 @@ from file_cdk.destinations.iceberg.vacuum import vacuum
 from file_cdk.destinations.sql.database import Database
 
 
-class IcebergDestination(FilesDestination):
+class IcebergDestination(AgreeingDestination):
     """An Iceberg table for each stream, below a folder that has the ledger in `_file_cdk`: the files' columns, then `_file_url`,
     `_file_modified_at`, `_file_row`.
 
@@ -27,9 +23,6 @@ class IcebergDestination(FilesDestination):
     """
 
     table_class = IcebergStreamTable
-    place_class = AgreeingPlace
-    take_place = None  # type: ignore[assignment]
-    """It is no core.ledger.Replacing: a table is replaced by one commit of its own."""
 
     def __init__(self, url: str, *, run: str | None = None) -> None:
         """url: see TablesUrl. Raises ConfigError."""
@@ -42,13 +35,6 @@ class IcebergDestination(FilesDestination):
 
     def kind(self) -> Kind:
         return Kind("iceberg", self.url.catalog, ".".join(self.url.namespace))
-
-    def table(self, table: TableName, *, anew: bool = False) -> FilesTable:
-        if table.merge is not None:
-            raise no_merge(table)
-        if table.stream not in self._tables and self._writing is not None:
-            self._writing.flush()  # what the ledger learns of one table is no part of another's commit
-        return super().table(table, anew=anew)
 
     def before_closing(self, database: Database) -> None:
         super().before_closing(database)
