@@ -113,6 +113,7 @@ class _Store:
         return self.server.get(file, start, end)
 
 
+@settings(deadline=None)
 @given(FAULTS)
 def test_every_page_is_listed_once_whatever_fails(faults: list[str]) -> None:
     names = [f"{number:02}" for number in range(10)]
@@ -252,7 +253,7 @@ class Gone:
     asked: threading.Event = field(default_factory=threading.Event)
     requests: int = 0
 
-    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:  # noqa: ARG002
+    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
         self.requests += 1
         self.asked.set()
         raise TransientError("refused")
