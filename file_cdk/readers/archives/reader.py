@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import Matcher, StreamReader, prefetching
+from file_cdk.core.ports import Matcher, StreamReader, prefetching, stop_fetching
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class ArchiveReader:
         inner = prefetching(self.inner)
         if inner is not None and split_member(file.uri) is None:
             inner.prefetch(file, start, end)
+
+    def stop_fetching(self) -> None:
+        """As `inner` does."""
+        stop_fetching(self.inner)
 
     def _access(self) -> "Archives":
         from file_cdk.readers.archives.access import Archives
