@@ -74,6 +74,17 @@ def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
     parser.error(f"unrecognized arguments: {' '.join(shown)}")
 
 
+class _YamlSchema(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import json
+
+        from file_cdk.cli.screen.stdout import write_lines
+        from file_cdk.pipeline.sourcing.schema import configuration_schema
+
+        write_lines([json.dumps(configuration_schema(), indent=1)])
+        parser.exit()
+
+
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """argv: of the commands that it does not name, no module is imported."""
     parser = argparse.ArgumentParser(
@@ -84,6 +95,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"file-cdk {VERSION}", help="show the version and exit")
+    parser.add_argument(
+        "--yaml-schema", action=_YamlSchema, nargs=0, help="print the JSON Schema of YAML files, for editors, and exit"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from file_cdk.core.config import (
     FileTransfer,
@@ -34,13 +34,19 @@ from file_cdk.engine.listing import (
 from file_cdk.formats.path_columns import folder_values
 from file_cdk.formats.registry import require_format
 from file_cdk.pipeline.recognition import Recognised
-from file_cdk.readers.archives.reader import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader, MatchesMembers
 from file_cdk.readers.globbing import GlobPatterns
 
 NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
 FROM_UNTIL = "modified at or after --until"
 NOT_SETTLED = "modified less than --settle ago"
+
+
+class StreamMatcher(MatchesMembers, Protocol):
+    """As GlobPatterns does."""
+
+    def litter(self, uri: str) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,14 @@ class Stream:
     or after the one and before the other. settle_s: and not less than so long ago. finds_dialect: no configuration says how
     its CSV files are written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the
     one file that a person named, if they did. folder: where the stream is named after a folder or file below the root, what
-    the uris of all its files begin with. merge: by which rule its table is merged.
+    the uris of all its files begin with. base: the folder that is on the way to all files, whatever the stream is called. merge:
+    by which rule its table is merged.
     """
 
     connector: Connector
     source: SourceConfig
     config: StreamConfig
-    matcher: GlobPatterns
+    matcher: StreamMatcher
     reader: StreamReader
     format: FormatConfig | None
     copies: bool = False
@@ -69,6 +76,7 @@ class Stream:
     finds_partitions: bool = False
     file: str | None = None
     folder: str = ""
+    base: str = ""
     merge: MergeRule | None = None
 
     @classmethod
@@ -182,6 +190,15 @@ class Stream:
             remedy="Set an earlier start_date, or check that newer files are where the patterns look",
         )
 
+    def warning_of_nothing(self) -> str | None:
+        """What to say where the listing has no file; nothing, where that is counted otherwise. Raises AccessError where one file
+        was named."""
+        if self.file is not None and not self.is_archive_without_members():
+            raise AccessError(f"there is no file {self.file!r} in {self.origin}")
+        # Of a table of several, the files are gone.
+        is_whole = isinstance(self.matcher, GlobPatterns)
+        return f"no file matches {', '.join(map(repr, self.config.globs))}" if is_whole else None
+
     def try_to_open(self, file: RemoteFile) -> None:
         """Reads one byte of it. Raises what opening raises, FileAccessError for errors of the operating system."""
         try:
@@ -229,7 +246,7 @@ def _hasty(reader: StreamReader) -> StreamReader:
     return reader
 
 
-def no_litter(matcher: GlobPatterns) -> Decide:
+def no_litter(matcher: StreamMatcher) -> Decide:
     """Passes over what other programs leave beside the data; see GlobPatterns.litter."""
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
