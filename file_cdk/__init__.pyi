@@ -31,6 +31,7 @@ from file_cdk.core.errors import (
     FileError as FileError,
     MalformedFileError as MalformedFileError,
     MalformedRecordError as MalformedRecordError,
+    SchemaFrozenError as SchemaFrozenError,
     SequentialOnlyError as SequentialOnlyError,
     DeletesRefusedError as DeletesRefusedError,
     TooManyRejectsError as TooManyRejectsError,
@@ -49,6 +50,7 @@ from file_cdk.core.ports import (
     JsonLines as JsonLines,
     LoadedFile as LoadedFile,
     Reject as Reject,
+    RejectedRecord as RejectedRecord,
     Rejects as Rejects,
     SplitReport as SplitReport,
     StreamReader as StreamReader,
@@ -63,6 +65,9 @@ from file_cdk.core.uris import (
     split_member as split_member,
 )
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
+from file_cdk.pipeline.inspection import InspectedFile as InspectedFile
+from file_cdk.pipeline.library.files import files as files
+from file_cdk.pipeline.library.reading import Reading as Reading, read as read
 from file_cdk.pipeline.tables.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
 from file_cdk.pipeline.tables.report import (

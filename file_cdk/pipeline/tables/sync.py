@@ -90,14 +90,14 @@ def sync(
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
             stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
-            results.append(_StreamSync(stream, target, executors, own, report, wait_s).run())
+            results.append(StreamSync(stream, target, executors, own, report, wait_s).run())
         if (finish := getattr(target, "finish", None)) is not None:
             finish()
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
 @dataclass(slots=True)
-class _StreamSync:
+class StreamSync:
     stream: Stream
     destination: Destination
     executors: Executors
