@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader, prefetching
+from file_cdk.core.ports import StreamReader, prefetching, stop_fetching
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ class ArchiveReader:
         inner = prefetching(self.inner)
         if inner is not None and split_member(file.uri) is None:
             inner.prefetch(file, start, end)
+
+    def stop_fetching(self) -> None:
+        """As `inner` does."""
+        stop_fetching(self.inner)
 
     def _access(self) -> "Archives":
         from file_cdk.readers.archives.access import Archives
