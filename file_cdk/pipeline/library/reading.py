@@ -1,6 +1,6 @@
 """`read`: the rows of files as Arrow batches, and as what others make of these."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
@@ -128,7 +128,7 @@ class Reading:
         self._options = options
         self._progress = progress
         self._begun: tuple[Pass, Line | None] | None = None
-        self._last: Pass | Finished | None = None
+        self._ended: Callable[[], Finished | None] = lambda: None
 
     def __repr__(self) -> str:
         return f"<file_cdk.Reading of {self._stream.name!r}>"
@@ -153,16 +153,14 @@ class Reading:
 
     @property
     def _finished(self) -> "Finished":
-        last = self._last
-        finished = last if last is None or hasattr(last, "rejects") else last.finished
-        if finished is None:
+        if (finished := self._ended()) is None:
             raise RuntimeError("nothing was read to its end yet: iterate over all batches, or call to_arrow()")
         return finished
 
     def __iter__(self) -> "Iterator[pa.RecordBatch]":
-        begun, self._begun = self._begun or self._begin(), None
-        self._last = begun[0]
-        return _shown(*begun)
+        (begun, line), self._begun = self._begun or self._begin(), None
+        self._ended = lambda: begun.finished
+        return _shown(begun, line)
 
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
@@ -182,7 +180,7 @@ class Reading:
         batches, finished = read_all(self._plan, counts)
         if line is not None:
             line.end()
-        self._last = finished
+        self._ended = lambda: finished
         return pa.Table.from_batches(batches, finished.schema)
 
     def to_polars(self) -> "pl.DataFrame":
