@@ -93,7 +93,7 @@ def sync(
 
             def load(part: Stream, is_divided: bool, own: SyncOptions = own, wait_s: float = wait_s) -> None:
                 report = StreamReport(part.name, observer, failures, several=is_divided or len(streams) > 1)
-                loading = _StreamSync(part, target, executors, own, report, wait_s)
+                loading = StreamSync(part, target, executors, own, report, wait_s)
                 del reports[len(results) :]  # of what turned out to be several
                 reports.append(report)
                 results.append(loading.run())
@@ -105,7 +105,7 @@ def sync(
 
 
 @dataclass(slots=True)
-class _StreamSync:
+class StreamSync:
     stream: Stream
     destination: Destination
     executors: Executors
