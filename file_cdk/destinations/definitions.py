@@ -53,6 +53,17 @@ def _postgres() -> Declaring:
 DATABASES: Mapping[str, Callable[[], Declaring]] = {"duckdb": _duckdb, "postgres": _postgres, "sqlite": _sqlite}
 
 
+@dataclass(frozen=True, slots=True)
+class DefinedColumn:
+    """name: in the table. declared: its type in SQL. source, type: its name in the files, and the Arrow type that it is decoded
+    for; None for a column that says where a row came from."""
+
+    name: str
+    declared: str
+    source: str | None = None
+    type: pa.DataType | None = None
+
+
 @dataclass(slots=True)
 class Definition:
     """A table that grows as one of the database does, of which StreamTable's `schema` and `widen` are asked. database: None
@@ -84,18 +95,21 @@ class Definition:
             known = types.get(column.name)
             self.types[column.name] = own.table_type(column.type) if known is None else own.wider(known, column.type)
 
-    def declared(self) -> dict[str, str]:
-        """The type of each column in SQL, by the name that it has in the table; the files' columns first. Of a database only."""
+    def columns(self) -> list["DefinedColumn"]:
+        """In the table's order. Of a database only."""
         own = self._declaring
         assert own is not None
         names = column_names(self.types, {}, longest_bytes=own.longest_bytes, reserved=own.reserved)
         texts = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in self.types.items()}
-        return {names[name]: own.declared(kind) for name, kind in texts.items()} | dict(own.metadata)
+        found = [
+            DefinedColumn(names[name], own.declared(kind), name, own.decoded(kind)) for name, kind in texts.items()
+        ]
+        return found + [DefinedColumn(name, declared) for name, declared in own.metadata.items()]
 
     def statement(self, stream: str) -> str:
         """`CREATE TABLE …` as a load would give it, a column a line."""
         own = self._declaring
         assert own is not None
         name = stream if own.longest_bytes is None else shortened_name(stream, own.longest_bytes)
-        lines = ",\n".join(f"  {quoted(column)} {kind}" for column, kind in self.declared().items())
+        lines = ",\n".join(f"  {quoted(column.name)} {column.declared}" for column in self.columns())
         return f"CREATE TABLE {quoted(name)} (\n{lines}\n);"

@@ -21,11 +21,12 @@ from file_cdk.formats.registry import kind_of, with_dialect
 from file_cdk.pipeline.dialects import Reading, format_of_files
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
+from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import FolderKeys, Stream
 from file_cdk.pipeline.tables.columns import TableColumns
 from file_cdk.pipeline.tables.guessing import FirstColumns
 from file_cdk.pipeline.tables.options import SyncOptions
-from file_cdk.pipeline.tables.rules import StreamRules
+from file_cdk.pipeline.tables.rules import StreamRules, with_rules
 
 if TYPE_CHECKING:
     from file_cdk.engine.executor import Executor
@@ -76,6 +77,11 @@ class Exploration:
     @property
     def name(self) -> str:
         return self.stream.name
+
+    @property
+    def sampled(self) -> int:
+        """How many files the columns were found in."""
+        return len(self._columns.sampled)
 
     def rows(self, count: int) -> FirstRows:
         """The first of the latest file. Columns get wider where these rows need it."""
@@ -179,3 +185,13 @@ def explored(
 
 def _latest_with_bytes(selection: Selection) -> RemoteFile:
     return max(selection, key=lambda file: (file.size_bytes > 0, file.sort_key))
+
+
+def explorations_of(
+    source: str, options: SyncOptions, database: str | None = None, max_listed: int | None = None
+) -> Iterator[Exploration]:
+    """One for each stream that SOURCE stands for, to be used before the next is asked for. Raises as `explored` does."""
+    streams = streams_of(source, options.filetype, options.stream, options.connector, options.partitions)
+    for stream in streams:
+        with explored(with_rules(stream, options), options, database, max_listed) as exploration:
+            yield exploration
