@@ -82,6 +82,11 @@ def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
     parser.error(f"unrecognized arguments: {' '.join(shown)}")
 
 
+def whole_parser() -> argparse.ArgumentParser:
+    """With the arguments of all commands."""
+    return _parser([*_COMMANDS])
+
+
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """argv: of the commands that it does not name, no module is imported."""
     parser = argparse.ArgumentParser(

@@ -64,8 +64,7 @@ def streams_of(
         if not partitions:
             raise ConfigError("whether paths give columns is set in that file, as path_partitions")
         return _streams_of_file(source, connector_name)
-    scheme = _SCHEME.match(source)
-    connector = connector_for(scheme[1].lower() if scheme else "file")
+    connector = connector_for(scheme_of(source))
     location = connector.location(source)
     chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
@@ -91,6 +90,12 @@ def streams_of(
             folder="" if name else _folder_of(named.matcher.prefixes),
         )
     ]
+
+
+def scheme_of(source: str) -> str:
+    """The scheme of a URL, in lower case; `file` of a path."""
+    scheme = _SCHEME.match(source)
+    return scheme[1].lower() if scheme else "file"
 
 
 def connector_for(scheme: str) -> Connector:
@@ -159,7 +164,7 @@ def _folder_of(prefixes: Sequence[str]) -> str:
 def _streams_of_file(path: str, connector_name: str | None) -> list[Stream]:
     connector = None if connector_name is None else connector_for(connector_name)
     shown = redacted(path)  # with a connector's name, it may also be a URL by mistake
-    raw = _load_yaml(path, shown)
+    raw = load_yaml(path, shown)
     named = raw.pop("source", None)
     if connector is None and named is None and "path" not in raw:
         raise ConfigError(
@@ -177,7 +182,7 @@ def _streams_of_file(path: str, connector_name: str | None) -> list[Stream]:
     return [Stream.of(connector, config, stream, connector.reader(config)) for stream in config.streams]
 
 
-def _load_yaml(path: str, shown: str) -> dict[str, Any]:
+def load_yaml(path: str, shown: str) -> dict[str, Any]:
     import yaml
 
     try:

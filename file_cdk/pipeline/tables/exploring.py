@@ -7,10 +7,11 @@ sync, 64 MB at most.
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import DialectRefutedError, FileCdkError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Rejects
@@ -124,7 +125,7 @@ class Exploration:
                 return self._job()
             case DialectRefutedError():
                 self.warnings.append(f"file {self.latest.uri!r} is read again: it {error.message}")
-                self.reading = Reading(with_dialect(self.reading.format, error), self.reading.sniffed)
+                self.reading = replace(self.reading, format=with_dialect(self.reading.format, error))
                 return self._job()
         return None
 
@@ -145,13 +146,8 @@ def explored(
 
     Raises AccessError where no file would be read, ConfigError where a sync would refuse the stream.
     """
-    rules, recognised = StreamRules(stream), Recognised()
+    recognised = Recognised()
     keys = FolderKeys(()) if stream.finds_partitions else None
-    warnings: list[str] = []
-    definition = Definition(database)
-    columns = TableColumns(
-        definition, rules.stated, options.all_text, warnings.append, rules.fixed, rules.plan.contract
-    )
     with ExitStack() as opened:
         files = list_matching(stream.reader, stream.matcher)
         executors = opened.enter_context(closing(Executors(options.workers)))
@@ -161,26 +157,47 @@ def explored(
             remedy = extension_hint() if selection.skipped[NOT_RECOGNISED] else None
             raise stream.nothing_to_read("", selection.skipped, remedy)
         chosen = stream.format or format_of(recognised.kinds)
-        reading = format_of_files(stream, chosen, options.dialect, selection.latest)
-        executor = executors.for_work(_SAMPLE_BYTES, reading.format)
-        first = FirstColumns(columns, rules, keys, options.max_rejects, warnings.append)
-        with_folders = Reading(first.begin(executor, reading.format, selection), reading.sniffed, reading.is_usual)
-        latest = _latest_with_bytes(selection)
-        yield Exploration(
-            stream,
-            selection.files,
-            selection.size_bytes,
-            selection.skipped,
-            max_listed is None or next(files, None) is None,
-            latest,
-            chosen.filetype if stream.format else kind_of(latest.uri) or chosen.filetype,
-            with_folders,
-            definition,
-            warnings,
-            first.unreadable,
-            columns,
-            executor,
-        )
+        exploration = explore(stream, chosen, selection, keys, options, executors, database)
+        exploration.complete = max_listed is None or next(files, None) is None
+        yield exploration
+
+
+def explore(
+    stream: Stream,
+    chosen: FormatConfig,
+    selection: Selection,
+    keys: FolderKeys | None,
+    options: SyncOptions,
+    executors: Executors,
+    database: str | None = None,
+) -> Exploration:
+    """Of files that were selected, one at least. keys: was asked about each of them. Raises ConfigError where a sync would."""
+    rules = StreamRules(stream)
+    warnings: list[str] = []
+    definition = Definition(database)
+    columns = TableColumns(
+        definition, rules.stated, options.all_text, warnings.append, rules.fixed, rules.plan.contract
+    )
+    reading = format_of_files(stream, chosen, options.dialect, selection.latest)
+    executor = executors.for_work(_SAMPLE_BYTES, reading.format)
+    first = FirstColumns(columns, rules, keys, options.max_rejects, warnings.append)
+    with_folders = replace(reading, format=first.begin(executor, reading.format, selection))
+    latest = _latest_with_bytes(selection)
+    return Exploration(
+        stream,
+        selection.files,
+        selection.size_bytes,
+        selection.skipped,
+        True,
+        latest,
+        chosen.filetype if stream.format else kind_of(latest.uri) or chosen.filetype,
+        with_folders,
+        definition,
+        warnings,
+        first.unreadable,
+        columns,
+        executor,
+    )
 
 
 def _latest_with_bytes(selection: Selection) -> RemoteFile:
