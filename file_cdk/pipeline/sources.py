@@ -61,8 +61,7 @@ def streams_of(
         if not partitions:
             raise ConfigError("whether paths give columns is set in that file, as path_partitions")
         return _streams_of_file(source, connector_name)
-    scheme = _SCHEME.match(source)
-    connector = connector_for(scheme[1].lower() if scheme else "file")
+    connector = connector_for(scheme_of(source))
     location = connector.location(source)
     chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
@@ -90,6 +89,12 @@ def streams_of(
             base=base,
         )
     ]
+
+
+def scheme_of(source: str) -> str:
+    """The scheme of a URL, in lower case; `file` of a path."""
+    scheme = _SCHEME.match(source)
+    return scheme[1].lower() if scheme else "file"
 
 
 def connector_for(scheme: str) -> Connector:

@@ -32,7 +32,7 @@ def specifications() -> Iterator[tuple[Path, bytes]]:
     for package in DESTINATIONS:
         line = destination_specification(import_module(f"{package}.destination").connector)
         yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
-    yield SCHEMA, (json.dumps(configuration_schema(), indent=1) + "\n").encode()
+    yield SCHEMA, (json.dumps(configuration_schema(SHIPPED), indent=1) + "\n").encode()
 
 
 if __name__ == "__main__":

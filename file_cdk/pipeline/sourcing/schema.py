@@ -13,7 +13,6 @@ from typing import Any
 from file_cdk.core.config import PluginConfig, SourceConfig
 from file_cdk.core.config.model import ConfigField, ConfigModel, Nested, Variants, shape_of
 from file_cdk.core.config.values import Either, Items, Kind, Mappings, Number, OneOf, Optional, Text, Truth
-from file_cdk.pipeline.sources import SHIPPED
 
 _Schema = dict[str, Any]
 
@@ -22,14 +21,14 @@ _VARIABLE: _Schema = {"type": "string", "pattern": r"\$\{"}
 """A value of the environment, where text alone would not do."""
 
 
-def configuration_schema() -> _Schema:
-    """Of all connectors in this distribution."""
-    packages = sorted(set(SHIPPED.values()))
+def configuration_schema(shipped: Mapping[str, str]) -> _Schema:
+    """Of all connectors in this distribution. shipped: the package of each by the names that `source` takes."""
+    packages = sorted(set(shipped.values()))
     definitions: _Schema = {}
     chosen = []
     for package in packages:
         connector = import_module(f"{package}.source").connector
-        names = sorted([connector.name, *(scheme for scheme, of in SHIPPED.items() if of == package)])
+        names = sorted([connector.name, *(scheme for scheme, of in shipped.items() if of == package)])
         definitions[connector.name] = _of_source(connector.config_class, names, definitions)
         says_so: _Schema = {"properties": {"source": {"enum": names}}, "required": ["source"]}
         if connector.name == "source-local":  # which `path` alone says, too

@@ -33,20 +33,18 @@ from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Younges
 from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
-from file_cdk.pipeline.tables.columns import Sample, TableColumns, guess
+from file_cdk.pipeline.tables.columns import TableColumns
 from file_cdk.pipeline.tables.deletes import Listed, settle_gone
+from file_cdk.pipeline.tables.guessing import FirstColumns
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
 from file_cdk.pipeline.tables.resuming import BegunFiles
-from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_partitions, with_rules
+from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
 from file_cdk.pipeline.tables.stdout import STDOUT, destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:  # and imported where there is something to load
-    import pyarrow as pa
-
-    from file_cdk.engine.executor import Executor
     from file_cdk.engine.ordering import FileTally, OrderedRun
     from file_cdk.engine.work import Job
 
@@ -207,18 +205,12 @@ class StreamSync:
         from file_cdk.engine.ordering import OrderedRun
 
         known = self.rules.sources(self.table.schema.names)
-        file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
-        if note is not None:
-            self.report.observer.warned(f"{self.stream.name}: {note}")
-        executor = self.executors.for_work(selection.size_bytes, file_format)
-        found = self._guess(executor, file_format, selection)
-        folders = keys.besides(self.rules.own(found.names)) if keys is not None else frozenset()
-        self.rules.check([*known, *folders])
-        if folders:
-            file_format, found = with_partitions(
-                self.rules, file_format, found, folders, self.table.schema.names, self.report.warn
-            )
-        self.columns.begin(found)
+        reading = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
+        if reading.note is not None:
+            self.report.observer.warned(f"{self.stream.name}: {reading.note}")
+        executor = self.executors.for_work(selection.size_bytes, reading.format)
+        first = FirstColumns(self.columns, self.rules, keys, self.options.max_rejects, self.report.warn)
+        file_format = first.begin(executor, reading.format, selection)
         try:
             job = self._job(file_format)
             self._take(OrderedRun(executor, job, selection, self.begun.tally, selection.size_bytes))
@@ -359,27 +351,6 @@ class StreamSync:
 
         shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
         return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
-
-    def _guess(self, executor: "Executor", file_format: Format, selection: Selection) -> "pa.Schema":
-        """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
-        from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
-
-        reader = self.stream.reader
-        files = selection.latest(SAMPLE_FILES)[::-1]
-        found = [
-            (file, schema)
-            for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
-            if not isinstance(schema, FileCdkError)
-        ]
-        self.rules.look(schema for _, schema in found)
-        samples = [Sample(file, self.columns.as_stated(schema)) for file, schema in found]
-        self.columns.sampled = {each.file: each.schema.names for each in samples}
-
-        def is_readable(sample: Sample) -> bool:
-            tally = read_through(executor, reader, file_format, sample.file, sample.schema)
-            return tally is not None and self.options.max_rejects.allow(tally)
-
-        return guess(samples, is_readable, others=selection.files > len(samples))
 
     def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
