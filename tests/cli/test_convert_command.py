@@ -38,8 +38,8 @@ SFTP = {
     "streams": [{"name": "all", "format": {"filetype": "excel"}}],
 }
 AZURE = {
-    "azure_blob_storage_account_name": "a",
-    "azure_blob_storage_container_name": "c",
+    "azure_blob_storage_account_name": "acme",
+    "azure_blob_storage_container_name": "acme",
     "credentials": {"auth_type": "storage_account_key", "azure_blob_storage_account_key": "dmVyeS1zZWNyZXQ="},
     "streams": [{"name": "all", "format": {"filetype": "avro", "double_as_string": True}}],
 }
