@@ -37,11 +37,14 @@ def _messages(after: int, last: int) -> bytes:
     return b"".join([*lines, _line({"type": "TRACE", "trace": trace})])
 
 
-def _write(folder: Path, after: int, last: int, kill_at: tuple[int, float] | None) -> tuple[int, int]:
-    """The number that the last state has, and the exit code. kill_at: after so many states, and seconds."""
+def _write(
+    folder: Path, after: int, last: int, kill_at: tuple[int, float] | None, how: signal.Signals = signal.SIGKILL
+) -> tuple[int, int]:
+    """The number that the last state has, and the exit code. kill_at: after so many states, and seconds. how: to the destination
+    alone, if it is SIGKILL; to all its processes, as a terminal does."""
     command = [sys.executable, "-m", "destination_duckdb", "write", "--config", str(folder / "config.json")]
     command += ["--catalog", str(folder / "catalog.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, text = process.stdin, _messages(after, last)
@@ -59,11 +62,13 @@ def _write(folder: Path, after: int, last: int, kill_at: tuple[int, float] | Non
         feeder.start()
         for states, line in enumerate(process.stdout, 1):
             message = json.loads(line)
-            assert message["type"] == "STATE", message
+            if message["type"] != "STATE":
+                assert how != signal.SIGKILL, message
+                continue
             after = message["state"]["stream"]["stream_state"]["at"]
             if kill_at is not None and states == kill_at[0]:
                 time.sleep(kill_at[1])
-                process.send_signal(signal.SIGKILL)
+                (os.kill if how == signal.SIGKILL else os.killpg)(process.pid, how)
         feeder.join()
         return after, process.wait()
 
@@ -77,12 +82,16 @@ def _ids(folder: Path) -> list[int]:
         return [each for (each,) in db.execute(f'SELECT id FROM "{table}" ORDER BY id').fetchall()]
 
 
-@pytest.mark.parametrize("mode", ["append", "append_dedup"])
-def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: str) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"destination_path": str(tmp_path / "t.duckdb")}))
+def _configure(folder: Path, mode: str) -> None:
+    (folder / "config.json").write_text(json.dumps({"destination_path": str(folder / "t.duckdb")}))
     stream = {"name": "numbers", "json_schema": {}}
     configured = {"stream": stream, "sync_mode": "incremental", "destination_sync_mode": mode, "primary_key": [["id"]]}
-    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+    (folder / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+
+
+@pytest.mark.parametrize("mode", ["append", "append_dedup"])
+def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: str) -> None:
+    _configure(tmp_path, mode)
     chance, after, last, kills = random.Random(mode), 0, 0, 0
     while kills < KILLS:
         last += PER_RUN
@@ -99,3 +108,12 @@ def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: st
         with duckdb.connect(str(tmp_path / "t.duckdb")) as db:
             [(rows, different)] = db.execute("SELECT count(*), count(DISTINCT id) FROM numbers").fetchall()
         assert rows == different == last
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_one_leaves_what_states_stand_for(tmp_path: Path, how: signal.Signals, code: int) -> None:
+    _configure(tmp_path, "append")
+    after, found = _write(tmp_path, 0, 10 * PER_RUN, (1, 0), how)
+    assert found == code
+    assert 0 < after < 10 * PER_RUN
+    assert _ids(tmp_path) == [*range(1, after + 1)]
