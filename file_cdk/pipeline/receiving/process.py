@@ -25,7 +25,7 @@ class Receiver:
         its_source = os.dup(source_fd)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.pipeline.receiving.worker import main; "
-            f"main({its_control.fileno()}, {its_source})"
+            f"main({its_control.fileno()}, {its_source}, {os.getpid()})"
         )
         # Ctrl-C reaches the whole group, and the process that writes decides.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])

@@ -5,8 +5,10 @@ socket, in order, each when the one before it was taken: that, and the source's 
 asks is answered on the same socket.
 """
 
+import ctypes
 import fcntl
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 DecodedEvent = DecodedRecords | Widening | StateReceived | StatusReceived | OtherReceived | LinePassedOver
 
 _PIPE_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,10 @@ def decoded(source: IO[bytes], order: ReceivingOrder) -> Iterator[DecodedEvent]:
             raise not_configured(event.stream, "records")
 
 
-def main(control_fd: int, source_fd: int) -> None:
+def main(control_fd: int, source_fd: int, parent_pid: int) -> None:
     """Runs in the process. Whoever started it may go away at any time."""
     settle()
+    _end_with(parent_pid)
     with suppress(BrokenPipeError, ConnectionResetError, EOFError):
         control = Connection(control_fd)
         order: ReceivingOrder = control.recv()
@@ -78,6 +82,14 @@ def main(control_fd: int, source_fd: int) -> None:
         except Exception as exc:  # noqa: BLE001 - the process's boundary
             error = known_error(exc)
         control.send(ReceivingEnded(error))
+
+
+def _end_with(parent_pid: int) -> None:
+    """While the source is silent, nothing else would tell us that nobody takes what it says (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
 
 
 def _receive(order: ReceivingOrder, source_fd: int, control: Connection) -> None:
