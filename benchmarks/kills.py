@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to PLACE] [--mode merge] [--options=OPTIONS] [--kills 500] [--files 300] [--large-mb 30] [--seed N]
+    python benchmarks/kills.py [--to PLACE] [--mode merge] [--options=OPTIONS] [--kills 50] [--files N] [--large-mb MB] [--seed N]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all

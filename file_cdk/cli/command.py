@@ -25,8 +25,16 @@ _COMMANDS: Mapping[str, str] = {
     "status": "say what a database holds, how the last run ended, and what failed",
     "state": "show, export, import or reset what a database has of each file",
     "rejects": "list the records that were rejected",
+    "preview": "show the first rows of a source, and how it would be read",
+    "schema": "show the columns and types that a table would get: as a table, JSON Schema, Arrow or SQL",
+    "init": "look at a bucket or folder, and write a configuration of its streams",
+    "new": "write a project for a source, format or destination of your own",
+    "convert": "turn an Airbyte connector's configuration into YAML, or back",
+    "completion": "print what completes this command's line in a shell",
 }
-"""Each is a module of this room with DESCRIPTION, EPILOG, `add_arguments` and `run`."""
+"""Each is a module of this room, or of `beginning`, with DESCRIPTION, EPILOG, `add_arguments` and `run`."""
+
+_OF_THE_BEGINNING = frozenset({"preview", "schema", "init", "new", "convert", "completion"})
 
 
 def console() -> NoReturn:
@@ -89,6 +97,11 @@ class _YamlSchema(argparse.Action):
         parser.exit()
 
 
+def whole_parser() -> argparse.ArgumentParser:
+    """With the arguments of all commands."""
+    return _parser([*_COMMANDS])
+
+
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """argv: of the commands that it does not name, no module is imported."""
     parser = argparse.ArgumentParser(
@@ -108,7 +121,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
         if name in argv:
-            module = import_module(f"file_cdk.cli.{name}")
+            room = "cli.beginning" if name in _OF_THE_BEGINNING else "cli"
+            module = import_module(f"file_cdk.{room}.{name}")
             command.description, command.epilog = module.DESCRIPTION, module.EPILOG
             module.add_arguments(command)
             name_variables(command, os.environ)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from file_cdk.cli.arguments import add_full_refresh, add_streams, add_talk, add_to, add_wait, names
 from file_cdk.cli.ending import Interruption
@@ -40,7 +41,12 @@ After each, what the source's last states stand for is kept, and the next run go
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source_command", metavar="SOURCE_COMMAND", help="how to run the source (see above)")
-    parser.add_argument("--config", metavar="FILE", required=True, help="the source's configuration, JSON")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        required=True,
+        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
+    )
     add_to(parser, "It is created when missing", required=True)
     add_streams(parser)
     add_full_refresh(parser)
@@ -70,6 +76,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         full_refresh=arguments.full_refresh,
         lenient=arguments.lenient,
         wait_s=arguments.wait,
+        config_file=Path(arguments.config),
     )
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
         config = load_object(arguments.config, "config")

@@ -151,7 +151,6 @@ def newer_than(start_at: datetime | None) -> Decide:
 
 
 SortKey = Callable[[RemoteFile], Any]
-"""One of the following two."""
 BY_TIME: SortKey = attrgetter("sort_key")
 BY_URI: SortKey = attrgetter("uri")
 
@@ -187,10 +186,12 @@ class Selection:
         self._last.extend(files)
 
     def _sort(self) -> None:
+        if self.key is not BY_TIME:
+            self._last.sort(key=self.key)
+            return
+        # Those of the same time stay by uri: a third of the time that a sort by both at once takes.
         self._last.sort(key=BY_URI)
-        if self.key is not BY_URI:
-            # Those of the same time stay by uri: a third of the time that a sort by both at once takes.
-            self._last.sort(key=attrgetter("modified_at"))
+        self._last.sort(key=attrgetter("modified_at"))
 
     def _spill(self) -> None:
         self._sort()

@@ -135,7 +135,8 @@ class StreamCheck:
         assert self.file is not None
         chosen = self.stream.format or format_of(self._recognised.kinds)
         self.format = chosen.filetype if self.stream.format else kind_of(self.file.uri)
-        file_format, self.note = format_of_files(self.stream, chosen, "auto", self._latest)
+        reading = format_of_files(self.stream, chosen, "auto", self._latest)
+        file_format, self.note = reading.format, reading.note
         executor = executors.for_work(min(self.file.size_bytes, _SAMPLE_BYTES), file_format)
         [schema] = sample(executor, self.stream.reader, file_format, [self.file], "table")
         if isinstance(schema, FileCdkError):

@@ -73,8 +73,7 @@ def streams_of(
             "only the streams of a configuration are chosen by their names",
             remedy="Leave out --stream; --table says what the table of a path or URL is called",
         )
-    scheme = _SCHEME.match(source)
-    connector = connector_for(scheme[1].lower() if scheme else "file")
+    connector = connector_for(scheme_of(source))
     location = connector.location(source)
     chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
@@ -102,6 +101,12 @@ def streams_of(
             base=base,
         )
     ]
+
+
+def scheme_of(source: str) -> str:
+    """The scheme of a URL, in lower case; `file` of a path."""
+    scheme = _SCHEME.match(source)
+    return scheme[1].lower() if scheme else "file"
 
 
 def _chosen(streams: list[Stream], only: Collection[str] | None) -> list[Stream]:

@@ -41,6 +41,7 @@ NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
 FROM_UNTIL = "modified at or after --until"
 NOT_SETTLED = "modified less than --settle ago"
+NOT_NAMED = "not among the files that are asked for"
 
 
 class StreamMatcher(MatchesMembers, Protocol):
@@ -72,6 +73,7 @@ class Stream:
     since: datetime | None = None
     until: datetime | None = None
     settle_s: float = 0
+    only: frozenset[str] | None = None
     finds_dialect: bool = False
     finds_partitions: bool = False
     file: str | None = None
@@ -136,6 +138,7 @@ class Stream:
         rules: list[Decide | None] = [
             present,
             self._matched if lists_all else None,
+            None if self.only is None else self._named,
             None if self.copies else no_litter(self.matcher),
             (recognised or Recognised()) if self.format is None and not self.copies else None,
             newer_than(self.source.start_at),
@@ -228,6 +231,10 @@ class Stream:
             else None
             for file in files
         ]
+
+    def _named(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        only = self.only or ()
+        return [None if file.uri in only else NOT_NAMED for file in files]
 
     def _matched(self, files: Sequence[RemoteFile]) -> list[str | None]:
         matches = self.matcher.matches

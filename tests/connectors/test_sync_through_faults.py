@@ -11,7 +11,7 @@ from file_cdk import SyncOptions, TransientError, sync
 from file_cdk.testing.fault_proxy import FaultProxy, Pauses
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
-FILES = 200
+FILES = 100
 QUICK = Pauses(stall_s=0.2, slow_start_s=0.1, trickle_s=0.1)
 SEEDS = 50
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -253,11 +254,10 @@ class Gone:
     asked: threading.Event = field(default_factory=threading.Event)
     requests: int = 0
 
-    def get(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
+    def get(self, file: RemoteFile, start: int, end: int) -> NoReturn:
         self.requests += 1
         self.asked.set()
         raise TransientError("refused")
-        yield b""
 
 
 @pytest.fixture

@@ -22,10 +22,11 @@ _NAMES_A_VARIABLE = ("columns", "salt")
 """The last keys on the way to a value that is the name of a variable, whose value is written nowhere."""
 
 
-def load_configuration(path: str, shown: str, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def load_configuration(path: str, shown: str, environment: Mapping[str, str] | None = os.environ) -> dict[str, Any]:
     """Variables of the environment stand in YAML as `${NAME}`, not in a file that is called .json: that is a connector's own.
 
-    shown: the path as a person may see it. Raises ConfigError, which shows nothing of what the file holds.
+    shown: the path as a person may see it. environment: None leaves what names a variable as it is. Raises ConfigError, which
+    shows nothing of what the file holds.
     """
     import yaml
 

@@ -22,7 +22,7 @@ _VARIABLE: _Schema = {"type": "string", "pattern": r"\$\{"}
 
 
 def configuration_schema(shipped: Mapping[str, str]) -> _Schema:
-    """shipped: packages of connectors, by the URL schemes that name them."""
+    """Of all connectors in this distribution. shipped: the package of each by the names that `source` takes."""
     packages = sorted(set(shipped.values()))
     definitions: _Schema = {}
     chosen = []

@@ -32,8 +32,9 @@ from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
 from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
-from file_cdk.pipeline.tables.columns import Sample, TableColumns, guess
+from file_cdk.pipeline.tables.columns import TableColumns
 from file_cdk.pipeline.tables.deletes import Listed, settle_gone
+from file_cdk.pipeline.tables.guessing import FirstColumns
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.report import (
     EffortObserver,
@@ -44,15 +45,12 @@ from file_cdk.pipeline.tables.report import (
     SyncResult,
 )
 from file_cdk.pipeline.tables.resuming import BegunFiles
-from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_partitions, with_rules
+from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
 from file_cdk.pipeline.tables.stdout import STDOUT, destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:  # and imported where there is something to load
-    import pyarrow as pa
-
-    from file_cdk.engine.executor import Executor
     from file_cdk.engine.ordering import FileTally, OrderedRun
     from file_cdk.engine.work import Job
 
@@ -100,7 +98,7 @@ def sync(
 
             def load(part: Stream, is_divided: bool, own: SyncOptions = own, wait_s: float = wait_s) -> None:
                 report = StreamReport(part.name, observer, failures, several=is_divided or len(streams) > 1)
-                loading = _StreamSync(part, target, executors, own, report, wait_s)
+                loading = StreamSync(part, target, executors, own, report, wait_s)
                 del reports[len(results) :]  # of what turned out to be several
                 reports.append(report)
                 results.append(loading.run())
@@ -112,7 +110,7 @@ def sync(
 
 
 @dataclass(slots=True)
-class _StreamSync:
+class StreamSync:
     stream: Stream
     destination: Destination
     executors: Executors
@@ -205,18 +203,12 @@ class _StreamSync:
         from file_cdk.engine.ordering import OrderedRun
 
         known = self.rules.sources(self.table.schema.names)
-        file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
-        if note is not None:
-            self.report.observer.warned(f"{self.stream.name}: {note}")
-        executor = self.executors.for_work(selection.size_bytes, file_format)
-        found = self._guess(executor, file_format, selection)
-        folders = keys.besides(self.rules.own(found.names)) if keys is not None else frozenset()
-        self.rules.check([*known, *folders])
-        if folders:
-            file_format, found = with_partitions(
-                self.rules, file_format, found, folders, self.table.schema.names, self.report.warn
-            )
-        self.columns.begin(found)
+        reading = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
+        if reading.note is not None:
+            self.report.observer.warned(f"{self.stream.name}: {reading.note}")
+        executor = self.executors.for_work(selection.size_bytes, reading.format)
+        first = FirstColumns(self.columns, self.rules, keys, self.options.max_rejects, self.report.warn)
+        file_format = first.begin(executor, reading.format, selection)
         try:
             job = self._job(file_format)
             self._take(OrderedRun(executor, job, selection, self.begun.tally, selection.size_bytes))
@@ -357,27 +349,6 @@ class _StreamSync:
 
         shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
         return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
-
-    def _guess(self, executor: "Executor", file_format: Format, selection: Selection) -> "pa.Schema":
-        """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
-        from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
-
-        reader = self.stream.reader
-        files = selection.latest(SAMPLE_FILES)[::-1]
-        found = [
-            (file, schema)
-            for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
-            if not isinstance(schema, FileCdkError)
-        ]
-        self.rules.look(schema for _, schema in found)
-        samples = [Sample(file, self.columns.as_stated(schema)) for file, schema in found]
-        self.columns.sampled = {each.file: each.schema.names for each in samples}
-
-        def is_readable(sample: Sample) -> bool:
-            tally = read_through(executor, reader, file_format, sample.file, sample.schema)
-            return tally is not None and self.options.max_rejects.allow(tally)
-
-        return guess(samples, is_readable, others=selection.files > len(samples))
 
     def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
