@@ -87,7 +87,9 @@ def _summarize(draft: "Draft", path: str) -> None:
     for variable, where in draft.variables.items():
         say(f"set the environment variable {variable}: it stands for {where}")
     if path != STDOUT:
-        say(f"{path} is written: file-cdk sync {path} --to {draft.name}.duckdb")
+        from file_cdk.pipeline.drafting.document import sync_command
+
+        say(f"{path} is written: {sync_command(draft, path)}")
 
 
 def _as_json(draft: "Draft") -> dict[str, Any]:
