@@ -90,7 +90,7 @@ def test_what_a_command_needs_may_come_from_the_environment(run: Run, monkeypatc
     monkeypatch.setenv("FILE_CDK_DROP", "id,x")
     with pytest.raises(SystemExit):
         run("sync", "orders", "--workers", "none")
-    assert run("explain", "orders").code == 3, "there is no such database"
+    assert run("explain", "orders").code == 0
     monkeypatch.delenv("FILE_CDK_TO")
     with pytest.raises(SystemExit):
         run("explain", "orders")
