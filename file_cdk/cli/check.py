@@ -86,14 +86,15 @@ class _Check:
 
     def lines(self) -> Generator[str, None, None]:
         """Takes the steps one by one, and says of each how it ended before the next begins."""
-        from file_cdk.pipeline.checking import StreamCheck, check_destination
+        from file_cdk.pipeline.checking import StreamCheck, check_destination, parts_to_check
         from file_cdk.pipeline.execution import Executors
         from file_cdk.pipeline.sources import streams_of
 
         given = self.arguments
         sources: Sequence[Stream] = ()
         try:
-            sources = streams_of(given.source, given.format, given.table, given.connector)
+            named = streams_of(given.source, given.format, given.table, given.connector)
+            sources = [part for each in named for part in parts_to_check(each, given.to)]
         except FileCdkError as exc:
             yield self._line(None, "source", exc)
         with closing(Executors(None)) as executors:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_deletes, add_period, add_source
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
     display = PlainDisplay(sys.stderr)
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with logs_to(display.line, level), without_collecting():
+    with logs_to(display.line, level), without_collecting(), ExitStack() as opened:
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             until=arguments.until,
         )
         limit = MaxDeletes.parse(arguments.max_deletes)
-        explanations = explanations_of(arguments.source, options, arguments.on_delete, limit)
+        explanations = explanations_of(arguments.source, options, arguments.on_delete, limit, opened)
         files = (file for explanation in explanations for file in explanation.files())
         written = write_lines(map(_json_line, files) if arguments.json else _table_lines(explanations, files))
         if written and not arguments.quiet:

@@ -72,7 +72,12 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     from file_cdk.pipeline.inspection import InspectionOptions, Order, inspections_of
 
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level), without_collecting():
+    with (
+        _Screen(quiet=arguments.quiet) as screen,
+        logs_to(screen.line, level),
+        without_collecting(),
+        ExitStack() as opened,
+    ):
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,
@@ -84,7 +89,9 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             until=arguments.until,
             settle_s=arguments.settle,
         )
-        listing = _Listing(inspections_of(arguments.source, options), arguments, screen)
+        inspections = inspections_of(arguments.source, options)
+        parts = [part for each in inspections for part in each.parts(opened, screen.seen)]
+        listing = _Listing(parts, arguments, screen)
         with closing(listing.files()) as files:
             written = write_lines(listing.lines(files))
         screen.stop_progress()

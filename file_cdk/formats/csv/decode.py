@@ -5,8 +5,8 @@ A few rows that are not as wide as the header are told one by one, so that the o
 
 import io
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
@@ -26,7 +26,12 @@ if TYPE_CHECKING:  # small pieces go without Arrow, which takes longer to import
     from file_cdk.formats.csv.lexer import Lexed, Lexer
 
 MAX_ODD_ROWS = 128
-"""Maximum number of odd rows in one piece: with more, it takes no longer to read all its rows one by one."""
+_BYTES_AN_ODD_ROW = 4 << 10
+"""Maximum number of odd rows in one piece, and in a large one one in so many bytes: with more, it takes no longer to read all its
+rows one by one."""
+
+_FEW_TEXTS = 4
+"""Maximum number of texts that are found in a piece one after the other: of more, its lines are gone through once."""
 
 Batch: TypeAlias = Union["pa.RecordBatch", JsonLines]
 
@@ -85,7 +90,7 @@ def take_apart(odd: "Sequence[pc.InvalidRow]", piece: bytes, shape: Shape) -> Ta
         return None
     if shape.policy.of_table and any("\n" in row.text or "\r" in row.text for row in odd):
         return None  # its lines may be rows of their own
-    if len(odd) > MAX_ODD_ROWS and policy is not OddRows.SKIP:
+    if len(odd) > max(MAX_ODD_ROWS, len(piece) // _BYTES_AN_ODD_ROW) and policy is not OddRows.SKIP:
         return None
     apart = TakenApart()
     if policy is OddRows.SKIP and not (header.trailing_blanks or shape.policy.drops_blanks_over):
@@ -127,19 +132,27 @@ def _places(texts: Sequence[str], piece: bytes, shape: Shape) -> list[tuple[int,
     other = piece.count(b"\r" if line_end == b"\n" else b"\n")
     if other and (line_end == b"\r" or other != piece.count(b"\r\n")):
         return None
-    wanted = Counter(texts)
-    found: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
-    for text in wanted:
-        raw = text.encode(shape.dialect.encoding)
-        for at in _between_line_ends(raw, piece, line_end):
-            if len(found[text]) == wanted[text]:
-                return None
-            found[text].append((at, raw))
-        if len(found[text]) < wanted[text]:
-            return None
+    wanted = Counter(text.encode(shape.dialect.encoding) for text in texts)
+    found = _found(wanted, piece, line_end)
+    if any(len(found[raw]) != count for raw, count in wanted.items()):
+        return None
     for places in found.values():
         places.reverse()
-    return [found[text].pop() for text in texts]
+    return [(found[raw].pop(), raw) for raw in (text.encode(shape.dialect.encoding) for text in texts)]
+
+
+def _found(wanted: Collection[bytes], piece: bytes, line_end: bytes) -> dict[bytes, list[int]]:
+    """Where each stands between line ends."""
+    if len(wanted) <= _FEW_TEXTS or any(line_end in raw or b"\r" in raw for raw in wanted):
+        return {raw: _between_line_ends(raw, piece, line_end) for raw in wanted}
+    found: dict[bytes, list[int]] = {raw: [] for raw in wanted}
+    at = 0
+    for line in piece.split(line_end):
+        raw = line.removesuffix(b"\r")
+        if raw in found:
+            found[raw].append(at)
+        at += len(line) + 1
+    return found
 
 
 def _between_line_ends(raw: bytes, piece: bytes, line_end: bytes) -> list[int]:

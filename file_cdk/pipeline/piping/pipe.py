@@ -23,10 +23,13 @@ from file_cdk.pipeline.piping.process import SourceProcess
 from file_cdk.pipeline.piping.saying import Said
 from file_cdk.pipeline.piping.secrets import Secrets
 from file_cdk.pipeline.piping.states import SourceStates
+from file_cdk.pipeline.receiving.columns import DecodedRecords
+from file_cdk.pipeline.receiving.process import Receiver
+from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingOrder
 from file_cdk.pipeline.tables.waiting import open_in_turn
 from file_cdk.pipeline.writing.write import IncompleteError, Writing
 from file_cdk.protocol.messages import StreamStatus
-from file_cdk.protocol.receiving.events import Event, OtherReceived, Records, StatusReceived, StreamDescriptor
+from file_cdk.protocol.receiving.events import OtherReceived, StatusReceived, StreamDescriptor
 from file_cdk.protocol.receiving.receive import receive
 from file_cdk.protocol.written_streams import WrittenStream
 
@@ -149,7 +152,7 @@ class _Run:
         writing.reached = lambda durable: states.reached(
             durable, {stream: writer.last_unit for stream, writer in writing.writers.items()}
         )
-        writing.begin()
+        order = writing.begin(lenient=self.options.lenient)
         contents = {"catalog": json.dumps({"streams": entries}).encode()} | ({"state": state} if state else {})
         with self.files(**contents) as paths:
             arguments = [
@@ -161,7 +164,7 @@ class _Run:
                 *(["--state", paths[1]] if state else []),
             ]
             with self._running(*arguments) as (process, said):
-                self._write(writing, process, said)
+                self._write(writing, order, process, said)
         shown = {stream.shown.strip("'"): self.rows[stream.descriptor] for stream in streams}
         return PipeResult(shown, writing.passed_over)
 
@@ -189,9 +192,12 @@ class _Run:
             return entry, stream, table
         raise AssertionError("a table that is not merged was refused as one that is")
 
-    def _write(self, writing: Writing, process: SourceProcess, said: Said) -> None:
+    def _write(self, writing: Writing, order: ReceivingOrder, process: SourceProcess, said: Said) -> None:
         try:
-            writing.run(self._events(writing, process, said))
+            with process.stdout as lines:
+                receiver = Receiver(lines.fileno())
+            with receiver:
+                writing.run(self._events(receiver.events(order), writing, process, said))
         except IncompleteError as exc:
             failure = said.failure(process.wait()) or SourceFailedError(exc.message, remedy=exc.remedy)
             raise self._of(failure, writing) from exc
@@ -208,17 +214,18 @@ class _Run:
         failure.in_part = any(writer.is_complete for writer in writing.writers.values())
         return failure
 
-    def _events(self, writing: Writing, process: SourceProcess, said: Said) -> Iterator[Event]:
-        with process.stdout as lines:
-            for event in receive(lines, lenient=self.options.lenient):
-                match event:
-                    case Records(stream):
-                        self.rows[stream] += event.rows
-                    case OtherReceived():
-                        said.take(event)
-                    case StatusReceived():
-                        said.has_statuses = True
-                yield event
+    def _events(
+        self, events: Iterator[DecodedEvent], writing: Writing, process: SourceProcess, said: Said
+    ) -> Iterator[DecodedEvent]:
+        for event in events:
+            match event:
+                case DecodedRecords(stream):
+                    self.rows[stream] += event.rows
+                case OtherReceived():
+                    said.take(event)
+                case StatusReceived():
+                    said.has_statuses = True
+            yield event
         # Sources of before there were statuses say by their exit code alone that all has come.
         if said.failure(process.wait()) is None and not said.has_statuses:
             for stream in writing.writers:

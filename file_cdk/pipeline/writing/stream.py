@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
+
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import Replacing
 from file_cdk.core.merging import merging
-from file_cdk.core.ports import Destination, LoadedFile, StreamTable
+from file_cdk.core.ports import Destination, LoadedFile
+from file_cdk.pipeline.receiving.columns import ColumnTypes, DecodedRecords, first_schema
 from file_cdk.pipeline.writing.empty import without_rows
-from file_cdk.pipeline.writing.rows import RowReader
+from file_cdk.pipeline.writing.rows import OWN_COLUMNS, rows_of
 from file_cdk.pipeline.writing.units import Unit, Units
-from file_cdk.protocol.receiving.events import Records
 from file_cdk.protocol.written_streams import WrittenStream
 
 
@@ -19,14 +21,14 @@ from file_cdk.protocol.written_streams import WrittenStream
 class Waiting:
     """Records that are not written yet."""
 
-    chunks: list[Records] = field(default_factory=list)
+    chunks: list[DecodedRecords] = field(default_factory=list)
     size_bytes: int = 0
 
-    def add(self, records: Records) -> None:
+    def add(self, records: DecodedRecords) -> None:
         self.chunks.append(records)
-        self.size_bytes += len(records.data)
+        self.size_bytes += records.size_bytes
 
-    def take(self) -> list[Records]:
+    def take(self) -> list[DecodedRecords]:
         chunks, self.chunks, self.size_bytes = self.chunks, [], 0
         return chunks
 
@@ -60,7 +62,6 @@ class StreamWriter:
         self._table = own if beside is None else beside
         if stream.replaces and beside is None:
             self._begin_replacement(units)
-        self._go_on_in(self._table)
 
     def _begin_replacement(self, units: Units) -> None:
         stream, destination = self.stream, self._destination
@@ -82,9 +83,23 @@ class StreamWriter:
             self._table, staged = destination.table(stream.staging), Units({})
         self._last = max(self._last, staged.last)
 
-    def _go_on_in(self, table: StreamTable) -> None:
-        self._table = table
-        self._reader = RowReader(self.stream.table.stream, table)
+    def first_schema(self) -> pa.Schema:
+        """What the first records are decoded for: the columns of the table, and those that the catalog has besides; of type null
+        those that only records can tell the type of."""
+        present = {each.name: each.type for each in self._table.schema}
+        named = {each.name: each.type for each in first_schema(self.stream.properties) if each.name not in present}
+        types = self.widened(named) | present
+        return pa.schema([(name, types[name]) for name in (*named, *present) if name not in OWN_COLUMNS])
+
+    def widened(self, columns: ColumnTypes) -> dict[str, pa.DataType]:
+        """Has the table promise to hold these as well, and answers what it will hold them as. Without any value, a column is not
+        promised."""
+        self._promise(pa.schema([(name, kind) for name, kind in columns.items() if name not in OWN_COLUMNS]))
+        types = {each.name: each.type for each in self._table.schema}
+        return {name: types.get(name, kind) for name, kind in columns.items()}
+
+    def _promise(self, schema: pa.Schema) -> None:
+        self._table.widen(pa.schema([each for each in schema if not pa.types.is_null(each.type)]))
 
     @property
     def last_unit(self) -> int:
@@ -100,7 +115,7 @@ class StreamWriter:
     def size_bytes(self) -> int:
         return self._sealed.size_bytes + self._open.size_bytes
 
-    def add(self, records: Records) -> None:
+    def add(self, records: DecodedRecords) -> None:
         self._open.add(records)
 
     def seal(self) -> None:
@@ -116,9 +131,10 @@ class StreamWriter:
         if not chunks:
             return
         unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
-        size_bytes = sum(len(chunk.data) for chunk in chunks)
-        file = RemoteFile(unit.uri, size_bytes, self._began_at)
-        batch = self._reader.read(chunks, unit)
+        batch = rows_of(self.stream.table.stream, chunks, unit)
+        chunks.clear()  # the rows are copies
+        file = RemoteFile(unit.uri, batch.nbytes, self._began_at)
+        self._promise(batch.schema)
         self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
         load = self._table.begin(file)
         try:
@@ -152,7 +168,7 @@ class StreamWriter:
                 assert isinstance(destination, Replacing)
                 destination.take_place(stream.table, stream.staging)
             self._is_beside = False
-            self._go_on_in(destination.table(stream.table))
+            self._table = destination.table(stream.table)
         elif self._older:
             older, self._older = self._older, []
             self._table.remove(older)

@@ -104,7 +104,7 @@ class DetectingCsvFormat:
             yield from found.format.read_table(stream, split, schema, report)
             return
         config = found.format.config
-        watched = WatchedReader(stream, found.format.piece_bytes, (config.quote_char or '"').encode())
+        watched = WatchedReader(stream, found.format.table_piece_bytes, (config.quote_char or '"').encode())
         watch = Watch(watched, config, found.seen, split.file.uri, found.settled)
         yield from watch.over(found.format.read_table_from(watched, split, schema, report), report)
 
