@@ -25,7 +25,7 @@ def test_the_examples_of_the_guide_run_as_one_script(tmp_path: Path) -> None:
     assert len(blocks) > 5
     (tmp_path / "guide.py").write_text("\n".join(blocks), encoding="utf-8")
     done = subprocess.run([sys.executable, "guide.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout + done.stderr) == (0, ""), done.stderr
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's client
