@@ -196,11 +196,7 @@ def add_talk(parser: argparse.ArgumentParser, *, is_long: bool = False) -> None:
 
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("source", metavar="SOURCE", help=meaning)
-    parser.add_argument(
-        "--format",
-        metavar="F",
-        help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, or an extension such as xlsx; told from the files' names by default",
-    )
+    add_format(parser)
     add_streams(parser)
     add_naming(parser)
 
@@ -211,8 +207,24 @@ def add_naming(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="what the stream of a path or URL, and its table, is called; by default as the folder or file",
     )
+    add_connector(parser)
+
+
+def add_connector(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connector",
         metavar="NAME",
-        help="SOURCE is the configuration of this connector (s3, gs, az, file …), in JSON or YAML, as Airbyte has it",
+        help="what is named is the configuration of this connector (s3, gs, az, file …), in JSON or YAML, as Airbyte has it",
     )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, or an extension such as xlsx; told from the files' names by default",
+    )
+
+
+def add_all_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")

@@ -9,9 +9,9 @@ from typing import Any
 
 PREFIX = "FILE_CDK_"
 
-WITHOUT = frozenset({"--help", "--settle", "--salt", "--file", "--repair"})
+WITHOUT = frozenset({"--help", "--settle", "--salt", "--file", "--repair", "--as", "--output", "--force"})
 """Options that the environment does not give. FILE_CDK_SETTLE and FILE_CDK_SALT say something else than the options (how long a
-sync waits; the salt itself); which file is meant, and that a ledger is to be changed, is said on the spot."""
+sync waits; the salt itself); which file is meant, what is to be written, and that a ledger is to change, is said on the spot."""
 
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 

@@ -59,7 +59,7 @@ class ListingTally:
         return {"files_listed": self.files, "size_bytes_listed": self.size_bytes}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class StreamTally:
     """Counts of one stream."""
 

@@ -9,6 +9,7 @@ from file_cdk.cli.arguments import (
     EXAMPLES,
     EXIT_CODES,
     SOURCES,
+    add_all_text,
     add_deletes,
     add_full_refresh,
     add_period,
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much memory all processes together may take, such as 512MB or 1GiB; by default what is best for speed, or "
         "what the environment variable FILE_CDK_MEMORY says",
     )
-    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
+    add_all_text(parser)
     parser.add_argument(
         "--dialect",
         choices=["auto", "default"],

@@ -285,6 +285,11 @@ class FilesTable(SqlTable):
         folder = quote(stream, safe=" ")
         return f"%2E{folder[1:]}" if folder.startswith(".") else folder  # neither hidden nor a folder above
 
+    @classmethod
+    def rows_folder(cls, stream: str) -> str:
+        """Of all rows of a stream whose rows are merged."""
+        return cls.folder_of(ROWS_OF + stream)
+
     def _partition_of(self, path: str) -> str:
         """The folders of a data file's partition."""
         return "/".join(path.split("/")[self.folder_of("").count("/") + 1 : -1])
@@ -292,7 +297,7 @@ class FilesTable(SqlTable):
     def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
         """partition: its folders. is_shown: of a data file of rows that are merged."""
         name = self._ledger.name.removeprefix(BESIDE)
-        folder = self.folder_of(ROWS_OF + name if self._ledger.merges and not is_shown else name)
+        folder = self.rows_folder(name) if self._ledger.merges and not is_shown else self.folder_of(name)
         folder = f"{folder}/{partition}" if partition else folder
         return f"{folder}/part-{self._publisher.new_name()}.{self._chosen.output_format}"
 
