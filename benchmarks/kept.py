@@ -1,10 +1,12 @@
 """What a database holds of the files that benchmarks/kills.py loads: asked while no run has it open."""
 
 import contextlib
+import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +61,13 @@ _LEDGER_COLUMNS = {
 _COMMITS = {"_file_cdk_files": "loaded_at", "_file_cdk_parts": "kept_at"}
 
 
+_READ = {
+    "parquet": "read_parquet({}, union_by_name = true)",
+    "csv": "read_csv({}, union_by_name = true)",
+    "jsonl": "read_json({}, union_by_name = true, format = 'newline_delimited')",
+}
+"""By the end of a data file's name."""
+
 ROWS_OF = "_file_cdk_rows_of_"
 
 
@@ -66,7 +75,7 @@ def _rows(streams: Sequence[str]) -> str:
     each = [f"SELECT _file_url, id, version, note FROM {name}" for name in streams]
     return (
         "SELECT _file_url, min(version), max(version), count(*), count(DISTINCT id), min(id), max(id), "
-        "bool_and(replace(note, chr(10), ' ') = 'row ' || id || ', as it was written') "
+        "min(CASE WHEN replace(note, '\n', ' ') = 'row ' || id || ', as it was written' THEN 1 ELSE 0 END) "
         f"FROM ({' UNION ALL '.join(each)}) u GROUP BY 1"
     )
 
@@ -89,6 +98,8 @@ class _Asked:
         if not times:
             return 0.0
         [(latest,)] = self.asked(f"SELECT max(moment) FROM ({' UNION ALL '.join(times)}) u")
+        if isinstance(latest, str):
+            latest = datetime.fromisoformat(latest)
         return float(latest.replace(tzinfo=UTC).timestamp()) if latest else 0.0
 
     def held(self, streams: Sequence[str], *, merged: bool) -> Held:
@@ -120,6 +131,27 @@ class DuckDBPlace(_Asked):
         # Not written to: what the killed run left is for the next one to mend.
         with duckdb.connect(self.url, read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+class SqlitePlace(_Asked):
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def url(self) -> str:
+        return str(self._path)
+
+    def asked(self, sql: str) -> list[Any]:
+        """Of a copy, with its journals: what the killed run left is for the next one to mend."""
+        if not self._path.exists():
+            return []
+        with tempfile.TemporaryDirectory() as scratch:
+            for path in self._path.parent.glob(f"{self._path.name}*"):
+                shutil.copy(path, scratch)
+            with contextlib.closing(sqlite3.connect(Path(scratch, self._path.name))) as connection:
+                return connection.execute(sql).fetchall()
 
 
 class _Tables(_Asked):
@@ -205,7 +237,7 @@ class PostgresPlace(_Asked):
 
 
 class FilesPlace:
-    """A folder, or a prefix of a bucket, of Parquet files."""
+    """A folder, or a prefix of a bucket, of data files."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -221,11 +253,10 @@ class FilesPlace:
             for stream, files in manifest.tables.items():
                 paths = [Path(scratch, file.path) for file in files]
                 for path, file in zip(paths, files, strict=True):
-                    path.parent.mkdir(exist_ok=True)
+                    path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(storage.read(file.path))
-                connection.execute(
-                    f"CREATE VIEW {stream} AS FROM read_parquet({list(map(str, paths))}, union_by_name = true)"
-                )
+                read = _READ[files[0].path.rpartition(".")[2]].format(list(map(str, paths)))
+                connection.execute(f"CREATE VIEW {stream} AS FROM {read}")
             return Held(
                 sorted(connection.execute(_rows([ROWS_OF + s for s in streams] if merged else streams)).fetchall()),
                 dict(ledger.execute(_REJECTS).fetchall()),

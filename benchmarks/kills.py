@@ -1,6 +1,6 @@
 """Kills `file-cdk sync` at random moments, and asks whether the database is exact once a run was let end.
 
-    python benchmarks/kills.py [--to PLACE] [--mode merge] [--kills 500] [--files 300] [--large-mb 30] [--seed N]
+    python benchmarks/kills.py [--to PLACE] [--mode merge] [--options=OPTIONS] [--kills 50] [--files N] [--large-mb MB] [--seed N]
 
 Files are CSV, JSON lines, Parquet and Avro, some of them gzip, most of them small, some of a few MB and one of --large-mb;
 some hold records that are rejected. Every run has 2 workers, and is killed with SIGKILL: its parent, one worker, all
@@ -37,7 +37,7 @@ import fastavro
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from kept import DeltaTables, DuckDBPlace, FilesPlace, IcebergTables, Place, PostgresPlace
+from kept import DeltaTables, DuckDBPlace, FilesPlace, IcebergTables, Place, PostgresPlace, SqlitePlace
 
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.postgres import PostgresServer
@@ -165,13 +165,13 @@ def _write_rows(path: Path, url: str, written: Written) -> None:
 class Victim:
     """One run of the command, whose processes can be found by a mark in their environment."""
 
-    def __init__(self, command: str, config: Path, to: str, place: Path) -> None:
+    def __init__(self, command: str, config: Path, to: str, place: Path, options: str) -> None:
         self._mark = uuid.uuid4().hex
         self._errors = (place / "errors").open("w+")
         self.started_at = time.time()
         self._process = subprocess.Popen(
             [command, "sync", str(config), "--to", to, "--workers", "2", "--quiet",
-             "--max-rejects", str(MAX_REJECTS)],
+             "--max-rejects", str(MAX_REJECTS), *options.split()],
             # Progress inside a file is kept after a minute; here, so that kills find some, almost at once.
             env={**os.environ, MARK: self._mark, "TMPDIR": str(place / "tmp"), "FILE_CDK_KEEP_AFTER_S": "0.3"},
             stdout=subprocess.DEVNULL,
@@ -260,6 +260,7 @@ def in_gcs(servers: contextlib.ExitStack) -> Callable[[Path], Place]:
 
 PLACES: dict[str, Callable[[contextlib.ExitStack], Callable[[Path], Place]]] = {
     "duckdb": lambda _: lambda folder: DuckDBPlace(folder / "x.duckdb"),
+    "sqlite": lambda _: lambda folder: SqlitePlace(folder / "x.sqlite"),
     "postgres": in_postgres,
     "delta": lambda _: lambda folder: DeltaTables(folder / "lake"),
     "iceberg": lambda _: lambda folder: IcebergTables(folder / "lake"),
@@ -274,6 +275,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", choices=list(PLACES), default="duckdb", help="what is loaded into")
     parser.add_argument("--mode", choices=["append", "merge"], default="append", help="what the tables show")
+    parser.add_argument("--options", default="", help="others of the command, such as '--output-format csv'")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--large-mb", type=float, default=30.0, metavar="MB", help="size of the largest file")
@@ -311,10 +313,10 @@ def kill_runs(
         enough = tally.killed + KILLS_PER_DATABASE
         while tally.killed < enough and not over():
             files.change(most=max(2, arguments.files // 20))
-            killed_run(Victim(arguments.command, config, kept.url, place), kept, chance, tally)
+            killed_run(Victim(arguments.command, config, kept.url, place, arguments.options), kept, chance, tally)
         tally.runs += 1
         check(
-            Victim(arguments.command, config, kept.url, place),
+            Victim(arguments.command, config, kept.url, place, arguments.options),
             kept,
             place,
             files,

@@ -31,6 +31,7 @@ from file_cdk.core.errors import (
     FileError as FileError,
     MalformedFileError as MalformedFileError,
     MalformedRecordError as MalformedRecordError,
+    SchemaFrozenError as SchemaFrozenError,
     SequentialOnlyError as SequentialOnlyError,
     DeletesRefusedError as DeletesRefusedError,
     TooManyRejectsError as TooManyRejectsError,
@@ -49,6 +50,7 @@ from file_cdk.core.ports import (
     JsonLines as JsonLines,
     LoadedFile as LoadedFile,
     Reject as Reject,
+    RejectedRecord as RejectedRecord,
     Rejects as Rejects,
     SplitReport as SplitReport,
     StreamReader as StreamReader,
@@ -63,16 +65,20 @@ from file_cdk.core.uris import (
     split_member as split_member,
 )
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
+from file_cdk.pipeline.inspection import InspectedFile as InspectedFile
+from file_cdk.pipeline.library.files import files as files
+from file_cdk.pipeline.library.reading import Reading as Reading, read as read
+from file_cdk.pipeline.library.sync import sync as sync
 from file_cdk.pipeline.tables.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects
 from file_cdk.pipeline.tables.report import (
+    FileResult as FileResult,
     ResumeObserver as ResumeObserver,
     StreamResult as StreamResult,
     SyncObserver as SyncObserver,
     SyncResult as SyncResult,
 )
 from file_cdk.pipeline.tables.options import SyncOptions as SyncOptions
-from file_cdk.pipeline.tables.sync import sync as sync
 from file_cdk.readers.answers import (
     NEXT_SYNC as NEXT_SYNC,
     RangeAnswer as RangeAnswer,

@@ -2,6 +2,7 @@
 called for."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
 from file_cdk.cli.ending import Interruption, failure_of, leave
+from file_cdk.cli.environment import fill_in, name_variables
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
@@ -23,8 +25,16 @@ _COMMANDS: Mapping[str, str] = {
     "status": "say what a database holds, how the last run ended, and what failed",
     "state": "show, export, import or reset what a database has of each file",
     "rejects": "list the records that were rejected",
+    "preview": "show the first rows of a source, and how it would be read",
+    "schema": "show the columns and types that a table would get: as a table, JSON Schema, Arrow or SQL",
+    "init": "look at a bucket or folder, and write a configuration of its streams",
+    "new": "write a project for a source, format or destination of your own",
+    "convert": "turn an Airbyte connector's configuration into YAML, or back",
+    "completion": "print what completes this command's line in a shell",
 }
-"""Each is a module of this room with DESCRIPTION, EPILOG, `add_arguments` and `run`."""
+"""Each is a module of this room, or of `beginning`, with DESCRIPTION, EPILOG, `add_arguments` and `run`."""
+
+_OF_THE_BEGINNING = frozenset({"preview", "schema", "init", "new", "convert", "completion"})
 
 
 def console() -> NoReturn:
@@ -41,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments, unknown = _parser(sys.argv[1:] if argv is None else argv).parse_known_args(argv, arguments)
             if unknown:
                 _refuse(arguments, unknown)
+            fill_in(arguments.parser, arguments, os.environ)
             code: ExitCode = arguments.run(arguments, interruption)
             return code
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
@@ -74,6 +85,23 @@ def _refuse(arguments: argparse.Namespace, unknown: Sequence[str]) -> NoReturn:
     parser.error(f"unrecognized arguments: {' '.join(shown)}")
 
 
+class _YamlSchema(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        import json
+
+        from file_cdk.cli.screen.stdout import write_lines
+        from file_cdk.pipeline.sources import SHIPPED
+        from file_cdk.pipeline.sourcing.schema import configuration_schema
+
+        write_lines([json.dumps(configuration_schema(SHIPPED), indent=1)])
+        parser.exit()
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """With the arguments of all commands."""
+    return _parser([*_COMMANDS])
+
+
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """argv: of the commands that it does not name, no module is imported."""
     parser = argparse.ArgumentParser(
@@ -84,14 +112,19 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"file-cdk {VERSION}", help="show the version and exit")
+    parser.add_argument(
+        "--yaml-schema", action=_YamlSchema, nargs=0, help="print the JSON Schema of YAML files, for editors, and exit"
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name, summary in _COMMANDS.items():
         command = commands.add_parser(
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
         if name in argv:
-            module = import_module(f"file_cdk.cli.{name}")
+            room = "cli.beginning" if name in _OF_THE_BEGINNING else "cli"
+            module = import_module(f"file_cdk.{room}.{name}")
             command.description, command.epilog = module.DESCRIPTION, module.EPILOG
             module.add_arguments(command)
+            name_variables(command, os.environ)
             command.set_defaults(parser=command, run=module.run)
     return parser

@@ -4,7 +4,6 @@ stdout carries protocol messages and nothing else; an error is a TRACE message a
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -14,6 +13,8 @@ from file_cdk.core.connector import DestinationConnector
 
 _Command = Callable[[Callable[[], DestinationConnector], argparse.Namespace, int], int]
 """Writes its messages to the file descriptor and returns the exit code."""
+
+_STDIN = 0
 
 
 def run(
@@ -46,10 +47,13 @@ def _check(connector: Callable[[], DestinationConnector], arguments: argparse.Na
 
 
 def _write(connector: Callable[[], DestinationConnector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.writing.commands import write_records
+    from file_cdk.pipeline.receiving.process import Receiver
 
     config, catalog = load_object(arguments.config, "config"), load(arguments.catalog, "catalog")
-    return write_records(connector(), config, catalog, sys.stdin.buffer, out_fd, lenient=arguments.lenient)
+    with Receiver(_STDIN) as receiver:
+        from file_cdk.pipeline.writing.commands import write_records  # while the other process starts
+
+        return write_records(connector(), config, catalog, receiver.events, out_fd, lenient=arguments.lenient)
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

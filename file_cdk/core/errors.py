@@ -83,6 +83,10 @@ class ConfigError(FileCdkError):
     failure_type = "config_error"
 
 
+class SeveralFormatsError(ConfigError):
+    """Files that are to be of one format are of several."""
+
+
 class AccessError(FileCdkError):
     """The root cannot be reached or listed: missing, forbidden, or wrong credentials."""
 

@@ -60,6 +60,18 @@ class KeptState:
 
 
 @runtime_checkable
+class KnowsTables(Protocol):
+    """What a Destination may do besides, open or not: say which tables it has of a source."""
+
+    def tables_of(self, origin: str, name: str) -> Mapping[str, str]:
+        """Those of files below `origin` that are called `name`, or begin with that and `_`: each with the uri of one of the files
+        that its ledger has. None, where no sync made the destination. Raises DestinationError when it cannot be read."""
+
+    def forget_table(self, name: str) -> None:
+        """That anybody asked an open destination for it: it has no file, nor will it have one in this run."""
+
+
+@runtime_checkable
 class StateKeeper(Protocol):
     """What an open Destination may do besides: keep the states of sources beside the rows that they stand for. source: its name;
     each has states of its own."""

@@ -62,6 +62,13 @@ def prefetching(reader: StreamReader) -> Prefetching | None:
     return cast(Prefetching, reader) if hasattr(reader, "prefetch") else None
 
 
+def stop_fetching(reader: StreamReader) -> None:
+    """Has a reader that can fetch ahead, by its method `stop_fetching` if it has one, give up what is on its way: it ends its
+    threads, tries nothing again, and may be used again afterwards."""
+    if (stop := getattr(reader, "stop_fetching", None)) is not None:
+        stop()
+
+
 MAX_REJECTS_KEPT = 10_000
 """Maximum number of rejected records of a file that are kept with their place and text; all are counted."""
 

@@ -1,6 +1,7 @@
 """Record batches as Arrow IPC streams, for destinations that read Arrow."""
 
 from array import array
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -16,14 +17,17 @@ _KEPT_ROWS = 1 << 18
 _first_numbers = pa.py_buffer(b"")
 
 
+@dataclass(slots=True)
 class ArrowIpcEncoder:
-    """One self-contained Arrow IPC stream per batch: its columns, then `_file_row`, the record's number in its split.
+    """One self-contained Arrow IPC stream per batch: its columns, then `_file_row`, the record's number in its split, unless
+    it `numbers_rows` not.
 
     `_file_row` is the last column, and is to be found by that: a data column may have the same name. It is int64 and
     counts from the `first_row` given; adding the rows of earlier splits is the destination's part.
     """
 
     line_oriented: bool = False
+    numbers_rows: bool = True
 
     def encode(
         self,
@@ -36,13 +40,14 @@ class ArrowIpcEncoder:
         if isinstance(batch, JsonLines):
             raise TypeError("ArrowIpcEncoder takes record batches, not JSON lines")
         batch = plain(batch, file.uri)
-        numbered = pa.RecordBatch.from_arrays(
-            [*batch.columns, row_numbers(first_row, batch.num_rows)],
-            schema=pa.schema([*batch.schema, pa.field(ROW_COLUMN, pa.int64())]),
-        )
+        if self.numbers_rows:
+            batch = pa.RecordBatch.from_arrays(
+                [*batch.columns, row_numbers(first_row, batch.num_rows)],
+                schema=pa.schema([*batch.schema, pa.field(ROW_COLUMN, pa.int64())]),
+            )
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, numbered.schema) as writer:
-            writer.write_batch(numbered)
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
         return memoryview(sink.getvalue()).cast("B")
 
 

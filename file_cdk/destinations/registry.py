@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BUCKETS = ("s3://", "gs://", "az://")
 """How the URLs of buckets begin, of whose prefixes each may be a folder of Parquet files."""
 
+MOTHERDUCK = ("md:", "motherduck:")
+"""How names of databases begin that DuckDB has at MotherDuck."""
+
 ENTRY_POINT_GROUP = "file_cdk.destinations"
 """A third party's entry point: its name is the URL scheme, its object is called with the URL and gives a Destination."""
 
@@ -53,7 +56,8 @@ def destination_for(url: str, **of_folder: str | int | None) -> Destination:
     read them; `duckdb:sales.db` and `duckdb:/data/sales.db` say the same with fewer slashes; `sqlite:` likewise, and `files:`
     for a folder of Parquet files, which a path that ends in a slash is too, and a prefix of a bucket: `s3://bucket/lake/`.
     `delta:` or `iceberg:`, and then such a folder or URL of a bucket, is one of Delta or Iceberg tables.
-    What follows is the path as it is, without percent-decoding. `postgres://user@host/database` is a Postgres database. Any
+    What follows is the path as it is, without percent-decoding. `md:sales` is a DuckDB database at MotherDuck, and
+    `postgres://user@host/database` a Postgres database. Any
     other scheme is looked up among the entry points of `file_cdk.destinations`. of_folder: options of
     FilesDestination. Raises ConfigError, also where one is not None and the destination is no folder.
     """
@@ -67,6 +71,8 @@ def destination_for(url: str, **of_folder: str | int | None) -> Destination:
         if named is None:
             raise _no_destination(url)
         return _database(named, url)
+    if url.lower().startswith(MOTHERDUCK):
+        return _database(BUILT_IN["duckdb"], _path_in(BUILT_IN["duckdb"], url, url))
     if (database := BUILT_IN.get(scheme.lower())) is not None:
         return _database(database, _path_in(database, url, rest) if database.suffixes else url)
     entry_point = _third_party().get(scheme.lower())
@@ -141,6 +147,11 @@ def _path_in(database: _Database, url: str, rest: str) -> str:
     if path in ("", ":memory:"):
         raise ConfigError(
             f"{url!r} names no file to keep the rows in", remedy=f"Write {scheme}:///name{database.suffixes[0]}"
+        )
+    if "?" in path and path.lower().startswith(MOTHERDUCK):
+        raise ConfigError(
+            f"{path.partition('?')[0]!r} has options after '?': a token there is seen by all who list processes",
+            remedy="Set the environment variable motherduck_token, and name the database alone: md:shop",
         )
     if "?" in path:
         raise ConfigError(f"{redacted(url)!r} has options after '?', which a {database.name} destination does not take")

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from file_cdk.core.errors import InternalError
+from file_cdk.core.ports import stop_fetching
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
@@ -63,6 +64,8 @@ class ThreadAhead:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        for job in self._jobs.values():
+            stop_fetching(job.reader)
         if self._thread is not None:
             self._thread.join(_PATIENCE_S)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from file_cdk.core.ports import StreamReader, stop_fetching
 from file_cdk.core.system.output import write_all
 from file_cdk.engine.ahead import ThreadAhead
 from file_cdk.engine.together import Apart, Together, run_together
@@ -167,6 +168,8 @@ class InlineExecutor:
     ahead_bytes: int | None = None
     pending: int = field(default=0)
     _ahead: ThreadAhead | None = None
+    _readers: dict[int, StreamReader] = field(default_factory=dict)
+    """Of this thread, by their job's key."""
 
     def has_room(self) -> bool:
         return self.pending < _INLINE_AHEAD
@@ -179,6 +182,7 @@ class InlineExecutor:
 
     def _events(self, task: Task) -> Iterator[Any]:
         if self.ahead_bytes is None:
+            self._readers.setdefault(task.job.key, task.job.reader)
             announce(task)
             return run_together(task, MAX_BLOCK_BYTES) if task.others else run_task(task, MAX_BLOCK_BYTES)
         if self._ahead is None:
@@ -191,6 +195,8 @@ class InlineExecutor:
 
     def reset(self) -> None:
         self.pending = 0
+        while self._readers:
+            stop_fetching(self._readers.popitem()[1])
         if self._ahead is not None:
             self._ahead.stop()
             self._ahead = None

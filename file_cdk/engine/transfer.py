@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from file_cdk.core.errors import DestinationError, FileCdkError, FileChangedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
+from file_cdk.core.ports import StreamReader, stop_fetching
 from file_cdk.engine.staging import StagedFile, Staging, StagingClosedError
 from file_cdk.engine.work import as_file_error
 
@@ -128,12 +128,14 @@ class _Crew:
     def _work(self) -> None:
         # A reader is for one thread; its copy makes clients of its own.
         reader: StreamReader = pickle.loads(self._reader)
-        while copy := self._queue.get():
-            try:
+        try:
+            while copy := self._queue.get():
                 copy.outcome = _copy(reader, copy, self._staging)
-            except StagingClosedError:
-                return
-            copy.done.set()
+                copy.done.set()
+        except StagingClosedError:
+            return
+        finally:
+            stop_fetching(reader)
 
 
 def _copy(reader: StreamReader, copy: _Copy, staging: Staging) -> Handover:

@@ -2,12 +2,13 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from file_cdk.core.errors import AccessError, FileCdkError
+from file_cdk.core.errors import AccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable
 from file_cdk.destinations.registry import destination_for
@@ -18,6 +19,7 @@ from file_cdk.pipeline.dialects import format_of_files
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.inspection import Everything
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
+from file_cdk.pipeline.sourcing.dividing import may_be_divided, streams_divided, tables_known
 from file_cdk.pipeline.stream import Stream
 
 MAX_MATCHES = 1000
@@ -133,7 +135,8 @@ class StreamCheck:
         assert self.file is not None
         chosen = self.stream.format or format_of(self._recognised.kinds)
         self.format = chosen.filetype if self.stream.format else kind_of(self.file.uri)
-        file_format, self.note = format_of_files(self.stream, chosen, "auto", self._latest)
+        reading = format_of_files(self.stream, chosen, "auto", self._latest)
+        file_format, self.note = reading.format, reading.note
         executor = executors.for_work(min(self.file.size_bytes, _SAMPLE_BYTES), file_format)
         [schema] = sample(executor, self.stream.reader, file_format, [self.file], "table")
         if isinstance(schema, FileCdkError):
@@ -142,6 +145,20 @@ class StreamCheck:
 
     def _latest(self, count: int) -> list[RemoteFile]:
         return heapq.nlargest(count, self._wanted, key=lambda file: file.sort_key)
+
+
+def parts_to_check(stream: Stream, url: str | None) -> list[Stream]:
+    """One for each table that a sync would load, as far as the first MAX_LISTED files tell. url: of the destination, if there is
+    one. What cannot be listed or asked is left to the steps that try it."""
+    if not may_be_divided(stream):
+        return [stream]
+    known: Mapping[str, str] = {}
+    with suppress(FileCdkError):
+        known = tables_known(stream, None if url is None else destination_for(url))
+    try:
+        return streams_divided(stream.hasty(), known, limit=MAX_LISTED, with_gone=False)
+    except (AccessError, TransientError):
+        return [stream]
 
 
 def check_destination(url: str, streams: Sequence[Stream]) -> bool | None:

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from file_cdk.core.config import CsvConfig, FormatConfig
@@ -26,28 +26,52 @@ MAX_FILES = 5
 """Maximum files that are looked at, the latest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read. sniffed: the dialect of most of them, where it was told from how they begin, and why.
+    is_usual: it is that of most files."""
+
+    format: Format
+    sniffed: "Sniffed | None" = None
+    is_usual: bool = True
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know of it."""
+        if self.sniffed is None or self.is_usual:
+            return None
+        options = json.dumps(self.options, ensure_ascii=False)
+        told = self.sniffed.describe()
+        return f"read as CSV with {told} ({self.sniffed.reason}); to keep this, configure format: {options}"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Of a configuration's `format`, so that these files are read in this dialect without looking; empty for what is no CSV
+        or whose dialect was not told from the files."""
+        return {} if self.sniffed is None else {"filetype": "csv", **self.sniffed.as_config()}
+
+
 def format_of_files(
     stream: Stream,
     chosen: FormatConfig,
     dialect: Dialect,
     latest: Callable[[int], list[RemoteFile]],
     columns: Collection[str] = (),
-) -> tuple[Format, str | None]:
-    """The format, and what a person should know of it; for CSV of which no configuration says how it is written, one that
-    finds out.
+) -> Reading:
+    """For CSV of which no configuration says how it is written, a format that finds out.
 
     latest: so many of the files, the last modified first; one that cannot be opened has no say: reading it will tell why.
     columns: of the table as it is. Where they are those that files without a header get, and none that the new files seem
     to have, these have no header either.
     """
     if not (stream.finds_dialect and dialect == "auto" and isinstance(chosen, CsvConfig)):
-        return format_for(chosen, stream.config), None
+        return Reading(format_for(chosen, stream.config))
     from file_cdk.formats.csv.sniff.detect import Seen
     from file_cdk.formats.csv.sniff.format import header_of, without_header
 
     found = list(_sniffed(stream, latest(MAX_FILES)))
     if not found:
-        return detecting_csv(chosen, (), Seen(), stream.config), None
+        return Reading(detecting_csv(chosen, (), Seen(), stream.config))
     [(most, _)] = Counter(_key(sniffed) for sniffed, _ in found).most_common(1)
     sniffed, beginning = next((item, text) for item, text in found if _key(item) == most)
     usual = sniffed.config
@@ -55,12 +79,7 @@ def format_of_files(
     if FIRST_COLUMN in columns and set(header).isdisjoint(columns):
         usual, header = without_header(usual), ()
         sniffed = replace(sniffed, config=usual)
-    return detecting_csv(usual, header, sniffed.seen, stream.config), None if usual == chosen else _note(sniffed)
-
-
-def _note(sniffed: "Sniffed") -> str:
-    options = json.dumps({"filetype": "csv", **sniffed.as_config()}, ensure_ascii=False)
-    return f"read as CSV with {sniffed.describe()} ({sniffed.reason}); to keep this, configure format: {options}"
+    return Reading(detecting_csv(usual, header, sniffed.seen, stream.config), sniffed, usual == chosen)
 
 
 def _key(sniffed: "Sniffed") -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import cast
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
@@ -27,9 +26,10 @@ from file_cdk.engine.listing import (
 from file_cdk.formats.registry import kind_of
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.sources import streams_of
+from file_cdk.pipeline.sourcing.dividing import is_divided, may_be_divided, streams_divided, tables_known
+from file_cdk.pipeline.sourcing.parts import PartOfPatterns
 from file_cdk.pipeline.stream import NO_PATTERN_MATCHES, Stream, check_settle, not_loaded
-from file_cdk.readers.archives.reader import ArchiveReader
-from file_cdk.readers.globbing import GlobPatterns
+from file_cdk.readers.archives.reader import ArchiveReader, MatchesMembers
 
 _UNSORTED_AT_ONCE = 1000
 """Files of a listing that is not sorted, to be told of soon; each asks the ledger once more, which takes as long as it is."""
@@ -48,8 +48,8 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InspectionOptions:
-    """filetype, stream, connector, since, until, settle_s: as SyncOptions. destination: whose ledger is asked what is loaded;
-    None: nothing is.
+    """filetype, stream, connector, since, until, settle_s, only: as SyncOptions. destination: whose ledger is asked what is
+    loaded; None: nothing is.
 
     everything: also files below the listing prefixes that no pattern matches.
     """
@@ -63,6 +63,7 @@ class InspectionOptions:
     until: datetime | None = None
     settle_s: float | None = None
     order: Order = Order.MODIFIED
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_settle(self.settle_s or 0)
@@ -94,6 +95,21 @@ class Inspection:
     size_bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     recognised: Recognised = field(default_factory=Recognised)
+    listed: Selection | None = None
+    """The listing, where it was made already."""
+
+    def parts(self, opened: ExitStack, seen: Seen | None = None) -> list["Inspection"]:
+        """One for each table that a sync would make of the stream's files, which are listed for that, unless each file is to be
+        told of as soon as it is known and no sync has divided the source yet. opened: closes what they share."""
+        if not may_be_divided(self.stream):
+            return [self]
+        known = tables_known(self.stream, self.destination)
+        if self.options.order is Order.NONE and not is_divided(self.stream, known):
+            return [self]
+        self.listed = self._sorted(self._found(seen), opened)
+        wanted = (file for file in self.listed if self.stream.matcher.matches(file.uri))
+        parts = streams_divided(self.stream, known, wanted)
+        return [Inspection(part, self.options, self.destination, listed=self.listed) for part in parts]
 
     def files(self, seen: Seen) -> Generator[InspectedFile, None, None]:
         """As `decided`, each with its format."""
@@ -122,7 +138,9 @@ class Inspection:
     def warnings(self) -> Iterator[str]:
         """What a person should know who is surprised."""
         matched = self.files_read + self.skipped.total() - self.skipped[NO_PATTERN_MATCHES]
-        if not matched:
+        if not matched and isinstance(self.stream.matcher, PartOfPatterns):
+            yield "no file of this table is there any more"
+        elif not matched:
             yield f"no file matches {', '.join(map(repr, self.stream.config.globs))}"
         elif self.skipped[NOT_RECOGNISED] == matched:
             yield f"no file has a known extension. {extension_hint()}"
@@ -130,7 +148,7 @@ class Inspection:
             try:
                 format_of(self.recognised.kinds)
             except ConfigError as exc:
-                yield f"a sync would be refused: {exc}"
+                yield f"a sync would make several tables: {exc.message}" if may_be_divided(self.stream) else str(exc)
 
     def _known(self) -> AbstractContextManager[Known | None]:
         if self.destination is None:
@@ -138,12 +156,22 @@ class Inspection:
         return self.destination.known(self.stream.table)
 
     def _found(self, seen: Seen | None) -> Iterator[RemoteFile]:
-        reader, matcher = self.stream.reader, cast(Matcher, self.stream.matcher)
+        if self.listed is not None:
+            return filter(self._is_own, self.listed)
+        reader = self.stream.reader
+        matcher: Matcher = self.stream.matcher
         if self.options.everything:
             matcher = everything = Everything(self.stream.matcher)
             reader = _with_all_members(reader, everything)
         files = list_matching(reader, matcher)
         return files if seen is None else _telling(files, seen)
+
+    def _is_own(self, file: RemoteFile) -> bool:
+        """Of what was listed for all parts of a source; of what no pattern matches, one of them tells."""
+        matcher = self.stream.matcher
+        if not isinstance(matcher, PartOfPatterns):
+            return True
+        return matcher.matches(file.uri) or (matcher.takes_rest and not matcher.patterns.matches(file.uri))
 
     def _sorted(self, files: Iterator[RemoteFile], opened: ExitStack) -> Selection:
         selection = select(files, [], key=BY_URI if self.options.order is Order.URI else BY_TIME)
@@ -172,7 +200,7 @@ def _telling(files: Iterator[RemoteFile], seen: Seen) -> Iterator[RemoteFile]:
 
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
     """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
-    found = streams_of(source, options.filetype, options.stream, options.connector)
+    found = streams_of(source, options.filetype, options.stream, options.connector, only=options.only)
     streams = [
         replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0) for stream in found
     ]
@@ -193,7 +221,7 @@ def _inspectable(url: str) -> Inspectable:
 class Everything:
     """The listing of `wanted`, unfiltered: a Matcher, and what opens the archives that `wanted` does."""
 
-    wanted: Matcher
+    wanted: MatchesMembers
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -203,12 +231,10 @@ class Everything:
         return True
 
     def opens(self, archive_uri: str) -> bool:
-        assert isinstance(self.wanted, GlobPatterns)
         return self.wanted.opens(archive_uri)
 
 
 def _with_all_members(reader: StreamReader, matcher: Everything) -> StreamReader:
     if not isinstance(reader, ArchiveReader):
         return reader
-    # ArchiveReader asks its matcher for nothing but these two methods.
-    return replace(reader, matcher=cast(GlobPatterns, matcher))
+    return replace(reader, matcher=matcher)

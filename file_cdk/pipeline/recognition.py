@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from file_cdk.core.config import FormatConfig
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, SeveralFormatsError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import is_archive
 from file_cdk.formats.registry import default_config, kind_of, kinds
@@ -70,9 +70,9 @@ def _listed(names: Sequence[str]) -> str:
 
 def format_of(kinds: set[str]) -> FormatConfig:
     """The one format that the files have; any, when they are archives that could not be opened. Raises ConfigError when
-    they have several."""
+    they have several: then SeveralFormatsError."""
     if len(kinds) > 1:
-        raise ConfigError(
+        raise SeveralFormatsError(
             f"the files are of several formats: {', '.join(sorted(kinds))}",
             remedy=(
                 "Sync one at a time with a pattern such as 'folder/**/*.csv', or 'folder/**/*.zip!**/*.csv' for files in "

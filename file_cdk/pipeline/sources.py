@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
 from os.path import commonprefix
@@ -17,6 +17,7 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import redacted
 from file_cdk.formats.registry import kind_of, kinds
 from file_cdk.pipeline.recognition import default_format, may_be_read
+from file_cdk.pipeline.sourcing.configuration import MAX_BYTES, load_configuration
 from file_cdk.pipeline.stream import Stream, require_supported
 from file_cdk.readers.globbing import GlobPatterns
 
@@ -36,21 +37,24 @@ SHIPPED = {
 over."""
 _YAML = (".yaml", ".yml")
 _JSON = ".json"
-_MAX_CONFIGURATION_BYTES = 2 << 20
-"""Of YAML or JSON: what is larger is no configuration, and reading it as YAML would take longer than anyone waits."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_TOLD_NAME = re.compile(r"\b(alias|handle|tag) '.*", re.DOTALL)
-"""In what YAML complains of: a password that begins with `*` or `!` and is not in quotes is taken for the name of one."""
 
 
 def streams_of(
-    source: str, filetype: str | None, name: str | None, connector_name: str | None = None, partitions: bool = True
+    source: str,
+    filetype: str | None,
+    name: str | None,
+    connector_name: str | None = None,
+    partitions: bool = True,
+    only: Collection[str] | None = None,
 ) -> list[Stream]:
     """The streams that SOURCE stands for. filetype and name override what a path or URL would give, and partitions that
     `key=value` folders are columns.
 
     connector_name: SOURCE is a configuration of this connector, in YAML or JSON, whatever the file is called.
+
+    only: of a configuration's streams, those of these names.
 
     Raises ConfigError, or AccessError when nothing is there.
     """
@@ -63,9 +67,13 @@ def streams_of(
             raise ConfigError("the format and table of a configuration's streams are set in that file")
         if not partitions:
             raise ConfigError("whether paths give columns is set in that file, as path_partitions")
-        return _streams_of_file(source, connector_name)
-    scheme = _SCHEME.match(source)
-    connector = connector_for(scheme[1].lower() if scheme else "file")
+        return _chosen(_streams_of_file(source, connector_name), only)
+    if only is not None:
+        raise ConfigError(
+            "only the streams of a configuration are chosen by their names",
+            remedy="Leave out --stream; --table says what the table of a path or URL is called",
+        )
+    connector = connector_for(scheme_of(source))
     location = connector.location(source)
     chosen = default_format(filetype) if filetype else None
     if chosen is None and (file := _named_file(location.globs)) and not may_be_read(file, kind_of(file)):
@@ -81,6 +89,7 @@ def streams_of(
     }
     config = parse_config(connector.config_class, {**location.config, "streams": [stream]})
     named = Stream.of(connector, config, config.streams[0], connector.reader(config))
+    base = _folder_of(named.matcher.prefixes)
     return [
         replace(
             named,
@@ -88,9 +97,28 @@ def streams_of(
             finds_dialect=True,
             finds_partitions=partitions,
             file=_named_file(location.globs),
-            folder="" if name else _folder_of(named.matcher.prefixes),
+            folder="" if name else base,
+            base=base,
         )
     ]
+
+
+def scheme_of(source: str) -> str:
+    """The scheme of a URL, in lower case; `file` of a path."""
+    scheme = _SCHEME.match(source)
+    return scheme[1].lower() if scheme else "file"
+
+
+def _chosen(streams: list[Stream], only: Collection[str] | None) -> list[Stream]:
+    if only is None:
+        return streams
+    names = [stream.name for stream in streams]
+    if unknown := sorted({*only}.difference(names)):
+        raise ConfigError(
+            f"the configuration has no stream {', '.join(map(repr, unknown))}",
+            remedy=f"It has {', '.join(map(repr, names))}",
+        )
+    return [stream for stream in streams if stream.name in only]
 
 
 def connector_for(scheme: str) -> Connector:
@@ -120,7 +148,7 @@ def _is_configuration(source: str, *, is_data: bool) -> bool:
     if ending in _YAML:
         return True
     try:
-        if os.path.getsize(source) > _MAX_CONFIGURATION_BYTES:  # noqa: PTH202 - as above
+        if os.path.getsize(source) > MAX_BYTES:  # noqa: PTH202 - as above
             return False
         document = json.loads(Path(source).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -159,7 +187,7 @@ def _folder_of(prefixes: Sequence[str]) -> str:
 def _streams_of_file(path: str, connector_name: str | None) -> list[Stream]:
     connector = None if connector_name is None else connector_for(connector_name)
     shown = redacted(path)  # with a connector's name, it may also be a URL by mistake
-    raw = _load_yaml(path, shown)
+    raw = load_configuration(path, shown)
     named = raw.pop("source", None)
     if connector is None and named is None and "path" not in raw:
         raise ConfigError(
@@ -175,40 +203,3 @@ def _streams_of_file(path: str, connector_name: str | None) -> list[Stream]:
         _log.warning("%s", fault)  # a connector's own configuration may have keys of another implementation
     require_supported(config, loads_tables=True)
     return [Stream.of(connector, config, stream, connector.reader(config)) for stream in config.streams]
-
-
-def _load_yaml(path: str, shown: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(_MAX_CONFIGURATION_BYTES + 1)
-        if len(text) > _MAX_CONFIGURATION_BYTES:
-            raise ConfigError(
-                f"{shown} is larger than {_MAX_CONFIGURATION_BYTES >> 20} MiB, which no configuration is",
-                remedy="Name the configuration; data in JSON is read with a name that ends in .json, or with --format jsonl",
-            )
-        raw = _parsed(text.decode())
-    except yaml.MarkedYAMLError as exc:
-        line = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
-        problem = _TOLD_NAME.sub(r"\1", exc.problem or "")
-        raise ConfigError(f"{shown} is not YAML: {problem}{line}") from None
-    except OSError as exc:
-        # Not `from exc`: that has the path in it as it was given.
-        raise ConfigError(f"{shown} cannot be read: {exc.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"{shown} is not YAML") from None
-    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise ConfigError(f"{shown} must hold a mapping with `streams`")
-    return raw
-
-
-def _parsed(text: str) -> Any:
-    """Raises yaml.YAMLError. Not all JSON is YAML: that takes no tabs between tokens."""
-    import yaml
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        # The same in C, where it is there, is several times as fast.
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe ones

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from file_cdk.core.config import (
     FileTransfer,
@@ -34,13 +34,20 @@ from file_cdk.engine.listing import (
 from file_cdk.formats.path_columns import folder_values
 from file_cdk.formats.registry import require_format
 from file_cdk.pipeline.recognition import Recognised
-from file_cdk.readers.archives.reader import ArchiveReader
+from file_cdk.readers.archives.reader import ArchiveReader, MatchesMembers
 from file_cdk.readers.globbing import GlobPatterns
 
 NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
 FROM_UNTIL = "modified at or after --until"
 NOT_SETTLED = "modified less than --settle ago"
+NOT_NAMED = "not among the files that are asked for"
+
+
+class StreamMatcher(MatchesMembers, Protocol):
+    """As GlobPatterns does."""
+
+    def litter(self, uri: str) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +59,26 @@ class Stream:
     or after the one and before the other. settle_s: and not less than so long ago. finds_dialect: no configuration says how
     its CSV files are written. finds_partitions: `key=value` folders become columns though no configuration says so. file: the
     one file that a person named, if they did. folder: where the stream is named after a folder or file below the root, what
-    the uris of all its files begin with. merge: by which rule its table is merged.
+    the uris of all its files begin with. base: the folder that is on the way to all files, whatever the stream is called. merge:
+    by which rule its table is merged.
     """
 
     connector: Connector
     source: SourceConfig
     config: StreamConfig
-    matcher: GlobPatterns
+    matcher: StreamMatcher
     reader: StreamReader
     format: FormatConfig | None
     copies: bool = False
     since: datetime | None = None
     until: datetime | None = None
     settle_s: float = 0
+    only: frozenset[str] | None = None
     finds_dialect: bool = False
     finds_partitions: bool = False
     file: str | None = None
     folder: str = ""
+    base: str = ""
     merge: MergeRule | None = None
 
     @classmethod
@@ -128,6 +138,7 @@ class Stream:
         rules: list[Decide | None] = [
             present,
             self._matched if lists_all else None,
+            None if self.only is None else self._named,
             None if self.copies else no_litter(self.matcher),
             (recognised or Recognised()) if self.format is None and not self.copies else None,
             newer_than(self.source.start_at),
@@ -182,6 +193,15 @@ class Stream:
             remedy="Set an earlier start_date, or check that newer files are where the patterns look",
         )
 
+    def warning_of_nothing(self) -> str | None:
+        """What to say where the listing has no file; nothing, where that is counted otherwise. Raises AccessError where one file
+        was named."""
+        if self.file is not None and not self.is_archive_without_members():
+            raise AccessError(f"there is no file {self.file!r} in {self.origin}")
+        # Of a table of several, the files are gone.
+        is_whole = isinstance(self.matcher, GlobPatterns)
+        return f"no file matches {', '.join(map(repr, self.config.globs))}" if is_whole else None
+
     def try_to_open(self, file: RemoteFile) -> None:
         """Reads one byte of it. Raises what opening raises, FileAccessError for errors of the operating system."""
         try:
@@ -212,6 +232,10 @@ class Stream:
             for file in files
         ]
 
+    def _named(self, files: Sequence[RemoteFile]) -> list[str | None]:
+        only = self.only or ()
+        return [None if file.uri in only else NOT_NAMED for file in files]
+
     def _matched(self, files: Sequence[RemoteFile]) -> list[str | None]:
         matches = self.matcher.matches
         return [None if matches(file.uri) or file.is_closed_folder else NO_PATTERN_MATCHES for file in files]
@@ -229,7 +253,7 @@ def _hasty(reader: StreamReader) -> StreamReader:
     return reader
 
 
-def no_litter(matcher: GlobPatterns) -> Decide:
+def no_litter(matcher: StreamMatcher) -> Decide:
     """Passes over what other programs leave beside the data; see GlobPatterns.litter."""
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:

@@ -72,6 +72,15 @@ class WrittenStream:
         return TableName(name, origin, merge=merge)
 
 
+def not_configured(stream: StreamDescriptor, what: str) -> ConfigError:
+    """Of what came of a stream that the catalog does not have."""
+    of = "" if stream.namespace is None else f" of namespace {stream.namespace!r}"
+    return ConfigError(
+        f"{what} came of stream {stream.name!r}{of}, which the configured catalog does not have",
+        remedy="Give source and destination the same catalog",
+    )
+
+
 def parse_written_catalog(raw: Any) -> tuple[WrittenStream, ...]:
     """In the catalog's order. Raises ConfigError that names what is wrong."""
     streams = raw.get("streams") if isinstance(raw, Mapping) else None

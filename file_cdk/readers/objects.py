@@ -73,6 +73,11 @@ class ObjectReader:
         if 0 <= start < end <= file.size_bytes:
             self._shared_reads().prefetch(file, start, end)
 
+    def stop_fetching(self) -> None:
+        """See core.ports.stop_fetching. What is opened from now on is fetched by new threads."""
+        while self._reads:
+            self._reads.pop().stop()
+
     def fetching_ahead(self, max_bytes: int) -> "ObjectReader":
         """See core.memory_ports.FetchesAhead."""
         return ObjectReader(self.store, self.retries, max_bytes)

@@ -60,6 +60,8 @@ class Window:
     begun: bool = False
     """Whether a thread has taken it up; set, like `wanted`, under the lock of its RangeReads."""
     wanted: bool = True
+    dropped: bool = False
+    """Whether nobody will ask for it: then it is not tried again."""
     _data: Piece | None = None
     _error: BaseException | None = None
     _done: threading.Lock = field(default_factory=_locked)
@@ -72,9 +74,9 @@ class Window:
             assert self._data is not None
             return self._data
 
-    def fetch(self, get: "Callable[[RemoteFile, int, int], Piece]") -> None:
+    def fetch(self, get: "Callable[[RemoteFile, int, int, Window], Piece]") -> None:
         try:
-            self._data = get(self.file, self.start, self.end)
+            self._data = get(self.file, self.start, self.end, self)
         except BaseException as exc:  # noqa: BLE001 - it reaches whoever reads the window
             self._error = exc
         finally:
@@ -95,8 +97,9 @@ class RangeReads:
     """By uri and start, in the order of their announcement."""
     _held_bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _requests: "queue.SimpleQueue[Window]" = field(default_factory=queue.SimpleQueue)
+    _requests: "queue.SimpleQueue[Window | None]" = field(default_factory=queue.SimpleQueue)
     _threads: int = 0
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def window_bytes(self) -> int:
@@ -126,14 +129,32 @@ class RangeReads:
                 self._release(window)
                 if window is wanted:
                     break
+                window.dropped = True
             return wanted
 
     def release(self, window: Window) -> None:
         with self._lock:
             self._release(window)
 
-    def fetch(self, file: RemoteFile, start: int, end: int) -> Piece:
-        """Exactly the bytes asked for, `start` < `end`. Raises what `get` does, TransientError once retries are used up."""
+    def drop(self, window: Window) -> None:
+        """Releases what nobody will ask for."""
+        window.dropped = True
+        self.release(window)
+
+    def stop(self) -> None:
+        """Nothing is fetched ahead or tried again any more, and threads end, at the latest when their requests are answered."""
+        with self._lock:
+            self._stopped.set()
+            while self._announced:
+                _, window = self._announced.popitem()
+                window.dropped = True
+                self._release(window)
+            for _ in range(self._threads):
+                self._requests.put(None)
+
+    def fetch(self, file: RemoteFile, start: int, end: int, window: Window | None = None) -> Piece:
+        """Exactly the bytes asked for, `start` < `end`. Raises what `get` does, TransientError once retries are used up. window:
+        which they are for, where a thread fetches it."""
         whole: Piece | None = None
         reached = tried_from = start
         waits = self.retries.waits()
@@ -159,13 +180,20 @@ class RangeReads:
                     waits = self.retries.waits()
                     tried_from = reached
                 exc.uri = exc.uri or file.uri
-                self.retries.wait(exc, waits, f"reading {file.uri!r} from byte {reached}")
+                if self._is_over(window):
+                    raise
+                self.retries.wait(exc, waits, f"reading {file.uri!r} from byte {reached}", self._stopped.wait)
+                if self._is_over(window):
+                    raise
         assert whole is not None
         return whole
 
+    def _is_over(self, window: Window | None) -> bool:
+        return self._stopped.is_set() or (window is not None and window.dropped)
+
     def _begin(self, file: RemoteFile, start: int, end: int) -> Window | None:
         size = end - start
-        if self._held_bytes + size > self.ahead_bytes:
+        if self._stopped.is_set() or self._held_bytes + size > self.ahead_bytes:
             return None
         self._held_bytes += size
         window = Window(file, start, end, size)
@@ -183,8 +211,7 @@ class RangeReads:
         window.wanted = False
 
     def _work(self) -> None:
-        while True:
-            window = self._requests.get()
+        while (window := self._requests.get()) is not None:
             with self._lock:
                 window.begun = window.wanted
             if window.begun:
@@ -239,7 +266,7 @@ class RangedFile(ByteStream):
 
     def close(self) -> None:
         while self._ahead:
-            self._reads.release(self._ahead.popleft())
+            self._reads.drop(self._ahead.popleft())
         self._data = memoryview(b"")
         super().close()
 
@@ -283,6 +310,7 @@ class RangedFile(ByteStream):
             self._reads.release(window)
             if _holds(window, self._file, self._position):
                 return window
+            window.dropped = True
         return None
 
     def _read_ahead(self, wanted: int) -> None:

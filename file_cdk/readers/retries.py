@@ -46,8 +46,11 @@ class RetryPolicy:
             except TransientError as exc:
                 self.wait(exc, waits, what)
 
-    def wait(self, error: TransientError, waits: Iterator[float], what: str) -> None:
-        """Waits before the next try. Raises `error` when there is to be none. waits: of `self.waits()`, one per request."""
+    def wait(
+        self, error: TransientError, waits: Iterator[float], what: str, pause: Callable[[float], object] | None = None
+    ) -> None:
+        """Waits before the next try. Raises `error` when there is to be none. waits: of `self.waits()`, one per request. pause:
+        waits so many seconds, or fewer where that can be cut short; None: not to be cut short."""
         wait_s = next(waits, None)
         if wait_s is None:
             raise error
@@ -56,7 +59,7 @@ class RetryPolicy:
         # The first failure of a request is nothing to worry about; a second one is.
         level = logging.INFO if wait_s <= self.first_wait_s else logging.WARNING
         _log.log(level, "%s: %s; trying again in %.1f s", what, error.message.removeprefix(f"{what}: "), wait_s)
-        time.sleep(wait_s)
+        (pause or time.sleep)(wait_s)
 
     def waits(self) -> Iterator[float]:
         """Seconds to wait before each further try of a request that begins now."""

@@ -1,19 +1,23 @@
-"""What `spec` of each shipped connector prints, and where it is kept.
+"""What `spec` of each shipped connector prints, and what editors know of YAML configurations, and where they are kept.
 
 `python tests/cli/specifications.py` writes it anew.
 """
 
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 from file_cdk.cli.entry import SPECIFICATION
 from file_cdk.pipeline.sources import SHIPPED
+from file_cdk.pipeline.sourcing.schema import configuration_schema
 from file_cdk.pipeline.writing.commands import specification as destination_specification
 from file_cdk.protocol.messages import spec, to_line
 from file_cdk.protocol.spec import connection_specification
 
 PACKAGES = sorted(set(SHIPPED.values()))
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "file-cdk.schema.json"
 
 DESTINATIONS = ("destination_duckdb", "destination_files", "destination_postgres", "destination_sqlite")
 
@@ -28,6 +32,7 @@ def specifications() -> Iterator[tuple[Path, bytes]]:
     for package in DESTINATIONS:
         line = destination_specification(import_module(f"{package}.destination").connector)
         yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
+    yield SCHEMA, (json.dumps(configuration_schema(SHIPPED), indent=1) + "\n").encode()
 
 
 if __name__ == "__main__":

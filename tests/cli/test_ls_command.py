@@ -50,7 +50,7 @@ def test_the_table_has_every_file_in_the_order_of_a_sync(run: Run) -> None:
 
 
 def test_json_is_exact(run: Run) -> None:
-    put("orders/big.jsonl.gz", 0, "x" * 12_345)
+    put("orders/big.csv.gz", 0, "x" * 12_345)
     name = "orders/line\nfeed\x1b[2J \u202e.csv"
     put(name, 4)
     os.utime(name, ns=(AT * 10**9, AT * 10**9 + 1_500))
@@ -60,10 +60,10 @@ def test_json_is_exact(run: Run) -> None:
         ["stream", "uri", "size_bytes", "modified_at", "etag", "format", "decision", "reason"]
     ] * 5
     assert [document["uri"] for document in documents] == [
-        "2024-01.csv", "2024-02.csv", "big.jsonl.gz", "line\nfeed\x1b[2J \u202e.csv", "notes.txt",
+        "2024-01.csv", "2024-02.csv", "big.csv.gz", "line\nfeed\x1b[2J \u202e.csv", "notes.txt",
     ]  # fmt: skip
     big, odd, notes = documents[2:]
-    assert (big["size_bytes"], big["modified_at"], big["format"]) == (12_345, "2024-01-01T12:00:00.000000Z", "jsonl")
+    assert (big["size_bytes"], big["modified_at"], big["format"]) == (12_345, "2024-01-01T12:00:00.000000Z", "csv")
     assert odd["modified_at"] == "2024-01-01T12:00:00.000001Z"
     assert (odd["decision"], odd["reason"]) == ("read", None)
     assert (notes["decision"], notes["reason"], notes["format"]) == ("skip", "unknown extension", None)

@@ -227,10 +227,7 @@ def test_a_link_to_an_archive(archives: Path, sync: Sync) -> None:
 def test_several_formats_and_how_to_name_one(archives: Path, sync: Sync) -> None:
     with zipfile.ZipFile(archives / "zips" / "all.zip", "a") as archive:
         archive.writestr("more.jsonl", '{"id": 9}\n')
-    ran = sync("zips")
-    assert ran.code == 2
-    assert "of several formats: csv, jsonl. Sync one at a time" in ran.said
-    assert "'folder/**/*.zip!**/*.csv' for files in archives" in ran.said
+    assert sync("zips").tables.keys() >= {"zips_csv", "zips_jsonl"}
     assert sync("zips/**/*.zip!**/*.jsonl", "--table", "t").tables["t"] == [("all.zip!more.jsonl", 9)]
 
 

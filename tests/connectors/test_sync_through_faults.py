@@ -1,6 +1,7 @@
 """Whole syncs of a bucket through a proxy that breaks a tenth of all answers, and one that ends for good."""
 
 import json
+import threading
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ from file_cdk import SyncOptions, TransientError, sync
 from file_cdk.testing.fault_proxy import FaultProxy, Pauses
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
-FILES = 200
+FILES = 100
 QUICK = Pauses(stall_s=0.2, slow_start_s=0.1, trickle_s=0.1)
 SEEDS = 50
 
@@ -74,8 +75,12 @@ def test_a_server_that_dies_ends_the_sync_and_the_next_goes_on(
     database = tmp_path / "x.duckdb"
     with FaultProxy(host, port, rate=0.0, max_requests=80) as proxy:
         config = _config(tmp_path / "s3.yaml", server, proxy.endpoint, bucket)
+        before = set(threading.enumerate())
         with pytest.raises(TransientError, match="3 files in a row could not be reached"):
             sync(config, database, SyncOptions(workers=0))
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+            assert not (thread.is_alive() and thread.name == "file_cdk-fetch")
         loaded = _ids(database)
         assert 0 < len(loaded) < len(EXPECTED)
         proxy.heal(max_requests=5000)

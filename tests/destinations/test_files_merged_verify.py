@@ -82,6 +82,6 @@ def test_data_files_of_what_is_shown_end_at_the_target_size(tmp_path: Path) -> N
         destination.open()
         table = merging(destination.table(T), T)
         assert table is not None
-        load_whole(destination, table, version("a"), [{"id": number} for number in range(70_000)])
+        load_whole(destination, table, version("a"), [{"id": number} for number in range(140_000)])
         table.merge()
         assert [path.suffix for path in paths(tmp_path, "t")] == [".parquet"] * 2

@@ -153,7 +153,7 @@ def test_the_step_that_fails_is_the_last(tmp_path: Path) -> None:
     source = source_of(tmp_path)
     _, [*good, (name, error)] = checked(source)
     assert passed(good) == ["reach", "list", "open"]
-    assert (name, type(error).__name__) == ("read", "ConfigError"), "a sync refuses several formats"
+    assert (name, type(error).__name__) == ("read", "SeveralFormatsError"), "each is a stream of its own"
 
     _, [*good, (name, error)] = checked(source_of(f"{tmp_path}/*.csv"))
     assert passed(good) == ["reach", "list", "open"]

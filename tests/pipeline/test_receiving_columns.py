@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, REPEATED_KEY
-from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder, as_one, first_schema
+from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder, Widening, as_one, first_schema
 from file_cdk.protocol.receiving.events import Records, StreamDescriptor
 from file_cdk.protocol.receiving.receive import receive
 
@@ -26,8 +26,13 @@ def received(*data: str) -> Records:
     return found
 
 
-def decoded(decoder: RecordDecoder, *data: str) -> DecodedRecords:
-    return decoder.decode(received(*data))
+def decoded(decoder: RecordDecoder, *data: str, text: bool = False) -> DecodedRecords:
+    """text: for a table that holds nothing else; by default it holds whatever is asked for."""
+    for found in decoder.decode(received(*data)):
+        if isinstance(found, DecodedRecords):
+            return found
+        found.answer(dict.fromkeys(found.columns, pa.string()) if text else found.columns)
+    raise AssertionError("no records came")
 
 
 @pytest.mark.parametrize(
@@ -67,18 +72,26 @@ def test_records_fit_the_types_or_widen_them() -> None:
     properties = {"n": {"type": "integer"}, "at": {"type": "string", "format": "date-time"}, "tags": {"type": "array"}}
     decoder = RecordDecoder(A, first_schema(properties))
     first = decoded(decoder, '{"n":1,"at":"2024-01-02T03:04:05Z"}', '{"n":2}')
-    assert not first.widened
     assert (first.stream, first.rows, list(first.emitted_at_ms)) == (A, 2, [0, 1])
     assert first.batch.schema == pa.schema([("n", pa.int64()), ("at", UTC), ("tags", pa.null())])
 
     wider = decoded(decoder, '{"n":1.50,"tags":["x"]}', '{"n":12345678901234567890,"at":"soon","new":{"y":1}}')
-    assert wider.widened
     assert wider.batch.schema == decoder.schema
     assert wider.batch.to_pylist() == [
         {"n": "1.50", "at": None, "tags": ["x"], "new": None},
         {"n": "12345678901234567890", "at": "soon", "tags": None, "new": {"y": 1}},
     ]
-    assert not decoded(decoder, '{"n":true}').widened
+    assert [type(each) for each in decoder.decode(received('{"n":true}'))] == [DecodedRecords]
+
+
+def test_what_the_table_keeps_as_text_is_read_as_text() -> None:
+    decoder = RecordDecoder(A, pa.schema([("x", pa.null())]))
+    odd = '{"a" : 1.50, "b":null}'
+    first = next(iter(decoder.decode(received(f'{{"x":{odd},"n":1.50}}'))))
+    assert isinstance(first, Widening)
+    assert first.columns == {"x": pa.struct([("a", pa.float64()), ("b", pa.null())]), "n": pa.float64()}
+    found = decoded(decoder, f'{{"x":{odd},"n":1.50}}', text=True)
+    assert found.batch.to_pylist() == [{"x": odd, "n": "1.50"}]
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,11 @@ def test_the_exit_code_is_that_of_the_command(content: bytes, code: int) -> None
 
 def test_a_sync_that_an_error_ends_says_which() -> None:
     load()
-    Path("orders", "b.jsonl").write_text("{}\n")
+    Path("orders", "b.csv").write_text("id\n3\n")
     with pytest.raises(ConfigError):
-        load()
+        load(columns=ColumnRules(rename={"there_is_none": "x"}))
     assert [run["exit_code"] for run in runs()] == [0, 2]
-    assert "jsonl" in runs()[1]["error"]
+    assert "there_is_none" in runs()[1]["error"]
 
 
 def test_an_interrupted_sync_has_no_exit_code_and_counts_what_it_loaded() -> None:

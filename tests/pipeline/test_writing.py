@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from file_cdk.core.connector import DestinationConnector
 from file_cdk.core.errors import ConfigError, FileCdkError, InvalidMessageError
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
+from file_cdk.pipeline.receiving.worker import decoded
 from file_cdk.pipeline.writing.commands import check, specification, write_records
 from file_cdk.pipeline.writing.write import IncompleteError
 
@@ -74,7 +76,8 @@ class Writer:
         """The messages that come back."""
         with self._out.open("wb") as out:
             config = {"destination_path": str(self.path)}
-            write_records(self.connector, config, catalog, BytesIO(lines_of(*messages)), out.fileno(), lenient=lenient)
+            events = partial(decoded, BytesIO(lines_of(*messages)))
+            write_records(self.connector, config, catalog, events, out.fileno(), lenient=lenient)
         return self.handed_back()
 
     def fails(self, error: type[FileCdkError], catalog: Any, *messages: Message | bytes) -> str:

@@ -1,6 +1,7 @@
 """destination-postgres against a real server, with a configuration as a platform has it."""
 
 import json
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from destination_postgres.destination import connector
 
+from file_cdk.pipeline.receiving.worker import decoded
 from file_cdk.pipeline.writing.commands import check, write_records
 from file_cdk.pipeline.writing.write import IncompleteError
 
@@ -40,7 +42,7 @@ def _write(config: dict[str, Any], out: Path, generation: int, minimum: int, *ki
     catalog = {"streams": [{"stream": stream, "destination_sync_mode": "append", **refresh}]}
     with out.open("wb") as file:
         lines = BytesIO(b"".join(_message(*each) for each in kinds))
-        write_records(connector, config, catalog, lines, file.fileno(), lenient=False)
+        write_records(connector, config, catalog, partial(decoded, lines), file.fileno(), lenient=False)
 
 
 def _ids(url: str) -> list[int]:

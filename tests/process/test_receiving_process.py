@@ -13,8 +13,8 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from file_cdk.core.errors import InvalidMessageError, SystemLimitError
-from file_cdk.pipeline.receiving.columns import DecodedRecords
+from file_cdk.core.errors import ConfigError, InvalidMessageError, SystemLimitError
+from file_cdk.pipeline.receiving.columns import DecodedRecords, Widening
 from file_cdk.pipeline.receiving.process import Receiver
 from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingOrder
 from file_cdk.protocol.receiving.events import LinePassedOver, StateReceived, StreamDescriptor
@@ -42,7 +42,15 @@ def record(n: int | str) -> bytes:
 def received(tmp_path: Path, text: bytes, order: ReceivingOrder = ORDER) -> Iterator[DecodedEvent]:
     (tmp_path / "messages").write_bytes(text)
     with (tmp_path / "messages").open("rb") as source, Receiver(source.fileno()) as receiver:
-        yield from receiver.events(order)
+        yield from answered(receiver.events(order))
+
+
+def answered(events: Iterator[DecodedEvent]) -> Iterator[DecodedEvent]:
+    for event in events:
+        if isinstance(event, Widening):
+            event.answer(event.columns)
+        else:
+            yield event
 
 
 def test_events_come_decoded_and_in_order(tmp_path: Path) -> None:
@@ -54,7 +62,7 @@ def test_events_come_decoded_and_in_order(tmp_path: Path) -> None:
     assert isinstance(state, StateReceived)
     assert (state.raw, state.line) == (STATE, 3)
     assert isinstance(second, DecodedRecords)
-    assert (second.widened, second.batch) == (True, pa.record_batch({"n": ["x"]}))
+    assert second.batch == pa.record_batch({"n": ["x"]})
     assert isinstance(last, StateReceived)
 
 
@@ -72,7 +80,7 @@ def test_a_line_that_is_refused_comes_as_an_error_behind_what_was_before_it(tmp_
 
 
 def test_a_stream_that_was_not_ordered_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidMessageError, match="catalog"):
+    with pytest.raises(ConfigError, match="'b', which the configured catalog does not have"):
         list(received(tmp_path, record(1).replace(b'"a"', b'"b"')))
 
 
@@ -90,7 +98,7 @@ def _fd(source: subprocess.Popen[bytes]) -> int:
 
 def test_nothing_is_read_ahead_of_one_who_takes_no_events(endless: subprocess.Popen[bytes]) -> None:
     with Receiver(_fd(endless)) as receiver:
-        events = receiver.events(ORDER)
+        events = answered(receiver.events(ORDER))
         for _ in range(20):
             next(events)
         process = psutil.Process(receiver.pid)
@@ -105,7 +113,7 @@ def test_nothing_is_read_ahead_of_one_who_takes_no_events(endless: subprocess.Po
 
 def test_one_who_is_killed_is_told_of(endless: subprocess.Popen[bytes]) -> None:
     with Receiver(_fd(endless)) as receiver:
-        events = receiver.events(ORDER)
+        events = answered(receiver.events(ORDER))
         next(events)
         os.kill(receiver.pid, signal.SIGKILL)
         with pytest.raises(SystemLimitError, match="ended from outside"):
@@ -116,7 +124,7 @@ def test_one_who_is_killed_is_told_of(endless: subprocess.Popen[bytes]) -> None:
 def test_an_interrupt_of_the_group_leaves_the_decision_to_the_one_who_writes(endless: subprocess.Popen[bytes]) -> None:
     with Receiver(_fd(endless)) as receiver:
         os.kill(receiver.pid, signal.SIGINT)
-        events = receiver.events(ORDER)
+        events = answered(receiver.events(ORDER))
         next(events)
         os.kill(receiver.pid, signal.SIGINT)
         for _ in range(5):
@@ -126,11 +134,14 @@ def test_an_interrupt_of_the_group_leaves_the_decision_to_the_one_who_writes(end
 PARENT = """
 import sys
 import pyarrow as pa
+from file_cdk.pipeline.receiving.columns import Widening
 from file_cdk.pipeline.receiving.process import Receiver
 from file_cdk.pipeline.receiving.worker import ReceivingOrder
 from file_cdk.protocol.receiving.events import StreamDescriptor
 receiver = Receiver(0)
 for event in receiver.events(ReceivingOrder({StreamDescriptor("a"): pa.schema([])})):
+    if isinstance(event, Widening):
+        event.answer(event.columns)
     print(receiver.pid, flush=True)
 """
 
@@ -144,6 +155,18 @@ def test_it_ends_with_the_one_who_started_it_and_so_does_the_source(endless: sub
         parent.kill()
     _gone(process)
     endless.wait(WAITS_S)
+
+
+def test_it_ends_with_the_one_who_started_it_while_the_source_is_silent() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb", buffering=0) as source:
+        source.write(record(1) + b"\n")
+        with subprocess.Popen([sys.executable, "-c", PARENT], stdin=reading, stdout=subprocess.PIPE) as parent:
+            os.close(reading)
+            assert parent.stdout is not None
+            process = psutil.Process(int(parent.stdout.readline()))
+            parent.kill()
+        _gone(process)
 
 
 def _gone(process: psutil.Process) -> None:
@@ -166,7 +189,7 @@ def test_a_silent_source_holds_nothing_back() -> None:
     writer.start()
     with Receiver(reading) as receiver:
         os.close(reading)
-        events = receiver.events(ORDER)
+        events = answered(receiver.events(ORDER))
         assert [type(next(events)) for _ in range(2)] == [DecodedRecords, StateReceived]
         assert not taken.is_set()
         taken.set()

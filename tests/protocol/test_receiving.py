@@ -42,22 +42,22 @@ def lines(*messages: bytes) -> bytes:
     return b"\n".join(messages) + b"\n"
 
 
-def events(text: bytes, streams: Sequence[StreamDescriptor] | None = None, **options: Any) -> list[Event]:
-    return list(receive(io.BytesIO(text), streams, **options))
+def events(text: bytes, **options: Any) -> list[Event]:
+    return list(receive(io.BytesIO(text), **options))
 
 
-def refused(text: bytes, streams: Sequence[StreamDescriptor] | None = None, **options: Any) -> InvalidMessageError:
+def refused(text: bytes, **options: Any) -> InvalidMessageError:
     """The error that the text ends in."""
     with pytest.raises(InvalidMessageError) as caught:
-        events(text, streams, **options)
+        events(text, **options)
     return caught.value
 
 
-def until_refused(text: bytes, streams: Sequence[StreamDescriptor] | None = None) -> tuple[list[Event], int]:
+def until_refused(text: bytes) -> tuple[list[Event], int]:
     """What was yielded before the line that is refused, and its number."""
     found: list[Event] = []
     try:
-        found.extend(receive(io.BytesIO(text), streams))
+        found.extend(receive(io.BytesIO(text)))
     except InvalidMessageError as error:
         return found, error.line
     raise AssertionError("no line was refused")
@@ -108,7 +108,7 @@ def test_records_of_streams_between_each_other_are_grouped_and_stay_before_their
     state = sent.to_line(sent.stream_state("a", {"x": 1}, record_count=3)).rstrip()
     log = sent.to_line(sent.log(20, "three")).rstrip()
     text = lines(*number(3), log, record('{"n":3}'), state, record('{"n":4}', "b", namespace="of b"))
-    first, *others = events(text, [A, B])
+    first, *others = events(text)
     assert isinstance(first, OtherReceived)
     assert (first.kind, first.raw) == ("LOG", log)
     [of_a, of_b, told, last] = others
@@ -220,8 +220,6 @@ FAULTS = [
     (record("{}", namespace=5), words.ODD_MEMBER),
     (record("{}", meta=[]), words.ODD_MEMBER),
     (record("{}", file_reference={"staging_file_url": "/secret"}), words.FILE_REFERENCE),
-    (record("{}", "unknown"), words.UNKNOWN_STREAM),
-    (record("{}", "a", namespace="other"), words.UNKNOWN_STREAM),
     (b'{"type":"STATE"}', words.NO_STATE),
     (b'{"type":"STATE","state":{"type":"STREAM","data":{}}}', words.NO_STATE),
     (b'{"type":"STATE","state":{"type":"GLOBAL","global":{}}}', words.NO_STATE),
@@ -238,12 +236,12 @@ FAULTS = [
 @pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=lambda each: each if isinstance(each, str) else None)
 def test_a_line_that_is_refused_is_told_with_its_number_and_not_its_content(fault: bytes, reason: str) -> None:
     text = lines(record('{"n":1}'), b"", record('{"n":2}'), fault, record('{"n":3}'))
-    found, line = until_refused(text, [A])
+    found, line = until_refused(text)
     assert line == 4
     assert [each.data for each in found if isinstance(each, Records)] == [b'{"n":1}\n{"n":2}']
-    assert str(refused(text, [A])) == f"line 4 of the source's output is refused: {reason}"
+    assert str(refused(text)) == f"line 4 of the source's output is refused: {reason}"
 
-    before, told, after = events(text, [A], lenient=True)
+    before, told, after = events(text, lenient=True)
     assert before == found[0]
     assert told == LinePassedOver(4, reason)
     assert isinstance(after, Records)

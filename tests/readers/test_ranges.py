@@ -4,9 +4,10 @@ import io
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,7 @@ class _Store:
         return self.server.get(file, start, end)
 
 
+@settings(deadline=None)
 @given(FAULTS)
 def test_every_page_is_listed_once_whatever_fails(faults: list[str]) -> None:
     names = [f"{number:02}" for number in range(10)]
@@ -243,6 +245,56 @@ def test_one_large_read_asks_for_several_ranges_at_a_time() -> None:
     assert stream.read() == data[60 << 20 :]
     asked = sorted(server.requests)
     assert [start for _, start, _ in asked] == [0] + [end for _, _, end in asked[:-1]]
+
+
+@dataclass
+class Gone:
+    """Refuses each request, and says when the first one was."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    requests: int = 0
+
+    def get(self, file: RemoteFile, start: int, end: int) -> NoReturn:
+        self.requests += 1
+        self.asked.set()
+        raise TransientError("refused")
+
+
+@pytest.fixture
+def fetching() -> Callable[[], list[threading.Thread]]:
+    """Threads that were begun since."""
+    before = set(threading.enumerate())
+    return lambda: [each for each in threading.enumerate() if each.name == "file_cdk-fetch" and each not in before]
+
+
+def test_who_stops_fetching_has_nothing_tried_again(fetching: Callable[[], list[threading.Thread]]) -> None:
+    server = Gone()
+    reads = RangeReads(server.get, RetryPolicy(first_wait_s=3600, longest_wait_s=3600, total_wait_s=1e9))
+    for number in range(3):
+        reads.prefetch(remote(f"f{number}", b"1234"), 0, 4)
+    server.asked.wait()
+    threads = fetching()
+    assert threads
+    reads.stop()
+    for thread in threads:
+        thread.join(10)
+    assert fetching() == []
+    reads.prefetch(remote("f", b"1234"), 0, 4)
+    assert fetching() == []
+    with pytest.raises(TransientError, match="refused"):
+        RangedFile(reads, remote("f", b"1234")).read()
+
+
+def test_what_no_reader_waits_for_is_not_tried_again() -> None:
+    server = Gone()
+    reads = RangeReads(server.get, RetryPolicy(tries=1000, first_wait_s=0.01, longest_wait_s=0.01))
+    window = reads.ahead(remote("a", b"1234"), 0, 4)
+    assert window is not None
+    server.asked.wait()
+    reads.drop(window)
+    with pytest.raises(TransientError, match="refused"):
+        window.result()
+    assert server.requests < 1000
 
 
 def test_windows_on_their_way_are_given_up_by_a_seek() -> None:

@@ -9,30 +9,9 @@ from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.destinations.delta import DeltaDestination
 from file_cdk.destinations.delta.place import Tables
-from file_cdk.testing.servers.azurite import Azurite
-from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 
-@pytest.fixture
-def s3(seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    seaweedfs.create_bucket(bucket_name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
-    monkeypatch.setenv("AWS_REGION", seaweedfs.region)
-    return f"s3://{bucket_name}/lake/deep/"
-
-
-@pytest.fixture
-def azure(azurite: Azurite, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    azurite.create_bucket(bucket_name)
-    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", azurite.endpoint)
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", azurite.account)
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", azurite.account_key)
-    return f"az://{bucket_name}/lake/"
-
-
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture(params=["s3_lake", "azure_lake"])
 def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
@@ -63,40 +42,40 @@ def test_files_are_loaded_exactly_once(url: str, tmp_path: Path) -> None:
     assert DeltaDestination(url).mismatches() == []
 
 
-def test_columns_are_added_and_types_get_wider(s3: str, tmp_path: Path) -> None:
+def test_columns_are_added_and_types_get_wider(s3_lake: str, tmp_path: Path) -> None:
     """deltalake 1.6 commits no third time to Azurite, of which it lists the log from a place on."""
     folder = tmp_path / "orders"
     folder.mkdir()
     (folder / "a.csv").write_text("id,item\n1,apple\n2,pear\n")
     (folder / "b.csv").write_text("id,item\n3,quince\n")
-    assert loaded(folder, s3) == 3
+    assert loaded(folder, s3_lake) == 3
     (folder / "b.csv").write_text("id,item,price\n3,quince,1.5\n4,plum,2\n")
-    assert loaded(folder, s3) == 2
+    assert loaded(folder, s3_lake) == 2
     (folder / "a.csv").write_text("id,item\nx,apple\n")
-    assert loaded(folder, s3) == 1
-    assert rows(s3) == [("3", "quince"), ("4", "plum"), ("x", "apple")]
-    assert DeltaDestination(s3).mismatches() == []
+    assert loaded(folder, s3_lake) == 1
+    assert rows(s3_lake) == [("3", "quince"), ("4", "plum"), ("x", "apple")]
+    assert DeltaDestination(s3_lake).mismatches() == []
 
 
-def test_a_second_run_is_told_of_the_first(s3: str) -> None:
-    first = DeltaDestination(s3, run="the first")
+def test_a_second_run_is_told_of_the_first(s3_lake: str) -> None:
+    first = DeltaDestination(s3_lake, run="the first")
     first.open()
     with pytest.raises(DestinationInUseError, match="run the first"):
-        DeltaDestination(s3).open()
+        DeltaDestination(s3_lake).open()
     first.close()
 
 
-def test_credentials_that_are_refused_are_told_without_secrets(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_are_refused_are_told_without_secrets(s3_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     with pytest.raises(DestinationError) as told:
-        DeltaDestination(s3).open()
+        DeltaDestination(s3_lake).open()
     assert "wrong-secret" not in str(told.value)
     with pytest.raises(DestinationError, match="Delta table 's3://") as told:
-        Tables(s3).opened("t")
+        Tables(s3_lake).opened("t")
     assert "wrong-secret" not in str(told.value)
 
 
-def test_credentials_may_be_in_a_profile(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_may_be_in_a_profile(s3_lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = tmp_path / "credentials"
     key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
     profile.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
@@ -106,5 +85,5 @@ def test_credentials_may_be_in_a_profile(s3: str, tmp_path: Path, monkeypatch: p
     folder = tmp_path / "orders"
     folder.mkdir()
     (folder / "a.csv").write_text("id,item\n1,apple\n")
-    assert loaded(folder, s3) == 1
-    assert rows(s3) == [(1, "apple")]
+    assert loaded(folder, s3_lake) == 1
+    assert rows(s3_lake) == [(1, "apple")]

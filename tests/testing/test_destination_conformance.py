@@ -1,4 +1,8 @@
-"""The conformance suite for destinations against each that is built in."""
+"""The conformance suites for destinations against each that is built in.
+
+Each kind of table is asked all that it can do in one place. In a second one, where only the storage or the spelling of the
+rows is another, it is asked what every destination is.
+"""
 
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from sqlite_landing import SqliteLanding
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.destinations.registry import BUILT_IN
+from file_cdk.testing.destination_conformance import DestinationConformance
 from file_cdk.testing.ledger_conformance import LedgerConformance, RunLogConformance
 from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
@@ -56,7 +61,7 @@ class TestFilesInABucket(_InABucket, MergeConformance, RunLogConformance, Ledger
         return FilesLanding(self.url)
 
 
-class TestFilesInGoogleCloudStorage(RunLogConformance, LedgerConformance, StateConformance):
+class TestFilesInGoogleCloudStorage(DestinationConformance):
     @pytest.fixture(autouse=True)
     def _in_gcs(self, fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         fake_gcs.create_bucket(bucket_name)
@@ -77,17 +82,17 @@ class TestDelta(RunLogConformance, LedgerConformance, StateConformance):
         return DeltaLanding(str(tmp_path / "goods"))
 
 
-class TestDeltaInABucket(_InABucket, RunLogConformance, LedgerConformance, StateConformance):
+class TestDeltaInABucket(_InABucket, DestinationConformance):
     def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(self.url)
 
 
-class TestFilesOfCsv(RunLogConformance, LedgerConformance, StateConformance):
+class TestFilesOfCsv(DestinationConformance):
     def make_landing(self, tmp_path: Path) -> TextLanding:
         return TextLanding(str(tmp_path / "goods"), "csv")
 
 
-class TestFilesOfPackedJson(RunLogConformance, LedgerConformance, StateConformance):
+class TestFilesOfPackedJson(DestinationConformance):
     def make_landing(self, tmp_path: Path) -> TextLanding:
         return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
@@ -97,7 +102,7 @@ class TestIceberg(RunLogConformance, LedgerConformance, StateConformance):
         return IcebergLanding(f"iceberg:{tmp_path / 'goods'}/")
 
 
-class TestIcebergInABucket(_InABucket, RunLogConformance, LedgerConformance, StateConformance):
+class TestIcebergInABucket(_InABucket, DestinationConformance):
     """Its catalog is of its own, as pyiceberg's variables of the environment describe it."""
 
     def make_landing(self, tmp_path: Path) -> IcebergLanding:

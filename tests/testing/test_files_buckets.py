@@ -19,40 +19,11 @@ from file_cdk.destinations.files.destination import storage_of
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
-from file_cdk.testing.servers.azurite import Azurite
-from file_cdk.testing.servers.fake_gcs import FakeGCS
-from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 T = TableName("orders")
 
 
-@pytest.fixture
-def s3(seaweedfs: SeaweedFS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    seaweedfs.create_bucket(bucket_name)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", seaweedfs.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
-    monkeypatch.setenv("AWS_REGION", seaweedfs.region)
-    return f"s3://{bucket_name}/lake/deep/"
-
-
-@pytest.fixture
-def azure(azurite: Azurite, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    azurite.create_bucket(bucket_name)
-    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", azurite.endpoint)
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", azurite.account)
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", azurite.account_key)
-    return f"az://{bucket_name}/lake/"
-
-
-@pytest.fixture
-def gcs(fake_gcs: FakeGCS, bucket_name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    fake_gcs.create_bucket(bucket_name)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake_gcs.endpoint)
-    return f"gs://{bucket_name}/lake/deep/"
-
-
-@pytest.fixture(params=["s3", "azure", "gcs"])
+@pytest.fixture(params=["s3_lake", "azure_lake", "gcs_lake"])
 def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
@@ -203,10 +174,10 @@ def test_credentials_of_s3_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "AWS_PROFILE" in (told.value.remedy or "")
 
 
-def test_a_bucket_that_refuses_is_told_without_secrets(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_refuses_is_told_without_secrets(s3_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     with pytest.raises(DestinationError) as told:
-        FilesDestination(s3).open()
+        FilesDestination(s3_lake).open()
     assert "wrong-secret" not in str(told.value)
     assert "s3://" in str(told.value)
 

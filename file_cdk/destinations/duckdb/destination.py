@@ -14,7 +14,7 @@ from file_cdk.core.ports import Known, TableName
 from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated, translating
-from file_cdk.destinations.duckdb.file import Settings, give_back, is_tight, open_to_write, remove
+from file_cdk.destinations.duckdb.file import Settings, companion, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.layout import Layout, check_replaceable
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger, add_columns
 from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
@@ -101,9 +101,9 @@ class DuckDBDestination(LedgerDestination):
 
     def connect(self) -> Session:
         """Creates the file if it is missing or empty."""
-        self._lock = RunLock.hold(self.path, self.run)
+        self._lock = RunLock.hold(companion(self.path, ""), self.run)
         settings: Settings = {
-            "temp_directory": f"{self.path}.tmp",
+            "temp_directory": companion(self.path, ".tmp"),
             "preserve_insertion_order": True,
             # What is inserted at once has work for two; each more takes its own memory for every column.
             "threads": 1 if self._is_tight else min(_MAX_THREADS, os.cpu_count() or 1),

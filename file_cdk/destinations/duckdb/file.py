@@ -10,6 +10,7 @@ import math
 import os
 import stat
 import struct
+import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pathlib import Path
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated
+from file_cdk.destinations.registry import MOTHERDUCK
 from file_cdk.destinations.run_lock import in_use_by_other, in_use_by_run, own_descriptor
 
 _MAGIC_AT, _MAGIC = 8, b"DUCK"
@@ -31,9 +33,22 @@ _FILE_AT_HAND = threading.Lock()
 """Held while a database is looked at or connected to: what closes a file takes the process's locks on it (`own_descriptor`)."""
 
 
+def is_remote(path: str) -> bool:
+    """Whether it names a database of MotherDuck, which DuckDB reaches by an extension; then nothing is a file here."""
+    return path.lower().startswith(MOTHERDUCK)
+
+
+def companion(path: str, suffix: str) -> str:
+    """Where what belongs to the database lies: next to it, or for one that is no file where all temporary files are."""
+    folder = "" if not is_remote(path) else f"{tempfile.gettempdir()}/file_cdk-"
+    return f"{folder}{path.replace('/', '%2F') if folder else path}{suffix}"
+
+
 def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnection, bool]:
     """The database, and whether it is new: created where the file was missing or empty. For who holds its RunLock. Raises
     DestinationError."""
+    if is_remote(path):
+        return _connect(path, settings, read_only=False), False
     if not Path(path).parent.is_dir():
         raise DestinationError(
             f"DuckDB database {path!r} cannot be created: there is no folder {str(Path(path).parent)!r}",
@@ -49,8 +64,7 @@ def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnect
 
 def open_to_read(path: str, settings: Settings) -> duckdb.DuckDBPyConnection:
     """Needs no permission to write, and several may read at once, but none while one writes. Raises DestinationError."""
-    size = _checked_size(path)
-    if not size:
+    if is_absent(path):
         raise absent(path)
     return _connect(path, settings, read_only=True)
 
@@ -64,7 +78,7 @@ def absent(path: str) -> DestinationError:
 
 def is_absent(path: str) -> bool:
     """Whether a database would be created here: there is no file, or one without a byte. Raises DestinationError."""
-    return not _checked_size(path)
+    return not (is_remote(path) or _checked_size(path))
 
 
 def _connect(path: str, settings: Settings, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -72,6 +86,8 @@ def _connect(path: str, settings: Settings, *, read_only: bool) -> duckdb.DuckDB
     # that asks for one.
     config = {**settings, "autoinstall_known_extensions": False}
     try:
+        if is_remote(path):
+            return duckdb.connect(path, config={**settings})
         with _FILE_AT_HAND:
             return duckdb.connect(str(Path(path).absolute()), read_only=read_only, config=config)
     except duckdb.Error as exc:
@@ -156,6 +172,8 @@ def _not_writable(path: str, words: str) -> DestinationError:
 def _why_not_opened(cause: duckdb.Error, path: str, *, read_only: bool) -> DestinationError:
     """DuckDB tells these apart in its message only. Who opens it to write holds the run's lock himself."""
     text = str(cause)
+    if is_remote(path):
+        return _not_reached(path, text)
     if "lock on file" in text:
         return (in_use_by_run(path) if read_only else None) or in_use_by_other(path, text)
     if isinstance(cause, duckdb.ConnectionException):
@@ -168,6 +186,20 @@ def _why_not_opened(cause: duckdb.Error, path: str, *, read_only: bool) -> Desti
             remedy="Upgrade the package duckdb",
         )
     return translated(cause, path, "opening")
+
+
+def _not_reached(path: str, text: str) -> DestinationError:
+    """DuckDB's words are not passed on: they may tell of the token."""
+    if "extension" in text.lower() and ("download" in text or "not found" in text or "INSTALL" in text):
+        return DestinationError(
+            f"DuckDB database {path!r} cannot be reached: DuckDB has no extension 'motherduck', and could not fetch it",
+            remedy="Where there is a network, run once: python -c \"import duckdb; duckdb.sql('INSTALL motherduck')\"; "
+            "the token is that of the environment variable motherduck_token",
+        )
+    return DestinationError(
+        f"DuckDB database {path!r} cannot be reached: MotherDuck refused it, or did not answer",
+        remedy="Check the token in the environment variable motherduck_token, the name of the database, and the network",
+    )
 
 
 _TIGHT_BYTES = 64 << 20
@@ -184,6 +216,8 @@ _CHANGE = "_file_cdk_shrink"
 
 def is_tight(path: str) -> bool:
     """Whether the disk that holds the database has little room left."""
+    if is_remote(path):
+        return False
     try:
         found = os.statvfs(Path(path).resolve().parent)
         return found.f_bavail * found.f_frsize < _TIGHT_BYTES
@@ -196,6 +230,8 @@ def give_back(connection: duckdb.DuckDBPyConnection, path: str) -> None:
 
     For a connection that is closed next: a checkpoint that fails ends it.
     """
+    if is_remote(path):
+        return
     with suppress(duckdb.Error, OSError):
         _cut_to_whole_blocks(connection, path)
         connection.execute(f"CREATE OR REPLACE TABLE {_CHANGE} (i INTEGER)")

@@ -13,7 +13,15 @@ from file_cdk.core.ports import Known, TableName
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
 from file_cdk.destinations.duckdb.errors import translating
-from file_cdk.destinations.duckdb.file import Settings, absent, is_absent, open_to_read, open_to_write, remove
+from file_cdk.destinations.duckdb.file import (
+    Settings,
+    absent,
+    companion,
+    is_absent,
+    open_to_read,
+    open_to_write,
+    remove,
+)
 from file_cdk.destinations.duckdb.layout import checked_layout
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger, add_columns, ledger_tables, stand_in
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
@@ -54,8 +62,8 @@ class DuckDBPlace:
 
     @contextmanager
     def correcting(self) -> Iterator[Session]:
-        with closing(RunLock.hold(self.path, "file-cdk state")):
-            connection, _ = open_to_write(self.path, {"temp_directory": f"{self.path}.tmp"})
+        with closing(RunLock.hold(companion(self.path, ""), "file-cdk state")):
+            connection, _ = open_to_write(self.path, {"temp_directory": companion(self.path, ".tmp")})
             with closing(connection):
                 session = _session(self.path, connection)
                 add_columns(session)
@@ -103,7 +111,7 @@ class DuckDBPlace:
     def check(self) -> bool:
         """A database that is missing is created and removed again."""
         path = self.path
-        with closing(RunLock.hold(path, "check")):
+        with closing(RunLock.hold(companion(path, ""), "check")):
             is_new = is_absent(path)
             empty = Path(path).stat() if is_new and Path(path).exists() else None
             connection, _ = open_to_write(path, {})

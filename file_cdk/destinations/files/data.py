@@ -44,25 +44,28 @@ class DataWriter:
             assert schema is not None
             self._writer = pq.ParquetWriter(self._new.file, schema, **parquet_options(schema))
         self._thread = ThreadPoolExecutor(1, "file_cdk-data")
-        self._writing = deque[Future[None]]()
-        self._waiting = deque[int]()
-        """Sizes in memory of what waits to be written."""
+        self._writing = deque[Future[int]]()
+        self._size_bytes = 0
 
     @classmethod
     def of_text(cls, storage: Storage, path: str, header: bytes) -> "DataWriter":
         return cls(storage, path, None, header)
 
-    def has(self, size_bytes: int) -> bool:
-        """Whether the file is so large; waits for what is being written where that decides."""
-        if self._new.file.tell() + sum(self._waiting) >= size_bytes:
-            self._wait_for(0)
-        return self._new.file.tell() >= size_bytes
+    @property
+    def size_bytes(self) -> int:
+        """With all tables but the last, however fast they are written."""
+        self._wait_for(_MAX_WAITING_TABLES - 1)
+        return self._size_bytes
 
     def write(self, table: pa.Table) -> None:
         self._wait_for(_MAX_WAITING_TABLES - 1)
-        self._writing.append(self._thread.submit(self._writer.write_table, table, row_group_size=_GROUP_ROWS))
-        self._waiting.append(table.nbytes)
+        self._writing.append(self._thread.submit(self._write, table))
         self._rows += table.num_rows
+
+    def _write(self, table: pa.Table) -> int:
+        """The size of the file then."""
+        self._writer.write_table(table, row_group_size=_GROUP_ROWS)
+        return self._new.file.tell()
 
     def write_record(self, record: bytes) -> None:
         """Of text."""
@@ -74,8 +77,7 @@ class DataWriter:
     def _wait_for(self, left: int) -> None:
         with translating(self._storage, self.path):
             while len(self._writing) > left:
-                self._waiting.popleft()
-                self._writing.popleft().result()
+                self._size_bytes = self._writing.popleft().result()
 
     def close(self) -> DataFile:
         self._wait_for(0)

@@ -118,7 +118,7 @@ class LoadWriting:
     def writer(self, load: Load, kind: type[_Writer]) -> _Writer:
         """Of the load's data file, or of the next one."""
         schema, writer = self.schema(), load.writer
-        if not isinstance(writer, kind) or writer.schema != schema or writer.has(self.target_bytes()):
+        if not isinstance(writer, kind) or writer.schema != schema or writer.size_bytes >= self.target_bytes():
             if writer is not None:
                 load.end_part()
             writer = load.writer = kind(self.storage, self.new_path(load.folder), schema)

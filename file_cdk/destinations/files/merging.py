@@ -58,7 +58,7 @@ def write_all(
     writer: DataWriter | None = None
     try:
         for table in _together(tables):
-            if writer is not None and writer.has(target_bytes):
+            if writer is not None and writer.size_bytes >= target_bytes:
                 parts.append(writer.close())
                 writer = None
             if writer is None:

@@ -145,12 +145,8 @@ class RowGroupWriter:
         self._rows = 0
         self._groups: list[thrift.Struct] = []
         self._new = storage.create(path)
-        self._size_bytes = 0
+        self.size_bytes = 0
         self._write(_MAGIC)
-
-    def has(self, size_bytes: int) -> bool:
-        """Whether the file is so large."""
-        return self._size_bytes >= size_bytes
 
     def append(self, group: RowGroup, columns: Mapping[str, str], rows_before: int) -> None:
         """columns: names of the table's columns, by those of the group. rows_before: of the file, in earlier splits."""
@@ -180,7 +176,7 @@ class RowGroupWriter:
     def _copied(self, file: pa.Buffer) -> list[thrift.Struct]:
         """Adds the data of a Parquet file. Answers its row groups, which say where the data are now."""
         footer, size_bytes = _footer(file)
-        moved = self._size_bytes - len(_MAGIC)
+        moved = self.size_bytes - len(_MAGIC)
         self._write(file.slice(len(_MAGIC), size_bytes - len(_MAGIC)))
         groups: list[thrift.Struct] = footer[_ROW_GROUPS].value.values
         for chunk in (chunk for group in groups for chunk in group[_COLUMNS].value.values):
@@ -194,7 +190,7 @@ class RowGroupWriter:
     def _write(self, data: bytes | pa.Buffer) -> None:
         with translating(self._storage, self.path):
             self._new.file.write(data)
-        self._size_bytes += len(data)
+        self.size_bytes += len(data)
 
     def close(self) -> DataFile:
         footer, _ = _footer(_parquet(self.schema.empty_table()))

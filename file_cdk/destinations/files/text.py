@@ -56,6 +56,7 @@ class TextWriter:
     def write_table(self, table: pa.Table, row_group_size: int | None = None) -> None:  # noqa: ARG002 - as of Parquet
         for batch in table.to_batches():
             self.write(lines_of(batch, is_csv=self._is_csv))
+        self._flush()  # so that the file's size tells what was written
 
     def write(self, lines: bytes | memoryview) -> None:
         self._pieces.append(lines)

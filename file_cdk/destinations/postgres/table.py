@@ -14,19 +14,19 @@ from file_cdk.destinations.names import METADATA_COLUMNS, column_names, quoted
 from file_cdk.destinations.postgres.binary import numbered
 from file_cdk.destinations.postgres.encoder import BlockColumn, facts_of
 from file_cdk.destinations.postgres.session import LONGEST_NAME_BYTES, PostgresDatabase
-from file_cdk.destinations.postgres.types import JSON, arrow_type, declared, may_change, table_type, wider
+from file_cdk.destinations.postgres.types import JSON, arrow_type, declared, decoded, may_change, table_type, wider
 from file_cdk.destinations.sql.layout import Layout
 from file_cdk.destinations.sql.table import SqlFileLoad, SqlTable
 
-_METADATA = {"_file_url": "TEXT", "_file_modified_at": "TIMESTAMP", "_file_row": "BIGINT"}
-assert _METADATA.keys() == METADATA_COLUMNS.keys()
+METADATA = {"_file_url": "TEXT", "_file_modified_at": "TIMESTAMP", "_file_row": "BIGINT"}
+assert METADATA.keys() == METADATA_COLUMNS.keys()
 
 _NARROWER = "_file_cdk_narrower"
 """A table that no other run sees."""
 
 _NESTED = pa.list_(pa.null())
 
-_SYSTEM = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
+SYSTEM = ("ctid", "xmin", "cmin", "xmax", "cmax", "tableoid")
 """Columns that each table has already."""
 
 
@@ -49,7 +49,7 @@ class PostgresTable(SqlTable):
         return wider(stored, kind)
 
     def decoded(self, kind: pa.DataType) -> pa.DataType:
-        return pa.string() if kind == JSON else kind
+        return decoded(kind)
 
     def exact(self, name: str, target: pa.DataType) -> pa.DataType:
         """A double changes some integers and decimals."""
@@ -114,11 +114,11 @@ class PostgresTable(SqlTable):
         return JSON if column.is_json and JSON in known else column.type
 
     def _columns(self, filled: Sequence[BlockColumn]) -> list[str]:
-        return [*(self.layout.columns[each.name] for each in filled), *_METADATA]
+        return [*(self.layout.columns[each.name] for each in filled), *METADATA]
 
     def _insert_narrower(self, filled: Sequence[BlockColumn], rows: memoryview, count: int, uri: str) -> None:
         """Rows that Postgres is to convert, made for columns of other types than the table has by now, or to look at."""
-        types = {self.layout.columns[each.name]: each.declared for each in filled} | _METADATA
+        types = {self.layout.columns[each.name]: each.declared for each in filled} | METADATA
         self._db.execute(_create(_NARROWER, types))
         self._db.copy(_copy(_NARROWER, list(types)), rows)
         if self._of_cursor is not None and self.rule is not None and self.rule.cursor is not None:
@@ -136,7 +136,7 @@ class PostgresTable(SqlTable):
         ]
         names = ", ".join(map(quoted, self._columns(filled)))
         found = self._db.execute(
-            f"INSERT INTO {self._name} ({names}) SELECT {', '.join([*values, *_METADATA])} FROM {_NARROWER}"
+            f"INSERT INTO {self._name} ({names}) SELECT {', '.join([*values, *METADATA])} FROM {_NARROWER}"
         )
         self._taken += found.rowcount - count
         self._db.execute(f"DROP TABLE {_NARROWER}")
@@ -146,10 +146,10 @@ class PostgresTable(SqlTable):
         wanted = self.grown(types)
         if self.layout.exists and wanted == self.layout.types:
             return
-        names = column_names(wanted, self.layout.columns, longest_bytes=LONGEST_NAME_BYTES, reserved=_SYSTEM)
+        names = column_names(wanted, self.layout.columns, longest_bytes=LONGEST_NAME_BYTES, reserved=SYSTEM)
         layout = Layout(True, wanted, names)
         with self._db.translating(f"widening table {self._ledger.stream!r}", uri):
-            columns = {layout.columns[n]: declared(kind) for n, kind in layout.types.items()} | _METADATA
+            columns = {layout.columns[n]: declared(kind) for n, kind in layout.types.items()} | METADATA
             self._db.execute(self._change(layout) if self.layout.exists else _create(self._name, columns))
         self.layout = layout
         self._ledger.set_columns([(n, layout.columns[n], declared(k)) for n, k in layout.types.items()])

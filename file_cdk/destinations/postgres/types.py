@@ -70,6 +70,11 @@ def table_type(kind: pa.DataType) -> pa.DataType:
     return pa.string()
 
 
+def decoded(kind: pa.DataType) -> pa.DataType:
+    """What files are decoded to for a column of type `kind`."""
+    return pa.string() if kind == JSON else kind
+
+
 def wider(stored: pa.DataType, kind: pa.DataType) -> pa.DataType:
     """The type of a column of type `stored` once it holds values of `kind` too."""
     new = table_type(kind)

@@ -6,7 +6,7 @@ The methods of core.ports.Inspectable and core.ledger.LedgerKeeper; each opens t
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -28,6 +28,7 @@ from file_cdk.destinations.sql.ledger import (
     Ledger,
     create_ledger,
     of_moment,
+    tables_known,
 )
 from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
 
@@ -117,6 +118,14 @@ def rejected(place: Place, stream: str | None) -> int:
             named,
         ).fetchall()
     return int(count)
+
+
+def known_tables(place: Place, origin: str, name: str) -> Mapping[str, str]:
+    """See core.ledger.KnowsTables."""
+    if place.is_absent():
+        return {}
+    with place.reading() as db, db.translating(_READING):
+        return tables_known(db, origin, name) if {FILES, STREAMS} <= set(db.tables()) else {}
 
 
 def streams(place: Place, stream: str | None) -> list[StreamStatus]:

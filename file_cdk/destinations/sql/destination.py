@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - names are constant, and values are parameters
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
@@ -16,14 +16,24 @@ from file_cdk.destinations.merging import rename_rule, set_rule
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql import asking
 from file_cdk.destinations.sql.database import Database, Place, transaction
-from file_cdk.destinations.sql.ledger import RUNS, Ledger, create_ledger, now, shared_table, unfinished
+from file_cdk.destinations.sql.ledger import (
+    RUNS,
+    Ledger,
+    create_ledger,
+    forget_origin,
+    now,
+    shared_table,
+    tables_known,
+    unfinished,
+)
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
 from file_cdk.destinations.sql.states import read_states, write_states
 from file_cdk.destinations.sql.table import SqlTable
 
 
 class LedgerDestination:
-    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper and a LedgerKeeper.
+    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper, a LedgerKeeper,
+    and KnowsTables.
 
     For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
     """
@@ -76,6 +86,15 @@ class LedgerDestination:
 
     def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
         write_states(self._ledger("").database, self.run, source, states, forgotten)
+
+    def tables_of(self, origin: str, name: str) -> Mapping[str, str]:
+        """See core.ledger.KnowsTables."""
+        if self._db is not None:
+            return tables_known(self._db, origin, name)
+        return asking.known_tables(self._place, origin, name)
+
+    def forget_table(self, name: str) -> None:
+        forget_origin(self._ledger("").database, name)
 
     def check(self) -> bool:
         """See core.ports.Inspectable; this and what follows are for a destination that is not open."""

@@ -335,6 +335,29 @@ def unfinished(database: Database) -> list[str]:
     return [stream for (stream,) in database.execute(sql, [BESIDE]).fetchall()]
 
 
+def tables_known(database: Database, origin: str, name: str) -> dict[str, str]:
+    """See core.ledger.KnowsTables."""
+    sql = (
+        f"SELECT s.stream, (SELECT min(f.url) FROM {FILES} f WHERE f.stream = s.stream) FROM {STREAMS} s "
+        "WHERE s.source = ? AND (s.stream = ? OR substr(s.stream, 1, ?) = ?) ORDER BY 1"
+    )
+    known: dict[str, str] = {}
+    for before in ("", ROWS_OF):  # as merged tables have it
+        own, start = f"{before}{name}", f"{before}{name}_"
+        with database.translating("reading the ledger"):
+            found = database.execute(sql, [origin, own, len(start), start]).fetchall()
+        known.update((stream.removeprefix(before), url) for stream, url in found if url is not None)
+    return known
+
+
+def forget_origin(database: Database, name: str) -> None:
+    """See `forget_table` of core.ledger.KnowsTables."""
+    with transaction(database, _DOING), database.translating(_DOING):
+        for stream in (name, ROWS_OF + name):
+            sql = f"DELETE FROM {STREAMS} WHERE stream = ? AND NOT EXISTS (SELECT 1 FROM {FILES} WHERE stream = ?)"
+            database.execute(sql, [stream, stream])
+
+
 def shared_table(database: Database, one: str, other: str) -> DestinationError:
     return DestinationError(
         f"streams {one!r} and {other!r} would share one table in {database.kind} database {database.name!r}, "

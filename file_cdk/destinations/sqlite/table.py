@@ -12,8 +12,8 @@ from file_cdk.destinations.sql.layout import Layout
 from file_cdk.destinations.sql.table import SqlTable
 from file_cdk.destinations.sqlite.types import ARROW, DECLARED, WHOLE, holds, table_type, values_as, wider
 
-_METADATA = {"_file_url": "TEXT", "_file_modified_at": "TEXT", "_file_row": "INTEGER"}
-assert _METADATA.keys() == METADATA_COLUMNS.keys()
+METADATA = {"_file_url": "TEXT", "_file_modified_at": "TEXT", "_file_row": "INTEGER"}
+assert METADATA.keys() == METADATA_COLUMNS.keys()
 
 
 class SqliteTable(SqlTable):
@@ -50,7 +50,7 @@ class SqliteTable(SqlTable):
             if not holds(self.layout.types[name], columns[name], kind):
                 self._hold({name: pa.string()}, uri)
             values.append(values_as(columns[name], kind, self.layout.types[name]))
-        names = [*(self.layout.columns[name] for name in kept), *_METADATA]
+        names = [*(self.layout.columns[name] for name in kept), *METADATA]
         rows = zip(
             *values,
             *([each] * batch.num_rows for each in metadata),
@@ -93,7 +93,7 @@ class SqliteTable(SqlTable):
             names.append(column)
             is_text = layout.types[name] == pa.string() and old != pa.string()
             values.append(f"_file_cdk_text({column}, '{DECLARED[old]}')" if is_text else column)
-        metadata = list(map(quoted, _METADATA))
+        metadata = list(map(quoted, METADATA))
         self._db.execute(
             f"INSERT INTO {new} (rowid, {', '.join(names + metadata)}) "
             f"SELECT rowid, {', '.join(values + metadata)} FROM {self._name}"
@@ -105,5 +105,5 @@ class SqliteTable(SqlTable):
 
 
 def _create(name: str, layout: Layout) -> str:
-    columns = {layout.columns[n]: DECLARED[kind] for n, kind in layout.types.items()} | _METADATA
+    columns = {layout.columns[n]: DECLARED[kind] for n, kind in layout.types.items()} | METADATA
     return f"CREATE TABLE {name} ({', '.join(f'{quoted(column)} {kind}' for column, kind in columns.items())})"

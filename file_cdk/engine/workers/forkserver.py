@@ -5,6 +5,7 @@ workers to start; when the parent ends, the process reads the end of it and ends
 answer, so that the parent goes on while modules are imported. Little is imported here: a command starts this first of all.
 """
 
+import _thread
 import contextlib
 import os
 import pickle
@@ -173,17 +174,28 @@ class ForkServer:
 
 
 _server: ForkServer | None = None
+_starting = _thread.allocate_lock()
+
+
+def _start_anew() -> None:
+    """In a forked process: a thread that was starting one is not there."""
+    global _starting
+    _starting = _thread.allocate_lock()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 
 
 def fork_server() -> ForkServer:
-    """This process's, started unless it runs. Raises OSError."""
+    """This process's, started unless it runs; the same for all threads. Raises OSError."""
     global _server
-    if _server is None or not _server.lives:
-        if _server is not None:
-            _server.stop()
-        _server = ForkServer()
-        _server.preload(PRELOAD)
-    return _server
+    with _starting:
+        if _server is None or not _server.lives:
+            if _server is not None:
+                _server.stop()
+            _server = ForkServer()
+            _server.preload(PRELOAD)
+        return _server
 
 
 def start_fork_server(preload: Iterable[str]) -> None:

@@ -18,15 +18,19 @@ from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.version import VERSION
 from file_cdk.destinations.registry import destination_for
 from file_cdk.pipeline.piping.catalog import chosen, configured, is_incremental, written
+from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of
 from file_cdk.pipeline.piping.process import SourceProcess
 from file_cdk.pipeline.piping.saying import Said
 from file_cdk.pipeline.piping.secrets import Secrets
 from file_cdk.pipeline.piping.states import SourceStates
+from file_cdk.pipeline.receiving.columns import DecodedRecords
+from file_cdk.pipeline.receiving.process import Receiver
+from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingOrder
 from file_cdk.pipeline.tables.waiting import open_in_turn
 from file_cdk.pipeline.writing.write import IncompleteError, Writing
 from file_cdk.protocol.messages import StreamStatus
-from file_cdk.protocol.receiving.events import Event, OtherReceived, Records, StatusReceived, StreamDescriptor
+from file_cdk.protocol.receiving.events import OtherReceived, StatusReceived, StreamDescriptor
 from file_cdk.protocol.receiving.receive import receive
 from file_cdk.protocol.written_streams import WrittenStream
 
@@ -46,13 +50,15 @@ class PipeObserver(Protocol):
 @dataclass(frozen=True, slots=True)
 class PipeOptions:
     """name: of the source in the ledger; by default its program's. streams: names of those to read; None: all. full_refresh: from
-    the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over."""
+    the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over.
+    config_file: that the configuration was read from, where it is kept when the source changes it."""
 
     name: str | None = None
     streams: Sequence[str] | None = None
     full_refresh: bool = False
     lenient: bool = False
     wait_s: float = 0
+    config_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +73,16 @@ def pipe(command: str, config: Any, destination: str, options: PipeOptions, obse
     """Raises ConfigError before the source is asked for records, SourceFailedError, DestinationError; what the source's states
     stand for that are kept then is in the destination, and no more: the next run goes on from there."""
     words = words_of(command)
-    run = _Run(words, options.name or source_name(words), options, observer, Secrets(config))
+    secrets, source = Secrets(config), options.name or source_name(words)
+    configuration = SourceConfiguration(source, config, options.config_file, secrets)
+    run = _Run(words, source, options, observer, secrets, configuration)
     target = destination_for(destination)
     if not isinstance(target, StateKeeper):
         raise ConfigError(
             "the destination keeps no states of sources", remedy="Choose another: DuckDB, SQLite, Postgres, or a folder"
         )
     with run.files(config=json.dumps(config).encode()) as [config_file]:
+        configuration.handed_over = Path(config_file)
         catalog = run.discover(config_file)
         streams = chosen(catalog, options.streams)
         open_in_turn(target, options.wait_s, observer)
@@ -89,6 +98,7 @@ class _Run:
     options: PipeOptions
     observer: PipeObserver
     secrets: Secrets
+    configuration: SourceConfiguration
     rows: Counter[StreamDescriptor] = field(default_factory=Counter)
 
     @contextmanager
@@ -149,7 +159,7 @@ class _Run:
         writing.reached = lambda durable: states.reached(
             durable, {stream: writer.last_unit for stream, writer in writing.writers.items()}
         )
-        writing.begin()
+        order = writing.begin(lenient=self.options.lenient)
         contents = {"catalog": json.dumps({"streams": entries}).encode()} | ({"state": state} if state else {})
         with self.files(**contents) as paths:
             arguments = [
@@ -161,7 +171,7 @@ class _Run:
                 *(["--state", paths[1]] if state else []),
             ]
             with self._running(*arguments) as (process, said):
-                self._write(writing, process, said)
+                self._write(writing, order, process, said)
         shown = {stream.shown.strip("'"): self.rows[stream.descriptor] for stream in streams}
         return PipeResult(shown, writing.passed_over)
 
@@ -189,9 +199,12 @@ class _Run:
             return entry, stream, table
         raise AssertionError("a table that is not merged was refused as one that is")
 
-    def _write(self, writing: Writing, process: SourceProcess, said: Said) -> None:
+    def _write(self, writing: Writing, order: ReceivingOrder, process: SourceProcess, said: Said) -> None:
         try:
-            writing.run(self._events(writing, process, said))
+            with process.stdout as lines:
+                receiver = Receiver(lines.fileno())
+            with receiver:
+                writing.run(self._events(receiver.events(order), writing, process, said))
         except IncompleteError as exc:
             failure = said.failure(process.wait()) or SourceFailedError(exc.message, remedy=exc.remedy)
             raise self._of(failure, writing) from exc
@@ -208,17 +221,18 @@ class _Run:
         failure.in_part = any(writer.is_complete for writer in writing.writers.values())
         return failure
 
-    def _events(self, writing: Writing, process: SourceProcess, said: Said) -> Iterator[Event]:
-        with process.stdout as lines:
-            for event in receive(lines, lenient=self.options.lenient):
-                match event:
-                    case Records(stream):
-                        self.rows[stream] += event.rows
-                    case OtherReceived():
-                        said.take(event)
-                    case StatusReceived():
-                        said.has_statuses = True
-                yield event
+    def _events(
+        self, events: Iterator[DecodedEvent], writing: Writing, process: SourceProcess, said: Said
+    ) -> Iterator[DecodedEvent]:
+        for event in events:
+            match event:
+                case DecodedRecords(stream):
+                    self.rows[stream] += event.rows
+                case OtherReceived():
+                    said.take(event)
+                case StatusReceived():
+                    said.has_statuses = True
+            yield event
         # Sources of before there were statuses say by their exit code alone that all has come.
         if said.failure(process.wait()) is None and not said.has_statuses:
             for stream in writing.writers:
@@ -231,7 +245,7 @@ class _Run:
 
         process = SourceProcess([*self.words, *arguments], told)
         try:
-            yield process, Said(self.source, arguments[0], self.secrets)
+            yield process, Said(self.source, arguments[0], self.secrets, self.configuration.change)
         finally:
             process.stop()
 

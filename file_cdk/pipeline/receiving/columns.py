@@ -2,8 +2,9 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -51,8 +52,7 @@ def _first_type(schema: Any) -> pa.DataType:
 class DecodedRecords:
     """Records as a batch that has all columns of a table, null where a record has no such member.
 
-    stream, first_line, emitted_at_ms, changes: as of Records. widened: whether the batch has columns, or types, that the
-    batches of this stream before it did not have. warnings: message -> how many records it concerns.
+    stream, first_line, emitted_at_ms, changes: as of Records. warnings: message -> how many records it concerns.
     """
 
     stream: StreamDescriptor
@@ -60,16 +60,47 @@ class DecodedRecords:
     batch: pa.RecordBatch = field(repr=False)
     emitted_at_ms: "array[int]" = field(repr=False)
     changes: dict[int, bytes] = field(default_factory=dict, repr=False)
-    widened: bool = False
     warnings: Counter[str] = field(default_factory=Counter)
 
     @property
     def rows(self) -> int:
         return int(self.batch.num_rows)
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the columns take."""
+        return int(self.batch.nbytes)
+
+
+ColumnTypes = Mapping[str, pa.DataType]
+"""By the columns' names."""
+
+
+class Widening:
+    """A question to whoever has the table: what it will hold these columns as, that came anew or do not fit their types. It has
+    to be answered before the next event can come: what a table keeps as text is to be read as text, with all its characters.
+    Pickled, it is a question of its own."""
+
+    def __init__(self, stream: StreamDescriptor, columns: ColumnTypes) -> None:
+        """columns: the types that the records need."""
+        self.stream = stream
+        self.columns = columns
+        self._answer: SimpleQueue[ColumnTypes] = SimpleQueue()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Widening, (self.stream, self.columns)
+
+    def answer(self, types: ColumnTypes) -> None:
+        """types: of the same columns; each holds what the records need."""
+        self._answer.put(types)
+
+    def answered(self) -> ColumnTypes:
+        """Waits for the answer, which can be had once."""
+        return self._answer.get()
+
 
 class RecordDecoder:
-    """Decodes the records of one stream, in order. schema: what the table has or was promised; it grows, and never narrows."""
+    """Decodes the records of one stream, in order. schema: what the table has or was promised; it grows with the answers."""
 
     def __init__(self, stream: StreamDescriptor, schema: pa.Schema) -> None:
         self._stream = stream
@@ -79,28 +110,27 @@ class RecordDecoder:
     def schema(self) -> pa.Schema:
         return self._reader.schema
 
-    def decode(self, records: Records) -> DecodedRecords:
-        """No record is left out: a value that does not fit its column's type widens it, to text where no other type holds all."""
+    def decode(self, records: Records) -> Iterator[Widening | DecodedRecords]:
+        """The records, last, and before them what has to be answered: a value that does not fit its column's type widens it, to
+        text where no other type holds all. No record is left out."""
         lines = records.data.split(b"\n")
         if b"\r" in records.data:
             lines = [on_one_line(line) for line in lines]
-        widened = False
         while True:
             try:
                 batch = self._reader.read(lines, 1)
                 break
             except TypeMismatchError as error:
-                self._widen(error.columns)
-                widened = True
+                widening = Widening(self._stream, error.columns)
+                yield widening
+                self._widen(widening.answered())
         warnings = Counter(self._reader.warnings)
         if records.lone_surrogates:
             warnings[LONE_SURROGATE] += records.lone_surrogates
         self._reader.warnings.clear()
-        return DecodedRecords(
-            self._stream, records.first_line, batch, records.emitted_at_ms, records.changes, widened, warnings
-        )
+        yield DecodedRecords(self._stream, records.first_line, batch, records.emitted_at_ms, records.changes, warnings)
 
-    def _widen(self, columns: Mapping[str, pa.DataType]) -> None:
+    def _widen(self, columns: ColumnTypes) -> None:
         types = {each.name: each.type for each in self.schema}
         types.update(columns)
         self._reader = TableReader(pa.schema(list(types.items())), _shown(self._stream))

@@ -10,6 +10,7 @@ from typing import Self
 from file_cdk.core.errors import SystemLimitError
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.workers.forkserver import interpreter_options
+from file_cdk.pipeline.receiving.columns import Widening
 from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingEnded, ReceivingOrder
 
 
@@ -24,7 +25,7 @@ class Receiver:
         its_source = os.dup(source_fd)
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; from file_cdk.pipeline.receiving.worker import main; "
-            f"main({its_control.fileno()}, {its_source})"
+            f"main({its_control.fileno()}, {its_source}, {os.getpid()})"
         )
         # Ctrl-C reaches the whole group, and the process that writes decides.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
@@ -48,15 +49,17 @@ class Receiver:
         return self._process.pid
 
     def events(self, order: ReceivingOrder) -> Iterator[DecodedEvent]:
-        """Once. As `protocol.receiving.receive` has them, with records decoded. A thread may take them ahead of the one that
-        writes: meanwhile no other may use this object, but to close it at the end.
+        """Once; see `worker.decoded`. A thread may take them ahead of the one that writes: meanwhile no other may use this object
+        but to close it at the end.
 
-        Raises InvalidMessageError, and SystemLimitError where the process was ended.
+        Raises InvalidMessageError, ConfigError, and SystemLimitError where the process was ended.
         """
         try:
             self._control.send(order)
             while not isinstance(event := self._control.recv(), ReceivingEnded):
                 yield event
+                if isinstance(event, Widening):
+                    self._control.send(event.answered())
         except (EOFError, ConnectionResetError, BrokenPipeError):
             raise SystemLimitError(
                 "the process that receives records was ended from outside, maybe for lack of memory",
@@ -67,9 +70,9 @@ class Receiver:
 
     def close(self) -> None:
         """Ends the process, wherever it is. Safe to call twice."""
-        self._control.close()
         self._process.kill()
         self._process.wait()
+        self._control.close()  # now: who waits for an event has been told that none will come
 
     def __enter__(self) -> Self:
         return self

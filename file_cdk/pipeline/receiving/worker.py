@@ -1,21 +1,24 @@
 """The process that reads a source's messages and decodes their records, so that the one that writes them never does.
 
 It reads the pipe itself: bytes that the other process would hand on to it would cross a pipe twice. Events come back on a
-socket, in order, each when the one before it was taken: that, and the source's own pipe, is all that is held.
+socket, in order, each when the one before it was taken: that, and the source's own pipe, is all that is held. What a Widening
+asks is answered on the same socket.
 """
 
+import ctypes
 import fcntl
 import os
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import known_error
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.workers.worker import settle
-from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder
+from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder, Widening
 from file_cdk.protocol.receiving.events import (
     LinePassedOver,
     OtherReceived,
@@ -24,15 +27,16 @@ from file_cdk.protocol.receiving.events import (
     StatusReceived,
     StreamDescriptor,
 )
-from file_cdk.protocol.receiving.lines import MAX_LINE_BYTES
 from file_cdk.protocol.receiving.receive import receive
+from file_cdk.protocol.written_streams import not_configured
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DecodedEvent = DecodedRecords | StateReceived | StatusReceived | OtherReceived | LinePassedOver
+DecodedEvent = DecodedRecords | Widening | StateReceived | StatusReceived | OtherReceived | LinePassedOver
 
 _PIPE_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,6 @@ class ReceivingOrder:
 
     schemas: "Mapping[StreamDescriptor, pa.Schema]"
     lenient: bool = False
-    max_line_bytes: int = MAX_LINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,23 @@ class ReceivingEnded:
     error: FileCdkError | None = None
 
 
-def main(control_fd: int, source_fd: int) -> None:
+def decoded(source: IO[bytes], order: ReceivingOrder) -> Iterator[DecodedEvent]:
+    """As `protocol.receiving.receive` has them, with records decoded. Raises InvalidMessageError, and ConfigError at one of a
+    stream that was not ordered."""
+    decoders = {stream: RecordDecoder(stream, schema) for stream, schema in order.schemas.items()}
+    for event in receive(source, lenient=order.lenient):
+        if not isinstance(event, Records):
+            yield event
+        elif event.stream in decoders:
+            yield from decoders[event.stream].decode(event)
+        else:
+            raise not_configured(event.stream, "records")
+
+
+def main(control_fd: int, source_fd: int, parent_pid: int) -> None:
     """Runs in the process. Whoever started it may go away at any time."""
     settle()
+    _end_with(parent_pid)
     with suppress(BrokenPipeError, ConnectionResetError, EOFError):
         control = Connection(control_fd)
         order: ReceivingOrder = control.recv()
@@ -67,10 +84,19 @@ def main(control_fd: int, source_fd: int) -> None:
         control.send(ReceivingEnded(error))
 
 
+def _end_with(parent_pid: int) -> None:
+    """While the source is silent, nothing else would tell us that nobody takes what it says (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
 def _receive(order: ReceivingOrder, source_fd: int, control: Connection) -> None:
-    decoders = {stream: RecordDecoder(stream, schema) for stream, schema in order.schemas.items()}
     with suppress(OSError, AttributeError):  # of a source that is no pipe
         fcntl.fcntl(source_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     with os.fdopen(source_fd, "rb") as source:
-        for event in receive(source, decoders, lenient=order.lenient, max_line_bytes=order.max_line_bytes):
-            control.send(decoders[event.stream].decode(event) if isinstance(event, Records) else event)
+        for event in decoded(source, order):
+            control.send(event)
+            if isinstance(event, Widening):
+                event.answer(control.recv())

@@ -8,13 +8,12 @@ a say once it was read to its end without fault; and what a file asks for that i
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config import SchemaContract
 from file_cdk.core.errors import SchemaFrozenError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +25,15 @@ _MAX_REFITS = 100
 """Maximum times that a file is begun anew for wider columns."""
 
 
+class Widening(Protocol):
+    """What is asked of a core.ports.StreamTable here."""
+
+    @property
+    def schema(self) -> "pa.Schema": ...
+
+    def widen(self, schema: "pa.Schema", *, anew: bool = False) -> None: ...
+
+
 @dataclass(slots=True)
 class TableColumns:
     """Columns that files are decoded for, of one table in one sync.
@@ -35,7 +43,7 @@ class TableColumns:
     whether the table grows at all, once there is one.
     """
 
-    table: StreamTable
+    table: Widening
     stated: Mapping[str, str]
     all_text: bool
     warn: Callable[[str], None]

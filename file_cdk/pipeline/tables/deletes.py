@@ -140,6 +140,23 @@ def handle_gone(table: StreamTable, listed: Listed, matcher: Matcher, then: OnDe
     return Gone(gone, gone)
 
 
+def settle_gone(
+    tables: tuple[StreamTable, Listed], selected: Listed | None, matcher: Matcher, then: OnDelete, limit: MaxDeletes
+) -> tuple[Gone, DeletesRefusedError | None]:
+    """Before new files are loaded: one that was renamed is in the table twice at no time. tables: that of the earlier syncs,
+    and what is in the source now. selected: of a full refresh, the files that it would load. Also why nothing is removed, or
+    the table not replaced."""
+    table, listed = tables
+    gone = Gone()
+    try:
+        gone = handle_gone(table, listed, matcher, "keep" if selected is not None else then, limit)
+        if selected is not None:
+            check_refresh(table, selected, matcher, limit)
+    except DeletesRefusedError as exc:
+        return Gone(exc.gone), exc
+    return gone, None
+
+
 def _counted(table: StreamTable, listed: Listed, matcher: Matcher) -> tuple[int, int]:
     """How many files are loaded, and how many of them are gone."""
     loaded = gone = 0

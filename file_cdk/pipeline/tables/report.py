@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.core.progress import LoadProgress
+from file_cdk.engine.effort import Effort
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.tables.deletes import Gone
 
@@ -45,6 +46,36 @@ class ResumeObserver(Protocol):
         """Of what `progressed` tells of the file, this much an earlier run did; negative when the file starts again or fails."""
 
 
+class FileResult(NamedTuple):
+    """What came of a file that was to be read. rejected: how many of its records; rows: how many of them were loaded. error: why
+    none was."""
+
+    uri: str
+    rows: int = 0
+    rejected: int = 0
+    size_bytes: int = 0
+    error: FileCdkError | None = None
+
+
+@runtime_checkable
+class EffortObserver(Protocol):
+    """What a SyncObserver may be told besides."""
+
+    def begins(self, effort: Effort) -> None:
+        """Before anything else: whom to ask what the sync waits for, from the same thread."""
+
+
+@runtime_checkable
+class FileObserver(Protocol):
+    """What a SyncObserver may be told besides."""
+
+    def file_ended(
+        self, stream: str, file: RemoteFile, rows: int, rejected: int, skipped: int, error: FileCdkError | None
+    ) -> None:
+        """A file was loaded, or failed: rejected and skipped count its records. After it was told of as loaded, a destination may
+        refuse a file all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamResult:
     stream: str
@@ -67,6 +98,8 @@ class StreamResult:
     """Of the rows, those that an earlier run read."""
     shown: int | None = None
     """Rows that a table has which shows one of each key. None of any other, and where nothing has changed."""
+    files: tuple[FileResult, ...] = ()
+    """The first MAX_FILES that came to their end, in that order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +116,17 @@ class SyncResult:
             sum(stream.files_failed for stream in self.streams), sum(stream.over_limit for stream in self.streams)
         )
 
+    def raise_for_failures(self) -> None:
+        """Raises the first of the failures, where there is any, with a note of how many more there are."""
+        if self.failures:
+            first, more = self.failures[0], sum(stream.files_failed for stream in self.streams) - 1
+            if more > 0:
+                first.add_note(f"and {more:,} more; see SyncResult.failures")
+            raise first
+
 
 MAX_FAILURES = 1000
+MAX_FILES = 10_000
 
 
 class Silence:
@@ -129,6 +171,7 @@ class StreamReport:
     gone: Gone = field(default_factory=Gone)
     is_replaced: bool | None = None
     shown: int | None = None
+    files: dict[str, FileResult] = field(default_factory=dict)
 
     def result(self, skipped: Mapping[str, int]) -> StreamResult:
         return StreamResult(
@@ -145,6 +188,7 @@ class StreamReport:
             self.is_replaced,
             self.rows_resumed,
             self.shown,
+            tuple(self.files.values()),
         )
 
     def warn(self, message: str) -> None:
@@ -177,6 +221,10 @@ class StreamReport:
         if isinstance(self.observer, ResumeObserver):
             self.observer.resumed(self.stream, file.uri, rows, size_bytes)
 
+    def _tell_ended(self, file: RemoteFile, rows: int, rejected: int, skipped: int, error: FileCdkError | None) -> None:
+        if isinstance(self.observer, FileObserver):
+            self.observer.file_ended(self.stream, file, rows, rejected, skipped, error)
+
     def loaded(self, tally: "FileTally") -> None:
         file = tally.file
         self.files_read += 1
@@ -185,7 +233,9 @@ class StreamReport:
         self.rejected += tally.rejects.total()
         self.size_bytes += file.size_bytes
         self.file_progress = self.file_resumed = (0, 0)
+        self._note(FileResult(file.uri, tally.rows, tally.rejects.total(), file.size_bytes))
         self.observer.file_loaded(self.stream, file.uri, tally.rows)
+        self._tell_ended(file, tally.rows, tally.rejects.total(), tally.skipped.total(), None)
         if tally.rejects.first:
             self.warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
         self._pass_on(file, tally.warnings)
@@ -195,10 +245,16 @@ class StreamReport:
         if isinstance(error, InternalError):
             _log.debug("file %r: %s", file.uri, error.trace)
         self._failed(file.uri, error)
+        rejected = error.rejected if isinstance(error, TooManyRejectsError) else 0
+        self._tell_ended(file, 0, rejected, 0, error)
 
-    def deletes_refused(self, error: FileCdkError) -> None:
-        """Counts as a file that failed: not all was done that was to be done."""
-        self._failed("", error)
+    def settled(self, gone: Gone, refused: FileCdkError | None) -> bool:
+        """Takes what became of files that are gone; whether that is what was to become of them. What was refused counts as a file
+        that failed: not all was done that was to be done."""
+        self.gone = gone
+        if refused is not None:
+            self._failed("", refused)
+        return refused is None
 
     def replaced(self) -> None:
         """By a full refresh, with which the files went that are gone from the source."""
@@ -209,12 +265,20 @@ class StreamReport:
         """Since files failed: those that were read are not loaded either."""
         self.is_replaced = False
         self.files_read = self.rows = self.rejected = self.size_bytes = 0
+        self.files = {uri: each for uri, each in self.files.items() if each.error is not None}
+
+    def _note(self, result: FileResult) -> None:
+        if len(self.files) < MAX_FILES or result.uri in self.files:
+            self.files[result.uri] = result
 
     def _failed(self, uri: str, error: FileCdkError) -> None:
         self.files_failed += 1
         self.over_limit += isinstance(error, TooManyRejectsError)
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(error)
+        if uri:
+            rejected = error.rejected if isinstance(error, TooManyRejectsError) else 0
+            self._note(FileResult(uri, rejected=rejected, error=error))
         self.observer.file_failed(self.stream, uri, error)
 
     def not_loaded_after_all(self, refused: RefusedFile) -> None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import (
-    AccessError,
-    DeletesRefusedError,
     DestinationError,
     DialectRefutedError,
     FileCdkError,
     InternalError,
     RowsRefusedError,
+    SeveralFormatsError,
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
@@ -32,22 +31,27 @@ from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
-from file_cdk.pipeline.sources import streams_of
+from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
-from file_cdk.pipeline.tables.columns import Sample, TableColumns, guess
-from file_cdk.pipeline.tables.deletes import Gone, Listed, check_refresh, handle_gone
+from file_cdk.pipeline.tables.columns import TableColumns
+from file_cdk.pipeline.tables.deletes import Listed, settle_gone
+from file_cdk.pipeline.tables.guessing import FirstColumns
 from file_cdk.pipeline.tables.options import SyncOptions
-from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
+from file_cdk.pipeline.tables.report import (
+    EffortObserver,
+    Silence,
+    StreamReport,
+    StreamResult,
+    SyncObserver,
+    SyncResult,
+)
 from file_cdk.pipeline.tables.resuming import BegunFiles
-from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_partitions, with_rules
+from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
-from file_cdk.pipeline.tables.stdout import destination_of
+from file_cdk.pipeline.tables.stdout import STDOUT, destination_of
 from file_cdk.pipeline.tables.waiting import open_in_turn
 
 if TYPE_CHECKING:  # and imported where there is something to load
-    import pyarrow as pa
-
-    from file_cdk.engine.executor import Executor
     from file_cdk.engine.ordering import FileTally, OrderedRun
     from file_cdk.engine.work import Job
 
@@ -69,7 +73,9 @@ def sync(
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or Silence()
-    named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
+    named = options.streams_of(fspath(source))
+    if fspath(destination) == STDOUT:  # whose lines say of which stream they are where there are several
+        named = all_parts(named, observer.warned)
     streams = [options.of(with_rules(stream, options)) for stream in named]
     for stream, _ in streams:
         check_merged(stream)
@@ -78,27 +84,34 @@ def sync(
     target = destination_of(fspath(destination), options, several=len(streams) > 1)
     memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
+    if isinstance(observer, EffortObserver):
+        observer.begins(executors.effort)
     with ExitStack() as opened:
         open_in_turn(target, options.wait_s, observer)
         opened.callback(target.close)
         opened.callback(executors.close)
-        several = len(streams) > 1
         reports: list[StreamReport] = []
         opened.enter_context(recorded(target, fspath(source), options, reports, results))
         for stream, own in streams:
-            report = StreamReport(stream.name, observer, failures, several=several)
-            reports.append(report)
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
             stream = stream.within(memory)
             wait_s = seconds_to_settle(stream.connector, os.environ) if options.settle_s is None else 0
-            results.append(_StreamSync(stream, target, executors, own, report, wait_s).run())
+
+            def load(part: Stream, is_divided: bool, own: SyncOptions = own, wait_s: float = wait_s) -> None:
+                report = StreamReport(part.name, observer, failures, several=is_divided or len(streams) > 1)
+                loading = StreamSync(part, target, executors, own, report, wait_s)
+                del reports[len(results) :]  # of what turned out to be several
+                reports.append(report)
+                results.append(loading.run())
+
+            in_parts(stream, target, observer.warned, load)
         if (finish := getattr(target, "finish", None)) is not None:
             finish()
     return SyncResult(tuple(results), time.monotonic() - started, tuple(failures))
 
 
 @dataclass(slots=True)
-class _StreamSync:
+class StreamSync:
     stream: Stream
     destination: Destination
     executors: Executors
@@ -133,8 +146,8 @@ class _StreamSync:
     def run(self) -> StreamResult:
         try:
             skipped = self._load_all()
-        except FileCdkError:
-            if not self.options.is_anew:
+        except FileCdkError as exc:
+            if not (self.options.is_anew or isinstance(exc, SeveralFormatsError)):
                 with suppress(DestinationError):  # what ended the sync tells more
                     self._merge()
             raise
@@ -161,13 +174,16 @@ class _StreamSync:
         with ExitStack() as opened:
             selection = select(list_matching(stream.reader, stream.matcher), rules)
             opened.callback(selection.close)
+            chosen = stream.format or format_of(recognised.kinds)
             recognised.warn_if_none()
             table.forget_failed(list(listed.gone(table.failed(_MAX_EARLIER_FAILURES), stream.matcher)))
             self.begun.forget(listed.gone(self.begun.uris, stream.matcher))
-            chosen = stream.format or format_of(recognised.kinds)
-            if not (selection.files or selection.skipped):
-                self._warn_of_nothing()
-            may_load = self._handle_gone(listed, selected)
+            if not (selection.files or selection.skipped) and (warning := stream.warning_of_nothing()) is not None:
+                self.report.observer.warned(f"{stream.name}: {warning}")
+            then = self.options.on_delete or stream.config.on_delete or "keep"
+            would_load, limit = selected if self.options.is_anew else None, self.options.max_deletes
+            found = settle_gone((self.known, listed), would_load, stream.matcher, then, limit)
+            may_load = self.report.settled(*found) or not self.options.is_anew
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
                 modules = modules_for_tables(chosen.filetype, encoder_of(self.table, self.destination).__module__)
@@ -175,20 +191,6 @@ class _StreamSync:
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         return selection.skipped
-
-    def _handle_gone(self, listed: Listed, selected: Listed) -> bool:
-        """Before new files are loaded: one that was renamed is in the table twice at no time. Whether any may be."""
-        anew, matcher, limit = self.options.is_anew, self.stream.matcher, self.options.max_deletes
-        then = "keep" if anew else self.stream.config.on_delete or self.options.on_delete
-        try:
-            self.report.gone = handle_gone(self.known, listed, matcher, then, limit)
-            if anew:
-                check_refresh(self.known, selected, matcher, limit)
-        except DeletesRefusedError as exc:
-            self.report.gone = Gone(exc.gone)
-            self.report.deletes_refused(exc)
-            return not anew
-        return True
 
     def _put_in_place(self) -> None:
         """What was loaded anew, if that is all."""
@@ -198,30 +200,16 @@ class _StreamSync:
             self.destination.put_in_place(self.stream.table)
             self.report.replaced()
 
-    def _warn_of_nothing(self) -> None:
-        """Raises AccessError where one file was named."""
-        stream = self.stream
-        if stream.file is not None and not stream.is_archive_without_members():
-            raise AccessError(f"there is no file {stream.file!r} in {stream.origin}")
-        globs = ", ".join(map(repr, stream.config.globs))
-        self.report.observer.warned(f"{stream.name}: no file matches {globs}")
-
     def _load(self, chosen: FormatConfig, selection: Selection, keys: FolderKeys | None) -> None:
         from file_cdk.engine.ordering import OrderedRun
 
         known = self.rules.sources(self.table.schema.names)
-        file_format, note = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
-        if note is not None:
-            self.report.observer.warned(f"{self.stream.name}: {note}")
-        executor = self.executors.for_work(selection.size_bytes, file_format)
-        found = self._guess(executor, file_format, selection)
-        folders = keys.besides(self.rules.own(found.names)) if keys is not None else frozenset()
-        self.rules.check([*known, *folders])
-        if folders:
-            file_format, found = with_partitions(
-                self.rules, file_format, found, folders, self.table.schema.names, self.report.warn
-            )
-        self.columns.begin(found)
+        reading = format_of_files(self.stream, chosen, self.options.dialect, selection.latest, known)
+        if reading.note is not None:
+            self.report.observer.warned(f"{self.stream.name}: {reading.note}")
+        executor = self.executors.for_work(selection.size_bytes, reading.format)
+        first = FirstColumns(self.columns, self.rules, keys, self.options.max_rejects, self.report.warn)
+        file_format = first.begin(executor, reading.format, selection)
         try:
             job = self._job(file_format)
             self._take(OrderedRun(executor, job, selection, self.begun.tally, selection.size_bytes))
@@ -304,7 +292,7 @@ class _StreamSync:
         load, progress = self.begun.load(file, position)
         if progress is not None:
             self.report.goes_on(progress)
-        return load
+        return self.executors.effort.timing(load)
 
     def _commit(self, load: FileLoad, tally: "FileTally") -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
@@ -363,27 +351,6 @@ class _StreamSync:
         encoder, max_split_bytes = encoder_of(self.table, self.destination), self.executors.memory.max_split_bytes
         return Job(self.stream.reader, file_format, encoder, TableShape(self.columns.schema), max_split_bytes)
 
-    def _guess(self, executor: "Executor", file_format: Format, selection: Selection) -> "pa.Schema":
-        """Columns and types of the latest files, merged. A file that cannot be sampled will say why when it is read."""
-        from file_cdk.engine.sampling import SAMPLE_FILES, read_through, sample
-
-        reader = self.stream.reader
-        files = selection.latest(SAMPLE_FILES)[::-1]
-        found = [
-            (file, schema)
-            for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True)
-            if not isinstance(schema, FileCdkError)
-        ]
-        self.rules.look(schema for _, schema in found)
-        samples = [Sample(file, self.columns.as_stated(schema)) for file, schema in found]
-        self.columns.sampled = {each.file: each.schema.names for each in samples}
-
-        def is_readable(sample: Sample) -> bool:
-            tally = read_through(executor, reader, file_format, sample.file, sample.schema)
-            return tally is not None and self.options.max_rejects.allow(tally)
-
-        return guess(samples, is_readable, others=selection.files > len(samples))
-
     def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
         if names:
@@ -391,7 +358,8 @@ class _StreamSync:
 
     def _flush(self, *, keep_waiting: bool = False) -> list[RemoteFile]:
         """Answers files that were loaded, as far as was known, until the destination wrote them."""
-        refused_files = self.table.flush(keep_waiting=keep_waiting)
+        with self.executors.effort.writing():
+            refused_files = self.table.flush(keep_waiting=keep_waiting)
         for refused in refused_files:
             self.report.not_loaded_after_all(refused)
         return [refused.file for refused in refused_files]

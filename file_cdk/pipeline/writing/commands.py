@@ -1,8 +1,8 @@
 """`spec`, `check` and `write` of a destination."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from file_cdk.core.config import parse_config, unknown_keys
 from file_cdk.core.connector import DestinationConnector
@@ -10,10 +10,10 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.ports import Inspectable
 from file_cdk.core.system.output import write_all
 from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingOrder
 from file_cdk.pipeline.writing.write import Writing
 from file_cdk.protocol import messages
 from file_cdk.protocol.receiving.events import OtherReceived, StateReceived
-from file_cdk.protocol.receiving.receive import receive
 from file_cdk.protocol.spec import connection_specification
 from file_cdk.protocol.written_streams import WriteMode, parse_written_catalog
 
@@ -50,12 +50,13 @@ def write_records(
     connector: DestinationConnector,
     raw: Mapping[str, Any],
     catalog: Any,
-    lines: IO[bytes],
+    events: Callable[[ReceivingOrder], Iterator[DecodedEvent]],
     out_fd: int,
     *,
     lenient: bool,
 ) -> int:
-    """The exit code. Raises what Writing.run does."""
+    """The exit code. events: of the input, as `receiving.worker.decoded` has them, in this process or in another. Raises what
+    Writing.run does."""
     streams = parse_written_catalog(catalog)
     destination = destination_for(_url(connector, raw))
 
@@ -65,10 +66,11 @@ def write_records(
     destination.open()
     try:
         writing = Writing(destination, streams, hand_back, _pass_over)
-        writing.begin()
-        writing.run(receive(lines, lenient=lenient))
+        writing.run(events(writing.begin(lenient=lenient)))
     finally:
         destination.close()
+    for oddity, count in writing.warnings.items():
+        _log.warning("records: %d: %s", count, oddity)
     for reason, count in writing.passed_over.items():
         _log.warning("lines that were passed over: %d: %s", count, reason)
     return 0

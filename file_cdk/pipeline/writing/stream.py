@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
+
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import Replacing
 from file_cdk.core.merging import merging
-from file_cdk.core.ports import Destination, LoadedFile, StreamTable
+from file_cdk.core.ports import Destination, LoadedFile
+from file_cdk.pipeline.receiving.columns import ColumnTypes, DecodedRecords, first_schema
 from file_cdk.pipeline.writing.empty import without_rows
-from file_cdk.pipeline.writing.rows import RowReader
+from file_cdk.pipeline.writing.rows import OWN_COLUMNS, rows_of
 from file_cdk.pipeline.writing.units import Unit, Units
-from file_cdk.protocol.receiving.events import Records
 from file_cdk.protocol.written_streams import WrittenStream
 
 
@@ -19,14 +21,14 @@ from file_cdk.protocol.written_streams import WrittenStream
 class Waiting:
     """Records that are not written yet."""
 
-    chunks: list[Records] = field(default_factory=list)
+    chunks: list[DecodedRecords] = field(default_factory=list)
     size_bytes: int = 0
 
-    def add(self, records: Records) -> None:
+    def add(self, records: DecodedRecords) -> None:
         self.chunks.append(records)
-        self.size_bytes += len(records.data)
+        self.size_bytes += records.size_bytes
 
-    def take(self) -> list[Records]:
+    def take(self) -> list[DecodedRecords]:
         chunks, self.chunks, self.size_bytes = self.chunks, [], 0
         return chunks
 
@@ -60,7 +62,6 @@ class StreamWriter:
         self._table = own if beside is None else beside
         if stream.replaces and beside is None:
             self._begin_replacement(units)
-        self._go_on_in(self._table)
 
     def _begin_replacement(self, units: Units) -> None:
         stream, destination = self.stream, self._destination
@@ -82,9 +83,23 @@ class StreamWriter:
             self._table, staged = destination.table(stream.staging), Units({})
         self._last = max(self._last, staged.last)
 
-    def _go_on_in(self, table: StreamTable) -> None:
-        self._table = table
-        self._reader = RowReader(self.stream.table.stream, table)
+    def first_schema(self) -> pa.Schema:
+        """What the first records are decoded for: the columns of the table, and those that the catalog has besides; of type null
+        those that only records can tell the type of."""
+        present = {each.name: each.type for each in self._table.schema}
+        named = {each.name: each.type for each in first_schema(self.stream.properties) if each.name not in present}
+        types = self.widened(named) | present
+        return pa.schema([(name, types[name]) for name in (*named, *present) if name not in OWN_COLUMNS])
+
+    def widened(self, columns: ColumnTypes) -> dict[str, pa.DataType]:
+        """Has the table promise to hold these as well, and answers what it will hold them as. Without any value, a column is not
+        promised."""
+        self._promise(pa.schema([(name, kind) for name, kind in columns.items() if name not in OWN_COLUMNS]))
+        types = {each.name: each.type for each in self._table.schema}
+        return {name: types.get(name, kind) for name, kind in columns.items()}
+
+    def _promise(self, schema: pa.Schema) -> None:
+        self._table.widen(pa.schema([each for each in schema if not pa.types.is_null(each.type)]))
 
     @property
     def last_unit(self) -> int:
@@ -100,7 +115,7 @@ class StreamWriter:
     def size_bytes(self) -> int:
         return self._sealed.size_bytes + self._open.size_bytes
 
-    def add(self, records: Records) -> None:
+    def add(self, records: DecodedRecords) -> None:
         self._open.add(records)
 
     def seal(self) -> None:
@@ -112,18 +127,23 @@ class StreamWriter:
         """What was sealed, or all, as a unit, which is durable then. Raises DestinationError, and RowsRefusedError."""
         if all_of_it:
             self.seal()
-        chunks = self._sealed.take()
-        if not chunks:
-            return
-        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
-        size_bytes = sum(len(chunk.data) for chunk in chunks)
-        file = RemoteFile(unit.uri, size_bytes, self._began_at)
-        batch = self._reader.read(chunks, unit)
+        if chunks := self._sealed.take():
+            unit = self._next_unit()
+            self._write_unit(unit, rows_of(self.stream.table.stream, chunks, unit))
+
+    def _next_unit(self) -> Unit:
+        return Unit(self.stream.generation, self.stream.sync, self._last + 1)
+
+    def _write_unit(self, unit: Unit, batch: pa.RecordBatch) -> None:
+        file, rows = RemoteFile(unit.uri, batch.nbytes, self._began_at), batch.num_rows
+        self._promise(batch.schema)
         self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
         load = self._table.begin(file)
         try:
-            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
-            load.commit(LoadedFile(batch.num_rows))
+            block = self._destination.encoder.encode(batch, file, 1, 0)
+            del batch  # the block is a copy
+            load.write(block, 0)
+            load.commit(LoadedFile(rows))
         except BaseException:
             load.abort()
             raise
@@ -141,7 +161,8 @@ class StreamWriter:
         """All of the stream has come, and is durable: it takes its place."""
         self.write(all_of_it=True)
         if self._is_beside and not Units.of(self._table).found:
-            self._write_no_rows()
+            # So that there is a table to take the place, and its generation is known to be complete.
+            self._write_unit(self._next_unit(), without_rows(self.stream))
         self.merge()
         self.is_complete = True
         if self._is_beside:
@@ -152,28 +173,10 @@ class StreamWriter:
                 assert isinstance(destination, Replacing)
                 destination.take_place(stream.table, stream.staging)
             self._is_beside = False
-            self._go_on_in(destination.table(stream.table))
+            self._table = destination.table(stream.table)
         elif self._older:
             older, self._older = self._older, []
             self._table.remove(older)
-
-    def _write_no_rows(self) -> None:
-        """A unit of its own, so that there is a table to take the place, and its generation is known to be complete."""
-        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
-        file = RemoteFile(unit.uri, 0, self._began_at)
-        batch = without_rows(self.stream)
-        self._table.widen(batch.schema)
-        self._not_covered.append(unit.uri)
-        load = self._table.begin(file)
-        try:
-            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
-            load.commit(LoadedFile(0))
-        except BaseException:
-            load.abort()
-            raise
-        self._last = unit.number
-        for refused in self._table.flush():
-            raise refused.error
 
     def covered(self) -> None:
         """A state was handed back that stands for all units there are."""

@@ -13,26 +13,26 @@ from datetime import UTC, datetime
 
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, InvalidMessageError
 from file_cdk.core.ports import Destination
+from file_cdk.pipeline.receiving.columns import DecodedRecords, Widening
+from file_cdk.pipeline.receiving.worker import DecodedEvent, ReceivingOrder
 from file_cdk.pipeline.writing.ahead import events_or_silence
 from file_cdk.pipeline.writing.stream import StreamWriter
 from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.receiving.events import (
-    Event,
     LinePassedOver,
     OtherReceived,
-    Records,
     StateReceived,
     StatusReceived,
     StreamDescriptor,
 )
-from file_cdk.protocol.written_streams import WrittenStream
+from file_cdk.protocol.written_streams import WrittenStream, not_configured
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteLimits:
-    """When records that wait are written. seconds: after a state has come. rows, size_bytes: as they came, of all streams."""
+    """When records that wait are written. seconds: after a state has come. rows, size_bytes: of all streams, as columns."""
 
     seconds: float = 2.0
     rows: int = 100_000
@@ -66,14 +66,18 @@ class Writing:
     _rows: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
     """Lines that were no messages, by what was wrong with them."""
+    warnings: Counter[str] = field(default_factory=Counter)
+    """What was odd about records that are kept -> how many."""
 
-    def begin(self) -> None:
-        """Raises ConfigError where a table cannot be what the catalog wants."""
+    def begin(self, *, lenient: bool = False) -> ReceivingOrder:
+        """For what `run` takes. Raises ConfigError where a table cannot be what the catalog wants, and DestinationError."""
         began_at = datetime.now(UTC)
         for stream in self.streams:
             self.writers[stream.descriptor] = StreamWriter(stream, self.destination, began_at)
+        schemas = {stream: writer.first_schema() for stream, writer in self.writers.items()}
+        return ReceivingOrder(schemas, lenient=lenient)
 
-    def run(self, events: Iterator[Event]) -> None:
+    def run(self, events: Iterator[DecodedEvent]) -> None:
         """To the end of the input. Whatever ends it early, what is kept then is what states stand for that were handed back.
 
         Raises what the events raise, IncompleteError, ConfigError and DestinationError.
@@ -94,13 +98,16 @@ class Writing:
             self._drop_uncovered()
             raise
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: DecodedEvent) -> None:
         match event:
-            case Records(stream):
-                self._writer(stream, "records").add(event)
+            case DecodedRecords(stream):
+                self.writers[stream].add(event)
+                self.warnings.update(event.warnings)
                 self._rows += event.rows
                 if sum(writer.size_bytes for writer in self.writers.values()) >= self.limits.size_bytes:
                     self._make_room()
+            case Widening():
+                event.answer(self.writers[event.stream].widened(event.columns))
             case StateReceived():
                 for stream in event.streams:
                     self._writer(stream, "a state")
@@ -123,11 +130,7 @@ class Writing:
         try:
             return self.writers[stream]
         except KeyError:
-            of = "" if stream.namespace is None else f" of namespace {stream.namespace!r}"
-            raise ConfigError(
-                f"{what} came of stream {stream.name!r}{of}, which the configured catalog does not have",
-                remedy="Give source and destination the same catalog",
-            ) from None
+            raise not_configured(stream, what) from None
 
     def _is_due(self) -> bool:
         if not self._states:

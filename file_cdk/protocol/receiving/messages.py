@@ -29,7 +29,6 @@ NO_DATA = "RECORD has no data that is an object"
 NO_TIME = "RECORD has no emitted_at in milliseconds"
 ODD_MEMBER = "RECORD has a namespace, meta or file_reference of a wrong type"
 FILE_REFERENCE = "RECORD stands for a file that was copied (file_reference), which is not taken"
-UNKNOWN_STREAM = "RECORD is of a stream that the catalog does not have"
 NO_STATE = "STATE has neither stream nor global nor data as the protocol has them"
 NO_TRACE = "TRACE has no type"
 NO_STATUS = "TRACE STREAM_STATUS has no stream, or none of the protocol's statuses"
@@ -177,8 +176,8 @@ def decode_line(line: bytes) -> tuple[Message, bool]:
     return Message(found.type, None, found.state, found.trace), repaired
 
 
-def check(message: Message, streams: frozenset[StreamDescriptor] | None) -> None:
-    """Raises RefusedError for a message that cannot be taken. streams: those of the catalog; None for any."""
+def check(message: Message) -> None:
+    """Raises RefusedError for a message that cannot be taken."""
     record = message.record
     if message.type == "RECORD":
         if record is None:
@@ -189,8 +188,6 @@ def check(message: Message, streams: frozenset[StreamDescriptor] | None) -> None
             raise RefusedError(NO_TIME)
         if record.file_reference:
             raise RefusedError(FILE_REFERENCE)
-        if streams is not None and (record.stream, record.namespace) not in streams:
-            raise RefusedError(UNKNOWN_STREAM)
     elif message.type == "STATE":
         state_of(message)
     elif message.type == "TRACE":
@@ -200,7 +197,7 @@ def check(message: Message, streams: frozenset[StreamDescriptor] | None) -> None
 
 
 def check_together(records: list[Record], data: bytes, emitted_at_ms: "array[int]") -> None:
-    """Raises RefusedError where `check` would refuse one of the records, but for their streams. data: of all, a line each."""
+    """Raises RefusedError where `check` would refuse one of the records. data: of all, a line each."""
     if set(map(_first, data.split(b"\n"))) != {_OPENING}:
         raise RefusedError(NO_DATA)
     if min(emitted_at_ms) < _EARLIEST_MS or max(emitted_at_ms) > _LATEST_MS:

@@ -1,7 +1,7 @@
 """Messages out of a pipe. No record is decoded here, or becomes an object that outlives its piece: its data is passed on."""
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import IO, cast
@@ -21,7 +21,6 @@ from file_cdk.protocol.receiving.messages import (
     NO_RECORD,
     NO_TIME,
     TOO_LONG,
-    UNKNOWN_STREAM,
     Message,
     Record,
     RefusedError,
@@ -46,20 +45,19 @@ _namespace_of = attrgetter("namespace")
 
 def receive(
     source: IO[bytes],
-    streams: Collection[StreamDescriptor] | None = None,
     *,
     lenient: bool = False,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Iterator[Event]:
     """All that a source says, in order: of each stream, and of records and the STATE or STREAM_STATUS behind them.
 
-    source: has `read1`, as stdin and a process's stdout have; it is read as far as events are asked for. streams: those of the
-    catalog, None for any. lenient: lines that are refused are told of and passed over.
+    source: has `read1`, as stdin and a process's stdout have; it is read as far as events are asked for. lenient: lines that are
+    refused are told of and passed over.
 
     Lines are counted from 1, and blank ones too. Raises InvalidMessageError at a line that is refused, when all before it was
     yielded; it says nothing of what the line holds.
     """
-    receiving = _Receiving(None if streams is None else frozenset(streams), lenient)
+    receiving = _Receiving(lenient)
     for piece in pieces(source, max_line_bytes):
         yield from receiving.events(piece)
 
@@ -76,7 +74,6 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Receiving:
-    streams: frozenset[StreamDescriptor] | None
     lenient: bool
 
     def events(self, piece: Piece) -> Iterator[Event]:
@@ -96,7 +93,7 @@ class _Receiving:
                 return [*self._records(_Taken(numbers, messages, ()), range(len(messages)))]
             for message in messages:
                 if message.type != "RECORD":
-                    check(message, self.streams)
+                    check(message)
             return [*self._events_of(_Taken(numbers, messages, piece.lines))]
         except RefusedError:
             return None
@@ -108,7 +105,7 @@ class _Receiving:
                 continue
             try:
                 message, has_surrogates = decode_line(line)
-                check(message, self.streams)
+                check(message)
             except RefusedError as refused:
                 yield from self._events_of(_Taken(numbers, messages, raw, frozenset(surrogates)))
                 numbers, messages, raw, surrogates = [], [], [], set()
@@ -161,8 +158,6 @@ class _Receiving:
 
     def _group(self, taken: _Taken, indices: Sequence[int], records: list[Record]) -> Records:
         stream = StreamDescriptor(records[0].stream, records[0].namespace)
-        if self.streams is not None and stream not in self.streams:
-            raise RefusedError(UNKNOWN_STREAM)
         data = b"\n".join(map(_data_of, records))
         try:
             emitted_at_ms = array("q", map(_emitted_at_of, records))

@@ -5,18 +5,24 @@ What deals with archives is imported when the first one is met: most syncs meet 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader, prefetching
+from file_cdk.core.ports import Matcher, StreamReader, prefetching, stop_fetching
 from file_cdk.core.uris import is_archive, split_member
 
 if TYPE_CHECKING:
     from file_cdk.readers.archives.access import Archives
-    from file_cdk.readers.globbing import GlobPatterns
 
 MAX_MEMBERS = 100_000
 """Maximum number of entries of one archive, folders and links included; an archive with more is refused."""
+
+
+class MatchesMembers(Matcher, Protocol):
+    """As readers.globbing.GlobPatterns does."""
+
+    def opens(self, archive_uri: str) -> bool:
+        """Whether members of an archive of this uri may match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class ArchiveReader:
     """
 
     inner: StreamReader
-    matcher: "GlobPatterns | None"
+    matcher: MatchesMembers | None
     """None in a worker, where nothing is listed."""
     max_expansion_ratio: int = 200
     """See compression.plain.PlainStream; archives as a whole are held to it as well."""
@@ -70,6 +76,10 @@ class ArchiveReader:
         inner = prefetching(self.inner)
         if inner is not None and split_member(file.uri) is None:
             inner.prefetch(file, start, end)
+
+    def stop_fetching(self) -> None:
+        """As `inner` does."""
+        stop_fetching(self.inner)
 
     def _access(self) -> "Archives":
         from file_cdk.readers.archives.access import Archives

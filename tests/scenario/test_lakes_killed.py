@@ -1,4 +1,4 @@
-"""Syncs into a Delta table that are killed at any moment: each version of it is whole, and rows and ledger agree at the end."""
+"""Syncs into folders of tables that are killed at any moment: what readers find is whole, and rows and ledger agree."""
 
 import os
 import random
@@ -10,21 +10,20 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from deltalake import DeltaTable
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from commands import BIN
+from lakes import Lake
 
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.delta import DeltaDestination
 from file_cdk.testing.landing import load_whole, version
 
 pytestmark = pytest.mark.scenario
 
 FILES, KILLS = 40, 15
 
-_FOUND = "SELECT file, edition, count(*), count(DISTINCT row) FROM found GROUP BY ALL ORDER BY ALL"
+LATEST_KILL_S = {"files": 0.8, "delta": 0.8, "iceberg": 2.0}
 
 
 def write(folder: Path, number: int, edition: int) -> None:
@@ -34,10 +33,11 @@ def write(folder: Path, number: int, edition: int) -> None:
     os.utime(path, (1_700_000_000 + number + 1000 * edition,) * 2)
 
 
-def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", LATEST_KILL_S)
+def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path, kind: str) -> None:
     seed = random.randrange(10**6)
     chances = random.Random(seed)
-    folder, lake = tmp_path / "orders", tmp_path / "lake"
+    folder, lake = tmp_path / "orders", Lake(kind, tmp_path / "lake")
     folder.mkdir()
     editions = dict.fromkeys(range(FILES), 0)
     for number in editions:
@@ -47,7 +47,7 @@ def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path) -> None:
         "sync",
         str(folder),
         "--to",
-        f"delta:{lake}/",
+        lake.url,
         "--table",
         "orders",
         "--workers",
@@ -56,42 +56,45 @@ def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path) -> None:
     ]
     for _ in range(KILLS):
         with subprocess.Popen(command, start_new_session=True) as process:
-            time.sleep(chances.random() * 0.8)
+            time.sleep(chances.random() * LATEST_KILL_S[kind])
             os.killpg(process.pid, signal.SIGKILL)
         for number in chances.sample(range(FILES), 3):
             editions[number] += 1
             write(folder, number, editions[number])
-        check_whole(lake, seed)
+        found_whole(lake, seed)
     subprocess.run(command, check=True, timeout=60)
-    found = DeltaTable(lake / "orders").to_pyarrow_table()
-    assert duckdb.connect().execute(_FOUND).fetchall() == [
-        (number, edition, 1_000 + 10 * number, 1_000 + 10 * number) for number, edition in editions.items()
-    ], (seed, found.num_rows)
-    assert DeltaDestination(lake).mismatches() == []
+    assert found_whole(lake, seed) == editions
 
 
-def check_whole(lake: Path, seed: int) -> None:
-    """What a reader finds right after a kill: one edition of each file, with all its rows, and the ledger says the same."""
-    if not (lake / "orders" / "_delta_log").is_dir():
-        return
-    found = DeltaTable(lake / "orders").to_pyarrow_table()
-    rows = duckdb.connect().execute(_FOUND).fetchall()
+def found_whole(lake: Lake, seed: int) -> dict[int, int]:
+    """What a reader finds: one edition of each file, with all its rows, and the ledger says the same."""
+    found = lake.rows("orders")
+    if found is None:
+        return {}
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT file, edition, count(*), count(DISTINCT row) FROM found GROUP BY ALL"
+        ).fetchall()
     assert [each[2:] for each in rows] == [(1_000 + 10 * each[0],) * 2 for each in rows], seed
-    assert len({each[0] for each in rows}) == len(rows), (seed, found.num_rows)
-    destination = DeltaDestination(lake)
+    editions = {each[0]: each[1] for each in rows}
+    assert len(editions) == len(rows), seed
+    destination = lake.destination()
     assert destination.mismatches() == [], seed
     assert sum(each.rows for each in destination.streams()) == found.num_rows, seed
+    return editions
 
 
 _KILLED = """
 import os, signal, sys
+from importlib import import_module
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.delta import DeltaDestination
-from file_cdk.destinations.delta.commits import DeltaCommits
+from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
 
-lake, is_before, is_refresh = sys.argv[1], sys.argv[2] == "before", sys.argv[3] == "refresh"
-commit = DeltaCommits.commit
+url, commits, is_before, is_refresh = sys.argv[1], sys.argv[2], sys.argv[3] == "before", sys.argv[4] == "refresh"
+module, _, name = commits.partition(":")
+commits = getattr(import_module(module), name)
+commit = commits.commit
 
 def killed(self, change, number):
     if len(change.before) == 1:  # the second
@@ -100,8 +103,8 @@ def killed(self, change, number):
         os.kill(os.getpid(), signal.SIGKILL)
     commit(self, change, number)
 
-DeltaCommits.commit = killed
-destination = DeltaDestination(lake)
+commits.commit = killed
+destination = destination_for(url)
 destination.open()
 for number in range(2):
     table = destination.table(TableName("t"), anew=is_refresh and number == 1)
@@ -110,20 +113,34 @@ for number in range(2):
 destination.put_in_place(TableName("t"))
 """
 
+COMMITS = {
+    "delta": "file_cdk.destinations.delta.commits:DeltaCommits",
+    "iceberg": "file_cdk.destinations.iceberg.commits:IcebergCommits",
+}
+
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("what", ["replacement", "refresh"])
-def test_a_sync_that_is_killed_around_the_commit_of_the_table(tmp_path: Path, moment: str, what: str) -> None:
+@pytest.mark.parametrize(("kind", "what"), [("delta", "replacement"), ("delta", "refresh"), ("iceberg", "replacement")])
+def test_a_sync_that_is_killed_around_the_commit_of_the_table(
+    tmp_path: Path, kind: str, what: str, moment: str
+) -> None:
     """The manifest is written: it counts if, and only if, the table has its commit."""
-    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), moment, what], timeout=60, check=False)
-    assert ended.returncode == -signal.SIGKILL
+    lake = Lake(kind, tmp_path)
+    command = [sys.executable, "-c", _KILLED, lake.url, COMMITS[kind], moment, what]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
     is_done = moment == "after"
-    assert DeltaTable(tmp_path / "t").to_pyarrow_table()["n"].to_pylist() == ([1, 1] if is_done else [0])
-    destination = DeltaDestination(tmp_path)
+    assert numbers(lake) == ([1, 1] if is_done else [0])
+    destination = lake.destination()
     assert [(each.files, each.rows) for each in destination.streams()] == [(1, 2 if is_done else 1)]
     destination.open()
     assert destination.table(TableName("t")).unloaded([version("a"), version("a", 1)]) == [is_done, not is_done]
     load_whole(destination, destination.table(TableName("t")), version("a", 2), [{"n": 2}])
     destination.close()
-    assert DeltaTable(tmp_path / "t").to_pyarrow_table()["n"].to_pylist() == [2]
+    assert numbers(lake) == [2]
     assert destination.mismatches() == []
+
+
+def numbers(lake: Lake) -> list[int]:
+    found = lake.rows("t")
+    assert found is not None
+    return list(found["n"].to_pylist())
