@@ -163,6 +163,17 @@ def test_google_s_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp
     assert "gcloud auth" in (told.value.remedy or "")
 
 
+def test_credentials_of_s3_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "missing"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="no credentials for 's3://bucket/'") as told:
+        destination_for("s3://bucket/lake/")
+    assert "AWS_PROFILE" in (told.value.remedy or "")
+
+
 def test_a_bucket_that_refuses_is_told_without_secrets(s3_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     with pytest.raises(DestinationError) as told:

@@ -54,11 +54,17 @@ def _store(scheme: str, name: str, prefix: str | None) -> "ObjectStore":
         return AzureStore(name, **settings | ({"endpoint": endpoint} if endpoint else {}))
     if endpoint:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
-    if "AWS_ACCESS_KEY_ID" not in os.environ:
+    if "AWS_ACCESS_KEY_ID" not in os.environ and "AWS_SKIP_SIGNATURE" not in os.environ:
         with suppress(ImportError):
             from obstore.auth.boto3 import Boto3CredentialProvider
 
-            settings["credential_provider"] = Boto3CredentialProvider()
+            try:
+                settings["credential_provider"] = Boto3CredentialProvider()
+            except ValueError as exc:  # of none, of any kind
+                raise ConfigError(
+                    f"there are no credentials for {redacted(f's3://{name}/')!r}",
+                    remedy="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile that has them: AWS_PROFILE",
+                ) from exc
     return S3Store(name, **settings)
 
 
