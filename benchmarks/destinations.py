@@ -45,7 +45,7 @@ def _write(bench: Bench) -> Trial:
             Contender(_TARGET, loading, environment=environment, peer=_TARGET, slow=True, database=target, alike=None)
         )
     bars = [Bar("file_cdk", None, bench.sizes.rows / _RECORDS_A_SECOND)]
-    bars += [Bar("file_cdk", peer, 1 / 5) for peer in (_PYAIRBYTE, _TARGET)]
+    bars += [Bar("file_cdk", _PYAIRBYTE, 1 / 10), Bar("file_cdk", _TARGET, 1 / 3)]
     return Trial(contenders, bars, bench.sizes.rows)
 
 
