@@ -101,6 +101,8 @@ def agree(database: FilesDatabase, commits: Tables, stream: str) -> bool:
 class AgreeingTable(FilesTable):
     """A StreamTable whose data files a table's own log names."""
 
+    takes_row_groups = False
+
     @classmethod
     def of(cls, ledger: Ledger, table: TableName, begins: Callable[[SqlTable], None]) -> Self:
         database = cast(FilesDatabase, ledger.database)

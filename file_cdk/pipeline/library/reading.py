@@ -12,7 +12,7 @@ from file_cdk.core.config import ColumnRules, StreamConfig, parse_config
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.system.memory import MEMORY_VARIABLE
 from file_cdk.pipeline.dialects import Dialect
-from file_cdk.pipeline.early import EVERY_JOB, MODULES_FOR_TABLES, cpu_count, is_worth_workers
+from file_cdk.pipeline.early import EVERY_JOB, cpu_count, filetype_seen, is_worth_workers, modules_for_tables
 from file_cdk.pipeline.library.watching import Counts, Line, shown
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.sources import streams_of
@@ -224,7 +224,7 @@ class Reading:
             from file_cdk.engine.workers.forkserver import start_fork_server
 
             with suppress(OSError):  # whoever needs it says why there is none
-                start_fork_server((*EVERY_JOB, *MODULES_FOR_TABLES))
+                start_fork_server((*EVERY_JOB, *modules_for_tables(filetype_seen(self._source), None)))
 
     @property
     def _plan(self) -> "Plan":
