@@ -6,18 +6,22 @@ FILE_CDK_CI is set. Under pytest-xdist every worker process has servers of its o
 
 A fixture named for a server is that server, running. `bucket_name` is a name that no other test uses and that every
 store accepts; `moto_bucket`, `azurite_container`, `sftp_folder` and their like name
-such a bucket that has been made on that server.
+such a bucket that has been made on that server. `local_bucket(files)` makes a folder of files; `golden` has the golden files
+beside the module of the test.
 """
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from file_cdk.testing.scenarios.golden import Golden
+    from file_cdk.testing.scenarios.memory import Files
     from file_cdk.testing.servers.postgres import PostgresServer
 
 
@@ -61,6 +65,32 @@ http_folder = _bucket_of("http_server")
 @pytest.fixture
 def bucket_name() -> str:
     return f"test-{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def local_bucket(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Files], Path]":
+    """Makes a folder of such files, with their times."""
+
+    def made(files: "Files") -> Path:
+        from file_cdk.testing.scenarios.memory import as_files
+
+        root = tmp_path_factory.mktemp("bucket")
+        for uri, file in as_files(files).items():
+            path = root / uri
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+            at = file.modified_at.timestamp()
+            os.utime(path, (at, at))
+        return root
+
+    return made
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> "Golden":
+    from file_cdk.testing.scenarios.golden import Golden
+
+    return Golden(request.path.parent / "golden")
 
 
 @pytest.fixture(scope="session")

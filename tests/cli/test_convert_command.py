@@ -61,7 +61,7 @@ def test_there_and_back_is_the_same_configuration(run: Run, scheme: str, config:
     assert yaml.safe_load(text)["source"] == scheme
     values = {line.split()[4].rstrip(":"): at(config, line.split()[-1]) for line in ran.err}
     assert values
-    back = run("convert", "shop.yaml", "--to", "airbyte")
+    back = run("convert", "shop.yaml", "--as", "airbyte")
     assert back.code == 0
     document = "\n".join(back.out)
     for name, value in values.items():
@@ -83,7 +83,7 @@ def test_what_is_for_tables_is_left_out_for_airbyte(run: Run) -> None:
         "path: data\nstreams:\n  - name: t\n    format: {filetype: csv}\n    mode: merge\n    key: id\n"
         "    columns: {drop: [x]}\n    on_delete: remove\n    input_schema: {id: integer}\n"
     )
-    ran = run("convert", "t.yaml", "--to", "airbyte")
+    ran = run("convert", "t.yaml", "--as", "airbyte")
     assert (ran.code, ran.document["streams"]) == (
         0,
         [{"name": "t", "format": {"filetype": "csv"}, "input_schema": '{"id": "integer"}'}],
@@ -117,7 +117,7 @@ def test_older_configurations_become_todays(run: Run) -> None:
         ("[]", (), "must hold a JSON object"),
         ('{"bucket": "b", "streams": [{"name": "a", "format": {"filetype": "csv"}}]}', (), "may be one of"),
         ('{"streams": []}', (), "Say whose with --connector"),
-        ('{"bucket": "b", "streams": [{"name": "a"}]}', ("--connector", "s3"), "streams[0].format: Field required"),
+        ('{"bucket": "b", "streams": [{"name": "a"}]}', ("--connector", "s3"), "streams[0].format: is missing"),
         ('{"bucket": "b"}', ("--connector", "nosuch"), "no connector is installed for nosuch"),
     ],
 )

@@ -122,7 +122,7 @@ def _object_in(path: str) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from None
     except (ValueError, RecursionError):
         raise ConfigError(
-            f"{path} is not JSON", remedy="Name the configuration of a connector; of YAML, give --to airbyte"
+            f"{path} is not JSON", remedy="Name the configuration of a connector; of YAML, give --as airbyte"
         ) from None
     if isinstance(raw, dict) and isinstance(raw.get("connectionConfiguration"), dict):
         raw = raw["connectionConfiguration"]  # as Airbyte's API has it

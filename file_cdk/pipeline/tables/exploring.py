@@ -209,7 +209,9 @@ def explorations_of(
     source: str, options: SyncOptions, database: str | None = None, max_listed: int | None = None
 ) -> Iterator[Exploration]:
     """One for each table that a sync would make of SOURCE, to be used before the next is asked for. Raises as `explored` does."""
-    for stream in streams_of(source, options.filetype, options.stream, options.connector, options.partitions):
+    for stream in streams_of(
+        source, options.filetype, options.stream, options.connector, options.partitions, options.only
+    ):
         try:
             yield from _explorations(stream, options, database, max_listed)
         except SeveralFormatsError:

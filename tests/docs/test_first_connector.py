@@ -1,4 +1,4 @@
-"""The README's connector, run as a reader of the README would run it."""
+"""The connector of docs/guide/first_connector.md, run as a reader of that page would run it."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "first_connector.md"
 JANUARY = "id,item,price\n1,apple,1.50\n2,pear,2.25\n"
 FEBRUARY = "id,item,price\n3,quince,4.00\n"
 
 
 def block(language: str, containing: str) -> str:
-    """The one fenced block of README.md in that language which has `containing` in it."""
+    """The one fenced block of the page in that language which has `containing` in it."""
     fenced = rf"^```{language}\n(.*?)^```$"
-    blocks: list[str] = re.findall(fenced, README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    blocks: list[str] = re.findall(fenced, PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     (found,) = [text for text in blocks if containing in text]
     return found
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, command: str, *more: str) -> list[dict[str, Any]]:
-    """The messages of one of the commands in the README's list."""
+    """The messages of one of the commands in the list of the page."""
     (line,) = [line for line in block("sh", "source_zip.py").splitlines() if f"source_zip.py {command}" in line]
     arguments = line.removeprefix("python ").split()
     ran = subprocess.run([sys.executable, *arguments, *more], cwd=folder, capture_output=True, check=False)
