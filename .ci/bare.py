@@ -28,6 +28,22 @@ MODULES_OF_EXTRAS = {
     "file_cdk.destinations.files.buckets.gcs": "google",
 }
 """Modules that are imported only where their library is wanted, and which library that is."""
+NEEDED = {
+    "s3://bucket/x.csv": "s3",
+    "gs://bucket/x.csv": "gcs",
+    "az://account.blob.core.windows.net/container/x.csv": "azure",
+    "sftp://host/x.csv": "sftp",
+    "https://host/x.csv": "http",
+    "ftp://host/x.csv": "smart-open",
+}
+"""What cannot be read without an extra, and which that is."""
+NEEDED_TO_WRITE = {
+    "postgres://host/database": "postgres",
+    "delta:lake": "delta",
+    "iceberg:lake": "iceberg",
+    "s3://bucket/lake/": "s3",
+    "gs://bucket/lake/": "gcs",
+}
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -50,6 +66,31 @@ def run(*command: str) -> str:
     return subprocess.run([str(BIN / command[0]), *command[1:]], check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
 
 
+def refusal(*arguments: str) -> str:
+    """What a command says that is wrongly used, which is what it is without an extra."""
+    # S603: as above.
+    ran = subprocess.run([str(BIN / "file-cdk"), *arguments], capture_output=True, text=True, check=False)  # noqa: S603
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == 2, f"{arguments}: {ran.returncode}, {said}"
+    assert "Traceback" not in said, said
+    return said
+
+
+def name_the_extra() -> None:
+    orders = str(FIXTURES / "flights")
+    for url, extra in NEEDED.items():
+        for command in (("ls",), ("check",), ("preview",), ("schema",), ("sync", "--to", "bare.duckdb")):
+            assert f"file-cdk[{extra}]" in refusal(command[0], url, *command[1:])
+    for url, extra in NEEDED_TO_WRITE.items():
+        for arguments in (
+            ("sync", orders, "--to", url),
+            ("ls", orders, "--to", url),
+            ("status", url),
+            ("rejects", url),
+        ):
+            assert f"file-cdk[{extra}]" in refusal(*arguments)
+
+
 def main() -> None:
     installed = {str(distribution.metadata["Name"]).lower().replace("_", "-") for distribution in distributions()}
     assert not installed & EXTRAS, f"not a bare environment: {sorted(installed & EXTRAS)}"
@@ -62,6 +103,7 @@ def main() -> None:
                 run("file-cdk", "sync", str(FIXTURES / name), "--to", str(database), "--table", table, "--quiet") == ""
             )
             assert database.stat().st_size > 0
+    name_the_extra()
     sources = ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open")
     destinations = ("duckdb", "files", "postgres", "sqlite")
     for name in (*(f"source-{each}" for each in sources), *(f"destination-{each}" for each in destinations)):

@@ -19,6 +19,7 @@ _REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "openpyxl": ("openpyxl",),
     "polars": ("polars",),
     "sqlite-utils": ("sqlite-utils",),
+    "target-duckdb": ("target-duckdb",),
 }
 FAST = {"duckdb", "openpyxl", "polars"}
 """Those that take seconds at most, and that this environment has too."""

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from file_cdk.core.formats import KINDS
@@ -15,7 +15,7 @@ examples:
   file-cdk sync 'logs/2024-*.jsonl' --to logs.duckdb --table events
   file-cdk sync file:///data/orders --to duckdb:////data/shop.db --format csv --all-text
   file-cdk sync 's3://exports/orders/**/*.parquet' --to shop.duckdb
-  file-cdk sync nightly.yaml --to shop.duckdb --summary-json nightly.json
+  file-cdk sync nightly.yaml --to shop.duckdb --report nightly.json
   file-cdk sync orders --to shop.duckdb --max-rejects 1%
   file-cdk rejects shop.duckdb
   file-cdk status shop.duckdb
@@ -103,9 +103,8 @@ def add_deletes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on-delete",
         choices=["keep", "remove"],
-        default="keep",
         help="what becomes of loaded files that are gone from SOURCE. keep: they are counted; remove: so are their rows, "
-        "rejected records and ledger entries (default: keep)",
+        "rejected records and ledger entries (default: what the stream's configuration says, or keep)",
     )
     parser.add_argument(
         "--max-deletes",
@@ -114,16 +113,118 @@ def add_deletes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_to(parser: argparse.ArgumentParser, use: str, *, required: bool = False) -> None:
+    """use: what the command does with it."""
+    parser.add_argument(
+        "--to",
+        metavar="DEST",
+        required=required,
+        help="a DuckDB or SQLite database: x.duckdb, x.sqlite, duckdb:///x.db, sqlite:////absolute/x.db; a Postgres database: "
+        f"postgres://user@host/database; or a folder: lake/, s3://bucket/lake/, delta:lake/, iceberg:lake/. {use}",
+    )
+
+
+def add_stream(parser: argparse.ArgumentParser, *, also: Sequence[str] = ()) -> None:
+    """also: older names of the option, which no help has."""
+    parser.add_argument(
+        "--stream", *also, metavar="NAME", help="only this stream, which is called as its table is; by default all"
+    )
+
+
+def add_streams(parser: argparse.ArgumentParser) -> None:
+    """Of a configuration, or of a source of the protocol."""
+    parser.add_argument(
+        "--stream",
+        metavar="NAME[,NAME]",
+        help="only these streams, which are called as their tables are; by default all",
+    )
+
+
+def names(given: str | None) -> tuple[str, ...] | None:
+    """Of `--stream` as `add_streams` has it."""
+    return None if given is None else tuple(name for name in given.split(",") if name)
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "a JSON object per line") -> None:
+    parser.add_argument("--json", action="store_true", help=f"{what} on stdout, with exact sizes, times and names")
+
+
+def add_full_refresh(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="load everything anew, with types found anew, into new tables that take the old ones' places when they are "
+        "complete; if anything fails the old ones stay as they are",
+    )
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", metavar="N", type=number(), help="show no more than N; all by default")
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=number("number of seconds"),
+        default=0,
+        help="how long to wait for another run, or whatever else has DEST open (default: 0)",
+    )
+
+
+def add_talk(parser: argparse.ArgumentParser, *, is_long: bool = False) -> None:
+    """How much a command says on stderr. is_long: it shows how far it has come, and a scheduler may run it."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="debug messages, tracebacks, and each file by its name"
+    )
+    if is_long:
+        parser.add_argument(
+            "--progress",
+            choices=["auto", "bar", "lines", "off"],
+            default="auto",
+            help="how far it has come. auto: a bar on a terminal, and a line every five seconds elsewhere; bar: none elsewhere; "
+            "lines: also on a terminal (default: auto)",
+        )
+        parser.add_argument(
+            "--log-format",
+            choices=["text", "json"],
+            default="text",
+            help="of what is said on stderr; json: an object per line, with time, level and message (default: text)",
+        )
+
+
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("source", metavar="SOURCE", help=meaning)
+    add_format(parser)
+    add_streams(parser)
+    add_naming(parser)
+
+
+def add_naming(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--table",
+        metavar="NAME",
+        help="what the stream of a path or URL, and its table, is called; by default as the folder or file",
+    )
+    add_connector(parser)
+
+
+def add_connector(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--connector",
+        metavar="NAME",
+        help="what is named is the configuration of this connector (s3, gs, az, file …), in JSON or YAML, as Airbyte has it",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="F",
         help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, or an extension such as xlsx; told from the files' names by default",
     )
-    parser.add_argument("--table", metavar="NAME", help="the table's name; by default the folder's or file's")
-    parser.add_argument(
-        "--connector",
-        metavar="NAME",
-        help="SOURCE is the configuration of this connector (s3, gs, az, file …), in JSON or YAML, as Airbyte has it",
-    )
+
+
+def add_all_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.arguments import SOURCES, add_source
+from file_cdk.cli.arguments import SOURCES, add_json, add_source, add_talk, add_to, names
 from file_cdk.cli.ending import Failure, Interruption, failure_of
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
@@ -47,16 +47,16 @@ exit codes (of the first step that failed):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to try (see above)")
-    parser.add_argument("--to", metavar="DEST", help="a destination, to be tried as well; it stays as it is")
-    parser.add_argument("--json", action="store_true", help="one JSON object with all that was found")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_to(parser, "It is tried as well, and stays as it is")
+    add_json(parser, "one JSON object")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Reports on stdout; warnings go to stderr."""
     say = PlainDisplay(sys.stderr).line
     check = _Check(arguments, interruption)
-    with logs_to(say, log_level(quiet=False, verbose=arguments.verbose)), closing(check.lines()) as lines:
+    with logs_to(say, log_level(quiet=arguments.quiet, verbose=arguments.verbose)), closing(check.lines()) as lines:
         if not arguments.json:
             write_lines(lines)
         else:
@@ -93,7 +93,7 @@ class _Check:
         given = self.arguments
         sources: Sequence[Stream] = ()
         try:
-            named = streams_of(given.source, given.format, given.table, given.connector)
+            named = streams_of(given.source, given.format, given.table, given.connector, only=names(given.stream))
             sources = [part for each in named for part in parts_to_check(each, given.to)]
         except FileCdkError as exc:
             yield self._line(None, "source", exc)

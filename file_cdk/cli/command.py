@@ -2,6 +2,7 @@
 called for."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
 from file_cdk.cli.ending import Interruption, failure_of, leave
+from file_cdk.cli.environment import fill_in, name_variables
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments, unknown = _parser(sys.argv[1:] if argv is None else argv).parse_known_args(argv, arguments)
             if unknown:
                 _refuse(arguments, unknown)
+            fill_in(arguments.parser, arguments, os.environ)
             code: ExitCode = arguments.run(arguments, interruption)
             return code
         except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the command's boundary, the one place that may
@@ -122,5 +125,6 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             module = import_module(f"file_cdk.{room}.{name}")
             command.description, command.epilog = module.DESCRIPTION, module.EPILOG
             module.add_arguments(command)
+            name_variables(command, os.environ)
             command.set_defaults(parser=command, run=module.run)
     return parser

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_deletes, add_period, add_source
+from file_cdk.cli.arguments import SOURCES, add_deletes, add_json, add_period, add_source, add_talk, add_to, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
@@ -42,14 +42,11 @@ _HEADINGS = ("modified", "size", "decision", "why", "uri")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to look at (see above)")
-    parser.add_argument(
-        "--to", metavar="DEST", required=True, help="the database of the sync; it is read, never changed"
-    )
+    add_to(parser, "It is read, never changed", required=True)
     add_period(parser)
     add_deletes(parser)
-    parser.add_argument("--json", action="store_true", help="a JSON object per line, with exact sizes, times and names")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no summary or warnings")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_json(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -65,6 +62,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             filetype=arguments.format,
             stream=arguments.table,
             connector=arguments.connector,
+            only=names(arguments.stream),
             destination=arguments.to,
             since=arguments.since,
             until=arguments.until,

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_period, add_source, number
+from file_cdk.cli.arguments import SOURCES, add_json, add_limit, add_period, add_source, add_talk, add_to, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
@@ -46,9 +46,7 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to list (see above)")
-    parser.add_argument(
-        "--to", metavar="DEST", help="the database of a sync: say what it has loaded; it is read, never changed"
-    )
+    add_to(parser, "What it has loaded is told; it is read, never changed")
     parser.add_argument(
         "--all", action="store_true", help="also files that match no pattern, below where listing begins"
     )
@@ -57,14 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort",
         choices=["modified", "uri", "none"],
         default="modified",
-        help="modified: in the order of a sync; none: as they are listed, at once (default: modified)",
+        help="modified: in the order of a sync; none: as they are listed, at once, and no more than --limit (default: modified)",
     )
-    parser.add_argument(
-        "--limit", metavar="N", type=number(), help="show no more than N; with --sort none, list no more"
-    )
-    parser.add_argument("--json", action="store_true", help="a JSON object per line, with exact sizes, times and names")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, summary or warnings")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_limit(parser)
+    add_json(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -82,6 +77,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
             filetype=arguments.format,
             stream=arguments.table,
             connector=arguments.connector,
+            only=names(arguments.stream),
             destination=arguments.to,
             everything=arguments.all,
             order=Order(arguments.sort),
@@ -111,7 +107,7 @@ class _Screen:
         self._display: Display = PlainDisplay(sys.stderr, interval_s=None)
 
     def __enter__(self) -> "_Screen":
-        self._display = self._open.enter_context(display_for(sys.stderr, quiet=self._quiet))
+        self._display = self._open.enter_context(display_for(sys.stderr, "off" if self._quiet else "auto"))
         return self
 
     def __exit__(self, *_: object) -> None:

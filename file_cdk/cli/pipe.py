@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from file_cdk.cli.arguments import number
+from file_cdk.cli.arguments import add_full_refresh, add_streams, add_talk, add_to, add_wait, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.core.exit_codes import ExitCode
@@ -40,20 +41,15 @@ After each, what the source's last states stand for is kept, and the next run go
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source_command", metavar="SOURCE_COMMAND", help="how to run the source (see above)")
-    parser.add_argument("--config", metavar="FILE", required=True, help="the source's configuration, JSON")
     parser.add_argument(
-        "--to",
-        metavar="DEST",
+        "--config",
+        metavar="FILE",
         required=True,
-        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite; a Postgres database: "
-        "postgres://user@host/database; or a folder for Parquet files: lake/, s3://bucket/lake/",
+        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
     )
-    parser.add_argument("--stream", metavar="NAME[,NAME]", help="read these streams alone; by default all")
-    parser.add_argument(
-        "--full-refresh",
-        action="store_true",
-        help="read all from the beginning, into new tables that take the old ones' places when they are complete",
-    )
+    add_to(parser, "It is created when missing", required=True)
+    add_streams(parser)
+    add_full_refresh(parser)
     parser.add_argument(
         "--name",
         metavar="NAME",
@@ -63,17 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lenient", action="store_true", help="pass over lines that are no messages, and say how many there were"
     )
-    parser.add_argument(
-        "--wait",
-        metavar="SECONDS",
-        type=number("number of seconds"),
-        default=0,
-        help="how long to wait for another run, or whatever else has DEST open (default: 0)",
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="all that the source logs, debug messages, tracebacks"
-    )
+    add_wait(parser)
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
@@ -85,10 +72,11 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     display = PlainDisplay(sys.stderr)
     options = PipeOptions(
         name=arguments.name,
-        streams=None if arguments.stream is None else arguments.stream.split(","),
+        streams=names(arguments.stream),
         full_refresh=arguments.full_refresh,
         lenient=arguments.lenient,
         wait_s=arguments.wait,
+        config_file=Path(arguments.config),
     )
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
         config = load_object(arguments.config, "config")

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from file_cdk.cli.arguments import number
+from file_cdk.cli.arguments import add_json, add_limit, add_stream
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import WIDEST, escaped, plural, table_lines
@@ -33,7 +33,7 @@ corrected, sync with --retry-rejects.
 EPILOG = """\
 examples:
   file-cdk rejects shop.duckdb --limit 20
-  file-cdk rejects shop.duckdb --table orders --json > rejected.jsonl
+  file-cdk rejects shop.duckdb --stream orders --json > rejected.jsonl
 
 exit codes:
   0    listed, or there are none
@@ -44,19 +44,19 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DATABASE", help="the database (see above)")
-    parser.add_argument("--table", metavar="NAME", help="only those of this table")
-    parser.add_argument("--limit", metavar="N", type=number(), help="no more than N; all by default")
-    parser.add_argument("--json", action="store_true", help="JSON lines, with the records whole")
+    add_stream(parser, also=["--table"])
+    add_limit(parser)
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Lists on stdout."""
     database = _database(arguments.database)
-    records = database.rejects(arguments.table, arguments.limit)
+    records = database.rejects(arguments.stream, arguments.limit)
     if arguments.json:
         write_lines(map(_json_line, records))
     else:
-        write_lines(_table_lines(arguments.table, database, records))
+        write_lines(_table_lines(arguments.stream, database, records))
     return ExitCode.DONE
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from file_cdk.cli.arguments import number
+from file_cdk.cli.arguments import add_json, add_limit, add_naming, add_stream, add_to
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay
 from file_cdk.cli.screen.stdout import write_lines
@@ -56,16 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_database(show)
     show.add_argument("--file", metavar="URL", help="only this file, as `_file_url` has it")
     show.add_argument("--failed", action="store_true", help="only files that failed")
-    show.add_argument("--limit", metavar="N", type=number(), help="no more than N; all by default")
-    show.add_argument("--json", action="store_true", help="JSON lines, with exact sizes, times and names")
+    add_limit(show)
+    add_json(show)
     export = operation("export", "print the ledger as the state of an Airbyte connector, a JSON list", _export)
     _add_database(export)
     load = operation("import", "have a database take what a connector's state says was read as loaded", _import)
     load.add_argument("state", metavar="STATE", help="the state file: STATE messages in a JSON list, or as JSON lines")
     load.add_argument("source", metavar="SOURCE", help="the files it is about, as for sync")
-    load.add_argument("--to", metavar="DEST", required=True, help="the database, created when missing")
-    load.add_argument("--table", "--stream", metavar="NAME", help="the stream in the state, for a path or URL")
-    load.add_argument("--connector", metavar="NAME", help="as for sync")
+    add_to(load, "It is created when missing", required=True)
+    add_naming(load)
     reset = operation("reset", "have the next sync load files again; their rows stay until then", _reset)
     _add_database(reset)
     reset.add_argument(
@@ -79,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DATABASE", help="what --to was for the sync: x.duckdb, or duckdb:///x.db")
-    parser.add_argument("--table", "--stream", metavar="NAME", help="only this table")
+    add_stream(parser, also=["--table"])
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -91,8 +90,8 @@ def _show(arguments: argparse.Namespace) -> None:
     from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
-    streams = ledger.streams(arguments.table)  # refuses what does not exist
-    stream = arguments.table and streams[0].stream
+    streams = ledger.streams(arguments.stream)  # refuses what does not exist
+    stream = arguments.stream and streams[0].stream
     entries = ledger.entries(stream, arguments.file and [arguments.file], failed=arguments.failed)
     entries = islice(entries, arguments.limit)
     if arguments.json:
@@ -127,7 +126,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from file_cdk.pipeline.tables.explaining import ledger_keeper
     from file_cdk.pipeline.tables.states import exported
 
-    messages = exported(ledger_keeper(arguments.database), arguments.table)
+    messages = exported(ledger_keeper(arguments.database), arguments.stream)
     write_lines([json.dumps([message["state"] for message in messages])])
 
 
@@ -161,8 +160,8 @@ def _reset(arguments: argparse.Namespace) -> None:
     from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
-    streams = ledger.streams(arguments.table)
-    if arguments.table is None and len(streams) > 1:
+    streams = ledger.streams(arguments.stream)
+    if arguments.stream is None and len(streams) > 1:
         known = ", ".join(repr(each.stream) for each in streams)
         raise ConfigError("the database has several tables", remedy=f"Say which with --table: {known}")
     for stream in streams:

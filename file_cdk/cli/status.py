@@ -9,7 +9,7 @@ from itertools import islice
 from textwrap import indent
 from typing import Any
 
-from file_cdk.cli.arguments import number
+from file_cdk.cli.arguments import add_json, add_stream, number
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import age, duration, escaped, json_instant, plural, second, table_lines
@@ -29,7 +29,7 @@ EPILOG = """\
 examples:
   file-cdk status shop.duckdb
   file-cdk status shop.duckdb --runs 10
-  file-cdk status shop.duckdb --verify --table orders
+  file-cdk status shop.duckdb --verify --stream orders
   file-cdk status shop.duckdb --json | jq '.streams[] | {stream, files, failed}'
 
 exit codes:
@@ -48,7 +48,7 @@ _SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("database", metavar="DATABASE", help="what --to was for the sync: x.duckdb, or duckdb:///x.db")
-    parser.add_argument("--table", "--stream", metavar="NAME", help="only this table")
+    add_stream(parser, also=["--table"])
     parser.add_argument(
         "--runs", metavar="N", type=number(), default=1, help="how many runs to show, the last first (default: 1)"
     )
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="as --verify; and have the next sync load again what does not agree"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object, with exact sizes, times and names")
+    add_json(parser, "one JSON object")
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -66,12 +66,12 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
-    streams = ledger.streams(arguments.table)
+    streams = ledger.streams(arguments.stream)
     runs = ledger.runs(arguments.runs)
-    failed = ledger.entries(arguments.table and streams[0].stream, failed=True)
+    failed = ledger.entries(arguments.stream and streams[0].stream, failed=True)
     wrong: Sequence[Mismatch] | None = None
     if arguments.verify or arguments.repair:
-        wrong = ledger.mismatches(arguments.table, repair=arguments.repair)
+        wrong = ledger.mismatches(arguments.stream, repair=arguments.repair)
     if arguments.json:
         lines = _document(streams, runs, failed, wrong)
     else:

@@ -1,17 +1,14 @@
-"""What a finished sync says of itself: lines for a person, JSON for a scheduler."""
+"""What a finished sync says of itself to a person, and where its report goes."""
 
-import json
 import sys
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
 from file_cdk.cli.rejects import hint
 from file_cdk.cli.screen.stdout import discard
 from file_cdk.cli.screen.wording import duration, plural, reasons, size
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError, FileCdkError, TooManyRejectsError
-from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.core.system.whole_file import remove_old, write_whole
 from file_cdk.pipeline.tables.report import StreamResult, SyncResult
@@ -46,11 +43,11 @@ def summary_lines(result: SyncResult) -> Iterator[str]:
 def failure_lines(result: SyncResult) -> Iterator[str]:
     """A line per failed file, of which the first 20 are named; by their streams too, where there are several. And one per table
     that they kept from being replaced."""
-    for name, failure in list(_failures(result))[:FAILURES_SHOWN]:
+    for name, failure in list(failures_of(result))[:FAILURES_SHOWN]:
         yield f"error: {name}: {failure}" if len(result.streams) > 1 else f"error: {failure}"
     if (more := files_failed(result) - len(result.failures[:FAILURES_SHOWN])) > 0:
         yield f"and {plural(more, 'more file')} failed"
-    refused = {name for name, failure in _failures(result) if isinstance(failure, DeletesRefusedError)}
+    refused = {name for name, failure in failures_of(result) if isinstance(failure, DeletesRefusedError)}
     for stream in result.streams:
         if stream.replaced is False and stream.stream not in refused:
             yield (
@@ -59,7 +56,7 @@ def failure_lines(result: SyncResult) -> Iterator[str]:
             )
 
 
-def _failures(result: SyncResult) -> Iterator[tuple[str, FileCdkError]]:
+def failures_of(result: SyncResult) -> Iterator[tuple[str, FileCdkError]]:
     """Stream and error of each failure kept: they are in the order in which the streams were synced, one after another."""
     streams = chain.from_iterable(repeat(stream.stream, stream.files_failed) for stream in result.streams)
     return zip(streams, result.failures, strict=False)
@@ -71,7 +68,7 @@ def has_rejects(result: SyncResult) -> bool:
     if any(stream.rejected for stream in result.streams):
         return True
     unkept = {stream.stream for stream in result.streams if stream.replaced is False}
-    return any(isinstance(failure, TooManyRejectsError) and name not in unkept for name, failure in _failures(result))
+    return any(isinstance(failure, TooManyRejectsError) and name not in unkept for name, failure in failures_of(result))
 
 
 def files_failed(result: SyncResult) -> int:
@@ -100,55 +97,8 @@ def _stream_facts(stream: StreamResult) -> str:
     return ", ".join([*facts, size(stream.size_bytes)])
 
 
-def result_json(code: ExitCode, result: SyncResult | None, error: str | None) -> str:
-    """One JSON object. `error` is what ended the whole command; `failures` are single files'. Sizes in bytes."""
-    streams = () if result is None else result.streams
-    document = {
-        "exit_code": int(code),
-        "error": error,
-        "seconds": None if result is None else round(result.seconds, 3),
-        "rows": sum(stream.rows for stream in streams),
-        "rejected": sum(stream.rejected for stream in streams),
-        "size_bytes": sum(stream.size_bytes for stream in streams),
-        "streams": [_stream_json(stream) for stream in streams],
-        "failures": [] if result is None else [_failure_json(*each) for each in _failures(result)],
-    }
-    return json.dumps(document, indent=2) + "\n"
-
-
-def _stream_json(stream: StreamResult) -> dict[str, Any]:
-    return {
-        "stream": stream.stream,
-        "files_read": stream.files_read,
-        "files_failed": stream.files_failed,
-        "files_skipped": dict(stream.skipped),
-        "rows": stream.rows,
-        "rejected": stream.rejected,
-        "size_bytes": stream.size_bytes,
-        "files_gone": stream.gone,
-        "files_removed": stream.removed,
-        "replaced": stream.replaced,
-        "rows_shown": stream.shown,
-    }
-
-
-def _failure_json(stream: str, failure: FileCdkError) -> dict[str, Any]:
-    facts = {
-        "stream": stream,
-        "kind": type(failure).__name__,
-        "message": str(failure),
-        "uri": failure.uri,
-        "row": failure.row,
-        "byte": failure.byte,
-        "column": failure.column,
-    }
-    if isinstance(failure, TooManyRejectsError):
-        facts["rejected"] = failure.rejected
-    return facts
-
-
-def forget_old_summary(target: str) -> None:
-    """Before a sync: an old summary must not be taken for this one's. Raises ConfigError when none can be written.
+def forget_old_report(target: str) -> None:
+    """Before a sync: an old report must not be taken for this one's. Raises ConfigError when none can be written.
 
     target: the path of a file, or `-` for stdout.
     """
@@ -156,14 +106,14 @@ def forget_old_summary(target: str) -> None:
         return
     path = Path(target)
     if not path.parent.is_dir():
-        raise ConfigError(f"no folder for the summary {str(path)!r}", remedy="Create it, or choose another path")
+        raise ConfigError(f"no folder for the report {str(path)!r}", remedy="Create it, or choose another path")
     try:
         remove_old(path)
     except OSError as exc:
-        raise ConfigError(f"cannot replace the summary {str(path)!r}: {exc.strerror}") from exc
+        raise ConfigError(f"cannot replace the report {str(path)!r}: {exc.strerror}") from exc
 
 
-def write_summary(target: str, text: str) -> None:
+def write_report(target: str, text: str) -> None:
     """To a file, all of it or nothing. Raises DestinationError."""
     if target == "-":
         _write_to_stdout(text)
@@ -171,7 +121,7 @@ def write_summary(target: str, text: str) -> None:
     try:
         write_whole(Path(target), text.encode())
     except OSError as exc:
-        raise _not_written(f"the summary {target!r}", exc) from exc
+        raise _not_written(f"the report {target!r}", exc) from exc
 
 
 def _write_to_stdout(text: str) -> None:
@@ -180,7 +130,7 @@ def _write_to_stdout(text: str) -> None:
         sys.stdout.flush()
     except OSError as exc:
         discard(sys.stdout)
-        raise _not_written("the summary to stdout", exc) from exc
+        raise _not_written("the report to stdout", exc) from exc
 
 
 def _not_written(what: str, cause: OSError) -> DestinationError:

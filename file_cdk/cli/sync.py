@@ -5,9 +5,25 @@ import os
 import sys
 from contextlib import suppress
 
-from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES, SOURCES, add_deletes, add_period, add_source, number, size
+from file_cdk.cli.arguments import (
+    EXAMPLES,
+    EXIT_CODES,
+    SOURCES,
+    add_all_text,
+    add_deletes,
+    add_full_refresh,
+    add_period,
+    add_source,
+    add_talk,
+    add_to,
+    add_wait,
+    names,
+    number,
+    size,
+)
 from file_cdk.cli.column_options import add_columns, column_rules, schema_contract
 from file_cdk.cli.ending import Interruption, failure_of
+from file_cdk.cli.environment import given
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE
@@ -26,13 +42,10 @@ EPILOG = f"{EXAMPLES}\n{EXIT_CODES}"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to load (see above)")
-    parser.add_argument(
-        "--to",
-        metavar="DEST",
+    add_to(
+        parser,
+        "It is created when missing. Or -, for rows on stdout, of which no ledger is kept: every run gives all files",
         required=True,
-        help="a DuckDB or SQLite database, created when missing: x.duckdb, x.sqlite, or duckdb:///x.db, sqlite:////absolute/x.db"
-        ", a Postgres database: postgres://user@host/database, or a folder for Parquet files: lake/, s3://bucket/lake/; "
-        "or -, for rows on stdout, of which no ledger is kept: every run gives all files",
     )
     parser.add_argument(
         "--output-format",
@@ -66,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much memory all processes together may take, such as 512MB or 1GiB; by default what is best for speed, or "
         "what the environment variable FILE_CDK_MEMORY says",
     )
-    parser.add_argument("--all-text", action="store_true", help="make every column text instead of finding types")
+    add_all_text(parser)
     parser.add_argument(
         "--dialect",
         choices=["auto", "default"],
@@ -90,18 +103,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
-    parser.add_argument(
-        "--full-refresh",
-        action="store_true",
-        help="load every file anew, with types found anew, into a new table that takes the old one's place when all are loaded; "
-        "if one fails the old table stays as it is",
-    )
+    add_full_refresh(parser)
     parser.add_argument(
         "--mode",
         choices=["append", "replace", "merge"],
-        default="append",
         help="what a table shows. append: the rows of all files, of each its latest version; replace: each sync is a full "
-        "refresh; merge: one row of each key (default: append)",
+        "refresh; merge: one row of each key (default: what the stream's configuration says, or append)",
     )
     parser.add_argument(
         "--key", metavar="COLUMN[,COLUMN]", help="with --mode merge: the columns that rows are told apart by"
@@ -120,47 +127,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_columns(parser)
     add_period(parser)
     add_deletes(parser)
+    add_wait(parser)
+    add_talk(parser, is_long=True)
     parser.add_argument(
-        "--wait",
-        metavar="SECONDS",
-        type=number("number of seconds"),
-        default=0,
-        help="how long to wait for another sync, or whatever else has DEST open (default: 0)",
+        "--report",
+        "--summary-json",
+        metavar="FILE",
+        help="write as JSON to FILE what came of the run, of each stream and of each file, also when it fails; - for stdout",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("-v", "--verbose", action="store_true", help="name every file, debug messages, tracebacks")
-    parser.add_argument("--summary-json", metavar="FILE", help="write the outcome as JSON to FILE; - for stdout")
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
-    """Syncs and reports on stderr; stdout stays empty but for `--summary-json -`. Raises ConfigError and DestinationError
-    for the summary; the sync's own errors are reported."""
-    from file_cdk.pipeline.early import MODULES_FOR_TABLES, is_worth_workers, start_early, stop_early
+    """Syncs and reports on stderr; stdout stays empty but for `--report -`. Raises ConfigError and DestinationError
+    for the report; the sync's own errors are reported."""
+    from file_cdk.pipeline import early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.
     is_anew = arguments.full_refresh or arguments.mode == "replace"
     may_load = is_anew or not os.path.exists(arguments.to)  # noqa: PTH110
     is_free = arguments.memory is None and not os.environ.get(MEMORY_VARIABLE)
-    if may_load and is_free and is_worth_workers(arguments.source):
+    if may_load and is_free and early.is_worth_workers(arguments.source):
         with suppress(OSError):  # whoever needs them says why there are none
-            start_early(MODULES_FOR_TABLES, arguments.workers)
-    from file_cdk.cli.progress import ProgressObserver, Tally, display_for
-    from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
-    from file_cdk.cli.summary import closing_lines, forget_old_summary, result_json, write_summary
+            seen = early.filetype_seen(arguments.source), early.encoder_of_destination(arguments.to)
+            early.start_early(early.modules_for_tables(*seen), arguments.workers)
+    from file_cdk.cli.progress import ProgressObserver, Shown, Tally, display_for, lines_on
+    from file_cdk.cli.report import RunReport
+    from file_cdk.cli.screen.display import log_level, logs_to
+    from file_cdk.cli.summary import closing_lines, forget_old_report, write_report
     from file_cdk.pipeline.rejects import MaxRejects
     from file_cdk.pipeline.tables.deletes import MaxDeletes
     from file_cdk.pipeline.tables.options import SyncOptions
     from file_cdk.pipeline.tables.sync import sync
 
-    target: str | None = arguments.summary_json
+    target: str | None = arguments.report
     if target == arguments.to == "-":
-        raise ConfigError("rows and the summary cannot both go to stdout", remedy="Name a file: --summary-json FILE")
+        raise ConfigError("rows and the report cannot both go to stdout", remedy="Name a file: --report FILE")
     if target is not None:
-        forget_old_summary(target)
+        forget_old_report(target)
+    report = RunReport(arguments.source, arguments.to, given(arguments.parser, arguments))
     result, failure = None, None
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with display_for(sys.stderr, quiet=arguments.quiet) as display, logs_to(display.line, level):
-        observer = ProgressObserver(display, Tally(), quiet=arguments.quiet, verbose=arguments.verbose)
+    progress: Shown = "off" if arguments.quiet else arguments.progress
+    with display_for(sys.stderr, progress, arguments.log_format) as display, logs_to(display.line, level):
+        told = None if target is None else report
+        observer = ProgressObserver(display, Tally(), told, quiet=arguments.quiet, verbose=arguments.verbose)
         try:
             options = SyncOptions(
                 workers=arguments.workers,
@@ -171,6 +181,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
                 retry_rejects=arguments.retry_rejects,
                 dialect=arguments.dialect,
                 connector=arguments.connector,
+                only=names(arguments.stream),
                 partitions=arguments.partitions,
                 since=arguments.since,
                 until=arguments.until,
@@ -194,12 +205,12 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
             code = interruption.exit_code or result.exit_code
         except OutputClosedError:  # `| head` has read enough, which is no fault
             return ExitCode.DONE
-        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the summary is to say of every end what it was
+        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the report is to say of every end what it was
             failure = failure_of(exc, interruption)
             code = failure.code
         finally:
-            stop_early()
-    last = PlainDisplay(sys.stderr)
+            early.stop_early()
+    last = lines_on(sys.stderr, arguments.log_format)
     for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
         last.line(line)
     if code.is_interruption:
@@ -214,5 +225,5 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():
         last.line(line)
     if target is not None:
-        write_summary(target, result_json(code, result, None if failure is None else failure.message))
+        write_report(target, report.text(code, result, None if failure is None else failure.message))
     return code

@@ -1,13 +1,14 @@
 """Which executor a piece of work gets."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from file_cdk.core.memory_ports import FetchesAhead
 from file_cdk.core.ports import Format, StreamReader
 from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.core.system.run_folder import remove_abandoned
+from file_cdk.engine.effort import Effort
 from file_cdk.pipeline.early import EVERY_JOB, INLINE_BYTES, cpu_count, stop_early
 
 if TYPE_CHECKING:
@@ -33,8 +34,13 @@ class Executors:
 
     workers: int | None
     memory: MemoryShares = DEFAULT_MEMORY
+    effort: Effort = field(init=False)
+    """Where the time goes."""
     _inline: "InlineExecutor | None" = None
     _pool: "ProcessPool | None" = None
+
+    def __post_init__(self) -> None:
+        self.effort = Effort(self._at_work)
 
     def announce(self, pending_bytes: int, *modules: str | None) -> None:
         """Starts what so much work will need, so that its imports overlap with the caller's own."""
@@ -76,6 +82,10 @@ class Executors:
     def _processes(self) -> int:
         wanted = self.workers or cpu_count()
         return wanted if self.memory.workers is None else min(wanted, self.memory.workers)
+
+    def _at_work(self) -> list[tuple[int, str]]:
+        """The workers' processes, each with the uri of the file that it is at; empty for none."""
+        return [] if self._pool is None else self._pool.at_work()
 
     def close(self) -> None:
         if self._inline is not None:

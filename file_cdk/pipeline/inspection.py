@@ -48,8 +48,8 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InspectionOptions:
-    """filetype, stream, connector, since, until, settle_s: as SyncOptions. destination: whose ledger is asked what is loaded;
-    None: nothing is.
+    """filetype, stream, connector, since, until, settle_s, only: as SyncOptions. destination: whose ledger is asked what is
+    loaded; None: nothing is.
 
     everything: also files below the listing prefixes that no pattern matches.
     """
@@ -63,6 +63,7 @@ class InspectionOptions:
     until: datetime | None = None
     settle_s: float | None = None
     order: Order = Order.MODIFIED
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_settle(self.settle_s or 0)
@@ -199,7 +200,7 @@ def _telling(files: Iterator[RemoteFile], seen: Seen) -> Iterator[RemoteFile]:
 
 def inspections_of(source: str, options: InspectionOptions) -> list[Inspection]:
     """One for each stream that SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
-    found = streams_of(source, options.filetype, options.stream, options.connector)
+    found = streams_of(source, options.filetype, options.stream, options.connector, only=options.only)
     streams = [
         replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0) for stream in found
     ]

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
 from os.path import commonprefix
@@ -42,12 +42,19 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def streams_of(
-    source: str, filetype: str | None, name: str | None, connector_name: str | None = None, partitions: bool = True
+    source: str,
+    filetype: str | None,
+    name: str | None,
+    connector_name: str | None = None,
+    partitions: bool = True,
+    only: Collection[str] | None = None,
 ) -> list[Stream]:
     """The streams that SOURCE stands for. filetype and name override what a path or URL would give, and partitions that
     `key=value` folders are columns.
 
     connector_name: SOURCE is a configuration of this connector, in YAML or JSON, whatever the file is called.
+
+    only: of a configuration's streams, those of these names.
 
     Raises ConfigError, or AccessError when nothing is there.
     """
@@ -60,7 +67,12 @@ def streams_of(
             raise ConfigError("the format and table of a configuration's streams are set in that file")
         if not partitions:
             raise ConfigError("whether paths give columns is set in that file, as path_partitions")
-        return _streams_of_file(source, connector_name)
+        return _chosen(_streams_of_file(source, connector_name), only)
+    if only is not None:
+        raise ConfigError(
+            "only the streams of a configuration are chosen by their names",
+            remedy="Leave out --stream; --table says what the table of a path or URL is called",
+        )
     connector = connector_for(scheme_of(source))
     location = connector.location(source)
     chosen = default_format(filetype) if filetype else None
@@ -95,6 +107,18 @@ def scheme_of(source: str) -> str:
     """The scheme of a URL, in lower case; `file` of a path."""
     scheme = _SCHEME.match(source)
     return scheme[1].lower() if scheme else "file"
+
+
+def _chosen(streams: list[Stream], only: Collection[str] | None) -> list[Stream]:
+    if only is None:
+        return streams
+    names = [stream.name for stream in streams]
+    if unknown := sorted({*only}.difference(names)):
+        raise ConfigError(
+            f"the configuration has no stream {', '.join(map(repr, unknown))}",
+            remedy=f"It has {', '.join(map(repr, names))}",
+        )
+    return [stream for stream in streams if stream.name in only]
 
 
 def connector_for(scheme: str) -> Connector:

@@ -70,7 +70,7 @@ def test_help_on_rejects() -> None:
     assert "rejects" in run("--help").stdout
     shown = run("rejects", "--help").stdout
     assert "file-cdk rejects shop.duckdb --limit 20" in shown
-    assert "[--table NAME] [--limit N] [--json]" in shown
+    assert "[--stream NAME] [--limit N] [--json]" in shown
     assert "N|N%  " in run("sync", "--help").stdout
 
 

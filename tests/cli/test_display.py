@@ -1,9 +1,11 @@
 import io
+import json
 import os
 from pathlib import Path
 
 from file_cdk.cli.progress import Tally
 from file_cdk.cli.screen.display import PlainDisplay
+from file_cdk.cli.screen.json_lines import JsonDisplay
 
 
 class Clock:
@@ -55,3 +57,22 @@ def test_lines_reach_a_file_at_once(tmp_path: Path) -> None:
     with log.open("w") as stream:
         PlainDisplay(stream).line("first")
         assert log.read_text() == "first\n"
+
+
+def test_lines_as_json_have_their_level_and_progress_its_counts() -> None:
+    clock, stream = Clock(), io.StringIO()
+    display = JsonDisplay(stream, interval_s=5.0, clock=clock)
+    tally = Tally(clock)
+    tally.rejected, tally.of("orders").rows = 2, 7
+    for line in ('warning: it\'s \x1b[2J "late"', "internal error: x", "orders: 1 file to read"):
+        display.line(line)
+    display.show(tally)
+    clock.now = 6.0
+    display.show(tally)
+    warning, error, info, progress = map(json.loads, stream.getvalue().splitlines())
+    assert (warning["level"], warning["message"]) == ("warning", 'it\'s \x1b[2J "late"')
+    assert (error["level"], error["message"]) == ("error", "x")
+    assert (info["level"], info["message"]) == ("info", "orders: 1 file to read")
+    assert progress["progress"]["rejected"] == 2
+    assert progress["progress"]["streams"]["orders"]["rows"] == 7
+    assert "\x1b" not in stream.getvalue()

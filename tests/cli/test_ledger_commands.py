@@ -220,7 +220,7 @@ def test_explain_agrees_with_the_sync_that_follows(command: Command) -> None:
     decisions = explained(command, "--on-delete", "remove").decisions()
     read = sorted(uri for uri, decision, _ in decisions if decision in ("read", "replace"))
     removed = [uri for uri, decision, _ in decisions if decision == "remove"]
-    sync(command, "--on-delete", "remove", "--summary-json", "s.json")
+    sync(command, "--on-delete", "remove", "--report", "s.json")
     [stream] = json.loads(Path("s.json").read_text())["streams"]
     assert (read, removed) == (["a.csv", "c.csv"], ["b.csv"])
     assert (stream["files_read"], stream["files_removed"]) == (2, 1)

@@ -9,8 +9,9 @@ from typing import TextIO
 
 import pytest
 
-from file_cdk.cli.progress import Tally
+from file_cdk.cli.progress import Shown, Tally, display_for
 from file_cdk.cli.screen.live import LiveDisplay, can_redraw
+from file_cdk.engine.effort import Effort
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -103,3 +104,43 @@ def test_a_dumb_terminal_gets_plain_lines(terminal: Terminal, monkeypatch: pytes
     assert can_redraw(terminal.stream)
     monkeypatch.setenv("TERM", "dumb")
     assert not can_redraw(terminal.stream)
+
+
+def test_several_streams_have_a_line_each_and_workers_where_they_are_asked_for(terminal: Terminal) -> None:
+    clock = Clock()
+    tally = half_done(clock)
+    for name, done in (("orders", 300), ("[bold]events", 100)):
+        stream = tally.of(name)
+        stream.files, stream.size_bytes, stream.size_bytes_done, stream.rejected = 2, 400, done, 3
+    tally.effort = Effort(lambda: [(4711, "2024/a.csv"), (4712, "")])
+    with LiveDisplay(terminal.stream, clock) as display:
+        display.show(tally)
+        shown = terminal.seen()
+        assert "orders:  75%  300 bytes of 400 bytes  0 rows  0 of 2 files  3 rejected" in shown
+        assert "[bold]events:  25%" in shown
+        assert "worker" not in shown
+        clock.now += 1
+        tally.names_workers = True
+        display.show(tally)
+        assert "worker 4711: 2024/a.csv" in (shown := terminal.seen())
+        assert "worker 4712: idle" in shown
+
+
+def test_without_colours_the_bar_has_none(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    with LiveDisplay(terminal.stream, clock) as display:
+        display.show(half_done(clock))
+    assert re.search(r"\x1b\[[0-9;]*m", terminal.seen()) is not None
+    monkeypatch.setenv("NO_COLOR", "1")
+    with LiveDisplay(terminal.stream, clock) as display:
+        display.show(half_done(clock))
+    assert re.search(r"\x1b\[[0-9;]*3[0-9]", terminal.seen()) is None
+
+
+@pytest.mark.parametrize(
+    ("progress", "kind"),
+    [("auto", "LiveDisplay"), ("bar", "LiveDisplay"), ("lines", "PlainDisplay"), ("off", "PlainDisplay")],
+)
+def test_the_kind_of_progress_is_chosen(terminal: Terminal, progress: Shown, kind: str) -> None:
+    assert type(display_for(terminal.stream, progress)).__name__ == kind
+    assert type(display_for(terminal.stream, progress, "json")).__name__ == "JsonDisplay"

@@ -43,7 +43,7 @@ def numbers() -> list[int]:
 
 
 def test_by_default_a_file_with_a_rejected_record_is_not_loaded(run: Run) -> None:
-    ran = sync(run, "--summary-json", "outcome.json")
+    ran = sync(run, "--report", "outcome.json")
     assert ran.code == 4
     assert numbers() == [1, 2]
     assert ran.err[-1] == "see: file-cdk rejects x.duckdb"
@@ -59,7 +59,7 @@ def test_by_default_a_file_with_a_rejected_record_is_not_loaded(run: Run) -> Non
 
 @pytest.mark.parametrize("limit", ["2", "50%"])
 def test_up_to_the_limit_the_rest_of_the_file_is_loaded(run: Run, limit: str) -> None:
-    ran = sync(run, "--max-rejects", limit, "--summary-json", "-")
+    ran = sync(run, "--max-rejects", limit, "--report", "-")
     assert ran.code == 0
     assert numbers() == [1, 2, 3, 5]
     assert [line.partition(" in ")[0] for line in ran.err if not line.startswith("numbers: 2 files to read")] == [

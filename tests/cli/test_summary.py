@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from file_cdk.cli.report import RunReport
 from file_cdk.cli.summary import (
     failure_lines,
     files_failed,
-    forget_old_summary,
+    forget_old_report,
     has_rejects,
-    result_json,
     summary_lines,
-    write_summary,
+    write_report,
 )
 from file_cdk.core.errors import (
     ConfigError,
@@ -21,7 +21,12 @@ from file_cdk.core.errors import (
     TooManyRejectsError,
 )
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.version import VERSION
 from file_cdk.pipeline.tables.report import StreamResult, SyncResult
+
+
+def reported(code: ExitCode, result: SyncResult | None, error: str | None) -> str:
+    return RunReport("https://secret@x/in", "x.duckdb", {"workers": 2}).text(code, result, error)
 
 
 def result_with(failed: int) -> SyncResult:
@@ -54,7 +59,7 @@ def test_failures_belong_to_the_streams_in_turn() -> None:
     result = SyncResult(tuple(streams), 1.0, (one, other, one))
     lines = ["error: a: x (file '1')", "error: c: y (file '2')", "error: c: x (file '1')"]
     assert list(failure_lines(result)) == lines
-    document = json.loads(result_json(ExitCode.FILES_FAILED, result, None))
+    document = json.loads(reported(ExitCode.FILES_FAILED, result, None))
     assert [failure["stream"] for failure in document["failures"]] == ["a", "c", "c"]
     alone = SyncResult((streams[0],), 1.0, (one,))
     assert list(failure_lines(alone)) == ["error: x (file '1')"]
@@ -70,7 +75,7 @@ def test_rejected_records_are_counted() -> None:
         "done, but not all: 9 rows, 1,201 records rejected, 100 bytes in 2.00 s (4 rows/s)",
         "error: orders: 3 records rejected (file 'a')",
     ]
-    document = json.loads(result_json(ExitCode.REJECTS, result, None))
+    document = json.loads(reported(ExitCode.REJECTS, result, None))
     assert (document["exit_code"], document["rejected"]) == (4, 1201)
     assert [stream["rejected"] for stream in document["streams"]] == [1200, 1]
     assert [(each["kind"], each["rejected"]) for each in document["failures"]] == [("TooManyRejectsError", 3)]
@@ -110,7 +115,7 @@ def test_a_full_refresh_says_what_became_of_the_table() -> None:
         "it out with a glob, and run it again",
     ]
     assert not has_rejects(result)
-    document = json.loads(result_json(ExitCode.FILES_FAILED, result, None))
+    document = json.loads(reported(ExitCode.FILES_FAILED, result, None))
     assert [stream["replaced"] for stream in document["streams"]] == [True, False, False]
 
 
@@ -132,7 +137,8 @@ def test_the_first_twenty_failures_are_named(failed: int, last: str) -> None:
 
 
 def test_json_for_a_scheduler() -> None:
-    assert json.loads(result_json(ExitCode.FILES_FAILED, result_with(1), None)) == {
+    document = json.loads(reported(ExitCode.FILES_FAILED, result_with(1), None))
+    facts = {
         "exit_code": 5,
         "error": None,
         "seconds": 2.0,
@@ -179,27 +185,34 @@ def test_json_for_a_scheduler() -> None:
             }
         ],
     }
+    assert document == {**document, **facts}
+    assert (document["version"], document["source"], document["options"]) == (
+        VERSION,
+        "https://***@x/in",
+        {"workers": 2},
+    )
+    assert document["started_at"] <= document["ended_at"]
 
 
 def test_json_without_a_result() -> None:
-    document = json.loads(result_json(ExitCode.ACCESS, None, "no such folder"))
+    document = json.loads(reported(ExitCode.ACCESS, None, "no such folder"))
     assert (document["exit_code"], document["error"], document["streams"]) == (3, "no such folder", [])
 
 
 def test_a_summary_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "sync.json"
     path.write_text("old")
-    forget_old_summary(str(path))
+    forget_old_report(str(path))
     assert not path.exists()
-    write_summary(str(path), "new")
+    write_report(str(path), "new")
     assert [p.name for p in tmp_path.iterdir()] == ["sync.json"]
     assert path.read_text() == "new"
 
 
 def test_a_summary_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no folder"):
-        forget_old_summary(str(tmp_path / "missing" / "sync.json"))
+        forget_old_report(str(tmp_path / "missing" / "sync.json"))
     with pytest.raises(ConfigError, match="cannot replace"):
-        forget_old_summary(str(tmp_path))
+        forget_old_report(str(tmp_path))
     with pytest.raises(DestinationError, match="cannot write"):
-        write_summary(str(tmp_path / "missing" / "sync.json"), "x")
+        write_report(str(tmp_path / "missing" / "sync.json"), "x")

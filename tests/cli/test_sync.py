@@ -101,7 +101,7 @@ def test_options_reach_the_pipeline(folder: Path, sync: Sync) -> None:
 
 def test_failed_files_exit_5_and_are_named(folder: Path, sync: Sync) -> None:
     (folder / "people" / "broken.csv").write_text(",,\n1,x\n")
-    ran = sync("--summary-json", "outcome.json")
+    ran = sync("--report", "outcome.json")
     assert ran.returncode == 5
     (complaint,) = [line for line in ran.stderr.splitlines() if line.startswith("error:")]
     assert "file 'broken.csv'" in complaint
@@ -138,28 +138,28 @@ def test_what_cannot_begin(
 
 
 def test_a_summary_without_a_folder_stops_before_anything(folder: Path, sync: Sync) -> None:
-    ran = sync("--summary-json", "missing/outcome.json")
+    ran = sync("--report", "missing/outcome.json")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("error: no folder for the summary 'missing/outcome.json'")
+    assert ran.stderr.startswith("error: no folder for the report 'missing/outcome.json'")
     assert not (folder / "out.duckdb").exists()
 
 
 def test_json_on_stdout_is_all_there_is(folder: Path, sync: Sync) -> None:
-    outcome = json.loads(sync("--summary-json", "-").stdout)
+    outcome = json.loads(sync("--report", "-").stdout)
     assert (outcome["rows"], outcome["streams"][0]["files_read"]) == (3, 2)
-    failed = json.loads(sync("--summary-json", "-", source="missing").stdout)
+    failed = json.loads(sync("--report", "-", source="missing").stdout)
     assert (failed["exit_code"], failed["error"]) == (3, "no such file or folder: missing")
 
 
 def test_json_for_nobody(folder: Path) -> None:
-    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb", "--summary-json", "-"]
+    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb", "--report", "-"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read().splitlines()
         assert process.wait(timeout=20) == 3
-    assert said[-1] == "error: cannot write the summary to stdout: Broken pipe"
+    assert said[-1] == "error: cannot write the report to stdout: Broken pipe"
 
 
 def test_nobody_reading_stderr_does_not_stop_the_load(folder: Path) -> None:

@@ -72,6 +72,7 @@ def run_examples(text: str, tmp_path: Path, settings: Mapping[str, str]) -> None
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COLUMNS": "120",
+        "FILE_CDK_PROGRESS": "off",  # on a slow machine there would be lines of it
         **settings,
     }
     for example in examples(text):

@@ -78,7 +78,7 @@ def test_no_salt_nor_hidden_value_is_in_any_output(to: str, capfd: pytest.Captur
 
     Path("in/a.csv").write_text(PEOPLE)
     options = ["--drop", "note", "--hash", "email", "--cast", "amount=float", "--max-rejects", "9", "-v"]
-    assert main(["sync", "in", "--to", to, *options, "--summary-json", "summary.json"]) == 0
+    assert main(["sync", "in", "--to", to, *options, "--report", "summary.json"]) == 0
 
     seen = (
         b"".join(path.read_bytes() for path in Path().iterdir() if path.is_file())

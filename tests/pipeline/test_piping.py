@@ -1,6 +1,7 @@
 """The parts of a pipe that need no process: names, secrets, catalogs, and which state stands for which rows."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, StreamTable
 from file_cdk.destinations.sqlite import SqliteDestination
 from file_cdk.pipeline.piping.catalog import chosen, configured, written
+from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of
 from file_cdk.pipeline.piping.saying import Said
 from file_cdk.pipeline.piping.secrets import Secrets
@@ -111,7 +113,7 @@ def test_streams_are_chosen_by_name() -> None:
     ],
 )
 def test_what_a_source_says_decides_the_exit_code(failure_type: str, in_part: bool, code: ExitCode) -> None:
-    said = Said("source-x", "read", Secrets({"token": "sesame"}))
+    said = Said("source-x", "read", Secrets({"token": "sesame"}), lambda _: None)
     error = {"message": "no sesame", "failure_type": failure_type, "stream_descriptor": {"name": "users"}}
     said.take(
         OtherReceived(1, "TRACE", json.dumps({"type": "TRACE", "trace": {"type": "ERROR", "error": error}}).encode())
@@ -121,6 +123,40 @@ def test_what_a_source_says_decides_the_exit_code(failure_type: str, in_part: bo
     assert "stream 'users': no ***" in str(failure)
     failure.in_part = in_part
     assert of_error(failure) is code
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_configuration_that_the_source_changes_is_kept(tmp_path: Path, mode: int) -> None:
+    given, link, handed = tmp_path / "given.json", tmp_path / "link.json", tmp_path / "handed.json"
+    for path in (given, handed):
+        path.write_text('{"token": "first-token"}')
+        path.chmod(mode)
+    link.symlink_to(given)
+    secrets = Secrets({"token": "first-token"})
+    configuration = SourceConfiguration("source-x", {"token": "first-token"}, link, secrets, handed)
+    said = Said("source-x", "read", secrets, configuration.change)
+    control = {"type": "CONNECTOR_CONFIG", "connectorConfig": {"config": {"token": "next-token", "n": "é"}}}
+    said.take(OtherReceived(1, "CONTROL", json.dumps({"type": "CONTROL", "control": control}).encode()))
+    for path in (given, handed):
+        assert json.loads(path.read_text()) == {"token": "next-token", "n": "é"}
+        assert path.stat().st_mode & 0o777 == mode
+    assert link.is_symlink()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["given.json", "handed.json", "link.json"]
+    assert secrets.hidden("next-token, first-token") == "***, ***"
+
+
+def test_a_configuration_that_cannot_be_kept_is_told_of_without_its_values(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "given")
+    configuration = SourceConfiguration("source-x", {}, tmp_path / "given", Secrets({}))
+    configuration.change({"token": "next-token"})
+    configuration.change({"token": "next-token"})
+    [told] = caplog.records
+    assert "cannot be kept" in told.message
+    assert "it is no regular file" in told.message
+    assert "next-token" not in caplog.text
+    assert [each.name for each in tmp_path.iterdir()] == ["given"]
 
 
 class Opened:

@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         out(full_refresh=True)
     from file_cdk.cli.command import main
 
-    assert main(["sync", "in", "--to", "-", "--summary-json", "-"]) == 2
+    assert main(["sync", "in", "--to", "-", "--report", "-"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ WORKLOADS = [
     "sync-jsonl",
     "sync-sqlite",
     "sync-files",
+    "destination-write",
     "memory-sync",
 ]
 """One of each kind: each costs seconds of starting processes."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,17 @@ import pytest
 
 pytestmark = pytest.mark.process
 
-RECORDS, PER_STATE, KILLS = 30_000, 500, int(os.environ.get("FILE_CDK_KILLS", "3"))
+PER_RUN, PER_STATE, KILLS = 30_000, 500, int(os.environ.get("FILE_CDK_KILLS", "3"))
 
 
 def _line(message: dict[str, Any]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _messages(after: int) -> bytes:
+def _messages(after: int, last: int) -> bytes:
     """What a source says that goes on after the record of that number."""
     lines = []
-    for number in range(after + 1, RECORDS + 1):
+    for number in range(after + 1, last + 1):
         record = {"stream": "numbers", "data": {"id": number, "text": "x" * 50}, "emitted_at": number}
         lines.append(_line({"type": "RECORD", "record": record}))
         if number % PER_STATE == 0:
@@ -36,14 +37,17 @@ def _messages(after: int) -> bytes:
     return b"".join([*lines, _line({"type": "TRACE", "trace": trace})])
 
 
-def _write(folder: Path, after: int, kill_after_states: int | None) -> tuple[int, int]:
-    """The number that the last state has, and the exit code."""
+def _write(
+    folder: Path, after: int, last: int, kill_at: tuple[int, float] | None, how: signal.Signals = signal.SIGKILL
+) -> tuple[int, int]:
+    """The number that the last state has, and the exit code. kill_at: after so many states, and seconds. how: to the destination
+    alone, if it is SIGKILL; to all its processes, as a terminal does."""
     command = [sys.executable, "-m", "destination_duckdb", "write", "--config", str(folder / "config.json")]
     command += ["--catalog", str(folder / "catalog.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        stdin, text = process.stdin, _messages(after)
+        stdin, text = process.stdin, _messages(after, last)
 
         def feed() -> None:
             # Piece by piece, so that there are states to be handed back while records still come.
@@ -58,10 +62,13 @@ def _write(folder: Path, after: int, kill_after_states: int | None) -> tuple[int
         feeder.start()
         for states, line in enumerate(process.stdout, 1):
             message = json.loads(line)
-            assert message["type"] == "STATE", message
+            if message["type"] != "STATE":
+                assert how != signal.SIGKILL, message
+                continue
             after = message["state"]["stream"]["stream_state"]["at"]
-            if states == kill_after_states:
-                process.send_signal(signal.SIGKILL)
+            if kill_at is not None and states == kill_at[0]:
+                time.sleep(kill_at[1])
+                (os.kill if how == signal.SIGKILL else os.killpg)(process.pid, how)
         feeder.join()
         return after, process.wait()
 
@@ -75,24 +82,38 @@ def _ids(folder: Path) -> list[int]:
         return [each for (each,) in db.execute(f'SELECT id FROM "{table}" ORDER BY id').fetchall()]
 
 
-@pytest.mark.parametrize("mode", ["append", "append_dedup"])
-def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: str) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"destination_path": str(tmp_path / "t.duckdb")}))
+def _configure(folder: Path, mode: str) -> None:
+    (folder / "config.json").write_text(json.dumps({"destination_path": str(folder / "t.duckdb")}))
     stream = {"name": "numbers", "json_schema": {}}
     configured = {"stream": stream, "sync_mode": "incremental", "destination_sync_mode": mode, "primary_key": [["id"]]}
-    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [configured]}))
-    chance, after = random.Random(mode), 0
-    for _ in range(KILLS):
-        after, code = _write(tmp_path, after, chance.randrange(1, 60))
+    (folder / "catalog.json").write_text(json.dumps({"streams": [configured]}))
+
+
+@pytest.mark.parametrize("mode", ["append", "append_dedup"])
+def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: str) -> None:
+    _configure(tmp_path, mode)
+    chance, after, last, kills = random.Random(mode), 0, 0, 0
+    while kills < KILLS:
+        last += PER_RUN
+        after, code = _write(tmp_path, after, last, (chance.randrange(1, 60), chance.choice([0, chance.uniform(0, 1)])))
         assert code in (0, -signal.SIGKILL)
+        kills += code != 0
         kept = set(_ids(tmp_path))
         assert kept >= set(range(1, after + 1))  # what a state stands for is durable
-        if code == 0:
-            break
-    after, code = _write(tmp_path, after, None)
-    assert (after, code) == (RECORDS, 0)
-    assert set(_ids(tmp_path)) == set(range(1, RECORDS + 1))
+    last += PER_RUN
+    after, code = _write(tmp_path, after, last, None)
+    assert (after, code) == (last, 0)
+    assert set(_ids(tmp_path)) == set(range(1, last + 1))
     if mode == "append_dedup":
         with duckdb.connect(str(tmp_path / "t.duckdb")) as db:
             [(rows, different)] = db.execute("SELECT count(*), count(DISTINCT id) FROM numbers").fetchall()
-        assert rows == different == RECORDS
+        assert rows == different == last
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_one_leaves_what_states_stand_for(tmp_path: Path, how: signal.Signals, code: int) -> None:
+    _configure(tmp_path, "append")
+    after, found = _write(tmp_path, 0, 10 * PER_RUN, (1, 0), how)
+    assert found == code
+    assert 0 < after < 10 * PER_RUN
+    assert _ids(tmp_path) == [*range(1, after + 1)]

@@ -157,6 +157,18 @@ def test_it_ends_with_the_one_who_started_it_and_so_does_the_source(endless: sub
     endless.wait(WAITS_S)
 
 
+def test_it_ends_with_the_one_who_started_it_while_the_source_is_silent() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb", buffering=0) as source:
+        source.write(record(1) + b"\n")
+        with subprocess.Popen([sys.executable, "-c", PARENT], stdin=reading, stdout=subprocess.PIPE) as parent:
+            os.close(reading)
+            assert parent.stdout is not None
+            process = psutil.Process(int(parent.stdout.readline()))
+            parent.kill()
+        _gone(process)
+
+
 def _gone(process: psutil.Process) -> None:
     deadline = time.monotonic() + WAITS_S
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:

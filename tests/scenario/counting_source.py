@@ -105,6 +105,18 @@ def read() -> None:
         status(name, "COMPLETE")
 
 
+if "tokens" in config:
+    # As where a refresh token can be used once: each command uses it up, and gets the next.
+    used = Path(config["tokens"])
+    assert config["refresh_token"] == f"token-{used.stat().st_size}", "the token was used before"
+    with used.open("a") as file:
+        file.write("x")
+    renewed = {**config, "refresh_token": f"token-{used.stat().st_size}"}
+    say(
+        type="CONTROL",
+        control={"type": "CONNECTOR_CONFIG", "emitted_at": 1, "connectorConfig": {"config": renewed}},
+    )
+    sys.stdout.flush()
 sys.stderr.write(f"the password is {config['password']}\n")
 say(type="LOG", log={"level": "WARN", "message": f"token {config['password']}"})
 if arguments.command == "discover":

@@ -253,7 +253,7 @@ def test_records_that_nobody_takes(folder: Path, place: Path, workers: str, shel
     ],
 )
 def test_a_summary_that_nobody_takes(folder: Path, place: Path, shell: str, said: str) -> None:
-    run = Run("sync", folder, place, options=("--summary-json", "-"), shell=shell)
+    run = Run("sync", folder, place, options=("--report", "-"), shell=shell)
     end = ended(run)
     assert end.code == 3
     assert said in end.last
@@ -303,7 +303,7 @@ def test_no_room_for_the_database(folder: Path, place: Path, size: str, workers:
 def test_no_room_for_the_summary(folder: Path, place: Path) -> None:
     with small_disk(place / "disk", "4k") as disk:
         (disk / "other").write_bytes(bytes(4096))
-        run = Run("sync", folder, place, options=("--summary-json", f"{disk}/s.json"))
+        run = Run("sync", folder, place, options=("--report", f"{disk}/s.json"))
         end = ended(run)
         assert end.code == 3
         assert "s.json': the disk is full. Free some space" in end.last

@@ -164,6 +164,20 @@ def test_a_source_without_statuses_is_complete_when_it_exits_well(tmp_path: Path
     assert pipe.ids("numbers") == upto(400)
 
 
+def test_a_token_that_can_be_used_once_is_the_next_runs(tmp_path: Path) -> None:
+    used = tmp_path / "tokens"
+    used.touch()
+    pipe = Pipe(tmp_path, streams={"numbers": 250}, tokens=str(used), refresh_token="token-0")
+    arguments = pipe.arguments
+    (tmp_path / "config.json").chmod(0o600)
+    for commands in (2, 4):
+        ran = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads((tmp_path / "config.json").read_text())["refresh_token"] == f"token-{commands}"
+    assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
+    assert pipe.begun == [{}, {"numbers": 250}]
+
+
 def test_mistakes_are_told(tmp_path: Path) -> None:
     pipe = Pipe(tmp_path, streams={"numbers": 250})
     assert "Did you mean 'numbers'?" in pipe.run("--stream", "nubers", code=2)

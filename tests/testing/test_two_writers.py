@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from file_cdk.core.ledger import Inspectable
+from file_cdk.core.ledger import LedgerKeeper
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.servers.postgres import PostgresServer
 
@@ -57,7 +57,7 @@ def test_writers_are_refused_or_take_turns(folder: Path, to: str) -> None:
     first.open()
     try:
         refused = started(folder, to)
-        waiting = [started(folder, to, "--wait", "120") for _ in range(2)]
+        waiting = [started(folder, to, "--wait", "300") for _ in range(2)]
         _, said = refused.communicate(timeout=60)
         assert refused.returncode == 3, said
         assert "in use by another run" in said
@@ -65,13 +65,13 @@ def test_writers_are_refused_or_take_turns(folder: Path, to: str) -> None:
         assert "--wait" in said
         for each in waiting:
             assert each.stderr is not None
-            assert "waiting for up to 120 s" in each.stderr.readline()
+            assert "waiting for up to 300 s" in each.stderr.readline()
     finally:
         first.close()
-    ends = [(each.communicate(timeout=120)[1], each.returncode) for each in waiting]
+    ends = [(each.communicate(timeout=300)[1], each.returncode) for each in waiting]
     assert [code for _, code in ends] == [0, 0], ends
-    assert sorted("no new files" in said for said, _ in ends) == [False, True], ends
+    assert sorted(f"({FILES} already loaded)" in said for said, _ in ends) == [False, True], ends
     asked = destination_for(to)
-    assert isinstance(asked, Inspectable)
+    assert isinstance(asked, LedgerKeeper)
     assert [(each.files, each.rows) for each in asked.streams()] == [(FILES, FILES * ROWS)]
     assert asked.mismatches() == []

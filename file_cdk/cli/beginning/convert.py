@@ -2,12 +2,13 @@
 
 import argparse
 
+from file_cdk.cli.arguments import add_connector, add_talk
 from file_cdk.cli.beginning.writing import STDOUT, add_output, check_absent, say, write
 from file_cdk.cli.ending import Interruption
 from file_cdk.core.exit_codes import ExitCode
 
 DESCRIPTION = """\
-Turns the configuration of an Airbyte connector for files, in JSON, into YAML that `file-cdk sync` takes, or with --to airbyte
+Turns the configuration of an Airbyte connector for files, in JSON, into YAML that `file-cdk sync` takes, or with --as airbyte
 such YAML into JSON for the connector. In YAML, secrets become ${VARIABLE}: what to set is said on stderr. In JSON, what is for
 tables alone is left out, and named."""
 
@@ -15,7 +16,7 @@ EPILOG = """\
 examples:
   file-cdk convert config.json -o shop.yaml
   file-cdk convert config.json --connector s3
-  file-cdk convert shop.yaml --to airbyte > config.json
+  file-cdk convert shop.yaml --as airbyte > config.json
 
 exit codes:
   0    converted
@@ -25,15 +26,12 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the configuration to convert")
-    parser.add_argument("--to", choices=["yaml", "airbyte"], default="yaml", help="what to make of it (default: yaml)")
     parser.add_argument(
-        "--connector",
-        metavar="NAME",
-        help="whose configuration it is: s3, gs, az, sftp, file …; told from its keys by default",
+        "--as", dest="form", choices=["yaml", "airbyte"], default="yaml", help="what to print (default: yaml)"
     )
+    add_connector(parser)
     add_output(parser, "stdout")
-    parser.add_argument("-q", "--quiet", action="store_true", help="do not say what to know of it")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -42,7 +40,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
     path = arguments.output or STDOUT
     check_absent(path, force=arguments.force)
-    convert = to_airbyte if arguments.to == "airbyte" else to_yaml
+    convert = to_airbyte if arguments.form == "airbyte" else to_yaml
     converted = convert(arguments.file, arguments.connector)
     write(path, converted.text, force=arguments.force)
     for note in () if arguments.quiet else converted.notes:

@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from file_cdk.cli.arguments import add_format, add_json, add_talk
 from file_cdk.cli.beginning.writing import STDOUT, add_output, check_absent, say, write
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
@@ -46,13 +47,10 @@ _NO_FILE_NAME = re.compile(r"[^\w.-]+")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="the bucket or folder (see above)")
-    parser.add_argument(
-        "--format", metavar="F", help="what all files are, as for sync; told from their names by default"
-    )
+    add_format(parser)
     add_output(parser, "the source's name and .yaml")
-    parser.add_argument("--json", action="store_true", help="print what was found as a JSON object, and write nothing")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no summary or warnings")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_json(parser, "what was found, and no file is written, as one JSON object")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -87,7 +85,9 @@ def _summarize(draft: "Draft", path: str) -> None:
     for variable, where in draft.variables.items():
         say(f"set the environment variable {variable}: it stands for {where}")
     if path != STDOUT:
-        say(f"{path} is written: file-cdk sync {path} --to {draft.name}.duckdb")
+        from file_cdk.pipeline.drafting.document import sync_command
+
+        say(f"{path} is written: {sync_command(draft, path)}")
 
 
 def _as_json(draft: "Draft") -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from file_cdk.cli.arguments import add_talk
 from file_cdk.cli.beginning.writing import say
 from file_cdk.cli.ending import Interruption
 from file_cdk.core.errors import ConfigError
@@ -43,8 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", choices=_KINDS, help="source, format or destination")
     parser.add_argument("name", metavar="NAME", help="what it is called: small letters, digits and single hyphens")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where to write it (default: KIND-NAME)")
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:

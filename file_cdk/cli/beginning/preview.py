@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.arguments import SOURCES, add_source
+from file_cdk.cli.arguments import SOURCES, add_json, add_source, add_talk, names
 from file_cdk.cli.arguments import number as whole_number
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
@@ -58,9 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_ROWS,
         help=f"how many rows to show (default: {_ROWS})",
     )
-    parser.add_argument("--json", action="store_true", help="a JSON object per stream, whose rows are whole")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no warnings")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_json(parser, "a JSON object per stream")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -70,7 +69,12 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
     display = PlainDisplay(sys.stderr)
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    options = SyncOptions(filetype=arguments.format, stream=arguments.table, connector=arguments.connector)
+    options = SyncOptions(
+        filetype=arguments.format,
+        stream=arguments.table,
+        connector=arguments.connector,
+        only=names(arguments.stream),
+    )
     code = ExitCode.DONE
     with logs_to(display.line, level), without_collecting():
         for number, exploration in enumerate(explorations_of(arguments.source, options, max_listed=MAX_LISTED)):

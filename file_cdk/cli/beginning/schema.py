@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_source
+from file_cdk.cli.arguments import SOURCES, add_all_text, add_json, add_source, add_talk, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
@@ -59,12 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="duckdb",
         help="the database whose types are meant, with --as table and sql (default: duckdb)",
     )
-    parser.add_argument(
-        "--all-text", action="store_true", help="as for sync: every column is text, as the files spell it"
-    )
-    parser.add_argument("--json", action="store_true", help="in place of a table, a JSON object per stream")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no summary or warnings")
-    parser.add_argument("-v", "--verbose", action="store_true", help="debug messages, tracebacks")
+    add_all_text(parser)
+    add_json(parser, "a JSON object per stream")
+    add_talk(parser)
 
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
@@ -81,6 +78,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         filetype=arguments.format,
         stream=arguments.table,
         connector=arguments.connector,
+        only=names(arguments.stream),
         all_text=arguments.all_text,
     )
     database = None if arguments.form in _OF_ROWS else arguments.database

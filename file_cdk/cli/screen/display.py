@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from file_cdk.cli.screen.stdout import discard
 from file_cdk.cli.screen.wording import printable
@@ -23,6 +23,12 @@ class Progress(Protocol):
 
     def status(self) -> str:
         """One line."""
+
+    def details(self) -> Sequence[str]:
+        """More lines, where there is room for them."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """The same as JSON has it."""
 
 
 class Display(Protocol):

@@ -45,6 +45,8 @@ class LiveDisplay:
         if progress.fraction is not None:
             rows.add_row(ProgressBar(total=1.0, completed=progress.fraction))
         rows.add_row(status)
+        for line in progress.details():
+            rows.add_row(Text(printable(line), no_wrap=True, overflow="ellipsis"))
         self._live.update(rows, refresh=True)
 
     def __enter__(self) -> Self:

@@ -126,7 +126,7 @@ class ConfigModel:
             faults.append(Fault(at, str(exc)))
             return False
         if not isinstance(raw, Mapping):
-            faults.append(Fault(at, f"Input should be a valid dictionary or instance of {type(self).__name__}"))
+            faults.append(Fault(at, "must be a mapping"))
             return False
         values = {name: self._value(name, field, raw, at, faults) for name, field in shape.fields.items()}
         if any(value is INVALID for value in values.values()):
@@ -147,7 +147,7 @@ class ConfigModel:
         if name not in raw:
             if not field.spec.required:
                 return field.spec.default_value()
-            faults.append(Fault(at, "Field required"))
+            faults.append(Fault(at, "is missing"))
             return INVALID
         value = raw[name]
         try:
@@ -235,7 +235,7 @@ class Nested(Kind):
     """A configuration inside another one."""
 
     def __init__(self, model: type[ConfigModel]) -> None:
-        self.model, self.label = model, model.__name__
+        self.model, self.noun = model, "a mapping"
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         return self.model._read(value, at, faults)
@@ -269,12 +269,12 @@ class Variants(Kind):
         return INVALID
 
     def _complaint(self, value: Any, named: Any) -> str:
-        if not isinstance(value, Mapping):
-            return "Input should be a valid dictionary or object to extract fields from"
-        if self.tag not in value:
-            return f"Unable to extract tag using discriminator {self.tag!r}"
         expected = ", ".join(map(repr, self.models))
-        return f"Input tag '{named}' found using {self.tag!r} does not match any of the expected tags: {expected}"
+        if not isinstance(value, Mapping):
+            return f"must be a mapping with the key {self.tag!r}"
+        if self.tag not in value:
+            return f"must have the key {self.tag!r}, which is {expected}"
+        return f"{self.tag} {named!r} is none of {expected}"
 
 
 def _kind(hint: Any, spec: FieldSpec, where: str) -> Kind:

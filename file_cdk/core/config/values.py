@@ -1,7 +1,7 @@
 """What a field accepts and what becomes of it: text, numbers, lists and the like, with what is said of anything else.
 
-Configurations come from JSON, YAML and forms, so `"12"` is a number and `"yes"` a truth where one is wanted. The texts of faults
-are those that users have always had; no value is in them but a tag that no variant has. Plain classes, as each start makes them:
+Configurations come from JSON, YAML and forms, so `"12"` is a number and `"yes"` a truth where one is wanted. The text of a fault
+goes on after the place; no value is in it but a tag that no variant has. Plain classes, as each start makes them:
 dataclasses would cost it a millisecond each.
 """
 
@@ -39,7 +39,9 @@ _TRUTHS = {
 
 
 class Kind:
-    """What a field accepts."""
+    """What a field accepts. noun: what that is called, after "must be"."""
+
+    noun = "a value"
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         """The value as the field holds it; INVALID after it noted what is wrong."""
@@ -52,23 +54,23 @@ class Anything(Kind):
 
 
 class Text(Kind):
-    label = "str"
+    noun = "text"
 
     def __init__(self, bounds: Bounds = _NO_BOUNDS) -> None:
         self.bounds = bounds
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         if not isinstance(value, str):
-            return _fault(faults, at, "Input should be a valid string")
+            return _fault(faults, at, "must be text")
         least = self.bounds.min_length
         if least is not None and len(value) < least:
             plural = "" if least == 1 else "s"
-            return _fault(faults, at, f"String should have at least {least} character{plural}")
+            return _fault(faults, at, f"must have at least {least} character{plural}")
         return value
 
 
 class Truth(Kind):
-    label = "bool"
+    noun = "true or false"
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         if isinstance(value, bool):
@@ -77,9 +79,7 @@ class Truth(Kind):
             return _TRUTHS[value.lower()]
         if isinstance(value, int | float) and value in (0, 1):
             return value == 1
-        is_read = isinstance(value, int | str) or (isinstance(value, float) and value.is_integer())
-        reason = ", unable to interpret input" if is_read else ""
-        return _fault(faults, at, f"Input should be a valid boolean{reason}")
+        return _fault(faults, at, "must be true or false")
 
 
 class Number(Kind):
@@ -87,7 +87,7 @@ class Number(Kind):
 
     def __init__(self, bounds: Bounds = _NO_BOUNDS, *, whole: bool) -> None:
         self.bounds, self.whole = bounds, whole
-        self.label = "int" if whole else "float"
+        self.noun = "a whole number" if whole else "a number"
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         found = self._whole(value, at, faults) if self.whole else self._float(value, at, faults)
@@ -95,11 +95,11 @@ class Number(Kind):
             return found
         ge, gt, le = self.bounds.ge, self.bounds.gt, self.bounds.le
         if le is not None and not found <= le:
-            return _fault(faults, at, f"Input should be less than or equal to {le}")
+            return _fault(faults, at, f"must be {le} or less")
         if ge is not None and not found >= ge:
-            return _fault(faults, at, f"Input should be greater than or equal to {ge}")
+            return _fault(faults, at, f"must be {ge} or more")
         if gt is not None and not found > gt:
-            return _fault(faults, at, f"Input should be greater than {gt}")
+            return _fault(faults, at, f"must be more than {gt}")
         return found
 
     @staticmethod
@@ -108,9 +108,9 @@ class Number(Kind):
             case int():
                 return int(value)
             case float() if not math.isfinite(value):
-                return _fault(faults, at, "Input should be a finite number")
+                return _fault(faults, at, "must be a finite number")
             case float() if not value.is_integer():
-                return _fault(faults, at, "Input should be a valid integer, got a number with a fractional part")
+                return _fault(faults, at, "must be a whole number, without a fraction")
             case float():
                 return int(value)
             case str():
@@ -120,19 +120,19 @@ class Number(Kind):
                         return int(whole)
                 except ValueError:
                     pass
-                return _fault(faults, at, "Input should be a valid integer, unable to parse string as an integer")
-        return _fault(faults, at, "Input should be a valid integer")
+                return _fault(faults, at, "must be a whole number")
+        return _fault(faults, at, "must be a whole number")
 
     @staticmethod
     def _float(value: Any, at: Place, faults: list[Fault]) -> Any:
         if isinstance(value, int | float):
             return float(value)
         if not isinstance(value, str):
-            return _fault(faults, at, "Input should be a valid number")
+            return _fault(faults, at, "must be a number")
         try:
             return float(value)
         except ValueError:
-            return _fault(faults, at, "Input should be a valid number, unable to parse string as a number")
+            return _fault(faults, at, "must be a number")
 
 
 class OneOf(Kind):
@@ -140,12 +140,13 @@ class OneOf(Kind):
 
     def __init__(self, values: Mapping[Any, Any], label: str = "literal", *, enum: bool = False) -> None:
         self.values, self.label, self.enum = values, label, enum
+        *others, last = map(repr, values)
+        self.noun = " or ".join(filter(None, (", ".join(others), last)))
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         if isinstance(value, Hashable) and value in self.values:
             return self.values[value]
-        *others, last = map(repr, self.values)
-        return _fault(faults, at, f"Input should be {' or '.join(filter(None, (', '.join(others), last)))}")
+        return _fault(faults, at, f"must be {self.noun}")
 
 
 class Items(Kind):
@@ -155,39 +156,39 @@ class Items(Kind):
         self, item: Kind, bounds: Bounds = _NO_BOUNDS, *, holder: type[list[Any]] | type[frozenset[Any]]
     ) -> None:
         self.item, self.bounds, self.holder = item, bounds, holder
-        self.label = f"{holder.__name__}[{getattr(item, 'label', 'Any')}]"
+        self.noun = "a list" if item.noun == Kind.noun else f"a list of {item.noun}"
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         # An iterator, or a text, is no list of what it yields.
         if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence | Set):
-            return _fault(faults, at, f"Input should be a valid {self.holder.__name__}")
+            return _fault(faults, at, "must be a list")
         read = [self.item.read(each, (*at, index), faults) for index, each in enumerate(value)]
         if any(each is INVALID for each in read):
             return INVALID
         held = self.holder(read)
-        return _long_enough(held, self.holder.__name__.capitalize(), self.bounds, at, faults)
+        return _long_enough(held, self.bounds, at, faults)
 
 
 class Mappings(Kind):
     """Of texts to values."""
 
-    label = "dict"
+    noun = "a mapping"
 
     def __init__(self, item: Kind, bounds: Bounds = _NO_BOUNDS) -> None:
         self.item, self.bounds = item, bounds
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         if not isinstance(value, Mapping):
-            return _fault(faults, at, "Input should be a valid dictionary")
+            return _fault(faults, at, "must be a mapping")
         held = {}
         for key, each in value.items():
             place = (*at, key if isinstance(key, int) else str(key))
             if not isinstance(key, str):
-                _fault(faults, (*place, "[key]"), "Input should be a valid string")
+                _fault(faults, (*place, "[key]"), "must be text")
             held[key] = self.item.read(each, place, faults)
         if any(not isinstance(key, str) or each is INVALID for key, each in held.items()):
             return INVALID
-        return _long_enough(held, "Dictionary", self.bounds, at, faults)
+        return _long_enough(held, self.bounds, at, faults)
 
 
 class Optional(Kind):
@@ -201,18 +202,19 @@ class Optional(Kind):
 
 
 class Either(Kind):
-    """The first of several kinds that accepts a value; what each says of it, where none does."""
+    """The first of several kinds that accepts a value. Where none does, what is wrong inside of a list or mapping is told."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self.kinds = kinds
+        self.noun = " or ".join(kind.noun for kind in kinds)
 
     def read(self, value: Any, at: Place, faults: list[Fault]) -> Any:
         found: list[Fault] = []
         for kind in self.kinds:
-            read = kind.read(value, (*at, getattr(kind, "label", "any")), found)
+            read = kind.read(value, at, found)
             if read is not INVALID:
                 return read
-        faults.extend(found)
+        faults.extend([fault for fault in found if len(fault.place) > len(at)] or [Fault(at, f"must be {self.noun}")])
         return INVALID
 
 
@@ -221,9 +223,9 @@ def _fault(faults: list[Fault], at: Place, message: str) -> Any:
     return INVALID
 
 
-def _long_enough(held: Any, noun: str, bounds: Bounds, at: Place, faults: list[Fault]) -> Any:
+def _long_enough(held: Any, bounds: Bounds, at: Place, faults: list[Fault]) -> Any:
     least = bounds.min_length
     if least is None or len(held) >= least:
         return held
     items = "item" if least == 1 else "items"
-    return _fault(faults, at, f"{noun} should have at least {least} {items} after validation, not {len(held)}")
+    return _fault(faults, at, f"must have at least {least} {items}, not {len(held)}")

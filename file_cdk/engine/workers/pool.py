@@ -198,6 +198,14 @@ class ProcessPool:
             except EOFError:
                 self.bury_of(block.pipe)
 
+    def at_work(self) -> list[tuple[int, str]]:
+        """The processes, each with the uri of the file it is at; empty for none."""
+        return [
+            (worker.process.pid, worker.queue[0].task.split.file.uri if worker.queue else "")
+            for worker in self.workers
+            if worker.process.pid is not None and worker.process.pid > 0
+        ]
+
     def reset(self) -> None:
         busy = [worker for worker in self.workers if worker.queue or worker.pipe.unread]
         for worker in busy:

@@ -19,7 +19,7 @@ from file_cdk.pipeline.sourcing.configuration import load_configuration
 _FOR_TABLES = ("on_delete", "mode", "key", "cursor", "deleted", "columns", "schema_contract")
 """Settings of streams that the protocol's commands refuse, since a destination decides on them."""
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-[^}]*)?\}")
+_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-[^}]*)?\}")
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def to_airbyte(path: str, connector_name: str | None) -> Converted:
     named = raw.pop("source", None) or connector_name or "file"
     connector = connector_for(str(named))
     notes = [f"put in the value of ${{{name}}}: Airbyte has no variables" for name in sorted(_references(raw))]
-    if not notes:
+    if not notes:  # else some values are not known here
         config = parse_config(connector.config_class, raw)
         if unknown := list(unknown_keys(config, raw)):
             raise ConfigError(f"{path} has keys that mean nothing here: {', '.join(unknown)}", remedy="Correct them")
@@ -76,6 +76,7 @@ def to_airbyte(path: str, connector_name: str | None) -> Converted:
     if not isinstance(streams, list) or not all(isinstance(stream, dict) for stream in streams):
         raise ConfigError(f"{path} must hold `streams`, a list of mappings")
     raw["streams"] = [_for_airbyte(stream, notes) for stream in streams]
+    raw = _unescaped(raw)
     notes.append(f"this is for {connector.name}")
     return Converted(json.dumps(raw, indent=2, ensure_ascii=False, default=str) + "\n", notes)
 
@@ -89,6 +90,18 @@ def _for_airbyte(stream: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     if isinstance(schema, Mapping):
         kept["input_schema"] = json.dumps(schema, default=str)
     return kept
+
+
+def _unescaped(value: Any) -> Any:
+    """`$${` is how YAML has the text `${`."""
+    match value:
+        case str():
+            return value.replace("$${", "${")
+        case Mapping():
+            return {key: _unescaped(each) for key, each in value.items()}
+        case list():
+            return list(map(_unescaped, value))
+    return value
 
 
 def _references(value: Any) -> set[str]:
@@ -109,7 +122,7 @@ def _object_in(path: str) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from None
     except (ValueError, RecursionError):
         raise ConfigError(
-            f"{path} is not JSON", remedy="Name the configuration of a connector; of YAML, give --to airbyte"
+            f"{path} is not JSON", remedy="Name the configuration of a connector; of YAML, give --as airbyte"
         ) from None
     if isinstance(raw, dict) and isinstance(raw.get("connectionConfiguration"), dict):
         raw = raw["connectionConfiguration"]  # as Airbyte's API has it

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import date
+from shlex import quote
 
 from file_cdk.pipeline.drafting.draft import Draft, StreamDraft
-from file_cdk.pipeline.drafting.plain import variable_of
+from file_cdk.pipeline.drafting.plain import literal, variable_of
 from file_cdk.pipeline.drafting.yaml_text import comment, item, setting
 
 _COLUMNS_SHOWN = 12
@@ -15,10 +16,15 @@ def document(draft: Draft, source: str, file_name: str, today: date) -> str:
     return "\n".join(_lines(draft, source, file_name, today)) + "\n"
 
 
+def sync_command(draft: Draft, file_name: str) -> str:
+    """As it can be given to a shell."""
+    return f"file-cdk sync {quote(file_name)} --to {quote(f'{draft.name}.duckdb')}"
+
+
 def _lines(draft: Draft, source: str, file_name: str, today: date) -> Iterator[str]:
     counted = f"{_count(draft.listed, 'file')}" if draft.complete else f"the first {draft.listed:,} files"
-    yield from comment(f"Written by `file-cdk init {source}` on {today.isoformat()}, from {counted} of it.")
-    yield from comment(f"Load it with: file-cdk sync {file_name} --to {draft.name}.duckdb")
+    yield from comment(f"Written by `file-cdk init {quote(source)}` on {today.isoformat()}, from {counted} of it.")
+    yield from comment(f"Load it with: {sync_command(draft, file_name)}")
     if draft.source != "file":
         yield from setting("source", draft.source)
     for name, value in draft.settings.items():
@@ -52,7 +58,7 @@ def _stream(stream: StreamDraft) -> Iterator[str]:
         yield from comment(f"Columns: {', '.join([*shown, *more])}", indent)
     for note in stream.notes:
         yield from comment(f"Note: {note}", indent)
-    yield from item(stream.settings, indent)
+    yield from item(literal(stream.settings), indent)
 
 
 def _count(count: int, noun: str) -> str:

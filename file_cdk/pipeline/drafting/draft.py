@@ -207,11 +207,15 @@ class _Names:
         return name
 
     def _candidates(self, group: Group) -> Iterator[str]:
-        """What all its files are called; or the last folder that is theirs; in this order where files of others may be there."""
+        """The folder that is on the way to all its files, if they are in several; what all are called; the last folder."""
         stems = {place.stem for place in group.places}
+        folders = {place.folders for place in group.places}
+        shared = reversed(common_folders(list(folders)))
+        if len(folders) > 1:
+            yield from shared
         if len(stems) == 1:
             yield from stems
-        yield from reversed(common_folders([place.folders for place in group.places]))
+        yield from shared
         if len(last := {place.folders[-1] for place in group.places if place.folders}) == 1:
             yield from last
         yield shared_stem(list(stems))

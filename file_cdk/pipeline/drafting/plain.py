@@ -14,6 +14,9 @@ from file_cdk.core.uris import redacted
 _ALWAYS = frozenset({"globs", "format"})
 """Of a stream: what says what it is."""
 
+_NAMES_A_VARIABLE = ("columns", "salt")
+"""Where the text of a variable's name is what is wanted. Anywhere else `$${` stands for `${`."""
+
 _NO_NAME = re.compile(r"[^A-Z0-9]+")
 
 
@@ -66,13 +69,27 @@ def _plain(value: Any, is_secret: bool, referring: Referring, path: tuple[str, .
         case Enum():
             return value.value
         case str():
-            return referring.reference(path) if value and (is_secret or redacted(value) != value) else value
+            if value and (is_secret or redacted(value) != value):
+                return referring.reference(path)
+            return value if path[-2:] == _NAMES_A_VARIABLE else literal(value)
         case frozenset():
             return sorted(value)
         case Mapping():
             return {key: _plain(each, is_secret, referring, (*path, key)) for key, each in value.items()}
         case list() | tuple():
             return [_plain(each, is_secret, referring, path) for each in value]
+    return value
+
+
+def literal(value: Any) -> Any:
+    """Plain values of which no text is taken for a reference."""
+    match value:
+        case str():
+            return value.replace("${", "$${")
+        case Mapping():
+            return {key: literal(each) for key, each in value.items()}
+        case list():
+            return list(map(literal, value))
     return value
 
 

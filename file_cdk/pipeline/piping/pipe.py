@@ -18,6 +18,7 @@ from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.version import VERSION
 from file_cdk.destinations.registry import destination_for
 from file_cdk.pipeline.piping.catalog import chosen, configured, is_incremental, written
+from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of
 from file_cdk.pipeline.piping.process import SourceProcess
 from file_cdk.pipeline.piping.saying import Said
@@ -49,13 +50,15 @@ class PipeObserver(Protocol):
 @dataclass(frozen=True, slots=True)
 class PipeOptions:
     """name: of the source in the ledger; by default its program's. streams: names of those to read; None: all. full_refresh: from
-    the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over."""
+    the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over.
+    config_file: that the configuration was read from, where it is kept when the source changes it."""
 
     name: str | None = None
     streams: Sequence[str] | None = None
     full_refresh: bool = False
     lenient: bool = False
     wait_s: float = 0
+    config_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,16 @@ def pipe(command: str, config: Any, destination: str, options: PipeOptions, obse
     """Raises ConfigError before the source is asked for records, SourceFailedError, DestinationError; what the source's states
     stand for that are kept then is in the destination, and no more: the next run goes on from there."""
     words = words_of(command)
-    run = _Run(words, options.name or source_name(words), options, observer, Secrets(config))
+    secrets, source = Secrets(config), options.name or source_name(words)
+    configuration = SourceConfiguration(source, config, options.config_file, secrets)
+    run = _Run(words, source, options, observer, secrets, configuration)
     target = destination_for(destination)
     if not isinstance(target, StateKeeper):
         raise ConfigError(
             "the destination keeps no states of sources", remedy="Choose another: DuckDB, SQLite, Postgres, or a folder"
         )
     with run.files(config=json.dumps(config).encode()) as [config_file]:
+        configuration.handed_over = Path(config_file)
         catalog = run.discover(config_file)
         streams = chosen(catalog, options.streams)
         open_in_turn(target, options.wait_s, observer)
@@ -92,6 +98,7 @@ class _Run:
     options: PipeOptions
     observer: PipeObserver
     secrets: Secrets
+    configuration: SourceConfiguration
     rows: Counter[StreamDescriptor] = field(default_factory=Counter)
 
     @contextmanager
@@ -238,7 +245,7 @@ class _Run:
 
         process = SourceProcess([*self.words, *arguments], told)
         try:
-            yield process, Said(self.source, arguments[0], self.secrets)
+            yield process, Said(self.source, arguments[0], self.secrets, self.configuration.change)
         finally:
             process.stop()
 

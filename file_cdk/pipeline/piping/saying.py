@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +30,12 @@ class SourceConfigError(SourceFailedError):
 
 @dataclass(slots=True)
 class Said:
-    """By one run of a command of the source."""
+    """By one run of a command of the source. changed: called with the whole of a configuration that the source changes."""
 
     source: str
     command: str
     secrets: Secrets
+    changed: Callable[[Mapping[str, Any]], None]
     has_statuses: bool = False
     errors: list[str] = field(default_factory=list)
     _is_config: bool = False
@@ -51,8 +53,8 @@ class Said:
                     _log.debug("%s: %s", self.source, self.secrets.hidden(str(trace)))
             case {"type": "TRACE", "trace": {"type": "ERROR", "error": dict(error)}}:
                 self._failed(error)
-            case {"type": "CONTROL"}:
-                _log.warning("%s: changed its configuration, which is not kept: see the connector's guide", self.source)
+            case {"type": "CONTROL", "control": {"connectorConfig": {"config": dict(config)}}}:
+                self.changed(config)
 
     def _failed(self, error: dict[str, Any]) -> None:
         text = self.secrets.hidden(str(error.get("message") or error.get("internal_message") or "no reason"))

@@ -23,11 +23,17 @@ _LEAST_OF_A_LINE = 8
 
 
 class Secrets:
-    """Those of one configuration."""
+    """Those of one configuration, and of what it becomes."""
 
     def __init__(self, config: Any) -> None:
+        self._found: set[str] = set()
+        self.add(config)
+
+    def add(self, config: Any) -> None:
+        """Those that another configuration has are hidden too."""
         found = {form for value in _values(config, is_secret=False) for form in _forms(value)}
-        parts = sorted((re.escape(each) for each in found if len(each) >= _LEAST_CHARACTERS), key=len, reverse=True)
+        self._found |= {each for each in found if len(each) >= _LEAST_CHARACTERS}
+        parts = sorted(map(re.escape, self._found), key=len, reverse=True)
         self._pattern = re.compile("|".join(parts)) if parts else None
 
     def hidden(self, text: str) -> str:

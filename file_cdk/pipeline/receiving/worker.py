@@ -5,8 +5,10 @@ socket, in order, each when the one before it was taken: that, and the source's 
 asks is answered on the same socket.
 """
 
+import ctypes
 import fcntl
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from file_cdk.core.exit_codes import known_error
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.workers.worker import settle
 from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder, Widening
+from file_cdk.pipeline.receiving.grouping import grouped
 from file_cdk.protocol.receiving.events import (
     LinePassedOver,
     OtherReceived,
@@ -25,7 +28,7 @@ from file_cdk.protocol.receiving.events import (
     StatusReceived,
     StreamDescriptor,
 )
-from file_cdk.protocol.receiving.receive import receive
+from file_cdk.protocol.receiving.receive import receive_by_pieces
 from file_cdk.protocol.written_streams import not_configured
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 DecodedEvent = DecodedRecords | Widening | StateReceived | StatusReceived | OtherReceived | LinePassedOver
 
 _PIPE_BYTES = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,23 @@ class ReceivingEnded:
 
 
 def decoded(source: IO[bytes], order: ReceivingOrder) -> Iterator[DecodedEvent]:
-    """As `protocol.receiving.receive` has them, with records decoded. Raises InvalidMessageError, and ConfigError at one of a
+    """As `grouped` has them, with records decoded. Raises InvalidMessageError, and ConfigError at one of a
     stream that was not ordered."""
     decoders = {stream: RecordDecoder(stream, schema) for stream, schema in order.schemas.items()}
-    for event in receive(source, lenient=order.lenient):
-        if not isinstance(event, Records):
-            yield event
-        elif event.stream in decoders:
-            yield from decoders[event.stream].decode(event)
-        else:
-            raise not_configured(event.stream, "records")
+    for piece in receive_by_pieces(source, lenient=order.lenient):
+        for event in grouped(piece):
+            if not isinstance(event, Records):
+                yield event
+            elif event.stream in decoders:
+                yield from decoders[event.stream].decode(event)
+            else:
+                raise not_configured(event.stream, "records")
 
 
-def main(control_fd: int, source_fd: int) -> None:
+def main(control_fd: int, source_fd: int, parent_pid: int) -> None:
     """Runs in the process. Whoever started it may go away at any time."""
     settle()
+    _end_with(parent_pid)
     with suppress(BrokenPipeError, ConnectionResetError, EOFError):
         control = Connection(control_fd)
         order: ReceivingOrder = control.recv()
@@ -78,6 +84,14 @@ def main(control_fd: int, source_fd: int) -> None:
         except Exception as exc:  # noqa: BLE001 - the process's boundary
             error = known_error(exc)
         control.send(ReceivingEnded(error))
+
+
+def _end_with(parent_pid: int) -> None:
+    """While the source is silent, nothing else would tell us that nobody takes what it says (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
 
 
 def _receive(order: ReceivingOrder, source_fd: int, control: Connection) -> None:

@@ -51,7 +51,7 @@ class Explanation:
 
     inspection: Inspection
     ledger: LedgerKeeper
-    on_delete: OnDelete
+    on_delete: OnDelete | None
     limit: MaxDeletes
     counts: Counter[Decision] = field(default_factory=Counter)
     refused: DeletesRefusedError | None = None
@@ -99,7 +99,7 @@ class Explanation:
 
     def _gone(self, listed: Listed) -> Iterator[ExplainedFile]:
         matcher = self.inspection.stream.matcher
-        then = self.inspection.stream.config.on_delete or self.on_delete
+        then = self.on_delete or self.inspection.stream.config.on_delete or "keep"
         loaded, gone = 0, list[str]()
         for part in self.ledger.loaded(self.name):
             loaded += len(part)
@@ -116,7 +116,7 @@ class Explanation:
 
 
 def explanations_of(
-    source: str, options: InspectionOptions, on_delete: OnDelete, limit: MaxDeletes, opened: ExitStack
+    source: str, options: InspectionOptions, on_delete: OnDelete | None, limit: MaxDeletes, opened: ExitStack
 ) -> list[Explanation]:
     """One for each table that a sync of SOURCE loads. opened: closes what they share. Raises ConfigError, or
     AccessError when nothing is there."""

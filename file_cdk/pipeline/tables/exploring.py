@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from file_cdk.core.config import FormatConfig
-from file_cdk.core.errors import DialectRefutedError, FileCdkError, TypeMismatchError
+from file_cdk.core.errors import DialectRefutedError, FileCdkError, SeveralFormatsError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Rejects
 from file_cdk.destinations.definitions import Definition
@@ -23,6 +23,7 @@ from file_cdk.pipeline.dialects import Reading, format_of_files
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import NOT_RECOGNISED, Recognised, extension_hint, format_of
 from file_cdk.pipeline.sources import streams_of
+from file_cdk.pipeline.sourcing.dividing import may_be_divided, streams_divided
 from file_cdk.pipeline.stream import FolderKeys, Stream
 from file_cdk.pipeline.tables.columns import TableColumns
 from file_cdk.pipeline.tables.guessing import FirstColumns
@@ -207,8 +208,21 @@ def _latest_with_bytes(selection: Selection) -> RemoteFile:
 def explorations_of(
     source: str, options: SyncOptions, database: str | None = None, max_listed: int | None = None
 ) -> Iterator[Exploration]:
-    """One for each stream that SOURCE stands for, to be used before the next is asked for. Raises as `explored` does."""
-    streams = streams_of(source, options.filetype, options.stream, options.connector, options.partitions)
-    for stream in streams:
-        with explored(with_rules(stream, options), options, database, max_listed) as exploration:
-            yield exploration
+    """One for each table that a sync would make of SOURCE, to be used before the next is asked for. Raises as `explored` does."""
+    for stream in streams_of(
+        source, options.filetype, options.stream, options.connector, options.partitions, options.only
+    ):
+        try:
+            yield from _explorations(stream, options, database, max_listed)
+        except SeveralFormatsError:
+            if not may_be_divided(stream):
+                raise
+            for part in streams_divided(stream, {}, limit=max_listed):
+                yield from _explorations(part, options, database, max_listed)
+
+
+def _explorations(
+    stream: Stream, options: SyncOptions, database: str | None, max_listed: int | None
+) -> Iterator[Exploration]:
+    with explored(with_rules(stream, options), options, database, max_listed) as exploration:
+        yield exploration

@@ -15,6 +15,7 @@ from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.pipeline.dialects import Dialect
 from file_cdk.pipeline.execution import shares_of
 from file_cdk.pipeline.rejects import MaxRejects
+from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.stream import Stream, check_settle
 from file_cdk.pipeline.tables.deletes import MaxDeletes, OnDelete
 
@@ -25,25 +26,26 @@ Mode = Literal["append", "replace", "merge"]
 class SyncOptions:
     """workers: processes; 0 none, None chosen by the size of the work. all_text: every column as text.
 
-    filetype, stream: format and table name for a path or URL, in place of what its files and name suggest.
-    max_rejects: how many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the
-    files that were loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from
-    their beginnings, `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of
-    this one, by its URL scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders
-    of the files that a path or URL names are columns, where all files have them. since, until (aware): only files that were
-    modified at or after the one and before the other are read. on_delete: what becomes of loaded files that are gone from the
-    source, where the stream's configuration does not say; max_deletes: how many of them may be removed. full_refresh: load all
-    files anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
-    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the youngest
-    is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has the
-    destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment variable
-    FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a folder, such
-    as `csv.gz`, partition_by: columns by which these are in folders; None: what the table has, or Parquet, and no partitions.
-    target_file_bytes: size at which the next of these is begun, 128 MiB if None. Of rows on stdout the output_format is `json`
-    where it is None. mode: what the tables show, where the configurations of streams do not say: `append` the rows of all files,
-    `replace` those of this sync, which is a full refresh, `merge` one row of each `key`, chosen by `cursor` and `deleted` as
-    core.ports.MergeRule says. columns, contract: rules for the columns of what a path or URL names, and what its table does with
-    those that it has not (see docs/guide/columns.md).
+    filetype, stream: format and table name for a path or URL, in place of what its files and name suggest. max_rejects: how
+    many records of a file may be rejected before none of its rows is loaded. retry_rejects: load again the files that were
+    loaded with rejected records. dialect: of CSV files that a path or URL names, `auto` finds it from their beginnings,
+    `default` is comma, double quotes, UTF-8 and a header row. connector: the source is a configuration of this one, by its URL
+    scheme or name, in JSON or YAML, whatever the file is called. partitions: whether `key=value` folders of the files that a
+    path or URL names are columns, where all files have them. since, until (aware): only files that were modified at or after
+    the one and before the other are read. on_delete: what becomes of loaded files that are gone from the source, `keep` where
+    neither this nor the stream's configuration says; max_deletes: how many of them may be removed. full_refresh: load all files
+    anew, into tables that take the places of the old ones when each of their files is loaded. settle_s: files that were
+    modified less than so long before the listing are left for the next sync; None: none is, but the sync waits until the
+    youngest is as old as the connector asks (a second, of a folder or SFTP). wait_s: how long to wait for another run that has
+    the destination open, in seconds. memory_bytes: what all processes together may take, in bytes; None: as the environment
+    variable FILE_CDK_MEMORY has it, or else what is best for speed (see core.system.memory). output_format: of the files in a
+    folder, such as `csv.gz`, partition_by: columns by which these are in folders; None: what the table has, or Parquet, and no
+    partitions. target_file_bytes: size at which the next of these is begun, 128 MiB if None. Of rows on stdout the
+    output_format is `json` where it is None. mode: what tables show, in place of what the streams' configurations say: `append`
+    the rows of all files, `replace` those of this sync, which is a full refresh, `merge` one row of each `key`, chosen by
+    `cursor` and `deleted` as core.ports.MergeRule says. columns, contract: rules for the columns of what a path or URL names,
+    and what its table does with those that it has not (see docs/guide/columns.md). only: the streams of a configuration that
+    are synced; None: all.
     """
 
     workers: int | None = None
@@ -57,7 +59,7 @@ class SyncOptions:
     partitions: bool = True
     since: datetime | None = None
     until: datetime | None = None
-    on_delete: OnDelete = "keep"
+    on_delete: OnDelete | None = None
     max_deletes: MaxDeletes = field(default_factory=MaxDeletes)
     wait_s: float = 0
     full_refresh: bool = False
@@ -66,12 +68,13 @@ class SyncOptions:
     output_format: str | None = None
     partition_by: str | None = None
     target_file_bytes: int | None = None
-    mode: Mode = "append"
+    mode: Mode | None = None
     key: tuple[str, ...] = ()
     cursor: str | None = None
     deleted: str | None = None
     columns: ColumnRules | None = None
     contract: SchemaContract | None = None
+    only: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 0):
@@ -101,7 +104,7 @@ class SyncOptions:
         return self.full_refresh or self.mode == "replace"
 
     def _check_mode(self) -> None:
-        if self.mode not in ("append", "replace", "merge"):
+        if self.mode not in (None, "append", "replace", "merge"):
             raise ConfigError("mode must be append, replace or merge")
         if self.mode != "merge" and (self.key or self.cursor is not None or self.deleted is not None):
             raise ConfigError(
@@ -118,10 +121,14 @@ class SyncOptions:
     def of(self, stream: Stream) -> tuple[Stream, "SyncOptions"]:
         """The stream with the rule by which its table is merged, and the options with its mode. Raises ConfigError."""
         mode = stream.config.mode
-        if mode is None:
+        if mode is None or self.mode is not None:
             rule = MergeRule(self.key, self.cursor, self.deleted) if self.mode == "merge" else None
             return replace(stream, merge=rule), self
         return stream, replace(self, mode=mode, key=tuple(stream.config.key_columns), cursor=None, deleted=None)
+
+    def streams_of(self, source: str) -> list[Stream]:
+        """What SOURCE stands for. Raises ConfigError, or AccessError when nothing is there."""
+        return streams_of(source, self.filetype, self.stream, self.connector, self.partitions, self.only)
 
     def memory_of(self, streams: Sequence[Stream], target: Destination) -> MemoryShares:
         """Who may take how much, of which the destination is told."""

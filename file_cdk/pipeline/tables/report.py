@@ -10,6 +10,7 @@ from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import RefusedFile
 from file_cdk.core.progress import LoadProgress
+from file_cdk.engine.effort import Effort
 from file_cdk.pipeline.rejects import rejected_facts
 from file_cdk.pipeline.tables.deletes import Gone
 
@@ -54,6 +55,25 @@ class FileResult(NamedTuple):
     rejected: int = 0
     size_bytes: int = 0
     error: FileCdkError | None = None
+
+
+@runtime_checkable
+class EffortObserver(Protocol):
+    """What a SyncObserver may be told besides."""
+
+    def begins(self, effort: Effort) -> None:
+        """Before anything else: whom to ask what the sync waits for, from the same thread."""
+
+
+@runtime_checkable
+class FileObserver(Protocol):
+    """What a SyncObserver may be told besides."""
+
+    def file_ended(
+        self, stream: str, file: RemoteFile, rows: int, rejected: int, skipped: int, error: FileCdkError | None
+    ) -> None:
+        """A file was loaded, or failed: rejected and skipped count its records. After it was told of as loaded, a destination may
+        refuse a file all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +221,10 @@ class StreamReport:
         if isinstance(self.observer, ResumeObserver):
             self.observer.resumed(self.stream, file.uri, rows, size_bytes)
 
+    def _tell_ended(self, file: RemoteFile, rows: int, rejected: int, skipped: int, error: FileCdkError | None) -> None:
+        if isinstance(self.observer, FileObserver):
+            self.observer.file_ended(self.stream, file, rows, rejected, skipped, error)
+
     def loaded(self, tally: "FileTally") -> None:
         file = tally.file
         self.files_read += 1
@@ -211,6 +235,7 @@ class StreamReport:
         self.file_progress = self.file_resumed = (0, 0)
         self._note(FileResult(file.uri, tally.rows, tally.rejects.total(), file.size_bytes))
         self.observer.file_loaded(self.stream, file.uri, tally.rows)
+        self._tell_ended(file, tally.rows, tally.rejects.total(), tally.skipped.total(), None)
         if tally.rejects.first:
             self.warn(f"file {file.uri!r}: {rejected_facts(tally.rejects)}")
         self._pass_on(file, tally.warnings)
@@ -220,10 +245,16 @@ class StreamReport:
         if isinstance(error, InternalError):
             _log.debug("file %r: %s", file.uri, error.trace)
         self._failed(file.uri, error)
+        rejected = error.rejected if isinstance(error, TooManyRejectsError) else 0
+        self._tell_ended(file, 0, rejected, 0, error)
 
-    def deletes_refused(self, error: FileCdkError) -> None:
-        """Counts as a file that failed: not all was done that was to be done."""
-        self._failed("", error)
+    def settled(self, gone: Gone, refused: FileCdkError | None) -> bool:
+        """Takes what became of files that are gone; whether that is what was to become of them. What was refused counts as a file
+        that failed: not all was done that was to be done."""
+        self.gone = gone
+        if refused is not None:
+            self._failed("", refused)
+        return refused is None
 
     def replaced(self) -> None:
         """By a full refresh, with which the files went that are gone from the source."""

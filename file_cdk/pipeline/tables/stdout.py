@@ -55,7 +55,7 @@ def _check_for_stdout(options: SyncOptions) -> None:
     """Raises ConfigError where something was given that is about a table, a ledger or files of a folder."""
     of_a_table = {
         "--full-refresh": options.full_refresh,
-        f"--mode {options.mode}": options.mode != "append",
+        f"--mode {options.mode}": options.mode not in (None, "append"),
         "--on-delete remove": options.on_delete == "remove",
         "--max-deletes": options.max_deletes != MaxDeletes(),
         "--retry-rejects": options.retry_rejects,

@@ -20,24 +20,31 @@ from file_cdk.core.errors import (
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.gathering import encoder_of
 from file_cdk.core.merging import MergingTable, merging
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.formats.registry import module_of, with_dialect
+from file_cdk.formats.registry import with_dialect
 from file_cdk.pipeline.dialects import format_of_files
-from file_cdk.pipeline.early import MODULES_FOR_TABLES
+from file_cdk.pipeline.early import modules_for_tables
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun, Youngest, seconds_to_settle
-from file_cdk.pipeline.sources import streams_of
 from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
 from file_cdk.pipeline.tables.columns import TableColumns
 from file_cdk.pipeline.tables.deletes import Listed, settle_gone
 from file_cdk.pipeline.tables.guessing import FirstColumns
 from file_cdk.pipeline.tables.options import SyncOptions
-from file_cdk.pipeline.tables.report import Silence, StreamReport, StreamResult, SyncObserver, SyncResult
+from file_cdk.pipeline.tables.report import (
+    EffortObserver,
+    Silence,
+    StreamReport,
+    StreamResult,
+    SyncObserver,
+    SyncResult,
+)
 from file_cdk.pipeline.tables.resuming import BegunFiles
 from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_rules
 from file_cdk.pipeline.tables.run_log import recorded
@@ -66,7 +73,7 @@ def sync(
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or Silence()
-    named = streams_of(fspath(source), options.filetype, options.stream, options.connector, options.partitions)
+    named = options.streams_of(fspath(source))
     if fspath(destination) == STDOUT:  # whose lines say of which stream they are where there are several
         named = all_parts(named, observer.warned)
     streams = [options.of(with_rules(stream, options)) for stream in named]
@@ -77,13 +84,14 @@ def sync(
     target = destination_of(fspath(destination), options, several=len(streams) > 1)
     memory = options.memory_of(named, target)
     executors = Executors(options.workers, memory)
+    if isinstance(observer, EffortObserver):
+        observer.begins(executors.effort)
     with ExitStack() as opened:
         open_in_turn(target, options.wait_s, observer)
         opened.callback(target.close)
         opened.callback(executors.close)
         reports: list[StreamReport] = []
         opened.enter_context(recorded(target, fspath(source), options, reports, results))
-
         for stream, own in streams:
             stream = replace(stream, since=options.since, until=options.until, settle_s=options.settle_s or 0)
             stream = stream.within(memory)
@@ -138,10 +146,8 @@ class StreamSync:
     def run(self) -> StreamResult:
         try:
             skipped = self._load_all()
-        except SeveralFormatsError:
-            raise
-        except FileCdkError:
-            if not self.options.is_anew:
+        except FileCdkError as exc:
+            if not (self.options.is_anew or isinstance(exc, SeveralFormatsError)):
                 with suppress(DestinationError):  # what ended the sync tells more
                     self._merge()
             raise
@@ -174,24 +180,17 @@ class StreamSync:
             self.begun.forget(listed.gone(self.begun.uris, stream.matcher))
             if not (selection.files or selection.skipped) and (warning := stream.warning_of_nothing()) is not None:
                 self.report.observer.warned(f"{stream.name}: {warning}")
-            may_load = self._settle_gone(listed, selected)
+            then = self.options.on_delete or stream.config.on_delete or "keep"
+            would_load, limit = selected if self.options.is_anew else None, self.options.max_deletes
+            found = settle_gone((self.known, listed), would_load, stream.matcher, then, limit)
+            may_load = self.report.settled(*found) or not self.options.is_anew
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
-                encoding = type(self.destination.encoder).__module__
-                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), encoding, *MODULES_FOR_TABLES)
+                modules = modules_for_tables(chosen.filetype, encoder_of(self.table, self.destination).__module__)
+                self.executors.announce(selection.size_bytes, *modules)
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         return selection.skipped
-
-    def _settle_gone(self, listed: Listed, selected: Listed) -> bool:
-        """Whether files may be loaded."""
-        anew, matcher, limit = self.options.is_anew, self.stream.matcher, self.options.max_deletes
-        then = self.stream.config.on_delete or self.options.on_delete
-        found = settle_gone((self.known, listed), selected if anew else None, matcher, then, limit)
-        self.report.gone, refused = found
-        if refused is not None:
-            self.report.deletes_refused(refused)
-        return refused is None or not anew
 
     def _put_in_place(self) -> None:
         """What was loaded anew, if that is all."""
@@ -293,7 +292,7 @@ class StreamSync:
         load, progress = self.begun.load(file, position)
         if progress is not None:
             self.report.goes_on(progress)
-        return load
+        return self.executors.effort.timing(load)
 
     def _commit(self, load: FileLoad, tally: "FileTally") -> FileCdkError | None:
         """Why the file is not loaded, if it is not."""
@@ -349,8 +348,8 @@ class StreamSync:
     def _job(self, file_format: Format) -> "Job":
         from file_cdk.engine.work import Job, TableShape
 
-        shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
-        return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
+        encoder, max_split_bytes = encoder_of(self.table, self.destination), self.executors.memory.max_split_bytes
+        return Job(self.stream.reader, file_format, encoder, TableShape(self.columns.schema), max_split_bytes)
 
     def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""
@@ -359,7 +358,8 @@ class StreamSync:
 
     def _flush(self, *, keep_waiting: bool = False) -> list[RemoteFile]:
         """Answers files that were loaded, as far as was known, until the destination wrote them."""
-        refused_files = self.table.flush(keep_waiting=keep_waiting)
+        with self.executors.effort.writing():
+            refused_files = self.table.flush(keep_waiting=keep_waiting)
         for refused in refused_files:
             self.report.not_loaded_after_all(refused)
         return [refused.file for refused in refused_files]

@@ -17,8 +17,9 @@ OWN_COLUMNS: Mapping[str, pa.DataType] = {
 }
 
 
-def rows_of(stream: str, chunks: Sequence[DecodedRecords], unit: Unit) -> pa.RecordBatch:
-    """All records of the unit, in order. A record's member that is called as one of OWN_COLUMNS is not kept."""
+def rows_of(stream: str, chunks: list[DecodedRecords], unit: Unit) -> pa.RecordBatch:
+    """All records of the unit, in order; the list is emptied, since the rows are copies. A record's member that is called as one
+    of OWN_COLUMNS is not kept."""
     data = as_one([chunk.batch for chunk in chunks])
     columns = dict(zip(data.schema.names, data.columns, strict=True))
     for name in OWN_COLUMNS:
@@ -34,6 +35,7 @@ def rows_of(stream: str, chunks: Sequence[DecodedRecords], unit: Unit) -> pa.Rec
         _metas(chunks, unit),
         pa.repeat(pa.scalar(unit.generation or 0, pa.int64()), data.num_rows),
     ]
+    chunks.clear()
     columns |= dict(zip(OWN_COLUMNS, own, strict=True))
     return pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
 

@@ -127,19 +127,23 @@ class StreamWriter:
         """What was sealed, or all, as a unit, which is durable then. Raises DestinationError, and RowsRefusedError."""
         if all_of_it:
             self.seal()
-        chunks = self._sealed.take()
-        if not chunks:
-            return
-        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
-        batch = rows_of(self.stream.table.stream, chunks, unit)
-        chunks.clear()  # the rows are copies
-        file = RemoteFile(unit.uri, batch.nbytes, self._began_at)
+        if chunks := self._sealed.take():
+            unit = self._next_unit()
+            self._write_unit(unit, rows_of(self.stream.table.stream, chunks, unit))
+
+    def _next_unit(self) -> Unit:
+        return Unit(self.stream.generation, self.stream.sync, self._last + 1)
+
+    def _write_unit(self, unit: Unit, batch: pa.RecordBatch) -> None:
+        file, rows = RemoteFile(unit.uri, batch.nbytes, self._began_at), batch.num_rows
         self._promise(batch.schema)
         self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
         load = self._table.begin(file)
         try:
-            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
-            load.commit(LoadedFile(batch.num_rows))
+            block = self._destination.encoder.encode(batch, file, 1, 0)
+            del batch  # the block is a copy
+            load.write(block, 0)
+            load.commit(LoadedFile(rows))
         except BaseException:
             load.abort()
             raise
@@ -157,7 +161,8 @@ class StreamWriter:
         """All of the stream has come, and is durable: it takes its place."""
         self.write(all_of_it=True)
         if self._is_beside and not Units.of(self._table).found:
-            self._write_no_rows()
+            # So that there is a table to take the place, and its generation is known to be complete.
+            self._write_unit(self._next_unit(), without_rows(self.stream))
         self.merge()
         self.is_complete = True
         if self._is_beside:
@@ -172,24 +177,6 @@ class StreamWriter:
         elif self._older:
             older, self._older = self._older, []
             self._table.remove(older)
-
-    def _write_no_rows(self) -> None:
-        """A unit of its own, so that there is a table to take the place, and its generation is known to be complete."""
-        unit = Unit(self.stream.generation, self.stream.sync, self._last + 1)
-        file = RemoteFile(unit.uri, 0, self._began_at)
-        batch = without_rows(self.stream)
-        self._table.widen(batch.schema)
-        self._not_covered.append(unit.uri)
-        load = self._table.begin(file)
-        try:
-            load.write(self._destination.encoder.encode(batch, file, 1, 0), 0)
-            load.commit(LoadedFile(0))
-        except BaseException:
-            load.abort()
-            raise
-        self._last = unit.number
-        for refused in self._table.flush():
-            raise refused.error
 
     def covered(self) -> None:
         """A state was handed back that stands for all units there are."""
