@@ -137,7 +137,7 @@ def progress(folder: Path) -> str:
     for month in range(1, 13):
         rows = "".join(
             f"{month * 10**6 + row},{numbers.random():.12f},{numbers.random():.12f},text {row}\n"
-            for row in range(100_000)
+            for row in range(60_000)
         )
         (folder / "orders" / f"2024-{month:02}.csv").write_text("id,price,weight,note\n" + rows)
     terminal = Terminal(lines=20)
