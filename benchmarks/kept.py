@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from file_cdk.destinations.delta import DeltaDestination
 from file_cdk.destinations.files.agreeing import AgreeingPlace
-from file_cdk.destinations.files.database import copied
+from file_cdk.destinations.files.database import DATA, FilesDatabase, copied
 from file_cdk.destinations.files.destination import FilesDestination, storage_of
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.iceberg import IcebergDestination
@@ -179,12 +180,25 @@ class _Tables(_Asked):
         if place.is_absent():
             return
         with place.reading() as ledger:
+            _copy_merged_rows(ledger, connection)
             for name, columns in _LEDGER_COLUMNS.items():
                 rows = ledger.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall()
                 connection.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
                 if rows:
                     marks = ", ".join("?" * len(columns))
                     connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+def _copy_merged_rows(ledger: FilesDatabase, connection: duckdb.DuckDBPyConnection) -> None:
+    """All rows of streams whose tables show one of each key are in no table."""
+    paths: dict[str, list[str]] = {}
+    for stream, path in ledger.execute(f"SELECT stream, path FROM {DATA}").fetchall():
+        if stream.startswith(ROWS_OF):
+            paths.setdefault(stream, []).append(path)
+    for stream, of_stream in paths.items():
+        tables = [pq.read_table(pa.BufferReader(ledger.storage.read(path))) for path in of_stream]
+        found = pa.concat_tables(tables, promote_options="permissive")  # noqa: F841 - DuckDB finds it by its name
+        connection.execute(f"CREATE TABLE {stream} AS FROM found")
 
 
 class DeltaTables(_Tables):

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 from reference import cell
 
-from file_cdk.cli.command import _COMMANDS, _parser
+from file_cdk.cli.command import whole_parser
 from file_cdk.cli.connector import _parser as _source_parser
 from file_cdk.cli.destination import _parser as _destination_parser
 
 
 def commands() -> str:
-    whole = _parser(list(_COMMANDS))
+    whole = whole_parser()
     lines = [
         "# Commands",
         "",
@@ -19,7 +19,7 @@ def commands() -> str:
         "",
         "| command | |",
         "|---|---|",
-        *(f"| [`file-cdk {name}`](#file-cdk-{name}) | {cell(summary)} |" for name, summary in _COMMANDS.items()),
+        *(f"| [`file-cdk {name}`](#file-cdk-{name}) | {cell(summary)} |" for name, summary in _summaries(whole)),
         "| [`source-…`](#sources) | sources of the Airbyte protocol |",
         "| [`destination-…`](#destinations) | destinations of the Airbyte protocol |",
         "",
@@ -36,6 +36,12 @@ def _subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argpars
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.items()
+
+
+def _summaries(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from ((choice.dest, choice.help or "") for choice in action._choices_actions)
 
 
 def _command(name: str, parser: argparse.ArgumentParser, heading: str) -> list[str]:

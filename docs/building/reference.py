@@ -165,8 +165,10 @@ def _definition(module: str, name: str) -> Definition:
                 defined == name
             ):
                 return statement, _text(after)
-            case ast.ImportFrom(module=str(origin), names=aliases) if name in {alias.name for alias in aliases}:
-                return _definition(origin, name)
+            case ast.ImportFrom(module=str(origin), names=aliases):
+                for alias in aliases:
+                    if (alias.asname or alias.name) == name:
+                        return _definition(origin, alias.name)
     raise LookupError(f"{module} has no {name}")
 
 

@@ -140,15 +140,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--report -`. Raises ConfigError and DestinationError
     for the report; the sync's own errors are reported."""
-    from file_cdk.pipeline.early import MODULES_FOR_TABLES, is_worth_workers, start_early, stop_early
+    from file_cdk.pipeline import early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.
     is_anew = arguments.full_refresh or arguments.mode == "replace"
     may_load = is_anew or not os.path.exists(arguments.to)  # noqa: PTH110
     is_free = arguments.memory is None and not os.environ.get(MEMORY_VARIABLE)
-    if may_load and is_free and is_worth_workers(arguments.source):
+    if may_load and is_free and early.is_worth_workers(arguments.source):
         with suppress(OSError):  # whoever needs them says why there are none
-            start_early(MODULES_FOR_TABLES, arguments.workers)
+            seen = early.filetype_seen(arguments.source), early.encoder_of_destination(arguments.to)
+            early.start_early(early.modules_for_tables(*seen), arguments.workers)
     from file_cdk.cli.progress import ProgressObserver, Shown, Tally, display_for, lines_on
     from file_cdk.cli.report import RunReport
     from file_cdk.cli.screen.display import log_level, logs_to
@@ -208,7 +209,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
             failure = failure_of(exc, interruption)
             code = failure.code
         finally:
-            stop_early()
+            early.stop_early()
     last = lines_on(sys.stderr, arguments.log_format)
     for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
         last.line(line)

@@ -41,5 +41,5 @@ def no_merge(name: TableName) -> NoMergeError:
     """For a destination that has no such tables, though the class of its tables may."""
     return NoMergeError(
         f"table {name.stream!r}: its destination cannot merge rows by keys",
-        remedy="Leave the mode out, or load into one that can: DuckDB, SQLite, Postgres, or a folder of Parquet files",
+        remedy="Leave the mode out, or load into DuckDB, SQLite, Postgres, Delta, Iceberg, or a folder of Parquet files",
     )

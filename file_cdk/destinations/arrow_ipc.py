@@ -42,7 +42,7 @@ class ArrowIpcEncoder:
         batch = plain(batch, file.uri)
         if self.numbers_rows:
             batch = pa.RecordBatch.from_arrays(
-                [*batch.columns, _row_numbers(first_row, batch.num_rows)],
+                [*batch.columns, row_numbers(first_row, batch.num_rows)],
                 schema=pa.schema([*batch.schema, pa.field(ROW_COLUMN, pa.int64())]),
             )
         sink = pa.BufferOutputStream()
@@ -57,7 +57,8 @@ def decode(block: bytes | bytearray | memoryview) -> list[pa.RecordBatch]:
         return list(reader)
 
 
-def _row_numbers(first_row: int, count: int) -> pa.Array:
+def row_numbers(first_row: int, count: int) -> pa.Array:
+    """So many numbers from that on."""
     # Built by hand, because pyarrow imports pandas, where it is installed, to convert Python values: 0.2 s a process.
     if not 1 <= first_row <= _KEPT_ROWS + 1 - count:
         numbers = array("q", range(first_row, first_row + count))

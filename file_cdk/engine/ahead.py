@@ -64,10 +64,13 @@ class ThreadAhead:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        for job in self._jobs.values():
-            stop_fetching(job.reader)
+        self._stop_fetching()
         if self._thread is not None:
             self._thread.join(_PATIENCE_S)
+
+    def _stop_fetching(self) -> None:
+        for job in self._jobs.values():
+            stop_fetching(job.reader)
 
     def _own(self, job: Job) -> Job:
         """A copy, since a reader is for one thread."""
@@ -110,6 +113,9 @@ class ThreadAhead:
             with self._changed:
                 self._ready.append((number, exc))
                 self._changed.notify_all()
+        finally:
+            if self._stopped:
+                self._stop_fetching()  # once more: it may have opened another file meanwhile
 
     def _next_task(self) -> tuple[int, Task] | None:
         with self._changed:

@@ -17,6 +17,7 @@ from file_cdk.core.errors import (
     TransientError,
 )
 from file_cdk.core.files import Split
+from file_cdk.core.gathering import Gathering, gathering
 from file_cdk.core.ports import Encoder, Format, JsonLines, SplitReport, StreamReader, prefetching
 from file_cdk.core.system.limits import limit_reached
 from file_cdk.core.system.memory import DEFAULT_MEMORY
@@ -166,6 +167,7 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
     began = False
     schema = None
     slicer = _Slicer(max_block_bytes if job.encoder is not None and job.encoder.line_oriented else None)
+    gatherer = _Gatherer.of(task)
     try:
         with closing(WholeReads(job.reader.open(task.split.file))) as opened:
             stream = cast(IO[bytes], opened)
@@ -179,7 +181,11 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                 kept = Kept(batch) if conform is None else conform.apply(batch)
                 read += kept.batch.num_rows + kept.left_out
                 left_out += kept.left_out
-                if kept.batch.num_rows and job.encoder is not None:
+                if gatherer is not None:
+                    for block in gatherer.add(cast("pa.RecordBatch", kept.batch)):
+                        rows += block.rows
+                        yield block
+                elif kept.batch.num_rows and job.encoder is not None:
                     for part in slicer.parts(kept.batch):
                         encoded = job.encoder.encode(part, task.split.file, rows + 1, task.emitted_at_ms)
                         rows += part.num_rows
@@ -192,6 +198,9 @@ def run_task(task: Task, max_block_bytes: int) -> Iterator[Began | Output | Ende
                     # Rejected records between those of a batch leave no trace in it of where they were.
                     exact = report.rows_present == report.rows
                     raise stopped(task.split.file.uri, read - kept.batch.num_rows + kept.stop if exact else None)
+            for block in gatherer.flush() if gatherer is not None else ():
+                rows += block.rows
+                yield block
             if report.rows != read:
                 raise InternalError(f"{report.rows} records were counted and {read} decoded", uri=task.split.file.uri)
     except (KeyboardInterrupt, GeneratorExit):
@@ -254,6 +263,48 @@ class _Slicer:
 
     def learn(self, rows: int, size_bytes: int) -> None:
         self.bytes_per_row = size_bytes / rows
+
+
+@dataclass(slots=True)
+class _Gatherer:
+    """Hands batches to an encoder that takes several at once."""
+
+    task: Task
+    encoder: Gathering
+    batches: "list[pa.RecordBatch]" = field(default_factory=list)
+    size_bytes: int = 0
+    rows: int = 0
+
+    @classmethod
+    def of(cls, task: Task) -> "_Gatherer | None":
+        encoder = gathering(task.job.encoder, task.split.file)
+        return None if encoder is None else cls(task, encoder)
+
+    def add(self, batch: "pa.RecordBatch") -> Iterator[Output]:
+        if self.batches and not batch.schema.equals(self.batches[0].schema):
+            yield from self.flush()
+        if batch.num_rows:
+            self.batches.append(batch)
+            self.size_bytes += batch.nbytes
+        if self.size_bytes >= self.encoder.gathered_bytes:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Output]:
+        """What waits for more."""
+        batches, self.batches, self.size_bytes = self.batches, [], 0
+        if not batches:
+            return
+        file = self.task.split.file
+        together = self.encoder.encode_together(batches, file, self.rows + 1)
+        if together is not None:
+            rows = sum(batch.num_rows for batch in batches)
+            self.rows += rows
+            yield Output(together, rows)
+            return
+        for batch in batches:
+            encoded = self.encoder.encode(batch, file, self.rows + 1, self.task.emitted_at_ms)
+            self.rows += batch.num_rows
+            yield Output(encoded, batch.num_rows)
 
 
 def _is_nested(schema: "pa.Schema") -> bool:

@@ -85,6 +85,18 @@ class TypeCast:
 EXACT = TypeCast()
 
 
+def decimals_of(doubles: pa.Array, kind: pa.Decimal128Type) -> pa.Array | None:
+    """The decimals whose doubles these are, where all were written with up to 15 digits; None where one is no such decimal of
+    this type."""
+    try:
+        decimals = doubles.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+    if not 0 <= kind.scale <= _MAX_EXACT_POWER or _few_digits(decimals) is None:
+        return None
+    return decimals if _doubles(decimals, rounds=False).equals(doubles) else None
+
+
 def _doubles(decimals: pa.Array, *, rounds: bool) -> pa.Array:
     """The doubles nearest to the decimals. Arrow's own cast is often one off: it multiplies by a power of ten."""
     scale = decimals.type.scale

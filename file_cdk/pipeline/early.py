@@ -6,16 +6,33 @@ import stat
 from collections.abc import Iterable
 from itertools import accumulate, islice
 
-from file_cdk.formats.registry import module_of
+from file_cdk.formats.registry import kind_of, module_of
 
-MODULES_FOR_TABLES = ("file_cdk.destinations.arrow_ipc", "pyarrow.compute")
-"""What turns any format's tables into bytes, for worker processes to import ahead."""
+_TABLES_OF_ANY = ("file_cdk.destinations.arrow_ipc", "pyarrow.compute")
+_TABLES_OF = {
+    "csv": (
+        "file_cdk.formats.csv.sniff.format",
+        "file_cdk.formats.csv.sampling",
+        "file_cdk.formats.csv.pieces",
+    )
+}
+"""What formats import once they read tables."""
+_ENCODERS = (
+    (re.compile(r"postgres(ql)?:"), "file_cdk.destinations.postgres.encoder"),
+    (re.compile(r"(s3|gs|az)://|files:|[^:]*/$"), "file_cdk.destinations.files.row_groups"),
+)
+"""How destinations are named whose rows workers encode."""
 _COLUMNS_ENCODING = "file_cdk.protocol.record_encoding"
 _SPLICING = "file_cdk.protocol.spliced_lines"
 _SPLICED = frozenset(("jsonl",))
 """Formats whose records already are JSON, which is passed on without Arrow."""
 
-EVERY_JOB = ("file_cdk.formats.unpacking", "file_cdk.compression.plain", "file_cdk.readers.archives.reader")
+EVERY_JOB = (
+    "file_cdk.formats.unpacking",
+    "file_cdk.compression.plain",
+    "file_cdk.readers.archives.reader",
+    "file_cdk.readers.local",
+)
 
 INLINE_BYTES = 8 << 20
 """Below this, starting processes (about 0.3 s) costs more than they save."""
@@ -44,6 +61,27 @@ def is_worth_workers(source: str) -> bool:
             return any(total >= INLINE_BYTES for total in accumulate(each.st_size for each in files))
     except (OSError, ValueError):
         return _URL.match(source) is not None
+
+
+def filetype_seen(source: str) -> str | None:
+    """Of a file, or of the first in a folder that says so by its name."""
+    try:
+        with os.scandir(source) as entries:
+            names = [entry.name for entry in islice(entries, _LOOKED_AT)]
+    except (OSError, ValueError):
+        names = [source]
+    return next(filter(None, map(kind_of, names)), None)
+
+
+def encoder_of_destination(named: str) -> str | None:
+    """The module of the encoder, as far as the name tells."""
+    return next((module for pattern, module in _ENCODERS if pattern.match(named)), None)
+
+
+def modules_for_tables(filetype: str | None, encoder: str | None) -> tuple[str, ...]:
+    """What reads such files into tables, for worker processes to import ahead. encoder: a module."""
+    of_format = () if filetype is None else (module_of(filetype), *_TABLES_OF.get(filetype, ()))
+    return tuple(filter(None, (*_TABLES_OF_ANY, *of_format, encoder)))
 
 
 def modules_for_records(filetype: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.gathering import encoder_of, gathering
 from file_cdk.core.ports import Destination, FileLoad, LoadedFile, MergeRule, StreamTable, TableName
 from file_cdk.formats.arrow_cast import EXACT
 
@@ -73,7 +74,10 @@ def write_into(
     types = [table.schema.field(name).type for name in batch.schema.names]
     columns = [EXACT(column, kind) for column, kind in zip(batch.columns, types, strict=True)]
     decoded = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-    load.write(destination.encoder.encode(decoded, file, 1, 0), rows_before)
+    encoder = encoder_of(table, destination)
+    gatherer = gathering(encoder, file)
+    together = None if gatherer is None else gatherer.encode_together([decoded], file, 1)
+    load.write(encoder.encode(decoded, file, 1, 0) if together is None else together, rows_before)
 
 
 def load_whole(

@@ -117,7 +117,7 @@ def test_older_configurations_become_todays(run: Run) -> None:
         ("[]", (), "must hold a JSON object"),
         ('{"bucket": "b", "streams": [{"name": "a", "format": {"filetype": "csv"}}]}', (), "may be one of"),
         ('{"streams": []}', (), "Say whose with --connector"),
-        ('{"bucket": "b", "streams": [{"name": "a"}]}', ("--connector", "s3"), "streams[0].format: Field required"),
+        ('{"bucket": "b", "streams": [{"name": "a"}]}', ("--connector", "s3"), "streams[0].format: is missing"),
         ('{"bucket": "b"}', ("--connector", "nosuch"), "no connector is installed for nosuch"),
     ],
 )

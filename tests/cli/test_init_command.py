@@ -54,14 +54,14 @@ def test_what_it_writes_syncs_as_it_is(run: Run) -> None:
     assert (ran.code, ran.out) == (0, [])
     assert ran.err == [
         "cities: 2 files, csv, cities/**/*.csv",
-        "events: 2 files, jsonl, events/**/*.jsonl",
+        "events: 2 files, jsonl, events/day=*/*.jsonl",
         "note: events: folders give the column day",
         "map: 1 file, csv, map.tsv",
         "users: 2 files, csv, old.zip!*.csv",
         "orders: 2 files, csv, orders/*.csv, orders/*.csv.gz",
         "left out: 1 unknown extension",
         "shop.yaml is written: file-cdk sync shop.yaml --to shop.duckdb",
-    ] or sorted(ran.err[:-2]) == sorted(ran.err[:-2])
+    ]
     text = Path("shop.yaml").read_text()
     assert "# CSV with delimiter ';', quote \", decimal commas" in text
     assert "# Left out: 1 file, unknown extension: notes.txt" in text

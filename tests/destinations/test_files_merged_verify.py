@@ -75,3 +75,13 @@ def test_lost_rows_of_the_merged_table_alone_are_made_anew(
     assert shown(lake) == 3
     assert all(map(os.path.exists, paths(lake, "t")))
     assert main([*command, "--verify"]) == 0
+
+
+def test_data_files_of_what_is_shown_end_at_the_target_size(tmp_path: Path) -> None:
+    with closing(FilesDestination(tmp_path, target_file_bytes=1)) as destination:
+        destination.open()
+        table = merging(destination.table(T), T)
+        assert table is not None
+        load_whole(destination, table, version("a"), [{"id": number} for number in range(140_000)])
+        table.merge()
+        assert [path.suffix for path in paths(tmp_path, "t")] == [".parquet"] * 2

@@ -15,7 +15,7 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.files import FilesDestination
+from file_cdk.destinations.files import FilesDestination, loads
 from file_cdk.destinations.files import table as tables
 from file_cdk.destinations.files.data import DataWriter
 from file_cdk.destinations.files.folder import Folder
@@ -112,8 +112,8 @@ def test_many_small_files_are_made_one_in_each_partition(tmp_path: Path) -> None
 
 
 def test_a_large_file_has_few_writers_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_SMALL_BYTES", 20_000)
-    monkeypatch.setattr(tables, "_MAX_WRITERS", 3)
+    monkeypatch.setattr(tables, "LARGE_BYTES", 20_000)
+    monkeypatch.setattr(loads, "_MAX_WRITERS", 3)
     counts = [0]
     most = [0]
     begin, close = DataWriter.__init__, DataWriter.close
@@ -151,7 +151,7 @@ def test_a_large_file_has_few_writers_at_a_time(tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_aborted_file_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_SMALL_BYTES", 1)
+    monkeypatch.setattr(tables, "LARGE_BYTES", 1)
     with opened(tmp_path, "k") as lake:
         table, file = lake.table(T), version("a")
         table.widen(pa.schema({"k": pa.int64()}))

@@ -139,7 +139,7 @@ def test_a_version_that_is_replaced_leaves_the_other_rows_of_its_data_file(lake:
 
 
 def test_a_load_that_is_aborted_leaves_nothing(lake: FilesDestination, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_SMALL_BYTES", 1)
+    monkeypatch.setattr(tables, "LARGE_BYTES", 1)
     monkeypatch.setattr(tables, "_PIECE_BYTES", 1)
     load(lake, "a", {"n": 1})
     before = sorted(Path(lake.path).rglob("*.parquet"))

@@ -1,11 +1,14 @@
-"""docs/reference is what docs/building/reference.py makes of the code, and knows all of it."""
+"""docs/reference is what docs/building/reference.py makes of the code, and knows all of it. The chart is of the numbers told."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import file_cdk
+from benchmarks.chart import svg
+from benchmarks.report import load
 from file_cdk.core.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +40,12 @@ def test_every_page_that_is_read_here_is_in_the_site_or_stands_beside_it() -> No
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
     assert {page for page in pages if not page.startswith("decisions/") and page not in navigation} == set()
+
+
+def test_the_chart_is_of_the_numbers_in_the_tables() -> None:
+    pictures = ROOT / "docs" / "pictures"
+    assert (pictures / "benchmarks.svg").read_text(encoding="utf-8") == svg(load([pictures / "benchmarks.json"]))
+    told = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    numbers = [float(cell) for cell in told.split("|") if re.fullmatch(r" [\d.]+ ", cell)]
+    for workload in json.loads((pictures / "benchmarks.json").read_text(encoding="utf-8"))["workloads"]:
+        assert {seconds for each in workload["contenders"] for seconds in each["seconds"]} <= set(numbers)

@@ -64,7 +64,7 @@ def test_prefect(folder: Path) -> None:
     program = """
 import prefect_orders
 from prefect.testing.utilities import prefect_test_harness
-with prefect_test_harness(server_startup_timeout=120):
+with prefect_test_harness(server_startup_timeout=300):
     print("rows", prefect_orders.nightly())
 """
     assert "rows 2" in run(folder, program, PREFECT_LOGGING_LEVEL="ERROR", DO_NOT_TRACK="1").splitlines()

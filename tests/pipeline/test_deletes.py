@@ -188,8 +188,10 @@ def test_a_stream_says_for_itself_what_becomes_of_them() -> None:
     )
     sync("x.yaml", "x.duckdb", SyncOptions(workers=0))
     unlink("a.csv")
-    first, second = sync("x.yaml", "x.duckdb", SyncOptions(workers=0, on_delete="remove")).streams
+    first, second = sync("x.yaml", "x.duckdb", SyncOptions(workers=0)).streams
     assert (first.removed, second.gone, second.removed) == (1, 1, 0)
+    first, second = sync("x.yaml", "x.duckdb", SyncOptions(workers=0, on_delete="remove")).streams
+    assert (first.removed, second.gone, second.removed) == (0, 1, 1)
 
 
 def test_members_of_an_archive_that_cannot_be_listed_stay_and_go_with_it() -> None:

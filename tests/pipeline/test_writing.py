@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from io import BytesIO
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from destination_duckdb.destination import connector as to_duckdb
 from destination_files.destination import connector as to_files
@@ -19,9 +21,14 @@ from file_cdk.core.connector import DestinationConnector
 from file_cdk.core.errors import ConfigError, FileCdkError, InvalidMessageError
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
+from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.pipeline.receiving.columns import DecodedRecords
 from file_cdk.pipeline.receiving.worker import decoded
+from file_cdk.pipeline.writing.ahead import events_or_silence
 from file_cdk.pipeline.writing.commands import check, specification, write_records
-from file_cdk.pipeline.writing.write import IncompleteError
+from file_cdk.pipeline.writing.write import IncompleteError, WriteLimits, Writing
+from file_cdk.protocol.receiving.events import StateReceived, StreamDescriptor
+from file_cdk.protocol.written_streams import parse_written_catalog
 
 Message = Mapping[str, Any]
 CONNECTORS = {"duckdb": to_duckdb, "sqlite": to_sqlite, "files": to_files}
@@ -128,6 +135,38 @@ def test_records_are_rows_and_states_come_back_in_order(writer: Writer) -> None:
     assert writer.rows() == [(1,), (2,), (3,)]
     writer.write(configured(), record(4), state(4), complete())
     assert writer.rows() == [(1,), (2,), (3,), (4,)]
+
+
+def test_states_whose_records_came_together_are_handed_back_together(tmp_path: Path) -> None:
+    handed_back: list[list[int]] = []
+
+    def hand_back(states: Sequence[StateReceived]) -> None:
+        handed_back.append([each.line for each in states])
+
+    destination = SqliteDestination(tmp_path / "t.sqlite")
+    destination.open()
+    with closing(destination):
+        streams = parse_written_catalog(configured())
+        writing = Writing(destination, streams, hand_back, lambda _: None, WriteLimits(seconds=0, rows=1))
+        text = lines_of(record(1), state(1), record(2), state(2), complete())
+        writing.run(decoded(BytesIO(text), writing.begin()))
+    assert handed_back == [[2, 4]]
+
+
+def test_a_source_that_is_faster_waits() -> None:
+    batch = pa.record_batch({"text": ["x" * (8 << 20)]})
+    asked: list[int] = []
+
+    def coming() -> Iterator[DecodedRecords]:
+        for number in range(20):
+            asked.append(number)
+            yield DecodedRecords(StreamDescriptor("users"), 1, batch, array("q", [1]))
+
+    taken = 0
+    for _ in events_or_silence(coming(), 60):
+        taken += 1
+        assert len(asked) <= taken + 5
+    assert taken == 20
 
 
 def test_a_state_is_handed_back_as_the_bytes_that_came(in_duckdb: Writer, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 import pytest
 
 pytestmark = pytest.mark.process
@@ -37,11 +39,19 @@ def _messages(after: int, last: int) -> bytes:
     return b"".join([*lines, _line({"type": "TRACE", "trace": trace})])
 
 
+Killing = Callable[["subprocess.Popen[bytes]"], None]
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGKILL)
+
+
 def _write(
-    folder: Path, after: int, last: int, kill_at: tuple[int, float] | None, how: signal.Signals = signal.SIGKILL
-) -> tuple[int, int]:
-    """The number that the last state has, and the exit code. kill_at: after so many states, and seconds. how: to the destination
-    alone, if it is SIGKILL; to all its processes, as a terminal does."""
+    folder: Path, after: int, last: int, kill_at: tuple[int, float] | None, kill: Killing = _kill
+) -> tuple[int, int, list[Any]]:
+    """The number that the last state has, the exit code, and what it said besides states. kill_at: after so many states, and
+    seconds."""
+    said: list[Any] = []
     command = [sys.executable, "-m", "destination_duckdb", "write", "--config", str(folder / "config.json")]
     command += ["--catalog", str(folder / "catalog.json")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
@@ -63,14 +73,14 @@ def _write(
         for states, line in enumerate(process.stdout, 1):
             message = json.loads(line)
             if message["type"] != "STATE":
-                assert how != signal.SIGKILL, message
+                said.append(message)
                 continue
             after = message["state"]["stream"]["stream_state"]["at"]
             if kill_at is not None and states == kill_at[0]:
                 time.sleep(kill_at[1])
-                (os.kill if how == signal.SIGKILL else os.killpg)(process.pid, how)
+                kill(process)
         feeder.join()
-        return after, process.wait()
+        return after, process.wait(), said
 
 
 def _ids(folder: Path) -> list[int]:
@@ -95,13 +105,16 @@ def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: st
     chance, after, last, kills = random.Random(mode), 0, 0, 0
     while kills < KILLS:
         last += PER_RUN
-        after, code = _write(tmp_path, after, last, (chance.randrange(1, 60), chance.choice([0, chance.uniform(0, 1)])))
+        after, code, said = _write(
+            tmp_path, after, last, (chance.randrange(1, 60), chance.choice([0, chance.uniform(0, 1)]))
+        )
         assert code in (0, -signal.SIGKILL)
+        assert not said
         kills += code != 0
         kept = set(_ids(tmp_path))
         assert kept >= set(range(1, after + 1))  # what a state stands for is durable
     last += PER_RUN
-    after, code = _write(tmp_path, after, last, None)
+    after, code, _ = _write(tmp_path, after, last, None)
     assert (after, code) == (last, 0)
     assert set(_ids(tmp_path)) == set(range(1, last + 1))
     if mode == "append_dedup":
@@ -113,7 +126,20 @@ def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: st
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_one_leaves_what_states_stand_for(tmp_path: Path, how: signal.Signals, code: int) -> None:
     _configure(tmp_path, "append")
-    after, found = _write(tmp_path, 0, 10 * PER_RUN, (1, 0), how)
+    after, found, _ = _write(tmp_path, 0, 5 * PER_RUN, (1, 0), lambda process: os.killpg(process.pid, how))
     assert found == code
-    assert 0 < after < 10 * PER_RUN
+    assert 0 < after < 5 * PER_RUN
+    assert _ids(tmp_path) == [*range(1, after + 1)]
+
+
+def test_where_the_process_that_decodes_is_killed_what_states_stand_for_is_kept(tmp_path: Path) -> None:
+    def kill(process: "subprocess.Popen[bytes]") -> None:
+        [decoding] = psutil.Process(process.pid).children()
+        decoding.kill()
+
+    _configure(tmp_path, "append")
+    after, code, said = _write(tmp_path, 0, 5 * PER_RUN, (1, 0), kill)
+    assert code == 1
+    assert "ended from outside" in said[-1]["trace"]["error"]["message"]
+    assert 0 < after < 5 * PER_RUN
     assert _ids(tmp_path) == [*range(1, after + 1)]

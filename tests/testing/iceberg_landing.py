@@ -26,16 +26,18 @@ class IcebergLanding:
             return None
         # By pyarrow: pyiceberg 0.12 makes an empty list of a list of structs that is null.
         files = [table.io.new_input(task.file.file_path).open() for task in table.scan().plan_files()]
-        found = pa.concat_tables(map(pq.read_table, files), promote_options="permissive")
+        tables = [pq.read_table(file) for file in files] or [table.schema().as_arrow().empty_table()]
+        found = pa.concat_tables(tables, promote_options="permissive")
         with destination._place.reading() as db:
+            rows = next(name for name in (stream, f"_file_cdk_rows_of_{stream}") if name in db.tables())
             by_data_file = (
-                f'SELECT _file_url FROM "{stream}" s JOIN _file_cdk_data d USING (path) ORDER BY d.rowid, s.rowid'
+                f'SELECT _file_url FROM "{rows}" s JOIN _file_cdk_data d USING (path) ORDER BY d.rowid, s.rowid'
             )
             order = {url: number for number, (url,) in enumerate(db.execute(by_data_file).fetchall())}
         commits.close()
         places = zip(found["_file_url"].to_pylist(), found["_file_row"].to_pylist(), strict=True)
         keys = [(order[url], row) for url, row in places]
-        return found.take(sorted(range(len(keys)), key=keys.__getitem__))
+        return found.take(pa.array(sorted(range(len(keys)), key=keys.__getitem__), pa.int64()))
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         found = self.table(stream)

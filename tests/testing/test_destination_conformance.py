@@ -77,7 +77,7 @@ class TestFiles(MergeConformance, RunLogConformance, LedgerConformance, StateCon
         return FilesLanding(str(tmp_path / "goods"))
 
 
-class TestDelta(RunLogConformance, LedgerConformance, StateConformance):
+class TestDelta(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> DeltaLanding:
         return DeltaLanding(str(tmp_path / "goods"))
 
@@ -97,7 +97,7 @@ class TestFilesOfPackedJson(DestinationConformance):
         return TextLanding(str(tmp_path / "goods"), "jsonl.gz")
 
 
-class TestIceberg(RunLogConformance, LedgerConformance, StateConformance):
+class TestIceberg(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
     def make_landing(self, tmp_path: Path) -> IcebergLanding:
         return IcebergLanding(f"iceberg:{tmp_path / 'goods'}/")
 

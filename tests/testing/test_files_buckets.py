@@ -2,12 +2,13 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pyarrow.parquet as pq
 import pytest
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
@@ -116,7 +117,12 @@ def test_of_two_that_publish_the_second_is_refused(url: str) -> None:
     load_whole(first, first.table(T), version("c"), [{"id": 3, "item": "z"}])
     with pytest.raises(DestinationInUseError, match="another run has written"):
         first.table(T).flush()
+    third = FilesDestination(url, run="the third")
+    third.open()
     first.close()
+    with pytest.raises(DestinationInUseError, match="run the third"):
+        FilesDestination(url).open()
+    third.close()
     assert rows(url) == [(1, "x"), (2, "y")]
 
 
@@ -163,12 +169,52 @@ def test_google_s_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp
     assert "gcloud auth" in (told.value.remedy or "")
 
 
+def test_credentials_of_s3_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "missing"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="no credentials for 's3://bucket/'") as told:
+        destination_for("s3://bucket/lake/")
+    assert "AWS_PROFILE" in (told.value.remedy or "")
+
+
 def test_a_bucket_that_refuses_is_told_without_secrets(s3_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
     with pytest.raises(DestinationError) as told:
         FilesDestination(s3_lake).open()
     assert "wrong-secret" not in str(told.value)
     assert "s3://" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variables"),
+    [
+        (
+            "s3",
+            {
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+                "AWS_ACCESS_KEY_ID": "a",
+                "AWS_SECRET_ACCESS_KEY": "wrong-secret",
+            },
+        ),
+        ("gs", {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"}),
+    ],
+)
+def test_a_store_that_is_not_there_is_told_in_words(
+    scheme: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("file_cdk.destinations.files.bucket._RETRIES", {"retry_timeout": timedelta(seconds=0.1)})
+    monkeypatch.setattr("file_cdk.destinations.files.buckets.gcs._RETRY", DEFAULT_RETRY.with_timeout(0.1))
+    with pytest.raises(DestinationError) as told:
+        FilesDestination(f"{scheme}://bucket/lake/").open()
+    assert "wrong-secret" not in str(told.value)
+    assert f"{scheme}://bucket/lake" in told.value.message
+    assert "RetryError" not in told.value.message
+    assert told.value.remedy
 
 
 def test_an_object_is_read_at_any_place(url: str) -> None:

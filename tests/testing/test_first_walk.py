@@ -54,7 +54,7 @@ class Terminal:
     environment: dict[str, str]
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """The exit code, and what a person sees in 80 columns, whose lines are not longer."""
+        """The exit code, and what a person sees, each state of the progress in a line of its own."""
         screen, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
         with subprocess.Popen(
@@ -77,7 +77,7 @@ class Terminal:
                     break
             code = process.wait(timeout=120)
         os.close(screen)
-        shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode().replace("\r\n", "\n")
+        shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode().replace("\r\n", "\n").replace("\r", "\n")
         assert "Traceback" not in shown
         return code, shown
 
@@ -145,7 +145,7 @@ def test_from_a_bucket_to_tables_and_back_from_a_broken_file(
 
     put("orders/2024-02.csv", BROKEN)
     code, shown = terminal.run("explain", "shop.yaml", "--to", "shop.duckdb")
-    assert "orders: 1 to replace, 1 to skip" in shown or "1 to replace" in shown
+    assert "1 to replace" in shown
     code, shown = terminal.run("sync", "shop.yaml", "--to", "shop.duckdb")
     assert code == 4
     assert "orders/2024-02.csv" in shown

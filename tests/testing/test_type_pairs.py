@@ -1,13 +1,16 @@
 """Two files of one stream whose columns have different types: for each pair of types, every value of both is kept."""
 
 import os
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from delta_landing import DeltaLanding
 from duckdb_landing import DuckDBLanding
 from files_landing import FilesLanding
+from iceberg_landing import IcebergLanding
 from postgres_landing import PostgresLanding
 from sqlite_landing import SqliteLanding
 
@@ -30,8 +33,11 @@ _COLUMNS = 256
 """Maximum number of columns of a stream: Postgres takes no longer rows."""
 
 
-def _check(landing: Landing, to: str, folder: Path, names: Sequence[str] = _NAMES) -> None:
-    pairs = [(first, second) for first in names for second in names]
+def _pairs(names: Sequence[str] = _NAMES) -> list[tuple[str, str]]:
+    return [(first, second) for first in names for second in names]
+
+
+def _check(landing: Landing, to: str, folder: Path, pairs: Sequence[tuple[str, str]]) -> None:
     for start in range(0, len(pairs), _COLUMNS):
         some = pairs[start : start + _COLUMNS]
         stream = f"{STREAM}{start}"
@@ -57,19 +63,34 @@ def _check(landing: Landing, to: str, folder: Path, names: Sequence[str] = _NAME
 
 def test_in_duckdb(tmp_path: Path) -> None:
     path = str(tmp_path / "x.duckdb")
-    _check(DuckDBLanding(path), path, tmp_path)
+    _check(DuckDBLanding(path), path, tmp_path, _pairs())
 
 
 def test_in_sqlite(tmp_path: Path) -> None:
     path = str(tmp_path / "x.sqlite")
-    _check(SqliteLanding(path), path, tmp_path)
+    _check(SqliteLanding(path), path, tmp_path, _pairs())
 
 
 def test_in_a_folder_of_files(tmp_path: Path) -> None:
     path = str(tmp_path / "lake")
-    _check(FilesLanding(path), f"{path}/", tmp_path)
+    _check(FilesLanding(path), f"{path}/", tmp_path, _pairs())
 
 
 def test_in_postgres(postgres_database: str, tmp_path: Path) -> None:
     names = [name for name in _NAMES if "binary" not in name]  # with text they become text, which has no NUL there
-    _check(PostgresLanding(postgres_database), postgres_database, tmp_path, names)
+    _check(PostgresLanding(postgres_database), postgres_database, tmp_path, _pairs(names))
+
+
+def _some_pairs() -> list[tuple[str, str]]:
+    """Others with each seed of pytest-randomly; all of them take tables of these formats a minute."""
+    return random.sample(_pairs(), 100)
+
+
+def test_in_delta_tables(tmp_path: Path) -> None:
+    path = str(tmp_path / "lake")
+    _check(DeltaLanding(path), f"delta:{path}/", tmp_path, _some_pairs())
+
+
+def test_in_iceberg_tables(tmp_path: Path) -> None:
+    url = f"iceberg:{tmp_path / 'lake'}/"
+    _check(IcebergLanding(url), url, tmp_path, _some_pairs())

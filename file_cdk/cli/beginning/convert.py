@@ -3,7 +3,7 @@
 import argparse
 
 from file_cdk.cli.arguments import add_connector, add_talk
-from file_cdk.cli.beginning.writing import STDOUT, add_output, check_absent, say, write
+from file_cdk.cli.beginning.saving import STDOUT, add_output, check_absent, say, write
 from file_cdk.cli.ending import Interruption
 from file_cdk.core.exit_codes import ExitCode
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_format, add_json, add_talk
-from file_cdk.cli.beginning.writing import STDOUT, add_output, check_absent, say, write
+from file_cdk.cli.beginning.saving import STDOUT, add_output, check_absent, say, write
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from file_cdk.cli.arguments import add_talk
-from file_cdk.cli.beginning.writing import say
+from file_cdk.cli.beginning.saving import say
 from file_cdk.cli.ending import Interruption
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode

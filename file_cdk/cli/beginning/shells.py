@@ -63,7 +63,7 @@ def _option(action: argparse.Action) -> _Option:
 
 def _short(text: str) -> str:
     """The first clause, on one line."""
-    clause = re.split(r"[.;:(] ?(?= |$)|\. |; |: | \(", " ".join(text.replace("%%", "%").split()), maxsplit=1)[0]
+    clause = re.split(r"[.;:] | \(", " ".join(text.replace("%%", "%").split()), maxsplit=1)[0]
     return clause if len(clause) <= _LONGEST_HELP else clause[: _LONGEST_HELP - 1] + "…"
 
 

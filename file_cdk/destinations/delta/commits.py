@@ -122,7 +122,9 @@ class DeltaCommits:
         types = {field.name: field.type for field in table.schema().fields}
         others = [field for field in wanted.fields if types.get(field.name, field.type) != field.type]
         is_narrower = types.keys() - set(schema.names)
-        if is_whole and (others or is_narrower) and adds:
+        if is_whole and not adds:
+            wanted, others = table.schema(), []  # the next commit that has rows gives it their columns
+        elif is_whole and (others or is_narrower):
             table.create_write_transaction([*adds], "overwrite", wanted, commit_properties=properties)
             return
         if others:

@@ -28,9 +28,9 @@ class DeltaStreamTable(AgreeingTable):
         return folder_of(stream)
 
     def must_retype(self, path: str) -> bool:
-        """All, for one commit to overwrite the table with its new schema, where types change."""
+        """All of the table, for one commit to overwrite it with its new schema, where types change."""
         is_wider = any(self.layout.types[name] != kind for name, kind in self._typed.items())
-        return is_wider and path in _commits(self._database).active(self._ledger.stream)
+        return is_wider and not self._ledger.merges and path in _commits(self._database).active(self._ledger.stream)
 
 
 def _commits(database: FilesDatabase) -> DeltaCommits:

@@ -195,7 +195,9 @@ class Session:
 
     def __post_init__(self) -> None:
         # A progress bar would go to stdout, which belongs to others. Times with a zone become text in UTC everywhere.
-        self.connection.execute("SET enable_progress_bar = false")
+        # In a notebook without ipywidgets there is none, and DuckDB refuses to set what already is so.
+        if self.connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+            self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute("SET TimeZone = 'UTC'")
 
     def another(self) -> "Session":

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import obstore
@@ -16,10 +16,12 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.files.buckets.lease import Lease, Versioned
-from file_cdk.destinations.files.storage import NewFile
+from file_cdk.destinations.files.storage import REMEDY, RETRIES_S, NewFile
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+_RETRIES = {"retry_timeout": timedelta(seconds=RETRIES_S)}
 
 _CLOCK = "_file_cdk/clock"
 
@@ -49,16 +51,22 @@ def _store(scheme: str, name: str, prefix: str | None) -> "ObjectStore":
 
     endpoint = next((found for each in _ENDPOINTS[scheme] if (found := os.environ.get(each))), None)
     plain = {"client_options": {"allow_http": True}} if endpoint and endpoint.startswith("http://") else {}
-    settings: dict[str, Any] = {"prefix": prefix, **plain}
+    settings: dict[str, Any] = {"prefix": prefix, "retry_config": _RETRIES, **plain}
     if scheme == "az":
         return AzureStore(name, **settings | ({"endpoint": endpoint} if endpoint else {}))
     if endpoint:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
-    if "AWS_ACCESS_KEY_ID" not in os.environ:
+    if "AWS_ACCESS_KEY_ID" not in os.environ and "AWS_SKIP_SIGNATURE" not in os.environ:
         with suppress(ImportError):
             from obstore.auth.boto3 import Boto3CredentialProvider
 
-            settings["credential_provider"] = Boto3CredentialProvider()
+            try:
+                settings["credential_provider"] = Boto3CredentialProvider()
+            except ValueError as exc:  # of none, of any kind
+                raise ConfigError(
+                    f"there are no credentials for {redacted(f's3://{name}/')!r}",
+                    remedy="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile that has them: AWS_PROFILE",
+                ) from exc
     return S3Store(name, **settings)
 
 
@@ -130,7 +138,7 @@ class Bucket:
         try:
             yield
         except (BaseError, OSError) as exc:
-            raise DestinationError(f"{redacted(self.root)!r}: {doing}: {_reason(exc)}") from exc
+            raise DestinationError(f"{redacted(self.root)!r}: {doing}: {_reason(exc)}", remedy=REMEDY) from exc
 
 
 def _reason(exc: BaseException) -> str:

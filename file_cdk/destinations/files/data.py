@@ -1,7 +1,7 @@
 """Data files of a table's rows, which are written once and never changed; and what is read of those in Parquet."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -42,7 +42,7 @@ class DataWriter:
             self._writer = TextWriter(self._new.file, text, header if schema is None else header_of(schema, text))
         else:
             assert schema is not None
-            self._writer = pq.ParquetWriter(self._new.file, schema, compression=_COMPRESSION, **_encodings(schema))
+            self._writer = pq.ParquetWriter(self._new.file, schema, **parquet_options(schema))
         self._thread = ThreadPoolExecutor(1, "file_cdk-data")
         self._writing = deque[Future[int]]()
         self._size_bytes = 0
@@ -93,17 +93,19 @@ class DataWriter:
         self._new.give_up()
 
 
-def _encodings(schema: pa.Schema) -> dict[str, Any]:
+def parquet_options(schema: pa.Schema, unlike: Collection[str] = ()) -> dict[str, Any]:
     """Dictionaries for text, where values repeat, and differences for numbers: half of the time and of the bytes that
-    dictionaries for all take."""
+    dictionaries for all take. unlike: columns of text whose values do not repeat."""
     t = pa.types
     repeated = [each.name for each in schema if t.is_string(each.type) or each.name == MODIFIED]
+    repeated = [name for name in repeated if name not in unlike]
     stepped = [
         each.name
         for each in schema
         if (t.is_int64(each.type) or t.is_timestamp(each.type) or t.is_date32(each.type)) and each.name != MODIFIED
     ]
-    return {"use_dictionary": repeated, "column_encoding": dict.fromkeys(stepped, "DELTA_BINARY_PACKED")}
+    stepping = dict.fromkeys(stepped, "DELTA_BINARY_PACKED")
+    return {"compression": _COMPRESSION, "use_dictionary": repeated, "column_encoding": stepping}
 
 
 def conformed(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -94,12 +94,11 @@ class Publisher:
         self.manifest = manifest
 
     def _change(self, connection: sqlite3.Connection, tables: Mapping[str, Sequence[DataFile]]) -> Change | None:
-        """What the commit point has to do."""
+        """What the commit point has to do. Rows that are merged are in no table: see agreeing.py."""
         assert self.point is not None
         old = self.manifest.tables
-        changed = sorted(
-            stream for stream in old.keys() | tables.keys() if old.get(stream, ()) != tables.get(stream, ())
-        )
+        of_tables = sorted(stream for stream in old.keys() | tables.keys() if not stream.startswith(ROWS_OF))
+        changed = [stream for stream in of_tables if old.get(stream, ()) != tables.get(stream, ())]
         if len(changed) > 1:
             raise InternalError(f"one commit changes the tables of {', '.join(map(repr, changed))}")
         for stream in changed:

@@ -19,7 +19,7 @@ from file_cdk.destinations.files.data import TARGET_BYTES
 from file_cdk.destinations.files.database import DATA, IS_BESIDE, FilesDatabase, copied
 from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.kind import Kind, check, claim
-from file_cdk.destinations.files.manifest import OWN, CommitPoint, Manifest, latest, numbered
+from file_cdk.destinations.files.manifest import MERGED_ROWS, OWN, CommitPoint, Manifest, latest, numbered
 from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
@@ -36,6 +36,8 @@ KEPT_S = 3600
 """How long what a manifest names is kept for readers after the next one, in seconds."""
 
 _DATA_FILE = re.compile(r"[^/]+/([^/]+=[^/]+/)*part-[^/]+\.(parquet|(csv|jsonl)(\.(gz|zst))?)")
+
+_OWN_FOLDERS = (f"{OWN}/manifests/", f"{OWN}/ledger/", f"{MERGED_ROWS}/")
 
 
 class FilesPlace:
@@ -218,7 +220,7 @@ def storage_of(path: str) -> Storage:
 
 def remove_unneeded(storage: Storage, point: CommitPoint | None = None) -> None:
     """What no manifest names that counts, or counted within the last KEPT_S. Nobody else may write meanwhile. Where there is a
-    commit point, data files are left to the table's own rules."""
+    commit point, data files of tables are left to the table's own rules."""
     listed = storage.listed("" if point is None else OWN)
     names = numbered(listed)
     if not names and not any(map(_is_ours, listed)):
@@ -234,5 +236,5 @@ def remove_unneeded(storage: Storage, point: CommitPoint | None = None) -> None:
 
 def _is_ours(name: str) -> bool:
     """Whether it is a file that commits write, whole or not."""
-    is_named = name.startswith((f"{OWN}/manifests/", f"{OWN}/ledger/")) or _DATA_FILE.fullmatch(name) is not None
+    is_named = name.startswith(_OWN_FOLDERS) or _DATA_FILE.fullmatch(name) is not None
     return is_named or name.rpartition("/")[2].startswith(TEMPORARY)

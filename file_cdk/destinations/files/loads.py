@@ -1,17 +1,24 @@
 """What waits in memory of a file that is loaded, and what of it is in data files already."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import microseconds
-from file_cdk.destinations.files.data import DataWriter
+from file_cdk.destinations.files.data import DataWriter, conformed
 from file_cdk.destinations.files.manifest import DataFile
+from file_cdk.destinations.files.row_groups import RowGroupWriter
 from file_cdk.destinations.files.storage import Storage
+
+_Writer = TypeVar("_Writer", DataWriter, RowGroupWriter)
+
+_MAX_WRITERS = 32
+"""Maximum number of data files of a large file that are written at a time, one in each folder."""
 
 
 @dataclass(slots=True)
@@ -24,7 +31,7 @@ class Load:
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     nbytes: int = 0
-    writer: DataWriter | None = None
+    writer: DataWriter | RowGroupWriter | None = None
     parts: list[DataFile] = field(default_factory=list)
     file: RemoteFile | None = None
     rows: int = 0
@@ -83,3 +90,50 @@ def by_folder(loads: Sequence[Load]) -> dict[str, Load]:
         for piece in load.pieces():
             together.setdefault(piece.folder, Load(folder=piece.folder)).batches.extend(piece.batches)
     return together
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWriting:
+    """Of a table's rows into its data files. new_path: of the next one in a folder. schema: of a data file as the table is now.
+    target_bytes: size at which the next one is begun."""
+
+    storage: Storage
+    new_path: Callable[[str], str]
+    schema: Callable[[], pa.Schema]
+    target_bytes: Callable[[], int]
+
+    def write_piece(self, load: Load) -> None:
+        """All that waits in memory, or the largest part of it, of one folder."""
+        if load.by_folder:
+            largest = max(load.by_folder.values(), key=lambda each: each.nbytes)
+            load.nbytes -= largest.nbytes
+            self.write_piece(largest)
+            begun = [each for each in load.by_folder.values() if each.writer is not None and each is not largest]
+            if len(begun) >= _MAX_WRITERS:
+                self.end(min(begun, key=lambda each: each.nbytes))
+            return
+        self.writer(load, DataWriter).write(conformed(load.batches, self.schema()))
+        load.batches, load.nbytes = [], 0
+
+    def writer(self, load: Load, kind: type[_Writer]) -> _Writer:
+        """Of the load's data file, or of the next one."""
+        schema, writer = self.schema(), load.writer
+        if not isinstance(writer, kind) or writer.schema != schema or writer.size_bytes >= self.target_bytes():
+            if writer is not None:
+                load.end_part()
+            writer = load.writer = kind(self.storage, self.new_path(load.folder), schema)
+        return writer
+
+    def end(self, load: Load) -> None:
+        """Of a large file: all its rows are in data files that are complete."""
+        if load.by_folder and load.is_large:
+            for each in load.by_folder.values():
+                if each.batches:
+                    self.write_piece(each)
+                self.end(each)
+                load.parts, each.parts = load.parts + each.parts, []
+            load.nbytes = 0
+        elif load.is_large and load.batches:
+            self.write_piece(load)
+        if load.writer is not None:
+            load.end_part()

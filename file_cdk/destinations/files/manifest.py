@@ -20,6 +20,9 @@ from file_cdk.destinations.files.storage import Storage
 OWN = "_file_cdk"
 """The folder of what is not data."""
 
+MERGED_ROWS = f"{OWN}/rows"
+"""Where there is a commit point: the folder of data files of all rows of streams whose tables show one of each key."""
+
 _MANIFESTS = f"{OWN}/manifests"
 _NAME = re.compile(rf"{_MANIFESTS}/(\d{{12}})\.json")
 _FORMAT = 1
@@ -98,7 +101,7 @@ class CommitPoint(Protocol):
     ledger; then a manifest that awaits the stream's table; then `commit`, which changes the table. From that on the manifest
     counts, and not before: wherever the run is killed, table and ledger are both as before, or both as after. A manifest that
     awaits a table in vain is passed over for the one before it, and its number is not used again. Other commits change the
-    ledger alone, and count with their manifests.
+    ledger alone, and data files that are in no table, and count with their manifests.
 
     Manifest and table have the number in common: `commit` notes it in the table, in the table's own commit, and `reached` looks
     there. A table that somebody dropped has reached nothing: the ledger is that of before its last commits, and whoever opens the

@@ -22,7 +22,7 @@ from file_cdk.destinations.duckdb.file import Settings
 from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.duckdb.merging import DuckDBMerges
 from file_cdk.destinations.duckdb.session import INPUT, Session
-from file_cdk.destinations.files.data import TARGET_BYTES, DataWriter, batches_of, conformed
+from file_cdk.destinations.files.data import DataWriter, batches_of, conformed
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.merging import Merge
@@ -51,14 +51,14 @@ def shown_rows(
 
 
 def write_all(
-    storage: Storage, tables: Iterable[pa.Table], schema: pa.Schema, new_path: Callable[[], str]
+    storage: Storage, tables: Iterable[pa.Table], schema: pa.Schema, new_path: Callable[[], str], target_bytes: int
 ) -> list[DataFile]:
-    """Into new data files. Where they cannot be had, nothing of them is left."""
+    """Into new data files of about target_bytes. Where they cannot be had, nothing of them is left."""
     parts: list[DataFile] = []
     writer: DataWriter | None = None
     try:
         for table in _together(tables):
-            if writer is not None and writer.size_bytes >= TARGET_BYTES:
+            if writer is not None and writer.size_bytes >= target_bytes:
                 parts.append(writer.close())
                 writer = None
             if writer is None:

@@ -4,6 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+RETRIES_S = 30.0
+"""For how long one request to a store is tried again, in seconds. Libraries' own minutes keep people from knowing that there is
+no store, or that it refuses them."""
+
+REMEDY = "Check the bucket's name, and that the account may list, read, create and delete objects"
+"""Where a store refuses or does not answer."""
+
 
 class Lock(Protocol):
     def close(self) -> None: ...

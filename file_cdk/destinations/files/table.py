@@ -14,15 +14,17 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import LoadedFile, MergeRule
+from file_cdk.core.ports import Encoder, LoadedFile, MergeRule
 from file_cdk.core.uris import well_formed
+from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.files.choice import Choice, noted_partitions
-from file_cdk.destinations.files.data import TARGET_BYTES, DataWriter, conformed, min_max
+from file_cdk.destinations.files.data import TARGET_BYTES, min_max
 from file_cdk.destinations.files.database import DATA, FilesDatabase, Publisher
-from file_cdk.destinations.files.loads import Load, by_folder
+from file_cdk.destinations.files.loads import Load, LoadWriting, by_folder
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.partitions import check, split
 from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types
+from file_cdk.destinations.files.row_groups import LARGE_BYTES, RowGroup, RowGroupEncoder, RowGroupWriter
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.merging import UNMERGED
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
@@ -34,12 +36,6 @@ _METADATA = tuple(map(pa.field, METADATA_COLUMNS, (pa.string(), pa.timestamp("us
 
 _MAX_WAITING_BYTES = 64 << 20
 """Maximum of rows of complete files that wait for others, in bytes of memory."""
-
-_SMALL_BYTES = 16 << 20
-"""A file of more, or with more rows in memory, gets data files of its own."""
-
-_MAX_WRITERS = 32
-"""Maximum number of data files of a large file that are written at a time, one in each folder."""
 
 _MANY_FILES = 16
 """So many small data files are made fewer when the destination is closed."""
@@ -54,12 +50,16 @@ class FilesTable(SqlTable):
 
     group_rows, group_s = 2_000_000, 3.0
     target_bytes = TARGET_BYTES
+    takes_row_groups = True
+    """Whether workers may make them: not of tables whose columns have more about them than their types."""
     metadata: ClassVar[Sequence[pa.Field]] = _METADATA
     """Columns of where rows came from, the last of each data file."""
 
     def __init__(self, ledger: Ledger, begins: Callable[[SqlTable], None], rule: MergeRule | None = None) -> None:
         self._open, self._is_large_file = Load(), False
         self._waiting, self._waiting_uris = list[Load](), set[str]()
+        storage = cast(FilesDatabase, ledger.database).storage
+        self._data = LoadWriting(storage, self._new_path, self._data_schema, lambda: self.target_bytes)
         self._touched: set[str] = set()
         """Data files that may have rows of files that were replaced or removed in this transaction."""
         super().__init__(ledger, begins, rule)
@@ -93,7 +93,7 @@ class FilesTable(SqlTable):
         paths = self._paths()
         batches: list[pa.RecordBatch] = []
         for load in (*self._waiting, self._open):
-            self._end(load)
+            self._data.end(load)
             paths += [part.path for part in load.parts]
             batches += [batch for each in load.pieces() for batch in each.batches if column in batch.schema.names]
         found = [extremes(self._database.storage, path, column, stored) for path in paths]
@@ -127,8 +127,30 @@ class FilesTable(SqlTable):
         if file.uri in self._waiting_uris:
             self._commit()  # so that its rows are in a data file, which can be replaced
         load = super().begin(file)
-        self._is_large_file = file.size_bytes >= _SMALL_BYTES
+        self._is_large_file = file.size_bytes >= LARGE_BYTES
         return load
+
+    @property
+    def encoder(self) -> Encoder:
+        """See core.gathering.Encoding."""
+        has_groups = self.takes_row_groups and self.rule is None and self._chosen == Choice()
+        return RowGroupEncoder(self.metadata[1].type) if has_groups else ArrowIpcEncoder()
+
+    def insert_block(
+        self, block: bytes | bytearray | memoryview, metadata: tuple[str, str], rows_before: int, uri: str
+    ) -> int | None:
+        group = RowGroup.of(block)
+        if group is None:
+            return None
+        self._hold(group.types, uri)
+        if self._chosen != Choice() or any(not self.layout.types[n].equals(k) for n, k in group.types.items()):
+            self.insert(group.batch(), metadata, rows_before, uri)
+            return group.rows
+        if self._open.batches:
+            self._data.write_piece(self._open)
+        self._data.writer(self._open, RowGroupWriter).append(group, self.layout.columns, rows_before)
+        self._taken += group.rows
+        return group.rows
 
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open."""
@@ -147,8 +169,8 @@ class FilesTable(SqlTable):
             self._open.add(folder, piece)
         self._taken += rows
         is_known_large = not self._chosen.partitions and (self._open.is_large or self._is_large_file)
-        if self._open.nbytes >= (_PIECE_BYTES if is_known_large else _SMALL_BYTES):
-            self._write_piece(self._open)
+        if self._open.nbytes >= (_PIECE_BYTES if is_known_large else LARGE_BYTES):
+            self._data.write_piece(self._open)
 
     def _converted(self, name: str, column: pa.Array, uri: str) -> pa.Array:
         try:
@@ -173,7 +195,7 @@ class FilesTable(SqlTable):
 
     def finish(self, file: RemoteFile, loaded: LoadedFile) -> None:
         for each in self._waiting:
-            self._end(each)  # they had time to be written
+            self._data.end(each)  # they had time to be written
         load, self._open = self._open, Load()
         load.file, load.rows = file, loaded.rows
         self._waiting.append(load)
@@ -216,38 +238,6 @@ class FilesTable(SqlTable):
             self._run("ROLLBACK")
             self.layout = self._read_layout()
 
-    def _write_piece(self, load: Load) -> None:
-        """All that waits in memory, or the largest part of it, of one folder."""
-        if load.by_folder:
-            largest = max(load.by_folder.values(), key=lambda each: each.nbytes)
-            load.nbytes -= largest.nbytes
-            self._write_piece(largest)
-            begun = [each for each in load.by_folder.values() if each.writer is not None and each is not largest]
-            if len(begun) >= _MAX_WRITERS:
-                self._end(min(begun, key=lambda each: each.nbytes))
-            return
-        schema = self._data_schema()
-        if load.writer is not None and (load.writer.schema != schema or load.writer.size_bytes >= self.target_bytes):
-            load.end_part()
-        if load.writer is None:
-            load.writer = DataWriter(self._database.storage, self._new_path(load.folder), schema)
-        load.writer.write(conformed(load.batches, schema))
-        load.batches, load.nbytes = [], 0
-
-    def _end(self, load: Load) -> None:
-        """Of a large file: all its rows are in data files that are complete."""
-        if load.by_folder and load.is_large:
-            for each in load.by_folder.values():
-                if each.batches:
-                    self._write_piece(each)
-                self._end(each)
-                load.parts, each.parts = load.parts + each.parts, []
-            load.nbytes = 0
-        if load.writer is not None:
-            if load.batches:
-                self._write_piece(load)
-            load.end_part()
-
     def _write_waiting(self) -> None:
         """The rows of all files that are complete."""
         waiting, self._waiting = self._waiting, []
@@ -256,13 +246,13 @@ class FilesTable(SqlTable):
         together = by_folder(small)
         try:
             for load in waiting:
-                self._end(load)
+                self._data.end(load)
                 for part in load.parts:
                     self._note(part, [(load, part.rows)])
             for folder, whole in together.items():
                 if whole.batches:
-                    self._write_piece(whole)
-                    self._end(whole)
+                    self._data.write_piece(whole)
+                    self._data.end(whole)
                     counts = [(load, load.rows_in(folder)) for load in small]
                     self._note(whole.parts[0], [each for each in counts if each[1]])
         except BaseException:
@@ -285,6 +275,11 @@ class FilesTable(SqlTable):
         folder = quote(stream, safe=" ")
         return f"%2E{folder[1:]}" if folder.startswith(".") else folder  # neither hidden nor a folder above
 
+    @classmethod
+    def rows_folder(cls, stream: str) -> str:
+        """Of all rows of a stream whose rows are merged."""
+        return cls.folder_of(ROWS_OF + stream)
+
     def _partition_of(self, path: str) -> str:
         """The folders of a data file's partition."""
         return "/".join(path.split("/")[self.folder_of("").count("/") + 1 : -1])
@@ -292,7 +287,7 @@ class FilesTable(SqlTable):
     def _new_path(self, partition: str = "", *, is_shown: bool = False) -> str:
         """partition: its folders. is_shown: of a data file of rows that are merged."""
         name = self._ledger.name.removeprefix(BESIDE)
-        folder = self.folder_of(ROWS_OF + name if self._ledger.merges and not is_shown else name)
+        folder = self.rows_folder(name) if self._ledger.merges and not is_shown else self.folder_of(name)
         folder = f"{folder}/{partition}" if partition else folder
         return f"{folder}/part-{self._publisher.new_name()}.{self._chosen.output_format}"
 
@@ -364,7 +359,7 @@ class FilesTable(SqlTable):
 
         schema, paths = self._data_schema(), self._paths()
         rows = shown_rows(storage, paths, stream, rule, self.layout, schema) if paths else ()
-        parts = write_all(storage, rows, schema, lambda: self._new_path(is_shown=True))
+        parts = write_all(storage, rows, schema, lambda: self._new_path(is_shown=True), self.target_bytes)
         self._run(f"DELETE FROM {DATA} WHERE stream = ?", stream)
         for part in parts:
             self._run(f"INSERT INTO {DATA} VALUES (?, ?, ?, ?)", stream, part.path, part.rows, part.size_bytes)

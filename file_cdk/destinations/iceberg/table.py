@@ -24,7 +24,7 @@ class IcebergStreamTable(AgreeingTable):
 
     def _data_schema(self) -> pa.Schema:
         columns = {self.layout.columns[name]: kind for name, kind in self.layout.types.items()}
-        return _commits(self._database).ids(self._ledger.stream.removeprefix(BESIDE)).schema(columns)
+        return _commits(self._database).ids(self._ledger.name.removeprefix(BESIDE)).schema(columns)
 
     @property
     def has(self) -> Choice | None:

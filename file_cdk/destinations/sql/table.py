@@ -39,6 +39,9 @@ class SqlFileLoad:
     def write(self, block: bytes | bytearray | memoryview, rows_before: int) -> None:
         if not self.is_open:
             raise InternalError("a load was written to after its end", uri=self._file.uri)
+        if (rows := self._table.insert_block(block, self._metadata, rows_before, self._file.uri)) is not None:
+            self._rows += rows
+            return
         for batch in decode(block):
             if self._merged is not None:
                 self._table.see(batch, self._merged)
@@ -132,6 +135,16 @@ class SqlTable:
     def insert(self, batch: pa.RecordBatch, metadata: tuple[str, str], rows_before: int, uri: str) -> None:
         """In the load that is open. Adds to `_taken`."""
         raise NotImplementedError
+
+    def insert_block(
+        self,
+        block: bytes | bytearray | memoryview,  # noqa: ARG002 - for tables that take blocks of their own
+        metadata: tuple[str, str],  # noqa: ARG002
+        rows_before: int,  # noqa: ARG002
+        uri: str,  # noqa: ARG002
+    ) -> int | None:
+        """The same of a whole block. Answers its rows, and None where its batches are to be inserted."""
+        return None
 
     @classmethod
     def of(cls, ledger: Ledger, table: TableName, begins: Callable[["SqlTable"], None]) -> Self:

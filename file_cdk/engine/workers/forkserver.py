@@ -283,7 +283,11 @@ def serve() -> None:
 
 
 def _import(modules: Iterable[str]) -> None:
+    parent = select.poll()
+    parent.register(_ITS_SOCKET, 0)
     for module in modules:
+        if parent.poll(0):
+            return  # it has ended, which is looked for in between: on a busy machine all of them take seconds
         # Whoever needs it meets the error again, where it is told of.
         with contextlib.suppress(ImportError, OSError, MemoryError):
             import_module(module)

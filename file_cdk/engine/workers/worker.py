@@ -26,6 +26,7 @@ from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.planning import split_bytes
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
+from file_cdk.engine.workers.sparing import spare_pandas
 
 SPILL_BYTES = 1 << 30
 """Maximum output beyond that, in bytes, which waits in a temporary file without a name. A file that cannot be cut (a
@@ -352,6 +353,7 @@ def _orders(outbox: _Outbox) -> Iterator[tuple[int, Task]]:
             for order in orders:
                 if order.job is not None:
                     jobs[order.job_key] = order.job
+                    spare_pandas(order.job.format)
                 task = Task(jobs[order.job_key], order.split, order.emitted_at_ms, order.others)
                 announce(task)
                 ordered.append((order.attempt_key, task))

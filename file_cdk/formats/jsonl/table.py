@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from file_cdk.core.errors import TypeMismatchError
+from file_cdk.formats.arrow_cast import decimals_of
 from file_cdk.formats.jsonl.kinds import (
     DATE,
     INSTANT,
@@ -41,6 +42,9 @@ _PART_RECORDS = 512
 
 _DATE_BYTES = len("2024-12-31")
 _WHOLE_SECONDS_BYTES = len("2024-12-31T23:59:59")
+
+_MANY_DIGITS = "[0-9.]{16}"
+"""What every number of more than 15 digits has in it, each of which a double keeps."""
 
 
 class _MisfitError(Exception):
@@ -127,9 +131,13 @@ def _to_decimal(kind: pa.Decimal128Type) -> FromText:
         if not _is_number(value):
             return _to_null(value)
         number = Decimal(value.decode())
-        exponent = number.as_tuple().exponent
-        if not isinstance(exponent, int) or -exponent > kind.scale or number.adjusted() >= kind.precision - kind.scale:
+        sign, digits, exponent = number.as_tuple()
+        if not isinstance(exponent, int) or number.adjusted() >= kind.precision - kind.scale:
             raise _MisfitError
+        if (over := -exponent - kind.scale) > 0:
+            if any(digits[-over:]):
+                raise _MisfitError
+            return Decimal((sign, digits[:-over], -kind.scale))  # zeros at the end are spelling
         return number
 
     return convert
@@ -180,6 +188,12 @@ def _times(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
         return None
 
 
+def _parsed_as(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_decimal128(kind):
+        return pa.float64()
+    return pa.string() if _is_time(kind) else kind
+
+
 def _parses_alike(kind: pa.DataType) -> bool:
     """Whether pyarrow's JSON parser takes the same values for this type as `_converter`, but for the size of doubles."""
     t = pa.types
@@ -188,6 +202,10 @@ def _parses_alike(kind: pa.DataType) -> bool:
     if t.is_struct(kind):
         return all(_parses_alike(member.type) for member in kind)
     return bool(t.is_null(kind) or t.is_boolean(kind) or t.is_integer(kind) or t.is_float64(kind) or t.is_string(kind))
+
+
+def _has_many_digits(text: bytes) -> bool:
+    return bool(pc.match_substring_regex(pa.array([text], pa.binary()), _MANY_DIGITS)[0].as_py())
 
 
 def _is_exact(array: pa.Array) -> bool:
@@ -222,10 +240,11 @@ class TableReader:
     warnings: Counter[str] = field(default_factory=Counter, init=False)
     """Message -> how many of the records read it concerns; whoever reports them clears it."""
     _parsed: pa.Schema = field(init=False)
-    """What pyarrow's JSON parser is asked for: dates and timestamps as strings, and no type it reads differently."""
+    """What pyarrow's JSON parser is asked for: dates and timestamps as strings, decimals as doubles, and no type it reads
+    differently."""
 
     def __post_init__(self) -> None:
-        fields = [pa.field(f.name, pa.string() if _is_time(f.type) else f.type) for f in self.schema]
+        fields = [pa.field(f.name, _parsed_as(f.type)) for f in self.schema]
         object.__setattr__(self, "_parsed", pa.schema([f for f in fields if _parses_alike(f.type)]))
 
     def read(self, records: Sequence[bytes], first_row: int) -> pa.RecordBatch:
@@ -272,6 +291,8 @@ class TableReader:
     def _parse_columns(self, records: Sequence[bytes]) -> list[pa.Array] | None:
         """By pyarrow's parser; None when a value, a key or the parser's idea of a number is out of the ordinary."""
         text = b"\n".join(records)
+        if any(map(pa.types.is_decimal128, self.schema.types)) and _has_many_digits(text):
+            return None
         try:
             table = pj.read_json(
                 pa.BufferReader(text),
@@ -290,6 +311,8 @@ class TableReader:
                 array = pa.nulls(len(records), wanted.type)
             elif _is_time(wanted.type):
                 array = _times(array, wanted.type)
+            elif pa.types.is_decimal128(wanted.type):
+                array = decimals_of(array, wanted.type)
             if array is None or not _is_exact(array):
                 return None
             columns.append(array)

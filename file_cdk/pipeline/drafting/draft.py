@@ -79,6 +79,7 @@ def draft_of(source: str, filetype: str | None = None) -> Draft:
         raise ConfigError(
             "SOURCE is a configuration already", remedy="Name the bucket or folder, or sync the configuration"
         )
+    stream = stream.hasty()
     listing = _Listing(stream)
     listing.take()
     if not listing.read:

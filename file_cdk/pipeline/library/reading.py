@@ -1,6 +1,8 @@
 """`read`: the rows of files as Arrow batches, and as what others make of these."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike, fspath
@@ -8,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from file_cdk.core.config import ColumnRules, StreamConfig, parse_config
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.system.memory import MEMORY_VARIABLE
 from file_cdk.pipeline.dialects import Dialect
+from file_cdk.pipeline.early import EVERY_JOB, cpu_count, filetype_seen, is_worth_workers, modules_for_tables
 from file_cdk.pipeline.library.watching import Counts, Line, shown
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.sources import streams_of
@@ -77,7 +81,7 @@ def read(
         chosen = replace(chosen, format=config, finds_dialect=False)
     if files is not None:
         chosen = replace(chosen, only=frozenset(files))
-    return Reading(chosen, options, progress=progress)
+    return Reading(fspath(source), chosen, options, progress=progress)
 
 
 def _rules(columns: Sequence[str] | None, cast: Mapping[str, str] | None) -> ColumnRules | None:
@@ -123,7 +127,8 @@ class Reading:
     pyarrow, polars, DuckDB and pandas take it as it is where they take a stream of Arrow (`__arrow_c_stream__`).
     """
 
-    def __init__(self, stream: Stream, options: SyncOptions, *, progress: bool) -> None:
+    def __init__(self, source: str, stream: Stream, options: SyncOptions, *, progress: bool) -> None:
+        self._source = source
         self._stream = stream
         self._options = options
         self._progress = progress
@@ -172,12 +177,13 @@ class Reading:
         return pa.RecordBatchReader.from_batches(schema, iter(self)).__arrow_c_stream__(requested_schema)
 
     def to_arrow(self) -> "pa.Table":
+        plan = self._plan
         import pyarrow as pa
 
         from file_cdk.pipeline.library.passes import read_all
 
         counts, line = shown("read") if self._progress else (Silence(), None)
-        batches, finished = read_all(self._plan, counts)
+        batches, finished = read_all(plan, counts)
         if line is not None:
             line.end()
         self._ended = lambda: finished
@@ -185,6 +191,7 @@ class Reading:
 
     def to_polars(self) -> "pl.DataFrame":
         """Raises ConfigError where polars is not installed."""
+        self._warm_up()
         try:
             import polars as pl
         except ImportError as exc:
@@ -196,6 +203,7 @@ class Reading:
     def to_pandas(self) -> "pd.DataFrame":
         """As pandas makes it of Arrow: integers with nulls become floats, dates objects. Raises ConfigError where pandas is not
         installed."""
+        self._warm_up()
         try:
             import pandas as pd  # noqa: F401 - what pyarrow needs for it
         except ImportError as exc:
@@ -208,8 +216,19 @@ class Reading:
 
         return (connection or duckdb.default_connection()).from_arrow(self.to_arrow())
 
+    def _warm_up(self) -> None:
+        """Starts the process that workers are forked from, before this one's own imports, where there may be work for them."""
+        options = self._options
+        is_free = options.memory_bytes is None and not os.environ.get(MEMORY_VARIABLE)
+        if options.workers != 0 and is_free and cpu_count() > 1 and is_worth_workers(self._source):
+            from file_cdk.engine.workers.forkserver import start_fork_server
+
+            with suppress(OSError):  # whoever needs it says why there is none
+                start_fork_server((*EVERY_JOB, *modules_for_tables(filetype_seen(self._source), None)))
+
     @property
     def _plan(self) -> "Plan":
+        self._warm_up()
         from file_cdk.pipeline.library.passes import Plan
 
         return Plan(self._stream, self._options)

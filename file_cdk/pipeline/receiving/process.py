@@ -20,7 +20,7 @@ class Receiver:
 
     def __init__(self, source_fd: int) -> None:
         """source_fd: the pipe, or file, that the messages come from, of which nothing was read; it stays the caller's to close,
-        but nobody else may read from it. Raises OSError."""
+        but nobody else may read from it. Raises SystemLimitError."""
         self._control, its_control = Connection.pair()
         its_source = os.dup(source_fd)
         code = (
@@ -36,9 +36,9 @@ class Receiver:
                 stdout=2,
                 pass_fds=[its_control.fileno(), its_source],
             )
-        except OSError:
+        except OSError as exc:
             self._control.close()
-            raise
+            raise SystemLimitError(f"the process that receives records cannot be started: {exc.strerror}") from exc
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             its_control.close()

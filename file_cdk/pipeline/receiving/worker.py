@@ -19,6 +19,7 @@ from file_cdk.core.exit_codes import known_error
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.workers.worker import settle
 from file_cdk.pipeline.receiving.columns import DecodedRecords, RecordDecoder, Widening
+from file_cdk.pipeline.receiving.grouping import grouped
 from file_cdk.protocol.receiving.events import (
     LinePassedOver,
     OtherReceived,
@@ -27,7 +28,7 @@ from file_cdk.protocol.receiving.events import (
     StatusReceived,
     StreamDescriptor,
 )
-from file_cdk.protocol.receiving.receive import receive
+from file_cdk.protocol.receiving.receive import receive_by_pieces
 from file_cdk.protocol.written_streams import not_configured
 
 if TYPE_CHECKING:
@@ -55,16 +56,17 @@ class ReceivingEnded:
 
 
 def decoded(source: IO[bytes], order: ReceivingOrder) -> Iterator[DecodedEvent]:
-    """As `protocol.receiving.receive` has them, with records decoded. Raises InvalidMessageError, and ConfigError at one of a
+    """As `grouped` has them, with records decoded. Raises InvalidMessageError, and ConfigError at one of a
     stream that was not ordered."""
     decoders = {stream: RecordDecoder(stream, schema) for stream, schema in order.schemas.items()}
-    for event in receive(source, lenient=order.lenient):
-        if not isinstance(event, Records):
-            yield event
-        elif event.stream in decoders:
-            yield from decoders[event.stream].decode(event)
-        else:
-            raise not_configured(event.stream, "records")
+    for piece in receive_by_pieces(source, lenient=order.lenient):
+        for event in grouped(piece):
+            if not isinstance(event, Records):
+                yield event
+            elif event.stream in decoders:
+                yield from decoders[event.stream].decode(event)
+            else:
+                raise not_configured(event.stream, "records")
 
 
 def main(control_fd: int, source_fd: int, parent_pid: int) -> None:

@@ -224,5 +224,5 @@ def explorations_of(
 def _explorations(
     stream: Stream, options: SyncOptions, database: str | None, max_listed: int | None
 ) -> Iterator[Exploration]:
-    with explored(with_rules(stream, options), options, database, max_listed) as exploration:
+    with explored(with_rules(stream.hasty(), options), options, database, max_listed) as exploration:
         yield exploration

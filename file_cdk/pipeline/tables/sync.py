@@ -20,12 +20,13 @@ from file_cdk.core.errors import (
     TypeMismatchError,
 )
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.gathering import encoder_of
 from file_cdk.core.merging import MergingTable, merging
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.engine.listing import Selection, list_matching, select
-from file_cdk.formats.registry import module_of, with_dialect
+from file_cdk.formats.registry import with_dialect
 from file_cdk.pipeline.dialects import format_of_files
-from file_cdk.pipeline.early import MODULES_FOR_TABLES
+from file_cdk.pipeline.early import modules_for_tables
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.rejects import too_many
@@ -185,8 +186,8 @@ class StreamSync:
             may_load = self.report.settled(*found) or not self.options.is_anew
             self.report.observer.listed(stream.name, selection.files, selection.size_bytes, selection.skipped)
             if selection.files and may_load:
-                encoding = type(self.destination.encoder).__module__
-                self.executors.announce(selection.size_bytes, module_of(chosen.filetype), encoding, *MODULES_FOR_TABLES)
+                modules = modules_for_tables(chosen.filetype, encoder_of(self.table, self.destination).__module__)
+                self.executors.announce(selection.size_bytes, *modules)
                 youngest.wait(self.wait_s)
                 self._load(chosen, selection, keys)
         return selection.skipped
@@ -347,8 +348,8 @@ class StreamSync:
     def _job(self, file_format: Format) -> "Job":
         from file_cdk.engine.work import Job, TableShape
 
-        shape, max_split_bytes = TableShape(self.columns.schema), self.executors.memory.max_split_bytes
-        return Job(self.stream.reader, file_format, self.destination.encoder, shape, max_split_bytes)
+        encoder, max_split_bytes = encoder_of(self.table, self.destination), self.executors.memory.max_split_bytes
+        return Job(self.stream.reader, file_format, encoder, TableShape(self.columns.schema), max_split_bytes)
 
     def _name_columns(self, load: FileLoad, file: RemoteFile, names: Sequence[str]) -> None:
         """First, in the file's order; by a block without rows, so that columns without values come into the table too."""

@@ -133,7 +133,7 @@ class Writing:
             raise not_configured(stream, what) from None
 
     def _is_due(self) -> bool:
-        if not self._states:
+        if not self._states or self._states[-1].with_next:
             return False
         return self._rows >= self.limits.rows or time.monotonic() - self._since >= self.limits.seconds
 

@@ -57,9 +57,17 @@ def receive(
     Lines are counted from 1, and blank ones too. Raises InvalidMessageError at a line that is refused, when all before it was
     yielded; it says nothing of what the line holds.
     """
+    for events in receive_by_pieces(source, lenient=lenient, max_line_bytes=max_line_bytes):
+        yield from events
+
+
+def receive_by_pieces(
+    source: IO[bytes], *, lenient: bool = False, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[Iterator[Event]]:
+    """The same, by what came at a time: between the events of a piece, nothing is waited for."""
     receiving = _Receiving(lenient)
     for piece in pieces(source, max_line_bytes):
-        yield from receiving.events(piece)
+        yield receiving.events(piece)
 
 
 @dataclass(frozen=True, slots=True)

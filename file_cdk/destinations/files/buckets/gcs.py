@@ -8,18 +8,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed, RetryError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import RequestException
 
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.files.buckets.lease import Lease, Versioned
-from file_cdk.destinations.files.storage import NewFile
+from file_cdk.destinations.files.storage import REMEDY, RETRIES_S, NewFile
 
 _CLOCK = "_file_cdk/clock"
+_RETRY = DEFAULT_RETRY.with_timeout(RETRIES_S)
+"""Of requests for little."""
+
 _BUFFER_BYTES = 1 << 16
 _ABSENT = 0
 """The generation that an object has which is not there."""
@@ -35,8 +40,8 @@ def gcs_of(url: str) -> "GcsBucket":
         bucket = storage.Client().bucket(name)
     except (GoogleAuthError, OSError, ValueError) as exc:
         raise DestinationError(
-            f"{redacted(url)!r}: there are no credentials for Google Cloud Storage",
-            remedy="Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
+            f"{redacted(url)!r}: there are no credentials for Google Cloud Storage, or they cannot be read",
+            remedy="Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to the path of a key",
         ) from exc
     return GcsBucket(url.rstrip("/"), f"{prefix}/" if prefix else "", bucket)
 
@@ -51,17 +56,17 @@ class GcsBucket:
 
     def read(self, name: str) -> bytes:
         with self._translating(f"reading {name!r}"):
-            return cast(bytes, self._blob(name).download_as_bytes())
+            return cast(bytes, self._blob(name).download_as_bytes(retry=_RETRY))
 
     def open(self, name: str) -> BinaryIO:
         blob = self._blob(name)
         with self._translating(f"reading {name!r}"):
-            blob.reload()
+            blob.reload(retry=_RETRY)
         return cast(BinaryIO, io.BufferedReader(_Ranges(self, name, blob), _BUFFER_BYTES))
 
     def put(self, name: str, data: bytes) -> None:
         with self._translating(f"writing {name!r}"):
-            self._blob(name).upload_from_string(data, content_type=_TYPE)
+            self._blob(name).upload_from_string(data, content_type=_TYPE, retry=_RETRY)
 
     def put_new(self, name: str, data: bytes) -> bool:
         # The client tries again where an answer is lost: then its first try has made the object.
@@ -72,7 +77,7 @@ class GcsBucket:
         blob = self._blob(name)
         with self._translating(f"writing {name!r}"):
             try:
-                blob.upload_from_string(data, content_type=_TYPE, if_generation_match=version or _ABSENT)
+                blob.upload_from_string(data, content_type=_TYPE, if_generation_match=version or _ABSENT, retry=_RETRY)
             except PreconditionFailed:
                 return None
         return blob.generation
@@ -80,8 +85,8 @@ class GcsBucket:
     def found(self, name: str) -> Versioned | None:
         blob = self._blob(name)
         with self._translating(f"reading {name!r}"), suppress(NotFound):
-            blob.reload()
-            data = blob.download_as_bytes(if_generation_match=blob.generation)
+            blob.reload(retry=_RETRY)
+            data = blob.download_as_bytes(if_generation_match=blob.generation, retry=_RETRY)
             return Versioned(data, blob.updated, blob.generation)
         return None
 
@@ -92,19 +97,19 @@ class GcsBucket:
         within = self.prefix + (f"{prefix}/" if prefix else "")
         with self._translating(f"listing {prefix!r}"):
             found = self.bucket.client.list_blobs(
-                self.bucket, prefix=within, fields="items(name,updated),nextPageToken"
+                self.bucket, prefix=within, fields="items(name,updated),nextPageToken", retry=_RETRY
             )
             return {blob.name.removeprefix(self.prefix): blob.updated for blob in found}
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
             with self._translating(f"removing {name!r}"), suppress(NotFound):
-                self._blob(name).delete()
+                self._blob(name).delete(retry=_RETRY)
 
     def now(self) -> datetime:
         blob = self._blob(_CLOCK)
         with self._translating("asking for the time"):
-            blob.upload_from_string(b"")
+            blob.upload_from_string(b"", retry=_RETRY)
             return cast(datetime, blob.updated)
 
     def check(self) -> None:
@@ -127,11 +132,17 @@ class GcsBucket:
                 str(exc)
             )
         except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as exc:
-            code = getattr(exc, "code", None)
-            reason = f"the store answers {int(code)}" if isinstance(code, int) else type(exc).__name__
+            cause = exc.cause if isinstance(exc, RetryError) else exc
+            code = getattr(cause, "code", None)
+            if isinstance(code, int):
+                reason = f"the store answers {int(code)}"
+            elif isinstance(cause, ConnectionError | RequestsConnectionError):
+                reason = "it cannot be reached"
+            else:
+                reason = type(cause).__name__
             raise DestinationError(
                 f"{redacted(self.root)!r}: {doing}: {reason}",
-                remedy="Check the bucket's name, and that the account may list, read, create and delete objects",
+                remedy=REMEDY,
             ) from exc
 
 

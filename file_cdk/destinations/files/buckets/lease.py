@@ -79,10 +79,12 @@ class Lease:
                 self._version = self._store.put_over(_LOCK, self._notice, self._version) or self._version
 
     def close(self) -> None:
-        """Removes it."""
+        """Removes it, unless another run has taken it over meanwhile."""
         self._ended.set()
         self._renewing.join()
-        self._store.remove([_LOCK])
+        found = self._store.found(_LOCK)
+        if found is not None and found.data == self._notice:
+            self._store.remove([_LOCK])
 
 
 def _system() -> str:
