@@ -110,12 +110,12 @@ def main() -> None:
     flights = file_cdk.read(FIXTURES / "flights")
     assert flights.to_arrow().num_rows > 0
     for package in ("pandas", "polars"):
+        said = ""
         try:
             getattr(flights, f"to_{package}")()
         except file_cdk.ConfigError as error:
-            assert f"file-cdk[{package}]" in str(error)
-        else:
-            raise AssertionError(f"{package} is installed")
+            said = str(error)
+        assert f"file-cdk[{package}]" in said
     sources = ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open")
     destinations = ("duckdb", "files", "postgres", "sqlite")
     for name in (*(f"source-{each}" for each in sources), *(f"destination-{each}" for each in destinations)):
