@@ -9,6 +9,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 EXTRAS = {
+    "pandas",
     "polars",
     "polars-avro",
     "boto3",
@@ -104,6 +105,17 @@ def main() -> None:
             )
             assert database.stat().st_size > 0
     name_the_extra()
+    import file_cdk
+
+    flights = file_cdk.read(FIXTURES / "flights")
+    assert flights.to_arrow().num_rows > 0
+    for package in ("pandas", "polars"):
+        said = ""
+        try:
+            getattr(flights, f"to_{package}")()
+        except file_cdk.ConfigError as error:
+            said = str(error)
+        assert f"file-cdk[{package}]" in said
     sources = ("azure-blob-storage", "gcs", "http", "local", "s3", "sftp", "smart-open")
     destinations = ("duckdb", "files", "postgres", "sqlite")
     for name in (*(f"source-{each}" for each in sources), *(f"destination-{each}" for each in destinations)):

@@ -127,14 +127,19 @@ class _Table:
             if was == column.type:
                 continue
             need = f"is new ({column.type})" if was is None else f"was {was} and is to be {column.type}"
+            remedy = (
+                "Name the columns that are wanted (columns=[…])"
+                if was is None
+                else f"Say what it is, as in cast={{{column.name!r}: 'text'}} for a column of that type"
+            )
             raise SchemaFrozenError(
                 f"column {column.name!r} {need} in this file, and batches of other columns were handed out before",
                 was=None if was is None else str(was),
                 needed=str(column.type),
                 uri=self.at_work.uri,
                 column=column.name,
-                remedy=f"Say what it is, as in cast={{{column.name!r}: 'text'}} for a column of that type; or take all "
-                "rows at once (to_arrow, to_polars, to_pandas), for which the type is found from all files",
+                remedy=f"{remedy}; or take all rows at once (to_arrow, to_polars, to_pandas), for which columns and types are "
+                "found from all files",
             )
 
     def unloaded(self, files: Sequence[RemoteFile], *, with_rejects: bool = False) -> list[bool]:  # noqa: ARG002
