@@ -112,8 +112,9 @@ def test_data_files_are_as_the_parent_makes_them(tmp_path: Path, lake: FilesDest
         [ours], [theirs] = paths(lake), paths(other)
         assert pq.read_schema(ours).equals(pq.read_schema(theirs), check_metadata=True)
         sql = "SELECT * FROM read_parquet('{}') EXCEPT ALL SELECT * FROM read_parquet('{}')"
-        for one, two in ((ours, theirs), (theirs, ours)):
-            assert duckdb.sql(sql.format(one, two)).fetchall() == []
+        with closing(duckdb.connect()) as db:
+            for one, two in ((ours, theirs), (theirs, ours)):
+                assert db.execute(sql.format(one, two)).fetchall() == []
         assert pl.read_parquet(ours).equals(pl.read_parquet(theirs))
     metadata = pq.read_metadata(ours)
     assert metadata.num_row_groups == len(splits)
@@ -188,8 +189,9 @@ def test_a_newer_version_replaces_the_rows_and_a_load_that_is_given_up_leaves_no
 
 
 def test_other_kinds_of_tables_get_batches(tmp_path: Path) -> None:
-    for options in ({"output_format": "csv"}, {"partition_by": "n"}):
-        with closing(FilesDestination(tmp_path / "_".join(options), **options)) as lake:
+    as_text, in_folders = tmp_path / "text", tmp_path / "folders"
+    for lake in (FilesDestination(as_text, output_format="csv"), FilesDestination(in_folders, partition_by="n")):
+        with closing(lake):
             lake.open()
             table = lake.table(T)
             assert gathering(encoder_of(table, lake), large("a")) is None

@@ -411,3 +411,32 @@ def test_what_misfits_in_any_part_of_a_large_piece_is_told_at_once() -> None:
     lines[5000] = '{"a":1,"b":"x","new":true}'
     columns, row = needed({"a": pa.int64(), "b": pa.string(), "pad": pa.string()}, *lines)
     assert (columns, row) == ({"a": pa.float64(), "new": pa.bool_()}, 2001)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1.005", None),
+        ("1.500", Decimal("1.50")),
+        ("0.1000000000000000055", None),
+        ("9999999999999.99", Decimal("9999999999999.99")),
+        ("1234567890123456.78", Decimal("1234567890123456.78")),
+        ("12345678901234567", None),
+        ("-0.0", Decimal("0.00")),
+        ("42e-1", Decimal("4.20")),
+        ("50e-3", Decimal("0.05")),
+        ("1e13", Decimal(10**13)),
+        ("1e400", None),
+        ('"1.5"', None),
+    ],
+)
+def test_decimals_are_the_same_by_columns_and_by_values(value: str, expected: Decimal | None) -> None:
+    kind = pa.decimal128(18, 2)
+    for before in (0, 20):  # so few are read value by value
+        reader = TableReader(pa.schema([("x", kind)]), "u")
+        records = [b'{"x":0.25}'] * before + [f'{{"x":{value}}}'.encode()]
+        if expected is None:
+            with pytest.raises(TypeMismatchError):
+                reader.read(records, 1)
+        else:
+            assert reader.read(records, 1).column(0).to_pylist()[-1] == expected
