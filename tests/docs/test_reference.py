@@ -27,7 +27,7 @@ def test_the_reference_is_fresh() -> None:
 
 def test_every_public_name_is_described() -> None:
     described = re.findall(r"^### (\w+)$", (REFERENCE / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(described) == sorted(file_cdk.__all__)
+    assert sorted(described) == sorted(getattr(file_cdk, "__all__"))  # noqa: B009 - types are told of by a file without it
 
 
 def test_every_exit_code_is_listed() -> None:

@@ -46,7 +46,9 @@ def test_what_others_make_of_it(orders: Path) -> None:
     assert reading.to_polars().rows() == expected
     assert pl.DataFrame(reading).rows() == expected
     assert reading.to_duckdb().fetchall() == expected
-    assert duckdb.sql("SELECT * FROM reading ORDER BY id").fetchall() == expected
+    found = duckdb.sql("SELECT * FROM reading ORDER BY id")
+    assert found is not None
+    assert found.fetchall() == expected
     assert pa.table(reading).to_pydict() == {"id": [1, 2, 3], "item": ["quince", None, "medlar"]}
     assert reading.to_arrow().schema == reading.schema == pa.schema([("id", pa.int64()), ("item", pa.string())])
 

@@ -42,7 +42,7 @@ def editions(lake: Lake) -> int:
         rows = connection.execute("SELECT _file_url, edition, count(*) FROM found GROUP BY ALL ORDER BY 1").fetchall()
     newest = max(edition for _, edition, _ in rows)
     assert rows == [(uri, newest, ROWS) for uri in "ab"]
-    return newest + 1
+    return int(newest) + 1
 
 
 def found_while(thread: threading.Thread, lake: Lake) -> Iterator[int]:
