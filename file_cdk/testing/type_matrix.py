@@ -169,8 +169,10 @@ def _is_same_number(kept: Any, original: Any) -> bool:
 
 
 def _is_spelled(text: str, original: Any) -> bool:
+    # Where pandas is installed, pyarrow gives its kinds of datetime and timedelta for nanoseconds.
+    kind = next(kind for kind in type(original).__mro__ if kind in _SPELLED)
     try:
-        return bool(_SPELLED[type(original)](text, original))
+        return bool(_SPELLED[kind](text, original))
     except (ValueError, InvalidOperation):
         return False
 
