@@ -53,14 +53,6 @@ def test_what_others_make_of_it(orders: Path) -> None:
     assert reading.to_arrow().schema == reading.schema == pa.schema([("id", pa.int64()), ("item", pa.string())])
 
 
-def test_pandas(orders: Path) -> None:
-    pandas = pytest.importorskip("pandas", reason="an extra")
-    frame = file_cdk.read(orders).to_pandas()
-    assert isinstance(frame, pandas.DataFrame)
-    assert frame["id"].tolist() == [1, 2, 3]
-    assert frame["item"].isna().tolist() == [False, True, False]
-
-
 @pytest.mark.parametrize("package", ["polars", "pandas"])
 def test_a_package_that_is_missing_is_named(orders: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
