@@ -58,7 +58,7 @@ class Interruption:
         """130, 143 or 129 once a signal came, else None."""
         return None if self.received is None else _OF_SIGNALS[self.received]
 
-    def _interrupt(self, signum: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         for other in self._previous:
             signal.signal(other, signal.SIG_DFL)
         if os.getpid() != self._pid:
@@ -66,18 +66,39 @@ class Interruption:
             os.kill(os.getpid(), signum)
             return
         self.received = signal.Signals(signum)
-        raise KeyboardInterrupt
+        self._raise(frame)
+
+    def _raise(self, frame: FrameType | None) -> None:
+        if _is_loading(frame):
+            self._raise_later()
+        else:
+            raise KeyboardInterrupt
+
+    def _raise_later(self) -> None:
+        signal.signal(signal.SIGALRM, self._again)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_AFTER_S)
 
     def _swallowed(self, unraisable: Any) -> None:
         """An exception that Python cannot raise: the signal came during a destructor or the like, which swallows it."""
         if self.received is None or unraisable.exc_type is not KeyboardInterrupt:
             self._previous_hook(unraisable)
             return
-        signal.signal(signal.SIGALRM, self._again)
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_AFTER_S)
+        self._raise_later()
 
-    def _again(self, _signum: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def _again(self, _signum: int, frame: FrameType | None) -> None:
+        self._raise(frame)
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    """Whether a module in C is about to begin. Some call Python then (DuckDB's makes enumerations), and abort the process over an
+    exception in it."""
+    while frame is not None:
+        if frame.f_code.co_name in ("create_module", "exec_module"):
+            # By its name: what the class is imported from takes longer than all else that `--help` needs.
+            if type(frame.f_locals.get("self")).__name__ == "ExtensionFileLoader":
+                return True
+        frame = frame.f_back
+    return False
 
 
 class Failure(NamedTuple):  # not a dataclass, whose import would take longer than all else that `--help` needs

@@ -92,3 +92,22 @@ def test_a_second_signal_ends_the_process() -> None:
 
 def test_a_forked_child_dies_of_the_signal_as_by_default() -> None:
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", _FORKED_CHILD], check=False).returncode == 0
+
+
+def test_a_signal_waits_until_a_module_in_c_is_loaded() -> None:
+    """One that calls Python while it begins, as DuckDB's does."""
+
+    class ExtensionFileLoader:
+        def exec_module(self, began: list[str]) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            began.append("whole")
+
+    def load() -> None:
+        ExtensionFileLoader().exec_module(began)
+        time.sleep(10)
+
+    began: list[str] = []
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+        load()
+    assert began == ["whole"]
+    assert interruption.received is signal.SIGINT

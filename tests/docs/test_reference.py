@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import file_cdk
-from benchmarks.chart import svg
-from benchmarks.report import load
 from file_cdk.core.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.chart import svg  # noqa: E402 - it stands beside the package, and is not installed
+from benchmarks.report import load  # noqa: E402
+
 REFERENCE = ROOT / "docs" / "reference"
 
 

@@ -54,16 +54,18 @@ def answered(events: Iterator[DecodedEvent]) -> Iterator[DecodedEvent]:
 
 
 def test_events_come_decoded_and_in_order(tmp_path: Path) -> None:
-    text = b"\n".join([record(1), record(2), STATE, record('"x"'), STATE])
-    first, state, second, last = received(tmp_path, text)
-    assert isinstance(first, DecodedRecords)
-    assert first.batch == pa.record_batch({"n": [1, 2]})
-    assert list(first.emitted_at_ms) == [5, 5]
+    """Records that states stand between come together where they were read together, before the states."""
+    text = b"\n".join([record(1), record(2), STATE, record('"x"'), STATE, record(3)])
+    records, state, later, last = received(tmp_path, text)
+    assert isinstance(records, DecodedRecords)
+    assert records.batch == pa.record_batch({"n": ["1", "2", "x"]})
+    assert list(records.emitted_at_ms) == [5, 5, 5]
     assert isinstance(state, StateReceived)
     assert (state.raw, state.line) == (STATE, 3)
-    assert isinstance(second, DecodedRecords)
-    assert second.batch == pa.record_batch({"n": ["x"]})
-    assert isinstance(last, StateReceived)
+    assert isinstance(later, StateReceived)
+    assert (later.raw, later.line) == (STATE, 5)
+    assert isinstance(last, DecodedRecords)
+    assert last.batch == pa.record_batch({"n": ["3"]})
 
 
 def test_a_line_that_is_refused_comes_as_an_error_behind_what_was_before_it(tmp_path: Path) -> None:

@@ -130,10 +130,12 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     assert "nowhere" in done.stderr
 
 
-def test_a_folder_of_several_formats_asks_which(tmp_path: Path) -> None:
+def test_a_folder_of_several_formats_says_which_tables_it_becomes(tmp_path: Path) -> None:
     done = sync(FIXTURES, "--to", tmp_path / "x.duckdb")
-    assert done.returncode == 2
-    assert "avro, csv, excel, jsonl, parquet" in done.stderr
+    assert done.returncode == 0
+    assert "the files are of several formats" in done.stderr
+    tables = {name for (name,) in query(tmp_path / "x.duckdb", "SELECT stream FROM _file_cdk_streams")}
+    assert {name.rpartition("_")[2] for name in tables} == {"avro", "csv", "excel", "jsonl", "parquet"}
 
 
 @pytest.fixture
