@@ -95,7 +95,8 @@ def _is_loading(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_name in ("create_module", "exec_module"):
             # By its name: what the class is imported from takes longer than all else that `--help` needs.
-            if type(frame.f_locals.get("self")).__name__ == "ExtensionFileLoader":
+            loader = type(frame.f_locals.get("self")).__name__
+            if loader == "ExtensionFileLoader":
                 return True
         frame = frame.f_back
     return False
