@@ -1,7 +1,7 @@
 """Which files a sync would read, and why it would skip the others. Nothing is opened to write, and no file is read."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -107,7 +107,9 @@ class Inspection:
         if self.options.order is Order.NONE and not is_divided(self.stream, known):
             return [self]
         self.listed = self._sorted(self._found(seen), opened)
-        wanted = (file for file in self.listed if self.stream.matcher.matches(file.uri))
+        wanted: Iterable[RemoteFile] = self.listed
+        if self.options.everything:  # else what no pattern matches is not listed
+            wanted = (file for file in self.listed if self.stream.matcher.matches(file.uri))
         parts = streams_divided(self.stream, known, wanted)
         return [Inspection(part, self.options, self.destination, listed=self.listed) for part in parts]
 
@@ -129,7 +131,9 @@ class Inspection:
             found = self._found(seen)
             at_once = _UNSORTED_AT_ONCE
             if self.options.order is not Order.NONE:
-                found, at_once = iter(self._sorted(found, opened)), CHUNK_FILES
+                at_once = CHUNK_FILES
+                if self.listed is None:  # else it is of what is sorted
+                    found = iter(self._sorted(found, opened))
             while files := list(islice(found, at_once)):
                 chunk = list(zip(files, reasons_to_skip(files, rules), strict=True))
                 self._count(chunk)

@@ -61,7 +61,11 @@ def streams_divided(
     for file in islice(listed, limit):
         kind = None if file.fault else kind_of(file.uri)
         table = division.table_of(file.uri)
-        if kind is None or table is None or stream.matcher.litter(file.uri) is not None:
+        if kind is None or table is None:
+            continue
+        if kind in formats and table in listed_tables:
+            continue  # as nearly all; what follows would change nothing
+        if stream.matcher.litter(file.uri) is not None:
             continue
         formats.add(kind)
         listed_tables.add(table)
