@@ -1,0 +1,1 @@
+"""What a manifest is made of, as typed values: one module for each part of the language. They hold texts as they are written."""
