@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from file_cdk.declarative.templates.faults import NotThereError
+from file_cdk.declarative.templates.macros import MACROS
 
 Key = str | int
 ALIASES: Final = {"stream_interval": "stream_slice", "stream_partition": "stream_slice"}
@@ -25,7 +26,7 @@ _STEP = re.compile(
     rf"\.get\((?P<got>{_TEXT})(?:, ?(?P<default>{_TEXT}))?\)|\.(?P<attribute>{_NAME})|\[(?P<item>{_TEXT}|-?\d+)\]"
 )
 # Names that Jinja2 takes for something else.
-_WORDS = frozenset(
+_WORDS = frozenset({*MACROS, "dict", "namespace"}) | frozenset(
     [
         "true",
         "false",
