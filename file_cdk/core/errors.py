@@ -87,6 +87,16 @@ class SeveralFormatsError(ConfigError):
     """Files that are to be of one format are of several."""
 
 
+class TemplateError(ConfigError):
+    """A template of a manifest is none, is refused, or fails with what it is given. expression: its text, cut off. place: where
+    it stands in the manifest."""
+
+    def __init__(self, reason: str, *, expression: str = "", place: str = "", **facts: Any) -> None:
+        super().__init__(f"template {shortened(expression)!r} of {place or 'the manifest'}: {reason}", **facts)
+        self.expression = shortened(expression)
+        self.place = place
+
+
 class AccessError(FileCdkError):
     """The root cannot be reached or listed: missing, forbidden, or wrong credentials."""
 
