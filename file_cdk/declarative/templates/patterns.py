@@ -49,26 +49,33 @@ def replaced(pattern: str, replacement: str, text: str) -> str:
     except TimeoutError:
         raise _too_long() from None
     except (regex.error, IndexError):
-        raise FaultError("the replacement is none of that regular expression") from None
+        raise FaultError("the replacement does not fit its regular expression") from None
+
+
+def is_found(pattern: str, text: str) -> bool:
+    try:
+        return _compiled(pattern).search(text, timeout=MOST_SECONDS) is not None
+    except TimeoutError:
+        raise _too_long() from None
 
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
     if len(pattern) > LONGEST_PATTERN or _size(pattern) > LARGEST_PATTERN:
-        raise RefusedError("a regular expression is too large")
+        raise RefusedError("has a regular expression that is too large")
     try:
         re.compile(pattern)
         return regex.compile(
             _BRACE.sub(lambda match: match[0] if len(match[0]) == 2 else r"\{", pattern), regex.VERSION0
         )
     except (re.error, regex.error, OverflowError, RecursionError):
-        raise FaultError("a regular expression is none") from None
+        raise FaultError("is no regular expression") from None
 
 
 def _size(pattern: str) -> int:
     """At least that of what `regex` makes of it."""
     if re.search(r"\(\?(#|[a-zA-Z]*x)", pattern):
-        raise RefusedError("comments in a regular expression are refused")
+        raise RefusedError("has a regular expression with comments")
     sizes, last = [0], 0
     for token in _TOKEN.finditer(pattern):
         if token[0] == "(":
@@ -87,4 +94,4 @@ def _size(pattern: str) -> int:
 
 
 def _too_long() -> RefusedError:
-    return RefusedError(f"a regular expression takes more than {MOST_SECONDS} s")
+    return RefusedError(f"has a regular expression that takes more than {MOST_SECONDS} s")
