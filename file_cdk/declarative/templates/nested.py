@@ -66,7 +66,9 @@ def _value(content: Any, scope: Scope) -> Any:
 
 
 def _key(key: Any, scope: Scope) -> Any:
-    value = key.value_or_none(scope) if isinstance(key, Template) else key
-    if isinstance(value, list | dict | set):
+    if not isinstance(key, Template):
+        return key
+    value = key.value_or_none(scope)
+    if value is None or isinstance(value, list | dict | set):
         raise ConfigError(f"the key {key.expression!r} of {key.where} comes to a value that is no key")
     return value
