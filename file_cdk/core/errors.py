@@ -259,6 +259,10 @@ class SourceFailedError(FileCdkError):
         self.in_part = in_part
 
 
+class AnswerError(FileCdkError):
+    """An API's answer is not what the manifest says of it: no JSON, no such path, a page token that repeats."""
+
+
 class OutputClosedError(FileCdkError):
     """Whoever reads stdout has gone away."""
 
