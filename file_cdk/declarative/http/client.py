@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from file_cdk.core.errors import ConfigError
@@ -18,7 +18,7 @@ from file_cdk.declarative.http.messages import (
     Verdict,
     without_query,
 )
-from file_cdk.declarative.http.ports import Authenticator, Budget, Handler, Transport
+from file_cdk.declarative.http.ports import Authenticator, Budget, Handler, Transport, WaitTooLongError
 from file_cdk.declarative.http.retries import Retries
 from file_cdk.declarative.http.said import said_by
 from file_cdk.declarative.http.secrets import Secrets
@@ -142,7 +142,12 @@ class Client:
         scope: Scope,
         stream: str,
     ) -> None:
-        asked_s = handler.wait_s(outcome, retries.attempt, scope)
+        try:
+            asked_s = handler.wait_s(outcome, retries.attempt, scope, self.now_s())
+        except WaitTooLongError as exc:
+            why = f"it asks for a wait of {exc.asked_s:g} s, and may have less than {exc.maximum_s:g} s"
+            verdict = replace(verdict, failure_type="transient_error")
+            raise self._error(request, outcome, verdict, stream, why) from None
         elapsed_s, is_rate_limit = self._around.clock.elapsed_s(), verdict.action == "RATE_LIMITED"
         seconds = retries.next_wait_s(asked_s, elapsed_s, self._around.jitter, is_rate_limit=is_rate_limit)
         if seconds is None:
