@@ -205,7 +205,7 @@ class RateLimitedMultipleTokenAuthenticator(Component, frozen=True):
     tokens: str | tuple[str, ...]
     quota_status_source: QuotaStatusSource
     quotas: tuple[TokenQuota, ...]
-    token_delimiter: str = ","
+    token_delimiter: str = ","  # noqa: S105 - between tokens, none itself
     auth_method: str = "Bearer"
     header: str = "Authorization"
     max_wait_time: str = "PT2H"
