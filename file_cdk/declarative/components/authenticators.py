@@ -76,7 +76,7 @@ class JwtAuthenticator(Component, frozen=True):
         "PS512",
         "EdDSA",
     ]
-    base64_encode_secret_key: bool | str = False
+    base64_encode_secret_key: bool = False
     token_duration: int = 1200
     header_prefix: str | None = None
     jwt_headers: JwtHeaders | None = None
@@ -123,7 +123,7 @@ class OAuthAuthenticator(Component, frozen=True):
     refresh_token_error_values: tuple[str, ...] = ()
     refresh_token_updater: RefreshTokenUpdater | None = None
     profile_assertion: JwtAuthenticator | None = None
-    use_profile_assertion: bool | str = False
+    use_profile_assertion: bool = False
 
 
 class SessionTokenRequestApiKeyAuthenticator(Component, frozen=True, tag="ApiKey"):

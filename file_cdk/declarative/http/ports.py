@@ -38,9 +38,9 @@ class Authenticator(Protocol):
     """Makes a request one that the API takes. What it has found out (tokens) is kept in the session, not in itself, so that
     authenticators pickle."""
 
-    def signed(self, request: Request, scope: Scope, session: "Session") -> Request: ...
+    def signed(self, request: Request, session: "Session") -> Request: ...
 
-    def renewed(self, rejected: Request, scope: Scope, session: "Session") -> bool:
+    def renewed(self, rejected: Request, session: "Session") -> bool:
         """Gets new credentials in place of those that a request was refused with, once for any number of requests. False where
         it has none that could be renewed."""
 
