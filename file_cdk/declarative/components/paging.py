@@ -6,7 +6,7 @@ from file_cdk.declarative.components.component import Component
 from file_cdk.declarative.components.custom import CustomPaginationStrategy
 
 
-class RequestOption(Component):
+class RequestOption(Component, frozen=True):
     """Where a value goes. field_path: for `body_json` alone, in place of field_name."""
 
     inject_into: Literal["request_parameter", "header", "body_data", "body_json"]
@@ -14,22 +14,22 @@ class RequestOption(Component):
     field_path: tuple[str, ...] | None = None
 
 
-class RequestPath(Component):
+class RequestPath(Component, frozen=True):
     """The token of a page is its URL, or the path of it."""
 
 
-class PageIncrement(Component):
+class PageIncrement(Component, frozen=True):
     page_size: int | str | None = None
     start_from_page: int = 0
     inject_on_first_request: bool = False
 
 
-class OffsetIncrement(Component):
+class OffsetIncrement(Component, frozen=True):
     page_size: int | str | None = None
     inject_on_first_request: bool = False
 
 
-class CursorPagination(Component):
+class CursorPagination(Component, frozen=True):
     """cursor_value, stop_condition: templates that see the answer."""
 
     cursor_value: str
@@ -37,28 +37,28 @@ class CursorPagination(Component):
     stop_condition: str | None = None
 
 
-class DefaultPaginator(Component):
+class DefaultPaginator(Component, frozen=True):
     pagination_strategy: PageIncrement | OffsetIncrement | CursorPagination | CustomPaginationStrategy
     page_size_option: RequestOption | None = None
     page_token_option: RequestOption | RequestPath | None = None
 
 
-class NoPagination(Component):
+class NoPagination(Component, frozen=True):
     """One page a slice."""
 
 
-class PaginationResetLimits(Component):
+class PaginationResetLimits(Component, frozen=True):
     number_of_records: int | None = None
 
 
-class PaginationReset(Component):
+class PaginationReset(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned; as are those below."""
 
     action: Literal["SPLIT_USING_CURSOR", "RESET"]
     limits: PaginationResetLimits | None = None
 
 
-class PageSizeReduction(Component):
+class PageSizeReduction(Component, frozen=True):
     reduction_factor: float = 2
     minimum_page_size: int = 1
     max_attempts: int = 5
@@ -68,6 +68,6 @@ class PageSizeReduction(Component):
     reset_policy: Literal["NEVER", "AFTER_SUCCESSFUL_PAGE"] = "NEVER"
 
 
-class RequestWindowSplitting(Component):
+class RequestWindowSplitting(Component, frozen=True):
     failure_message: str | None = None
     min_split_window: str | None = None

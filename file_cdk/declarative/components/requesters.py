@@ -48,53 +48,53 @@ _ErrorHandler = Annotated[
 ]
 
 
-class RequestBodyPlainText(Component):
+class RequestBodyPlainText(Component, frozen=True):
     value: str
 
 
-class RequestBodyUrlEncodedForm(Component):
+class RequestBodyUrlEncodedForm(Component, frozen=True):
     value: dict[str, str]
 
 
-class RequestBodyJsonObject(Component):
+class RequestBodyJsonObject(Component, frozen=True):
     value: dict[str, Any]
 
 
-class RequestBodyGraphQL(Component):
+class RequestBodyGraphQL(Component, frozen=True):
     """value: `query`, and whatever else the API takes beside it."""
 
     value: dict[str, Any]
 
 
-class PropertiesFromEndpoint(Component):
+class PropertiesFromEndpoint(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned; as are those below."""
 
     property_field_path: tuple[str, ...]
     retriever: _Retriever
 
 
-class GroupByKeyMergeStrategy(Component):
+class GroupByKeyMergeStrategy(Component, frozen=True):
     key: str | tuple[str, ...]
 
 
-class PropertyChunking(Component):
+class PropertyChunking(Component, frozen=True):
     property_limit_type: Literal["characters", "property_count"]
     property_limit: int | None = None
     record_merge_strategy: GroupByKeyMergeStrategy | None = None
 
 
-class JsonSchemaPropertySelector(Component):
+class JsonSchemaPropertySelector(Component, frozen=True):
     transformations: tuple[Transformation, ...] | None = None
 
 
-class QueryProperties(Component):
+class QueryProperties(Component, frozen=True):
     property_list: tuple[str, ...] | PropertiesFromEndpoint
     always_include_properties: tuple[str, ...] | None = None
     property_chunking: PropertyChunking | None = None
     property_selector: JsonSchemaPropertySelector | None = None
 
 
-class HttpRequester(Component):
+class HttpRequester(Component, frozen=True):
     """url: whole; url_base and path are its older form. Texts, names and values of mappings are templates."""
 
     url: str | None = None
@@ -118,7 +118,7 @@ class HttpRequester(Component):
     use_tcp_keepalive: bool = False
 
 
-class SimpleRetriever(Component):
+class SimpleRetriever(Component, frozen=True):
     """Sends the requests of a slice one after the other, and takes the records out of their answers.
 
     ignore_stream_slicer_parameters_on_paginated_requests: what partition routers and cursors put into requests is put into the

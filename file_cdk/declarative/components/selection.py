@@ -13,40 +13,40 @@ from file_cdk.declarative.components.custom import (
 _Retriever = Annotated[dict[str, Any], names_of_types("SimpleRetriever", "CustomRetriever")]
 
 
-class JsonDecoder(Component):
+class JsonDecoder(Component, frozen=True):
     pass
 
 
-class JsonItemsDecoder(Component):
+class JsonItemsDecoder(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned; as are the decoders below."""
 
     items_path: str
     encoding: str = "utf-8"
 
 
-class JsonlDecoder(Component):
+class JsonlDecoder(Component, frozen=True):
     pass
 
 
-class CsvDecoder(Component):
+class CsvDecoder(Component, frozen=True):
     encoding: str | None = "utf-8"
     delimiter: str | None = ","
     set_values_to_none: tuple[str, ...] | None = None
 
 
-class XmlDecoder(Component):
+class XmlDecoder(Component, frozen=True):
     pass
 
 
-class IterableDecoder(Component):
+class IterableDecoder(Component, frozen=True):
     """Each line of text is a record."""
 
 
-class GzipDecoder(Component):
+class GzipDecoder(Component, frozen=True):
     decoder: "CsvDecoder | GzipDecoder | JsonDecoder | JsonItemsDecoder | JsonlDecoder"
 
 
-class ZipfileDecoder(Component):
+class ZipfileDecoder(Component, frozen=True):
     decoder: CsvDecoder | GzipDecoder | JsonDecoder | JsonItemsDecoder | JsonlDecoder
 
 
@@ -63,12 +63,12 @@ Decoder = (
 )
 
 
-class ParentFieldPath(Component):
+class ParentFieldPath(Component, frozen=True):
     parent_path: tuple[str, ...]
     record_path: tuple[str, ...]
 
 
-class RecordExpander(Component):
+class RecordExpander(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned."""
 
     expand_records_from_field: tuple[str, ...]
@@ -80,14 +80,14 @@ class RecordExpander(Component):
     truncated_list_retriever: _Retriever | None = None
 
 
-class DpathExtractor(Component):
+class DpathExtractor(Component, frozen=True):
     """field_path: of templates and wildcards, from the outermost member of the answer on."""
 
     field_path: tuple[str, ...]
     record_expander: RecordExpander | None = None
 
 
-class CombinedExtractor(Component):
+class CombinedExtractor(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned."""
 
     extractors: "tuple[DpathExtractor | CustomRecordExtractor | CombinedExtractor, ...]"
@@ -95,19 +95,19 @@ class CombinedExtractor(Component):
     skip_empty_records: bool = False
 
 
-class ResponseToFileExtractor(Component):
+class ResponseToFileExtractor(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned."""
 
     preserve_na_values: bool = False
 
 
-class RecordFilter(Component):
+class RecordFilter(Component, frozen=True):
     """condition: a template that sees the record; those that it does not hold for are left out."""
 
     condition: str = ""
 
 
-class RecordSelector(Component):
+class RecordSelector(Component, frozen=True):
     """transform_before_filtering: false without, unless records are held against the cursor here.
 
     schema_normalization: `Default` makes values those that the stream's schema names, where they can be.
