@@ -87,6 +87,21 @@ class SeveralFormatsError(ConfigError):
     """Files that are to be of one format are of several."""
 
 
+class ManifestError(ConfigError):
+    """A manifest of an API cannot be read, or says what does not exist. line, at: where it stands in its file, both 1-based; 0
+    where that is not known. stream: whose component it is."""
+
+    def __init__(self, message: str, *, line: int = 0, at: int = 0, stream: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.line, self.at, self.stream = line, at, stream
+
+    @property
+    def where(self) -> str:
+        line = f"line {self.line}" + (f", column {self.at}" if self.at else "") if self.line else ""
+        stream = "" if self.stream is None else f"stream {self.stream!r}"
+        return ", ".join(filter(None, (FileCdkError.where.fget(self), line, stream)))
+
+
 class TemplateError(ConfigError):
     """A template of a manifest is none, is refused, or fails with what it is given. expression: its text, cut off. place: where
     it stands in the manifest."""

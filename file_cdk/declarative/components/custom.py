@@ -3,71 +3,71 @@
 from file_cdk.declarative.components.component import Component
 
 
-class CustomComponent(Component):
+class CustomComponent(Component, frozen=True):
     """class_name: the dotted path of a class. What else is written beside it is for that class alone."""
 
     class_name: str
 
 
-class CustomAuthenticator(CustomComponent):
+class CustomAuthenticator(CustomComponent, frozen=True):
     pass
 
 
-class CustomBackoffStrategy(CustomComponent):
+class CustomBackoffStrategy(CustomComponent, frozen=True):
     pass
 
 
-class CustomConfigTransformation(CustomComponent):
+class CustomConfigTransformation(CustomComponent, frozen=True):
     pass
 
 
-class CustomDecoder(CustomComponent):
+class CustomDecoder(CustomComponent, frozen=True):
     pass
 
 
-class CustomErrorHandler(CustomComponent):
+class CustomErrorHandler(CustomComponent, frozen=True):
     pass
 
 
-class CustomPaginationStrategy(CustomComponent):
+class CustomPaginationStrategy(CustomComponent, frozen=True):
     pass
 
 
-class CustomPartitionRouter(CustomComponent):
+class CustomPartitionRouter(CustomComponent, frozen=True):
     pass
 
 
-class CustomRecordExtractor(CustomComponent):
+class CustomRecordExtractor(CustomComponent, frozen=True):
     pass
 
 
-class CustomRecordFilter(CustomComponent):
+class CustomRecordFilter(CustomComponent, frozen=True):
     pass
 
 
-class CustomRequester(CustomComponent):
+class CustomRequester(CustomComponent, frozen=True):
     pass
 
 
-class CustomRetriever(CustomComponent):
+class CustomRetriever(CustomComponent, frozen=True):
     pass
 
 
-class CustomSchemaLoader(CustomComponent):
+class CustomSchemaLoader(CustomComponent, frozen=True):
     pass
 
 
-class CustomSchemaNormalization(CustomComponent):
+class CustomSchemaNormalization(CustomComponent, frozen=True):
     pass
 
 
-class CustomStateMigration(CustomComponent):
+class CustomStateMigration(CustomComponent, frozen=True):
     pass
 
 
-class CustomTransformation(CustomComponent):
+class CustomTransformation(CustomComponent, frozen=True):
     pass
 
 
-class CustomValidationStrategy(CustomComponent):
+class CustomValidationStrategy(CustomComponent, frozen=True):
     pass

@@ -15,7 +15,6 @@ from file_cdk.declarative.http.messages import (
     Request,
     Response,
     Scope,
-    Unanswered,
     Verdict,
     without_query,
 )
@@ -150,6 +149,7 @@ class Client:
             times = f"{retries.attempt} times" if retries.attempt > 1 else "once"
             raise self._error(request, outcome, verdict, stream, f"given up after it was sent {times}")
         reason = f"status {outcome.status}" if isinstance(outcome, Response) else outcome.reason
+        _discard(outcome)
         self._pause(Pause(stream, seconds, reason, is_rate_limit))
 
     def _pause(self, pause: Pause, *, is_told: bool = True) -> None:
@@ -166,18 +166,21 @@ class Client:
     def _error(
         self, request: Request, outcome: Outcome, verdict: Verdict, stream: str, why: str | None = None
     ) -> Exception:
-        answered = isinstance(outcome, Response)
-        parts = [f"the API answers {outcome.status}" if isinstance(outcome, Response) else outcome.reason]
-        parts += [
-            each for each in (verdict.message, said_by(outcome) if isinstance(outcome, Response) else None, why) if each
-        ]
+        status, remedy = None, None
+        if isinstance(outcome, Response):
+            status = outcome.status
+            parts = [f"the API answers {status}", said_by(outcome), verdict.message, why]
+        else:
+            remedy = outcome.remedy
+            parts = [outcome.reason, verdict.message, why]
+        _discard(outcome)
         return request_error(verdict.failure_type)(
-            self.secrets.hidden(": ".join(dict.fromkeys(parts))),
+            self.secrets.hidden(": ".join(dict.fromkeys(filter(None, parts)))),
             stream=stream,
             method=request.method,
             url=self.secrets.hidden(without_query(request.url)),
-            status=outcome.status if isinstance(outcome, Response) else None,
-            remedy=None if answered or not isinstance(outcome, Unanswered) else outcome.remedy,
+            status=status,
+            remedy=remedy,
         )
 
     # What authenticators use
@@ -203,6 +206,11 @@ class Client:
                 _put(config, path, value)
             self._around.on_config(config)
             self._config = config
+
+
+def _discard(outcome: Outcome) -> None:
+    if isinstance(outcome, Response):
+        outcome.discard()
 
 
 def _put(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

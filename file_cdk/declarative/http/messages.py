@@ -24,12 +24,17 @@ Scope = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """url: whole, percent-encoded, with its query. headers: in the order they are sent, without those of the connection."""
+    """url: whole, percent-encoded, with its query. headers: in the order they are sent, without those of the connection.
+
+    connect_timeout_s, read_timeout_s: instead of those of the transport.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
+    connect_timeout_s: float | None = None
+    read_timeout_s: float | None = None
 
     def header(self, name: str) -> str | None:
         """The last of that name, in any case."""
@@ -67,6 +72,11 @@ class Response:
     def open(self) -> BinaryIO:
         """The body as a file to read from its beginning."""
         return io.BytesIO(self.body) if isinstance(self.body, bytes) else self.body.path.open("rb")
+
+    def discard(self) -> None:
+        """Removes the file of a body that nobody will read."""
+        if isinstance(self.body, Spilled):
+            self.body.path.unlink(missing_ok=True)
 
     def json(self, otherwise: Any = None) -> Any:
         """The body as JSON, decoded once; `otherwise` where it is none. Not to be changed by who gets it."""

@@ -27,6 +27,14 @@ def replaced(pattern: str, replacement: str, text: str) -> str:
         raise _too_long() from None
 
 
+def is_found(pattern: str, text: str) -> bool:
+    """Raises ValueError where the pattern is none."""
+    try:
+        return _compiled(pattern).search(text, timeout=_SECONDS) is not None
+    except TimeoutError:
+        raise _too_long() from None
+
+
 def _compiled(pattern: str) -> Any:
     if len(pattern) > _LONGEST:
         raise RefusedError(f"a regular expression has more than {_LONGEST} characters")
