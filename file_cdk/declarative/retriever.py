@@ -1,23 +1,28 @@
 """Reads pages of one stream: the request of each, its answer, the records in it, and the token of the next."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from file_cdk.core.errors import AnswerError, ConfigError
+from file_cdk.declarative.components.component import Component
+from file_cdk.declarative.components.cursors import DatetimeBasedCursor
 from file_cdk.declarative.components.requesters import HttpRequester, SimpleRetriever
+from file_cdk.declarative.components.transformations import Transformation
 from file_cdk.declarative.http import Answer, Request, Response
+from file_cdk.declarative.language.registry import decoded as decoded_component
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.paging.links import links
 from file_cdk.declarative.paging.paginator import Paginator, paginator
 from file_cdk.declarative.paging.turn import Turn
 from file_cdk.declarative.records.cutting import Cut
 from file_cdk.declarative.records.record import decoded
-from file_cdk.declarative.records.selection import Selected, Selection, Stream, selection
+from file_cdk.declarative.records.selection import Selected, Selection, Shape, cutter, selection
 from file_cdk.declarative.requesting.requester import Requester, requester
-from file_cdk.declarative.requesting.slices import SliceOptions
+from file_cdk.declarative.requesting.slices import SliceOptions, slice_options
 from file_cdk.declarative.slices import Slice
+from file_cdk.declarative.templates import Template
 
 Send = Callable[[Request, Mapping[str, Any]], Answer]
 """Sends a request until it is answered, given what templates of handler and authenticator see: `http.Client.send`, with both."""
@@ -39,11 +44,20 @@ class PagePlan:
     sends_slice_once: bool = False
 
 
-def page_plan(
-    component: SimpleRetriever, stream: str, about: Stream, slice_options: SliceOptions | None = None
-) -> PagePlan:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What of a stream bears on its pages. schema: that its records are made to fit, where the selector says so."""
+
+    stream: str
+    config: Mapping[str, Any]
+    transformations: Sequence[Transformation] = ()
+    schema: Mapping[str, Any] | None = None
+    incremental_sync: DatetimeBasedCursor | None = None
+
+
+def page_plan(component: SimpleRetriever, about: About) -> PagePlan:
     """Raises ConfigError for what is not known yet, and for what cannot be."""
-    where = f"stream {stream!r}, retriever"
+    where = f"stream {about.stream!r}, retriever"
     for field in ("pagination_reset", "page_size_reduction", "request_window_splitting"):
         if getattr(component, field) is not None:
             raise ConfigError(f"{where}: {field} is not supported yet")
@@ -51,15 +65,30 @@ def page_plan(
         name = component.requester.class_name
         raise ConfigError(f"{where}: {name} is code of the connector's own, which is not supported yet")
     pages = paginator(component.paginator, about.config, f"{where}.paginator")
+    selector = component.record_selector
+    cuts = cutter(selector, component.decoder, about.config, pages.strategy.texts, where)
+    written = component.partition_router or ()
+    routers: list[Component] = [
+        decoded_component(each, stream=about.stream) for each in ((written,) if isinstance(written, dict) else written)
+    ]
     return PagePlan(
-        stream,
+        about.stream,
         about.config,
         requester(component.requester, f"{where}.requester"),
         pages,
-        selection(component.record_selector, component.decoder, about, f"{where}.record_selector"),
-        slice_options or SliceOptions(),
+        selection(selector, _shape(about), cuts, f"{where}.record_selector"),
+        slice_options(routers, about.incremental_sync, about.config, where),
         component.ignore_stream_slicer_parameters_on_paginated_requests,
     )
+
+
+def _shape(about: About) -> Shape:
+    cursor = about.incremental_sync
+    if cursor is None:
+        return Shape(about.transformations, about.schema)
+    scope = {"config": about.config, "parameters": cursor.parameters}
+    field = Template(cursor.cursor_field, f"stream {about.stream!r}, cursor_field").value(scope)
+    return Shape(about.transformations, about.schema, str(field), cursor.is_client_side_incremental)
 
 
 @dataclass(frozen=True, slots=True)

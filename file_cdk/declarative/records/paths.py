@@ -47,12 +47,12 @@ def _child(tree: Tree, key: Key) -> Any:
 
 
 def _set(tree: Tree, key: Key, value: Any) -> None:
-    if isinstance(tree, dict):
-        assert isinstance(key, str)
+    if isinstance(tree, list):
+        assert isinstance(key, int)
+        tree.extend([None] * (key + 1 - len(tree)))
         tree[key] = value
         return
-    assert isinstance(key, int)
-    tree.extend([None] * (key + 1 - len(tree)))
+    assert isinstance(key, str)
     tree[key] = value
 
 

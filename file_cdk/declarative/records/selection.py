@@ -1,6 +1,6 @@
 """A record selector as a plan has it: which records of an answer are emitted, and what is done to them before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -139,54 +139,59 @@ def _no_decoder(_: bytes) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """What of a stream bears on the selection of its records. looks: templates of the paginator, which may look at the answer.
+class Shape:
+    """What a stream says of its records beside the selector. cursor_field: whose values are taken out of them.
 
-    is_client_side: whether records are held against the cursor here, after they are changed.
+    is_client_side: whether records are held against the cursor, and so are changed before a filter is asked.
     """
 
-    config: Mapping[str, Any]
     transformations: Sequence[Transformation] = ()
     schema: Mapping[str, Any] | None = None
     cursor_field: str | None = None
     is_client_side: bool = False
-    looks: Sequence[str] = ()
 
 
-def selection(selector: RecordSelector, decoder: Decoder | None, stream: Stream, where: str) -> Selection:
+def selection(selector: RecordSelector, shape: Shape, cutter: Cuts, where: str) -> Selection:
     """Raises ConfigError for what is not known yet."""
-    if decoder is not None and not isinstance(decoder, JsonDecoder):
-        raise ConfigError(f"{where}: the decoder {type(decoder).__name__} is not supported yet")
-    changes = tuple(change(each, f"{where}.transformations[{n}]") for n, each in enumerate(stream.transformations))
+    changes = tuple(change(each, f"{where}.transformations[{n}]") for n, each in enumerate(shape.transformations))
     is_changed_first = selector.transform_before_filtering
     if is_changed_first is None:
-        is_changed_first = stream.is_client_side
+        is_changed_first = shape.is_client_side
     taken = _filter(selector, where)
     texts = [text for each in changes for text in each.texts]
     if taken:
         texts.append(str(taken.condition.condition))
-    types = _schema_types(selector, stream.schema, where)
+    types = _schema_types(selector, shape.schema, where)
     return Selection(
-        _cutter(selector, stream, where),
+        cutter,
         changes if is_changed_first else (),
         taken,
         (*(() if is_changed_first else changes), *types),
         looked_at(texts, "record"),
-        stream.cursor_field,
+        shape.cursor_field,
     )
 
 
-def _cutter(selector: RecordSelector, stream: Stream, where: str) -> Cutter:
+def cutter(
+    selector: RecordSelector,
+    decoder: Decoder | None,
+    config: Mapping[str, Any],
+    looks: Iterable[str],
+    where: str,
+) -> Cuts:
+    """looks: templates that may look at the answer. Raises ConfigError for what is not known yet."""
+    if decoder is not None and not isinstance(decoder, JsonDecoder):
+        raise ConfigError(f"{where}: the decoder {type(decoder).__name__} is not supported yet")
     extractor = selector.extractor
     if not isinstance(extractor, DpathExtractor) or extractor.record_expander:
         kind = "RecordExpander" if isinstance(extractor, DpathExtractor) else type(extractor).__name__
         raise ConfigError(f"{where}: {kind} is not supported yet")
-    scope = {"config": stream.config, "parameters": extractor.parameters}
+    scope = {"config": config, "parameters": extractor.parameters}
     templates = [Template(part, f"{where}.extractor.field_path") for part in extractor.field_path]
     path = tuple(str(template.value(scope)) for template in templates)
     if "**" in path:
         raise ConfigError(f"{where}: `**` in field_path may mean any place", remedy="Use `*` for each name that varies")
-    names = looked_at(stream.looks, "response")
+    names = looked_at(looks, "response")
     return Cutter(path, names if names and path and path[0] not in names else ())
 
 

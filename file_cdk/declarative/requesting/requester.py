@@ -36,6 +36,8 @@ class Requester:
     body_data: Compiled
     body_json: Compiled
     own_parameters: Mapping[str, Any]
+    connect_timeout_s: float | None = None
+    read_timeout_s: float | None = None
 
     def request(self, scope: Scope, *others: Parts, path: str | None = None) -> Request:
         """others: what paginator and slice add, in the order in which it is put in. path: the token of a page that is a URL or a
@@ -53,7 +55,14 @@ class Requester:
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
         url = with_parameters(self._url(scope, path), _parameters(own, others))
-        return Request(self.method, url, tuple(fields), content)
+        return Request(
+            self.method,
+            url,
+            tuple(fields),
+            content,
+            connect_timeout_s=self.connect_timeout_s,
+            read_timeout_s=self.read_timeout_s,
+        )
 
     def _url(self, scope: Scope, path: str | None) -> str:
         base = _text(self.url_base, scope) or _text(self.url, scope)
@@ -76,6 +85,8 @@ def requester(component: HttpRequester, where: str) -> Requester:
         _compiled(data, f"{where}.request_body_data", _TEXTS, _TEXTS_AND_LISTS),
         _compiled(json_value, f"{where}.request_body_json"),
         component.parameters,
+        component.connect_timeout_in_seconds,
+        component.read_timeout_in_seconds,
     )
 
 
