@@ -1,0 +1,59 @@
+"""What must not be seen: values of the configuration, and tokens got with them."""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "****"
+_LEAST_CHARACTERS = 4
+"""Minimum length of a value that is looked for: a shorter one is found everywhere."""
+
+
+class Secrets:
+    """Those of one run; for any number of threads."""
+
+    def __init__(self, values: Iterable[object] = ()) -> None:
+        self._lock = threading.Lock()
+        self._known: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(*values)
+
+    def add(self, *values: object) -> None:
+        """Hides these too from now on, in any form they may be said in: JSON, URLs, Base64."""
+        new = {form for value in values for form in _forms(value)} - self._known
+        if not new:
+            return
+        with self._lock:
+            self._known |= new
+            longest_first = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def hidden(self, text: str) -> str:
+        """The text with `****` where a secret stood."""
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+    def hidden_bytes(self, data: bytes) -> bytes:
+        return self.hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _forms(value: object) -> Iterable[str]:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return
+    text = str(value)
+    if len(text) < _LEAST_CHARACTERS:
+        return
+    encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+    yield from {
+        text,
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        quote(text, safe=""),
+        quote(text),
+        quote_plus(text),
+        encoded,
+        quote(encoded, safe=""),
+    }
+    yield from (line.strip() for line in text.splitlines() if len(line.strip()) > 2 * _LEAST_CHARACTERS)
