@@ -1,5 +1,5 @@
-"""Retrievers of manifests through airbyte-cdk and file_cdk, against the same API: the requests that each sends, byte for byte, and
-the records that come of them.
+"""Retrievers of manifests through airbyte-cdk and file_cdk, against the same API: the requests that each sends, byte for byte,
+and the records that come of them.
 
 The path of the records is always there: where it is missing the peer has an empty page, and ours an error (docs/differences.md).
 """
