@@ -21,7 +21,8 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
 def handler(*filters: dict[str, Any], **fields: Any) -> answers.ErrorHandler:
     made = [{"type": "HttpResponseFilter", **each} for each in filters]
     component = {"type": "DefaultErrorHandler", "response_filters": made, **fields}
-    return pickle.loads(pickle.dumps(answers.compiled(component, "stream 'users'")))
+    made: answers.ErrorHandler = pickle.loads(pickle.dumps(answers.compiled(component, "stream 'users'")))
+    return made
 
 
 def verdict(response: Response, *filters: dict[str, Any]) -> Verdict:
