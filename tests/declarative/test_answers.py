@@ -21,8 +21,8 @@ def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
 def handler(*filters: dict[str, Any], **fields: Any) -> answers.ErrorHandler:
     made = [{"type": "HttpResponseFilter", **each} for each in filters]
     component = {"type": "DefaultErrorHandler", "response_filters": made, **fields}
-    made: answers.ErrorHandler = pickle.loads(pickle.dumps(answers.compiled(component, "stream 'users'")))
-    return made
+    found: answers.ErrorHandler = pickle.loads(pickle.dumps(answers.compiled(component, "stream 'users'")))
+    return found
 
 
 def verdict(response: Response, *filters: dict[str, Any]) -> Verdict:

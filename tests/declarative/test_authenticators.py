@@ -22,6 +22,7 @@ from file_cdk.declarative.http.errors import RequestRefusedError
 from file_cdk.declarative.http.ports import Authenticator, Handler
 
 PLAIN = answers.compiled(None, "stream 'users'")
+AT_ANY_TIME: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
 REFRESH = answers.compiled(
     {
         "type": "DefaultErrorHandler",
@@ -168,8 +169,7 @@ def test_tokens_signed_here() -> None:
     sent = signed(component, {"key": key, "id": "me"}).headers["authorization"]
     token = sent.removeprefix("JWT ")
     now = 1_700_000_000
-    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    payload = jwt.decode(token, key, ["HS256"], options=options, audience="them")
+    payload = jwt.decode(token, key, ["HS256"], options=AT_ANY_TIME, audience="them")
     assert payload == {"iss": "me", "aud": "them", "scope": "read", "iat": now, "exp": now + 60, "nbf": now}
     assert jwt.get_unverified_header(token) == {"kid": "k-me", "typ": "JWT", "x": "y", "alg": "HS256"}
 
@@ -293,8 +293,7 @@ def test_an_assertion_in_place_of_a_refresh_token() -> None:
         sender.send(Request("GET", server.url), PLAIN, made(oauth(server, **fields)), {})
         form = parse_qs(server.asked[0].body.decode())
     assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
-    options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    assert jwt.decode(form["assertion"][0], key, ["HS256"], options=options)["sub"] == "me"
+    assert jwt.decode(form["assertion"][0], key, ["HS256"], options=AT_ANY_TIME)["sub"] == "me"
 
 
 @pytest.mark.parametrize(
