@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import msgspec
-
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.transformations import AddFields, RemoveFields, Transformation
 from file_cdk.declarative.records.paths import Key, Path, matches, put, remove, remove_where
-from file_cdk.declarative.records.record import Record, UnfitRecordError, decoded, is_json
+from file_cdk.declarative.records.record import Record, UnfitRecordError, is_json, plain
 from file_cdk.declarative.templates import Condition, Template
 
 Scope = dict[str, Any]
@@ -77,9 +75,8 @@ class Removals:
         def holds(_: tuple[Key, ...], value: Any) -> bool:
             if isinstance(value, dict | list):
                 return False
-            value = decoded(bytes(value)) if isinstance(value, msgspec.Raw) else value
             assert condition
-            return condition.holds({"config": scope["config"], "parameters": {}, "property": value})
+            return condition.holds({"config": scope["config"], "parameters": {}, "property": plain(value)})
 
         if condition:
             remove_where(tree, holds)

@@ -91,6 +91,17 @@ def decoded(text: bytes) -> Any:
         return json.loads(text)
 
 
+def plain(value: Any) -> Any:
+    """The same without anything raw in it."""
+    if isinstance(value, msgspec.Raw):
+        return decoded(bytes(value))
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value
+
+
 def is_json(value: Any) -> bool:
     """Whether JSON has it: no NaN or infinity."""
     if isinstance(value, float):

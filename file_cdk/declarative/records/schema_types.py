@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from file_cdk.declarative.records.record import Record, decoded, is_json
+from file_cdk.declarative.records.record import Record, is_json, plain
 
 _YES = ("y", "yes", "t", "true", "on", "1")
 _NO = ("n", "no", "f", "false", "off", "0")
@@ -27,8 +25,7 @@ class SchemaTypes:
         for name, wanted in _mapping(schema, "properties").items():
             if name not in record.members:
                 continue
-            raw = record.members[name]
-            value = decoded(bytes(raw)) if isinstance(raw, msgspec.Raw) else raw
+            value = plain(record.members[name])
             made = self._made(value, wanted)
             if not _is_same(made, value) and is_json(made):
                 record.members[name] = made

@@ -44,10 +44,10 @@ class Requester:
         path. Raises ConfigError where two sources give the same, or what there is makes no request."""
         scope = {**scope, "parameters": self.own_parameters}
         own = Parts(
-            _content(self.parameters.value(scope)),
-            _content(self.headers.value(scope)),
-            _content(self.body_data.value(scope)),
-            _content(self.body_json.value(scope)),
+            _content(self.parameters, scope),
+            _content(self.headers, scope),
+            _content(self.body_data, scope),
+            _content(self.body_json, scope),
         )
         headers = _fields("header", own, others)
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
@@ -124,11 +124,14 @@ def _text(template: Template | None, scope: Scope) -> str:
     return "" if template is None else str(template.value(scope))
 
 
-def _content(value: Any) -> Content:
-    """What a whole came to: a mapping without None, or a text."""
+def _content(written: Compiled, scope: Scope) -> Content:
+    """What it comes to: a mapping without None, or a text; one that reads as a list or a number stays as it is rendered."""
+    value = written.value(scope)
     if isinstance(value, Mapping):
         return {name: each for name, each in value.items() if each is not None}
-    return "" if value is None else str(value)
+    if isinstance(value, str) or value is None:
+        return value or ""
+    return written.content.text(scope) if isinstance(written.content, Template) else str(value)
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
