@@ -247,10 +247,8 @@ def _is_found(pattern: str, text: str) -> bool:
 
     try:
         return is_found(pattern, text)
-    except ValueError:
-        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}, which is no regular expression") from None
     except FaultError as fault:
-        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}: {fault.reason}") from None
+        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}, which {fault.reason}") from None
 
 
 def _below(at: str, name: str) -> str:

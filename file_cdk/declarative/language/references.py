@@ -30,7 +30,10 @@ def is_reference(value: Any) -> bool:
 def without_references(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Shares parts with the document and within itself. Raises ReferenceNotResolvedError (to nothing, to outside, a circle), and
     ManifestError where it is too much."""
-    return dict(_Resolving(document, name).mapping(document, 0))
+    made = _Resolving(document, name).mapping(document, 0)
+    if not isinstance(made, dict):
+        raise ManifestError("refers as a whole to what is no mapping", uri=name)
+    return made
 
 
 def target(document: Any, reference: str) -> Any:
@@ -101,6 +104,8 @@ class _Resolving:
                 uri=self.name,
                 remedy="Parts of other files cannot be referred to",
             )
+        if not isinstance(referred, (str, dict)):
+            raise ReferenceNotResolvedError("a `$ref` is a text", uri=self.name)
         whole = self.value(referred, depth)
         return {**whole, **own} if isinstance(whole, dict) else whole
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -62,8 +61,6 @@ def component_types() -> Mapping[str, type[msgspec.Struct]]:
     """By the name that `type` has in a manifest, in the order of the alphabet."""
     found: dict[str, type[msgspec.Struct]] = {}
     for module in _MODULES:
-        if find_spec(f"file_cdk.declarative.components.{module}") is None:
-            continue
         for value in vars(import_module(f"file_cdk.declarative.components.{module}")).values():
             if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__.endswith(module):
                 found[_name(value)] = value

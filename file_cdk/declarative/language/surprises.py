@@ -63,7 +63,7 @@ def _checks(resolved: Parts) -> Iterator[Finding]:
             near = close_to(name, names)
             yield Finding(("check", "stream_names", index), f"there is no stream {name!r} to be checked", near)
     unchecked = [name for name in names if name not in checked]
-    if checked and unchecked:
+    if checked and unchecked and set(checked) <= set(names):
         some = (
             listed([repr(name) for name in unchecked[:5]], "and")
             if len(unchecked) <= 5
