@@ -148,9 +148,9 @@ def test_where_tokens_and_sizes_go() -> None:
         page_token_option=PARAMETER | {"field_name": "offset"},
         page_size_option={"type": "RequestOption", "inject_into": "body_json", "field_path": ["page", "size"]},
     )
-    assert pages.parts(pages.first()).parameters == {}
-    assert pages.parts(Token(1, 2)).parameters == {"offset": 2}
-    assert pages.parts(Token(1, 2)).body_json == {"page": {"size": 2}}
+    assert "request_parameter" not in pages.parts(pages.first())
+    assert pages.parts(Token(1, 2))["request_parameter"] == {"offset": 2}
+    assert pages.parts(Token(1, 2))["body_json"] == {"page": {"size": 2}}
     by_path = made({"type": "CursorPagination", "cursor_value": "x"}, page_token_option={"type": "RequestPath"})
     assert (by_path.path(by_path.first()), by_path.path(Token(1, "https://a.b"))) == (None, "https://a.b")
 

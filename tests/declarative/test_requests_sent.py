@@ -89,7 +89,7 @@ def test_bodies() -> None:
 
 
 def injected(value: Any, **option: Any) -> Parts:
-    parts = Parts()
+    parts: Parts = {}
     injection(msgspec.convert({"type": "RequestOption"} | option, RequestOption), CONFIG, "here").put(value, parts)
     return parts
 

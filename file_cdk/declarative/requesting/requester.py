@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.requesters import (
@@ -25,16 +25,13 @@ _TEXTS_AND_LISTS = (str, list)
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """own_parameters: what the requester's templates see as `parameters`."""
+    """contents: what the requester itself puts in. own_parameters: what its templates see as `parameters`."""
 
     method: str
     url: Template | None
     url_base: Template | None
     path: Template | None
-    parameters: Compiled
-    headers: Compiled
-    body_data: Compiled
-    body_json: Compiled
+    contents: tuple[tuple[Place, Compiled], ...]
     own_parameters: Mapping[str, Any]
     connect_timeout_s: float | None = None
     read_timeout_s: float | None = None
@@ -43,12 +40,7 @@ class Requester:
         """others: what paginator and slice add, in the order in which it is put in. path: the token of a page that is a URL or a
         path. Raises ConfigError where two sources give the same, or what there is makes no request."""
         scope = {**scope, "parameters": self.own_parameters}
-        own = Parts(
-            _content(self.parameters, scope),
-            _content(self.headers, scope),
-            _content(self.body_data, scope),
-            _content(self.body_json, scope),
-        )
+        own: Parts = {place: _content(written, scope) for place, written in self.contents}
         headers = _fields("header", own, others)
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
         fields = [(str(name), str(value)) for name, value in headers.items()]
@@ -75,15 +67,18 @@ def requester(component: HttpRequester, where: str) -> Requester:
     data, json_value = _bodies(component)
     if data and json_value:
         raise ConfigError(f"{where}: there are both request_body_data and request_body_json", remedy="Leave one out")
+    contents: list[tuple[Place, Any, str]] = [
+        ("request_parameter", component.request_parameters, "request_parameters"),
+        ("header", component.request_headers, "request_headers"),
+        ("body_data", data, "request_body_data"),
+        ("body_json", json_value, "request_body_json"),
+    ]
     return Requester(
         component.http_method,
         _template(component.url, f"{where}.url"),
         _template(component.url_base, f"{where}.url_base"),
         _template(component.path, f"{where}.path"),
-        _compiled(component.request_parameters, f"{where}.request_parameters", _TEXTS, _TEXTS_AND_LISTS),
-        _compiled(component.request_headers, f"{where}.request_headers"),
-        _compiled(data, f"{where}.request_body_data", _TEXTS, _TEXTS_AND_LISTS),
-        _compiled(json_value, f"{where}.request_body_json"),
+        tuple((place, _compiled(place, written, f"{where}.{field}")) for place, written, field in contents if written),
         component.parameters,
         component.connect_timeout_in_seconds,
         component.read_timeout_in_seconds,
@@ -112,12 +107,10 @@ def _template(text: str | None, where: str) -> Template | None:
     return Template(text, where) if text else None
 
 
-def _compiled(
-    content: Any, where: str, key_types: tuple[type, ...] | None = None, value_types: tuple[type, ...] | None = None
-) -> Compiled:
-    if isinstance(content, str):  # a whole that is a template may come to a mapping
+def _compiled(place: Place, content: Any, where: str) -> Compiled:
+    if isinstance(content, str) or place in ("header", "body_json"):  # a text may come to a mapping
         return compiled(content, where)
-    return compiled(content or {}, where, key_types=key_types, value_types=value_types)
+    return compiled(content, where, key_types=_TEXTS, value_types=_TEXTS_AND_LISTS)
 
 
 def _text(template: Template | None, scope: Scope) -> str:
@@ -135,22 +128,20 @@ def _content(written: Compiled, scope: Scope) -> Content:
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
-    added = merged(place, [parts.at(place) for parts in others])
-    return merged(place, [own.at(place), added])
+    return merged(place, (own, {place: merged(place, others)}))
 
 
 def _fields(place: Place, own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:
     content = _merged(place, own, others)
-    if isinstance(content, str) and content:
-        raise ConfigError(
-            f"a request's {'header fields are' if place == 'header' else 'JSON body is'} a text, not a mapping"
-        )
-    return cast("dict[str, Any]", content or {})
+    if isinstance(content, str):
+        what = "header fields are" if place == "header" else "JSON body is"
+        raise ConfigError(f"a request's {what} a text, not a mapping")
+    return content
 
 
 def _parameters(own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:
-    if isinstance(own.parameters, str):  # request_parameters that come to no mapping are none
-        own = Parts()
+    if isinstance(own.get("request_parameter"), str):  # those that come to no mapping are none
+        own = {}
     content = _fields("request_parameter", own, others)
     for name, value in content.items():
         if isinstance(value, dict):
