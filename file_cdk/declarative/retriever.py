@@ -9,14 +9,14 @@ from file_cdk.declarative.components.component import Component
 from file_cdk.declarative.components.cursors import DatetimeBasedCursor
 from file_cdk.declarative.components.requesters import HttpRequester, SimpleRetriever
 from file_cdk.declarative.components.transformations import Transformation
-from file_cdk.declarative.http import Answer, Request, Response
+from file_cdk.declarative.http import Answer, Request, Response, Spilled
 from file_cdk.declarative.language.registry import decoded as decoded_component
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.paging.links import links
 from file_cdk.declarative.paging.paginator import Paginator, paginator
 from file_cdk.declarative.paging.turn import Turn
 from file_cdk.declarative.records.cutting import Cut
-from file_cdk.declarative.records.record import decoded
+from file_cdk.declarative.records.record import decoded, leniently_decoded
 from file_cdk.declarative.records.selection import Selected, Selection, Shape, cutter, selection
 from file_cdk.declarative.requesting.requester import Requester, requester
 from file_cdk.declarative.requesting.slices import SliceOptions, slice_options
@@ -114,6 +114,13 @@ class Retriever:
             raise _named(exc, self.plan.stream, of, token) from exc
 
     def _page(self, answer: Answer, token: Token, scope: Mapping[str, Any]) -> Page:
+        try:
+            return self._taken(answer, token, scope)
+        finally:
+            if isinstance(answer.response.body, Spilled):
+                answer.response.body.path.unlink(missing_ok=True)
+
+    def _taken(self, answer: Answer, token: Token, scope: Mapping[str, Any]) -> Page:
         if not answer.response.is_ok:
             return _ended_early(answer)
         try:
@@ -149,7 +156,7 @@ def _turn(response: Response, cut: Cut, selected: Selected, scope: Mapping[str, 
     def seen() -> Any:
         if cut.members is not None:
             return cut.members
-        whole = response.json()
+        whole = response.json() or leniently_decoded(response.content())
         if isinstance(whole, list):
             whole = whole[0] if whole else {}
         return {} if whole is None else whole

@@ -79,7 +79,7 @@ def test_values_that_json_has_not_are_rejected() -> None:
     assert [each.reason for each in outcome.rejected] == ["would get a value at 'x' that JSON has not"]
 
 
-FILTER = {"record_filter": {"type": "RecordFilter", "condition": "{{ record.a == 1 }}"}}
+FILTER: dict[str, Any] = {"record_filter": {"type": "RecordFilter", "condition": "{{ record.a == 1 }}"}}
 
 
 def test_filters_leave_bytes_alone() -> None:

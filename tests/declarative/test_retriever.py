@@ -2,6 +2,8 @@
 
 import json
 import pickle
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +13,8 @@ from answering import Answered, Api, Asked, answering
 from file_cdk.core.errors import AnswerError, ConfigError
 from file_cdk.declarative.components.cursors import DatetimeBasedCursor
 from file_cdk.declarative.components.requesters import SimpleRetriever
+from file_cdk.declarative.http import Answer, Request, Response, Spilled
+from file_cdk.declarative.http.headers import Headers
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.retriever import About, Retriever, page_plan
 from file_cdk.declarative.slices import Slice
@@ -172,6 +176,19 @@ def test_templates_see_what_they_look_at(looks: str) -> None:
         assert len(pages(retriever(api, paginator=paginator), Slice())) == 3
 
 
+@pytest.mark.parametrize("fault", [b'"\xff"', b"NaN", b'"\\ud800"', b"1E400"])
+@pytest.mark.parametrize("looks", ["{{ response.next }}", "{{ response.items() | list and response.next }}"])
+def test_a_faulty_record_does_not_hide_the_next_page(looks: str, fault: bytes) -> None:
+    def answer(asked: Asked) -> Answered:
+        following = b'"t"' if "after" not in asked.parameters else b"null"
+        return Answered(b'{"data":[{"a":%s},{"a":1}],"also":%s,"next":%s}' % (fault, fault, following))
+
+    paginator = BY_NEXT | {"pagination_strategy": {"type": "CursorPagination", "cursor_value": looks}}
+    with answering(answer) as api:
+        found = pages(retriever(api, paginator=paginator), Slice())
+    assert [page.found for page in found] == [2, 2]
+
+
 def test_a_token_that_repeats_is_an_error_that_says_where() -> None:
     with answering(lambda asked: Answered(b'{"data":[{"secret":"s3cr3t"}],"next":"again"}')) as api:
         reader = retriever(api, paginator=BY_NEXT)
@@ -200,6 +217,19 @@ def test_a_missing_path_is_an_error_unless_the_answer_is_ignored() -> None:
 def test_answers_without_content_have_no_records() -> None:
     with answering(lambda asked: Answered(status=204)) as api:
         assert [page.found for page in pages(retriever(api, paginator=BY_NEXT), Slice())] == [0]
+
+
+def test_a_body_on_disk_is_read_and_removed(tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(b'{"data":[{"a":1}]}')
+
+    def send(request: Request, scope: Mapping[str, Any]) -> Answer:
+        return Answer(Response(200, Headers(), Spilled(body, body.stat().st_size), request.url), "SUCCESS")
+
+    with answering(numbered) as api:
+        reader = Retriever(retriever(api).plan, send)
+        assert [page.records for page in pages(reader, Slice())] == [[b'{"a":1}']]
+    assert not body.exists()
 
 
 def test_requests_that_cannot_be_say_of_which_stream() -> None:

@@ -221,7 +221,7 @@ rows = st.fixed_dictionaries(
 @st.composite
 def pages(draw: st.DrawFn) -> list[Sequence[Definition]]:
     full = draw(st.lists(st.lists(rows, min_size=2, max_size=2), max_size=3))
-    found = [*full, draw(st.lists(rows, max_size=3))]
+    found: list[Sequence[Definition]] = [*full, draw(st.lists(rows, max_size=3))]
     if draw(st.booleans()):
         return found
     # No two of an id, so that tokens made of it differ: to repeat one is an error of ours alone.

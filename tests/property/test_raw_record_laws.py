@@ -31,11 +31,13 @@ keys = st.sampled_from(["a", "b", "data", "é", "a b", "", "\\u0061"]).map(lambd
 @st.composite
 def spelled(draw: st.DrawFn, inner: st.SearchStrategy[str], gaps: st.SearchStrategy[str]) -> str:
     """An object or a list, with gaps between its tokens; keys may come twice."""
-    gap = lambda: draw(gaps)  # noqa: E731
+
+    def part(strategy: st.SearchStrategy[str]) -> str:
+        return f"{draw(gaps)}{draw(strategy)}{draw(gaps)}"
+
     if draw(st.booleans()):
-        return "[" + ",".join(f"{gap()}{draw(inner)}{gap()}" for _ in range(draw(st.integers(0, 3)))) + "]"
-    members = (f"{gap()}{draw(keys)}{gap()}:{gap()}{draw(inner)}{gap()}" for _ in range(draw(st.integers(0, 3))))
-    return "{" + ",".join(members) + "}"
+        return "[" + ",".join(part(inner) for _ in range(draw(st.integers(0, 3)))) + "]"
+    return "{" + ",".join(f"{part(keys)}:{part(inner)}" for _ in range(draw(st.integers(0, 3)))) + "}"
 
 
 def values(gaps: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

@@ -91,8 +91,9 @@ class Removals:
 
     def on(self, scope: Scope) -> Callable[[Record], None]:
         def take_out(record: Record) -> None:
-            for tree in (record.members, record.seen):
-                for pointer in self.pointers if tree is not None else ():
+            trees = [record.members] if record.seen is None else [record.members, record.seen]
+            for tree in trees:
+                for pointer in self.pointers:
                     self._remove(tree, pointer, scope)
 
         return take_out

@@ -106,6 +106,14 @@ def decoded(text: bytes) -> Any:
         return json.loads(text)
 
 
+def leniently_decoded(body: bytes) -> Any:
+    """The same with U+FFFD for bytes that are no UTF-8; {} for what is no JSON even so."""
+    try:
+        return json.loads(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        return {}
+
+
 def plain(value: Any) -> Any:
     """The same without anything raw in it."""
     if isinstance(value, msgspec.Raw):
