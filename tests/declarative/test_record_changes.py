@@ -60,6 +60,30 @@ def test_changes(change: dict[str, Any], record: bytes, changed: bytes) -> None:
     assert selected(record, change).records == [changed]
 
 
+def test_members_are_put_in_their_places_however_they_are_spelled() -> None:
+    body = b'[{"p":1,"z":2.0},{"\\u0070":1,"z":2.0},{"z":2.0,"o":{"p":1}},{ }, {"z":"p"}]'
+    assert selected(body, put((["p"], "{{ stream_slice.part }}"))).records == [
+        b'{"p":"p","z":2.0}',
+        b'{"p":"p","z":2.0}',
+        b'{"z":2.0,"o":{"p":1},"p":"p"}',
+        b'{"z":"p","p":"p"}',
+    ]
+    assert selected(b'{"a\\/b":1,"z":2.0}', put((["a/b"], "x"))).records == [b'{"a/b":"x","z":2.0}']
+
+
+def test_no_two_records_share_a_value() -> None:
+    changes = [
+        put((["l"], "[1, 2]"), (["l", "0"], "{{ record.a }}")),
+        removed(["l", "*"], condition=""),
+        put((["m"], "{{ record.l }}")),
+    ]
+    assert selected(b'[{"a":1},{"a":2}]', *changes).records == [
+        b'{"a":1,"l":[null],"m":[null]}',
+        b'{"a":2,"l":[null],"m":[null]}',
+    ]
+    assert selected(b'[{"a":1},{"a":2}]', changes[0]).records == [b'{"a":1,"l":[1,2]}', b'{"a":2,"l":[2,2]}']
+
+
 def test_a_record_that_cannot_be_changed_is_rejected_alone() -> None:
     outcome = selected(b'[{"o":{}},{"o":null},{"o":[]},{"o":{"x":1}}]', put((["o", "x"], "2")))
     assert outcome.records == [b'{"o":{"x":2}}', b'{"o":{"x":2}}']

@@ -142,6 +142,10 @@ def test_a_json_body_may_have_the_same_from_two_sources() -> None:
         {"url": "ftp://a.b"},
         {"url": "{{ config.none }}"},
         {"request_headers": "text"},
+        {"request_headers": {"X-A": "a\nX-B: b"}},
+        {"request_headers": {"X-A": " a"}},
+        {"request_parameters": {"a": "\ud800"}},
+        {"request_body_data": "\ud800"},
     ],
 )
 def test_what_makes_no_request(written: dict[str, Any]) -> None:

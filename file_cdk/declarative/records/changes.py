@@ -1,6 +1,8 @@
 """What is done to each record: fields put in, fields taken out."""
 
+import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ Scope = Mapping[str, Any]
 
 _TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (float,), "integer": (int,), "boolean": (bool,)}
 _WILD = "*?["
+_SPELLED_TWO_WAYS = re.compile(r'["\\/\x00-\x1f]')
 
 
 class Change(Protocol):
@@ -36,11 +39,14 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """spelled: the path's first name, as JSON. is_fixed: whether the value is the same for all records of a page."""
+    """spelled: the path's first name, as JSON; None where JSON may spell it otherwise, but for escapes by `\\u`.
+
+    is_fixed: whether the value is the same for all records of a page.
+    """
 
     path: Path
     value: Template
-    spelled: bytes
+    spelled: bytes | None
     is_fixed: bool
 
 
@@ -73,12 +79,17 @@ class Additions:
 def _put(record: Record, field: Addition, value: Any) -> None:
     if not is_json(value):
         raise UnfitRecordError(f"would get a value at {'.'.join(field.path)!r} that JSON has not")
-    if len(field.path) == 1:
-        record.set(field.path[0], field.spelled, value)
+    if len(field.path) == 1 and field.spelled is not None:
+        record.set(field.path[0], field.spelled, _own(value))
     else:
-        put(record.members, field.path, value)
+        put(record.members, field.path, _own(value))
     if record.seen is not None:
-        put(record.seen, field.path, value)
+        put(record.seen, field.path, _own(value))
+
+
+def _own(value: Any) -> Any:
+    """Of a container a copy: what is changed in one record, or in what templates see of it, is changed there alone."""
+    return deepcopy(value) if isinstance(value, dict | list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +149,5 @@ def _addition(field: AddedFieldDefinition, where: str) -> Addition:
     value = Template(field.value, where, _TYPES.get(field.value_type or ""))
     # What is no plain look-up may be another value each time, such as the time.
     is_fixed = parse(field.value) is not None and "record" not in value.names
-    return Addition(field.path, value, msgspec.json.encode(field.path[0]), is_fixed)
+    spelled = None if _SPELLED_TWO_WAYS.search(field.path[0]) else msgspec.json.encode(field.path[0])
+    return Addition(field.path, value, spelled, is_fixed)

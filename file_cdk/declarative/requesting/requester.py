@@ -1,5 +1,6 @@
 """A requester as a plan has it: the request of a page, from what templates come to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from file_cdk.declarative.templates import Compiled, Template, compiled
 
 Scope = Mapping[str, Any]
 
+_HEADER_VALUE = re.compile(r"(?:\S[^\r\n]*)?")
 _TEXTS = (str,)
 _TEXTS_AND_LISTS = (str, list)
 
@@ -39,11 +41,16 @@ class Requester:
     def request(self, scope: Scope, *others: Parts, path: str | None = None) -> Request:
         """others: what paginator and slice add, in the order in which it is put in. path: the token of a page that is a URL or a
         path. Raises ConfigError where two sources give the same, or what there is makes no request."""
+        try:
+            return self._request(scope, others, path)
+        except UnicodeEncodeError:
+            raise ConfigError("a request would have half of a surrogate pair in it, which is no text") from None
+
+    def _request(self, scope: Scope, others: tuple[Parts, ...], path: str | None) -> Request:
         scope = {**scope, "parameters": self.own_parameters}
         own: Parts = {place: _content(written, scope) for place, written in self.contents}
-        headers = _fields("header", own, others)
+        fields = _header_fields(_fields("header", own, others))
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
-        fields = [(str(name), str(value)) for name, value in headers.items()]
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
         url = with_parameters(self._url(scope, path), _parameters(own, others))
@@ -137,6 +144,14 @@ def _fields(place: Place, own: Parts, others: tuple[Parts, ...]) -> dict[str, An
         what = "header fields are" if place == "header" else "JSON body is"
         raise ConfigError(f"a request's {what} a text, not a mapping")
     return content
+
+
+def _header_fields(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    fields = [(str(name), str(value)) for name, value in headers.items()]
+    for name, value in fields:
+        if not _HEADER_VALUE.fullmatch(value) or not _HEADER_VALUE.fullmatch(name):
+            raise ConfigError(f"the header field {name!r} begins with a blank, or goes over several lines")
+    return fields
 
 
 def _parameters(own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:
