@@ -145,12 +145,12 @@ class _Envelope:
     def open(self, body: bytes) -> tuple[Sequence[Value] | None, Mapping[str, Any] | None]:
         """The records, None where the path leads nowhere, and the members of these names."""
         level = whole = self.decoder.decode(body)
-        if not self.depth:
-            return level, None
         for _ in range(self.depth):
             level = level.at
             if level is msgspec.UNSET:
                 return None, None
+        if not self.names:
+            return level, None
         values = [(name, getattr(whole, f"m{i}")) for i, name in enumerate(self.names)]
         return level, {name: value for name, value in values if value is not msgspec.UNSET}
 

@@ -58,7 +58,7 @@ class Guards:
 
     def _oauth(self, component: Component, scope: Scope) -> Check:
         single_use = bool(component.get("refresh_token_updater"))
-        given = Given("access", refresh={text(component.get("refresh_token"), scope)})
+        given = Given("mirror-access", refresh={text(component.get("refresh_token"), scope)})
         self.doors.append(OAuthDoor(component, scope, given, single_use))
         return lambda asked: (
             None
@@ -67,7 +67,7 @@ class Guards:
         )
 
     def _session(self, component: Component, scope: Scope) -> Check:
-        given = Given("session")
+        given = Given("mirror-session")
         requester = component["login_requester"]
         self.doors.append(login_door(component, scope, self.check(requester.get("authenticator")), given))
         how = component["request_authentication"]
