@@ -16,8 +16,8 @@ from file_cdk.declarative.language.registry import (
     is_typed,
     takes_more_fields,
 )
+from file_cdk.declarative.language.walking import Path
 
-Path = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from file_cdk.declarative.language.references import references_in
-from file_cdk.declarative.language.shapes import Finding, Path, close_to, listed
+from file_cdk.declarative.language.shapes import Finding, close_to, listed
 from file_cdk.declarative.language.template_names import template_findings
+from file_cdk.declarative.language.walking import components
 
 Parts = Mapping[str, Any]
-_NOT_COMPONENTS = frozenset({"$parameters", "config_overrides", "definitions", "metadata", "schema", "schemas", "spec"})
 
 
 def surprises(resolved: Parts, document: Parts, *, is_sound: bool) -> Iterator[Finding]:
@@ -18,25 +18,12 @@ def surprises(resolved: Parts, document: Parts, *, is_sound: bool) -> Iterator[F
     yield from _unused(document)
     if not is_sound:
         return
-    for path, component in components(resolved, ()):
+    for path, component in components(resolved):
         look = _BY_TYPE.get(component["type"])
         if look is not None:
             for finding in look(component):
                 yield Finding((*path, *finding.path), finding.message, finding.nearest, finding.severity)
         yield from template_findings(path, component)
-
-
-def components(value: Any, path: Path) -> Iterator[tuple[Path, Parts]]:
-    """Each with its path, those outside before those inside; without what stands in schemas and definitions."""
-    if isinstance(value, dict):
-        if isinstance(value.get("type"), str):
-            yield path, value
-        for key, each in value.items():
-            if key not in _NOT_COMPONENTS:
-                yield from components(each, (*path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from components(each, (*path, index))
 
 
 # A source
