@@ -21,7 +21,9 @@ from file_cdk.declarative.configuration import check_configuration
 from file_cdk.declarative.language.origins import Origins
 from file_cdk.declarative.language.reading import read
 from file_cdk.declarative.language.registry import decoded
+from file_cdk.declarative.language.shapes import findings
 from file_cdk.declarative.language.walking import Path as Steps
+from file_cdk.declarative.language.walking import components
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planned_streams import Planning
 from file_cdk.declarative.schemas import SchemaPlace, schema_of
@@ -69,7 +71,15 @@ def config_for_check(source: DeclarativeSource, config: Mapping[str, Any]) -> Ma
         return config
     reserved = sorted(key for key in overrides if key.startswith("__airbyte"))
     if reserved:
-        raise ConfigError(f"config_overrides of the check has {', '.join(reserved)}: such keys are the platform's own")
+        raise ManifestError(
+            f"config_overrides of the check has {', '.join(reserved)}: such keys are the platform's own"
+        )
+    for stream in source.streams or ():
+        if any(component.get("refresh_token_updater") is not None for _, component in components(stream)):
+            raise ManifestError(
+                "config_overrides of the check cannot stand beside a refresh_token_updater, which would keep them",
+                stream=stream.get("name"),
+            )
     return {**config, **overrides}
 
 
@@ -138,7 +148,20 @@ def _stream(raw: Mapping[str, Any], at: Steps, planning: Planning, facts: Manife
             raise refused
         return planning.stream(raw, component, schema)
     except ConfigError as exc:
-        return StreamPlan(name, schema=schema, refused=exc)
+        return StreamPlan(name, schema=schema, refused=_told(exc, raw, name, at, lines))
+
+
+def _told(error: ConfigError, raw: Mapping[str, Any], name: str, at: Steps, lines: _Lines) -> ConfigError:
+    """With the field and the line where the stream is not as its types have it."""
+    if not isinstance(error, ManifestError) or error.line:
+        return error
+    wrong = (each for each in findings(raw, ("DeclarativeStream", "StateDelegatingStream")) if each.severity == "error")
+    if (finding := next(wrong, None)) is None:
+        return error
+    field = ".".join(map(str, finding.path))
+    meant = f"Was {finding.nearest!r} meant?" if finding.nearest else None
+    line = lines.line((*at, *finding.path))
+    return ManifestError(f"{field}: {finding.message}", line=line, stream=name or None, remedy=meant)
 
 
 def _schema(stream: DeclarativeStream, name: str, folder: Path | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
