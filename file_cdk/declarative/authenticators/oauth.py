@@ -170,7 +170,8 @@ class OAuth:
         try:
             if text.isdecimal():
                 return float(text)
-            return datetimes.parse_iso(text).timestamp()
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except ValueError:
             pass
         try:
