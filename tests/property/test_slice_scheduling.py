@@ -7,6 +7,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slice_trees import Api, Tree, expected, stream_of, trees
@@ -95,12 +96,11 @@ def test_who_stops_does_not_wait_for_answers(tree: Tree, taken: int) -> None:
     wait_for_threads()
 
 
-def test_pages_that_wait_go_to_a_file_while_the_first_slice_takes_long() -> None:
+@pytest.mark.parametrize("spilled_bytes", [1 << 20, 0])
+def test_pages_that_wait_go_to_a_file_while_the_first_slice_takes_long(spilled_bytes: int) -> None:
     tree = Tree("top", 1, (["a", "b", "c"], ["d", "e", "f"]), 0, False)
-    with (
-        Api(lambda waiting: 0, is_held_back=True) as api,
-        read(stream_of(tree, api), bounds=Bounds(4, 0, 1)) as events,
-    ):
-        wanted = outcome(expected(tree))
+    wanted = outcome(expected(tree))
+    bounds = Bounds(4, 0, waiting_bytes=1, spilled_bytes=spilled_bytes)
+    with Api(lambda waiting: 0, is_held_back=True) as api, read(stream_of(tree, api), bounds=bounds) as events:
         assert outcome(came(events)) == wanted
-        assert events.pages_spilled > 3
+        assert (events.pages_spilled > 3) == bool(spilled_bytes)
