@@ -67,15 +67,17 @@ class Explanation:
         with closing(self.inspection.decided()) as chunks:
             for chunk in chunks:
                 listed.look([file for file, _ in chunk])
-                known = self._known([file.uri for file, reason in chunk if reason is None])
-                counts[Decision.SKIP] += sum(reason is not None for _, reason in chunk)
+                left = [file.uri for file, reason in chunk if reason is None]
+                known = self._known(left)
+                counts[Decision.SKIP] += len(chunk) - len(left)
                 for file, reason in chunk:
+                    uri = file.uri
                     if reason is not None:
-                        yield ExplainedFile(name, file.uri, file, Decision.SKIP, reason)
+                        yield ExplainedFile(name, uri, file, Decision.SKIP, reason)
                         continue
-                    decision, why = known.get(file.uri, _NEW)
+                    decision, why = known.get(uri, _NEW)
                     counts[decision] += 1
-                    yield ExplainedFile(name, file.uri, file, decision, why)
+                    yield ExplainedFile(name, uri, file, decision, why)
         if not self._are_all_listed():
             yield from self._gone(listed)
 
