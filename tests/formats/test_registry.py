@@ -64,6 +64,7 @@ def test_a_filetype_without_format_is_a_config_error_that_names_the_others() -> 
 )
 def test_the_ending_of_a_file_says_what_it_is(uri: str, kind: str | None) -> None:
     assert registry.kind_of(uri) == kind
+    assert registry.kinds_of([uri, f"x.y.{uri}"]) == {kind, registry.kind_of(f"x.y.{uri}")}
     assert registry.kinds_of([uri, f"{uri}/a.csv", "b.tsv"]) == {kind, "csv", "tsv"}
 
 
