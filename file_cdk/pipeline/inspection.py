@@ -80,8 +80,8 @@ class InspectedFile:
     reason: str | None
 
 
-Decided = tuple[RemoteFile, str | None]
-"""A file, and why it would be skipped; None when it would be read."""
+Decided = tuple[Sequence[RemoteFile], Sequence[str | None]]
+"""Files, and for each why it would be skipped; None when it would be read."""
 
 
 @dataclass(slots=True)
@@ -117,11 +117,11 @@ class Inspection:
         """As `decided`, each with its format."""
         with closing(self.decided(seen)) as chunks:
             for chunk in chunks:
-                for file, reason in chunk:
+                for file, reason in zip(*chunk, strict=True):
                     kind = None if file.fault else self._format(file.uri)
                     yield InspectedFile(self.stream.name, file, kind, reason)
 
-    def decided(self, seen: Seen | None = None) -> Generator[list[Decided], None, None]:
+    def decided(self, seen: Seen | None = None) -> Generator[Decided, None, None]:
         """In the order that was asked for, chunk by chunk; memory stays bounded. Close it to drop what it holds before its end.
 
         Raises AccessError, TransientError, DestinationError and ConfigError, as a sync does.
@@ -137,7 +137,7 @@ class Inspection:
             while files := list(islice(found, at_once)):
                 reasons = reasons_to_skip(files, rules)
                 self._count(files, reasons)
-                yield list(zip(files, reasons, strict=True))
+                yield files, reasons
 
     def warnings(self) -> Iterator[str]:
         """What a person should know who is surprised."""

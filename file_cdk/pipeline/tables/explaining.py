@@ -65,12 +65,12 @@ class Explanation:
         """Those of the source in the order of a sync, then those that are gone, by name. Raises what a sync would."""
         name, counts, listed = self.name, self.counts, Listed()
         with closing(self.inspection.decided()) as chunks:
-            for chunk in chunks:
-                listed.look([file for file, _ in chunk])
-                left = [file.uri for file, reason in chunk if reason is None]
+            for files, reasons in chunks:
+                listed.look(files)
+                left = [file.uri for file, reason in zip(files, reasons, strict=True) if reason is None]
                 known = self._known(left)
-                counts[Decision.SKIP] += len(chunk) - len(left)
-                for file, reason in chunk:
+                counts[Decision.SKIP] += len(files) - len(left)
+                for file, reason in zip(files, reasons, strict=True):
                     uri = file.uri
                     if reason is not None:
                         yield ExplainedFile(name, uri, file, Decision.SKIP, reason)
