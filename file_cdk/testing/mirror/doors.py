@@ -49,7 +49,7 @@ class Given:
             if refresh not in self.refresh:
                 return None
             self.refresh.remove(refresh)
-            token = f"refresh-{next(self._numbers)}"
+            token = f"mirror-refresh-{next(self._numbers)}"
             self.refresh.add(token)
             return token
 

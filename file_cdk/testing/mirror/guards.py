@@ -57,8 +57,12 @@ class Guards:
                 raise NoGuardError(f"nothing is known of the other side of a {other}")
 
     def _oauth(self, component: Component, scope: Scope) -> Check:
-        single_use = bool(component.get("refresh_token_updater"))
-        given = Given("access", refresh={text(component.get("refresh_token"), scope)})
+        updater = component.get("refresh_token_updater")
+        single_use = bool(updater)
+        given = Given("mirror-access", refresh={text(component.get("refresh_token"), scope)})
+        if updater:  # which reads and writes the configuration
+            path = updater.get("refresh_token_config_path") or ["credentials", "refresh_token"]
+            given.refresh = {str(taken(scope["config"], path) or "")} - {""} or given.refresh
         self.doors.append(OAuthDoor(component, scope, given, single_use))
         return lambda asked: (
             None
@@ -67,7 +71,7 @@ class Guards:
         )
 
     def _session(self, component: Component, scope: Scope) -> Check:
-        given = Given("session")
+        given = Given("mirror-session")
         requester = component["login_requester"]
         self.doors.append(login_door(component, scope, self.check(requester.get("authenticator")), given))
         how = component["request_authentication"]
