@@ -185,6 +185,7 @@ def test_a_missing_name_is_an_error_in_a_condition_too() -> None:
         ("{% if x %}", "is no template"),
         ("{{ config | nothing }}", "there is no filter 'nothing'"),
         ("{{ config is nothing }}", "there is no test 'nothing'"),
+        ("{{ config | uper }}", "there is no filter 'uper'; was 'upper' meant"),
         ("{{ stream_state['a'] }}", "`stream_state` is no longer a name of templates"),
         ("{% include 'a' %}", "the statement `include` is refused"),
     ],
@@ -212,6 +213,25 @@ def test_constants_are_texts_without_expressions() -> None:
     assert Template("a text", PLACE).is_constant
     assert not Template("{{ config.a }}", PLACE).is_constant
     assert not Template("{{ now_utc() }}", PLACE).is_constant
+
+
+@pytest.mark.parametrize(
+    ("text", "is_text"),
+    [
+        ("/users/{{ record.id }}", True),
+        ("https://h/{{ record.id }}", True),
+        ("prefix-{{ record.id }}", True),
+        ("_{{ record.id }}", True),
+        ("{{ record.id }}", False),
+        ("12{{ record.id }}", False),
+        ("False{{ record.id }}", False),
+        ("u{{ record.id }}", False),
+        ("{{ record.id }}-suffix", False),
+        ("/x/{{ record.id | upper }}", False),
+    ],
+)
+def test_what_is_a_text_in_any_case(text: str, is_text: bool) -> None:
+    assert Template(text, PLACE).is_always_text is is_text
 
 
 @pytest.mark.parametrize("text", TEMPLATES)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from file_cdk.core.errors import TemplateError
 from file_cdk.declarative.templates import plain
 from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
-from file_cdk.declarative.templates.literals import Types, literal, literal_of
+from file_cdk.declarative.templates.literals import Types, begins_no_literal, literal, literal_of
 
 # By name: config, parameters, stream_slice, record, response, …
 Scope = Mapping[str, Any]
@@ -57,6 +57,12 @@ class Template:
     @property
     def is_constant(self) -> bool:
         return isinstance(self._source, plain.Plain) and not self._source.names
+
+    @property
+    def is_always_text(self) -> bool:
+        """Whether it has the same type for every scope: a text, because no literal begins as it does."""
+        first = self._source.parts[0] if isinstance(self._source, plain.Plain) and self._source.parts else None
+        return isinstance(first, str) and begins_no_literal(first)
 
     def text(self, scope: Scope) -> str:
         """Rendered. Raises TemplateError where a name is missing, or something is looked up in what is not there."""
