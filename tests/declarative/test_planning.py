@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from file_cdk.declarative.http.transport import HttpTransport
 from manifests import DAILY, SCHEMA, children_of, counted, stream
 
 from file_cdk.core.errors import ConfigError, InternalError

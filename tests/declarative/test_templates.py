@@ -294,6 +294,17 @@ def test_keys_that_are_none() -> None:
         compiled({"{{ config.missing }}": 1}, PLACE).value(SCOPE)
 
 
+@pytest.mark.parametrize("library", ["jinja2", "regex"])
+def test_the_extra_is_named_where_a_library_is_missing(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("file_cdk.declarative.templates.")]:
+        if name.rpartition(".")[2] in ("bounded", "budget", "filters", "methods", "patterns", "rewriting", "sandbox"):
+            monkeypatch.delitem(sys.modules, name)
+            monkeypatch.delattr(name, raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigError, match=f"need {library}, which is not installed.*file-cdk\\[manifests\\]"):
+        Template("{{ config.a | upper }}", PLACE)
+
+
 def test_plain_lookups_need_no_jinja() -> None:
     program = (
         "import sys; from file_cdk.declarative.templates import Template, Condition, compiled;"

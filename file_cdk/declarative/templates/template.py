@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from file_cdk.core.errors import TemplateError
+from file_cdk.core.errors import ConfigError, TemplateError
 from file_cdk.declarative.templates import plain
 from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
 from file_cdk.declarative.templates.literals import Types, begins_no_literal, literal, literal_of
@@ -141,6 +141,14 @@ class Condition:
 
 
 def _expression(text: str) -> _Source:
-    from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
-
+    try:
+        from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
+    except ModuleNotFoundError as exc:
+        library = (exc.name or "").partition(".")[0]
+        if library not in ("jinja2", "regex"):
+            raise
+        raise ConfigError(
+            f"the manifest has templates that need {library}, which is not installed",
+            remedy="Install it with: pip install 'file-cdk[manifests]'",
+        ) from None
     return Expression(text)
