@@ -52,6 +52,16 @@ def test_texts_are_read_as_literals(text: str, expected: Any) -> None:
         assert type(result) is type(expected)
 
 
+def test_values_that_have_no_text_are_an_error() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    for odd in (10**5000, {"a": [10**5000]}, deep):
+        for text in ("{{ config.x }}", "x{{ config.x }}", "{{ config.x ~ '' }}"):
+            with pytest.raises(TemplateError, match=r"too many digits|ValueError|too deep|operations"):
+                value(text, config={"x": odd})
+
+
 def test_types_that_are_not_wanted_stay_texts() -> None:
     scope = {"config": {"version": "1.10", "ids": [1, 2], "n": 5, "none": None}}
     for_requests = (str, list)

@@ -78,7 +78,7 @@ class Template:
             return literal(self.text(scope), self.types)
         try:
             return literal_of(self._lookup.found(scope), self.types)
-        except (plain.NotPlainError, FaultError, KeyError):
+        except (plain.NotPlainError, FaultError, KeyError, ValueError, RecursionError):  # which `text` tells apart
             return literal(self.text(scope), self.types)
 
     def value_or_none(self, scope: Scope) -> Any:
