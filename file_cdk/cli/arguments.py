@@ -45,6 +45,7 @@ SOURCE is one of
                            (docs/guide/s3.md, gcs.md, azure.md, sftp.md, http.md)
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
   a JSON file              source.json: the same, if it has a key `source`, or with --connector
+  a manifest               api.yaml: how an HTTP API is read (sync alone, with --config; docs/guide/manifests.md)
 """
 
 

@@ -65,23 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Reports on stderr; stdout stays empty."""
+    return load_source(
+        arguments.source_command, arguments, interruption, name=arguments.name, lenient=arguments.lenient
+    )
+
+
+def load_source(
+    command: str, arguments: argparse.Namespace, interruption: Interruption, *, name: str | None, lenient: bool = False
+) -> ExitCode:
+    """arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and verbose."""
     from file_cdk.cli.messages import load_object
     from file_cdk.cli.screen.wording import plural
     from file_cdk.pipeline.piping.pipe import PipeOptions, pipe
 
     display = PlainDisplay(sys.stderr)
     options = PipeOptions(
-        name=arguments.name,
+        name=name,
         streams=names(arguments.stream),
         full_refresh=arguments.full_refresh,
-        lenient=arguments.lenient,
+        lenient=lenient,
         wait_s=arguments.wait,
-        config_file=Path(arguments.config),
+        config_file=None if arguments.config is None else Path(arguments.config),
     )
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
-        config = load_object(arguments.config, "config")
+        config = {} if arguments.config is None else load_object(arguments.config, "config")
         observer = _Observer(display, quiet=arguments.quiet)
-        result = pipe(arguments.source_command, config, arguments.to, options, observer)
+        result = pipe(command, config, arguments.to, options, observer)
     if not arguments.quiet:
         for stream, rows in result.rows.items():
             display.line(f"{stream}: {plural(rows, 'record')}")
