@@ -211,6 +211,16 @@ def add_naming(parser: argparse.ArgumentParser) -> None:
     add_connector(parser)
 
 
+def add_config(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Of a source of the Airbyte protocol."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        required=required,
+        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
+    )
+
+
 def add_connector(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--connector",

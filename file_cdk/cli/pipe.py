@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from file_cdk.cli.arguments import add_full_refresh, add_streams, add_talk, add_to, add_wait, names
+from file_cdk.cli.arguments import add_config, add_full_refresh, add_streams, add_talk, add_to, add_wait, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.core.exit_codes import ExitCode
@@ -41,12 +41,7 @@ After each, what the source's last states stand for is kept, and the next run go
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source_command", metavar="SOURCE_COMMAND", help="how to run the source (see above)")
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        required=True,
-        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
-    )
+    add_config(parser, required=True)
     add_to(parser, "It is created when missing", required=True)
     add_streams(parser)
     add_full_refresh(parser)

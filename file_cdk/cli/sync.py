@@ -10,6 +10,7 @@ from file_cdk.cli.arguments import (
     EXIT_CODES,
     SOURCES,
     add_all_text,
+    add_config,
     add_deletes,
     add_full_refresh,
     add_period,
@@ -105,11 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="of a manifest: the configuration of its source, JSON, which the source may change",
-    )
+    add_config(parser)
     add_full_refresh(parser)
     parser.add_argument(
         "--mode",
