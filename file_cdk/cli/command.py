@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, str] = {
     "init": "look at a bucket or folder, and write a configuration of its streams",
     "new": "write a project for a source, format or destination of your own",
     "convert": "turn an Airbyte connector's configuration into YAML, or back",
+    "manifest": "say what is wrong with the manifest of an API; print the JSON Schema of manifests",
     "completion": "print what completes this command's line in a shell",
 }
 """Each is a module of this room, or of `beginning`, with DESCRIPTION, EPILOG, `add_arguments` and `run`."""

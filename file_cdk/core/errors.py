@@ -87,6 +87,31 @@ class SeveralFormatsError(ConfigError):
     """Files that are to be of one format are of several."""
 
 
+class ManifestError(ConfigError):
+    """A manifest of an API cannot be read, or says what does not exist. line, at: where it stands in its file, both 1-based; 0
+    where that is not known. stream: whose component it is."""
+
+    def __init__(self, message: str, *, line: int = 0, at: int = 0, stream: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.line, self.at, self.stream = line, at, stream
+
+    @property
+    def where(self) -> str:
+        line = f"line {self.line}" + (f", column {self.at}" if self.at else "") if self.line else ""
+        stream = "" if self.stream is None else f"stream {self.stream!r}"
+        return ", ".join(filter(None, (FileCdkError.where.fget(self), line, stream)))
+
+
+class TemplateError(ConfigError):
+    """A template of a manifest is none, is refused, or fails with what it is given. expression: its text, cut off. place: where
+    it stands in the manifest."""
+
+    def __init__(self, reason: str, *, expression: str = "", place: str = "", **facts: Any) -> None:
+        super().__init__(f"template {shortened(expression)!r} of {place or 'the manifest'}: {reason}", **facts)
+        self.expression = shortened(expression)
+        self.place = place
+
+
 class AccessError(FileCdkError):
     """The root cannot be reached or listed: missing, forbidden, or wrong credentials."""
 
@@ -247,6 +272,10 @@ class SourceFailedError(FileCdkError):
     def __init__(self, message: str, *, in_part: bool = False, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.in_part = in_part
+
+
+class AnswerError(FileCdkError):
+    """An API's answer is not what the manifest says of it: no JSON, no such path, a page token that repeats."""
 
 
 class OutputClosedError(FileCdkError):

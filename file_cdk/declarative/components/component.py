@@ -21,3 +21,9 @@ class Component(
     """
 
     parameters: dict[str, Any] = {}
+
+
+def names_of_types(*names: str) -> Any:
+    """For the annotation of a field that holds components of these types as they are written, because their modules stand above
+    it: `stream: Annotated[dict[str, Any], names_of_types("DeclarativeStream")]`. `registry.decoded` makes one of its value."""
+    return msgspec.Meta(extra={"types": names})

@@ -1,0 +1,128 @@
+"""Bodies of answers: unpacked if they were packed for the way, held in memory up to a size and in a file beyond it."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import cramjam
+from isal import isal_zlib
+
+from file_cdk.core.errors import SystemLimitError
+from file_cdk.core.system.run_folder import run_folder
+from file_cdk.declarative.http.messages import Spilled
+from file_cdk.declarative.http.network.wire import BrokenError
+
+ACCEPTED = "gzip, deflate"
+"""What the Accept-Encoding header asks for. Brotli is read where a manifest asks for it itself."""
+
+MAX_HELD_BYTES = 64 << 20
+"""Maximum size of a body in memory, in bytes."""
+
+_PIECE_BYTES = 1 << 20
+_GZIP, _ZLIB, _RAW = 31, 15, -15
+_DAMAGED = "the answer is packed, and damaged"
+
+
+class _Unpacking(Protocol):
+    """What isal and zlib have of decompressobj."""
+
+    eof: bool
+    unused_data: bytes
+    unconsumed_tail: bytes
+
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+
+
+def received(pieces: Iterable[bytes], encoding: str) -> bytes | Spilled:
+    """The body of an answer with this Content-Encoding.
+    Raises BrokenError for one that is not what it says."""
+    for coding in reversed([each.strip().lower() for each in encoding.split(",")]):
+        if coding not in ("", "identity"):
+            pieces = _unpacked(pieces, coding)
+    return _kept(iter(pieces))
+
+
+def _kept(pieces: Iterator[bytes]) -> bytes | Spilled:
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > MAX_HELD_BYTES:
+            return _spilled(held, pieces)
+    return held[0] if len(held) == 1 else b"".join(held)
+
+
+def _spilled(held: list[bytes], pieces: Iterator[bytes]) -> Spilled:
+    path = Path(run_folder()) / f"answer-{os.urandom(8).hex()}"
+    try:
+        with path.open("xb") as file:
+            size = _written(held, file)
+            held.clear()
+            size += _written(pieces, file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Spilled(path, size)
+
+
+def _written(pieces: Iterable[bytes], file: BinaryIO) -> int:
+    size = 0
+    for piece in pieces:
+        try:
+            size += file.write(piece)
+        except OSError as exc:  # not to be taken for one of the connection
+            raise SystemLimitError(
+                f"an answer of more than {MAX_HELD_BYTES >> 20} MiB cannot be held in a temporary file: {exc.strerror}",
+                remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
+            ) from exc
+    return size
+
+
+def _unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    if coding in ("gzip", "x-gzip"):
+        return _inflated(pieces, lambda _: isal_zlib.decompressobj(_GZIP), has_members=True)
+    if coding == "deflate":
+        return _inflated(pieces, _deflate, has_members=False)
+    if coding == "br":
+        return _of_brotli(pieces)
+    raise BrokenError(f"the answer is packed in a way that is not read: {coding[:40]!r}")
+
+
+def _deflate(head: bytes) -> _Unpacking:
+    """Servers send it with the header of zlib, as RFC 9110 has it, and without."""
+    has_header = len(head) > 1 and head[0] & 15 == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    return isal_zlib.decompressobj(_ZLIB if has_header else _RAW)
+
+
+def _inflated(pieces: Iterable[bytes], opened: Callable[[bytes], _Unpacking], *, has_members: bool) -> Iterator[bytes]:
+    unpacking: _Unpacking | None = None
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if unpacking is None or (unpacking.eof and has_members and rest.startswith(b"\x1f\x8b")):
+                unpacking = opened(rest)
+            elif unpacking.eof:
+                break  # what follows the end means nothing
+            try:
+                plain = unpacking.decompress(rest, _PIECE_BYTES)
+            except isal_zlib.error as exc:  # type: ignore[misc] # its stub does not derive it
+                raise BrokenError(_DAMAGED) from exc
+            if plain:
+                yield plain
+            rest = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
+    if unpacking is not None and not unpacking.eof:
+        raise BrokenError("the answer is packed, and its end is missing")
+
+
+def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    packed = _kept(iter(pieces))
+    if isinstance(packed, Spilled):
+        packed.path.unlink()
+        raise BrokenError(f"the answer is packed with Brotli and larger than {MAX_HELD_BYTES >> 20} MiB")
+    if packed:
+        try:
+            yield bytes(cramjam.brotli.decompress(packed))
+        except cramjam.DecompressionError as exc:
+            raise BrokenError(_DAMAGED) from exc

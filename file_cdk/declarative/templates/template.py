@@ -1,0 +1,140 @@
+"""One text of a manifest, compiled once and evaluated for each request, page or record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from file_cdk.core.errors import TemplateError
+from file_cdk.declarative.templates import plain
+from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
+from file_cdk.declarative.templates.literals import Types, literal, literal_of
+
+# By name: config, parameters, stream_slice, record, response, …
+Scope = Mapping[str, Any]
+_REFUSED_NAME = "stream_state"
+# Equal to what is false: 0 == False, 0.0 == False.
+_FALSE: tuple[Any, ...] = ("False", "false", "{}", "[]", "()", "", "0", "0.0", {}, False, None, [], (), set())
+
+
+class _Source(Protocol):
+    """A text that was compiled. Picklable."""
+
+    @property
+    def names(self) -> frozenset[str]: ...
+
+    def render(self, scope: Scope) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """expression: as in the manifest. where: its place there, for errors, such as `stream 'users', field 'path'`.
+    types: those that a value may have other than text; None for any. Raises TemplateError where the text is no template.
+
+    Picklable; what was compiled by Jinja2 is compiled again when it is next used.
+    """
+
+    expression: str
+    where: str
+    types: Types | None = None
+    _source: _Source = field(init=False, repr=False, compare=False)
+    _lookup: plain.Lookup | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if _REFUSED_NAME in self.expression:
+            raise self._error("`stream_state` is no longer a name of templates", "Use stream_interval")
+        try:
+            source = plain.parse(self.expression) or _expression(self.expression)
+        except FaultError as fault:
+            raise self._error(fault.reason) from None
+        object.__setattr__(self, "_source", source)
+        object.__setattr__(self, "_lookup", source.only_lookup if isinstance(source, plain.Plain) else None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of what the template looks at in its scope."""
+        return self._source.names
+
+    @property
+    def is_constant(self) -> bool:
+        return isinstance(self._source, plain.Plain) and not self._source.names
+
+    def text(self, scope: Scope) -> str:
+        """Rendered. Raises TemplateError where a name is missing, or something is looked up in what is not there."""
+        try:
+            return self.evaluated(scope)
+        except FaultError as fault:
+            raise self._error(fault.reason) from None
+
+    def value(self, scope: Scope) -> Any:
+        """The text, and a value other than text where that reads as one: see `literals`. A list or mapping that is looked
+        up is copied, without its text being made."""
+        if self._lookup is None:
+            return literal(self.text(scope), self.types)
+        try:
+            return literal_of(self._lookup.found(scope), self.types)
+        except (plain.NotPlainError, FaultError, KeyError):
+            return literal(self.text(scope), self.types)
+
+    def value_or_none(self, scope: Scope) -> Any:
+        """The same; None for an empty text, and where something is looked up in what is not there."""
+        try:
+            text = self.evaluated(scope)
+        except NotThereError:
+            return None
+        except FaultError as fault:
+            raise self._error(fault.reason) from None
+        return literal(text, self.types) if text else None
+
+    def evaluated(self, scope: Scope) -> str:
+        """The text. Raises FaultError."""
+        try:
+            return self._source.render(scope)
+        except plain.NotPlainError:
+            return _expression(self.expression).render(scope)
+        except KeyError:
+            missing = sorted(name for name in self.names if name not in scope and plain.ALIASES.get(name) not in scope)
+            names = ", ".join(map(repr, missing))
+            raise self._error(f"there is no {names} here", f"There are: {', '.join(sorted(scope))}") from None
+
+    def _error(self, reason: str, remedy: str | None = None) -> TemplateError:
+        return TemplateError(reason, expression=self.expression, place=self.where, remedy=remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A text that comes to a truth.
+
+    False are an empty text, `False`, `false`, 0, 0.0, `{}`, `[]`, `()`, `None`, and whatever looks something up in what is
+    not there. Anything else holds, a comparison of values that cannot be compared among it.
+    """
+
+    condition: str | bool
+    where: str
+    _template: Template | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        template = Template(self.condition, self.where) if isinstance(self.condition, str) else None
+        object.__setattr__(self, "_template", template)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self._template.names if self._template else frozenset()
+
+    def holds(self, scope: Scope) -> bool:
+        if self._template is None:
+            return bool(self.condition)
+        try:
+            text = self._template.evaluated(scope)
+        except NotThereError:
+            return False
+        except UnfitError:
+            return True
+        except FaultError as fault:
+            raise self._template._error(fault.reason) from None
+        return literal(text) not in _FALSE
+
+
+def _expression(text: str) -> _Source:
+    from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
+
+    return Expression(text)

@@ -1,0 +1,253 @@
+"""What two programs made of the same manifest and the same mirror, held against each other."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from file_cdk.testing.mirror.answers import SeenRequest
+from file_cdk.testing.side_by_side.program import Json, Outcome
+
+_MOST_NAMED = 5
+_SHORT = 300
+_GIVEN = re.compile(r"(mirror-(?:access|session|refresh))-\d+")
+"""Tokens that the mirror gave: which one a request carries depends on the order of the log-ins."""
+_SLACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One program. seen: what the mirror was asked while it ran."""
+
+    outcome: Outcome
+    seen: Sequence[SeenRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """kind: catalog, records, state, requests, status or errors. stream: empty where it is about no stream alone."""
+
+    kind: str
+    stream: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}{f' of {self.stream}' if self.stream else ''}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Differences that are none. pages_ahead: ours may ask for pages behind the last one. repeated: requests of these streams
+    (parents, mostly) may come in other numbers, as may those for tokens. fields: of records that the time of the run makes up,
+    by stream.
+    """
+
+    pages_ahead: bool = True
+    repeated: frozenset[str] = frozenset()
+    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
+    """Catalogs and final states are compared as JSON values, records as a multiset of each stream, requests as a multiset of
+    method, URL (parameters in any order), body and headers. An instant that lies within the run of its own side is equal to one
+    that lies within the other's.
+    """
+    clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
+    return [
+        *_catalogs(theirs.outcome.catalog, ours.outcome.catalog),
+        *_statuses(theirs.outcome, ours.outcome),
+        *_records(theirs.outcome.records, ours.outcome.records, clocks, allowed),
+        *_states(theirs.outcome.states, ours.outcome.states, clocks),
+        *_requests(theirs.seen, ours.seen, clocks, allowed),
+    ]
+
+
+def report(differences: Sequence[Difference]) -> str:
+    """For people: empty where there are none."""
+    return "\n".join(str(difference) for difference in differences)
+
+
+class _Clock:
+    """Takes instants within a run out of values."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._from, self._to = outcome.began - _SLACK, outcome.ended + _SLACK
+
+    def plain(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {self.plain(key): self.plain(below) for key, below in value.items()}
+        if isinstance(value, list):
+            return [self.plain(below) for below in value]
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return "<now>" if self._is_now(value) else value
+        return self.text(value) if isinstance(value, str) else value
+
+    def text(self, value: str) -> str:
+        return _INSTANT.sub(lambda found: "<now>" if self._is_now(found[0]) else found[0], value)
+
+    def _is_now(self, written: str | int) -> bool:
+        return any(self._from <= instant <= self._to for instant in _instants(written))
+
+
+_COLON = "(?::|%3A)"
+_INSTANT = re.compile(
+    rf"\d{{4}}-\d\d-\d\d(?:T|%20|\+| )\d\d{_COLON}\d\d(?:{_COLON}\d\d(?:\.\d+)?)?(?:Z|(?:\+|%2B|-)\d\d{_COLON}?\d\d)?"
+    r"|\b\d{10}(?:\.\d+)?\b|\b\d{13}\b"
+)
+
+
+def _instants(written: str | int) -> Iterator[datetime]:
+    digits = str(written)
+    if digits.replace(".", "").isdigit():
+        for unit in (1, 1000, 1_000_000):
+            seconds = float(digits) / unit
+            if 1e9 < seconds < 4e9:
+                yield datetime.fromtimestamp(seconds, UTC)
+        return
+    plain = digits.replace("%3A", ":").replace("%20", "T").replace("%2B", "+").replace(" ", "T")
+    plain = re.sub(r"^(\d{4}-\d\d-\d\d)\+", r"\1T", plain)
+    plain = re.sub(r"\.(\d{6})\d+", r".\1", plain)
+    try:
+        instant = datetime.fromisoformat(plain)
+    except ValueError:
+        return
+    yield instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _catalogs(theirs: Json | None, ours: Json | None) -> Iterator[Difference]:
+    if theirs is None or ours is None:
+        if theirs is not ours:
+            yield Difference("catalog", "", f"only {'ours' if theirs is None else 'theirs'} gave one")
+        return
+    one, other = (_by_name(catalog) for catalog in (theirs, ours))
+    yield from _only("catalog", one, other)
+    for name in one.keys() & other.keys():
+        for key in sorted({*one[name], *other[name]}):
+            if one[name].get(key) != other[name].get(key):
+                yield Difference("catalog", name, _pair(key, one[name].get(key), other[name].get(key)))
+
+
+def _by_name(catalog: Json) -> dict[str, Json]:
+    return {stream["name"]: stream for stream in catalog["streams"]}
+
+
+def _statuses(theirs: Outcome, ours: Outcome) -> Iterator[Difference]:
+    for name in sorted({*theirs.statuses, *ours.statuses}):
+        if theirs.statuses.get(name) != ours.statuses.get(name):
+            yield Difference("status", name, _pair("", theirs.statuses.get(name), ours.statuses.get(name)))
+    if bool(theirs.code) != bool(ours.code):
+        yield Difference("status", "", _pair("exit code", theirs.code, ours.code))
+    if bool(theirs.errors) != bool(ours.errors):
+        yield Difference("errors", "", _pair("", theirs.errors[:2], ours.errors[:2]))
+
+
+def _records(
+    theirs: Mapping[str, list[Json]],
+    ours: Mapping[str, list[Json]],
+    clocks: tuple[_Clock, _Clock],
+    allowed: Allowed,
+) -> Iterator[Difference]:
+    for name in sorted({*theirs, *ours}):
+        left_out = allowed.fields.get(name, frozenset())
+        one, other = (
+            Counter(_canonical(clock.plain(_without(record, left_out))) for record in side.get(name, []))
+            for side, clock in zip((theirs, ours), clocks, strict=True)
+        )
+        if one != other:
+            counts = f"{one.total()} theirs, {other.total()} ours"
+            yield Difference("records", name, f"{counts}\n{_multisets(one, other)}")
+
+
+def _states(
+    theirs: Mapping[str, Json], ours: Mapping[str, Json], clocks: tuple[_Clock, _Clock]
+) -> Iterator[Difference]:
+    yield from _only("state", theirs, ours)
+    for name in sorted(theirs.keys() & ours.keys()):
+        one, other = clocks[0].plain(_state(theirs[name])), clocks[1].plain(_state(ours[name]))
+        if one != other:
+            yield Difference("state", name, _pair("", one, other))
+
+
+def _state(state: Json) -> Json:
+    """Partitions in any order; how long the run took is no fact of the data."""
+    plain = {key: value for key, value in state.items() if key != "lookback_window"}
+    if isinstance(plain.get("states"), list):
+        plain["states"] = sorted(plain["states"], key=_canonical)
+    if isinstance(plain.get("parent_state"), dict):
+        plain["parent_state"] = {
+            name: _state(value) if isinstance(value, dict) else value for name, value in plain["parent_state"].items()
+        }
+    return plain
+
+
+def _requests(
+    theirs: Sequence[SeenRequest], ours: Sequence[SeenRequest], clocks: tuple[_Clock, _Clock], allowed: Allowed
+) -> Iterator[Difference]:
+    one, other = (_counted(seen, clock.text, allowed) for seen, clock in zip((theirs, ours), clocks, strict=True))
+    if allowed.pages_ahead:
+        ahead = _counted([request for request in ours if _is_behind_the_last(request)], clocks[1].text, allowed)
+        for key in ahead:
+            if key not in one:
+                del other[key]
+    if one != other:
+        counts = f"{one.total()} theirs, {other.total()} ours"
+        yield Difference("requests", "", f"{counts}\n{_multisets(one, other)}")
+
+
+def _counted(seen: Sequence[SeenRequest], plain: Callable[[str], str], allowed: Allowed) -> Counter[str]:
+    counted = Counter(_request(request, plain) for request in seen)
+    once = {
+        _request(request, plain)
+        for request in seen
+        if request.answer.stream in allowed.repeated or not request.answer.stream
+    }
+    for key in once:
+        counted[key] = 1
+    return counted
+
+
+def _request(request: SeenRequest, plain: Callable[[str], str]) -> str:
+    asked = request.asked
+    where = f"{asked.scheme}://{asked.host}{asked.path}"
+    parameters = "&".join(sorted(f"{name}={value}" for name, value in asked.parameters))
+    headers = {name: value for name, value in request.headers.items() if name not in ("accept", "content-type")}
+    body = _canonical(dict(asked.leaves)) if asked.leaves else asked.body.decode(errors="replace")
+    return _GIVEN.sub(r"\1", plain(f"{asked.method} {where}?{parameters} {_canonical(headers)} {body}"))
+
+
+def _is_behind_the_last(request: SeenRequest) -> bool:
+    """A page that has no records, and is not the first."""
+    return request.answer.page > 0 and request.answer.records == 0
+
+
+def _only(kind: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in sorted(theirs.keys() ^ ours.keys()):
+        yield Difference(kind, name, f"only {'theirs' if name in theirs else 'ours'}")
+
+
+def _multisets(one: Counter[str], other: Counter[str]) -> str:
+    lines = []
+    for whose, rest in (("theirs", one - other), ("ours", other - one)):
+        named = [f"  only {whose}, {count}x: {text[:_SHORT]}" for text, count in sorted(rest.items())[:_MOST_NAMED]]
+        lines += named
+        if len(rest) > _MOST_NAMED:
+            lines.append(f"  only {whose}: {len(rest) - _MOST_NAMED} more")
+    return "\n".join(lines)
+
+
+def _pair(what: str, theirs: Any, ours: Any) -> str:
+    return f"{what}\n  theirs: {_canonical(theirs)[:_SHORT]}\n  ours:   {_canonical(ours)[:_SHORT]}"
+
+
+def _without(record: Json, fields: frozenset[str]) -> Json:
+    """Nor with members that are null: airbyte-cdk leaves those out."""
+    return {name: value for name, value in record.items() if name not in fields and value is not None}
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
