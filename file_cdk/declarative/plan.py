@@ -99,8 +99,12 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class SourcePlan:
-    """streams: in the manifest's order. checked: names of those that a check reads. concurrency: slices that are read at once."""
+    """config: what templates see, and a client is made with. migrated: the configuration as it is to be written back, None where
+    it is as it was given. streams: in the manifest's order. checked: names of those that a check reads. concurrency: slices that
+    are read at once."""
 
+    config: Mapping[str, Any]
+    migrated: Mapping[str, Any] | None
     streams: tuple[StreamPlan, ...]
     checked: tuple[str, ...]
     concurrency: int

@@ -16,7 +16,7 @@ from file_cdk.declarative.http.secrets import Secrets
 from file_cdk.declarative.http.transport import HttpTransport
 from file_cdk.declarative.pages import Token
 from file_cdk.declarative.plan import SourcePlan
-from file_cdk.declarative.planning import ManifestFacts, config_for_check, plan_of
+from file_cdk.declarative.planning import ManifestFacts, plan_of
 from file_cdk.declarative.scheduling.events import PageReady
 from file_cdk.declarative.scheduling.kept import KeptPages
 from file_cdk.declarative.scheduling.reading import read
@@ -237,13 +237,13 @@ def test_what_a_check_reads() -> None:
 
 
 def test_a_check_may_override_the_configuration() -> None:
-    def source(overrides: Json, **requester: Any) -> Any:
+    def checked(overrides: Json, config: Json, **requester: Any) -> SourcePlan:
         check = {"type": "CheckStream", "stream_names": ["a"], "config_overrides": overrides}
-        return language.source_of(language.resolved(written(stream("a", "/a", requester=requester), check=check), "m"))
+        return planned(written(stream("a", "/a", requester=requester), check=check), config, is_for_check=True)
 
-    assert config_for_check(source({"pages": 1}), {"pages": 5, "key": "x"}) == {"pages": 1, "key": "x"}
+    assert checked({"pages": 1}, {"pages": 5, "key": "x"}).config == {"pages": 1, "key": "x"}
     with pytest.raises(ConfigError, match="such keys are the platform's own"):
-        config_for_check(source({"__airbyte_check_stream_names": []}), {})
+        checked({"__airbyte_check_stream_names": []}, {})
     kept = {"type": "OAuthAuthenticator", "refresh_token_updater": {}}
     with pytest.raises(ConfigError, match="cannot stand beside a refresh_token_updater"):
-        config_for_check(source({"pages": 1}, authenticator=kept), {})
+        checked({"pages": 1}, {}, authenticator=kept)

@@ -14,7 +14,12 @@ from file_cdk.declarative.templates import Condition, Template
 
 Scope = dict[str, Any]
 
-_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (float,), "integer": (int,), "boolean": (bool,)}
+VALUE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (float,),
+    "integer": (int,),
+    "boolean": (bool,),
+}
 _WILD = "*?["
 
 
@@ -95,7 +100,7 @@ def change(component: Transformation, where: str) -> Change:
         condition = Condition(component.condition, f"{where}.condition") if component.condition else None
         fields = tuple(
             Addition(
-                field.path, Template(field.value, f"{where}.fields[{n}].value", _TYPES.get(field.value_type or ""))
+                field.path, Template(field.value, f"{where}.fields[{n}].value", VALUE_TYPES.get(field.value_type or ""))
             )
             for n, field in enumerate(component.fields)
         )
