@@ -1,7 +1,6 @@
 """What becomes of a configuration before a plan is made with it: migrations, which are kept, then transformations, which are not;
 then it is held against the spec and its validations."""
 
-import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from file_cdk.declarative.components.transformations import AddedFieldDefinition
 from file_cdk.declarative.configuration import check_configuration, check_value
 from file_cdk.declarative.language.registry import decoded
 from file_cdk.declarative.records.changes import VALUE_TYPES
-from file_cdk.declarative.templates import Condition, Template, compiled
+from file_cdk.declarative.templates import Condition, Template
 
 Config = Mapping[str, Any]
 
@@ -41,12 +40,12 @@ def normalized(spec: Spec | None, given: Config) -> Normalized:
     if spec is None:
         return Normalized(given)
     rules = spec.config_normalization_rules
-    config: dict[str, Any] = copy.deepcopy(dict(given)) if rules else dict(given)
+    config: dict[str, Any] = _copied(given)
     migrated: Config | None = None
     if rules is not None:
         for n, migration in enumerate(rules.config_migrations):
             _transform(config, migration.transformations, f"config_migrations[{n}]")
-        migrated = copy.deepcopy(config) if config != given else None
+        migrated = _copied(config) if config != given else None
         _transform(config, rules.transformations, "config_normalization_rules")
     check_configuration(config, spec.connection_specification)
     for n, validation in enumerate(rules.validations if rules else ()):
@@ -72,6 +71,13 @@ def _transform(config: dict[str, Any], transformations: Sequence[ConfigTransform
                 )
 
 
+def _copied(value: Any) -> Any:
+    """Parts that stand in several places are several parts."""
+    if isinstance(value, Mapping):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
+
+
 def _scope(config: Config) -> Mapping[str, Any]:
     return {"config": config, "parameters": {}}
 
@@ -81,7 +87,7 @@ def _add(config: dict[str, Any], added: ConfigAddFields, where: str) -> None:
         field = decoded(written, AddedFieldDefinition)
         types = VALUE_TYPES.get(field.value_type or "")
         scope = {**_scope(config), "parameters": field.parameters}
-        value = Template(field.value, f"{where}, field 'value'", types).value_or_none(scope)
+        value = Template(field.value, f"{where}, field 'value'", types).value(scope)
         seen = {**_scope(config), "value": value, "path": list(field.path)}
         if not added.condition or Condition(added.condition, f"{where}, field 'condition'").holds(seen):
             _put(config, field.path, value, where)
@@ -126,7 +132,13 @@ def _remap(config: dict[str, Any], remap: ConfigRemapField, where: str) -> None:
         at = at.get(step)
         if not isinstance(at, dict):
             return
-    values = compiled(remap.map, f"{where}, field 'map'").value(_scope(config))
+    scope, place = _scope(config), f"{where}, field 'map'"
+    values = {
+        Template(key, place).text(scope): Template(value, place).value_or_none(scope)
+        if isinstance(value, str)
+        else value
+        for key, value in remap.map.items()
+    }
     found = at.get(path[-1])
     if isinstance(found, (str, int, float, bool)) and found in values:
         at[path[-1]] = values[found]

@@ -89,7 +89,8 @@ def test_validations() -> None:
     rule = {"type": "ValidateAdheresToSchema", "base_schema": {"type": "object", "required": ["id"]}}
     validation = {"type": "DpathValidator", "field_path": ["accounts", "*"], "validation_strategy": rule}
     of_accounts = spec(validations=[validation])
-    for good in ({}, {"accounts": []}, {"accounts": [{"id": 1}, '{"id": 2}']}):
+    sound: list[Json] = [{}, {"accounts": []}, {"accounts": [{"id": 1}, '{"id": 2}']}]
+    for good in sound:
         normalized(of_accounts, good)
     with pytest.raises(ConfigError, match=r"invalid configuration: accounts\.\*\.id: is missing"):
         normalized(of_accounts, {"accounts": [{"name": "secret"}]})
