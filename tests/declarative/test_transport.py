@@ -11,10 +11,10 @@ import pytest
 from api_server import ApiServer, Asked, Parts, always, in_turn, response
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.declarative.http import bodies
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Spilled, Unanswered
+from file_cdk.declarative.http.network import bodies
+from file_cdk.declarative.http.network.transport import MAX_REDIRECTS, HttpTransport
 from file_cdk.declarative.http.secrets import Secrets
-from file_cdk.declarative.http.transport import MAX_REDIRECTS, HttpTransport
 from file_cdk.testing.mirror.certificates import Authority
 
 
