@@ -10,13 +10,13 @@ from typing import Any
 from file_cdk.core.errors import ConfigError
 
 Json = Mapping[str, Any]
-_INTERNAL = ("__", "_limit", "_page_size")
+_INTERNAL = frozenset({"_limit", "_page_size"})
 _MAX_FAULTS = 20
 
 
 def check_configuration(config: Json, schema: Json) -> None:
     """Raises ConfigError that names the fields at fault. Keys that begin with `__`, `_limit` and `_page_size` are internal."""
-    own = {key: value for key, value in config.items() if not key.startswith(_INTERNAL)}
+    own = {key: value for key, value in config.items() if key not in _INTERNAL and not key.startswith("__")}
     faults = _faults(own, schema, "")
     told = [f"{place or 'config'}: {message}" for place, message in _first(faults, _MAX_FAULTS)]
     if told:
@@ -43,7 +43,7 @@ def _faults(value: Any, schema: Any, at: str) -> Iterator[Fault]:
         return
     for keyword, rule in schema.items():
         look = _KEYWORDS.get(keyword)
-        if look is not None:
+        if look is not None and isinstance(rule, _RULES.get(keyword, object)):
             yield from look(value, rule, schema, at)
 
 
@@ -197,6 +197,19 @@ _KEYWORDS: Mapping[str, Callable[[Any, Any, Json, str], Iterator[Fault]]] = {
     "minProperties": _limit(lambda value, least: len(value) >= least, (dict,), "must have {} keys or more"),
     "maxProperties": _limit(lambda value, most: len(value) <= most, (dict,), "must have {} keys or fewer"),
 }
+
+
+_RULES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("required", "enum", "allOf", "anyOf", "oneOf"), (list,)),
+    **dict.fromkeys(("properties", "patternProperties"), (dict,)),
+    "type": (str, list),
+    "pattern": (str,),
+    **dict.fromkeys(
+        (name for name in _KEYWORDS if name.startswith(("min", "max", "exclusive"))),
+        _NUMBERS,
+    ),
+}
+"""What a keyword's rule has to be; one that is not says nothing, as `required: true` in a field of older drafts."""
 
 
 def _is_of_type(value: Any, name: str) -> bool:

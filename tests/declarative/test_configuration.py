@@ -60,6 +60,11 @@ def test_what_is_told(change: dict[str, Any], told: str | None) -> None:
     assert "5551" not in str(caught.value)
 
 
+def test_a_spec_of_older_drafts() -> None:
+    """`required` in a field says nothing."""
+    check_configuration({"a": {}}, {"properties": {"a": {"type": "object", "required": True, "enum": None}}})
+
+
 def test_defaults_are_not_filled_in() -> None:
     config = {"api_key": "secret"}
     with pytest.raises(ConfigError, match="start: is missing"):

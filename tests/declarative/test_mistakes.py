@@ -6,6 +6,9 @@ import pytest
 from public_manifests import PUBLIC, text_of
 
 from file_cdk.declarative.language.mistakes import Mistake, mistakes
+from file_cdk.declarative.language.registry import decoded
+from file_cdk.declarative.language.resolving import resolved
+from file_cdk.declarative.language.walking import components
 
 SOUND = """\
 version: 1.0.0
@@ -193,3 +196,30 @@ def test_the_branch_is_that_of_the_type_that_is_written() -> None:
 @pytest.mark.parametrize("path", PUBLIC, ids=lambda path: path.stem)
 def test_public_manifests_have_no_errors(path: Path) -> None:
     assert [each for each in mistakes(text_of(path)) if each.severity == "error"] == []
+
+
+@pytest.mark.parametrize("path", PUBLIC, ids=lambda path: path.stem)
+def test_what_lint_passes_is_decoded(path: Path) -> None:
+    """Every component of a manifest: msgspec and the messages of lint read the same annotations."""
+    for _, component in components(resolved(text_of(path), path.name)):
+        assert type(decoded(component)).__struct_config__.tag == component["type"]
+
+
+def test_what_is_no_component_is_not_looked_at() -> None:
+    """A body may well have a `type`."""
+    body = "    request_body_json: {type: DefaultPaginator, page_size_option: 1, a: [{type: DeclarativeStream}]}\n"
+    assert mistakes(SOUND.replace("    http_method: GET\n", "    http_method: POST\n" + body)) == []
+
+
+def test_a_dependency_that_does_nothing() -> None:
+    router = """\
+      partition_router:
+        - type: SubstreamPartitionRouter
+          parent_stream_configs:
+            - {type: ParentStreamConfig, parent_key: id, partition_field: a, incremental_dependency: true, stream: '#/streams/1'}
+"""
+    other = SOUND[SOUND.index("  - type: DeclarativeStream") :].replace("name: users", "name: others")
+    text = SOUND.replace("      paginator:\n", router + "      paginator:\n") + other
+    (found,) = [each for each in mistakes(text) if each.field == "incremental_dependency"]
+    assert (found.line, found.severity, found.stream) == (28, "warning", "users")
+    assert found.message.startswith("does nothing")

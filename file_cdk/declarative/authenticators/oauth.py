@@ -126,10 +126,10 @@ class OAuth:
         form = _form(self._fields(session, scope, headers)).encode()
         if self.component.send_refresh_request_as_query_params:
             joint = "&" if "?" in url else "?"
-            return Request("POST", f"{url}{joint}{form.decode()}", tuple(headers.items()), b"")
+            return Request("POST", f"{url}{joint}{form.decode()}", tuple(headers.items()), b"", is_for_token=True)
         if not any(name.lower() == "content-type" for name in headers):
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return Request("POST", url, tuple(headers.items()), form)
+        return Request("POST", url, tuple(headers.items()), form, is_for_token=True)
 
     def _fields(self, session: Session, scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
         """Client credentials are either here or in the headers."""
@@ -170,7 +170,8 @@ class OAuth:
         try:
             if text.isdecimal():
                 return float(text)
-            return datetimes.parse_iso(text).timestamp()
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except ValueError:
             pass
         try:

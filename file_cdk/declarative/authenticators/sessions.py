@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -69,7 +69,7 @@ class SessionToken:
         return session.kept(("session", self.identity), KeptToken)
 
     def _got(self, session: Session) -> Token:
-        request = self.login.request(own_scope(session, self.parameters))
+        request = replace(self.login.request(own_scope(session, self.parameters)), is_for_token=True)
         answer = session.send(
             request, self.login.handler, self.login.authenticator, own_scope(session, self.parameters), ""
         )
@@ -160,7 +160,7 @@ class LegacySessionToken:
         session.secrets.add(password)
         body = json.dumps({"username": username, "password": password}).encode()
         headers = (("Content-Type", "application/json"),)
-        request = Request("POST", self.login_url.text(own), headers, body)
+        request = Request("POST", self.login_url.text(own), headers, body, is_for_token=True)
         content = session.send(request, TokenHandler(), None, own, "").response.json()
         value = _member(content, self.response_key.text(own))
         if value is None:

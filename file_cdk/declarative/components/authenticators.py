@@ -2,6 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from file_cdk.declarative.components.component import Component, names_of_types
 from file_cdk.declarative.components.paging import RequestOption
 
@@ -44,13 +46,13 @@ class BasicHttpAuthenticator(Component, frozen=True):
     password: str = ""
 
 
-class JwtHeaders(Component, frozen=True, tag=None, tag_field=None):
+class JwtHeaders(msgspec.Struct, frozen=True, kw_only=True):
     kid: str | None = None
     typ: str | None = "JWT"
     cty: str | None = None
 
 
-class JwtPayload(Component, frozen=True, tag=None, tag_field=None):
+class JwtPayload(msgspec.Struct, frozen=True, kw_only=True):
     iss: str | None = None
     sub: str | None = None
     aud: str | None = None
@@ -87,7 +89,7 @@ class JwtAuthenticator(Component, frozen=True):
     request_option: RequestOption | None = None
 
 
-class RefreshTokenUpdater(Component, frozen=True, tag=None, tag_field=None):
+class RefreshTokenUpdater(msgspec.Struct, frozen=True, kw_only=True):
     """Where in the configuration the tokens are that an API replaces whenever they are used."""
 
     refresh_token_name: str = "refresh_token"  # noqa: S105 -- the name of a field

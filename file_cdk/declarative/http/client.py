@@ -103,13 +103,13 @@ class Client:
             outcome = self._exchange(signed, stream)
             verdict = handler.verdict(outcome, scope)
             match verdict.action:
-                case "SUCCESS" | "IGNORE" if isinstance(outcome, Response):
+                case "SUCCESS" if isinstance(outcome, Response):
+                    return Answer(outcome, "SUCCESS")
+                case "IGNORE" if isinstance(outcome, Response):
                     reason = (
-                        None
-                        if verdict.action == "SUCCESS"
-                        else verdict.message or f"status {outcome.status} is ignored"
+                        f"status {outcome.status} is ignored{': ' if verdict.message else ''}{verdict.message or ''}"
                     )
-                    return Answer(outcome, verdict.action, reason and self.secrets.hidden(reason))
+                    return Answer(outcome, "IGNORE", self.secrets.hidden(reason))
                 case "RETRY" | "RATE_LIMITED":
                     pass
                 case "REFRESH_TOKEN_THEN_RETRY":

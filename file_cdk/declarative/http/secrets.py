@@ -4,7 +4,8 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "****"
@@ -57,3 +58,29 @@ def _forms(text: str) -> Iterator[str]:
         quote(encoded, safe=""),
     }
     yield from (line.strip() for line in text.splitlines() if len(line.strip()) > 2 * _LEAST_CHARACTERS)
+
+
+def secret_values(config: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """Values of a configuration that its JSON Schema marks with `airbyte_secret`, and all that is inside of them."""
+    if schema.get("airbyte_secret"):
+        yield from _leaves(config)
+        return
+    for name in ("oneOf", "anyOf", "allOf"):
+        for each in schema.get(name) or ():
+            if isinstance(each, Mapping):
+                yield from secret_values(config, each)
+    if isinstance(config, Mapping):
+        for name, inner in (schema.get("properties") or {}).items():
+            if name in config and isinstance(inner, Mapping):
+                yield from secret_values(config[name], inner)
+    elif isinstance(config, list) and isinstance(items := schema.get("items"), Mapping):
+        for each in config:
+            yield from secret_values(each, items)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(each)
+    else:
+        yield value

@@ -77,7 +77,8 @@ class _Resolving:
     def __init__(self, document: dict[str, Any], name: str) -> None:
         self.document, self.name = document, name
         self._size = 0
-        self._done: dict[str, tuple[Any, int]] = {}
+        self._deepest = 0
+        self._done: dict[str, tuple[Any, int, int]] = {}
         self._inside: list[str] = []
 
     def value(self, value: Any, depth: int) -> Any:
@@ -111,9 +112,9 @@ class _Resolving:
 
     def _referred(self, reference: str, depth: int) -> Any:
         if reference in self._done:
-            value, size = self._done[reference]
+            value, size, height = self._done[reference]
             self._size += size
-            self._look(depth)
+            self._look(depth + height)
             return value
         if reference in self._inside:
             circle = " → ".join([*self._inside[self._inside.index(reference) :], reference])
@@ -126,14 +127,17 @@ class _Resolving:
             raise ReferenceNotResolvedError(
                 f"the reference {reference!r} is to nothing", reference=reference, uri=self.name, remedy=told
             ) from None
-        before = self._size
+        size, deepest = self._size, self._deepest
+        self._deepest = depth
         self._inside.append(reference)
         value = self.value(found, depth + 1)
         self._inside.pop()
-        self._done[reference] = value, self._size - before
+        self._done[reference] = value, self._size - size, self._deepest - depth
+        self._deepest = max(deepest, self._deepest)
         return value
 
     def _look(self, depth: int) -> None:
+        self._deepest = max(self._deepest, depth)
         if depth > MAX_DEPTH:
             raise ManifestError(f"is nested more than {MAX_DEPTH} deep, references written out", uri=self.name)
         if self._size > MAX_VALUES:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, overload
 
 import msgspec
 
@@ -93,8 +93,16 @@ def takes_more_fields(name: str) -> bool:
     return name.startswith("Custom")
 
 
-def decoded(raw: Mapping[str, Any], expected: type[_C] | None = None, *, stream: str | None = None) -> _C:
-    """The component that a resolved mapping says it is. expected: its class, or one of them in a union; of any type without.
+@overload
+def decoded(raw: Mapping[str, Any], expected: type[_C], *, stream: str | None = None) -> _C: ...
+
+
+@overload
+def decoded(raw: Mapping[str, Any], *, stream: str | None = None) -> Any: ...
+
+
+def decoded(raw: Mapping[str, Any], expected: Any = None, *, stream: str | None = None) -> Any:
+    """The component that a resolved mapping says it is. expected: its class; of any type without.
 
     Raises ManifestError, which names the type, the field and the stream; `mistakes` tells more, and the line.
     """
@@ -104,12 +112,11 @@ def decoded(raw: Mapping[str, Any], expected: type[_C] | None = None, *, stream:
     if target is None:
         raise ManifestError(f"there is no component of the type {kind!r}", stream=stream)
     try:
-        made: _C = msgspec.convert(raw, target)
+        return msgspec.convert(raw, target)
     except msgspec.ValidationError as exc:
         message, _, path = str(exc).partition(" - at ")
         at = f"{kind}{path.strip('`').removeprefix('$')}" if path else str(kind)
         raise ManifestError(f"{at}: {message[:1].lower()}{message[1:]}", stream=stream) from None
-    return made
 
 
 def _taken(hint: Any) -> Taken:
