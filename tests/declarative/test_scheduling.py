@@ -1,8 +1,9 @@
 """Reads of streams in slices: what is counted and told, what is read once, where a read goes on, and how it ends."""
 
-import _thread
 import itertools
 import json
+import os
+import signal
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
@@ -176,7 +177,7 @@ def test_ctrl_c_ends_a_read_whose_api_does_not_answer() -> None:
 
     def interrupt() -> None:
         assert asked.wait(20)
-        _thread.interrupt_main()
+        os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     events = read(SlicedStream("things", Pages(lambda of: [[]], before=never)))
