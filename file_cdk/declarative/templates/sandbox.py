@@ -18,8 +18,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from jinja2.utils import Namespace
 
 from file_cdk.declarative.templates import bounded, methods, plain, rewriting
-from file_cdk.declarative.templates.budget import LONGEST_TEXT, Budget, BudgetContext
-from file_cdk.declarative.templates.faults import FaultError, NotThereError, RefusedError, UnfitError
+from file_cdk.declarative.templates.budget import Budget, BudgetContext
+from file_cdk.declarative.templates.faults import (
+    LONGEST_TEXT,
+    FaultError,
+    NotThereError,
+    RefusedError,
+    UnfitError,
+    too_long,
+)
 from file_cdk.declarative.templates.macros import MACROS
 
 LONGEST_TEMPLATE: Final = 1 << 16  # characters
@@ -59,6 +66,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             methods.check_call(budget, __obj, given)
         elif isinstance(__obj, Undefined) or __obj in _FUNCTIONS:
             _spend_on_call(budget, getattr(__obj, "__name__", ""), given)
+        elif not callable(__obj):
+            raise TypeError("no function")
         else:
             raise RefusedError("a call of something that is no function of templates is refused")
         result = super().call(__context, __obj, *args, **kwargs)
@@ -177,7 +186,7 @@ def _joined(program: jinja2.Template, context: Context) -> str:
         pieces.append(piece)
         length += len(piece)
         if length > LONGEST_TEXT:
-            raise RefusedError(f"makes a text of more than {LONGEST_TEXT:,} characters")
+            raise too_long()
     return "".join(pieces)
 
 
