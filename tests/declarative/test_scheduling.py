@@ -37,7 +37,7 @@ def partitions(events: OrderedRead) -> list[Any]:
     return [dict(event.slice.partition) for event in events if isinstance(event, SliceDone)]
 
 
-def children(parents: Sequence[Json], reader: Any, **facts: Any) -> SlicedStream:
+def children(parents: Sequence[Any], reader: Any, **facts: Any) -> SlicedStream:
     parent = SlicedStream("parents", Pages(lambda of: [parents]), kept_as="parents")
     return SlicedStream("children", reader, (ParentRouter((Parent(parent, ("id",), "of", **facts),)),))
 
@@ -116,7 +116,7 @@ def test_a_read_goes_on_where_an_earlier_one_ended() -> None:
 
 
 def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None:
-    pages = [
+    pages: list[list[Json]] = [
         [{"at": "2024-03-11"}, {"at": "2024-03-10"}, {"id": 1}],
         [{"at": "2024-02-20"}, {"at": "2024-02-01"}],
         [{"at": "2024-01-02"}],
@@ -195,11 +195,11 @@ def test_an_error_ends_the_read_in_its_turn_and_stops_what_comes_after() -> None
     def pages(of: Slice) -> list[list[Json]]:
         if of.partition["a"] == 5:
             raise TransientError("status 500")
-        return [[of.partition]]
+        return [[dict(of.partition)]]
 
     reader = Pages(pages)
     with read(SlicedStream("things", reader, (ListRouter("a", tuple(range(1000))),)), bounds=Bounds(4)) as events:
-        came = []
+        came: list[Any] = []
         with pytest.raises(TransientError, match="status 500"):
             came.extend(iter(events))
         assert [event.slice.partition["a"] for event in came if isinstance(event, SliceDone)] == [0, 1, 2, 3, 4]

@@ -107,9 +107,16 @@ def test_partitions_that_are_known_take_little_room() -> None:
     assert len(json.dumps(stored)) < 997 * 11 + 60
     again = KnownPartitions(stored, others=True)
     assert [7919 * digest in again for digest in (2, 3, 999, 1000)] == [False, True, True, False]
-    for broken in ({}, {"version": 2, "known": ""}, {"version": 1, "known": "a"}, {"version": 1, "known": "AAAA"}, []):
+    malformed: list[Any] = [
+        {},
+        {"version": 2, "known": ""},
+        {"version": 1, "known": "a"},
+        {"version": 1, "known": "AAAA"},
+        [],
+    ]
+    for broken in malformed:
         with pytest.raises(ConfigError, match=PARTITIONS_FIELD):
-            KnownPartitions(broken, others=False)  # type: ignore[arg-type]
+            KnownPartitions(broken, others=False)
 
 
 def test_states_of_a_sync_are_linear_in_what_was_read() -> None:
@@ -140,7 +147,7 @@ def test_without_steps_a_partition_that_has_nothing_new_still_counts() -> None:
 
 
 formats = st.sampled_from(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ", "%d.%m.%Y", "%s", "%Y-%m"])
-odd = st.sampled_from(
+odd: st.SearchStrategy[Any] = st.sampled_from(
     [None, "", "2024-1-5", "2024-01-01\n", "9999-99-99", 5, 1e3, True, {}, "2024-01-05T10:00:00.5Z", "٢٠٢٤-٠١-٠١"]
 )
 
