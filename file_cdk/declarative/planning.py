@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from file_cdk.core.errors import ConfigError, ManifestError
-from file_cdk.declarative.components.budgets import HTTPAPIBudget
 from file_cdk.declarative.components.streams import (
     CheckStream,
     ConcurrencyLevel,
@@ -17,6 +16,7 @@ from file_cdk.declarative.components.streams import (
     DeclarativeStream,
     StateDelegatingStream,
 )
+from file_cdk.declarative.http.budget import budget
 from file_cdk.declarative.language.origins import Origins
 from file_cdk.declarative.language.reading import read
 from file_cdk.declarative.language.registry import decoded
@@ -56,6 +56,7 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
     _refuse_whole(source)
     made = normalized(source.spec, config)
     config = _overridden(source, made.config) if facts.is_for_check else made.config
+    budget(source.api_budget, config)  # which raises for one that is none; a client makes its own
     written = dict(_streams(source, config))
     planning = Planning(config, facts.now, facts.cursor_fields, tuple(written.values()))
     origins = _Lines(facts.text)
@@ -63,11 +64,12 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
     _refuse_twins(streams)
     return SourcePlan(
         config,
+        source.spec.connection_specification if source.spec else {},
         made.migrated,
         streams,
         _checked(source, config),
         _concurrency(source.concurrency_level, config),
-        _budget(source),
+        source.api_budget,
     )
 
 
@@ -194,7 +196,3 @@ def _concurrency(level: ConcurrencyLevel | None, config: Mapping[str, Any]) -> i
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
         raise ConfigError("'default_concurrency' of the ConcurrencyLevel comes to no whole number of 1 or more")
     return min(wanted, level.max_concurrency) if level.max_concurrency else wanted
-
-
-def _budget(source: DeclarativeSource) -> HTTPAPIBudget | None:
-    return None if source.api_budget is None else decoded(source.api_budget, HTTPAPIBudget)

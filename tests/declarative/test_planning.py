@@ -11,9 +11,7 @@ from manifests import DAILY, SCHEMA, children_of, counted, stream
 
 from file_cdk.core.errors import ConfigError, InternalError
 from file_cdk.declarative import language
-from file_cdk.declarative.http import Client
-from file_cdk.declarative.http.network.transport import HttpTransport
-from file_cdk.declarative.http.secrets import Secrets
+from file_cdk.declarative.http.opening import opened
 from file_cdk.declarative.pages import Token
 from file_cdk.declarative.plan import SourcePlan
 from file_cdk.declarative.planning import ManifestFacts, plan_of
@@ -64,14 +62,15 @@ def test_a_pickled_plan_reads_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
         cursor=DAILY,
         paginator=counted("PageIncrement", 2, "page", "size"),
     )
-    text = written(teams, users, events)
+    matcher = {"type": "HttpRequestRegexMatcher", "url_path_pattern": "/nothing"}
+    policy = {"type": "UnlimitedCallRatePolicy", "matchers": [matcher]}
+    text = written(teams, users, events, api_budget={"type": "HTTPAPIBudget", "policies": [policy]})
     plan = pickle.loads(pickle.dumps(planned(text)))
     mirror = Mirror(language.resolved(text, "m.yaml"), CONFIG, MirrorOptions(until=UNTIL, days=5))
     with mirror.serving() as serving:
         for name, value in serving.environment.items():
             monkeypatch.setenv(name, value)
-        secrets = Secrets()
-        client, kept = Client(HttpTransport(secrets), CONFIG, secrets), KeptPages()
+        client, kept = opened(plan.config, plan.config_schema, budget=plan.budget), KeptPages()
         found = {
             name: [
                 json.loads(record)
@@ -174,6 +173,7 @@ def test_a_configuration_that_the_spec_does_not_take() -> None:
     ("text", "told"),
     [
         (written(), "there are no streams"),
+        (written(stream("a", "/a"), api_budget={"type": "HTTPAPIBudget", "policies": [1]}), "api_budget"),
         (written(stream("a", "/a"), stream("a", "/b")), "several streams are called 'a'"),
         (written(stream("a", "/a"), check={"type": "CheckDynamicStream", "stream_count": 1}), "is not supported yet"),
     ],
