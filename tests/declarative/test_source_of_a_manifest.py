@@ -465,3 +465,26 @@ def test_a_signal_ends_it_soon_between_lines(source: Source, api: Serve, signum:
     assert kinds([line.decode() for line in lines]) == ["people STARTED", "people RUNNING", "people 1", "people 2"]
     assert rest == b""
     assert b"interrupted" in said
+
+
+def test_an_older_configuration_is_migrated_and_told(source: Source, api: Serve) -> None:
+    rules = """
+  config_normalization_rules:
+    type: ConfigNormalizationRules
+    config_migrations:
+      - type: ConfigMigration
+        transformations:
+          - {type: ConfigAddFields, fields: [{type: AddedFieldDefinition, path: [key], value: "{{ config['token'] }}"}]}
+          - {type: ConfigRemoveFields, field_pointers: [[token]]}
+    transformations:
+      - {type: ConfigRemapField, field_path: [site], map: {one: two}}
+"""
+    source.manifest.write_text(MANIFEST + rules)
+    server = api(lambda _: items('{"id": 1}'))
+    source.write("config.json", {"url": server.url, "token": SECRET, "site": "one"})
+    code, lines = source.read("people")
+    assert code == 0
+    assert [kind for kind in kinds(lines) if kind.startswith("people 1")] == ["people 1"]
+    (told,) = messages(lines, "CONTROL")
+    assert told["control"]["connectorConfig"]["config"] == {"url": server.url, "site": "one", "key": SECRET}
+    assert server.asked[0].headers["x-key"] == SECRET
