@@ -22,7 +22,12 @@ from file_cdk.declarative.templates.plain import parse
 
 Scope = Mapping[str, Any]
 
-_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (float,), "integer": (int,), "boolean": (bool,)}
+VALUE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (float,),
+    "integer": (int,),
+    "boolean": (bool,),
+}
 _WILD = "*?["
 _SPELLED_TWO_WAYS = re.compile(r'["\\/\x00-\x1f]')
 
@@ -146,7 +151,7 @@ def change(component: Transformation, where: str) -> Change:
 
 
 def _addition(field: AddedFieldDefinition, where: str) -> Addition:
-    value = Template(field.value, where, _TYPES.get(field.value_type or ""))
+    value = Template(field.value, where, VALUE_TYPES.get(field.value_type or ""))
     # What is no plain look-up may be another value each time, such as the time.
     is_fixed = parse(field.value) is not None and "record" not in value.names
     spelled = None if _SPELLED_TWO_WAYS.search(field.path[0]) else msgspec.json.encode(field.path[0])
