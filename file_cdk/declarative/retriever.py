@@ -116,6 +116,8 @@ class Retriever:
                 if answer.action == "IGNORE":
                     return _ended_early(answer)
                 raise
+            finally:
+                answer.response.discard()
 
     def _request(self, of: Slice, token: Token, scope: Mapping[str, Any]) -> Request:
         plan = self.plan
