@@ -1,7 +1,6 @@
 """Reads pages of one stream: the request of each, its answer, the records in it, and the token of the next."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +9,14 @@ from file_cdk.declarative.components.component import Component
 from file_cdk.declarative.components.cursors import DatetimeBasedCursor
 from file_cdk.declarative.components.requesters import HttpRequester, SimpleRetriever
 from file_cdk.declarative.components.transformations import Transformation
-from file_cdk.declarative.http import Answer, Request, Response
+from file_cdk.declarative.http import Answer, Request, Response, Spilled
 from file_cdk.declarative.language.registry import decoded as decoded_component
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.paging.links import links
 from file_cdk.declarative.paging.paginator import Paginator, paginator
 from file_cdk.declarative.paging.turn import Turn
 from file_cdk.declarative.records.cutting import Cut
-from file_cdk.declarative.records.record import decoded
+from file_cdk.declarative.records.record import decoded, leniently_decoded
 from file_cdk.declarative.records.selection import Selected, Selection, Shape, cutter, selection
 from file_cdk.declarative.requesting.requester import Requester, requester
 from file_cdk.declarative.requesting.slices import SliceOptions, slice_options
@@ -105,19 +104,31 @@ class Retriever:
         return self.plan.paginator.ahead(token)
 
     def page(self, of: Slice, token: Token) -> Page:
-        with _named(self.plan.stream, of, token):
+        try:
             scope = _scope(self.plan.config, of, token)
             answer = self.send(self._request(of, token, scope), scope)
-            if not answer.response.is_ok:
-                return _ended_early(answer)
-            try:
-                return self._read(answer.response, token, scope)
-            except AnswerError:
-                if answer.action == "IGNORE":
-                    return _ended_early(answer)
+            return self._page(answer, token, scope)
+        except (AnswerError, ConfigError) as exc:
+            if type(exc) not in (AnswerError, ConfigError):  # it says where it is by itself
                 raise
-            finally:
-                answer.response.discard()
+            raise _named(exc, self.plan.stream, of, token) from exc
+
+    def _page(self, answer: Answer, token: Token, scope: Mapping[str, Any]) -> Page:
+        try:
+            return self._taken(answer, token, scope)
+        finally:
+            if isinstance(answer.response.body, Spilled):
+                answer.response.body.path.unlink(missing_ok=True)
+
+    def _taken(self, answer: Answer, token: Token, scope: Mapping[str, Any]) -> Page:
+        if not answer.response.is_ok:
+            return _ended_early(answer)
+        try:
+            return self._read(answer.response, token, scope)
+        except AnswerError:
+            if answer.action == "IGNORE":
+                return _ended_early(answer)
+            raise
 
     def _request(self, of: Slice, token: Token, scope: Mapping[str, Any]) -> Request:
         plan = self.plan
@@ -145,7 +156,7 @@ def _turn(response: Response, cut: Cut, selected: Selected, scope: Mapping[str, 
     def seen() -> Any:
         if cut.members is not None:
             return cut.members
-        whole = response.json()
+        whole = response.json() or leniently_decoded(response.content())
         if isinstance(whole, list):
             whole = whole[0] if whole else {}
         return {} if whole is None else whole
@@ -175,14 +186,8 @@ def _ended_early(answer: Answer) -> Page:
     return Page((), (), 0, 0, (), None, answer.reason or f"status {answer.response.status}")
 
 
-@contextmanager
-def _named(stream: str, of: Slice, token: Token) -> Iterator[None]:
-    """Errors in it say of which page they are, with the names of the slice's fields and none of their values."""
-    try:
-        yield
-    except (AnswerError, ConfigError) as exc:
-        if type(exc) not in (AnswerError, ConfigError):  # one that says where it is by itself
-            raise
-        fields = ", ".join([*of.partition, *of.interval])
-        place = f"stream {stream!r}{f', slice by {fields}' if fields else ''}, page {token.number}"
-        raise type(exc)(f"{place}: {exc.message}", remedy=exc.remedy) from exc
+def _named(error: AnswerError | ConfigError, stream: str, of: Slice, token: Token) -> AnswerError | ConfigError:
+    """The error that says of which page it is, with the names of the slice's fields and none of their values."""
+    fields = ", ".join([*of.partition, *of.interval])
+    place = f"stream {stream!r}{f', slice by {fields}' if fields else ''}, page {token.number}"
+    return type(error)(f"{place}: {error.message}", remedy=error.remedy)

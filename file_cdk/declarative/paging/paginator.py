@@ -86,7 +86,7 @@ class Paginator:
 
     def parts(self, token: Token) -> Parts:
         """What goes into the request of a page."""
-        parts = Parts()
+        parts: Parts = {}
         if self.token_option and token.value is not None:
             self.token_option.put(token.value, parts)
         if self.size_option and self.size:

@@ -64,15 +64,14 @@ class Cutter:
 
     def cut(self, body: bytes) -> Cut:
         """Raises AnswerError for a body that is no JSON, or that has neither the path nor null or nothing on the way there."""
-        body = body.removeprefix(_MARK)
+        body = body.removeprefix(_MARK).strip(b" \t\r\n")
         try:
             return self._quickly(msgspec.json.format(body, indent=-1) if _has_line_ends(body) else body)
         except RecursionError:
             raise AnswerError("the answer is nested too deeply") from None
         except msgspec.MsgspecError:
-            if not body.strip(b" \t\r\n"):
+            if not body:
                 return Cut([], members={})
-        body = body.strip(b" \t\r\n")
         try:
             check(body)
             values = list(places(body, self.path, LENIENT))

@@ -74,9 +74,9 @@ def remove(tree: Tree, path: Path) -> None:
         _delete(tree, key)
 
 
-def remove_where(tree: Tree, is_chosen: Callable[[tuple[Key, ...], Any], bool]) -> None:
+def remove_where(tree: dict[str, Any], is_chosen: Callable[[tuple[Key, ...], Any], bool]) -> None:
     """Whatever is chosen by its path and value, which is raw at the ends; each container before what is in it."""
-    for name, value in list(tree.items()) if isinstance(tree, dict) else []:
+    for name, value in list(tree.items()):
         tree[name] = opened_wholly(value)
     for path, value in list(_walk(tree, ())):
         parent = _at(tree, path[:-1])

@@ -25,14 +25,15 @@ class UnfitRecordError(Exception):
 
 
 class Record:
-    """seen: its values, or some of them, as templates see them. What is changed is changed in both."""
+    """seen: its values, or some of them, as templates see them; None where none looks. What is changed is changed in both."""
 
-    __slots__ = ("_members", "_text", "seen")
+    __slots__ = ("_appended", "_members", "_text", "seen")
 
-    def __init__(self, text: bytes, seen: dict[str, Any]) -> None:
+    def __init__(self, text: bytes, seen: dict[str, Any] | None) -> None:
         self.seen = seen
         self._text = text
         self._members: dict[str, Any] | None = None
+        self._appended: dict[str, Any] = {}
 
     @property
     def members(self) -> dict[str, Any]:
@@ -42,14 +43,28 @@ class Record:
                 self._members = dict(QUICK.members(self._text))
             except msgspec.DecodeError:  # half of a surrogate pair
                 self._members = {name: msgspec.Raw(value) for name, value in LENIENT.members(self._text).items()}
+            self._members.update(self._appended)
         return self._members
+
+    def set(self, name: str, spelled: bytes, value: Any) -> None:
+        """Puts an outermost member in its place, or behind all others. spelled: its name, as JSON.
+
+        Where the text cannot have it, the member goes in before the closing brace, and nothing is decoded.
+        """
+        if self._members is None and spelled not in self._text and b"\\u" not in self._text:
+            self._appended[name] = value
+        else:
+            self.members[name] = value
 
     def text(self) -> bytes:
         """Its JSON, as it is now. Raises UnfitRecordError for a value that JSON has not."""
-        if self._members is None:
+        if self._members is None and not self._appended:
             return self._text
         try:
-            return _encode(self._members)
+            if self._members is not None:
+                return _encode(self._members)
+            before = self._text[:-1]
+            return b"".join((before, b"," if before[1:].strip() else b"", _encode(self._appended)[1:]))
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
             raise UnfitRecordError("has been given a value that JSON has not") from exc
 
@@ -91,6 +106,25 @@ def decoded(text: bytes) -> Any:
         return json.loads(text)
 
 
+def leniently_decoded(body: bytes) -> Any:
+    """The same with U+FFFD for bytes that are no UTF-8; {} for what is no JSON even so."""
+    try:
+        return json.loads(body.decode("utf-8-sig", errors="replace"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def plain(value: Any) -> Any:
+    """The same without anything raw in it."""
+    if isinstance(value, msgspec.Raw):
+        return decoded(bytes(value))
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value
+
+
 def is_json(value: Any) -> bool:
     """Whether JSON has it: no NaN or infinity."""
     if isinstance(value, float):
@@ -103,8 +137,8 @@ def is_json(value: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def view(names: tuple[str, ...] | None) -> Callable[[bytes], dict[str, Any]]:
-    """Decodes these members of a record, or all of it."""
+def view(names: tuple[str, ...] | None) -> Callable[[bytes], dict[str, Any] | None]:
+    """Decodes these members of a record, or all of it; nothing where there are no names."""
     if names is None:
         return _whole
     if not names:
@@ -119,7 +153,7 @@ def view(names: tuple[str, ...] | None) -> Callable[[bytes], dict[str, Any]]:
     decode = msgspec.json.Decoder(kind_of_record).decode
     by_field = [(name, f"m{i}") for i, name in enumerate(names)]
 
-    def some(text: bytes) -> dict[str, Any]:
+    def some(text: bytes) -> dict[str, Any] | None:
         try:
             found = decode(text)
         except msgspec.MsgspecError:
@@ -134,5 +168,5 @@ def _whole(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _nothing(_: bytes) -> dict[str, Any]:
-    return {}
+def _nothing(_: bytes) -> None:
+    return None

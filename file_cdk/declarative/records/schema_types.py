@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from file_cdk.declarative.records.record import Record, decoded, is_json
+from file_cdk.declarative.records.record import Record, is_json, plain
 
 _YES = ("y", "yes", "t", "true", "on", "1")
 _NO = ("n", "no", "f", "false", "off", "0")
@@ -21,19 +19,18 @@ class SchemaTypes:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
 
-    def apply(self, record: Record, _scope: Mapping[str, Any]) -> None:
+    def on(self, _scope: Mapping[str, Any]) -> Callable[[Record], None]:
+        return self._fit
+
+    def _fit(self, record: Record) -> None:
         """What is a value of its type already keeps its bytes."""
-        schema = self._resolved(self._schema)
-        for name, wanted in _mapping(schema, "properties").items():
+        for name, wanted in _mapping(self._resolved(self._schema), "properties").items():
             if name not in record.members:
                 continue
-            raw = record.members[name]
-            value = decoded(bytes(raw)) if isinstance(raw, msgspec.Raw) else raw
+            value = plain(record.members[name])
             made = self._made(value, wanted)
             if not _is_same(made, value) and is_json(made):
                 record.members[name] = made
-                if name in record.seen:
-                    record.seen[name] = made
 
     def _made(self, value: Any, schema: Any) -> Any:
         """The value converted, then what is in it."""

@@ -1,6 +1,6 @@
 """A record selector as a plan has it: which records of an answer are emitted, and what is done to them before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -51,8 +51,14 @@ class Filter:
     condition: Condition
     parameters: Mapping[str, Any]
 
-    def takes(self, scope: Scope) -> bool:
-        return self.condition.holds({**scope, "parameters": self.parameters})
+    def on(self, scope: Scope) -> Callable[[Record], bool]:
+        own = {**scope, "parameters": self.parameters}
+
+        def takes(record: Record) -> bool:
+            own["record"] = record.seen
+            return self.condition.holds(own)
+
+        return takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +80,14 @@ class Selection:
         """scope: of the page."""
         if not (self.before or self.filter or self.after):
             return Selected(cut.records, self._cursor_values(cut.records), 0, cut.rejected)
+        if not cut.records:
+            return Selected((), self._cursor_values(()), 0, cut.rejected)
         records, rejected = [], list(cut.rejected)
-        see = view(self.seen)
+        see, is_taken = view(self.seen), self._on(scope)
         for number, text in zip(_numbers(cut), cut.records, strict=True):
             record = Record(text, see(text))
             try:
-                if self._is_taken(record, {**scope, "record": record.seen}):
+                if is_taken(record):
                     records.append(record.text())
             except UnfitRecordError as exc:
                 rejected.append(Rejected(number, exc.reason))
@@ -87,14 +95,21 @@ class Selection:
         rejected.sort(key=lambda each: each.number)
         return Selected(records, self._cursor_values(records), filtered, rejected)
 
-    def _is_taken(self, record: Record, scope: dict[str, Any]) -> bool:
-        for each in self.before:
-            each.apply(record, scope)
-        if self.filter and not self.filter.takes(scope):
-            return False
-        for each in self.after:
-            each.apply(record, scope)
-        return True
+    def _on(self, scope: Scope) -> Callable[[Record], bool]:
+        """Changes a record of the page; false for one that is left out."""
+        before, after = [each.on(scope) for each in self.before], [each.on(scope) for each in self.after]
+        takes = self.filter.on(scope) if self.filter else None
+
+        def is_taken(record: Record) -> bool:
+            for each in before:
+                each(record)
+            if takes is not None and not takes(record):
+                return False
+            for each in after:
+                each(record)
+            return True
+
+        return is_taken
 
     def _cursor_values(self, records: Sequence[bytes]) -> Sequence[Any]:
         return () if self.cursor_field is None else cursor_values(self.cursor_field, records)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from file_cdk.core.errors import ConfigError
@@ -11,40 +11,15 @@ from file_cdk.declarative.templates import Template
 
 Place = Literal["request_parameter", "header", "body_data", "body_json"]
 Content = dict[str, Any] | str
+Parts = dict[Place, Content]
+"""From one source: the requester, the paginator, or the slice. A place without content may be left out."""
 
-_PLACES: Mapping[Place, str] = {
-    "request_parameter": "parameters",
-    "header": "headers",
-    "body_data": "body_data",
-    "body_json": "body_json",
-}
 _CALLED: Mapping[Place, str] = {
     "request_parameter": "the request's parameter",
     "header": "the header field",
     "body_data": "the field of the request's form",
     "body_json": "the member of the request's body",
 }
-
-
-@dataclass(slots=True)
-class Parts:
-    """From one source: the requester, the paginator, or the slice."""
-
-    parameters: Content = field(default_factory=dict)
-    headers: Content = field(default_factory=dict)
-    body_data: Content = field(default_factory=dict)
-    body_json: Content = field(default_factory=dict)
-
-    def at(self, place: Place) -> Content:
-        content: Content = getattr(self, _PLACES[place])
-        return content
-
-    def update(self, others: "Parts") -> None:
-        """Takes what the others have, in place of its own of the same name."""
-        for place in _PLACES:
-            own, content = self.at(place), others.at(place)
-            if isinstance(own, dict) and isinstance(content, dict):
-                own.update(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +31,7 @@ class Injection:
 
     def put(self, value: Any, into: Parts) -> None:
         """Takes the place of what was put there before."""
-        content = into.at(self.place)
+        content = into.setdefault(self.place, {})
         assert isinstance(content, dict)
         for name in self.path[:-1]:
             content = content.setdefault(name, {})
@@ -84,18 +59,28 @@ def injection(option: RequestOption, config: Mapping[str, Any], where: str) -> I
     return Injection(option.inject_into, path)
 
 
-def merged(place: Place, contents: Iterable[Content]) -> Content:
+def together(first: Parts, second: Parts) -> Parts:
+    """All of both; the second takes the place of the first's of the same name."""
+    result = dict(first)
+    for place, content in second.items():
+        present = result.get(place)
+        is_mapping = isinstance(present, dict) and isinstance(content, dict)
+        result[place] = {**present, **content} if is_mapping else content  # type: ignore[dict-item]
+    return result
+
+
+def merged(place: Place, sources: Iterable[Parts]) -> Content:
     """One content of several, not to be changed; a text if there is nothing beside it. Raises ConfigError where two have the same
     name: in a JSON body where they differ, elsewhere at any rate."""
-    full = [content for content in contents if isinstance(content, str) or content]
+    full = [content for parts in sources if (content := parts.get(place))]
     texts = [content for content in full if isinstance(content, str)]
     if texts and len(full) > 1:
         raise ConfigError(
             f"a request has a text for its {'parameters' if place == 'request_parameter' else 'body'}, and fields beside it",
             remedy="Make the text a mapping",
         )
-    if len(full) == 1:
-        return full[0]
+    if len(full) < 2:
+        return full[0] if full else {}
     result: dict[str, Any] = {}
     for content in full:
         assert isinstance(content, dict)

@@ -1,8 +1,9 @@
 """A requester as a plan has it: the request of a page, from what templates come to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.requesters import (
@@ -19,22 +20,20 @@ from file_cdk.declarative.templates import Compiled, Template, compiled
 
 Scope = Mapping[str, Any]
 
+_HEADER_VALUE = re.compile(r"(?:\S[^\r\n]*)?")
 _TEXTS = (str,)
 _TEXTS_AND_LISTS = (str, list)
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """own_parameters: what the requester's templates see as `parameters`."""
+    """contents: what the requester itself puts in. own_parameters: what its templates see as `parameters`."""
 
     method: str
     url: Template | None
     url_base: Template | None
     path: Template | None
-    parameters: Compiled
-    headers: Compiled
-    body_data: Compiled
-    body_json: Compiled
+    contents: tuple[tuple[Place, Compiled], ...]
     own_parameters: Mapping[str, Any]
     connect_timeout_s: float | None = None
     read_timeout_s: float | None = None
@@ -42,16 +41,16 @@ class Requester:
     def request(self, scope: Scope, *others: Parts, path: str | None = None) -> Request:
         """others: what paginator and slice add, in the order in which it is put in. path: the token of a page that is a URL or a
         path. Raises ConfigError where two sources give the same, or what there is makes no request."""
+        try:
+            return self._request(scope, others, path)
+        except UnicodeEncodeError:
+            raise ConfigError("a request would have half of a surrogate pair in it, which is no text") from None
+
+    def _request(self, scope: Scope, others: tuple[Parts, ...], path: str | None) -> Request:
         scope = {**scope, "parameters": self.own_parameters}
-        own = Parts(
-            _content(self.parameters.value(scope)),
-            _content(self.headers.value(scope)),
-            _content(self.body_data.value(scope)),
-            _content(self.body_json.value(scope)),
-        )
-        headers = _fields("header", own, others)
+        own: Parts = {place: _content(written, scope) for place, written in self.contents}
+        fields = _header_fields(_fields("header", own, others))
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
-        fields = [(str(name), str(value)) for name, value in headers.items()]
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
         url = with_parameters(self._url(scope, path), _parameters(own, others))
@@ -75,15 +74,18 @@ def requester(component: HttpRequester, where: str) -> Requester:
     data, json_value = _bodies(component)
     if data and json_value:
         raise ConfigError(f"{where}: there are both request_body_data and request_body_json", remedy="Leave one out")
+    contents: list[tuple[Place, Any, str]] = [
+        ("request_parameter", component.request_parameters, "request_parameters"),
+        ("header", component.request_headers, "request_headers"),
+        ("body_data", data, "request_body_data"),
+        ("body_json", json_value, "request_body_json"),
+    ]
     return Requester(
         component.http_method,
         _template(component.url, f"{where}.url"),
         _template(component.url_base, f"{where}.url_base"),
         _template(component.path, f"{where}.path"),
-        _compiled(component.request_parameters, f"{where}.request_parameters", _TEXTS, _TEXTS_AND_LISTS),
-        _compiled(component.request_headers, f"{where}.request_headers"),
-        _compiled(data, f"{where}.request_body_data", _TEXTS, _TEXTS_AND_LISTS),
-        _compiled(json_value, f"{where}.request_body_json"),
+        tuple((place, _compiled(place, written, f"{where}.{field}")) for place, written, field in contents if written),
         component.parameters,
         component.connect_timeout_in_seconds,
         component.read_timeout_in_seconds,
@@ -112,42 +114,49 @@ def _template(text: str | None, where: str) -> Template | None:
     return Template(text, where) if text else None
 
 
-def _compiled(
-    content: Any, where: str, key_types: tuple[type, ...] | None = None, value_types: tuple[type, ...] | None = None
-) -> Compiled:
-    if isinstance(content, str):  # a whole that is a template may come to a mapping
+def _compiled(place: Place, content: Any, where: str) -> Compiled:
+    if isinstance(content, str) or place in ("header", "body_json"):  # a text may come to a mapping
         return compiled(content, where)
-    return compiled(content or {}, where, key_types=key_types, value_types=value_types)
+    return compiled(content, where, key_types=_TEXTS, value_types=_TEXTS_AND_LISTS)
 
 
 def _text(template: Template | None, scope: Scope) -> str:
     return "" if template is None else str(template.value(scope))
 
 
-def _content(value: Any) -> Content:
-    """What a whole came to: a mapping without None, or a text."""
+def _content(written: Compiled, scope: Scope) -> Content:
+    """What it comes to: a mapping without None, or a text; one that reads as a list or a number stays as it is rendered."""
+    value = written.value(scope)
     if isinstance(value, Mapping):
         return {name: each for name, each in value.items() if each is not None}
-    return "" if value is None else str(value)
+    if isinstance(value, str) or value is None:
+        return value or ""
+    return written.content.text(scope) if isinstance(written.content, Template) else str(value)
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
-    added = merged(place, [parts.at(place) for parts in others])
-    return merged(place, [own.at(place), added])
+    return merged(place, (own, {place: merged(place, others)}))
 
 
 def _fields(place: Place, own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:
     content = _merged(place, own, others)
-    if isinstance(content, str) and content:
-        raise ConfigError(
-            f"a request's {'header fields are' if place == 'header' else 'JSON body is'} a text, not a mapping"
-        )
-    return cast("dict[str, Any]", content or {})
+    if isinstance(content, str):
+        what = "header fields are" if place == "header" else "JSON body is"
+        raise ConfigError(f"a request's {what} a text, not a mapping")
+    return content
+
+
+def _header_fields(headers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    fields = [(str(name), str(value)) for name, value in headers.items()]
+    for name, value in fields:
+        if not _HEADER_VALUE.fullmatch(value) or not _HEADER_VALUE.fullmatch(name):
+            raise ConfigError(f"the header field {name!r} begins with a blank, or goes over several lines")
+    return fields
 
 
 def _parameters(own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:
-    if isinstance(own.parameters, str):  # request_parameters that come to no mapping are none
-        own = Parts()
+    if isinstance(own.get("request_parameter"), str):  # those that come to no mapping are none
+        own = {}
     content = _fields("request_parameter", own, others)
     for name, value in content.items():
         if isinstance(value, dict):

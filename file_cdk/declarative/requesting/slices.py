@@ -10,7 +10,7 @@ from file_cdk.declarative.components.cursors import DatetimeBasedCursor
 from file_cdk.declarative.components.paging import RequestOption
 from file_cdk.declarative.components.slicing import ListPartitionRouter, SubstreamPartitionRouter
 from file_cdk.declarative.language.registry import decoded
-from file_cdk.declarative.requesting.parts import Injection, Parts, injection
+from file_cdk.declarative.requesting.parts import Injection, Parts, injection, together
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.templates import Template
 
@@ -32,16 +32,16 @@ class SliceOptions:
 
     def parts(self, of: Slice) -> Parts:
         """Where two put a value in the same place, that of the first router and that of the cursor counts."""
-        parts = Parts()
+        parts: Parts = {}
         for options in reversed(self.routers):
-            parts.update(_parts(options, of.partition, is_empty_sent=False))
+            parts = together(parts, _parts(options, of.partition, is_empty_sent=False))
         if self.cursor and of.interval:
-            parts.update(_parts(self.cursor, of.interval, is_empty_sent=True))
+            parts = together(parts, _parts(self.cursor, of.interval, is_empty_sent=True))
         return parts
 
 
 def _parts(options: tuple[SliceOption, ...], values: Mapping[str, Any], *, is_empty_sent: bool) -> Parts:
-    parts = Parts()
+    parts: Parts = {}
     for option in options:
         value = values.get(option.key)
         if value or is_empty_sent:

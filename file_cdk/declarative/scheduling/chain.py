@@ -73,7 +73,7 @@ class Chain:
 
     @property
     def can_give(self) -> bool:
-        return self._given < self._confirmed and self._given in self._arrived
+        return self._given in self._arrived
 
     def is_next(self, request: Request) -> bool:
         """Whether its page can be given out before any other."""

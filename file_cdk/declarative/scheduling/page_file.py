@@ -29,6 +29,10 @@ class PageFile:
         self._is_closed = False
         self._lock = threading.Lock()
 
+    @property
+    def size_bytes(self) -> int:
+        return self._end
+
     def append(self, page: Page) -> Place:
         """Raises OSError, for one where the disk is full."""
         pickled = pickle.dumps(page, pickle.HIGHEST_PROTOCOL)

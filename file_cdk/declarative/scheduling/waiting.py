@@ -34,27 +34,33 @@ class HeldPages:
         self._bounds = bounds
         self._file = PageFile()
         self._disk_is_full = False
+        self._largest_bytes = 0
         self.memory_bytes = 0
         self.most_memory_bytes = 0
-        self._spilled_bytes = 0
+        self._in_file = 0
         self.pages_spilled = 0
 
     def takes_more(self, is_waited_for: bool) -> bool:
         """Whether pages may be asked for before their turn. is_waited_for: nothing can be given out meanwhile. The file is for
         a slice that takes long; one who takes pages slowly does not need others sooner."""
-        if self.memory_bytes < self._bounds.waiting_bytes:
+        if self.memory_bytes + self._largest_bytes <= self._bounds.waiting_bytes:
             return True
-        return is_waited_for and not self._disk_is_full and self._spilled_bytes < self._bounds.spilled_bytes
+        return is_waited_for and self._file_takes(self._largest_bytes)
 
     def reserve(self, size: int, is_next: bool) -> bool:
         """Whether a page that came stays in memory. is_next: it can be given out at once."""
-        if is_next or self._disk_is_full or self.memory_bytes + size <= self._bounds.waiting_bytes:
+        self._largest_bytes = max(self._largest_bytes, size)
+        fits = self.memory_bytes + size <= self._bounds.waiting_bytes
+        if is_next or fits or not self._file_takes(size):
             self.memory_bytes += size
             self.most_memory_bytes = max(self.most_memory_bytes, self.memory_bytes)
             return True
-        self._spilled_bytes += size
+        self._in_file += 1
         self.pages_spilled += 1
         return False
+
+    def _file_takes(self, size: int) -> bool:
+        return not self._disk_is_full and self._file.size_bytes + size <= self._bounds.spilled_bytes
 
     def held(self, page: Page, size: int, highest: object, in_memory: bool) -> Held:
         """As `reserve` decided. At any time from any thread."""
@@ -69,7 +75,7 @@ class HeldPages:
     def arrived(self, held: Held, in_memory: bool) -> None:
         """To be called once for what `held` gave: the disk may have been full."""
         if not in_memory and held.place is None:
-            self._spilled_bytes -= held.size_bytes
+            self._in_file -= 1
             self.memory_bytes += held.size_bytes
 
     def take(self, held: Held) -> Page:
@@ -82,8 +88,8 @@ class HeldPages:
         if held.place is None:
             self.memory_bytes -= held.size_bytes
             return
-        self._spilled_bytes -= held.size_bytes
-        if self._spilled_bytes == 0:
+        self._in_file -= 1
+        if self._in_file == 0:  # also none that is being written
             self._file.empty()
 
     def close(self) -> None:

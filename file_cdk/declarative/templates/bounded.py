@@ -51,7 +51,7 @@ def filters() -> dict[str, Callable[..., Any]]:
 
 
 def tests() -> dict[str, Callable[..., Any]]:
-    theirs: Mapping[str, Callable[..., Any]] = JINJA_TESTS
+    theirs: Mapping[str, Any] = JINJA_TESTS
     return {name: _bounded_test(name, function) for name, function in theirs.items()}
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from jinja2.runtime import Context
 from jinja2.utils import Namespace
 
-from file_cdk.declarative.templates.faults import RefusedError
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, RefusedError, too_long
 
 MOST_OPERATIONS = 500_000
-LONGEST_TEXT = 1 << 20  # characters, of the outcome and of each text on the way
 LARGEST_BITS = 1 << 16  # of a whole number
 _CHARACTERS_AN_OPERATION = 16
 
@@ -34,7 +33,7 @@ class Budget:
     def spend_on_text(self, characters: int) -> None:
         """Before or after a text of this length is made."""
         if characters > LONGEST_TEXT:
-            raise RefusedError(f"makes a text of more than {LONGEST_TEXT:,} characters")
+            raise too_long()
         self.spend(1 + characters // _CHARACTERS_AN_OPERATION)
 
     def spend_on_all(self, value: Any) -> None:

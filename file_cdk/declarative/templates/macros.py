@@ -39,7 +39,7 @@ def timestamp(moment: int | float | str) -> int | float:
     return str_to_datetime(moment).timestamp()
 
 
-def str_to_datetime(text: str) -> datetime:
+def str_to_datetime(text: Any) -> datetime:
     """In UTC; text: ISO 8601."""
     if not isinstance(text, str):
         _ = getattr(text, "read", None)  # says of what is not there that it is not

@@ -10,8 +10,8 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.utils import Namespace
 
 from file_cdk.declarative.durations import Duration
-from file_cdk.declarative.templates.budget import LONGEST_TEXT, Budget
-from file_cdk.declarative.templates.faults import RefusedError
+from file_cdk.declarative.templates.budget import Budget
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, RefusedError
 
 _LONGEST_FORMAT = 256  # of a moment, in characters
 _WIDEST = 1000  # of a field of a format

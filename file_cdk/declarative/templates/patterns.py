@@ -9,8 +9,7 @@ from typing import Any
 
 import regex
 
-from file_cdk.declarative.templates.budget import LONGEST_TEXT
-from file_cdk.declarative.templates.faults import FaultError, RefusedError
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, FaultError, RefusedError, too_long
 
 MOST_SECONDS = 0.5  # of the process's CPU, for one search
 LONGEST_PATTERN = 1000  # characters
@@ -41,7 +40,7 @@ def replaced(pattern: str, replacement: str, text: str) -> str:
         longest = max((len(group or "") for group in (match[0], *match.groups())), default=0)
         made += len(replacement) + references * longest
         if made > LONGEST_TEXT:
-            raise RefusedError(f"makes a text of more than {LONGEST_TEXT:,} characters")
+            raise too_long()
         return str(match.expand(replacement)) if references else replacement
 
     try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from file_cdk.declarative.templates.faults import NotThereError
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, NotThereError, too_long
 from file_cdk.declarative.templates.macros import MACROS
 
 Key = str | int
@@ -73,8 +73,16 @@ class Plain:
     def names(self) -> frozenset[str]:
         return frozenset(part.name for part in self.parts if isinstance(part, Lookup))
 
+    @property
+    def only_lookup(self) -> Lookup | None:
+        """Where there is nothing beside it."""
+        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Lookup) else None
+
     def render(self, scope: Mapping[str, Any]) -> str:
-        return "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        text = "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        if len(text) > LONGEST_TEXT:
+            raise too_long()
+        return text
 
 
 def in_scope(scope: Mapping[str, Any], name: str) -> Any:

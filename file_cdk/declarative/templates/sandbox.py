@@ -6,6 +6,7 @@ be made are measured before they are, and regular expressions end after a time. 
 version is refused until it is named.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from types import BuiltinMethodType, MethodType
@@ -18,13 +19,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from jinja2.utils import Namespace
 
 from file_cdk.declarative.templates import bounded, methods, plain, rewriting
-from file_cdk.declarative.templates.budget import LONGEST_TEXT, Budget, BudgetContext
-from file_cdk.declarative.templates.faults import FaultError, NotThereError, RefusedError, UnfitError
+from file_cdk.declarative.templates.budget import Budget, BudgetContext
+from file_cdk.declarative.templates.faults import (
+    LONGEST_TEXT,
+    FaultError,
+    NotThereError,
+    RefusedError,
+    UnfitError,
+    too_long,
+)
 from file_cdk.declarative.templates.macros import MACROS
 
 LONGEST_TEMPLATE: Final = 1 << 16  # characters
-_LONG_TEXTS: Final = frozenset({"sanitize_url", "camel_case_to_snake_case", "max", "min", "dict", "Namespace"})
-_FUNCTIONS: Final = frozenset({*MACROS.values(), dict, Namespace})
+_LONG_TEXTS: Final = frozenset({"sanitize_url", "camel_case_to_snake_case", "max", "min", "dict", "Namespace", "loads"})
+_FUNCTIONS: Final = frozenset({*MACROS.values(), dict, Namespace, json.loads})
+"""json.loads is what JwtAuthenticator gives its templates as `json_loads`; no others have it."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -59,6 +68,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             methods.check_call(budget, __obj, given)
         elif isinstance(__obj, Undefined) or __obj in _FUNCTIONS:
             _spend_on_call(budget, getattr(__obj, "__name__", ""), given)
+        elif not callable(__obj):
+            raise TypeError("no function")
         else:
             raise RefusedError("a call of something that is no function of templates is refused")
         result = super().call(__context, __obj, *args, **kwargs)
@@ -177,7 +188,7 @@ def _joined(program: jinja2.Template, context: Context) -> str:
         pieces.append(piece)
         length += len(piece)
         if length > LONGEST_TEXT:
-            raise RefusedError(f"makes a text of more than {LONGEST_TEXT:,} characters")
+            raise too_long()
     return "".join(pieces)
 
 

@@ -54,6 +54,10 @@ class Building:
                 "dynamic streams are made by requests of their own"
             )
 
+    @property
+    def parents(self) -> frozenset[str]:
+        return frozenset(self._asked_by)
+
     def _note_parents(self, stream: Component) -> None:
         for config in _parents(stream):
             parent = config["stream"]

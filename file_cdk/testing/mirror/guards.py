@@ -57,8 +57,12 @@ class Guards:
                 raise NoGuardError(f"nothing is known of the other side of a {other}")
 
     def _oauth(self, component: Component, scope: Scope) -> Check:
-        single_use = bool(component.get("refresh_token_updater"))
+        updater = component.get("refresh_token_updater")
+        single_use = bool(updater)
         given = Given("mirror-access", refresh={text(component.get("refresh_token"), scope)})
+        if updater:  # which reads and writes the configuration
+            path = updater.get("refresh_token_config_path") or ["credentials", "refresh_token"]
+            given.refresh = {str(taken(scope["config"], path) or "")} - {""} or given.refresh
         self.doors.append(OAuthDoor(component, scope, given, single_use))
         return lambda asked: (
             None

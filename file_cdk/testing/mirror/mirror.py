@@ -73,6 +73,11 @@ class Mirror:
         return dict(self._built.reasons)
 
     @property
+    def parents(self) -> frozenset[str]:
+        """Names of the streams that others take their partitions from. How often they are read is up to a program."""
+        return self._built.parents
+
+    @property
     def remarks(self) -> dict[str, list[str]]:
         """Where the mirror of a stream has less than the API would."""
         return {stream.name: list(stream.remarks) for stream in self._built.streams.values() if stream.remarks}

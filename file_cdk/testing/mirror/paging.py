@@ -111,7 +111,7 @@ def _place(number: int, pages: int, records: Sequence[Record], size: int, url: s
     return Place(number, pages, len(records), url, records[number * size : (number + 1) * size])
 
 
-def url_of_page(url: str, names: frozenset[str], number: int) -> str:
+def url_of_page(url: str, names: Sequence[str], number: int) -> str:
     """The same request for another page."""
     split = urlsplit(url)
     kept = [pair for pair in parse_qsl(split.query, keep_blank_values=True) if pair[0] not in names]

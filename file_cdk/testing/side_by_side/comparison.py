@@ -245,7 +245,8 @@ def _pair(what: str, theirs: Any, ours: Any) -> str:
 
 
 def _without(record: Json, fields: frozenset[str]) -> Json:
-    return {name: value for name, value in record.items() if name not in fields}
+    """Nor with members that are null: airbyte-cdk leaves those out."""
+    return {name: value for name, value in record.items() if name not in fields and value is not None}
 
 
 def _canonical(value: Any) -> str:
