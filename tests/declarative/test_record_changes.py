@@ -61,12 +61,13 @@ def test_changes(change: dict[str, Any], record: bytes, changed: bytes) -> None:
 
 
 def test_members_are_put_in_their_places_however_they_are_spelled() -> None:
-    body = b'[{"p":1,"z":2.0},{"\\u0070":1,"z":2.0},{"z":2.0,"o":{"p":1}},{ }, {"z":"p"}]'
+    body = b'[{"p":1,"z":2.0},{"\\u0070":1,"z":2.0},{"z":2.0,"o":{"p":1}},{ }, {"z":"p"},[{        }]]'
     assert selected(body, put((["p"], "{{ stream_slice.part }}"))).records == [
         b'{"p":"p","z":2.0}',
         b'{"p":"p","z":2.0}',
         b'{"z":2.0,"o":{"p":1},"p":"p"}',
         b'{"z":"p","p":"p"}',
+        b'{        "p":"p"}',
     ]
     assert selected(b'{"a\\/b":1,"z":2.0}', put((["a/b"], "x"))).records == [b'{"a/b":"x","z":2.0}']
 
