@@ -94,6 +94,13 @@ def test_a_record_that_cannot_be_changed_is_rejected_alone() -> None:
     ]
 
 
+def test_a_record_that_is_nested_too_deeply_to_be_changed_is_rejected_alone() -> None:
+    deep = b'{"a":' + b'{"b":' * 700 + b"1" + b"}" * 700 + b"}"
+    outcome = selected(b'[{"z":1,"b":2},' + deep + b"]", removed(["*"], ["**", "b"]))
+    assert outcome.records == [b"{}"]
+    assert [(each.number, each.reason) for each in outcome.rejected] == [(1, "is nested too deeply")]
+
+
 def test_numbers_of_rejected_records_count_those_that_were_none() -> None:
     outcome = selected(b'[1,{"o":1},{"o":{}},"x",{"o":2}]', put((["o", "x"], "2")))
     assert [each.number for each in outcome.rejected] == [0, 1, 3, 4]
