@@ -102,7 +102,7 @@ def _missing(path: Path, depth: int, value: Value, children: Iterable[str]) -> A
     place = f"at {_spelled(path[:depth])}" if depth else "outermost"
     if kind(value) == "{":
         names = sorted(children)
-        shown = ", ".join(repr(shortened(name)) for name in names[:_MOST_NAMES])
+        shown = ", ".join(repr(shortened(name, 60)) for name in names[:_MOST_NAMES])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         has = f"members {shown}{more}"
     else:
