@@ -101,11 +101,11 @@ class PartitionedProgress:
     def partition_ended(self, partition: Mapping[str, Any]) -> None:
         key, reach = self._of(partition)
         self._current = None
-        if self._is_global:
-            self._known.add(digest_of(partition))
-        else:
+        if not self._is_global:
             self._keep(key, reach.moment)
             self._rise_to(reach.moment)
+        if self._is_global:
+            self._known.add(digest_of(partition))
 
     def ended(self, seconds: int) -> None:
         if self._has_records:
@@ -138,8 +138,8 @@ class PartitionedProgress:
         if key not in self._moments:
             self._moments.pop(_older_key(msgspec.json.decode(key)), None)
             if len(self._moments) > PARTITIONS:
-                self._is_global = True
-                for each in [*self._moments, key]:
+                self._is_global = True  # and this partition is known once it has ended
+                for each in self._moments:
                     self._known.add(digest_of(msgspec.json.decode(each)))
                 self._moments.clear()
                 return
