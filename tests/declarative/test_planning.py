@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from file_cdk.declarative.http.transport import HttpTransport
 from manifests import DAILY, SCHEMA, children_of, counted, stream
 
 from file_cdk.core.errors import ConfigError, InternalError
 from file_cdk.declarative import language
 from file_cdk.declarative.http import Client
+from file_cdk.declarative.http.network.transport import HttpTransport
 from file_cdk.declarative.http.secrets import Secrets
 from file_cdk.declarative.pages import Token
 from file_cdk.declarative.plan import SourcePlan

@@ -6,6 +6,7 @@ be made are measured before they are, and regular expressions end after a time. 
 version is refused until it is named.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from types import BuiltinMethodType, MethodType
@@ -30,8 +31,9 @@ from file_cdk.declarative.templates.faults import (
 from file_cdk.declarative.templates.macros import MACROS
 
 LONGEST_TEMPLATE: Final = 1 << 16  # characters
-_LONG_TEXTS: Final = frozenset({"sanitize_url", "camel_case_to_snake_case", "max", "min", "dict", "Namespace"})
-_FUNCTIONS: Final = frozenset({*MACROS.values(), dict, Namespace})
+_LONG_TEXTS: Final = frozenset({"sanitize_url", "camel_case_to_snake_case", "max", "min", "dict", "Namespace", "loads"})
+_FUNCTIONS: Final = frozenset({*MACROS.values(), dict, Namespace, json.loads})
+"""json.loads is what JwtAuthenticator gives its templates as `json_loads`; no others have it."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
