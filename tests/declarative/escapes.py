@@ -176,6 +176,10 @@ BOMBS = {
     "links": "{{ 'http://a.b ' * 1000 | urlize(target=record.text) }}",
     "wrapping": "{{ record.text | wordwrap(1, true, record.text * 1000) }}",
     "regular expression, alternatives": "{{ ('a' * 60 ~ 'b') | regex_search('(a|a)*$') }}",
+    "regular expressions, many": _FOR_A + "{{ ('a' * 15 ~ 'b') | regex_search('(a|a)*$') }}" + _END,
+    "regular expressions, many that are large": _FOR_A + "{{ 'a' | regex_search('(a|b|' ~ a ~ '){1000}') }}" + _END,
+    "formats of moments, many": _FOR_AB + "{{ now_utc().strptime('5' ~ a ~ b, '%d' ~ a ~ b) }}" + _ENDS,
+    "time zones, many": _FOR_AB + "{{ today_with_timezone('UTC') }}" + _ENDS,
     "regular expression, replaced": "{{ ('a' * 60 ~ 'b') | regex_replace('(a|a)*$', 'x') }}",
     "regular expression, long outcome": "{{ (record.text * 1000) | regex_replace('a', '" + "b" * 900 + "') }}",
     "regular expression, groups repeated": "{{ (record.text * 1000) | regex_replace('(.*)', '"

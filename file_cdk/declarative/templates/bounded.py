@@ -2,6 +2,7 @@
 
 import operator
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, MappingView, Sized
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from jinja2.filters import make_attrgetter
 from jinja2.runtime import Undefined
 from jinja2.tests import TESTS as JINJA_TESTS
 
-from file_cdk.declarative.templates import methods, rewriting
+from file_cdk.declarative.templates import methods, patterns, rewriting
 from file_cdk.declarative.templates.budget import LARGEST_BITS, Budget, BudgetContext
 from file_cdk.declarative.templates.faults import RefusedError
 from file_cdk.declarative.templates.filters import FILTERS
@@ -19,7 +20,7 @@ from file_cdk.declarative.templates.filters import FILTERS
 # For pages of HTML and for people, and not worth a bound of their own.
 _LEFT_OUT: Final = frozenset({"pprint", "urlize", "wordwrap", "xmlattr"})
 # They look at no element, or at one.
-_CHEAP: Final = methods.words("abs attr count d default filesizeformat first float int items last length random round")
+_CHEAP: Final = methods.words("abs attr count d default filesizeformat first items last length random round")
 _GO_THROUGH: Final = methods.words(
     "batch dictsort groupby join list map max min reject rejectattr reverse select selectattr slice sort sum unique"
 )
@@ -99,7 +100,10 @@ def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., An
         _spend_on_filter(budget, name, value, (*arguments, *named.values()))
         if isinstance(value, Iterator):
             value = budget.counted(value)
-        result = passes(context, value, *arguments, **named)
+        if name.startswith("regex_"):
+            result = _timed(budget, passes, context, value, *arguments, **named)
+        else:
+            result = passes(context, value, *arguments, **named)
         if isinstance(result, str):
             budget.spend_on_text(len(result))
         elif isinstance(result, Iterator):
@@ -107,6 +111,17 @@ def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., An
         return result
 
     return bounded
+
+
+def _timed(budget: Budget, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Of a regular expression, whose time no operations tell."""
+    if budget.seconds_left <= 0:
+        raise patterns.too_slow()
+    began = time.thread_time()
+    try:
+        return function(*arguments, **{**named, "seconds": budget.seconds_left})
+    finally:
+        budget.seconds_left -= time.thread_time() - began
 
 
 def _bounded_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

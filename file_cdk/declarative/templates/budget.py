@@ -10,6 +10,7 @@ from typing import Any
 from jinja2.runtime import Context
 from jinja2.utils import Namespace
 
+from file_cdk.declarative.templates import patterns
 from file_cdk.declarative.templates.faults import LONGEST_TEXT, RefusedError, too_long
 
 MOST_OPERATIONS = 500_000
@@ -18,12 +19,13 @@ _CHARACTERS_AN_OPERATION = 16
 
 
 class Budget:
-    """left: operations."""
+    """left: operations. seconds_left: of CPU, for regular expressions."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "seconds_left")
 
     def __init__(self) -> None:
         self.left = MOST_OPERATIONS
+        self.seconds_left = patterns.MOST_SECONDS
 
     def spend(self, operations: int) -> None:
         self.left -= operations

@@ -54,13 +54,13 @@ def string(value: Any) -> str:
     return value if isinstance(value, str) else f'"""{json.dumps(value)}"""'
 
 
-def regex_search(value: str, regex: str) -> str:
-    """The first group of the first match; an empty text where there is none."""
-    return patterns.first_group(regex, value)
+def regex_search(value: str, regex: str, *, seconds: float) -> str:
+    """The first group of the first match; an empty text where there is none. seconds: not for templates to give."""
+    return patterns.first_group(regex, value, seconds)
 
 
-def regex_replace(value: str, regex: str, replacement: str) -> str:
-    return patterns.replaced(regex, replacement, value)
+def regex_replace(value: str, regex: str, replacement: str, *, seconds: float) -> str:
+    return patterns.replaced(regex, replacement, value, seconds)
 
 
 def hmac(value: Any, key: str, hash_type: str = "sha256") -> str:

@@ -14,6 +14,7 @@ from file_cdk.declarative.templates.budget import Budget
 from file_cdk.declarative.templates.faults import LONGEST_TEXT, RefusedError
 
 _LONGEST_FORMAT = 256  # of a moment, in characters
+OPERATIONS_OF_A_MOMENT = 100  # that is read or written: its format may have to be compiled first
 _WIDEST = 1000  # of a field of a format
 
 
@@ -82,6 +83,7 @@ def check_call(budget: Budget, method: BuiltinMethodType | MethodType, arguments
             check(budget, owner, arguments)
     elif method.__name__ in ("strftime", "strptime", "isoformat"):
         check_lengths(arguments)
+        budget.spend(OPERATIONS_OF_A_MOMENT)
     elif isinstance(owner, list | tuple | set) or (isinstance(owner, Mapping) and method.__name__ == "copy"):
         budget.spend(len(owner) * (1 + budget.weight(arguments)))
     else:

@@ -11,7 +11,7 @@ import regex
 
 from file_cdk.declarative.templates.faults import LONGEST_TEXT, FaultError, RefusedError, too_long
 
-MOST_SECONDS = 0.5  # of the process's CPU, for one search
+MOST_SECONDS = 0.5  # of the process's CPU, for a search, and for all of one evaluation
 LONGEST_PATTERN = 1000  # characters
 LARGEST_PATTERN = 10_000  # characters, with what is counted written as often as it is counted: `regex` makes it so
 
@@ -20,17 +20,17 @@ _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<times>\d+)(?:,\d*)?\}
 _BRACE = re.compile(r"\\.|\{(?!\d*,?\d*\})", re.DOTALL)
 
 
-def first_group(pattern: str, text: str) -> str:
-    """Of the first match; empty where there is no match or no group."""
+def first_group(pattern: str, text: str, seconds: float = MOST_SECONDS) -> str:
+    """Of the first match; empty where there is no match or no group. seconds: of CPU that it may take."""
     compiled = _compiled(pattern)
     try:
-        match = compiled.search(text, timeout=MOST_SECONDS)
+        match = compiled.search(text, timeout=seconds)
     except TimeoutError:
-        raise _too_long() from None
+        raise too_slow() from None
     return match[1] if match and compiled.groups else ""
 
 
-def replaced(pattern: str, replacement: str, text: str) -> str:
+def replaced(pattern: str, replacement: str, text: str, seconds: float = MOST_SECONDS) -> str:
     compiled = _compiled(pattern)
     references = replacement.count("\\")
     made = 0
@@ -44,9 +44,9 @@ def replaced(pattern: str, replacement: str, text: str) -> str:
         return str(match.expand(replacement)) if references else replacement
 
     try:
-        return str(compiled.sub(expanded, text, timeout=MOST_SECONDS))
+        return str(compiled.sub(expanded, text, timeout=seconds))
     except TimeoutError:
-        raise _too_long() from None
+        raise too_slow() from None
     except (regex.error, IndexError):
         raise FaultError("the replacement does not fit its regular expression") from None
 
@@ -55,7 +55,7 @@ def is_found(pattern: str, text: str) -> bool:
     try:
         return _compiled(pattern).search(text, timeout=MOST_SECONDS) is not None
     except TimeoutError:
-        raise _too_long() from None
+        raise too_slow() from None
 
 
 @lru_cache(maxsize=256)
@@ -92,5 +92,5 @@ def _size(pattern: str) -> int:
     return sum(sizes)
 
 
-def _too_long() -> RefusedError:
-    return RefusedError(f"has a regular expression that takes more than {MOST_SECONDS} s")
+def too_slow() -> RefusedError:
+    return RefusedError(f"has regular expressions that take more than {MOST_SECONDS} s")

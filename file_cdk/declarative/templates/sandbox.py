@@ -93,6 +93,7 @@ def _spend_on_call(budget: Budget, name: str, given: tuple[Any, ...]) -> None:
     budget.spend(1 + len(given))
     if name not in _LONG_TEXTS:
         methods.check_lengths(given)
+        budget.spend(methods.OPERATIONS_OF_A_MOMENT)
     for argument in given:
         if isinstance(argument, str | list | tuple | Mapping) and not isinstance(argument, Undefined):
             budget.spend(len(argument))
