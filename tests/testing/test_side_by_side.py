@@ -88,6 +88,13 @@ def test_records_are_a_multiset(records: list[Json], told: str) -> None:
     assert told in str(difference)
 
 
+def test_a_field_that_is_null_may_be_missing_but_not_within_another() -> None:
+    theirs, ours = (side(outcome(records={"s": [record]})) for record in ({"id": 1}, {"id": 1, "name": None}))
+    assert compare(theirs, ours) == []
+    theirs, ours = (side(outcome(records={"s": [{"id": below}]})) for below in ({}, {"name": None}))
+    assert [difference.kind for difference in compare(theirs, ours)] == ["records"]
+
+
 def test_fields_that_the_run_makes_up_may_differ() -> None:
     theirs, ours = (side(outcome(records={"s": [{"id": 1, "uuid": value}]})) for value in "ab")
     assert [difference.kind for difference in compare(theirs, ours)] == ["records"]

@@ -51,8 +51,8 @@ class Allowed:
 
 
 def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
-    """Catalogs and final states are compared as JSON values, records as a multiset of each stream, requests as a multiset of
-    method, URL (parameters in any order), body and headers. An instant that lies within the run of its own side is equal to one
+    """Catalogs and final states are compared as JSON values, records as a multiset of each stream, without the fields that are
+    null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and headers. An instant that lies within the run of its own side is equal to one
     that lies within the other's.
     """
     clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
@@ -245,7 +245,7 @@ def _pair(what: str, theirs: Any, ours: Any) -> str:
 
 
 def _without(record: Json, fields: frozenset[str]) -> Json:
-    return {name: value for name, value in record.items() if name not in fields}
+    return {name: value for name, value in record.items() if name not in fields and value is not None}
 
 
 def _canonical(value: Any) -> str:
