@@ -51,9 +51,9 @@ class Allowed:
 
 
 def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
-    """Catalogs and final states are compared as JSON values, records as a multiset of each stream, without the fields that are
-    null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and headers. An instant that lies within the run of its own side is equal to one
-    that lies within the other's.
+    """Catalogs and final states are compared as JSON values; records as a multiset of each stream, without the fields that are
+    null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and
+    headers. An instant that lies within the run of its own side is equal to one that lies within the other's.
     """
     clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
     return [
