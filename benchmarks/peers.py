@@ -1,7 +1,6 @@
 """The tools that are measured beside ours, each in an environment of its own, because their dependencies conflict."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ _REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "sqlite-utils": ("sqlite-utils",),
     "target-duckdb": ("target-duckdb",),
 }
+_INSTALL = Path(__file__).parents[1] / ".ci" / "install.py"
 FAST = {"duckdb", "openpyxl", "polars"}
 """Those that take seconds at most, and that this environment has too."""
 
@@ -41,14 +41,9 @@ class Peers:
         whole = place / "installed"
         if not whole.exists():
             complain(f"installing {name} into {place}")
-            shutil.rmtree(place, ignore_errors=True)
+            command = [sys.executable, str(_INSTALL), str(place), *_REQUIREMENTS[name]]
             try:
-                subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, env=self.environment())
-                subprocess.run(
-                    [str(python), "-m", "pip", "install", "--quiet", "--quiet", *_REQUIREMENTS[name]],
-                    check=True,
-                    env=self.environment(),
-                )
+                subprocess.run(command, check=True, env=self.environment())
             except subprocess.CalledProcessError as error:
                 complain(f"{name} is left out, because it cannot be installed: {error}")
                 return None

@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'file_cdk' has no attribute {name!r}")
-    if name in ("run_connector", "run_destination"):  # by each start of one, for which reading the list would take 5 ms
+    if name in ("run_connector", "run_destination", "run_manifest"):  # at each start, and to read the list takes 5 ms
         return getattr(import_module("file_cdk.cli.entry"), name)
     if not _modules:
         _read_stub()

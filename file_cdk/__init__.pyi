@@ -1,6 +1,10 @@
 """The public API: what each name is, and the module that defines it. `__init__.py` reads this list."""
 
-from file_cdk.cli.entry import run_connector as run_connector, run_destination as run_destination
+from file_cdk.cli.entry import (
+    run_connector as run_connector,
+    run_destination as run_destination,
+    run_manifest as run_manifest,
+)
 from file_cdk.core.connector import (
     Connector as Connector,
     DestinationConnector as DestinationConnector,

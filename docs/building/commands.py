@@ -8,6 +8,7 @@ from reference import cell
 from file_cdk.cli.command import whole_parser
 from file_cdk.cli.connector import _parser as _source_parser
 from file_cdk.cli.destination import _parser as _destination_parser
+from file_cdk.cli.manifest_source import NAME, source_parser
 
 
 def commands() -> str:
@@ -21,6 +22,7 @@ def commands() -> str:
         "|---|---|",
         *(f"| [`file-cdk {name}`](#file-cdk-{name}) | {cell(summary)} |" for name, summary in _summaries(whole)),
         "| [`source-…`](#sources) | sources of the Airbyte protocol |",
+        f"| [`{NAME}`](#sources-by-their-manifest) | sources of HTTP APIs, each described by a manifest |",
         "| [`destination-…`](#destinations) | destinations of the Airbyte protocol |",
         "",
     ]
@@ -28,6 +30,7 @@ def commands() -> str:
         lines += [f"## file-cdk {name}", "", *_command(f"file-cdk {name}", parser, "###")]
     sources, destinations = _source_parser("source-…"), _destination_parser("destination-…")
     lines += ["## Sources", "", *_command("source-…", sources, "###")]
+    lines += ["## Sources by their manifest", "", *_command(NAME, source_parser(NAME), "###")]
     lines += ["## Destinations", "", *_command("destination-…", destinations, "###")]
     return "\n".join(lines).rstrip() + "\n"
 

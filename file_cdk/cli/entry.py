@@ -42,6 +42,19 @@ def run_destination(
     run(connector, argv, ends_process=ends_process)
 
 
+def run_manifest(
+    manifest: "str | os.PathLike[str] | None" = None, argv: Sequence[str] | None = None, *, ends_process: bool = False
+) -> NoReturn:
+    """The same for a source of an HTTP API, described by a manifest: see `run_connector`.
+
+    manifest: its file, as a rule beside the module that calls this; the source is then called like the folder. Without one, it is
+    in the configuration, as `__injected_declarative_manifest`. `--manifest-path` comes before both.
+    """
+    from file_cdk.cli.manifest_source import run
+
+    run(manifest, argv, ends_process=ends_process)
+
+
 def _print_specification(connector: object) -> None:
     """Ends the process if that is what is asked for, and there is one."""
     if not isinstance(connector, str) or sys.argv[1:] != ["spec"]:

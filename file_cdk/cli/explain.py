@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import SOURCES, add_deletes, add_json, add_period, add_source, add_talk, add_to, names
@@ -69,8 +70,9 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         )
         limit = MaxDeletes.parse(arguments.max_deletes)
         explanations = explanations_of(arguments.source, options, arguments.on_delete, limit, opened)
-        files = (file for explanation in explanations for file in explanation.files())
-        written = write_lines(map(_json_line, files) if arguments.json else _table_lines(explanations, files))
+        files = chain.from_iterable(explanation.files() for explanation in explanations)
+        lines = map(_json_line, files) if arguments.json else _table_lines(explanations, files)
+        written = write_lines(lines, all_at_hand=True)
         if written and not arguments.quiet:
             for line in _summary(explanations):
                 display.line(line)

@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         parts = [part for each in inspections for part in each.parts(opened, screen.seen)]
         listing = _Listing(parts, arguments, screen)
         with closing(listing.files()) as files:
-            written = write_lines(listing.lines(files))
+            written = write_lines(listing.lines(files), all_at_hand=options.order is not Order.NONE)
         screen.stop_progress()
         if written and not arguments.quiet:
             for line in listing.summary():

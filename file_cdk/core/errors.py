@@ -99,7 +99,7 @@ class ManifestError(ConfigError):
     def where(self) -> str:
         line = f"line {self.line}" + (f", column {self.at}" if self.at else "") if self.line else ""
         stream = "" if self.stream is None else f"stream {self.stream!r}"
-        return ", ".join(filter(None, (FileCdkError.where.fget(self), line, stream)))
+        return ", ".join(filter(None, (super().where, line, stream)))
 
 
 class TemplateError(ConfigError):

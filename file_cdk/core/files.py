@@ -26,7 +26,7 @@ def gives_way(column: str) -> str:
     return f"column {column!r} gives way to the one that every record gets from its file"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class RemoteFile:
     """One version of one file, as a listing saw it.
 
@@ -43,9 +43,17 @@ class RemoteFile:
     etag: str | None = None
     fault: str | None = None
 
-    def __post_init__(self) -> None:
-        if self.modified_at.tzinfo is None:
-            raise ValueError(f"modified_at of {self.uri!r} must be an aware datetime")
+    def __init__(
+        self, uri: str, size_bytes: int, modified_at: datetime, etag: str | None = None, fault: str | None = None
+    ) -> None:
+        if modified_at.tzinfo is None:
+            raise ValueError(f"modified_at of {uri!r} must be an aware datetime")
+        # In half the time that a dataclass takes by itself, and a listing has many.
+        _set_uri(self, uri)
+        _set_size_bytes(self, size_bytes)
+        _set_modified_at(self, modified_at)
+        _set_etag(self, etag)
+        _set_fault(self, fault)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A few times faster than what dataclasses do by themselves, which matters where files are small and many.
@@ -71,6 +79,11 @@ class RemoteFile:
     def modified_us(self) -> int:
         """See core.instants.microseconds."""
         return microseconds(self.modified_at)
+
+
+_set_uri, _set_size_bytes, _set_modified_at, _set_etag, _set_fault = (
+    vars(RemoteFile)[field].__set__ for field in ("uri", "size_bytes", "modified_at", "etag", "fault")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal()
 _SECONDS_PER_DAY = 86_400
@@ -59,12 +59,12 @@ def elapsed_text(ticks: int, unit: str) -> str:
 
 def microseconds(instant: datetime) -> int:
     """Since the epoch, exact (no float in between). instant: aware."""
-    return (instant - EPOCH) // _MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def of_microseconds(count: int) -> datetime:
     """Raises OverflowError beyond the years 1 to 9999."""
-    return EPOCH + count * _MICROSECOND
+    return EPOCH + count * MICROSECOND
 
 
 def parse_instant(text: str) -> datetime:

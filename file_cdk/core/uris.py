@@ -22,6 +22,8 @@ COMPRESSED_ENDINGS = {
 
 _ARCHIVE_ENDING = r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst)"
 _ARCHIVE = re.compile(rf"{_ARCHIVE_ENDING}\Z", re.IGNORECASE)
+_ARCHIVE_LAST = frozenset("prz2tPRZT")
+"""The last characters of such endings."""
 _BOUNDARY = re.compile(rf"{_ARCHIVE_ENDING}!(?=.)", re.IGNORECASE | re.DOTALL)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -89,7 +91,7 @@ def without_compression(uri: str) -> str:
 
 def is_archive(uri: str) -> bool:
     """Whether a file's name says that it is an archive whose members are files of their own."""
-    return _ARCHIVE.search(uri) is not None
+    return uri[-1:] in _ARCHIVE_LAST and _ARCHIVE.search(uri) is not None
 
 
 def tar_compression(uri: str) -> str | None:

@@ -10,13 +10,13 @@ from typing import Any
 from file_cdk.core.errors import ConfigError
 
 Json = Mapping[str, Any]
-_INTERNAL = ("__", "_limit", "_page_size")
+_INTERNAL = frozenset({"_limit", "_page_size"})
 _MAX_FAULTS = 20
 
 
 def check_configuration(config: Json, schema: Json) -> None:
     """Raises ConfigError that names the fields at fault. Keys that begin with `__`, `_limit` and `_page_size` are internal."""
-    own = {key: value for key, value in config.items() if not key.startswith(_INTERNAL)}
+    own = {key: value for key, value in config.items() if key not in _INTERNAL and not key.startswith("__")}
     faults = _faults(own, schema, "")
     told = [f"{place or 'config'}: {message}" for place, message in _first(faults, _MAX_FAULTS)]
     if told:
@@ -43,7 +43,7 @@ def _faults(value: Any, schema: Any, at: str) -> Iterator[Fault]:
         return
     for keyword, rule in schema.items():
         look = _KEYWORDS.get(keyword)
-        if look is not None:
+        if look is not None and isinstance(rule, _RULES.get(keyword, object)):
             yield from look(value, rule, schema, at)
 
 
@@ -199,6 +199,19 @@ _KEYWORDS: Mapping[str, Callable[[Any, Any, Json, str], Iterator[Fault]]] = {
 }
 
 
+_RULES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("required", "enum", "allOf", "anyOf", "oneOf"), (list,)),
+    **dict.fromkeys(("properties", "patternProperties"), (dict,)),
+    "type": (str, list),
+    "pattern": (str,),
+    **dict.fromkeys(
+        (name for name in _KEYWORDS if name.startswith(("min", "max", "exclusive"))),
+        _NUMBERS,
+    ),
+}
+"""What a keyword's rule has to be; one that is not says nothing, as `required: true` in a field of older drafts."""
+
+
 def _is_of_type(value: Any, name: str) -> bool:
     match name:
         case "object":
@@ -247,10 +260,8 @@ def _is_found(pattern: str, text: str) -> bool:
 
     try:
         return is_found(pattern, text)
-    except ValueError:
-        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}, which is no regular expression") from None
     except FaultError as fault:
-        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}: {fault.reason}") from None
+        raise ConfigError(f"the manifest's spec has the pattern {pattern!r}, which {fault.reason}") from None
 
 
 def _below(at: str, name: str) -> str:

@@ -84,10 +84,13 @@ def format(moment: datetime, format: str) -> str:
     return moment.strftime(format.replace(_MILLISECONDS, f"{moment.microsecond // 1000:03d}"))
 
 
+# The longer ones first.
 _ISO_DATE = re.compile(
     r"(?P<year>\d{4})"
-    r"(?:-(?P<month>\d\d)|(?P<sep>-?)(?P<month2>\d\d)(?P=sep)(?P<day>\d\d)|(?P<sep3>-?)W(?P<week>\d\d)(?:(?P=sep3)(?P<weekday>\d))?"
-    r"|-?(?P<ordinal>\d{3}))?",
+    r"(?:(?P<sep>-?)(?P<month>\d\d)(?P=sep)(?P<day>\d\d)"
+    r"|(?P<week_sep>-?)W(?P<week>\d\d)(?:(?P=week_sep)(?P<weekday>\d))?"
+    r"|-?(?P<ordinal>\d{3})"
+    r"|-(?P<month_alone>\d\d))?",
     re.ASCII,
 )
 _ISO_TIME = re.compile(
@@ -100,16 +103,16 @@ _ISO_TIME = re.compile(
 def parse_iso(text: str) -> datetime:
     """In UTC, which is also the offset of a text that names none.
 
-    ISO 8601: a year, month, day, week or day of the year, then any one character and a time, from hours to any fraction of a
-    second (cut off at a microsecond), 24:00 among them.
+    ISO 8601: a year, month, week or day, the latter also by its week or in its year; after a day any one character and a
+    time, from hours to any fraction of a second (cut off at a microsecond), 24:00 among them.
     """
-    if (date := _longest_date(text)) is None:
+    if (date := _ISO_DATE.match(text)) is None:
         raise ValueError("no ISO 8601 date")
-    day, end = date
-    if end == len(text):
+    day = _day(date)
+    if date.end() == len(text):
         return day
-    time = _ISO_TIME.fullmatch(text, end + 1)
-    if time is None:
+    time = _ISO_TIME.fullmatch(text, date.end() + 1)
+    if time is None or not (date["day"] or date["weekday"] or date["ordinal"]):
         raise ValueError("no ISO 8601 time")
     hours, minutes, seconds = int(time["hour"]), int(time["minute"] or 0), int(time["second"] or 0)
     microseconds = int((time["fraction"] or "")[:6].ljust(6, "0"))
@@ -119,21 +122,22 @@ def parse_iso(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _longest_date(text: str) -> tuple[datetime, int] | None:
-    """At midnight in UTC, and where it ends."""
-    match = _ISO_DATE.match(text)
-    if match is None:
-        return None
-    year = int(match["year"])
-    if match["week"]:
-        week_day = datetime.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1))
-        return week_day.replace(tzinfo=UTC), match.end()
-    if match["ordinal"]:
-        day = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=int(match["ordinal"]) - 1)
+def _day(date: re.Match[str]) -> datetime:
+    """At midnight in UTC."""
+    year = int(date["year"])
+    if date["week"]:
+        week, weekday = int(date["week"]), int(date["weekday"] or 1)
+        if not (1 <= week <= 53 and 1 <= weekday <= 7):
+            raise ValueError("no such week")
+        # A week 53 of a year that has none is the first of the next.
+        first = datetime.fromisocalendar(year, 1, 1).replace(tzinfo=UTC)
+        return first + timedelta(weeks=week - 1, days=weekday - 1)
+    if date["ordinal"]:
+        day = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=int(date["ordinal"]) - 1)
         if day.year != year:
             raise ValueError("no such day of the year")
-        return day, match.end()
-    return datetime(year, int(match["month"] or match["month2"] or 1), int(match["day"] or 1), tzinfo=UTC), match.end()
+        return day
+    return datetime(year, int(date["month"] or date["month_alone"] or 1), int(date["day"] or 1), tzinfo=UTC)
 
 
 def _zone(time: re.Match[str]) -> timezone:

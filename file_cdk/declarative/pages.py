@@ -13,11 +13,13 @@ class Token:
 
     value: a page number, an offset, a cursor or a URL; None for a first page that sends none.
     is_next_known: whether the token after it follows from this one alone, so that its page may be asked for ahead.
+    anchor: the value of an earlier token, by which the paginator finds out that tokens go round in a circle.
     """
 
     number: int
     value: Any = None
     is_next_known: bool = False
+    anchor: Any = None
 
 
 @dataclass(frozen=True, slots=True)

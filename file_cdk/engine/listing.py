@@ -72,19 +72,22 @@ def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = Fa
     """
     prefixes = matcher.prefixes
     listed = _listed if in_order or len(prefixes) < 2 else _listed_together
+    matches = matcher.matches
     try:
-        for prefix, file in listed(reader, prefixes):
-            if file.uri.startswith(prefix) and (matcher.matches(file.uri) or file.is_closed_folder):
-                yield file
+        for prefix, files in listed(reader, prefixes):
+            for file in files:
+                uri = file.uri
+                if uri.startswith(prefix) and (matches(uri) or file.is_closed_folder):
+                    yield file
     except OSError as exc:
         raise AccessError(f"the files cannot be listed: {exc.strerror or type(exc).__name__}") from exc
 
 
-def _listed(reader: StreamReader, prefixes: Iterable[str]) -> Iterator[tuple[str, RemoteFile]]:
-    return ((prefix, file) for prefix in prefixes for file in reader.list_files(prefix))
+def _listed(reader: StreamReader, prefixes: Iterable[str]) -> Iterator[tuple[str, Iterable[RemoteFile]]]:
+    return ((prefix, reader.list_files(prefix)) for prefix in prefixes)
 
 
-def _listed_together(reader: StreamReader, prefixes: Sequence[str]) -> Iterator[tuple[str, RemoteFile]]:
+def _listed_together(reader: StreamReader, prefixes: Sequence[str]) -> Iterator[tuple[str, Iterable[RemoteFile]]]:
     found: queue.Queue[_Found] = queue.Queue(MAX_LISTINGS)
     waiting = queue.SimpleQueue[str]()
     stopped = threading.Event()
@@ -99,7 +102,7 @@ def _listed_together(reader: StreamReader, prefixes: Sequence[str]) -> Iterator[
         while left:
             match found.get():
                 case (prefix, [*files]):
-                    yield from ((prefix, file) for file in files)
+                    yield prefix, files
                 case (_, None):
                     left -= 1
                 case (_, BaseException() as error):
@@ -143,9 +146,9 @@ def newer_than(start_at: datetime | None) -> Decide:
     """Also skips entries that the listing found at fault."""
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        return [
-            file.fault or (BEFORE_START_DATE if start_at and file.modified_at < start_at else None) for file in files
-        ]
+        if start_at is None:
+            return [file.fault for file in files]
+        return [file.fault or (BEFORE_START_DATE if file.modified_at < start_at else None) for file in files]
 
     return decide
 
@@ -182,7 +185,7 @@ class Selection:
 
     def _add(self, files: list[RemoteFile]) -> None:
         self.files += len(files)
-        self.size_bytes += sum(file.size_bytes for file in files)
+        self.size_bytes += sum([file.size_bytes for file in files])
         self._last.extend(files)
 
     def _sort(self) -> None:

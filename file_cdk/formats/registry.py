@@ -1,9 +1,11 @@
 """Which class reads which filetype and which file ending. Importing this module imports no format."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, cast
 
 from file_cdk.core.errors import ConfigError, DialectRefutedError
@@ -131,6 +133,16 @@ def kind_of(uri: str) -> str | None:
         name = without_compression(name).lower()
         return next((filetype for filetype, extensions in others.items() if name.endswith(extensions)), None)
     return kind
+
+
+def kinds_of(uris: Sequence[str]) -> set[str | None]:
+    """What `kind_of` says of all of them, in a fraction of the time that it takes to ask it of each."""
+    ending = uris[0][uris[0].rfind(".") :] if uris else ""
+    kind = _built_in_kind(ending)
+    if kind is not None and all(map(methodcaller("endswith", ending), uris)):
+        return {kind}  # as nearly always
+    found = set(map(_built_in_kind, {uri[uri.find(".", uri.rfind("/") + 1) :] for uri in uris}))
+    return found if None not in found else set(map(kind_of, uris))
 
 
 @lru_cache(maxsize=1024)

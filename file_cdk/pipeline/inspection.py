@@ -80,8 +80,8 @@ class InspectedFile:
     reason: str | None
 
 
-Decided = tuple[RemoteFile, str | None]
-"""A file, and why it would be skipped; None when it would be read."""
+Decided = tuple[Sequence[RemoteFile], Sequence[str | None]]
+"""Files, and for each why it would be skipped; None when it would be read."""
 
 
 @dataclass(slots=True)
@@ -117,11 +117,11 @@ class Inspection:
         """As `decided`, each with its format."""
         with closing(self.decided(seen)) as chunks:
             for chunk in chunks:
-                for file, reason in chunk:
+                for file, reason in zip(*chunk, strict=True):
                     kind = None if file.fault else self._format(file.uri)
                     yield InspectedFile(self.stream.name, file, kind, reason)
 
-    def decided(self, seen: Seen | None = None) -> Generator[list[Decided], None, None]:
+    def decided(self, seen: Seen | None = None) -> Generator[Decided, None, None]:
         """In the order that was asked for, chunk by chunk; memory stays bounded. Close it to drop what it holds before its end.
 
         Raises AccessError, TransientError, DestinationError and ConfigError, as a sync does.
@@ -135,9 +135,9 @@ class Inspection:
                 if self.listed is None:  # else it is of what is sorted
                     found = iter(self._sorted(found, opened))
             while files := list(islice(found, at_once)):
-                chunk = list(zip(files, reasons_to_skip(files, rules), strict=True))
-                self._count(chunk)
-                yield chunk
+                reasons = reasons_to_skip(files, rules)
+                self._count(files, reasons)
+                yield files, reasons
 
     def warnings(self) -> Iterator[str]:
         """What a person should know who is surprised."""
@@ -161,7 +161,8 @@ class Inspection:
 
     def _found(self, seen: Seen | None) -> Iterator[RemoteFile]:
         if self.listed is not None:
-            return filter(self._is_own, self.listed)
+            is_part = isinstance(self.stream.matcher, PartOfPatterns)
+            return filter(self._is_own, self.listed) if is_part else iter(self.listed)
         reader = self.stream.reader
         matcher: Matcher = self.stream.matcher
         if self.options.everything:
@@ -173,8 +174,7 @@ class Inspection:
     def _is_own(self, file: RemoteFile) -> bool:
         """Of what was listed for all parts of a source; of what no pattern matches, one of them tells."""
         matcher = self.stream.matcher
-        if not isinstance(matcher, PartOfPatterns):
-            return True
+        assert isinstance(matcher, PartOfPatterns)
         return matcher.matches(file.uri) or (matcher.takes_rest and not matcher.patterns.matches(file.uri))
 
     def _sorted(self, files: Iterator[RemoteFile], opened: ExitStack) -> Selection:
@@ -189,11 +189,12 @@ class Inspection:
     def _format(self, uri: str) -> str | None:
         return kind_of(uri) if self.stream.format is None else self.stream.format.filetype
 
-    def _count(self, chunk: Sequence[Decided]) -> None:
-        read = [file.size_bytes for file, reason in chunk if reason is None]
-        self.files_read += len(read)
-        self.size_bytes += sum(read)
-        self.skipped.update(reason for _, reason in chunk if reason is not None)
+    def _count(self, files: Sequence[RemoteFile], reasons: Sequence[str | None]) -> None:
+        by_reason = Counter(reasons)
+        if read := by_reason.pop(None, 0):
+            self.files_read += read
+            self.size_bytes += sum([file.size_bytes for file, reason in zip(files, reasons, strict=True) if not reason])
+        self.skipped.update({reason: count for reason, count in by_reason.items() if reason is not None})
 
 
 def _telling(files: Iterator[RemoteFile], seen: Seen) -> Iterator[RemoteFile]:

@@ -39,6 +39,11 @@ class Output:
         with self._writing():
             write_all(self.fd, line)
 
+    def unheld_line(self, line: bytes) -> None:
+        """The same from another thread than the main one, where no signal handler may run. One thread at a time."""
+        with _output_errors():
+            write_all(self.fd, line)
+
     def copy(self, block: Block) -> None:
         with self._writing():
             block.copy_to(self.fd)
@@ -48,12 +53,17 @@ class Output:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        try:
-            with self.signals.held():
-                yield
-        except OSError as exc:
-            reason, remedy = reason_and_remedy(exc)
-            raise DestinationError(f"the output cannot be written: {reason}", remedy=remedy) from exc
+        with _output_errors(), self.signals.held():
+            yield
+
+
+@contextlib.contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        reason, remedy = reason_and_remedy(exc)
+        raise DestinationError(f"the output cannot be written: {reason}", remedy=remedy) from exc
 
 
 @dataclass(slots=True)

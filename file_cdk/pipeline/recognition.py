@@ -8,7 +8,7 @@ from file_cdk.core.config import FormatConfig
 from file_cdk.core.errors import ConfigError, SeveralFormatsError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import is_archive
-from file_cdk.formats.registry import default_config, kind_of, kinds
+from file_cdk.formats.registry import default_config, kind_of, kinds, kinds_of
 
 _log = logging.getLogger(__name__)
 
@@ -38,11 +38,13 @@ class Recognised:
     _others: int = 0
 
     def __call__(self, files: Sequence[RemoteFile]) -> list[str | None]:
-        found = [None if file.fault else kind_of(file.uri) for file in files]
-        self.kinds.update(kind for kind in set(found) if kind)
-        if None not in found:
+        usable = [file.uri for file in files if not file.fault]
+        kinds = kinds_of(usable)
+        self.kinds.update(filter(None, kinds))
+        if None not in kinds and len(usable) == len(files):
             self._others += len(files)
             return [None] * len(files)
+        found = [None if file.fault else kind_of(file.uri) for file in files]
         reasons = [
             None if file.fault or may_be_read(file.uri, kind) else NOT_RECOGNISED
             for file, kind in zip(files, found, strict=True)

@@ -36,6 +36,7 @@ from file_cdk.formats.registry import require_format
 from file_cdk.pipeline.recognition import Recognised
 from file_cdk.readers.archives.reader import ArchiveReader, MatchesMembers
 from file_cdk.readers.globbing import GlobPatterns
+from file_cdk.readers.litter import may_have_litter
 
 NO_PATTERN_MATCHES = "no pattern matches"
 BEFORE_SINCE = "modified before --since"
@@ -257,7 +258,8 @@ def no_litter(matcher: StreamMatcher) -> Decide:
     """Passes over what other programs leave beside the data; see GlobPatterns.litter."""
 
     def decide(files: Sequence[RemoteFile]) -> list[str | None]:
-        return [matcher.litter(file.uri) for file in files]
+        uris = [file.uri for file in files]
+        return list(map(matcher.litter, uris)) if may_have_litter(uris) else [None] * len(uris)
 
     return decide
 

@@ -46,6 +46,22 @@ def discovered_file_stream(name: str, *, primary_key: Sequence[str] = ()) -> dic
     return _stream(name, FILE_PROPERTIES, primary_key, is_file_based=True)
 
 
+def discovered_api_stream(
+    name: str, json_schema: Mapping[str, Any], *, primary_key: Sequence[str], cursor_field: str | None, own_cursor: bool
+) -> dict[str, Any]:
+    """A stream of an API. own_cursor: whether the source alone says which field is the cursor."""
+    incremental = cursor_field is not None
+    return {
+        "name": name,
+        "json_schema": json_schema,
+        "supported_sync_modes": ["full_refresh", *(["incremental"] if incremental else [])],
+        **({"source_defined_cursor": own_cursor, "default_cursor_field": [cursor_field]} if incremental else {}),
+        **({"source_defined_primary_key": [[field] for field in primary_key]} if primary_key else {}),
+        "is_resumable": incremental,
+        "is_file_based": False,
+    }
+
+
 def _stream(
     name: str, properties: Mapping[str, Any], primary_key: Sequence[str], *, is_file_based: bool
 ) -> dict[str, Any]:
@@ -64,11 +80,13 @@ def _stream(
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredStream:
-    """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none."""
+    """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none.
+    cursor_field: the one that the user chose, for a source that lets users choose."""
 
     name: str
     sync_mode: Literal["full_refresh", "incremental"]
     properties: Mapping[str, Any] | None = None
+    cursor_field: str | None = None
 
     @property
     def incremental(self) -> bool:
@@ -129,7 +147,9 @@ def _parse_stream(raw: Any, at: str) -> ConfiguredStream:
         properties = mapping_at(properties, f"{at}.stream.json_schema.properties", of="catalog")
         for column, column_schema in properties.items():
             mapping_at(column_schema, f"{at}.stream.json_schema.properties[{column!r}]", of="catalog")
-    return ConfiguredStream(name=name, sync_mode=sync_mode, properties=properties)
+    chosen = entry.get("cursor_field")
+    cursor_field = chosen[0] if isinstance(chosen, list) and len(chosen) == 1 and isinstance(chosen[0], str) else None
+    return ConfiguredStream(name=name, sync_mode=sync_mode, properties=properties, cursor_field=cursor_field)
 
 
 def _listed(names: Collection[str]) -> str:

@@ -43,15 +43,19 @@ def spec(
     *,
     documentation_url: str | None = None,
     write_modes: Sequence[str] | None = None,
+    supports_incremental: bool | None = True,
+    advanced_auth: Mapping[str, Any] | None = None,
 ) -> Message:
-    """connection_specification: as `spec.connection_specification` makes it. write_modes: of a destination."""
+    """connection_specification: as `spec.connection_specification` makes it. write_modes: of a destination.
+    advanced_auth: screens of the platform for OAuth."""
     specification = _present(
         connectionSpecification=connection_specification,
         documentationUrl=documentation_url,
-        supportsIncremental=True,
+        supportsIncremental=supports_incremental,
         supportsNormalization=False,
         supportsDBT=False,
         supported_destination_sync_modes=write_modes,
+        advanced_auth=advanced_auth,
     )
     return {"type": "SPEC", "spec": specification}
 
@@ -119,10 +123,21 @@ def error_trace(
     return {"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": emitted_at_ms, "error": trace}}
 
 
-def stream_status(stream: str, status: StreamStatus, *, emitted_at_ms: int) -> Message:
-    """STARTED before the first file is looked at, RUNNING before the first record, then COMPLETE or INCOMPLETE."""
-    of_stream = {"stream_descriptor": {"name": stream}, "status": status}
+def stream_status(stream: str, status: StreamStatus, *, emitted_at_ms: int, reasons: Sequence[str] = ()) -> Message:
+    """STARTED before the first file is looked at, RUNNING before the first record, then COMPLETE or INCOMPLETE. reasons: why
+    nothing comes for a while (RATE_LIMITED)."""
+    of_stream = {
+        "stream_descriptor": {"name": stream},
+        "status": status,
+        **({"reasons": [{"type": reason} for reason in reasons]} if reasons else {}),
+    }
     return {
         "type": "TRACE",
         "trace": {"type": "STREAM_STATUS", "emitted_at": emitted_at_ms, "stream_status": of_stream},
     }
+
+
+def connector_config(config: Mapping[str, Any], *, emitted_at_ms: int) -> Message:
+    """A configuration that whoever keeps it is to replace by this one."""
+    control = {"type": "CONNECTOR_CONFIG", "emitted_at": emitted_at_ms, "connectorConfig": {"config": config}}
+    return {"type": "CONTROL", "control": control}

@@ -45,7 +45,7 @@ class GlobPatterns:
     prefix: str | None
     prefixes: tuple[str, ...] = field(repr=False, compare=False)
     _wanted: re.Pattern[str] = field(repr=False, compare=False)
-    _unwanted: re.Pattern[str] = field(repr=False, compare=False)
+    _unwanted: re.Pattern[str] | None = field(repr=False, compare=False)
     _wanted_inside: "_Inside" = field(repr=False, compare=False)
     _unwanted_inside: "_Inside" = field(repr=False, compare=False)
 
@@ -65,7 +65,7 @@ class GlobPatterns:
             ("globs", tuple(globs)),
             ("prefix", prefix),
             ("_wanted", _any_of(outside, _FLAGS)),
-            ("_unwanted", _any_of(not_outside, _FLAGS | glob.DOTMATCH)),
+            ("_unwanted", _any_of(not_outside, _FLAGS | glob.DOTMATCH) if not_outside else None),
             ("_wanted_inside", _inside(inside, _FLAGS)),
             ("_unwanted_inside", _inside(not_inside, _FLAGS | glob.DOTMATCH)),
         ):
@@ -78,7 +78,7 @@ class GlobPatterns:
 
         An archive itself matches when any of its members might: one that cannot be opened is a file that fails.
         """
-        if not uri.startswith(self.prefix or ""):
+        if self.prefix and not uri.startswith(self.prefix):
             return uri == self._archive_of_prefix and self._matches_whole(uri)
         if "!" in uri and (member := split_member(uri)):
             return self._matches_member(*member)
@@ -106,12 +106,14 @@ class GlobPatterns:
         return None if member is None else member[0]
 
     def _matches_whole(self, uri: str) -> bool:
-        if self._unwanted.fullmatch(uri) is not None:
+        if self._wanted.fullmatch(uri) is None and not any(outer.fullmatch(uri) for outer, _ in self._wanted_inside):
             return False
-        return self._wanted.fullmatch(uri) is not None or any(outer.fullmatch(uri) for outer, _ in self._wanted_inside)
+        return self._unwanted is None or self._unwanted.fullmatch(uri) is None
 
     def _matches_member(self, archive: str, path: str) -> bool:
-        if self._unwanted.fullmatch(archive) or _any_inside(self._unwanted_inside, archive, path):
+        if self._unwanted is not None and self._unwanted.fullmatch(archive) is not None:
+            return False
+        if _any_inside(self._unwanted_inside, archive, path):
             return False
         if self._wanted.fullmatch(archive) is not None and _HIDDEN.search(path) is None:
             return True

@@ -4,6 +4,7 @@ Names that begin with a dot are not among them: wildcards do not match these in 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -50,6 +51,11 @@ def litter_in(uri: str) -> Litter | None:
     """What kind of litter a file is, by its uri; None for what may be data. Takes a microsecond or two."""
     uri = uri.lower()
     return None if _MAYBE.search(uri) is None else _litter_in(uri)
+
+
+def may_have_litter(uris: Iterable[str]) -> bool:
+    """Whether any of them might be litter, told in a fraction of the time that it takes to ask of each."""
+    return _MAYBE.search("\n".join(uris).lower()) is not None
 
 
 def _litter_in(uri: str) -> Litter | None:

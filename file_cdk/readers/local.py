@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.instants import of_microseconds
+from file_cdk.core.instants import EPOCH, MICROSECOND
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.core.uris import escape_name, names_of_segment, shortened
 from file_cdk.readers.answers import file_changed
@@ -30,6 +30,10 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT)
 # O_NONBLOCK: opening a FIFO that a listed file was swapped for must not wait for a writer.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+_FOLDER_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+
+_SHORT_PATH = 700
+"""Maximum length of a folder's path, in bytes, that leaves room for every name on every system."""
 
 _TOO_LONG = "its path is longer than the system allows"
 
@@ -73,12 +77,7 @@ class LocalReader:
                 folder = self._descend(folder, name)
         pending = [] if folder is None else [folder]
         while pending:
-            folder = pending.pop()
-            for entry in self._scan(folder, start):
-                if isinstance(entry, _Folder):
-                    pending.append(entry)
-                else:
-                    yield entry
+            yield from self._scan(pending.pop(), start, pending)
             start = ""
 
     def open(self, file: RemoteFile) -> BinaryIO:
@@ -131,10 +130,10 @@ class LocalReader:
                 return folder.child(name, status) if stat.S_ISDIR(status.st_mode) else None
         return None
 
-    def _scan(self, folder: "_Folder", start: str) -> Iterator["RemoteFile | _Folder"]:
-        """The files and folders in one folder whose escaped names begin with `start`."""
+    def _scan(self, folder: "_Folder", start: str, pending: "list[_Folder]") -> Iterator[RemoteFile]:
+        """The files in one folder whose escaped names begin with `start`; such folders are added to `pending`."""
         try:
-            entries = os.scandir(folder.path)
+            descriptor = os.open(folder.path, _FOLDER_FLAGS)
         except OSError as exc:
             if exc.errno in _GONE and folder.uri:
                 return  # removed since its name was read
@@ -142,27 +141,38 @@ class LocalReader:
                 yield _unusable(folder.uri, _TOO_LONG)
                 return
             raise _listing_error(exc, folder.path) from exc
-        with entries:
-            for entry in _each(entries, folder.path):
-                name = entry.name
-                if not name.isascii():
-                    name = escape_name(name)
-                if name.startswith(start):
-                    found = _plain_file(folder, entry, name) or self._inspect(folder, entry, name)
-                    if found is not None:
-                        yield found
+        has_short_paths = len(os.fsencode(folder.path)) <= _SHORT_PATH
+        try:
+            # By the open folder, the system does not look up the whole path of each file: a third of the time.
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if not name.isascii():
+                        name = escape_name(name)
+                    if name.startswith(start):
+                        plain = _plain_file(folder.uri, entry, name) if has_short_paths else None
+                        found = plain or self._inspect(folder, entry, name)
+                        if isinstance(found, RemoteFile):
+                            yield found
+                        elif found is not None:
+                            pending.append(found)
+        except OSError as exc:
+            raise _listing_error(exc, folder.path) from exc
+        finally:
+            os.close(descriptor)
 
     def _inspect(self, folder: "_Folder", entry: os.DirEntry[str], name: str) -> "RemoteFile | _Folder | None":
         """name: the entry's, as its uri has it."""
         is_link = entry.is_symlink()
+        path = os.path.join(folder.path, entry.name)
         try:
-            status = self._status(entry.path, folder, is_link=is_link)
+            status = self._status(path, folder, is_link=is_link)
         except _UnusableLinkError as exc:
             return _unusable(folder.uri + name, str(exc))
         except OSError as exc:
             # Of what is no link, a refusal is of the folder and of all that is in it.
             if exc.errno in _PASSING or (exc.errno in _FORBIDDEN and not is_link):
-                raise _listing_error(exc, entry.path) from exc
+                raise _listing_error(exc, path) from exc
             fault = _TOO_LONG if exc.errno == errno.ENAMETOOLONG else f"cannot be looked at: {exc.strerror}"
             end = "/" if entry.is_dir(follow_symlinks=False) else ""
             return _unusable(folder.uri + name + end, fault)
@@ -280,28 +290,25 @@ def _of_same_version(descriptor: int, file: RemoteFile) -> os.stat_result:
     return status
 
 
-def _plain_file(folder: _Folder, entry: os.DirEntry[str], name: str) -> RemoteFile | None:
+def _plain_file(folder_uri: str, entry: os.DirEntry[str], name: str) -> RemoteFile | None:
     """What nearly all entries are, by the shortest way; None for what is to be looked at."""
     try:
         if name != entry.name or not entry.is_file(follow_symlinks=False):
             return None
-        status = os.lstat(entry.path)
+        status = entry.stat(follow_symlinks=False)
     except OSError:
         return None
-    return _remote_file(folder.uri + name, status) if stat.S_ISREG(status.st_mode) else None
+    return _remote_file(folder_uri + name, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _remote_file(uri: str, status: os.stat_result) -> RemoteFile:
+    """Its time is cut to microseconds; one that a datetime cannot hold becomes the first or last it can."""
     size_bytes, nanoseconds = status.st_size, status.st_mtime_ns
-    return RemoteFile(uri, size_bytes, _instant(nanoseconds), "%x-%x" % (nanoseconds, size_bytes))  # noqa: UP031
-
-
-def _instant(nanoseconds: int) -> datetime:
-    """Cut to microseconds; times that a datetime cannot hold become the first or last it can."""
     try:
-        return of_microseconds(nanoseconds // 1000)
+        modified_at = EPOCH + nanoseconds // 1000 * MICROSECOND
     except OverflowError:
-        return _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
+        modified_at = _LAST_INSTANT if nanoseconds > 0 else _FIRST_INSTANT
+    return RemoteFile(uri, size_bytes, modified_at, "%x-%x" % (nanoseconds, size_bytes))  # noqa: UP031
 
 
 def _unusable(uri: str, fault: str) -> RemoteFile:
@@ -320,13 +327,6 @@ def _refuse_same_uri(folder: _Folder, name: str) -> None:
             f"two names in folder {folder.path!r} have the same uri {folder.uri + uri_name!r}",
             remedy="Rename the one that is not UTF-8",
         )
-
-
-def _each(entries: Iterator[os.DirEntry[str]], path: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        yield from entries
-    except OSError as exc:
-        raise _listing_error(exc, path) from exc
 
 
 def _real_path(descriptor: int, path: str) -> str:

@@ -1,4 +1,4 @@
-"""What `spec` of each shipped connector prints, and what editors know of YAML configurations, and where they are kept.
+"""What `spec` of each shipped connector prints, what editors know of YAML configurations and manifests, and where it is kept.
 
 `python tests/cli/specifications.py` writes it anew.
 """
@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from file_cdk.cli.entry import SPECIFICATION
+from file_cdk.declarative.language.json_schema import manifest_schema
 from file_cdk.pipeline.sources import SHIPPED
 from file_cdk.pipeline.sourcing.schema import configuration_schema
 from file_cdk.pipeline.writing.commands import specification as destination_specification
@@ -18,6 +19,7 @@ from file_cdk.protocol.spec import connection_specification
 PACKAGES = sorted(set(SHIPPED.values()))
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "file-cdk.schema.json"
+MANIFEST_SCHEMA = SCHEMA.with_name("manifest.schema.json")
 
 DESTINATIONS = ("destination_duckdb", "destination_files", "destination_postgres", "destination_sqlite")
 
@@ -33,6 +35,7 @@ def specifications() -> Iterator[tuple[Path, bytes]]:
         line = destination_specification(import_module(f"{package}.destination").connector)
         yield Path(import_module(package).__path__[0]) / SPECIFICATION, line
     yield SCHEMA, (json.dumps(configuration_schema(SHIPPED), indent=1) + "\n").encode()
+    yield MANIFEST_SCHEMA, (json.dumps(manifest_schema(), indent=1) + "\n").encode()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import duckdb
 import pytest
+import warm
 
 from file_cdk.testing.servers import ObjectServer
 from file_cdk.testing.servers.azurite import Azurite
@@ -29,7 +28,6 @@ from file_cdk.testing.servers.sftp_server import SftpServer
 Json = dict[str, Any]
 Command = tuple[str, ...]
 
-BIN = Path(sys.executable).parent
 ROWS = b"id,name\n1,a\n2,b\n3,c,too many\n"
 """The last one is rejected."""
 AWKWARD = "s3cr3t&Pa=ss/9876 +w@rd'\"%41"
@@ -431,13 +429,10 @@ class Runs:
         for number, command in enumerate(commands):
             name = f"{chain}-{number}-{command[0]}-{command[1]}"
             with open(self.out / f"{name}.out", "wb") as stdout, open(self.out / f"{name}.err", "wb") as stderr:
-                program = [str(BIN / command[0]), *command[1:]]
-                ran = subprocess.run(
-                    program, stdout=stdout, stderr=stderr, timeout=90, check=False, env=self.environ, cwd=self.folder
-                )
+                code = warm.run(*command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr)
             written = (self.out / f"{name}.out").stat().st_size + (self.out / f"{name}.err").stat().st_size
             assert written > 0, f"{name} said nothing"
-            self.codes[name] = ran.returncode
+            self.codes[name] = code
 
     def assert_nothing_told(self) -> None:
         for database in self.out.glob("*.duckdb"):

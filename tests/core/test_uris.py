@@ -35,7 +35,8 @@ def test_compression_by_name(uri: str, compression: str | None, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    "ending", ["zip", "tar", "tgz", "tar.gz", "tar.bz2", "tbz2", "tar.xz", "txz", "tar.zst", "TAR.GZ"]
+    "ending",
+    ["zip", "tar", "tgz", "tar.gz", "tar.bz2", "tbz2", "tbz", "tar.xz", "txz", "tar.zst", "tzst", "ZIP", "TAR.GZ"],
 )
 def test_archives_by_name(ending: str) -> None:
     assert is_archive(f"a/b.{ending}")

@@ -57,6 +57,11 @@ def test_places() -> None:
     assert document.places[id(items[0]["c"])] == {0: (3, 9), 1: (4, 7)}
 
 
+def test_anchors_of_keys() -> None:
+    text = "&a x: 1\ny: *a\n"
+    assert read(text, "m.yaml").value == yaml.safe_load(text) == {"x": 1, "y": "x"}
+
+
 def test_aliases_share() -> None:
     document = read("a: &a [1]\nb: *a\n", "m.yaml")
     assert document.value["a"] is document.value["b"]
@@ -84,6 +89,7 @@ def test_aliases_share() -> None:
         ("[" * 200_000, "is no YAML"),
         ("a: " + "[" * (MAX_DEPTH + 1), "is nested more than"),
         ("".join(" " * depth + "a:\n" for depth in range(MAX_DEPTH + 2)), "is nested more than"),
+        ("a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)), "is nested more than"),
         ("a: '" + "x" * (17 << 20) + "'", "is larger than 16 MiB"),
     ],
 )

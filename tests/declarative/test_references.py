@@ -70,3 +70,10 @@ def test_nearest() -> None:
     assert nearest(document, "#/definitions/base_requestor") == "#/definitions/base_requester"
     assert nearest(document, "#/definition") == "#/definitions"
     assert nearest(document, "#/other/base_requester") is None
+
+
+def test_a_chain_of_references_that_are_resolved_one_by_one() -> None:
+    """Each stands on what was resolved before it."""
+    parts: dict[str, Any] = {"a0": 1} | {f"a{n}": {"x": f"#/a{n - 1}"} for n in range(1, 2000)}
+    with pytest.raises(ManifestError, match="is nested more than"):
+        resolved(**parts)

@@ -47,7 +47,7 @@ def test_contributing_names_every_tox_environment() -> None:
 def test_pytest_and_mypy_find_shared_modules_in_the_same_folders() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     folders = [path.removeprefix("$MYPY_CONFIG_FILE_DIR/") for path in tools["mypy"]["mypy_path"]]
-    assert [folder for folder in folders if folder.startswith("tests/")] == tools["pytest"]["ini_options"]["pythonpath"]
+    assert [folder for folder in folders if folder.startswith("tests")] == tools["pytest"]["ini_options"]["pythonpath"]
 
 
 def test_the_guide_lists_every_exit_code() -> None:

@@ -64,6 +64,8 @@ def test_a_filetype_without_format_is_a_config_error_that_names_the_others() -> 
 )
 def test_the_ending_of_a_file_says_what_it_is(uri: str, kind: str | None) -> None:
     assert registry.kind_of(uri) == kind
+    assert registry.kinds_of([uri, f"x.y.{uri}"]) == {kind, registry.kind_of(f"x.y.{uri}")}
+    assert registry.kinds_of([uri, f"{uri}/a.csv", "b.tsv"]) == {kind, "csv", "tsv"}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,7 @@ def test_an_installed_package_adds_a_format_by_its_entry_point() -> None:
     found = built_in(registry.format_for(config, STREAM))
     assert (type(found).__name__, found.config) == ("LinesFormat", config)
     assert registry.kind_of("a/b.LINES.gz") == "lines"
+    assert registry.kinds_of(["a/b.LINES.gz", "c.csv", "b", "lines"]) == {"lines", "csv", None}
     assert registry.default_config("Lines") == PluginConfig(filetype="lines")
     assert registry.kinds()[-1] == "lines"
 

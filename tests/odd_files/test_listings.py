@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -178,14 +178,33 @@ def test_a_file_that_vanishes_while_it_is_listed_is_not_there(folder: Path, monk
 
 
 def fail_lstat_of(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> None:
-    real = os.lstat
+    """By its path, and as an entry of a folder."""
+    real, scandir = os.lstat, os.scandir
+
+    def fail(*_: Any, **__: Any) -> os.stat_result:
+        raise OSError(code, os.strerror(code))
 
     def lstat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
-        if str(path).endswith(name):
-            raise OSError(code, os.strerror(code))
-        return real(path, *arguments, **options)
+        return fail() if str(path).endswith(name) else real(path, *arguments, **options)
+
+    @contextmanager
+    def entries_of(folder: Any) -> Iterator[Iterator[Any]]:
+        with scandir(folder) as entries:
+            yield (Entry(entry, fail) if entry.name == name else entry for entry in entries)
 
     monkeypatch.setattr(os, "lstat", lstat)
+    monkeypatch.setattr(os, "scandir", entries_of)
+
+
+class Entry:
+    """Of a folder, with a `stat` of its own, which an os.DirEntry does not let itself be given."""
+
+    def __init__(self, real: os.DirEntry[str], stat: Callable[..., os.stat_result]) -> None:
+        self._real = real
+        self.stat = stat
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 @pytest.mark.parametrize("seconds", [-(2**40), -1, 0, 2**33])

@@ -22,7 +22,7 @@ from file_cdk.pipeline.read import read_streams
 from file_cdk.pipeline.recognition import Recognised
 from file_cdk.pipeline.stream import no_litter
 from file_cdk.readers.globbing import GlobPatterns
-from file_cdk.readers.litter import litter_in
+from file_cdk.readers.litter import litter_in, may_have_litter
 
 LITTER = {
     "~$book.csv": "the lock of a document that somebody has open",
@@ -152,6 +152,13 @@ def test_patterns_of_members_match_as_those_of_files_do(glob: str, names: list[s
 )  # fmt: skip
 def test_what_is_only_called_alike_is_no_litter(uri: str) -> None:
     assert litter_in(uri) is None
+
+
+@pytest.mark.parametrize("uri", LITTER)
+def test_litter_is_met_among_many_files(uri: str) -> None:
+    files = [f"2024/{number:03}.csv" for number in range(100)]
+    assert not may_have_litter(files)
+    assert may_have_litter([*files, uri.upper(), *files])
 
 
 def test_members_whose_names_lead_out_are_no_hidden_ones(tmp_path: Path) -> None:

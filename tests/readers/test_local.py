@@ -137,6 +137,17 @@ class TestListing:
 
         assert uris(tmp_path) == ["a.csv"]
 
+    def test_files_below_a_long_path_are_listed_as_others(self, tmp_path: Path) -> None:
+        folder = tmp_path
+        for number in range(6):
+            folder = folder / f"{number}{'x' * 200}"
+            folder.mkdir()
+            (folder / "a.csv").write_bytes(b"abc")
+            (folder / "link.csv").symlink_to("a.csv")
+        found = list(LocalReader(tmp_path).list_files(""))
+        assert len(found) == 12
+        assert {file.size_bytes for file in found} == {3}
+
     def test_a_deep_tree_needs_neither_recursion_nor_open_folders(self, tmp_path: Path) -> None:
         depth = sys.getrecursionlimit() + 200
         previous = Path.cwd()

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import duckdb
 import psutil
+import warm
 
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -20,6 +22,18 @@ MARK = "FILE_CDK_TEST_RUN"
 def run(
     command: str, *arguments: str | Path, cwd: Path | None = None, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
+    """Of the command as it is installed, but that it need not start; see warm.py."""
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        env = {**os.environ, **environment}
+        code = warm.run(command, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
+        said = [_text(stream) for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess([command, *map(str, arguments)], code, *said)
+
+
+def start(
+    command: str, *arguments: str | Path, cwd: Path | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """The same, from exec on, for what depends on how it starts."""
     return subprocess.run(
         [BIN / command, *arguments],
         cwd=cwd,
@@ -30,6 +44,11 @@ def run(
         timeout=120,
         check=False,
     )
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode().replace("\r\n", "\n")  # as subprocess gives it
 
 
 def sync(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from commands import local_config, query, run, sync, write_json
+from commands import local_config, query, run, start, sync, write_json
 
 pytestmark = pytest.mark.scenario
 
@@ -45,7 +45,7 @@ def test_a_read_within_a_budget_gives_the_same_bytes(orders: Path, tmp_path: Pat
     catalog = write_json(tmp_path / "catalog.json", {"streams": [chosen]})
     outputs = []
     for budget in ("", "115MB"):
-        done = run("source-local", "read", "--config", config, "--catalog", catalog, FILE_CDK_MEMORY=budget)
+        done = start("source-local", "read", "--config", config, "--catalog", catalog, FILE_CDK_MEMORY=budget)
         assert done.returncode == 0, done.stderr
         records = [line.partition('"emitted_at"')[0] for line in done.stdout.splitlines() if '"RECORD"' in line]
         assert len(records) == 2 * ROWS

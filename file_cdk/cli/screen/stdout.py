@@ -3,10 +3,13 @@
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TextIO
 
 from file_cdk.core.errors import DestinationError
+
+_WRITTEN_TOGETHER = 64
 
 
 def fill_standard_descriptors() -> None:
@@ -31,19 +34,29 @@ def discard(stream: TextIO) -> None:
     os.close(null)
 
 
-def write_lines(lines: Iterable[str]) -> bool:
-    """Answers whether all were written: not where nobody reads on (`| head`), which is no fault. Raises DestinationError."""
+def write_lines(lines: Iterable[str], *, all_at_hand: bool = False) -> bool:
+    """Answers whether all were written: not where nobody reads on (`| head`), which is no fault. Raises DestinationError.
+
+    all_at_hand: no line has to be waited for, so that a few may wait for one another, which takes less time.
+    """
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every character of a record
     try:
-        for line in lines:
-            _put(stdout, line + "\n")
+        for text in _joined(lines) if all_at_hand else lines:
+            _put(stdout, text + "\n")
         _put(stdout, "")
     except _NobodyReadsError:
         discard(stdout)
         return False
     return True
+
+
+def _joined(lines: Iterable[str]) -> Iterator[str]:
+    """So many at a time that they fill the buffer of stdout or so. Those before an error are lost with it."""
+    remaining = iter(lines)
+    while some := list(islice(remaining, _WRITTEN_TOGETHER)):
+        yield "\n".join(some)
 
 
 class _NobodyReadsError(Exception):

@@ -97,5 +97,5 @@ def table_lines(headings: Sequence[str], rows: Iterator[Sequence[str]], right: C
     line = "  ".join(
         f"%{'' if heading in right else '-'}{width}s" for heading, width in zip(headings, widths, strict=True)
     )
-    for cells in chain((headings, ["-" * width for width in widths]), first, rows):
-        yield (line % tuple(cells)).rstrip()
+    cells = chain((headings, ["-" * width for width in widths]), first, rows)
+    yield from map(str.rstrip, map(line.__mod__, map(tuple, cells)))

@@ -1,4 +1,5 @@
-"""Components that are decoded, and refused when something that has one is planned: generated streams and schemas, jobs, files."""
+"""Components that are decoded, and refused when something that has one is planned: generated streams and schemas, jobs, files,
+several tokens."""
 
 from typing import Annotated, Any, Literal
 
@@ -173,3 +174,40 @@ class AsyncRetriever(Component, frozen=True):
     partition_router: _Router | tuple[_Router, ...] = ()
     decoder: _Decoder | None = None
     download_decoder: _Decoder | None = None
+
+
+class QuotaStatusSource(Component, frozen=True):
+    """An address that says what is left of each quota."""
+
+    url: str
+    http_method: Literal["GET", "POST"] = "GET"
+    request_headers: dict[str, str] | None = None
+    unavailable_status_codes: tuple[int, ...] | None = None
+
+
+class TokenQuota(Component, frozen=True):
+    """Paths of what is left, and of when it is whole again, in what the status source answers."""
+
+    name: str
+    remaining_path: tuple[str, ...]
+    reset_path: tuple[str, ...]
+    limit_path: tuple[str, ...] | None = None
+    matchers: tuple[Annotated[dict[str, Any], names_of_types("HttpRequestRegexMatcher")], ...] | None = None
+    remaining_header: str | None = None
+    reset_header: str | None = None
+    limit_header: str | None = None
+    exhaustion_status_codes: tuple[int, ...] | None = None
+
+
+class RateLimitedMultipleTokenAuthenticator(Component, frozen=True):
+    """Several tokens, of which the one is sent that has most left. max_wait_time: an ISO 8601 duration."""
+
+    tokens: str | tuple[str, ...]
+    quota_status_source: QuotaStatusSource
+    quotas: tuple[TokenQuota, ...]
+    token_delimiter: str = ","  # noqa: S105 - between tokens, none itself
+    auth_method: str = "Bearer"
+    header: str = "Authorization"
+    max_wait_time: str = "PT2H"
+    budget_reserve_fraction: float = 0.1
+    budget_min_reserve: int = 50

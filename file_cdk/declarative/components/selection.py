@@ -91,7 +91,7 @@ class CombinedExtractor(Component, frozen=True):
     """Decoded, and refused when a stream that has one is planned."""
 
     extractors: "tuple[DpathExtractor | CustomRecordExtractor | CombinedExtractor, ...]"
-    mode: Literal["union", "merge"] = "union"
+    mode: Literal["union", "first_match"] = "union"
     skip_empty_records: bool = False
 
 

@@ -3,12 +3,12 @@
 import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.http.clock import Clock, SystemClock
-from file_cdk.declarative.http.errors import RunStoppedError, request_error
+from file_cdk.declarative.http.errors import RequestFailedError, RunStoppedError, request_error
 from file_cdk.declarative.http.messages import (
     Answer,
     Outcome,
@@ -18,7 +18,7 @@ from file_cdk.declarative.http.messages import (
     Verdict,
     without_query,
 )
-from file_cdk.declarative.http.ports import Authenticator, Budget, Handler, Transport
+from file_cdk.declarative.http.ports import Authenticator, Budget, Handler, Transport, WaitTooLongError
 from file_cdk.declarative.http.retries import Retries
 from file_cdk.declarative.http.said import said_by
 from file_cdk.declarative.http.secrets import Secrets
@@ -75,7 +75,7 @@ class Client:
         self._around = around or Surroundings()
         self._config = config
         self._kept: dict[Hashable, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is kept may be made of what is kept
         self._config_lock = threading.Lock()
 
     def close(self) -> None:
@@ -99,26 +99,34 @@ class Client:
         retries = Retries(handler.max_retries(scope), handler.max_time_s, self._around.clock.elapsed_s())
         has_renewed = False
         while True:
-            signed = request if authenticator is None else authenticator.signed(request, scope, self)
+            signed = request if authenticator is None else self._signed(request, authenticator, stream)
             outcome = self._exchange(signed, stream)
             verdict = handler.verdict(outcome, scope)
             match verdict.action:
-                case "SUCCESS" | "IGNORE" if isinstance(outcome, Response):
+                case "SUCCESS" if isinstance(outcome, Response):
+                    return Answer(outcome, "SUCCESS")
+                case "IGNORE" if isinstance(outcome, Response):
                     reason = (
-                        None
-                        if verdict.action == "SUCCESS"
-                        else verdict.message or f"status {outcome.status} is ignored"
+                        f"status {outcome.status} is ignored{': ' if verdict.message else ''}{verdict.message or ''}"
                     )
-                    return Answer(outcome, verdict.action, reason and self.secrets.hidden(reason))
+                    return Answer(outcome, "IGNORE", self.secrets.hidden(reason))
                 case "RETRY" | "RATE_LIMITED":
                     pass
                 case "REFRESH_TOKEN_THEN_RETRY":
                     if has_renewed:
+                        verdict = replace(verdict, failure_type="config_error")
                         raise self._error(signed, outcome, verdict, stream, "refused again with new credentials")
-                    has_renewed = authenticator is not None and authenticator.renewed(signed, scope, self)
+                    has_renewed = authenticator is not None and authenticator.renewed(signed, self)
                 case _:
                     raise self._error(signed, outcome, verdict, stream)
             self._wait_to_retry(retries, signed, outcome, verdict, handler, scope, stream)
+
+    def _signed(self, request: Request, authenticator: Authenticator, stream: str) -> Request:
+        try:
+            return authenticator.signed(request, self)
+        except RequestFailedError as exc:  # of a request for a token
+            exc.stream = exc.stream or stream
+            raise
 
     def _exchange(self, request: Request, stream: str) -> Outcome:
         """Sends it once, when the budget lets it."""
@@ -142,7 +150,12 @@ class Client:
         scope: Scope,
         stream: str,
     ) -> None:
-        asked_s = handler.wait_s(outcome, retries.attempt, scope)
+        try:
+            asked_s = handler.wait_s(outcome, retries.attempt, scope, self.now_s())
+        except WaitTooLongError as exc:
+            why = f"it asks for a wait of {exc.asked_s:g} s, and may have less than {exc.maximum_s:g} s"
+            verdict = replace(verdict, failure_type="transient_error")
+            raise self._error(request, outcome, verdict, stream, why) from None
         elapsed_s, is_rate_limit = self._around.clock.elapsed_s(), verdict.action == "RATE_LIMITED"
         seconds = retries.next_wait_s(asked_s, elapsed_s, self._around.jitter, is_rate_limit=is_rate_limit)
         if seconds is None:

@@ -26,7 +26,8 @@ Scope = Mapping[str, Any]
 class Request:
     """url: whole, percent-encoded, with its query. headers: in the order they are sent, without those of the connection.
 
-    connect_timeout_s, read_timeout_s: instead of those of the transport.
+    connect_timeout_s, read_timeout_s: instead of those of the transport. is_for_token: the answer has a secret that whoever
+    asks makes known.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Request:
     body: bytes | None = None
     connect_timeout_s: float | None = None
     read_timeout_s: float | None = None
+    is_for_token: bool = False
 
     def header(self, name: str) -> str | None:
         """The last of that name, in any case."""

@@ -9,6 +9,15 @@ from file_cdk.declarative.http.secrets import Secrets
 _Kept = TypeVar("_Kept")
 
 
+class WaitTooLongError(Exception):
+    """An API asks for a wait that the manifest does not allow, in seconds."""
+
+    def __init__(self, asked_s: float, maximum_s: float) -> None:
+        super().__init__(asked_s, maximum_s)
+        self.asked_s = asked_s
+        self.maximum_s = maximum_s
+
+
 class Handler(Protocol):
     """Says what to do after a request. Pure: the same for the same outcome."""
 
@@ -20,18 +29,18 @@ class Handler(Protocol):
 
     def verdict(self, outcome: Outcome, scope: Scope) -> Verdict: ...
 
-    def wait_s(self, outcome: Outcome, attempt: int, scope: Scope) -> float | None:
+    def wait_s(self, outcome: Outcome, attempt: int, scope: Scope, now_s: float) -> float | None:
         """How long to wait before the request is sent again, in seconds; None where no strategy says. attempt: how often it
-        was sent, from 1."""
+        was sent, from 1. now_s: seconds since 1970. Raises WaitTooLongError."""
 
 
 class Authenticator(Protocol):
     """Makes a request one that the API takes. What it has found out (tokens) is kept in the session, not in itself, so that
     authenticators pickle."""
 
-    def signed(self, request: Request, scope: Scope, session: "Session") -> Request: ...
+    def signed(self, request: Request, session: "Session") -> Request: ...
 
-    def renewed(self, rejected: Request, scope: Scope, session: "Session") -> bool:
+    def renewed(self, rejected: Request, session: "Session") -> bool:
         """Gets new credentials in place of those that a request was refused with, once for any number of requests. False where
         it has none that could be renewed."""
 

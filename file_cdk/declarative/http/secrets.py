@@ -4,7 +4,8 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "****"
@@ -17,19 +18,22 @@ class Secrets:
 
     def __init__(self, values: Iterable[object] = ()) -> None:
         self._lock = threading.Lock()
-        self._known: frozenset[str] = frozenset()
+        self._added: set[str] = set()
+        self._known: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self.add(*values)
 
     def add(self, *values: object) -> None:
         """Hides these too from now on, in any form they may be said in: JSON, URLs, Base64."""
-        new = {form for value in values for form in _forms(value)} - self._known
-        if not new:
+        texts = {str(each) for each in values if isinstance(each, str | int | float) and not isinstance(each, bool)}
+        if texts <= self._added:
             return
         with self._lock:
-            self._known |= new
-            longest_first = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._added |= texts
+            self._known |= {form for text in texts for form in _forms(text)}
+            if self._known:
+                longest_first = sorted(self._known, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def hidden(self, text: str) -> str:
         """The text with `****` where a secret stood."""
@@ -39,10 +43,7 @@ class Secrets:
         return self.hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def _forms(value: object) -> Iterable[str]:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return
-    text = str(value)
+def _forms(text: str) -> Iterator[str]:
     if len(text) < _LEAST_CHARACTERS:
         return
     encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
@@ -50,10 +51,36 @@ def _forms(value: object) -> Iterable[str]:
         text,
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
-        quote(text, safe=""),
-        quote(text),
-        quote_plus(text),
+        quote(text, safe="", errors="replace"),
+        quote(text, errors="replace"),
+        quote_plus(text, errors="replace"),
         encoded,
         quote(encoded, safe=""),
     }
     yield from (line.strip() for line in text.splitlines() if len(line.strip()) > 2 * _LEAST_CHARACTERS)
+
+
+def secret_values(config: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """Values of a configuration that its JSON Schema marks with `airbyte_secret`, and all that is inside of them."""
+    if schema.get("airbyte_secret"):
+        yield from _leaves(config)
+        return
+    for name in ("oneOf", "anyOf", "allOf"):
+        for each in schema.get(name) or ():
+            if isinstance(each, Mapping):
+                yield from secret_values(config, each)
+    if isinstance(config, Mapping):
+        for name, inner in (schema.get("properties") or {}).items():
+            if name in config and isinstance(inner, Mapping):
+                yield from secret_values(config[name], inner)
+    elif isinstance(config, list) and isinstance(items := schema.get("items"), Mapping):
+        for each in config:
+            yield from secret_values(each, items)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(each)
+    else:
+        yield value

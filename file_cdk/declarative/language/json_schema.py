@@ -72,6 +72,8 @@ class _Making:
             kinds.append("object")
         if taken.components:
             made |= self._choice(taken.components, missing_type(holder, field, is_custom=False))
+            if len(taken.components) == 1 and (kinds != ["object"] or taken.items is not None):
+                made |= {"if": {"type": "object"}, "then": {"$ref": made.pop("$ref")}}
         elif taken.values is not None and not taken.values.anything:
             made["additionalProperties"] = self._or_reference(taken.values, holder, field)
         if taken.items is not None:
@@ -88,7 +90,10 @@ class _Making:
         key = " or ".join(names) + (f", {default}" if default in names else "")
         if key not in self.choices:
             branches = [
-                {"if": {"required": ["type"], "properties": {"type": {"const": name}}}, "then": _definition(name)}
+                {
+                    "if": {"type": "object", "required": ["type"], "properties": {"type": {"const": name}}},
+                    "then": _definition(name),
+                }
                 for name in names
             ]
             if default in names:

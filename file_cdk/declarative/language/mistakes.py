@@ -73,6 +73,9 @@ def _mistake(finding: Finding, place: Place, manifest: dict[str, Any]) -> Mistak
 def _broken_references(document: Document) -> Iterator[Mistake]:
     for holder, key, reference in _references(document.value):
         place = document.places.get(id(holder), {}).get(key, (1, 1))
+        if not isinstance(reference, str):
+            yield Mistake(*place, "error", "a `$ref` is a text", field=str(key))
+            continue
         if not is_reference(reference):
             told = f"the reference {reference!r} does not begin with '#/': parts of other files cannot be referred to"
             yield Mistake(*place, "error", told, field=str(key))
@@ -84,13 +87,13 @@ def _broken_references(document: Document) -> Iterator[Mistake]:
             yield Mistake(*place, "error", f"the reference {reference!r} is to nothing", field=str(key), nearest=near)
 
 
-def _references(value: Any) -> Iterator[tuple[Any, str | int, str]]:
+def _references(value: Any) -> Iterator[tuple[Any, str | int, Any]]:
     """Each with the mapping or list that it stands in, and where in that."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in items:
         if key == "config_overrides":
             continue
-        if is_reference(each) or (key == REF and isinstance(each, str)):
+        if is_reference(each) or (key == REF and not isinstance(each, dict)):
             yield value, key, each
         else:
             yield from _references(each)

@@ -5,7 +5,7 @@ from typing import Any
 
 from file_cdk.core.errors import ManifestError
 from file_cdk.declarative.language.default_types import missing_type
-from file_cdk.declarative.language.reading import MAX_VALUES
+from file_cdk.declarative.language.reading import MAX_DEPTH, MAX_VALUES
 
 PARAMETERS = "$parameters"
 Parts = dict[str, Any]
@@ -24,6 +24,7 @@ class _Pushing:
     def __init__(self, name: str) -> None:
         self.name = name
         self._fields = 0
+        self._depth = 0
 
     def component(self, raw: Parts, outer: Mapping[str, Any], holder: Any, field: str) -> Parts:
         """outer: the parameters from above. holder, field: the type of what it stands in, and as what."""
@@ -52,7 +53,7 @@ class _Pushing:
         """A mapping that is no component may hold some, by names of its own."""
         for key, value in made.items():
             if isinstance(value, dict) and value.get("type"):
-                made[key] = self.component(value, parameters, holder, field)
+                made[key] = self._below(value, parameters, holder, field)
         return made
 
     def _field(self, made: Parts, key: str, parameters: Parts) -> None:
@@ -60,13 +61,12 @@ class _Pushing:
         value = made[key]
         if isinstance(value, dict):
             withheld = parameters.pop(key, None)
-            made[key] = self.component(value, parameters, made["type"], key)
+            made[key] = self._below(value, parameters, made["type"], key)
         elif isinstance(value, list):
             withheld = parameters.pop(key, None)
             is_parameter = withheld is value
             made[key] = [
-                self.component(each, parameters, made["type"], key) if isinstance(each, dict) else each
-                for each in value
+                self._below(each, parameters, made["type"], key) if isinstance(each, dict) else each for each in value
             ]
             if is_parameter:
                 withheld = made[key]  # and what stands below gets it so
@@ -75,11 +75,19 @@ class _Pushing:
         if withheld:
             parameters[key] = withheld
 
+    def _below(self, raw: Parts, parameters: Mapping[str, Any], holder: Any, field: str) -> Parts:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(f"is nested more than {MAX_DEPTH} deep")
+        made = self.component(raw, parameters, holder, field)
+        self._depth -= 1
+        return made
+
     def _count(self, more: int) -> None:
         self._fields += more
         if self._fields > MAX_VALUES:
-            raise ManifestError(
-                f"stands for more than {MAX_VALUES:,} values, `$parameters` written out",
-                uri=self.name,
-                remedy="Let no parameter be a component that other parameters are pushed into",
-            )
+            raise self._error(f"stands for more than {MAX_VALUES:,} values")
+
+    def _error(self, message: str) -> ManifestError:
+        remedy = "Let no parameter be a component that other parameters are pushed into"
+        return ManifestError(f"{message}, `$parameters` written out", uri=self.name, remedy=remedy)

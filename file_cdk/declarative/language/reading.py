@@ -73,15 +73,16 @@ def read(text: str, name: str, *, with_places: bool = False) -> Document:
 
 
 class _Open:
-    """A mapping or list that has begun. key: the one whose value comes next."""
+    """A mapping or list that has begun. key: the one whose value comes next. height: of what is in it, 0 for scalars alone."""
 
-    __slots__ = ("anchor", "key", "merged", "place", "size", "value")
+    __slots__ = ("anchor", "height", "key", "merged", "place", "size", "value")
 
     def __init__(self, value: Any, anchor: str | None, place: Place) -> None:
         self.value, self.anchor, self.place = value, anchor, place
         self.key: Any = None
         self.merged: list[Any] = []
         self.size = 1
+        self.height = 0
 
 
 class _Building:
@@ -90,7 +91,7 @@ class _Building:
         self.places: dict[int, dict[str | int, Place]] = {}
         self.remarks: list[Remark] = []
         self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[Any, int, int]] = {}
         self._key_place: Place = (0, 0)
         self._root: Any = None
         self._documents = 0
@@ -124,14 +125,16 @@ class _Building:
         frame = self._open[-1] if self._open else None
         if frame is not None and frame.key is None and type(frame.value) is dict:
             self._key(frame, value if is_text else self._plain(event, value, tag), event)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = event.value, 1, 0
             return
         if not is_text:
             value = self._plain(event, value, tag)
             if value is _MERGE:
                 value = event.value
         if event.anchor is not None:
-            self._anchors[event.anchor] = value, 1
-        self._put(value, 1, event)
+            self._anchors[event.anchor] = value, 1, 0
+        self._put(value, 1, 0, event)
 
     def _key(self, frame: _Open, key: Any, event: Any) -> None:
         mark = event.start_mark
@@ -200,8 +203,7 @@ class _Building:
             raise self._error(f"the tag {event.tag.replace(_TAG, '!!')!r} is not taken", event)
         if self._open and self._open[-1].key is None and type(self._open[-1].value) is dict:
             raise self._error("a mapping or a list cannot be a key", event)
-        if len(self._open) >= MAX_DEPTH:
-            raise self._error(f"is nested more than {MAX_DEPTH} deep", event)
+        self._look_at_depth(1, event)
         mark = event.start_mark
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
@@ -213,8 +215,8 @@ class _Building:
         for merged in frame.merged:
             self._merge(frame.value, merged)
         if frame.anchor is not None:
-            self._anchors[frame.anchor] = frame.value, frame.size
-        self._put(frame.value, frame.size, event, frame.place)
+            self._anchors[frame.anchor] = frame.value, frame.size, frame.height + 1
+        self._put(frame.value, frame.size, frame.height + 1, event, frame.place)
 
     def _merge(self, into: dict[str, Any], merged: dict[str, Any]) -> None:
         """Keys that stand in the mapping itself, or in one that was merged into it before, win."""
@@ -230,21 +232,27 @@ class _Building:
             is_open = any(frame.anchor == event.anchor for frame in self._open)
             told = "stands within what it repeats" if is_open else "names nothing above it"
             raise self._error(f"the alias *{event.anchor} {told}", event)
-        value, size = self._anchors[event.anchor]
+        value, size, height = self._anchors[event.anchor]
         frame = self._open[-1]
         if frame.key is None and type(frame.value) is dict:
             if type(value) is not str:
                 raise self._error(f"the alias *{event.anchor} is a key, and no text", event)
             self._key(frame, value, event)
             return
-        self._put(value, size, event)
+        self._look_at_depth(height, event)
+        self._put(value, size, height, event)
 
-    def _put(self, value: Any, size: int, event: Any, place: Place | None = None) -> None:
+    def _look_at_depth(self, more: int, event: Any) -> None:
+        if len(self._open) + more > MAX_DEPTH:
+            raise self._error(f"is nested more than {MAX_DEPTH} deep", event)
+
+    def _put(self, value: Any, size: int, height: int, event: Any, place: Place | None = None) -> None:
         if not self._open:
             self._root = value
             return
         frame = self._open[-1]
         frame.size += size
+        frame.height = max(frame.height, height)
         if frame.size > MAX_VALUES:
             raise self._error(f"stands for more than {MAX_VALUES:,} values", event)
         holder, key = frame.value, frame.key

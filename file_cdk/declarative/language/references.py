@@ -30,7 +30,10 @@ def is_reference(value: Any) -> bool:
 def without_references(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Shares parts with the document and within itself. Raises ReferenceNotResolvedError (to nothing, to outside, a circle), and
     ManifestError where it is too much."""
-    return dict(_Resolving(document, name).mapping(document, 0))
+    made = _Resolving(document, name).mapping(document, 0)
+    if not isinstance(made, dict):
+        raise ManifestError("refers as a whole to what is no mapping", uri=name)
+    return made
 
 
 def target(document: Any, reference: str) -> Any:
@@ -74,7 +77,8 @@ class _Resolving:
     def __init__(self, document: dict[str, Any], name: str) -> None:
         self.document, self.name = document, name
         self._size = 0
-        self._done: dict[str, tuple[Any, int]] = {}
+        self._deepest = 0
+        self._done: dict[str, tuple[Any, int, int]] = {}
         self._inside: list[str] = []
 
     def value(self, value: Any, depth: int) -> Any:
@@ -101,14 +105,16 @@ class _Resolving:
                 uri=self.name,
                 remedy="Parts of other files cannot be referred to",
             )
+        if not isinstance(referred, (str, dict)):
+            raise ReferenceNotResolvedError("a `$ref` is a text", uri=self.name)
         whole = self.value(referred, depth)
         return {**whole, **own} if isinstance(whole, dict) else whole
 
     def _referred(self, reference: str, depth: int) -> Any:
         if reference in self._done:
-            value, size = self._done[reference]
+            value, size, height = self._done[reference]
             self._size += size
-            self._look(depth)
+            self._look(depth + height)
             return value
         if reference in self._inside:
             circle = " → ".join([*self._inside[self._inside.index(reference) :], reference])
@@ -121,14 +127,17 @@ class _Resolving:
             raise ReferenceNotResolvedError(
                 f"the reference {reference!r} is to nothing", reference=reference, uri=self.name, remedy=told
             ) from None
-        before = self._size
+        size, deepest = self._size, self._deepest
+        self._deepest = depth
         self._inside.append(reference)
         value = self.value(found, depth + 1)
         self._inside.pop()
-        self._done[reference] = value, self._size - before
+        self._done[reference] = value, self._size - size, self._deepest - depth
+        self._deepest = max(deepest, self._deepest)
         return value
 
     def _look(self, depth: int) -> None:
+        self._deepest = max(self._deepest, depth)
         if depth > MAX_DEPTH:
             raise ManifestError(f"is nested more than {MAX_DEPTH} deep, references written out", uri=self.name)
         if self._size > MAX_VALUES:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, overload
 
 import msgspec
 
@@ -62,8 +61,6 @@ def component_types() -> Mapping[str, type[msgspec.Struct]]:
     """By the name that `type` has in a manifest, in the order of the alphabet."""
     found: dict[str, type[msgspec.Struct]] = {}
     for module in _MODULES:
-        if find_spec(f"file_cdk.declarative.components.{module}") is None:
-            continue
         for value in vars(import_module(f"file_cdk.declarative.components.{module}")).values():
             if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__.endswith(module):
                 found[_name(value)] = value
@@ -96,8 +93,16 @@ def takes_more_fields(name: str) -> bool:
     return name.startswith("Custom")
 
 
-def decoded(raw: Mapping[str, Any], expected: type[_C] | None = None, *, stream: str | None = None) -> _C:
-    """The component that a resolved mapping says it is. expected: its class, or one of them in a union; of any type without.
+@overload
+def decoded(raw: Mapping[str, Any], expected: type[_C], *, stream: str | None = None) -> _C: ...
+
+
+@overload
+def decoded(raw: Mapping[str, Any], *, stream: str | None = None) -> Any: ...
+
+
+def decoded(raw: Mapping[str, Any], expected: Any = None, *, stream: str | None = None) -> Any:
+    """The component that a resolved mapping says it is. expected: its class; of any type without.
 
     Raises ManifestError, which names the type, the field and the stream; `mistakes` tells more, and the line.
     """
@@ -107,12 +112,11 @@ def decoded(raw: Mapping[str, Any], expected: type[_C] | None = None, *, stream:
     if target is None:
         raise ManifestError(f"there is no component of the type {kind!r}", stream=stream)
     try:
-        made: _C = msgspec.convert(raw, target)
+        return msgspec.convert(raw, target)
     except msgspec.ValidationError as exc:
         message, _, path = str(exc).partition(" - at ")
         at = f"{kind}{path.strip('`').removeprefix('$')}" if path else str(kind)
         raise ManifestError(f"{at}: {message[:1].lower()}{message[1:]}", stream=stream) from None
-    return made
 
 
 def _taken(hint: Any) -> Taken:

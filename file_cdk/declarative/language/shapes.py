@@ -16,8 +16,8 @@ from file_cdk.declarative.language.registry import (
     is_typed,
     takes_more_fields,
 )
+from file_cdk.declarative.language.walking import Path
 
-Path = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
 
 
@@ -33,8 +33,9 @@ class Finding:
     severity: Severity = "error"
 
 
-def findings(resolved: Any) -> Iterator[Finding]:
-    yield from _component(("DeclarativeSource",), resolved, ())
+def findings(resolved: Any, names: tuple[str, ...] = ("DeclarativeSource",)) -> Iterator[Finding]:
+    """names: of the types that may stand there."""
+    yield from _component(names, resolved, ())
 
 
 def close_to(name: Any, names: Iterable[str]) -> str | None:
@@ -76,9 +77,12 @@ _UNTYPED = frozenset(
         "ComplexFieldType",
         "ConcurrencyLevel",
         "HttpRequestRegexMatcher",
+        "JwtHeaders",
+        "JwtPayload",
         "LegacyToPerPartitionStateMigration",
         "OAuthConfigSpecification",
         "Rate",
+        "RefreshTokenUpdater",
         "RequestBodyGraphQlQuery",
         "SchemaTypeIdentifier",
         "StreamGroup",

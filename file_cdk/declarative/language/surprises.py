@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from file_cdk.declarative.language.references import references_in
-from file_cdk.declarative.language.shapes import Finding, Path, close_to, listed
+from file_cdk.declarative.language.shapes import Finding, close_to, listed
 from file_cdk.declarative.language.template_names import template_findings
+from file_cdk.declarative.language.walking import Path, components
 
 Parts = Mapping[str, Any]
-_NOT_COMPONENTS = frozenset({"$parameters", "config_overrides", "definitions", "metadata", "schema", "schemas", "spec"})
 
 
 def surprises(resolved: Parts, document: Parts, *, is_sound: bool) -> Iterator[Finding]:
@@ -18,25 +18,12 @@ def surprises(resolved: Parts, document: Parts, *, is_sound: bool) -> Iterator[F
     yield from _unused(document)
     if not is_sound:
         return
-    for path, component in components(resolved, ()):
+    for path, component in components(resolved):
         look = _BY_TYPE.get(component["type"])
         if look is not None:
             for finding in look(component):
                 yield Finding((*path, *finding.path), finding.message, finding.nearest, finding.severity)
         yield from template_findings(path, component)
-
-
-def components(value: Any, path: Path) -> Iterator[tuple[Path, Parts]]:
-    """Each with its path, those outside before those inside; without what stands in schemas and definitions."""
-    if isinstance(value, dict):
-        if isinstance(value.get("type"), str):
-            yield path, value
-        for key, each in value.items():
-            if key not in _NOT_COMPONENTS:
-                yield from components(each, (*path, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from components(each, (*path, index))
 
 
 # A source
@@ -54,6 +41,8 @@ def _checks(resolved: Parts) -> Iterator[Finding]:
     if not isinstance(check, dict) or check.get("type") != "CheckStream":
         return
     checked = check.get("stream_names") or []
+    if not isinstance(checked, list):
+        return
     if not checked and not check.get("dynamic_streams_check_configs"):
         yield Finding(
             ("check",), "CheckStream looks at nothing: it has neither `stream_names` nor checks of generated streams"
@@ -63,7 +52,7 @@ def _checks(resolved: Parts) -> Iterator[Finding]:
             near = close_to(name, names)
             yield Finding(("check", "stream_names", index), f"there is no stream {name!r} to be checked", near)
     unchecked = [name for name in names if name not in checked]
-    if checked and unchecked:
+    if checked and unchecked and set(checked) <= set(names):
         some = (
             listed([repr(name) for name in unchecked[:5]], "and")
             if len(unchecked) <= 5
@@ -137,12 +126,14 @@ def _check_requester(requester: Parts) -> Iterator[Finding]:
 def _check_stream(stream: Parts) -> Iterator[Finding]:
     if stream.get("incremental_sync"):
         return
-    for path, each in components(stream["retriever"].get("partition_router"), ("retriever", "partition_router")):
-        if len(path) <= 5 and each["type"] == "ParentStreamConfig" and each.get("incremental_dependency"):
-            told = (
-                "does nothing: the stream has no 'incremental_sync', so that no state keeps how far its parent was read"
-            )
-            yield Finding((*path, "incremental_dependency"), told, severity="warning")
+    written = stream["retriever"].get("partition_router") or []
+    for number, router in enumerate(written if isinstance(written, list) else [written]):
+        at: Path = ("retriever", "partition_router", *([number] if isinstance(written, list) else []))
+        for index, parent in enumerate(router.get("parent_stream_configs") or []):
+            if parent.get("incremental_dependency"):
+                told = "does nothing: the stream has no 'incremental_sync', so that no state keeps how far its parent was read"
+                where = (*at, "parent_stream_configs", index, "incremental_dependency")
+                yield Finding(where, told, severity="warning")
 
 
 def _check_added_field(field: Parts) -> Iterator[Finding]:

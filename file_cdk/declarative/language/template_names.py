@@ -5,7 +5,8 @@ from typing import Any
 
 from file_cdk.core.errors import TemplateError
 from file_cdk.declarative.language.registry import component_types, fields_of
-from file_cdk.declarative.language.shapes import Finding, Path, close_to
+from file_cdk.declarative.language.shapes import Finding, close_to
+from file_cdk.declarative.language.walking import Path
 from file_cdk.declarative.templates import Template
 
 _SLICE = {"stream_slice", "stream_partition", "stream_interval"}

@@ -64,15 +64,14 @@ class Cutter:
 
     def cut(self, body: bytes) -> Cut:
         """Raises AnswerError for a body that is no JSON, or that has neither the path nor null or nothing on the way there."""
-        body = body.removeprefix(_MARK)
+        body = body.removeprefix(_MARK).strip(b" \t\r\n")
         try:
             return self._quickly(msgspec.json.format(body, indent=-1) if _has_line_ends(body) else body)
         except RecursionError:
             raise AnswerError("the answer is nested too deeply") from None
         except msgspec.MsgspecError:
-            if not body.strip(b" \t\r\n"):
+            if not body:
                 return Cut([], members={})
-        body = body.strip(b" \t\r\n")
         try:
             check(body)
             values = list(places(body, self.path, LENIENT))
@@ -145,12 +144,12 @@ class _Envelope:
     def open(self, body: bytes) -> tuple[Sequence[Value] | None, Mapping[str, Any] | None]:
         """The records, None where the path leads nowhere, and the members of these names."""
         level = whole = self.decoder.decode(body)
-        if not self.depth:
-            return level, None
         for _ in range(self.depth):
             level = level.at
             if level is msgspec.UNSET:
                 return None, None
+        if not self.names:
+            return level, None
         values = [(name, getattr(whole, f"m{i}")) for i, name in enumerate(self.names)]
         return level, {name: value for name, value in values if value is not msgspec.UNSET}
 

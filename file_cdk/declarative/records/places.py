@@ -71,7 +71,7 @@ def _matches(value: Value, path: Path, scanner: Scanner) -> Iterator[Value]:
         yield value
         return
     for name, child in _children(value, scanner).items():
-        if fnmatchcase(name, path[0]):
+        if path[0] == "*" or fnmatchcase(name, path[0]):
             yield from _matches(child, path[1:], scanner)
 
 

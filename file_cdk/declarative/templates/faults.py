@@ -1,5 +1,7 @@
 """Why an expression gives no text: what a Template turns into an error that names it. None of them holds a value."""
 
+from typing import Final
+
 
 class FaultError(Exception):
     """reason: in words."""
@@ -19,3 +21,10 @@ class UnfitError(FaultError):
 
 class RefusedError(FaultError):
     """The expression, or what it comes to, is more than the sandbox lets through."""
+
+
+LONGEST_TEXT: Final = 1 << 20  # characters, of the outcome and of each text on the way
+
+
+def too_long() -> RefusedError:
+    return RefusedError(f"makes a text of more than {LONGEST_TEXT:,} characters")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from file_cdk.declarative.templates import patterns
+from file_cdk.declarative.templates.faults import FaultError
 
 _HASHES = (
     "md5",
@@ -28,7 +29,7 @@ _HASHES = (
 def hash(value: Any, hash_type: str = "md5", salt: str | None = None) -> str:
     """Hexadecimal, of the text of the value and then the salt."""
     if hash_type not in _HASHES:
-        raise ValueError(f"hash: the algorithms are {', '.join(_HASHES)}")
+        raise FaultError(f"the algorithms of `hash` are {', '.join(_HASHES)}")
     hashed = hashlib.new(hash_type, str(value).encode(), usedforsecurity=False)
     if salt:
         hashed.update(str(salt).encode())
@@ -36,16 +37,16 @@ def hash(value: Any, hash_type: str = "md5", salt: str | None = None) -> str:
 
 
 def base64encode(value: str) -> str:
-    return base64.b64encode(_text("base64encode", value).encode()).decode()
+    return base64.b64encode(value.encode()).decode()
 
 
 def base64decode(value: str) -> str:
-    return base64.b64decode(_text("base64decode", value).encode()).decode()
+    return base64.b64decode(value.encode()).decode()
 
 
 def base64binascii_decode(value: str) -> str:
     """Encodes, whatever its name says, texts of ASCII: what manifests that use it rely on."""
-    return base64.standard_b64encode(_text("base64binascii_decode", value).encode("ascii")).decode("ascii")
+    return base64.standard_b64encode(value.encode("ascii")).decode("ascii")
 
 
 def string(value: Any) -> str:
@@ -65,14 +66,8 @@ def regex_replace(value: str, regex: str, replacement: str) -> str:
 def hmac(value: Any, key: str, hash_type: str = "sha256") -> str:
     """Hexadecimal; by SHA-256 alone."""
     if hash_type != "sha256":
-        raise ValueError("hmac: the algorithm is sha256")
+        raise FaultError("the algorithm of `hmac` is sha256")
     return hmacs.new(str(key).encode(), str(value).encode(), hashlib.sha256).hexdigest()
-
-
-def _text(filter: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{filter} is for texts")
-    return value
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -17,6 +17,8 @@ def compiled(
     key_types, value_types: see `Template.types`; what goes into a URL or a header has `(str,)` and `(str, list)`, so that
     `1.10` stays as it is.
     """
+    if isinstance(anything, str):
+        return Compiled(Template(anything, where, value_types))
     return Compiled(_compiled(anything, where, key_types, value_types))
 
 
@@ -39,16 +41,21 @@ class _Entries:
 
 def _compiled(anything: Any, where: str, key_types: Types | None, value_types: Types | None) -> Any:
     if isinstance(anything, str):
-        return Template(anything, where, value_types)
+        return _constant(Template(anything, where, value_types))
     if isinstance(anything, Mapping):
         entries = []
         for key, value in anything.items():
-            compiled_key = Template(key, where, key_types) if isinstance(key, str) else key
+            compiled_key = _constant(Template(key, where, key_types)) if isinstance(key, str) else key
             entries.append((compiled_key, _compiled(value, f"{where}.{key}", key_types, value_types)))
         return _Entries(tuple(entries))
     if isinstance(anything, list | tuple):
         return [_compiled(value, f"{where}[{n}]", key_types, value_types) for n, value in enumerate(anything)]
     return anything
+
+
+def _constant(template: Template) -> Any:
+    """Its value, where it has no expression: most are names of parameters."""
+    return template.value_or_none({}) if template.is_constant else template
 
 
 def _value(content: Any, scope: Scope) -> Any:
@@ -68,5 +75,6 @@ def _value(content: Any, scope: Scope) -> Any:
 def _key(key: Any, scope: Scope) -> Any:
     value = key.value_or_none(scope) if isinstance(key, Template) else key
     if isinstance(value, list | dict | set):
-        raise ConfigError(f"the key {key.expression!r} of {key.where} comes to a value that is no key")
+        name = key.expression if isinstance(key, Template) else key
+        raise ConfigError(f"the key {name!r} comes to a value that is no key")
     return value

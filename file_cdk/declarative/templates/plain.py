@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from file_cdk.declarative.templates.faults import NotThereError
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, NotThereError, too_long
+from file_cdk.declarative.templates.macros import MACROS
 
 Key = str | int
 ALIASES: Final = {"stream_interval": "stream_slice", "stream_partition": "stream_slice"}
@@ -18,40 +19,16 @@ _MISSING: Final = object()
 _OF_A_DICT = frozenset(dir(dict))
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _TEXT = r"'[^'\\\n\r{}]*'|\"[^\"\\\n\r{}]*\""
-_LOOKUP = re.compile(
-    rf"\{{\{{[ \t\n]*({_NAME})((?:\.{_NAME}|\[(?:{_TEXT}|-?\d{{1,9}})\]|\.get\((?:{_TEXT})(?:, ?(?:{_TEXT}))?\))*)[ \t\n]*\}}\}}"
-)
+_ITEM = rf"\[(?:{_TEXT}|-?[0-9]{{1,9}})\]"
+_GET = rf"\.get\((?:{_TEXT})(?:, ?(?:{_TEXT}))?\)"
+_LOOKUP = re.compile(rf"\{{\{{[ \t\n]*({_NAME})((?:{_GET}|\.{_NAME}|{_ITEM})*)[ \t\n]*\}}\}}")
 _STEP = re.compile(
     rf"\.get\((?P<got>{_TEXT})(?:, ?(?P<default>{_TEXT}))?\)|\.(?P<attribute>{_NAME})|\[(?P<item>{_TEXT}|-?\d+)\]"
 )
-# Names that Jinja2 takes for something else.
-_WORDS = frozenset(
-    [
-        "true",
-        "false",
-        "none",
-        "True",
-        "False",
-        "None",
-        "not",
-        "and",
-        "or",
-        "if",
-        "else",
-        "elif",
-        "in",
-        "is",
-        "for",
-        "set",
-        "recursive",
-        "caller",
-        "self",
-        "super",
-        "loop",
-        "varargs",
-        "kwargs",
-    ]
-)
+# Names that Jinja2 takes for something else: constants, words of the language, functions.
+_CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
+_KEYWORDS = frozenset({"not", "and", "or", "if", "else", "elif", "in", "is", "for", "set", "recursive"})
+_OTHERS = frozenset({"caller", "self", "super", "loop", "varargs", "kwargs", "dict", "namespace", *MACROS})
 
 
 class NotPlainError(Exception):
@@ -96,8 +73,16 @@ class Plain:
     def names(self) -> frozenset[str]:
         return frozenset(part.name for part in self.parts if isinstance(part, Lookup))
 
+    @property
+    def only_lookup(self) -> Lookup | None:
+        """Where there is nothing beside it."""
+        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Lookup) else None
+
     def render(self, scope: Mapping[str, Any]) -> str:
-        return "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        text = "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        if len(text) > LONGEST_TEXT:
+            raise too_long()
+        return text
 
 
 def in_scope(scope: Mapping[str, Any], name: str) -> Any:
@@ -114,7 +99,7 @@ def parse(text: str) -> Plain | None:
     end = 0
     text = _as_rendered(text)
     for match in _LOOKUP.finditer(text):
-        if match[1] in _WORDS:
+        if match[1] in _CONSTANTS | _KEYWORDS | _OTHERS:
             return None
         steps = tuple(map(_step, _STEP.finditer(match[2])))
         if any(step.is_attribute and step.key in _OF_A_DICT for step in steps):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from file_cdk.core.errors import TemplateError
 from file_cdk.declarative.templates import plain
 from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
-from file_cdk.declarative.templates.literals import Types, literal
+from file_cdk.declarative.templates.literals import Types, literal, literal_of
 
 # By name: config, parameters, stream_slice, record, response, …
 Scope = Mapping[str, Any]
@@ -37,6 +37,7 @@ class Template:
     where: str
     types: Types | None = None
     _source: _Source = field(init=False, repr=False, compare=False)
+    _lookup: plain.Lookup | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if _REFUSED_NAME in self.expression:
@@ -46,6 +47,7 @@ class Template:
         except FaultError as fault:
             raise self._error(fault.reason) from None
         object.__setattr__(self, "_source", source)
+        object.__setattr__(self, "_lookup", source.only_lookup if isinstance(source, plain.Plain) else None)
 
     @property
     def names(self) -> frozenset[str]:
@@ -64,8 +66,14 @@ class Template:
             raise self._error(fault.reason) from None
 
     def value(self, scope: Scope) -> Any:
-        """The text, and a value other than text where that reads as one: see `literals`."""
-        return literal(self.text(scope), self.types)
+        """The text, and a value other than text where that reads as one: see `literals`. A list or mapping that is looked
+        up is copied, without its text being made."""
+        if self._lookup is None:
+            return literal(self.text(scope), self.types)
+        try:
+            return literal_of(self._lookup.found(scope), self.types)
+        except (plain.NotPlainError, FaultError, KeyError):
+            return literal(self.text(scope), self.types)
 
     def value_or_none(self, scope: Scope) -> Any:
         """The same; None for an empty text, and where something is looked up in what is not there."""

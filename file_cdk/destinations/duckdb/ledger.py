@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.instants import EPOCH, MICROSECOND
 from file_cdk.destinations.duckdb.session import (
     COLUMNS_OF,
     IN_SCHEMA,
@@ -143,6 +144,6 @@ def _version_columns(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:
     return {
         "url": texts([file.uri for file in files]),
         "etag": texts([file.etag for file in files]),
-        "modified_at": integers([file.modified_us for file in files], pa.timestamp("us")),
+        "modified_at": integers([(file.modified_at - EPOCH) // MICROSECOND for file in files], pa.timestamp("us")),
         "size_bytes": integers([file.size_bytes for file in files]),
     }

@@ -1,6 +1,6 @@
 """A source of files of several formats as the streams that a sync makes of it: one for each format and top folder."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -9,7 +9,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import KnowsTables
 from file_cdk.core.uris import is_archive
 from file_cdk.engine.listing import list_matching
-from file_cdk.formats.registry import kind_of
+from file_cdk.formats.registry import kind_of, kinds_of
 from file_cdk.pipeline.sourcing.parts import Division, PartOfPatterns
 from file_cdk.pipeline.stream import Stream
 from file_cdk.readers.archives.reader import ArchiveReader
@@ -17,6 +17,9 @@ from file_cdk.readers.globbing import GlobPatterns
 
 MAX_TABLES = 100
 """Maximum that are made of a source nobody described: of more, somebody is to say which are wanted."""
+
+_TOLD_TOGETHER = 1000
+"""Files whose formats are told at a time."""
 
 
 def may_be_divided(stream: Stream) -> bool:
@@ -58,11 +61,11 @@ def streams_divided(
     earlier = min(tops, default=None)
     listed = list_matching(stream.reader, stream.matcher) if files is None else files
     formats, listed_tables = set[str](), set[str]()
-    for file in islice(listed, limit):
+    for file in _telling_more(islice(listed, limit), division.whole, formats):
         kind = None if file.fault else kind_of(file.uri)
-        table = division.table_of(file.uri)
-        if kind is None or table is None:
+        if kind is None:
             continue
+        table = division.table_of_kind(file.uri, kind)
         if kind in formats and table in listed_tables:
             continue  # as nearly all; what follows would change nothing
         if stream.matcher.litter(file.uri) is not None:
@@ -79,6 +82,14 @@ def streams_divided(
     if not with_gone:
         tops = {table: top for table, top in tops.items() if table in listed_tables}
     return [_part(stream, division, table, tops[table], takes_rest=table == rest) for table in sorted(tops)]
+
+
+def _telling_more(files: Iterable[RemoteFile], whole: str | None, formats: Collection[str]) -> Iterator[RemoteFile]:
+    """Without those that are all in one table because of their format, once that was met. formats: those met so far."""
+    remaining = iter(files)
+    while some := list(islice(remaining, _TOLD_TOGETHER)):
+        if whole not in formats or kinds_of([file.uri for file in some]) != {whole}:
+            yield from some
 
 
 def in_parts(

@@ -22,8 +22,10 @@ class Division:
     def table_of(self, uri: str) -> str | None:
         """None for a file of no known extension."""
         kind = kind_of(uri)
-        if kind is None:
-            return None
+        return None if kind is None else self.table_of_kind(uri, kind)
+
+    def table_of_kind(self, uri: str, kind: str) -> str:
+        """As `table_of`, of a file whose kind is known."""
         return self.name if kind == self.whole else "_".join(filter(None, (self.name, self.top_of(uri), kind)))
 
     def top_of(self, uri: str) -> str:

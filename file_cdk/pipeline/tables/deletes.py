@@ -59,7 +59,8 @@ class Uris:
         return len(self._hashes)
 
     def update(self, uris: Iterable[str]) -> None:
-        self._hashes.extend(map(_hash, uris))
+        some = list(uris)
+        self._hashes.extend(map(hash if "".join(some).isascii() else _hash, some))
         self._is_sorted = False
 
     def has(self, uri: str) -> bool:

@@ -65,17 +65,19 @@ class Explanation:
         """Those of the source in the order of a sync, then those that are gone, by name. Raises what a sync would."""
         name, counts, listed = self.name, self.counts, Listed()
         with closing(self.inspection.decided()) as chunks:
-            for chunk in chunks:
-                listed.look([file for file, _ in chunk])
-                known = self._known([file.uri for file, reason in chunk if reason is None])
-                counts[Decision.SKIP] += sum(reason is not None for _, reason in chunk)
-                for file, reason in chunk:
+            for files, reasons in chunks:
+                listed.look(files)
+                left = [file.uri for file, reason in zip(files, reasons, strict=True) if reason is None]
+                known = self._known(left)
+                counts[Decision.SKIP] += len(files) - len(left)
+                for file, reason in zip(files, reasons, strict=True):
+                    uri = file.uri
                     if reason is not None:
-                        yield ExplainedFile(name, file.uri, file, Decision.SKIP, reason)
+                        yield ExplainedFile(name, uri, file, Decision.SKIP, reason)
                         continue
-                    decision, why = known.get(file.uri, _NEW)
+                    decision, why = known.get(uri, _NEW)
                     counts[decision] += 1
-                    yield ExplainedFile(name, file.uri, file, decision, why)
+                    yield ExplainedFile(name, uri, file, decision, why)
         if not self._are_all_listed():
             yield from self._gone(listed)
 

@@ -20,7 +20,13 @@ from file_cdk.core.errors import ConfigError
 
 try:
     from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
-    from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        HTTPError,
+        LocationValueError,
+        NameResolutionError,
+        NewConnectionError,
+    )
     from urllib3.util import make_headers, parse_url
 except ImportError:
     raise ConfigError("urllib3 is not installed", remedy="Install it with: pip install 'file-cdk[manifests]'") from None
@@ -189,7 +195,7 @@ def _no_line(exc: Exception, whom: str, timeout_s: float) -> NoLineError:
             is_lasting=True,
             remedy="Name the file of the authority that issued it in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
         )
-    if isinstance(exc, UnicodeError):  # a label of more than 63 characters
+    if isinstance(exc, UnicodeError | LocationValueError):  # a label of more than 63 characters
         return NoLineError(f"{whom} has no possible name", is_lasting=True)
     if isinstance(exc, NameResolutionError):
         return NoLineError(f"the name of {whom} cannot be resolved")

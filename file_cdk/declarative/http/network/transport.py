@@ -10,11 +10,11 @@ from dataclasses import replace
 from urllib.parse import quote, urljoin, urlsplit
 
 from file_cdk.core.version import VERSION
-from file_cdk.declarative.http.bodies import ACCEPTED, received
-from file_cdk.declarative.http.lines import Line, Lines, NoLineError, Origin, split
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Unanswered
+from file_cdk.declarative.http.network.bodies import ACCEPTED, received
+from file_cdk.declarative.http.network.lines import Line, Lines, NoLineError, Origin, split
+from file_cdk.declarative.http.network.wire import BrokenError, Wire, head_bytes
 from file_cdk.declarative.http.secrets import Secrets
-from file_cdk.declarative.http.wire import BrokenError, Wire, head_bytes
 
 CONNECT_TIMEOUT_S = 30.0
 """Maximum time for a connection to each address of a host, and for each answer while it is made, in seconds."""

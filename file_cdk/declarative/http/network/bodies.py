@@ -11,7 +11,7 @@ from isal import isal_zlib
 from file_cdk.core.errors import SystemLimitError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.declarative.http.messages import Spilled
-from file_cdk.declarative.http.wire import BrokenError
+from file_cdk.declarative.http.network.wire import BrokenError
 
 ACCEPTED = "gzip, deflate"
 """What the Accept-Encoding header asks for. Brotli is read where a manifest asks for it itself."""

@@ -1,0 +1,20 @@
+"""Which records of a stream count, by their cursor's value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AgeRange:
+    """Moments from `low` to `high`, both of them included. parse: gives None for a value that is no moment."""
+
+    low: datetime
+    high: datetime
+    parse: Callable[[Any], datetime | None]
+
+    def holds(self, value: Any) -> bool:
+        """Whether a record counts. It does without a value that could tell."""
+        moment = self.parse(value)
+        return moment is None or self.low <= moment <= self.high

@@ -1,0 +1,41 @@
+"""Pages without the records that a cursor says are too old or too new."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from file_cdk.declarative.cursors.age import AgeRange
+from file_cdk.declarative.pages import Page, PageReader, Token
+from file_cdk.declarative.slices import Slice
+
+
+@dataclass(frozen=True, slots=True)
+class RecentPages:
+    """A PageReader. ages: of a slice's records that count. is_data_feed: pages come newest first, so a slice ends with the page
+    whose last record is too old."""
+
+    pages: PageReader
+    ages: Callable[[Slice], AgeRange | None]
+    is_data_feed: bool
+
+    def first(self, of: Slice) -> Token:
+        return self.pages.first(of)
+
+    def ahead(self, of: Slice, token: Token) -> Token | None:
+        return self.pages.ahead(of, token)
+
+    def page(self, of: Slice, token: Token) -> Page:
+        page = self.pages.page(of, token)
+        ages = self.ages(of)
+        if ages is None or not page.records:
+            return page
+        counts = [ages.holds(value) for value in page.cursor_values]
+        following = None if self.is_data_feed and not counts[-1] else page.following
+        if all(counts):
+            return page
+        return replace(
+            page,
+            records=[record for record, does in zip(page.records, counts, strict=True) if does],
+            cursor_values=[value for value, does in zip(page.cursor_values, counts, strict=True) if does],
+            filtered=page.filtered + counts.count(False),
+            following=following,
+        )

@@ -1,0 +1,1 @@
+"""Which page comes after another, and how its request says so. Pure."""

@@ -1,0 +1,107 @@
+"""URLs as they go over the wire: joined, with their parameters, percent-encoded as `requests` has it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs, quote, quote_plus, urlencode, urljoin, urlsplit, urlunsplit
+
+from file_cdk.core.errors import ConfigError
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ESCAPE = re.compile(r"%([0-9A-Za-z]{2})")
+_SAFE = "!#$&'()*+,/:;=?@[]~"
+
+
+def joined(base: str, path: str) -> str:
+    """The path below the base, one slash between them; the base where there is no path. A path that is a URL takes its place."""
+    if not path:
+        return base
+    return urljoin(base if base.endswith("/") else base + "/", path)
+
+
+def with_parameters(url: str, parameters: Mapping[str, Any]) -> str:
+    """The whole URL. A parameter that the URL already has, first of its name, with the same value, is not put in again.
+
+    Raises ConfigError for what is no URL.
+    """
+    place = _place(url)
+    if place.own:
+        parameters = {name: value for name, value in parameters.items() if place.own.get(name) != str(value)}
+    query = "&".join(filter(None, (place.query, encoded(parameters))))
+    return f"{place.before}{'?' if query else ''}{query}{place.fragment}"
+
+
+def encoded(values: Mapping[str, Any]) -> str:
+    """`a=1&b=x+y`: for each value of a list its name again; None is left out."""
+    pairs: list[str] = []
+    for name, value in values.items():
+        several = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
+        for each in several:
+            if isinstance(each, str):
+                pairs.append(f"{_quoted_plus(str(name))}={_quoted_plus(each)}")
+            elif each is not None:
+                pairs.append(urlencode([(name, each)], doseq=True))
+    return "&".join(filter(None, pairs))
+
+
+_quoted_plus = lru_cache(maxsize=1024)(quote_plus)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A URL in parts, encoded. own: its parameters, decoded, the first of each name."""
+
+    before: str
+    query: str
+    fragment: str
+    own: Mapping[str, str]
+
+
+@lru_cache(maxsize=1024)
+def _place(url: str) -> _Place:
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
+    try:
+        own = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        parts = parse_url(url.lstrip())
+    except (LocationParseError, ValueError):
+        raise _no_url() from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise _no_url()
+    netloc = f"{parts.auth}@" if parts.auth else ""
+    netloc += _ascii(parts.host) + (f":{parts.port}" if parts.port else "")
+    whole = urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query or "", parts.fragment or ""))
+    before, sign, fragment = _quoted(whole).partition("#")
+    before, _, query = before.partition("?")
+    return _Place(before, query, sign + fragment, own)
+
+
+def _ascii(host: str) -> str:
+    if host.isascii():
+        if host.startswith(("*", ".")):
+            raise _no_url()
+        return host
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        raise _no_url() from None
+
+
+def _no_url() -> ConfigError:
+    return ConfigError("the request's URL is none", remedy="Check url, or url_base and path, with this configuration")
+
+
+def _quoted(url: str) -> str:
+    """Percent signs stay where they encode something; letters, digits and `-._~` need no encoding."""
+    try:
+        return quote(_ESCAPE.sub(_unreserved_plain, url), safe=_SAFE + "%")
+    except ValueError:  # a percent sign that encodes nothing
+        return quote(url, safe=_SAFE)
+
+
+def _unreserved_plain(escape: re.Match[str]) -> str:
+    letter = chr(int(escape[1], 16))
+    return letter if letter in _UNRESERVED else escape[0]

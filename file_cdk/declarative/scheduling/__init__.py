@@ -1,0 +1,20 @@
+"""Pages of a stream in the order of its slices, several of them asked for at once. Threads of manifests are here alone."""
+
+from file_cdk.declarative.scheduling.bounds import Bounds
+from file_cdk.declarative.scheduling.events import Counts, PageReady, ReadDone, SliceDone, StreamCounts
+from file_cdk.declarative.scheduling.kept import KeptPages
+from file_cdk.declarative.scheduling.reading import OrderedRead, read
+from file_cdk.declarative.scheduling.stream_pages import Resumed
+
+__all__ = [
+    "Bounds",
+    "Counts",
+    "KeptPages",
+    "OrderedRead",
+    "PageReady",
+    "ReadDone",
+    "Resumed",
+    "SliceDone",
+    "StreamCounts",
+    "read",
+]

@@ -1,0 +1,21 @@
+"""How much may be under way."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """slices: maximum of slices of a stream that are read at once, and of requests under way in all, each in a thread.
+
+    pages_ahead: maximum of pages of a slice that are asked for before the one before them came, where tokens follow from one
+    another, once its first page was full; 0 switches that off.
+
+    waiting_bytes: of pages that are in memory until their turn comes. In memory in all: these, `slices` + 1 pages that just
+    came, and a page of each parent above the stream. spilled_bytes: of those beyond, in a file, which begins anew whenever all
+    of it was read. Where that is full, or the disk is, pages are asked for only as fast as they are taken.
+    """
+
+    slices: int = 8
+    pages_ahead: int = 4
+    waiting_bytes: int = 64 << 20
+    spilled_bytes: int = 1 << 30

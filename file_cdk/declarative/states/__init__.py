@@ -1,0 +1,1 @@
+"""How far a stream was read, as others write it and read it."""

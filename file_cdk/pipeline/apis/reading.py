@@ -1,0 +1,141 @@
+"""`read` of a manifest: records as protocol lines, slice by slice, with states that say how far they are."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
+from file_cdk.core.exit_codes import known_error
+from file_cdk.declarative.http import Client
+from file_cdk.declarative.pages import Page, Rejected
+from file_cdk.declarative.plan import SourcePlan, StreamPlan
+from file_cdk.declarative.planning import ManifestFacts, plan_of
+from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, SliceDone, read
+from file_cdk.pipeline.apis.manifest import Manifest
+from file_cdk.pipeline.apis.output import ApiStreamOutput
+from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
+from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
+from file_cdk.protocol.messages import StreamStatus
+from file_cdk.protocol.state import parse_state
+
+_log = logging.getLogger(__name__)
+
+
+def read_manifest(
+    manifest: Manifest, config: Mapping[str, Any], catalog: Any, state: Any, out_fd: int, options: RunOptions
+) -> int:
+    """Writes records, states and statuses to `out_fd`; 0, or 1 when something could not be read.
+
+    Raises ConfigError before any request, OutputClosedError and DestinationError when `out_fd` cannot be written.
+    """
+    plan, chosen = _planned(manifest, config, catalog)
+    states = parse_state(state)
+    complete = True
+    with (
+        closing(output_of(manifest, config, out_fd)) as output,
+        output.signals,
+        connected(manifest, config, output, options) as client,
+        closing(KeptPages()) as kept,
+    ):
+        for each in chosen:
+            stored = states.get(each.name) if each.incremental else None
+            stream = _StreamRead(plan.stream(each.name), stored, ApiStreamOutput(each.name, output), options)
+            complete &= stream.run(client, options.bounds(plan), kept)
+    return 0 if complete else 1
+
+
+def _planned(
+    manifest: Manifest, config: Mapping[str, Any], catalog: Any
+) -> tuple[SourcePlan, tuple[ConfiguredStream, ...]]:
+    """With the cursors that the catalog chooses, where a stream lets it."""
+    facts = ManifestFacts(manifest.folder, manifest.text)
+    plan = plan_of(manifest.source, config, facts)
+    chosen = parse_configured_catalog(catalog, [stream.name for stream in plan.streams])
+    fields = {
+        each.name: each.cursor_field
+        for each in chosen
+        if each.cursor_field is not None and plan.stream(each.name).takes_cursor_field
+    }
+    if fields:
+        plan = plan_of(
+            manifest.source, config, ManifestFacts(manifest.folder, manifest.text, facts.now, cursor_fields=fields)
+        )
+    return plan, chosen
+
+
+@dataclass(slots=True)
+class _StreamRead:
+    plan: StreamPlan
+    stored: Mapping[str, Any] | None
+    out: ApiStreamOutput
+    options: RunOptions
+    _rejected: int = 0
+    _first_rejected: tuple[int, Rejected] | None = field(default=None)
+
+    def run(self, client: Client, bounds: Bounds, kept: KeptPages) -> bool:
+        """Reads the stream; whether all of it could be read."""
+        name, output = self.out.stream, self.out.output
+        output.status(name, StreamStatus.STARTED)
+        try:
+            stream = self.plan.opened(client)
+            stored = None if self.stored is None else self.plan.state(self.stored)
+            with read(stream, stored, bounds=bounds, kept=kept) as ordered:
+                is_well = self._emit(ordered, has_cursor=stream.cursor is not None)
+        except (OutputClosedError, DestinationError):
+            raise
+        except Exception as exc:  # noqa: BLE001 the boundary of a stream: the others go on
+            self._fail(known_error(exc), exc)
+            return False
+        output.status(name, StreamStatus.COMPLETE)
+        return is_well
+
+    def _fail(self, error: FileCdkError, cause: Exception) -> None:
+        name, output = self.out.stream, self.out.output
+        _log.debug("stream %r failed", name, exc_info=cause)
+        output.error(error, name)
+        output.status(name, StreamStatus.INCOMPLETE)
+
+    def _emit(self, ordered: OrderedRead, *, has_cursor: bool) -> bool:
+        """Whether nothing was passed over that should not have been. A state goes out for the slices before an error, too."""
+        slices = 0
+        try:
+            for event in ordered:
+                match event:
+                    case PageReady(number=number, page=page):
+                        self._page(number, page)
+                    case SliceDone():
+                        slices += 1
+                        if has_cursor and self.out.state_is_due:
+                            self.out.state(ordered.state())
+                            slices = 0
+                    case ReadDone():
+                        self.out.state(ordered.state())
+                        slices = 0
+                        return self._tell(event)
+        except FileCdkError:
+            if has_cursor and slices:
+                self.out.state(ordered.state())
+            raise
+        return True
+
+    def _page(self, number: int, page: Page) -> None:
+        self.out.page(page.records)
+        if page.rejected:
+            self._rejected += len(page.rejected)
+            self._first_rejected = self._first_rejected or (number, page.rejected[0])
+
+    def _tell(self, done: ReadDone) -> bool:
+        name, output, counts = self.out.stream, self.out.output, done.counts.read
+        left_out = f", {counts.filtered} filtered out" if counts.filtered else ""
+        told = f"{counts.emitted} records of stream {name!r} in {counts.pages} pages of {done.counts.slices} slices"
+        output.log(logging.INFO, f"read {told}{left_out}")
+        warnings = list(done.warnings)
+        if self._first_rejected is not None:
+            page, first = self._first_rejected
+            place = f"page {page}, record {first.number}: {first.reason}"
+            warnings.append(f"stream {name!r}: {self._rejected} records were rejected; the first: {place}")
+        if warnings:
+            output.log(logging.WARNING, "; ".join(warnings))
+        return not (warnings and self.options.strict)
