@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from file_cdk.core.errors import TemplateError
+from file_cdk.core.errors import ConfigError, TemplateError
 from file_cdk.declarative.templates import plain
 from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
 from file_cdk.declarative.templates.literals import Types, literal, literal_of
@@ -135,6 +135,10 @@ class Condition:
 
 
 def _expression(text: str) -> _Source:
-    from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
+    try:
+        from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
+    except ImportError as exc:
+        remedy = "Install it with: pip install 'file-cdk[manifests]'"
+        raise ConfigError(f"{exc.name} is not installed", remedy=remedy) from None
 
     return Expression(text)
