@@ -44,7 +44,7 @@ class IgnoresFailures:
     def verdict(self, outcome: Outcome, scope: Mapping[str, Any]) -> Verdict:
         return Verdict("SUCCESS" if isinstance(outcome, Response) and outcome.is_ok else "IGNORE")
 
-    def wait_s(self, outcome: Outcome, attempt: int, scope: Mapping[str, Any]) -> None:
+    def wait_s(self, outcome: Outcome, attempt: int, scope: Mapping[str, Any], now_s: float) -> None:
         return None
 
 

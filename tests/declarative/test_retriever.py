@@ -215,6 +215,21 @@ def test_a_missing_path_is_an_error_unless_the_answer_is_ignored() -> None:
         assert pages(retriever(api), Slice()) == [Page((), (), 0, 0, (), None, "status 404 is ignored")]
 
 
+@pytest.mark.parametrize(
+    ("body", "page"),
+    [
+        (b'{"error":"s3cr3t"}', Page((), (), 0, 0, (), None, "said to be ignored")),
+        (b'{"data":[{"a":1}]}', Page([b'{"a":1}'], (), 1, 0, (), None)),
+    ],
+)
+def test_an_answer_that_is_ignored_all_the_same_may_have_records(body: bytes, page: Page) -> None:
+    def send(request: Request, scope: Mapping[str, Any]) -> Answer:
+        return Answer(Response(200, Headers(), body, request.url), "IGNORE", "said to be ignored")
+
+    with answering(numbered) as api:
+        assert pages(Retriever(retriever(api).plan, send), Slice()) == [page]
+
+
 def test_answers_without_content_have_no_records() -> None:
     with answering(lambda asked: Answered(status=204)) as api:
         assert [page.found for page in pages(retriever(api, paginator=BY_NEXT), Slice())] == [0]

@@ -117,6 +117,7 @@ def test_a_read_goes_on_where_an_earlier_one_ended() -> None:
 
 def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None:
     pages: list[list[Json]] = [
+        [{"at": "2024-03-12"}],
         [{"at": "2024-03-11"}, {"at": "2024-03-10"}, {"id": 1}],
         [{"at": "2024-02-20"}, {"at": "2024-02-01"}],
         [{"at": "2024-01-02"}],
@@ -126,13 +127,13 @@ def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None
     with read(feed, state) as events:
         came = list(events)
         assert events.state() == {"at": "2024-03-10"}
-    assert [len(event.page.records) for event in came if isinstance(event, PageReady)] == [2, 1]
+    assert [len(event.page.records) for event in came if isinstance(event, PageReady)] == [0, 2, 1]
     done = next(event for event in came if isinstance(event, SliceDone))
-    assert (done.counts.found, done.counts.emitted, done.counts.filtered) == (5, 3, 2)
+    assert (done.counts.found, done.counts.emitted, done.counts.filtered) == (6, 3, 3)
     with read(SlicedStream("all", Pages(lambda of: pages), cursor=daily(is_client_side=True)), state) as events:
         assert len(records(events)) == 3
         assert isinstance(feed.reader, Pages)
-    assert sum(feed.reader.asked.values()) == 2
+    assert sum(feed.reader.asked.values()) == 3
 
 
 def test_the_state_stands_for_slices_that_came_out_alone() -> None:
