@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
@@ -36,7 +36,7 @@ def read_manifest(
     with (
         closing(output_of(manifest, config, out_fd)) as output,
         output.signals,
-        connected(manifest, config, output, options) as client,
+        connected(manifest, plan, output, options) as client,
         closing(KeptPages()) as kept,
     ):
         for each in chosen:
@@ -59,9 +59,7 @@ def _planned(
         if each.cursor_field is not None and plan.stream(each.name).takes_cursor_field
     }
     if fields:
-        plan = plan_of(
-            manifest.source, config, ManifestFacts(manifest.folder, manifest.text, facts.now, cursor_fields=fields)
-        )
+        plan = plan_of(manifest.source, config, replace(facts, cursor_fields=fields))
     return plan, chosen
 
 

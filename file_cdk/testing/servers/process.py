@@ -61,7 +61,7 @@ def http_status(port: int, path: str = "/") -> int | None:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start one server. folder: its working folder, deleted with it. answers: has it come up?
-    leftovers: files that it leaves elsewhere when it is killed. env: added to the environment."""
+    leftovers: files that it leaves elsewhere when it is killed. env: added to the environment. timeout_s: for coming up."""
 
     name: str
     command: Sequence[str]
@@ -69,6 +69,7 @@ class Launch:
     answers: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
     leftovers: Sequence[Path] = ()
+    timeout_s: float = _START_TIMEOUT_S
 
 
 class ServerProcess:
@@ -104,12 +105,14 @@ class ServerProcess:
         return self._launch.leftovers
 
     def wait_until_up(self) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT_S
+        deadline = time.monotonic() + self._launch.timeout_s
         while not self._launch.answers():
             if self._process.poll() is not None:
                 raise ServerStartError(f"{self._launch.name} ended with code {self._process.returncode}: {self.log()}")
             if time.monotonic() > deadline:
-                raise ServerStartError(f"{self._launch.name} did not answer in {_START_TIMEOUT_S:.0f} s: {self.log()}")
+                raise ServerStartError(
+                    f"{self._launch.name} did not answer in {self._launch.timeout_s:.0f} s: {self.log()}"
+                )
             time.sleep(0.02)
 
     def log(self) -> str:
