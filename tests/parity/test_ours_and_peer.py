@@ -1,4 +1,4 @@
-"""`source-declarative-manifest` of airbyte-cdk and ours on the mirror of a manifest: equal catalogs, records, states and requests.
+"""`source-declarative-manifest` of airbyte-cdk and ours on the mirror of a manifest: equal catalogs, records, states, requests.
 
 By hand, for all public manifests, in some twenty minutes: `FILE_CDK_PEER_ON_ALL=1 pytest tests/parity/test_ours_and_peer.py`.
 """
