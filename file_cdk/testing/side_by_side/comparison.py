@@ -155,7 +155,7 @@ def _states(
     yield from _only("state", theirs, ours)
     for name in sorted(theirs.keys() & ours.keys()):
         one, other = _state(theirs[name]), _state(ours[name])
-        if one != other and not _alike(one, other, clocks):
+        if not _alike(one, other, clocks):
             yield Difference("state", name, _pair("", one, other))
 
 
@@ -164,7 +164,7 @@ def _alike(one: Any, other: Any, clocks: tuple[_Clock, _Clock]) -> bool:
         return one.keys() == other.keys() and all(_alike(one[key], other[key], clocks) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(_alike(*pair, clocks) for pair in zip(one, other, strict=True))
-    return bool(one == other) or clocks[0].text(_canonical(one)) == clocks[1].text(_canonical(other))
+    return _canonical(one) == _canonical(other) or clocks[0].text(_canonical(one)) == clocks[1].text(_canonical(other))
 
 
 def _state(state: Json) -> Json:
