@@ -245,6 +245,24 @@ def test_pages_wait_on_the_disk_or_without_room_there_in_memory(monkeypatch: pyt
         assert events.most_waiting_bytes < 4 * 1300
 
 
+def test_where_the_system_has_no_more_threads_fewer_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start_two(thread: threading.Thread) -> None:
+        if thread.name.startswith("pages-"):
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    stream = SlicedStream("things", Pages(lambda of: [[dict(of.partition)]]), (ListRouter("a", tuple(range(9))),))
+    with read(stream) as events:
+        assert [record["a"] for record in records(events)] == list(range(9))
+    assert len(started) == 2
+
+
 def test_a_malformed_state_is_refused_before_anything_is_asked() -> None:
     stream = SlicedStream("things", Pages(lambda of: [[]]), cursor=daily())
     with pytest.raises(ConfigError, match="the state holds no moment of the cursor 'at'"):
