@@ -1,5 +1,6 @@
 """Reads of streams in slices: what is counted and told, what is read once, where a read goes on, and how it ends."""
 
+import errno
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from file_cdk.declarative.scheduling import (
     SliceDone,
     read,
 )
+from file_cdk.declarative.scheduling.page_file import PageFile, Place
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import slice_key
 from file_cdk.declarative.slicing.stream import ListRouter, Parent, ParentRouter, SlicedStream
@@ -217,6 +219,48 @@ def test_slow_takers_keep_nothing_on_the_disk() -> None:
             next(waits)
             threading.Event().wait(0.001)
         assert events.most_waiting_bytes < 5000 + 3 * 1300
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_pages_wait_on_the_disk_or_without_room_there_in_memory(monkeypatch: pytest.MonkeyPatch, is_full: bool) -> None:
+    others_came = threading.Event()
+
+    def full(self: PageFile, page: Page) -> Place:
+        others_came.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if is_full:
+        monkeypatch.setattr(PageFile, "append", full)
+
+    def before(of: Slice, token: Token) -> None:
+        if of.partition["a"] == 3:
+            others_came.set()
+        assert of.partition["a"] > 0 or others_came.wait(20)
+
+    reader = Pages(lambda of: [[{"a": of.partition["a"], "pad": "x" * 1000}]], before=before)
+    stream = SlicedStream("things", reader, (ListRouter("a", tuple(range(9))),))
+    with read(stream, bounds=Bounds(2, waiting_bytes=2000)) as events:
+        assert [record["a"] for record in records(events)] == list(range(9))
+        assert events.pages_spilled > 0
+        assert events.most_waiting_bytes < 4 * 1300
+
+
+def test_where_the_system_has_no_more_threads_fewer_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start_two(thread: threading.Thread) -> None:
+        if thread.name.startswith("pages-"):
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    stream = SlicedStream("things", Pages(lambda of: [[dict(of.partition)]]), (ListRouter("a", tuple(range(9))),))
+    with read(stream) as events:
+        assert [record["a"] for record in records(events)] == list(range(9))
+    assert len(started) == 2
 
 
 def test_a_malformed_state_is_refused_before_anything_is_asked() -> None:

@@ -237,6 +237,19 @@ def test_a_manifest_that_cannot_be_run(source: Source, config: Any, options: lis
     assert told in error["message"]
 
 
+def test_spec_imports_neither_a_client_nor_an_engine(source: Source) -> None:
+    """What a start takes is what it imports."""
+    program = (
+        "import sys, file_cdk\n"
+        f"try: file_cdk.run_manifest({str(source.manifest)!r}, ['spec'])\nexcept SystemExit: pass\n"
+        "print(*sorted({'.'.join(name.split('.')[:2]) for name in sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = set(ran.stdout.splitlines()[-1].split())
+    assert "file_cdk.declarative" in found
+    assert not found & {"jinja2", "urllib3", "jwt", "pyarrow", "duckdb", "ssl", "file_cdk.engine", "file_cdk.formats"}
+
+
 def test_without_arguments_it_helps() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "source_declarative_manifest"], capture_output=True, text=True, check=False
@@ -399,7 +412,7 @@ def test_what_was_passed_over_is_said_in_one_warning(source: Source, api: Serve)
     code, lines = source.read("people", options=("--pages-ahead", "0"))
     [warning] = [message["log"]["message"] for message in messages(lines, "LOG") if message["log"]["level"] == "WARN"]
     assert code == 0
-    assert "2 records were rejected" in warning
+    assert "rejected 2 records: the first: page 0, record 1" in warning
     assert source.read("people", options=("--strict", "--pages-ahead", "0"))[0] == 1
 
 

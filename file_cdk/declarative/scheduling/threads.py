@@ -79,8 +79,13 @@ class RequestThreads:
     def _start_thread(self) -> None:
         # Daemons: a program that is told to end does not wait for an API that does not answer.
         thread = threading.Thread(target=self._ask, name=f"pages-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more: those that there are take the request when they come to it
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     def _ask(self) -> None:
         while (wanted := self._requests.get()) is not None:
