@@ -45,6 +45,7 @@ SOURCE is one of
                            (docs/guide/s3.md, gcs.md, azure.md, sftp.md, http.md)
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
   a JSON file              source.json: the same, if it has a key `source`, or with --connector
+  a manifest               api.yaml: how an HTTP API is read (sync alone, with --config; docs/guide/manifests.md)
 """
 
 
@@ -208,6 +209,16 @@ def add_naming(parser: argparse.ArgumentParser) -> None:
         help="what the stream of a path or URL, and its table, is called; by default as the folder or file",
     )
     add_connector(parser)
+
+
+def add_config(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Of a source of the Airbyte protocol."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        required=required,
+        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
+    )
 
 
 def add_connector(parser: argparse.ArgumentParser) -> None:

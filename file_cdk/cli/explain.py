@@ -52,13 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Tells on stdout; a summary and warnings go to stderr."""
+    display = PlainDisplay(sys.stderr)
+    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
+    with logs_to(display.line, level), without_collecting():
+        _explain(arguments, display)  # where its objects are gone before Python looks for cycles again
+    return ExitCode.DONE
+
+
+def _explain(arguments: argparse.Namespace, display: PlainDisplay) -> None:
     from file_cdk.pipeline.inspection import InspectionOptions
     from file_cdk.pipeline.tables.deletes import MaxDeletes
     from file_cdk.pipeline.tables.explaining import explanations_of
 
-    display = PlainDisplay(sys.stderr)
-    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with logs_to(display.line, level), without_collecting(), ExitStack() as opened:
+    with ExitStack() as opened:
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,
@@ -76,7 +82,6 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         if written and not arguments.quiet:
             for line in _summary(explanations):
                 display.line(line)
-    return ExitCode.DONE
 
 
 def _table_lines(explanations: "Sequence[Explanation]", files: "Iterator[ExplainedFile]") -> Iterator[str]:

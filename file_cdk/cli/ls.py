@@ -64,15 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Lists on stdout; progress, a summary and warnings go to stderr."""
+    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
+    with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level), without_collecting():
+        _list(arguments, screen)  # where its objects are gone before Python looks for cycles again
+    return ExitCode.DONE
+
+
+def _list(arguments: argparse.Namespace, screen: "_Screen") -> None:
     from file_cdk.pipeline.inspection import InspectionOptions, Order, inspections_of
 
-    level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
-    with (
-        _Screen(quiet=arguments.quiet) as screen,
-        logs_to(screen.line, level),
-        without_collecting(),
-        ExitStack() as opened,
-    ):
+    with ExitStack() as opened:
         options = InspectionOptions(
             filetype=arguments.format,
             stream=arguments.table,
@@ -94,7 +95,6 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         if written and not arguments.quiet:
             for line in listing.summary():
                 screen.line(line)
-    return ExitCode.DONE
 
 
 class _Screen:

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lint = operation("lint", "say what is wrong with a manifest, a line for each mistake, on stdout", _lint)
     lint.add_argument("file", metavar="FILE", help="the manifest")
     lint.add_argument("--strict", action="store_true", help="end with exit code 2 for warnings, too")
-    lint.add_argument("-q", "--quiet", action="store_true", help="say nothing on stderr but errors")
+    lint.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     add_json(lint)
     operation("schema", "print the JSON Schema of manifests, for editors", _schema)
 

@@ -135,3 +135,8 @@ def source_parser(name: str) -> argparse.ArgumentParser:
     )
     read.add_argument("--strict", action="store_true", help="end with exit code 1 where something was passed over")
     return parser
+
+
+if __name__ == "__main__":
+    # As `python -m file_cdk.cli.manifest_source MANIFEST read …`, which is how `file-cdk sync` has a process of its own for one.
+    run(sys.argv.pop(1), ends_process=True)

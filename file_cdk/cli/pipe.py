@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from file_cdk.cli.arguments import add_full_refresh, add_streams, add_talk, add_to, add_wait, names
+from file_cdk.cli.arguments import add_config, add_full_refresh, add_streams, add_talk, add_to, add_wait, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.core.exit_codes import ExitCode
@@ -41,12 +41,7 @@ After each, what the source's last states stand for is kept, and the next run go
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source_command", metavar="SOURCE_COMMAND", help="how to run the source (see above)")
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        required=True,
-        help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
-    )
+    add_config(parser, required=True)
     add_to(parser, "It is created when missing", required=True)
     add_streams(parser)
     add_full_refresh(parser)
@@ -65,23 +60,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Reports on stderr; stdout stays empty."""
+    return load_source(
+        arguments.source_command, arguments, interruption, name=arguments.name, lenient=arguments.lenient
+    )
+
+
+def load_source(
+    command: str, arguments: argparse.Namespace, interruption: Interruption, *, name: str | None, lenient: bool = False
+) -> ExitCode:
+    """arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and verbose."""
     from file_cdk.cli.messages import load_object
     from file_cdk.cli.screen.wording import plural
     from file_cdk.pipeline.piping.pipe import PipeOptions, pipe
 
     display = PlainDisplay(sys.stderr)
     options = PipeOptions(
-        name=arguments.name,
+        name=name,
         streams=names(arguments.stream),
         full_refresh=arguments.full_refresh,
-        lenient=arguments.lenient,
+        lenient=lenient,
         wait_s=arguments.wait,
-        config_file=Path(arguments.config),
+        config_file=None if arguments.config is None else Path(arguments.config),
     )
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
-        config = load_object(arguments.config, "config")
+        config = {} if arguments.config is None else load_object(arguments.config, "config")
         observer = _Observer(display, quiet=arguments.quiet)
-        result = pipe(arguments.source_command, config, arguments.to, options, observer)
+        result = pipe(command, config, arguments.to, options, observer)
     if not arguments.quiet:
         for stream, rows in result.rows.items():
             display.line(f"{stream}: {plural(rows, 'record')}")

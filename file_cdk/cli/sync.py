@@ -10,6 +10,7 @@ from file_cdk.cli.arguments import (
     EXIT_CODES,
     SOURCES,
     add_all_text,
+    add_config,
     add_deletes,
     add_full_refresh,
     add_period,
@@ -27,6 +28,8 @@ from file_cdk.cli.environment import given
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE
+from file_cdk.core.uris import redacted
+from file_cdk.pipeline.apis.recognising import is_manifest
 
 DESCRIPTION = f"""\
 Loads the files of SOURCE into tables of DEST. Files that DEST's ledger already has in the same version are skipped,
@@ -103,6 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry-rejects", action="store_true", help="load again the files that were loaded with rejected records"
     )
+    add_config(parser)
     add_full_refresh(parser)
     parser.add_argument(
         "--mode",
@@ -140,6 +144,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Syncs and reports on stderr; stdout stays empty but for `--report -`. Raises ConfigError and DestinationError
     for the report; the sync's own errors are reported."""
+    if is_manifest(arguments.source):
+        from file_cdk.cli.manifest_sync import sync_manifest
+
+        return sync_manifest(arguments, interruption)
+    if arguments.config is not None:
+        raise ConfigError(
+            f"--config is for the manifest of an API, which {redacted(arguments.source)!r} is not",
+            remedy="Leave it out; a source of files has its configuration in the YAML file that is SOURCE",
+        )
     from file_cdk.pipeline import early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.

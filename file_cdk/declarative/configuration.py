@@ -16,9 +16,15 @@ _MAX_FAULTS = 20
 
 def check_configuration(config: Json, schema: Json) -> None:
     """Raises ConfigError that names the fields at fault. Keys that begin with `__`, `_limit` and `_page_size` are internal."""
-    own = {key: value for key, value in config.items() if key not in _INTERNAL and not key.startswith("__")}
-    faults = _faults(own, schema, "")
-    told = [f"{place or 'config'}: {message}" for place, message in _first(faults, _MAX_FAULTS)]
+    check_value(
+        {key: value for key, value in config.items() if key not in _INTERNAL and not key.startswith("__")}, schema
+    )
+
+
+def check_value(value: Any, schema: Json, at: str = "") -> None:
+    """at: where in the configuration it is. Raises ConfigError that names what is at fault."""
+    faults = _first(_faults(value, schema, at), _MAX_FAULTS)
+    told = [f"{place or 'config'}: {message}" for place, message in faults]
     if told:
         raise ConfigError(f"invalid configuration: {'; '.join(dict.fromkeys(told))}")
 
@@ -256,8 +262,12 @@ def _has_constants(value: Any, schema: Json) -> bool:
 
 def _is_found(pattern: str, text: str) -> bool:
     from file_cdk.declarative.templates.faults import FaultError
-    from file_cdk.declarative.templates.patterns import is_found  # its library takes 20 ms to import
 
+    try:
+        from file_cdk.declarative.templates.patterns import is_found  # its library takes 20 ms to import
+    except ImportError as exc:
+        remedy = "Install it with: pip install 'file-cdk[manifests]'"
+        raise ConfigError(f"{exc.name} is not installed", remedy=remedy) from None
     try:
         return is_found(pattern, text)
     except FaultError as fault:

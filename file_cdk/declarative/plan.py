@@ -7,7 +7,6 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError, InternalError
 from file_cdk.declarative.answers import ErrorHandler
-from file_cdk.declarative.components.budgets import HTTPAPIBudget
 from file_cdk.declarative.http import Answer, Client, Request
 from file_cdk.declarative.http.ports import Authenticator
 from file_cdk.declarative.pages import Page, Token
@@ -99,12 +98,19 @@ class StreamPlan:
 
 @dataclass(frozen=True, slots=True)
 class SourcePlan:
-    """streams: in the manifest's order. checked: names of those that a check reads. concurrency: slices that are read at once."""
+    """config, config_schema, budget: what a client is opened with (`http.opening`); templates see the same configuration.
 
+    migrated: the configuration as it is to be written back, None where it is as it was given. streams: in the manifest's order.
+    checked: names of those that a check reads. concurrency: slices that are read at once.
+    """
+
+    config: Mapping[str, Any]
+    config_schema: Mapping[str, Any]
+    migrated: Mapping[str, Any] | None
     streams: tuple[StreamPlan, ...]
     checked: tuple[str, ...]
     concurrency: int
-    budget: HTTPAPIBudget | None = None
+    budget: Mapping[str, Any] | None = None
 
     def stream(self, name: str) -> StreamPlan:
         """Raises ConfigError."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from file_cdk.core.errors import ConfigError, ManifestError
-from file_cdk.declarative.components.budgets import HTTPAPIBudget
 from file_cdk.declarative.components.streams import (
     CheckStream,
     ConcurrencyLevel,
@@ -17,13 +16,14 @@ from file_cdk.declarative.components.streams import (
     DeclarativeStream,
     StateDelegatingStream,
 )
-from file_cdk.declarative.configuration import check_configuration
+from file_cdk.declarative.http.budget import budget
 from file_cdk.declarative.language.origins import Origins
 from file_cdk.declarative.language.reading import read
 from file_cdk.declarative.language.registry import decoded
 from file_cdk.declarative.language.shapes import findings
 from file_cdk.declarative.language.walking import Path as Steps
 from file_cdk.declarative.language.walking import components
+from file_cdk.declarative.normalizing import normalized
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planned_streams import Planning
 from file_cdk.declarative.schemas import SchemaPlace, schema_of
@@ -39,10 +39,12 @@ CHECKED_STREAMS = "__airbyte_check_stream_names"
 @dataclass(frozen=True, slots=True)
 class ManifestFacts:
     """What is known of a manifest besides what it says. folder: where its schema files are. text: itself, for the lines of what
-    is refused. now: the end of cursors without one. cursor_fields: those that a catalog chose, by stream."""
+    is refused. now: the end of cursors without one. is_for_check: the
+    manifest may lay values over the configuration. cursor_fields: those that a catalog chose, by stream."""
 
     folder: Path | None = None
     text: str | None = None
+    is_for_check: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     cursor_fields: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,20 +54,27 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
     that cannot is refused when it is opened."""
     facts = facts or ManifestFacts()
     _refuse_whole(source)
-    if source.spec is not None:
-        check_configuration(config, source.spec.connection_specification)
+    made = normalized(source.spec, config)
+    config = _overridden(source, made.config) if facts.is_for_check else made.config
+    budget(source.api_budget, config)  # which raises for one that is none; a client makes its own
     written = dict(_streams(source, config))
     planning = Planning(config, facts.now, facts.cursor_fields, tuple(written.values()))
     origins = _Lines(facts.text)
     streams = tuple(_stream(raw, at, planning, facts, origins) for at, raw in written.items())
     _refuse_twins(streams)
     return SourcePlan(
-        streams, _checked(source, config), _concurrency(source.concurrency_level, config), _budget(source)
+        config,
+        source.spec.connection_specification if source.spec else {},
+        made.migrated,
+        streams,
+        _checked(source, config),
+        _concurrency(source.concurrency_level, config),
+        source.api_budget,
     )
 
 
-def config_for_check(source: DeclarativeSource, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration that a check runs with. Raises ConfigError where the manifest may not override what it does."""
+def _overridden(source: DeclarativeSource, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a check runs with. It is not held against the spec, which is of what a user gives."""
     overrides = source.check.config_overrides
     if not overrides:
         return config
@@ -84,9 +93,6 @@ def config_for_check(source: DeclarativeSource, config: Mapping[str, Any]) -> Ma
 
 
 def _refuse_whole(source: DeclarativeSource) -> None:
-    rules = source.spec.config_normalization_rules if source.spec else None
-    if rules is not None and (rules.config_migrations or rules.transformations or rules.validations):
-        raise ManifestError("config_normalization_rules, which change a configuration, are not supported yet")
     if source.dynamic_streams and not source.streams:
         raise ManifestError("all streams are generated (dynamic_streams), which is not supported yet")
     if not source.streams:
@@ -190,7 +196,3 @@ def _concurrency(level: ConcurrencyLevel | None, config: Mapping[str, Any]) -> i
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
         raise ConfigError("'default_concurrency' of the ConcurrencyLevel comes to no whole number of 1 or more")
     return min(wanted, level.max_concurrency) if level.max_concurrency else wanted
-
-
-def _budget(source: DeclarativeSource) -> HTTPAPIBudget | None:
-    return None if source.api_budget is None else decoded(source.api_budget, HTTPAPIBudget)

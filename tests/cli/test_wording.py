@@ -1,10 +1,11 @@
 import re
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.cli.screen.wording import duration, escaped, plural, printable, reasons, size
+from file_cdk.cli.screen.wording import duration, escaped, plural, printable, reasons, second, size
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,12 @@ from file_cdk.cli.screen.wording import duration, escaped, plural, printable, re
 )
 def test_sizes_have_three_digits_and_a_decimal_unit(size_bytes: int, text: str) -> None:
     assert size(size_bytes) == text
+
+
+@given(st.datetimes(min_value=datetime(2, 1, 1), timezones=st.just(timezone(timedelta(hours=5)))))  # noqa: DTZ001
+def test_a_second_is_that_of_utc(at: datetime) -> None:
+    naive = (at - timedelta(hours=5)).replace(tzinfo=None, microsecond=0)
+    assert second(at) == f"{naive} Z".replace(" Z", "Z")
 
 
 @given(st.integers(min_value=1000, max_value=10**18))

@@ -1,35 +1,17 @@
-"""An API of a test: a server on this machine that answers as a function says, and a way to ask it."""
+"""An API of a test that answers as a function says, and the way of a retriever to it: the client of a run."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import urllib3
+import api_server
+from api_server import Asked
+from clients import client
 
-from file_cdk.declarative.http.headers import Headers
-from file_cdk.declarative.http.messages import Answer, Request, Response
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request as it came. target: path and query, as they were sent."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def parameters(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
-
-    def number(self, name: str, otherwise: int = 0) -> int:
-        """A parameter that is a whole number."""
-        return int(self.parameters.get(name, [str(otherwise)])[0])
+from file_cdk.declarative.http import Answer, Client, Request, Response, Verdict
+from file_cdk.declarative.http.messages import Outcome
 
 
 @dataclass(frozen=True)
@@ -39,58 +21,47 @@ class Answered:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Api:
     """url: without a slash at its end. asked: in the order in which requests came."""
 
-    answer: Callable[[Asked], Answered]
-    url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    client: Client
+    url: str
+    asked: list[Asked]
 
     def send(self, request: Request, scope: Mapping[str, Any]) -> Answer:
-        """As a client with an error handler that ignores what is no success."""
-        answer = _POOL.request(
-            request.method, request.url, body=request.body, headers=dict(request.headers), retries=False, redirect=False
-        )
-        response = Response(answer.status, Headers(answer.headers.items()), answer.data, request.url)
-        return Answer(response, "SUCCESS" if answer.status < 400 else "IGNORE", f"status {answer.status} is ignored")
+        return self.client.send(request, IgnoresFailures(), None, scope)
 
 
-_POOL = urllib3.PoolManager()
+class IgnoresFailures:
+    """An error handler for which nothing is an error."""
+
+    max_time_s = 0.0
+
+    def max_retries(self, scope: Mapping[str, Any]) -> int:
+        return 0
+
+    def verdict(self, outcome: Outcome, scope: Mapping[str, Any]) -> Verdict:
+        return Verdict("SUCCESS" if isinstance(outcome, Response) and outcome.is_ok else "IGNORE")
+
+    def wait_s(self, outcome: Outcome, attempt: int, scope: Mapping[str, Any], now_s: float) -> None:
+        return None
 
 
 @contextmanager
 def answering(answer: Callable[[Asked], Answered]) -> Iterator[Api]:
-    api = Api(answer)
+    def parts(asked: Asked) -> api_server.Parts:
+        answered = answer(asked)
+        return api_server.response(answered.status, answered.body, answered.headers)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    with api_server.ApiServer(parts) as server, client() as opened:
+        yield Api(opened, server.url, server.asked)
 
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            asked = Asked(self.command, self.path, dict(self.headers.items()), body)
-            api.asked.append(asked)
-            answered = api.answer(asked)
-            self.send_response(answered.status)
-            for name, value in answered.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answered.body)))
-            self.end_headers()
-            self.wfile.write(answered.body)
 
-        do_POST = do_GET  # noqa: N815
+def parameters(asked: Asked) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(asked.target).query, keep_blank_values=True)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def number(asked: Asked, name: str) -> int:
+    """A parameter that is a whole number; 0 where it is missing."""
+    return int(parameters(asked).get(name, ["0"])[0])

@@ -105,7 +105,8 @@ def test_a_tape_plays_with_other_secrets(tmp_path: Path) -> None:
 def test_what_broke_off_breaks_off_again(tmp_path: Path) -> None:
     tape = tmp_path / "tape"
     with ApiServer(api) as server:
-        for options in ({"record": tape}, {"replay": tape}):
+        both: list[dict[str, Any]] = [{"record": tape}, {"replay": tape}]
+        for options in both:
             with (
                 client({}, **options) as sender,
                 pytest.raises(RequestUnansweredError, match="the connection broke off"),
@@ -142,12 +143,13 @@ def test_requests_that_are_not_on_tape_say_what_is(tmp_path: Path) -> None:
 def test_folders_of_tapes(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    for options, message in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"record": tmp_path / "full"}, "is not empty"),
         ({"record": tmp_path / "full" / "file" / "x"}, "nothing can be recorded"),
         ({"replay": tmp_path / "none"}, "there is no recording"),
         ({"record": tmp_path, "replay": tmp_path}, "not both"),
-    ]:
+    ]
+    for options, message in wrong:
         with pytest.raises(ConfigError, match=message), client({}, **options):
             pass
     (tmp_path / "full" / "1.json").write_text("no JSON")

@@ -18,6 +18,7 @@ from file_cdk.declarative.records.cutting import NO_NUMBER, NOT_AN_OBJECT, NOT_U
         # Each element of an outermost list is a body of its own.
         (b'[{"data":[{"a":1}]},{"data":{"b":1}},{"data":null}]', ("data",), [b'{"a":1}', b'{"b":1}']),
         (b'[{"a":1},{},{ },[{"b":2},{}],null]', (), [b'{"a":1}', b'{"b":2}', b"{}"]),
+        (b'[[{"a":1},{}],{"a":2}]', (), [b'{"a":1}', b"{}", b'{"a":2}']),
         (b'{"d":[[{"a":1}],[{"a":2}]]}', ("d", "1"), [b'{"a":2}']),
         (b'{"x":{"k":{"a":1},"l":{"a":2}}}', ("x", "*"), [b'{"a":1}', b'{"a":2}']),
         (b'{"d":[{"i":[{"a":1},{"a":2}]},{"i":[]},{}]}', ("d", "*", "i", "*"), [b'{"a":1}', b'{"a":2}']),

@@ -10,7 +10,7 @@ from file_cdk.declarative.language.parameters import with_parameters
 
 def test_parameters_that_are_pushed_into_one_another() -> None:
     parameters = {f"p{n}": {"type": "P"} for n in range(12)}
-    with pytest.raises(ManifestError, match="stands for more than 1,000,000 values, `\\$parameters` written out"):
+    with pytest.raises(ManifestError, match="has more than 300,000 fields, `\\$parameters` written out"):
         with_parameters({"type": "A", "$parameters": parameters}, "m")
 
 

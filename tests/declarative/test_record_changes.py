@@ -61,12 +61,13 @@ def test_changes(change: dict[str, Any], record: bytes, changed: bytes) -> None:
 
 
 def test_members_are_put_in_their_places_however_they_are_spelled() -> None:
-    body = b'[{"p":1,"z":2.0},{"\\u0070":1,"z":2.0},{"z":2.0,"o":{"p":1}},{ }, {"z":"p"}]'
+    body = b'[{"p":1,"z":2.0},{"\\u0070":1,"z":2.0},{"z":2.0,"o":{"p":1}},{ }, {"z":"p"},[{        }]]'
     assert selected(body, put((["p"], "{{ stream_slice.part }}"))).records == [
         b'{"p":"p","z":2.0}',
         b'{"p":"p","z":2.0}',
         b'{"z":2.0,"o":{"p":1},"p":"p"}',
         b'{"z":"p","p":"p"}',
+        b'{        "p":"p"}',
     ]
     assert selected(b'{"a\\/b":1,"z":2.0}', put((["a/b"], "x"))).records == [b'{"a/b":"x","z":2.0}']
 
@@ -91,6 +92,13 @@ def test_a_record_that_cannot_be_changed_is_rejected_alone() -> None:
         (1, "has a value at 'o' in which no field can be put"),
         (2, "has a list where an object with 'x' is looked for"),
     ]
+
+
+def test_a_record_that_is_nested_too_deeply_to_be_changed_is_rejected_alone() -> None:
+    deep = b'{"a":' + b'{"b":' * 700 + b"1" + b"}" * 700 + b"}"
+    outcome = selected(b'[{"z":1,"b":2},' + deep + b"]", removed(["*"], ["**", "b"]))
+    assert outcome.records == [b"{}"]
+    assert [(each.number, each.reason) for each in outcome.rejected] == [(1, "is nested too deeply")]
 
 
 def test_numbers_of_rejected_records_count_those_that_were_none() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from answering import Answered, Api, Asked, answering
+from answering import Answered, Api, answering, number, parameters
+from api_server import Asked
 
 from file_cdk.core.errors import AnswerError, ConfigError
 from file_cdk.declarative.components.cursors import DatetimeBasedCursor
@@ -78,8 +79,8 @@ def pages(reader: Retriever, of: Slice) -> list[Page]:
 
 
 def numbered(asked: Asked) -> Answered:
-    number = asked.number("page")
-    rows = [{"id": number * 2 + n, "at": f"202{n}"} for n in range(2 if number < 2 else 1)]
+    page = number(asked, "page")
+    rows = [{"id": page * 2 + n, "at": f"202{n}"} for n in range(2 if page < 2 else 1)]
     return Answered(json.dumps({"data": rows}).encode())
 
 
@@ -127,9 +128,9 @@ def test_what_slices_put_in_may_go_with_the_first_request_alone() -> None:
 
 
 def linked(asked: Asked) -> Answered:
-    number = asked.number("p")
-    headers = {"Link": f'</items?p={number + 1}>; rel="next"'} if number < 2 else {}
-    return Answered(json.dumps({"data": {"id": number}}, indent=2).encode(), headers=headers)
+    page = number(asked, "p")
+    headers = {"Link": f'</items?p={page + 1}>; rel="next"'} if page < 2 else {}
+    return Answered(json.dumps({"data": {"id": page}}, indent=2).encode(), headers=headers)
 
 
 def test_pages_by_links() -> None:
@@ -167,7 +168,7 @@ BY_NEXT = {
 )
 def test_templates_see_what_they_look_at(looks: str) -> None:
     def answer(asked: Asked) -> Answered:
-        following = asked.number("after") + 1
+        following = number(asked, "after") + 1
         token = following if following < 3 else ""
         return Answered(json.dumps({"data": [{"id": following, "next": token}], "next": token}).encode())
 
@@ -180,7 +181,7 @@ def test_templates_see_what_they_look_at(looks: str) -> None:
 @pytest.mark.parametrize("looks", ["{{ response.next }}", "{{ response.items() | list and response.next }}"])
 def test_a_faulty_record_does_not_hide_the_next_page(looks: str, fault: bytes) -> None:
     def answer(asked: Asked) -> Answered:
-        following = b'"t"' if "after" not in asked.parameters else b"null"
+        following = b'"t"' if "after" not in parameters(asked) else b"null"
         return Answered(b'{"data":[{"a":%s},{"a":1}],"also":%s,"next":%s}' % (fault, fault, following))
 
     paginator = BY_NEXT | {"pagination_strategy": {"type": "CursorPagination", "cursor_value": looks}}
@@ -212,6 +213,21 @@ def test_a_missing_path_is_an_error_unless_the_answer_is_ignored() -> None:
         pages(retriever(api), Slice())
     with answering(lambda asked: Answered(b'{"error":"s3cr3t"}', status=404)) as api:
         assert pages(retriever(api), Slice()) == [Page((), (), 0, 0, (), None, "status 404 is ignored")]
+
+
+@pytest.mark.parametrize(
+    ("body", "page"),
+    [
+        (b'{"error":"s3cr3t"}', Page((), (), 0, 0, (), None, "said to be ignored")),
+        (b'{"data":[{"a":1}]}', Page([b'{"a":1}'], (), 1, 0, (), None)),
+    ],
+)
+def test_an_answer_that_is_ignored_all_the_same_may_have_records(body: bytes, page: Page) -> None:
+    def send(request: Request, scope: Mapping[str, Any]) -> Answer:
+        return Answer(Response(200, Headers(), body, request.url), "IGNORE", "said to be ignored")
+
+    with answering(numbered) as api:
+        assert pages(Retriever(retriever(api).plan, send), Slice()) == [page]
 
 
 def test_answers_without_content_have_no_records() -> None:

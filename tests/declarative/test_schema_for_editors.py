@@ -19,7 +19,7 @@ def complaints(document: Any) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(document)]
 
 
-@pytest.mark.parametrize("path", [*OWN, *PUBLIC], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*OWN, *PUBLIC[::4]], ids=lambda path: path.stem)
 def test_nothing_is_marked_that_lint_passes(path: Path) -> None:
     """Lint warns of fields that components have not; an editor marks them."""
     text = text_of(path)

@@ -51,32 +51,33 @@ def ours(text: str) -> Json:
     return {key: value for key, value in manifest.items() if key != "concurrency_level"}
 
 
-@pytest.mark.parametrize("path", [*OWN, *PUBLIC], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*OWN, *PUBLIC[::5]], ids=lambda path: path.stem)
 def test_manifests(path: Path) -> None:
+    """Of public ones a few: what the peer makes of the others is kept in tests/declarative."""
     text = text_of(path)
-    if path.stem == "source-airtable":  # a part of its spec has no `type`, which we do without
-        with pytest.raises(Exception, match="Validation against json schema"):
-            by_the_peer(text)
-        return
     assert ours(text) == by_the_peer(text)
 
 
-@pytest.mark.parametrize(
-    "definitions",
-    [
-        "  a: {type: A, $parameters: {b: [{type: B}], c: 1}, d: {type: D}, b: []}",
-        "  a: {type: A, $parameters: {b: '', c: 0}, b: {type: B}, d: {type: D}}",
-        "  a: {type: A, $parameters: {b: {type: B}, c: {type: C}}, d: {type: D}}",
-        "  a: {type: A, $parameters: {type: X, name: y}, b: {c: {type: C}}}",
-        "  a: {type: ['null', object], $parameters: {b: 1}}",
-        "  a: {class_name: x.Y, $parameters: {b: 1}}",
-        "  a: {b: 1}\n  a/b: 2\n  c: '#/definitions/a/b'\n  d: {$ref: '#/definitions/a', b: 3}",
-        "  a: [[1, {b: 2}]]\n  c: '#/definitions/a/0/1/b'\n  d: {$ref: '#/definitions/a'}",
-        "  a: {$ref: {b: 1}, c: '#/version'}",
-    ],
-)
-def test_definitions(definitions: str) -> None:
-    text = f"{BASE}{definitions}\n"
+DEFINITIONS = """\
+  g0: {type: A, $parameters: {b: [{type: B}], c: 1}, d: {type: D}, b: []}
+  g1: {type: A, $parameters: {b: '', c: 0}, b: {type: B}, d: {type: D}}
+  g2: {type: A, $parameters: {b: {type: B}, c: {type: C}}, d: {type: D}}
+  g3: {type: A, $parameters: {type: X, name: y}, b: {c: {type: C}}}
+  g4: {type: ['null', object], $parameters: {b: 1}}
+  g5: {class_name: x.Y, $parameters: {b: 1}}
+  a: {b: 1}
+  a/b: 2
+  c: '#/definitions/a/b'
+  d: {$ref: '#/definitions/a', b: 3}
+  e: [[1, {b: 2}]]
+  f: '#/definitions/e/0/1/b'
+  g: {$ref: '#/definitions/e'}
+  h: {$ref: {b: 1}, c: '#/version'}
+"""
+
+
+def test_definitions() -> None:
+    text = f"{BASE}{DEFINITIONS}"
     assert ours(text) == by_the_peer(text)
 
 

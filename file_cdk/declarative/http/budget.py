@@ -120,9 +120,9 @@ def _moment_s(reset: float, now_s: float) -> float:
 
 
 def budget(
-    component: Mapping[str, Any] | None, config: Mapping[str, Any], where: str = "api_budget"
+    component: HTTPAPIBudget | Mapping[str, Any] | None, config: Mapping[str, Any], where: str = "api_budget"
 ) -> ApiBudget | None:
-    """component: as in the resolved manifest. Raises ConfigError for rates that no request could keep."""
+    """component: decoded, or as in the resolved manifest. Raises ConfigError for rates that no request could keep."""
     if component is None:
         return None
     try:

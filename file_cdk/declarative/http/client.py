@@ -3,12 +3,14 @@
 import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.http.clock import Clock, SystemClock
 from file_cdk.declarative.http.errors import RequestFailedError, RunStoppedError, request_error
+from file_cdk.declarative.http.lanes import Lanes, Place
 from file_cdk.declarative.http.messages import (
     Answer,
     Outcome,
@@ -73,6 +75,7 @@ class Client:
         self._transport = transport
         self._budget = budget
         self._around = around or Surroundings()
+        self._lanes = Lanes(self._around.clock, self._around.stopped)
         self._config = config
         self._kept: dict[Hashable, Any] = {}
         self._lock = threading.RLock()  # what is kept may be made of what is kept
@@ -96,12 +99,29 @@ class Client:
 
         scope: what templates of handler and authenticator see, without `response` and `headers`.
         """
+        place = Place()
+        try:
+            return self._answered(request, handler, authenticator, scope, stream, place)
+        finally:
+            self._lanes.left(place)
+
+    def _answered(
+        self,
+        request: Request,
+        handler: Handler,
+        authenticator: Authenticator | None,
+        scope: Scope,
+        stream: str,
+        place: Place,
+    ) -> Answer:
         retries = Retries(handler.max_retries(scope), handler.max_time_s, self._around.clock.elapsed_s())
         has_renewed = False
         while True:
             signed = request if authenticator is None else self._signed(request, authenticator, stream)
-            outcome = self._exchange(signed, stream)
+            outcome = self._exchange(signed, stream, place)
             verdict = handler.verdict(outcome, scope)
+            if verdict.action in ("SUCCESS", "IGNORE"):
+                self._lanes.succeeded(signed.url)
             match verdict.action:
                 case "SUCCESS" if isinstance(outcome, Response):
                     return Answer(outcome, "SUCCESS")
@@ -119,7 +139,7 @@ class Client:
                     has_renewed = authenticator is not None and authenticator.renewed(signed, self)
                 case _:
                     raise self._error(signed, outcome, verdict, stream)
-            self._wait_to_retry(retries, signed, outcome, verdict, handler, scope, stream)
+            self._wait_to_retry(retries, signed, outcome, verdict, handler, scope, stream, place)
 
     def _signed(self, request: Request, authenticator: Authenticator, stream: str) -> Request:
         try:
@@ -128,14 +148,16 @@ class Client:
             exc.stream = exc.stream or stream
             raise
 
-    def _exchange(self, request: Request, stream: str) -> Outcome:
-        """Sends it once, when the budget lets it."""
+    def _exchange(self, request: Request, stream: str, place: Place) -> Outcome:
+        """Sends it once, when the budget lets it, and the API."""
         clock, budget = self._around.clock, self._budget
         while budget is not None and (seconds := budget.take(request, clock.now_s())) > 0:
             pause = Pause(stream, seconds, "the budget of requests is used up", is_rate_limit=True)
             self._pause(pause, is_told=seconds >= _PAUSE_TOLD_S)
-        self._go_on()
-        outcome = self._transport.exchange(request)
+        # Whoever waits for a token may be the one that others wait for.
+        with nullcontext() if request.is_for_token else self._lanes.taken(request.url, place):
+            self._go_on()
+            outcome = self._transport.exchange(request)
         if budget is not None:
             budget.learn(request, outcome, clock.now_s())
         return outcome
@@ -149,6 +171,7 @@ class Client:
         handler: Handler,
         scope: Scope,
         stream: str,
+        place: Place,
     ) -> None:
         try:
             asked_s = handler.wait_s(outcome, retries.attempt, scope, self.now_s())
@@ -163,6 +186,8 @@ class Client:
             raise self._error(request, outcome, verdict, stream, f"given up after it was sent {times}")
         reason = f"status {outcome.status}" if isinstance(outcome, Response) else outcome.reason
         _discard(outcome)
+        if is_rate_limit and not request.is_for_token:
+            self._lanes.refused(request.url, seconds, place)
         self._pause(Pause(stream, seconds, reason, is_rate_limit))
 
     def _pause(self, pause: Pause, *, is_told: bool = True) -> None:

@@ -1,11 +1,10 @@
 """What is sent, what comes back, and what is made of it."""
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -70,10 +69,6 @@ class Response:
     def content(self) -> bytes:
         """The body, read whole."""
         return self.body if isinstance(self.body, bytes) else self.body.path.read_bytes()
-
-    def open(self) -> BinaryIO:
-        """The body as a file to read from its beginning."""
-        return io.BytesIO(self.body) if isinstance(self.body, bytes) else self.body.path.open("rb")
 
     def discard(self) -> None:
         """Removes the file of a body that nobody will read."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.declarative.components.budgets import HTTPAPIBudget
 from file_cdk.declarative.http.budget import budget as compiled_budget
 from file_cdk.declarative.http.cassettes import Player, Recorder
 from file_cdk.declarative.http.client import Client, Surroundings
@@ -16,12 +17,12 @@ def opened(
     config: Mapping[str, Any],
     schema: Mapping[str, Any],
     *,
-    budget: Mapping[str, Any] | None = None,
+    budget: HTTPAPIBudget | Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
     record: Path | None = None,
     replay: Path | None = None,
 ) -> Client:
-    """schema: JSON Schema of the configuration, which says what in it is secret. budget: `api_budget` of the resolved manifest.
+    """schema: JSON Schema of the configuration, which says what in it is secret. budget: `api_budget` of the manifest.
 
     record: a new folder for what is asked and answered. replay: such a folder, in place of the network.
     Raises ConfigError; the caller closes the client.

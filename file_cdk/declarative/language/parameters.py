@@ -5,9 +5,11 @@ from typing import Any
 
 from file_cdk.core.errors import ManifestError
 from file_cdk.declarative.language.default_types import missing_type
-from file_cdk.declarative.language.reading import MAX_DEPTH, MAX_VALUES
+from file_cdk.declarative.language.reading import MAX_DEPTH
 
 PARAMETERS = "$parameters"
+MAX_FIELDS = 300_000
+"""Of all components, with the parameters that each has. A manifest of 60 KB has some 5,000."""
 Parts = dict[str, Any]
 
 
@@ -85,8 +87,8 @@ class _Pushing:
 
     def _count(self, more: int) -> None:
         self._fields += more
-        if self._fields > MAX_VALUES:
-            raise self._error(f"stands for more than {MAX_VALUES:,} values")
+        if self._fields > MAX_FIELDS:
+            raise self._error(f"has more than {MAX_FIELDS:,} fields")
 
     def _error(self, message: str) -> ManifestError:
         remedy = "Let no parameter be a component that other parameters are pushed into"

@@ -16,13 +16,18 @@ from file_cdk.declarative.components.transformations import (
     Transformation,
 )
 from file_cdk.declarative.records.paths import Key, Path, matches, put, remove, remove_where
-from file_cdk.declarative.records.record import Record, UnfitRecordError, is_json, plain
+from file_cdk.declarative.records.record import Record, UnfitRecordError, encoded, is_json, plain
 from file_cdk.declarative.templates import Condition, Template
 from file_cdk.declarative.templates.plain import parse
 
 Scope = Mapping[str, Any]
 
-_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "number": (float,), "integer": (int,), "boolean": (bool,)}
+VALUE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (float,),
+    "integer": (int,),
+    "boolean": (bool,),
+}
 _WILD = "*?["
 _SPELLED_TWO_WAYS = re.compile(r'["\\/\x00-\x1f]')
 
@@ -70,7 +75,23 @@ class Additions:
                 if self._is_put(field, value, own):
                     _put(record, field, value)
 
-        return put_in
+        return self._appending(fixed, put_in)
+
+    def _appending(self, values: list[Any], put_in: Callable[[Record], None]) -> Callable[[Record], None]:
+        """The same at once where all fields are outermost ones with the same value in all records of the page."""
+        spelled = [field.spelled for field in self.fields if field.spelled and field.is_fixed and len(field.path) == 1]
+        if self.condition or len(spelled) < len(self.fields) or not all(map(is_json, values)):
+            return put_in
+        try:
+            members = encoded({field.path[0]: value for field, value in zip(self.fields, values, strict=True)})[1:]
+        except UnfitRecordError:  # which each record is rejected with
+            return put_in
+
+        def append(record: Record) -> None:
+            if record.seen is not None or not record.append(spelled, members):
+                put_in(record)
+
+        return append
 
     def _is_put(self, field: Addition, value: Any, scope: Scope) -> bool:
         return self.condition is None or self.condition.holds({**scope, "value": value, "path": list(field.path)})
@@ -146,7 +167,7 @@ def change(component: Transformation, where: str) -> Change:
 
 
 def _addition(field: AddedFieldDefinition, where: str) -> Addition:
-    value = Template(field.value, where, _TYPES.get(field.value_type or ""))
+    value = Template(field.value, where, VALUE_TYPES.get(field.value_type or ""))
     # What is no plain look-up may be another value each time, such as the time.
     is_fixed = parse(field.value) is not None and "record" not in value.names
     spelled = None if _SPELLED_TWO_WAYS.search(field.path[0]) else msgspec.json.encode(field.path[0])

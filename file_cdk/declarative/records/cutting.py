@@ -94,10 +94,12 @@ class Cutter:
             except msgspec.ValidationError:  # not of these types
                 values = None
         records = list(map(bytes, places(body, self.path, QUICK) if values is None else values))
-        if not self.path and min(map(len, records), default=_LEAST_OBJECT) < _LEAST_OBJECT:
-            records = list(map(bytes, places(body, self.path, QUICK)))
         # All of them are objects in UTF-8, as a rule: asked at once.
-        if {record[0] for record in records} <= {_BRACE} and (body.isascii() or _is_utf8(body)):
+        are_objects = {record[0] for record in records} <= {_BRACE}
+        if not self.path and not (are_objects and min(map(len, records), default=_LEAST_OBJECT) >= _LEAST_OBJECT):
+            # Elements of an outermost list are bodies: a list in it has records of its own, and an empty object is none.
+            records = list(map(bytes, places(body, self.path, QUICK)))
+        elif are_objects and (body.isascii() or _is_utf8(body)):
             return Cut(records, members=members)
         return _sorted_out(records, QUICK, members)
 
@@ -122,7 +124,7 @@ def _sorted_out(values: list[bytes], scanner: Scanner, members: Mapping[str, Any
             records.append(value)
         else:
             rejected.append(Rejected(number, reason))
-    return Cut(records, rejected, members)
+    return Cut(records, tuple(rejected), members)
 
 
 def _what_is_wrong(value: bytes, scanner: Scanner) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from file_cdk.core.errors import AnswerError
+from file_cdk.core.uris import shortened
 from file_cdk.declarative.records.scanning import Scanner, Value, kind
 
 Path = tuple[str, ...]
@@ -101,7 +102,7 @@ def _missing(path: Path, depth: int, value: Value, children: Iterable[str]) -> A
     place = f"at {_spelled(path[:depth])}" if depth else "outermost"
     if kind(value) == "{":
         names = sorted(children)
-        shown = ", ".join(repr(name) for name in names[:_MOST_NAMES])
+        shown = ", ".join(repr(shortened(name, 60)) for name in names[:_MOST_NAMES])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         has = f"members {shown}{more}"
     else:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -46,6 +46,16 @@ class Record:
             self._members.update(self._appended)
         return self._members
 
+    def append(self, spelled: Iterable[bytes], members: bytes) -> bool:
+        """Puts outermost members behind all others, unless the text may have one of them. members: their JSON, with the closing
+        brace of an object that has no others."""
+        text = self._text
+        if self._members is not None or self._appended or b"\\u" in text or any(name in text for name in spelled):
+            return False
+        before = text[:-1]
+        self._text = b"".join((before, b"," if b'"' in before else b"", members))
+        return True
+
     def set(self, name: str, spelled: bytes, value: Any) -> None:
         """Puts an outermost member in its place, or behind all others. spelled: its name, as JSON.
 
@@ -58,15 +68,20 @@ class Record:
 
     def text(self) -> bytes:
         """Its JSON, as it is now. Raises UnfitRecordError for a value that JSON has not."""
-        if self._members is None and not self._appended:
+        if self._members is not None:
+            return encoded(self._members)
+        if not self._appended:
             return self._text
-        try:
-            if self._members is not None:
-                return _encode(self._members)
-            before = self._text[:-1]
-            return b"".join((before, b"," if before[1:].strip() else b"", _encode(self._appended)[1:]))
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
-            raise UnfitRecordError("has been given a value that JSON has not") from exc
+        before = self._text[:-1]
+        return b"".join((before, b"," if b'"' in before else b"", encoded(self._appended)[1:]))
+
+
+def encoded(value: Any) -> bytes:
+    """Raises UnfitRecordError for a value that JSON has not."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
+        raise UnfitRecordError("has been given a value that JSON has not") from exc
 
 
 def opened(value: Any) -> Any:

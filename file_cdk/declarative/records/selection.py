@@ -85,12 +85,14 @@ class Selection:
         records, rejected = [], list(cut.rejected)
         see, is_taken = view(self.seen), self._on(scope)
         for number, text in zip(_numbers(cut), cut.records, strict=True):
-            record = Record(text, see(text))
             try:
+                record = Record(text, see(text))
                 if is_taken(record):
                     records.append(record.text())
             except UnfitRecordError as exc:
                 rejected.append(Rejected(number, exc.reason))
+            except RecursionError:
+                rejected.append(Rejected(number, "is nested too deeply"))
         filtered = cut.found - len(records) - len(rejected)
         rejected.sort(key=lambda each: each.number)
         return Selected(records, self._cursor_values(records), filtered, rejected)

@@ -135,7 +135,8 @@ def _content(written: Compiled, scope: Scope) -> Content:
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
-    return merged(place, (own, {place: merged(place, others)}))
+    added = merged(place, others)
+    return merged(place, (own, {place: added})) if added else own.get(place) or {}
 
 
 def _fields(place: Place, own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def encoded(values: Mapping[str, Any]) -> str:
     for name, value in values.items():
         several = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
         for each in several:
-            if isinstance(each, str):
-                pairs.append(f"{_quoted_plus(str(name))}={_quoted_plus(each)}")
+            if isinstance(each, str | int | float):
+                pairs.append(f"{_quoted_plus(str(name))}={_quoted_plus(str(each))}")
             elif each is not None:
                 pairs.append(urlencode([(name, each)], doseq=True))
     return "&".join(filter(None, pairs))

@@ -74,7 +74,7 @@ def _value(content: Any, scope: Scope) -> Any:
 
 def _key(key: Any, scope: Scope) -> Any:
     value = key.value_or_none(scope) if isinstance(key, Template) else key
-    if isinstance(value, list | dict | set):
+    if isinstance(value, list | dict | set) or (value is None and isinstance(key, Template)):
         name = key.expression if isinstance(key, Template) else key
         raise ConfigError(f"the key {name!r} comes to a value that is no key")
     return value

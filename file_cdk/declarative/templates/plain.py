@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from file_cdk.declarative.templates.faults import LONGEST_TEXT, NotThereError, too_long
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, FaultError, NotThereError, too_long
 from file_cdk.declarative.templates.macros import MACROS
 
 Key = str | int
@@ -79,7 +79,14 @@ class Plain:
         return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Lookup) else None
 
     def render(self, scope: Mapping[str, Any]) -> str:
-        text = "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        try:
+            text = "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+        except NotThereError:
+            for name in self.names:  # one that is missing is the worse fault
+                in_scope(scope, name)
+            raise
+        except (ValueError, RecursionError):
+            raise FaultError("a value has too many digits, or is nested too deep") from None
         if len(text) > LONGEST_TEXT:
             raise too_long()
         return text
@@ -103,6 +110,8 @@ def parse(text: str) -> Plain | None:
             return None
         steps = tuple(map(_step, _STEP.finditer(match[2])))
         if any(step.is_attribute and step.key in _OF_A_DICT for step in steps):
+            return None
+        if match.start() and text[match.start() - 1] == "{":
             return None
         parts += [text[end : match.start()], Lookup(match[1], steps)]
         end = match.end()

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from file_cdk.core.errors import AccessError, ConfigError, FileCdkError
-from file_cdk.declarative.planning import ManifestFacts, config_for_check, plan_of
+from file_cdk.declarative.planning import ManifestFacts, plan_of
 from file_cdk.declarative.scheduling import Bounds, PageReady, SliceDone, read
 from file_cdk.declarative.slicing.stream import SlicedStream
 from file_cdk.pipeline.apis.manifest import Manifest
@@ -21,7 +21,7 @@ def check(manifest: Manifest, config: Mapping[str, Any], out_fd: int, options: R
     failure = None
     with closing(output_of(manifest, config, out_fd)) as output:
         try:
-            _try(manifest, config_for_check(manifest.source, config), output, options)
+            _try(manifest, config, output, options)
         except FileCdkError as exc:
             failure = output.hidden(str(exc))
         output.send(messages.connection_status(failure))
@@ -29,10 +29,10 @@ def check(manifest: Manifest, config: Mapping[str, Any], out_fd: int, options: R
 
 
 def _try(manifest: Manifest, config: Mapping[str, Any], output: ApiOutput, options: RunOptions) -> None:
-    plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text))
+    plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text, is_for_check=True))
     if not plan.checked:
         raise ConfigError("the manifest names no stream to be checked", remedy="Name one in 'stream_names' of 'check'")
-    with connected(manifest, config, output, options) as client:
+    with connected(manifest, plan, output, options) as client:
         for name in plan.checked:
             _read_first_record(plan.stream(name).opened(client))
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
@@ -36,7 +36,7 @@ def read_manifest(
     with (
         closing(output_of(manifest, config, out_fd)) as output,
         output.signals,
-        connected(manifest, config, output, options) as client,
+        connected(manifest, plan, output, options) as client,
         closing(KeptPages()) as kept,
     ):
         for each in chosen:
@@ -59,9 +59,7 @@ def _planned(
         if each.cursor_field is not None and plan.stream(each.name).takes_cursor_field
     }
     if fields:
-        plan = plan_of(
-            manifest.source, config, ManifestFacts(manifest.folder, manifest.text, facts.now, cursor_fields=fields)
-        )
+        plan = plan_of(manifest.source, config, replace(facts, cursor_fields=fields))
     return plan, chosen
 
 
@@ -129,13 +127,22 @@ class _StreamRead:
     def _tell(self, done: ReadDone) -> bool:
         name, output, counts = self.out.stream, self.out.output, done.counts.read
         left_out = f", {counts.filtered} filtered out" if counts.filtered else ""
-        told = f"{counts.emitted} records of stream {name!r} in {counts.pages} pages of {done.counts.slices} slices"
-        output.log(logging.INFO, f"read {told}{left_out}")
+        parts = [
+            _counted(counts.emitted, "record"),
+            _counted(counts.pages, "page"),
+            _counted(done.counts.slices, "slice"),
+        ]
+        output.log(logging.INFO, f"stream {name!r}: read {', '.join(parts)}{left_out}")
         warnings = list(done.warnings)
         if self._first_rejected is not None:
             page, first = self._first_rejected
             place = f"page {page}, record {first.number}: {first.reason}"
-            warnings.append(f"stream {name!r}: {self._rejected} records were rejected; the first: {place}")
+            rejected = _counted(self._rejected, "record")
+            warnings.append(f"stream {name!r}: rejected {rejected}: the first: {place}")
         if warnings:
             output.log(logging.WARNING, "; ".join(warnings))
         return not (warnings and self.options.strict)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

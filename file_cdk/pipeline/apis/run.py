@@ -40,14 +40,15 @@ def output_of(manifest: Manifest, config: Mapping[str, Any], out_fd: int) -> Api
 
 
 @contextmanager
-def connected(
-    manifest: Manifest, config: Mapping[str, Any], output: ApiOutput, options: RunOptions
-) -> Iterator[http.Client]:
-    """At its end all requests end, and other threads say nothing any more. Raises ConfigError."""
+def connected(manifest: Manifest, plan: SourcePlan, output: ApiOutput, options: RunOptions) -> Iterator[http.Client]:
+    """At its end all requests end, and other threads say nothing any more. A configuration that the manifest migrated is told
+    first. Raises ConfigError."""
+    if plan.migrated is not None:
+        output.configured(plan.migrated)
     client = http.opened(
-        config,
+        plan.config,
         manifest.config_schema,
-        budget=manifest.source.api_budget,
+        budget=plan.budget,
         around=http.Surroundings(on_pause=output.paused, on_config=output.configured),
         record=options.record,
         replay=options.replay,

@@ -50,6 +50,11 @@ def load_configuration(path: str, shown: str, environment: Mapping[str, str] | N
         raise ConfigError(f"{shown} is not YAML") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise ConfigError(f"{shown} must hold a mapping with `streams`")
+    if raw.get("type") == "DeclarativeSource":
+        raise ConfigError(
+            f"{shown} is the manifest of an API, which this command does not take",
+            remedy="Load it with `file-cdk sync`; `source-declarative-manifest` checks it, and lists its streams",
+        )
     return raw
 
 

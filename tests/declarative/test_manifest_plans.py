@@ -11,12 +11,10 @@ from manifests import DAILY, SCHEMA, children_of, counted, stream
 
 from file_cdk.core.errors import ConfigError, InternalError
 from file_cdk.declarative import language
-from file_cdk.declarative.http import Client
-from file_cdk.declarative.http.network.transport import HttpTransport
-from file_cdk.declarative.http.secrets import Secrets
+from file_cdk.declarative.http.opening import opened
 from file_cdk.declarative.pages import Token
 from file_cdk.declarative.plan import SourcePlan
-from file_cdk.declarative.planning import ManifestFacts, config_for_check, plan_of
+from file_cdk.declarative.planning import ManifestFacts, plan_of
 from file_cdk.declarative.scheduling.events import PageReady
 from file_cdk.declarative.scheduling.kept import KeptPages
 from file_cdk.declarative.scheduling.reading import read
@@ -64,14 +62,15 @@ def test_a_pickled_plan_reads_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
         cursor=DAILY,
         paginator=counted("PageIncrement", 2, "page", "size"),
     )
-    text = written(teams, users, events)
+    matcher = {"type": "HttpRequestRegexMatcher", "url_path_pattern": "/nothing"}
+    policy = {"type": "UnlimitedCallRatePolicy", "matchers": [matcher]}
+    text = written(teams, users, events, api_budget={"type": "HTTPAPIBudget", "policies": [policy]})
     plan = pickle.loads(pickle.dumps(planned(text)))
     mirror = Mirror(language.resolved(text, "m.yaml"), CONFIG, MirrorOptions(until=UNTIL, days=5))
     with mirror.serving() as serving:
         for name, value in serving.environment.items():
             monkeypatch.setenv(name, value)
-        secrets = Secrets()
-        client, kept = Client(HttpTransport(secrets), CONFIG, secrets), KeptPages()
+        client, kept = opened(plan.config, plan.config_schema, budget=plan.budget), KeptPages()
         found = {
             name: [
                 json.loads(record)
@@ -174,6 +173,7 @@ def test_a_configuration_that_the_spec_does_not_take() -> None:
     ("text", "told"),
     [
         (written(), "there are no streams"),
+        (written(stream("a", "/a"), api_budget={"type": "HTTPAPIBudget", "policies": [1]}), "api_budget"),
         (written(stream("a", "/a"), stream("a", "/b")), "several streams are called 'a'"),
         (written(stream("a", "/a"), check={"type": "CheckDynamicStream", "stream_count": 1}), "is not supported yet"),
     ],
@@ -237,13 +237,13 @@ def test_what_a_check_reads() -> None:
 
 
 def test_a_check_may_override_the_configuration() -> None:
-    def source(overrides: Json, **requester: Any) -> Any:
+    def checked(overrides: Json, config: Json, **requester: Any) -> SourcePlan:
         check = {"type": "CheckStream", "stream_names": ["a"], "config_overrides": overrides}
-        return language.source_of(language.resolved(written(stream("a", "/a", requester=requester), check=check), "m"))
+        return planned(written(stream("a", "/a", requester=requester), check=check), config, is_for_check=True)
 
-    assert config_for_check(source({"pages": 1}), {"pages": 5, "key": "x"}) == {"pages": 1, "key": "x"}
+    assert checked({"pages": 1}, {"pages": 5, "key": "x"}).config == {"pages": 1, "key": "x"}
     with pytest.raises(ConfigError, match="such keys are the platform's own"):
-        config_for_check(source({"__airbyte_check_stream_names": []}), {})
+        checked({"__airbyte_check_stream_names": []}, {})
     kept = {"type": "OAuthAuthenticator", "refresh_token_updater": {}}
     with pytest.raises(ConfigError, match="cannot stand beside a refresh_token_updater"):
-        config_for_check(source({"pages": 1}, authenticator=kept), {})
+        checked({"pages": 1}, {}, authenticator=kept)
