@@ -109,6 +109,18 @@ def test_states_of_partitions_come_in_any_order() -> None:
     assert difference.kind == "state"
 
 
+def test_a_request_that_is_repeated_may_be_later() -> None:
+    def asked_at(second: int) -> SeenRequest:
+        instant = BEGAN + timedelta(seconds=second)
+        return request(
+            f"/a?since={(BEGAN + timedelta(seconds=1)):%Y-%m-%dT%H:%M:%SZ}&until={instant:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+    theirs, ours = side(outcome(), asked_at(3), asked_at(4)), side(outcome(), asked_at(2))
+    assert [difference.kind for difference in compare(theirs, ours)] == ["requests"]
+    assert compare(theirs, ours, Allowed(repeated=frozenset({"s"}))) == []
+
+
 def test_a_number_is_no_text_in_a_state() -> None:
     theirs, ours = (side(outcome(states={"s": {"at": at}})) for at in (1, "1"))
     assert [difference.kind for difference in compare(theirs, ours)] == ["state"]

@@ -83,7 +83,8 @@ class Building:
         single = not path and _reads_body(retriever.get("paginator"))
         paging, remarks = self._paging(made, retriever, scope, path, single)
         count = self._count(made.name, paging, len(slots))
-        when = instants(count, self._options, self._growths)
+        growths = [growth for growth in self._growths if growth.parents or name not in self._asked_by]
+        when = instants(count, self._options, growths)
         interval = _interval(stream, scope)
         return MirroredStream(
             name,

@@ -43,7 +43,8 @@ class MirrorOptions:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Records that came later: how many in each partition, and when."""
+    """Records that came later: how many in each partition, and when. parents: in streams that have children as well."""
 
     records: int
     at: datetime
+    parents: bool

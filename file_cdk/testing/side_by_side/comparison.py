@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from typing import Any
 
 from file_cdk.testing.mirror.answers import SeenRequest
@@ -53,7 +54,7 @@ class Allowed:
 def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
     """Catalogs and final states are compared as JSON values; records as a multiset of each stream, without the fields that are
     null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and
-    headers. Where values differ, an instant that lies within the run of its own side is equal to one within the other's.
+    headers. An instant that only one side has, and that lies within its run, is equal to such a one of the other.
     """
     clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
     return [
@@ -76,8 +77,13 @@ class _Clock:
     def __init__(self, outcome: Outcome) -> None:
         self._from, self._to = outcome.began - _SLACK, outcome.ended + _SLACK
 
-    def text(self, value: str) -> str:
-        return _INSTANT.sub(lambda found: "<now>" if self._is_now(found[0]) else found[0], value)
+    def text(self, value: str, facts: set[str]) -> str:
+        """facts: instants that stay."""
+
+        def put(found: re.Match[str]) -> str:
+            return found[0] if found[0] in facts or not self._is_now(found[0]) else "<now>"
+
+        return _INSTANT.sub(put, value)
 
     def _is_now(self, written: str | int) -> bool:
         return any(self._from <= instant <= self._to for instant in _instants(written))
@@ -144,9 +150,10 @@ def _records(
     for name in sorted({*theirs, *ours}):
         left_out = allowed.fields.get(name, frozenset())
         one, other = (
-            Counter(_canonical(_without(record, left_out)) for record in side.get(name, [])) for side in (theirs, ours)
+            [_canonical(_without(record, left_out)) for record in side.get(name, [])] for side in (theirs, ours)
         )
-        yield from _multisets("records", name, one, other, clocks)
+        one, other = _timeless(one, other, clocks)
+        yield from _multisets("records", name, Counter(one), Counter(other))
 
 
 def _states(
@@ -154,17 +161,15 @@ def _states(
 ) -> Iterator[Difference]:
     yield from _only("state", theirs, ours)
     for name in sorted(theirs.keys() & ours.keys()):
-        one, other = _state(theirs[name]), _state(ours[name])
-        if not _alike(one, other, clocks):
-            yield Difference("state", name, _pair("", one, other))
+        [one], [other] = _timeless([_canonical(_state(theirs[name]))], [_canonical(_state(ours[name]))], clocks)
+        if one != other:
+            yield Difference("state", name, f"\n  theirs: {one[:_SHORT]}\n  ours:   {other[:_SHORT]}")
 
 
-def _alike(one: Any, other: Any, clocks: tuple[_Clock, _Clock]) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key], clocks) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_alike(*pair, clocks) for pair in zip(one, other, strict=True))
-    return _canonical(one) == _canonical(other) or clocks[0].text(_canonical(one)) == clocks[1].text(_canonical(other))
+def _timeless(theirs: Sequence[str], ours: Sequence[str], clocks: tuple[_Clock, _Clock]) -> tuple[list[str], list[str]]:
+    """Without the instants of each side's own run. One that both sides have is a fact of the data, whenever it was."""
+    facts = set(_INSTANT.findall("\n".join(theirs))) & set(_INSTANT.findall("\n".join(ours)))
+    return [clocks[0].text(text, facts) for text in theirs], [clocks[1].text(text, facts) for text in ours]
 
 
 def _state(state: Json) -> Json:
@@ -182,23 +187,19 @@ def _state(state: Json) -> Json:
 def _requests(
     theirs: Sequence[SeenRequest], ours: Sequence[SeenRequest], clocks: tuple[_Clock, _Clock], allowed: Allowed
 ) -> Iterator[Difference]:
-    one, other = (_counted(seen, allowed) for seen in (theirs, ours))
+    one, other = _timeless([_request(seen) for seen in theirs], [_request(seen) for seen in ours], clocks)
     if allowed.pages_ahead:
-        known = {clocks[0].text(key) for key in one}
-        ahead = {_request(request) for request in ours if _is_behind_the_last(request)}
-        for key in ahead:
-            if key not in one and clocks[1].text(key) not in known:
-                del other[key]
-    yield from _multisets("requests", "", one, other, clocks)
+        known = set(one)
+        kept = [not _is_behind_the_last(seen) or text in known for seen, text in zip(ours, other, strict=True)]
+        ours, other = list(compress(ours, kept)), list(compress(other, kept))
+    yield from _multisets("requests", "", _counted(theirs, one, allowed), _counted(ours, other, allowed))
 
 
-def _counted(seen: Sequence[SeenRequest], allowed: Allowed) -> Counter[str]:
-    counted = Counter(_request(request) for request in seen)
-    once = {
-        _request(request) for request in seen if request.answer.stream in allowed.repeated or not request.answer.stream
-    }
-    for key in once:
-        counted[key] = 1
+def _counted(seen: Sequence[SeenRequest], texts: Sequence[str], allowed: Allowed) -> Counter[str]:
+    counted = Counter(texts)
+    for request, text in zip(seen, texts, strict=True):
+        if request.answer.stream in allowed.repeated or not request.answer.stream:
+            counted[text] = 1
     return counted
 
 
@@ -221,18 +222,12 @@ def _only(kind: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iter
         yield Difference(kind, name, f"only {'theirs' if name in theirs else 'ours'}")
 
 
-def _multisets(
-    kind: str, stream: str, theirs: Counter[str], ours: Counter[str], clocks: tuple[_Clock, _Clock]
-) -> Iterator[Difference]:
-    """At most one. What is equal as it stands is no matter of clocks."""
-    one, other = (
-        Counter(clock.text(text) for text in rest.elements())
-        for rest, clock in ((theirs - ours, clocks[0]), (ours - theirs, clocks[1]))
-    )
-    if one == other:
+def _multisets(kind: str, stream: str, theirs: Counter[str], ours: Counter[str]) -> Iterator[Difference]:
+    """At most one."""
+    if theirs == ours:
         return
     lines = [f"{theirs.total()} theirs, {ours.total()} ours"]
-    for whose, rest in (("theirs", one - other), ("ours", other - one)):
+    for whose, rest in (("theirs", theirs - ours), ("ours", ours - theirs)):
         lines += [f"  only {whose}, {count}x: {text[:_SHORT]}" for text, count in sorted(rest.items())[:_MOST_NAMED]]
         if len(rest) > _MOST_NAMED:
             lines.append(f"  only {whose}: {len(rest) - _MOST_NAMED} more")

@@ -24,9 +24,16 @@ class Given:
 
 
 def rounds(
-    given: Given, mirror: Mirror, programs: Sequence[Program], *, count: int = 2, sync_mode: str = "incremental"
+    given: Given,
+    mirror: Mirror,
+    programs: Sequence[Program],
+    *,
+    count: int = 2,
+    sync_mode: str = "incremental",
+    new_partitions: bool = True,
 ) -> Generator[list[Side], None, None]:
-    """A side for each program in each round. All see the same records in a round; before the next the mirror grows.
+    """A side for each program in each round. All see the same records in a round; before the next the mirror grows, parents
+    only with `new_partitions`.
 
     Raises NoCatalogError.
     """
@@ -36,7 +43,7 @@ def rounds(
         for number in range(count):
             if number:
                 time.sleep(_SECOND)
-                mirror.grow()
+                mirror.grow(parents=new_partitions)
             sides = []
             for place, program in enumerate(programs):
                 mirror.forget()
