@@ -19,11 +19,18 @@ EXTRAS = {
     "smart-open",
     "obstore",
     "psycopg",
+    "jinja2",
     "deltalake",
     "pyiceberg",
 }
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 MODULES_OF_EXTRAS = {
+    **dict.fromkeys(
+        (f"file_cdk.declarative.templates.{name}" for name in ("bounded", "budget", "methods", "rewriting", "sandbox")),
+        "jinja2",
+    ),
+    "file_cdk.declarative.templates.filters": "regex",
+    "file_cdk.declarative.templates.patterns": "regex",
     "file_cdk.destinations.delta": "deltalake",
     "file_cdk.destinations.files.bucket": "obstore",
     "file_cdk.destinations.files.buckets.gcs": "google",

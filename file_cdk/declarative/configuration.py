@@ -262,8 +262,12 @@ def _has_constants(value: Any, schema: Json) -> bool:
 
 def _is_found(pattern: str, text: str) -> bool:
     from file_cdk.declarative.templates.faults import FaultError
-    from file_cdk.declarative.templates.patterns import is_found  # its library takes 20 ms to import
 
+    try:
+        from file_cdk.declarative.templates.patterns import is_found  # its library takes 20 ms to import
+    except ImportError as exc:
+        remedy = "Install it with: pip install 'file-cdk[manifests]'"
+        raise ConfigError(f"{exc.name} is not installed", remedy=remedy) from None
     try:
         return is_found(pattern, text)
     except FaultError as fault:

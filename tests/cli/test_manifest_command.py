@@ -1,6 +1,8 @@
 """`file-cdk manifest`: what is said, where, and how it ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,22 @@ def test_schema(run: Run) -> None:
     assert ran.code == 0
     assert ran.document == json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(ran.document)
+
+
+def test_what_templates_need_is_named_where_it_is_missing() -> None:
+    """In a process of its own: whatever was imported stays."""
+    program = """
+import sys
+from importlib.abc import MetaPathFinder
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('jinja2', 'regex'):
+            raise ModuleNotFoundError(name, name=name.partition('.')[0])
+sys.meta_path.insert(0, Missing())
+from file_cdk.cli import main
+sys.exit(main(['manifest', 'lint', sys.argv[1]]))
+"""
+    manifest = ROOT / "tests" / "declarative" / "manifests" / "default_types.yaml"
+    ran = subprocess.run([sys.executable, "-c", program, str(manifest)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "is not installed. Install it with: pip install 'file-cdk[manifests]'" in ran.stderr

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import IO, Self
 
 _CONNECTION_S = 10
 
@@ -85,14 +85,14 @@ class ApiServer:
                             time.sleep(part)
 
 
-def _requests(file: "socket.SocketIO | object") -> Iterator[tuple[str, str, dict[str, str], bytes]]:
-    while line := file.readline():  # type: ignore[attr-defined]
+def _requests(file: IO[bytes]) -> Iterator[tuple[str, str, dict[str, str], bytes]]:
+    while line := file.readline():
         method, target, _ = line.decode().split(" ", 2)
         headers: dict[str, str] = {}
-        while (field_line := file.readline().decode("latin-1").strip()) != "":  # type: ignore[attr-defined]
+        while (field_line := file.readline().decode("latin-1").strip()) != "":
             name, _, value = field_line.partition(":")
             headers[name.lower()] = value.strip()
-        body = file.read(int(headers.get("content-length", 0)))  # type: ignore[attr-defined]
+        body = file.read(int(headers.get("content-length", 0)))
         yield method, target, headers, body
 
 

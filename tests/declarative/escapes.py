@@ -1,7 +1,11 @@
 """Templates that try to get out of the sandbox, or to take all the time and memory there is. By name: none may give a value."""
 
-SCOPE = {"record": {"text": "a" * 1000, "list": list(range(1000)), "n": 3}}
+SCOPE = {
+    "record": {"text": "a" * 1000, "list": list(range(1000)), "n": 3},
+    "mapping": {str(number): number for number in range(1000)},
+}
 
+_FOR_KV = "{% for k, v in mapping.items() %}{% for l, w in mapping.items() %}"
 _FOR_A = "{% for a in record.list %}"
 _FOR_AB = _FOR_A + "{% for b in record.list %}"
 _FOR_ABC = _FOR_AB + "{% for c in record.list %}"
@@ -67,6 +71,7 @@ OUT_OF_THE_SANDBOX = {
     "hash by any name": "{{ 'a' | hash('__doc__') }}",
     "hash that opens files": "{{ 'a' | hash('file_digest') }}",
     "number to bytes": "{{ (5).to_bytes(1000000000, 'big') }}",
+    "bytes of a text": "{{ 'a'.encode() }}",
     "translation": "{{ 'a'.translate({97: record.text}) }}",
     "table of a translation": "{{ ''.maketrans('a', 'b') }}",
 }
@@ -116,6 +121,15 @@ BOMBS = {
     "rounding": "{{ 1.5 | round(1000000000, 'ceil') }}",
     "sum of lists": "{% set x = [record.list * 100] * 9 %}" + _FOR_A + "{% set y = x | sum(start=[]) %}" + _END,
     "nested loops": _FOR_ABC + _END + _ENDS,
+    "nested loops over items": _FOR_KV + "{% for m in mapping.values() %}" + _END + _ENDS,
+    "nested loops over numbers of a loop": _FOR_AB + "{% for c in (record.list | map('string')) %}" + _END + _ENDS,
+    "view of a mapping, repeated": "{{ [mapping.items()] * 400000 }}",
+    "search in the values of a mapping": _FOR_AB + "{{ 'x' in mapping.values() }}" + _ENDS,
+    "attribute that is deep": "{{ ['a'] * 1000 | map(attribute='0" + ".0" * 20000 + "') | join }}",
+    "attribute that is deep, joined": "{{ record.list | map('string') | join('', attribute='0" + ".0" * 20000 + "') }}",
+    "tuple as a key of get": "{% set t = (record.list,) * 40 %}" + _FOR_AB + "{{ mapping.get(t) }}" + _ENDS,
+    "join of what is mapped, by a long separator": "{{ (record.text * 1000).join(record.list | map('string')) }}",
+    "many fields of format": "{{ ('{}' * 200000).format(*(record.list * 200)) }}",
     "nested loops that say nothing": _FOR_ABC + "{% if a > b + c + 2000 %}x{% endif %}" + _END + _ENDS,
     "loops over characters": "{% set t = record.text * 1000 %}{% for a in t %}{% for b in t %}{% endfor %}{% endfor %}",
     "loops of long texts": "{% set x %}" + _FOR_AB + "x" * 1000 + _ENDS + "{% endset %}{{ x | length }}",

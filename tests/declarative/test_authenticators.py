@@ -415,6 +415,18 @@ def test_errors_of_a_token_that_may_pass_are_waited_out() -> None:
     assert watched.clock.waits == [1, 2]
 
 
+def test_a_token_that_ends_while_a_request_waits_for_the_api() -> None:
+    tokens, api = [token_answer("t-1", expires_in=1), token_answer("t-2")], [response(429), response()]
+    with ApiServer(by_path(token=tokens, api=api)) as server, client(CONFIG) as sender:
+        sender.send(Request("GET", server.url), PLAIN, made(oauth(server)), {})
+        assert [asked.headers.get("authorization") for asked in server.asked] == [
+            None,
+            "Bearer t-1",
+            None,
+            "Bearer t-2",
+        ]
+
+
 # Sessions
 
 

@@ -1,5 +1,6 @@
 """Reads of streams in slices: what is counted and told, what is read once, where a read goes on, and how it ends."""
 
+import errno
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from file_cdk.declarative.scheduling import (
     SliceDone,
     read,
 )
+from file_cdk.declarative.scheduling.page_file import PageFile, Place
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import slice_key
 from file_cdk.declarative.slicing.stream import ListRouter, Parent, ParentRouter, SlicedStream
@@ -117,6 +119,7 @@ def test_a_read_goes_on_where_an_earlier_one_ended() -> None:
 
 def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None:
     pages: list[list[Json]] = [
+        [{"at": "2024-03-12"}],
         [{"at": "2024-03-11"}, {"at": "2024-03-10"}, {"id": 1}],
         [{"at": "2024-02-20"}, {"at": "2024-02-01"}],
         [{"at": "2024-01-02"}],
@@ -126,13 +129,13 @@ def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None
     with read(feed, state) as events:
         came = list(events)
         assert events.state() == {"at": "2024-03-10"}
-    assert [len(event.page.records) for event in came if isinstance(event, PageReady)] == [2, 1]
+    assert [len(event.page.records) for event in came if isinstance(event, PageReady)] == [0, 2, 1]
     done = next(event for event in came if isinstance(event, SliceDone))
-    assert (done.counts.found, done.counts.emitted, done.counts.filtered) == (5, 3, 2)
+    assert (done.counts.found, done.counts.emitted, done.counts.filtered) == (6, 3, 3)
     with read(SlicedStream("all", Pages(lambda of: pages), cursor=daily(is_client_side=True)), state) as events:
         assert len(records(events)) == 3
         assert isinstance(feed.reader, Pages)
-    assert sum(feed.reader.asked.values()) == 2
+    assert sum(feed.reader.asked.values()) == 3
 
 
 def test_the_state_stands_for_slices_that_came_out_alone() -> None:
@@ -216,6 +219,30 @@ def test_slow_takers_keep_nothing_on_the_disk() -> None:
             next(waits)
             threading.Event().wait(0.001)
         assert events.most_waiting_bytes < 5000 + 3 * 1300
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_pages_wait_on_the_disk_or_without_room_there_in_memory(monkeypatch: pytest.MonkeyPatch, is_full: bool) -> None:
+    others_came = threading.Event()
+
+    def full(self: PageFile, page: Page) -> Place:
+        others_came.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if is_full:
+        monkeypatch.setattr(PageFile, "append", full)
+
+    def before(of: Slice, token: Token) -> None:
+        if of.partition["a"] == 3:
+            others_came.set()
+        assert of.partition["a"] > 0 or others_came.wait(20)
+
+    reader = Pages(lambda of: [[{"a": of.partition["a"], "pad": "x" * 1000}]], before=before)
+    stream = SlicedStream("things", reader, (ListRouter("a", tuple(range(9))),))
+    with read(stream, bounds=Bounds(2, waiting_bytes=2000)) as events:
+        assert [record["a"] for record in records(events)] == list(range(9))
+        assert events.pages_spilled > 0
+        assert events.most_waiting_bytes < 4 * 1300
 
 
 def test_a_malformed_state_is_refused_before_anything_is_asked() -> None:

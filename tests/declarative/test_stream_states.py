@@ -99,6 +99,12 @@ def test_above_the_limit_a_run_that_ends_early_loses_no_partition(monkeypatch: p
     assert begins(stream, state)[0] == dict.fromkeys(range(9), "2024-03-02")
 
 
+def test_a_partition_and_an_interval_are_told_apart_by_their_fields() -> None:
+    stream = SlicedStream("things", Pages(lambda of: [[]]), (ListRouter("since", (1,)),), daily(start_field="since"))
+    with pytest.raises(ConfigError, match="both have a field 'since'"):
+        read(stream)
+
+
 def test_partitions_that_are_known_take_little_room() -> None:
     known = KnownPartitions(None, others=False)
     for digest in range(3, 1000):

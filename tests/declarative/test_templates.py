@@ -52,6 +52,16 @@ def test_texts_are_read_as_literals(text: str, expected: Any) -> None:
         assert type(result) is type(expected)
 
 
+def test_values_that_have_no_text_are_an_error() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    for odd in (10**5000, {"a": [10**5000]}, deep):
+        for text in ("{{ config.x }}", "x{{ config.x }}", "{{ config.x ~ '' }}"):
+            with pytest.raises(TemplateError, match=r"too many digits|ValueError|too deep|operations"):
+                value(text, config={"x": odd})
+
+
 def test_types_that_are_not_wanted_stay_texts() -> None:
     scope = {"config": {"version": "1.10", "ids": [1, 2], "n": 5, "none": None}}
     for_requests = (str, list)
@@ -185,6 +195,7 @@ def test_a_missing_name_is_an_error_in_a_condition_too() -> None:
         ("{% if x %}", "is no template"),
         ("{{ config | nothing }}", "there is no filter 'nothing'"),
         ("{{ config is nothing }}", "there is no test 'nothing'"),
+        ("{{ config | uper }}", "there is no filter 'uper'; was 'upper' meant"),
         ("{{ stream_state['a'] }}", "`stream_state` is no longer a name of templates"),
         ("{% include 'a' %}", "the statement `include` is refused"),
     ],
@@ -212,6 +223,25 @@ def test_constants_are_texts_without_expressions() -> None:
     assert Template("a text", PLACE).is_constant
     assert not Template("{{ config.a }}", PLACE).is_constant
     assert not Template("{{ now_utc() }}", PLACE).is_constant
+
+
+@pytest.mark.parametrize(
+    ("text", "is_text"),
+    [
+        ("/users/{{ record.id }}", True),
+        ("https://h/{{ record.id }}", True),
+        ("prefix-{{ record.id }}", True),
+        ("_{{ record.id }}", True),
+        ("{{ record.id }}", False),
+        ("12{{ record.id }}", False),
+        ("False{{ record.id }}", False),
+        ("u{{ record.id }}", False),
+        ("{{ record.id }}-suffix", False),
+        ("/x/{{ record.id | upper }}", False),
+    ],
+)
+def test_what_is_a_text_in_any_case(text: str, is_text: bool) -> None:
+    assert Template(text, PLACE).is_always_text is is_text
 
 
 @pytest.mark.parametrize("text", TEMPLATES)
@@ -272,6 +302,17 @@ def test_keys_that_are_none() -> None:
         compiled({"{{ config.list }}": 1}, PLACE).value(SCOPE)
     with pytest.raises(ConfigError, match="comes to a value that is no key"):
         compiled({"{{ config.missing }}": 1}, PLACE).value(SCOPE)
+
+
+@pytest.mark.parametrize("library", ["jinja2", "regex"])
+def test_the_extra_is_named_where_a_library_is_missing(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("file_cdk.declarative.templates.")]:
+        if name.rpartition(".")[2] in ("bounded", "budget", "filters", "methods", "patterns", "rewriting", "sandbox"):
+            monkeypatch.delitem(sys.modules, name)
+            monkeypatch.delattr(name, raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigError, match=f"need {library}, which is not installed.*file-cdk\\[manifests\\]"):
+        Template("{{ config.a | upper }}", PLACE)
 
 
 def test_plain_lookups_need_no_jinja() -> None:

@@ -77,8 +77,9 @@ def component(step: str | None, is_global: bool = False) -> dict[str, Any]:
 @dataclass(frozen=True)
 class World:
     """parents: (key, day, group) of the parent's records, no key twice: a partition that is met again when its first slices
-    have ended is read again by the peer. children: (parent's key, day). groups: the parent's partitions, if it
-    has any. values: a list beside the parent, if there is one."""
+    have ended is read again by the peer. children: (parent's key, day). groups: the parent's partitions, if it has any.
+    groups_are_records: of a stream above the parent, in place of values of a list. values: a list beside the parent, if there
+    is one."""
 
     step: str | None
     parent_step: str | None
@@ -86,6 +87,7 @@ class World:
     is_incremental: bool
     is_global: bool
     groups: tuple[str, ...]
+    groups_are_records: bool
     values: tuple[str, ...]
     parents: tuple[tuple[Any, str, str], ...]
     children: tuple[tuple[Any, str], ...]
@@ -94,6 +96,9 @@ class World:
         start, end = interval.get("start_time", ""), interval.get("end_time", "9")
         if stream == "child":
             return [{"at": day} for key, day in self.children if key == partition["of"] and start <= day <= end]
+        if stream == "grand":
+            days = {"a": "2024-01-05", "b": "2024-05-09"}
+            return [{"g": group, "at": days[group]} for group in self.groups if start <= days[group] <= end]
         group = partition.get("group", self.groups[0] if self.groups else "a")
         return [
             {"id": key, "at": day, "name": {"first": f"n{key}"}}
@@ -109,7 +114,8 @@ worlds = st.builds(
     parent_has_cursor=st.booleans(),
     is_incremental=st.booleans(),
     is_global=st.sampled_from([False, False, True]),
-    groups=st.sampled_from([(), ("a", "b")]),
+    groups=st.sampled_from([(), ("a", "b"), ("a", "b")]),
+    groups_are_records=st.booleans(),
     values=st.sampled_from([(), (), ("v", "w")]),
     parents=st.lists(
         st.tuples(KEYS, DAYS, st.sampled_from(["a", "b"])), max_size=6, unique_by=lambda each: each[0]
@@ -169,10 +175,27 @@ def peer_cursor(name: str, written: dict[str, Any], state: Mapping[str, Any], ro
     )
 
 
+def peer_grand_router(world: World, parent_state: Mapping[str, Any]) -> Any:
+    is_incremental = world.is_incremental and world.parent_has_cursor
+    state = parent_state.get("parent_state", {}).get("grand", {}) if is_incremental else {}
+    grand = PeerParent(world, peer_cursor("grand", component("P1M"), state, Single()), Single(), "grand")
+    config = ParentStreamConfig(
+        stream=grand,
+        parent_key="g",
+        partition_field="group",
+        incremental_dependency=world.is_incremental,
+        config={},
+        parameters={},
+    )
+    return SubstreamPartitionRouter(parent_stream_configs=[config], config={}, parameters={})
+
+
 def peer_run(world: World, state: Mapping[str, Any]) -> tuple[list[Any], Any]:
     groups = ListPartitionRouter(values=list(world.groups), cursor_field="group", config={}, parameters={})
     parent_router = groups if world.groups else Single()
     parent_state = state.get("parent_state", {}).get("parent", {}) if world.is_incremental else {}
+    if world.groups and world.groups_are_records:
+        parent_router = peer_grand_router(world, parent_state)
     parent_cursor: Any = FinalStateCursor("parent", None, NoopMessageRepository())
     if world.parent_has_cursor:
         parent_cursor = peer_cursor("parent", component(world.parent_step), parent_state, parent_router)
@@ -227,10 +250,13 @@ def our_run(world: World, state: Mapping[str, Any]) -> tuple[list[Any], Any]:
     def cursor(written: dict[str, Any]) -> Any:
         return cursor_of(msgspec.convert(written, DatetimeBasedCursor), {}, "stream", now=NOW)
 
+    grand = SlicedStream("grand", Reader(world, "grand"), (), cursor(component("P1M")))
+    above = ParentRouter((Parent(grand, ("g",), "group", (), world.is_incremental),))
+    groups = above if world.groups_are_records else ListRouter("group", world.groups)
     parent = SlicedStream(
         "parent",
         Reader(world, "parent"),
-        (ListRouter("group", world.groups),) if world.groups else (),
+        (groups,) if world.groups else (),
         cursor(component(world.parent_step)) if world.parent_has_cursor else None,
     )
     of = Parent(parent, ("id",), "of", (("name", "first"), ("gone",)), world.is_incremental)
@@ -271,7 +297,7 @@ def test_slices_and_final_states_are_the_same(world: World, later: list[tuple[An
 def a_world(keys: list[int], is_global: bool = False) -> World:
     parents = tuple((key, "2024-02-01", "a") for key in keys)
     children = tuple((key, f"2024-0{key}-05") for key in keys)
-    return World(None, None, False, False, is_global, (), (), parents, children)
+    return World(None, None, False, False, is_global, (), False, (), parents, children)
 
 
 def starts(slices: list[Any]) -> dict[int, str]:

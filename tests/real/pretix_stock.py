@@ -82,7 +82,7 @@ def discount() -> Json:
 
 
 def order(number: int, of_item: int, subevent: int | None) -> Json:
-    position = {
+    position: Json = {
         "positionid": 1,
         "item": of_item,
         "variation": None,

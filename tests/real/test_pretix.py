@@ -69,7 +69,11 @@ def tables_of(site: PretixSite, events: tuple[str, ...]) -> dict[str, list[Json]
 
 
 def by_key(records: list[Json], key: list[str]) -> Table:
-    return {tuple(record[part] for part in key): record for record in records}
+    """Without the fields that are null, which airbyte-cdk does not print."""
+    return {
+        tuple(record[part] for part in key): {name: value for name, value in record.items() if value is not None}
+        for record in records
+    }
 
 
 class Synced:

@@ -169,7 +169,9 @@ class LegacySessionToken:
         return Token(str(value), float("inf"))
 
     def _is_taken(self, session: Session, own: Scope, token: str) -> bool:
-        request = with_header(Request("GET", self.validate_url.text(own)), self.header.text(own), token)
+        request = with_header(
+            Request("GET", self.validate_url.text(own), is_for_token=True), self.header.text(own), token
+        )
         answer = session.send(request, _ValidationHandler(), None, own, "")
         return answer.response.status != _UNAUTHORIZED
 

@@ -18,3 +18,7 @@ class AgeRange:
         """Whether a record counts. It does without a value that could tell."""
         moment = self.parse(value)
         return moment is None or self.low <= moment <= self.high
+
+    def is_too_old(self, value: Any) -> bool:
+        moment = self.parse(value)
+        return moment is not None and moment < self.low

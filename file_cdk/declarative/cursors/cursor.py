@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from file_cdk.declarative import datetimes
@@ -39,12 +40,7 @@ class DatetimeCursor:
 
     def moment(self, value: Any) -> datetime:
         """Raises ValueError, which names no value."""
-        for format in self.formats:
-            try:
-                return datetimes.parse(value, format)
-            except (ValueError, TypeError):
-                continue
-        raise ValueError(f"no moment in the formats {', '.join(map(repr, self.formats))}")
+        return _moment(self.formats, value) if isinstance(value, str) else _parsed(self.formats, value)
 
     def moment_or_none(self, value: Any) -> datetime | None:
         if value is None:
@@ -66,3 +62,16 @@ class DatetimeCursor:
             except OverflowError:
                 low = read_until
         return AgeRange(low, self.end, self.moment_or_none)
+
+
+def _parsed(formats: tuple[str, ...], value: Any) -> datetime:
+    for format in formats:
+        try:
+            return datetimes.parse(value, format)
+        except (ValueError, TypeError):
+            continue
+    raise ValueError(f"no moment in the formats {', '.join(map(repr, formats))}")
+
+
+# Partitions have the ends of their intervals in common, and records of a page often a day.
+_moment = lru_cache(maxsize=4096)(_parsed)

@@ -29,7 +29,7 @@ class RecentPages:
         if ages is None or not page.records:
             return page
         counts = [ages.holds(value) for value in page.cursor_values]
-        following = None if self.is_data_feed and not counts[-1] else page.following
+        is_end = self.is_data_feed and ages.is_too_old(page.cursor_values[-1])
         if all(counts):
             return page
         return replace(
@@ -37,5 +37,5 @@ class RecentPages:
             records=[record for record, does in zip(page.records, counts, strict=True) if does],
             cursor_values=[value for value, does in zip(page.cursor_values, counts, strict=True) if does],
             filtered=page.filtered + counts.count(False),
-            following=following,
+            following=None if is_end else page.following,
         )

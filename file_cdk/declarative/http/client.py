@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -153,7 +154,8 @@ class Client:
         while budget is not None and (seconds := budget.take(request, clock.now_s())) > 0:
             pause = Pause(stream, seconds, "the budget of requests is used up", is_rate_limit=True)
             self._pause(pause, is_told=seconds >= _PAUSE_TOLD_S)
-        with self._lanes.taken(request.url, place):
+        # Whoever waits for a token may be the one that others wait for.
+        with nullcontext() if request.is_for_token else self._lanes.taken(request.url, place):
             self._go_on()
             outcome = self._transport.exchange(request)
         if budget is not None:
@@ -184,7 +186,7 @@ class Client:
             raise self._error(request, outcome, verdict, stream, f"given up after it was sent {times}")
         reason = f"status {outcome.status}" if isinstance(outcome, Response) else outcome.reason
         _discard(outcome)
-        if is_rate_limit:
+        if is_rate_limit and not request.is_for_token:
             self._lanes.refused(request.url, seconds, place)
         self._pause(Pause(stream, seconds, reason, is_rate_limit))
 

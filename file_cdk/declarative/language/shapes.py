@@ -54,7 +54,7 @@ def _component(names: tuple[str, ...], value: Any, path: Path) -> Iterator[Findi
             yield Finding(path, f"has no `type`: {listed(names)}")
             return
         kind = names[0]
-        if is_typed(kind) and not _goes_untyped(kind):
+        if is_typed(kind) and kind not in _UNTYPED:
             told = f"has no `type: {kind}`: it is taken for one here, and refused by airbyte-cdk"
             yield Finding(path, told, severity="warning")
     elif len(names) == 1 and not is_typed(names[0]):
@@ -63,11 +63,6 @@ def _component(names: tuple[str, ...], value: Any, path: Path) -> Iterator[Findi
         yield _wrong_type(kind, names, path)
         return
     yield from _fields(kind, value, path)
-
-
-def _goes_untyped(name: str) -> bool:
-    """Components that every runner takes without `type`."""
-    return name in _UNTYPED
 
 
 _UNTYPED = frozenset(
@@ -89,6 +84,7 @@ _UNTYPED = frozenset(
         "TypesMap",
     }
 )
+"""Components that every runner takes without `type`."""
 
 
 def _wrong_type(kind: Any, names: tuple[str, ...], path: Path) -> Finding:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from file_cdk.core.errors import TemplateError
 from file_cdk.declarative.language.references import references_in
 from file_cdk.declarative.language.shapes import Finding, close_to, listed
 from file_cdk.declarative.language.template_names import template_findings
 from file_cdk.declarative.language.walking import Path, components
+from file_cdk.declarative.templates import Template
 
 Parts = Mapping[str, Any]
 
@@ -138,9 +140,20 @@ def _check_stream(stream: Parts) -> Iterator[Finding]:
 
 def _check_added_field(field: Parts) -> Iterator[Finding]:
     value = field.get("value")
-    if isinstance(value, str) and ("{{" in value or "{%" in value) and not field.get("value_type"):
+    if (
+        isinstance(value, str)
+        and ("{{" in value or "{%" in value)
+        and not (field.get("value_type") or _is_a_text(value))
+    ):
         told = "the type depends on the value: '12' becomes a number, 'None' null, '[1]' a list. Say `value_type`"
         yield Finding(("value",), told, severity="warning")
+
+
+def _is_a_text(value: str) -> bool:
+    try:
+        return Template(value, "").is_always_text
+    except TemplateError:  # told of elsewhere
+        return True
 
 
 _BY_TYPE: Mapping[str, Callable[[Parts], Iterator[Finding]]] = {

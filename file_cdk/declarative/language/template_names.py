@@ -7,7 +7,7 @@ from file_cdk.core.errors import TemplateError
 from file_cdk.declarative.language.registry import component_types, fields_of
 from file_cdk.declarative.language.shapes import Finding, close_to
 from file_cdk.declarative.language.walking import Path
-from file_cdk.declarative.templates import Template
+from file_cdk.declarative.templates import FUNCTION_NAMES, Template
 
 _SLICE = {"stream_slice", "stream_partition", "stream_interval"}
 _ANSWER = {"response", "headers", "last_record", "last_page_size"}
@@ -62,4 +62,4 @@ def _finding(path: Path, text: str, kind: str) -> Iterator[Finding]:
     there = _NAMES - _NOT_OF.get(kind, frozenset())
     for name in sorted(names - there):
         told = f"the template names {name!r}, which does not exist" + (" here" if name in _NAMES else "")
-        yield Finding(path, told, close_to(name, there))
+        yield Finding(path, told, close_to(name, there | FUNCTION_NAMES))

@@ -19,3 +19,7 @@ class Bounds:
     pages_ahead: int = 4
     waiting_bytes: int = 64 << 20
     spilled_bytes: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.slices < 1:
+            raise ValueError("at least one slice is read at a time")

@@ -1,5 +1,6 @@
 """Pages that several streams of a run need, as a parent's are: asked for once, and read from a file after that."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from file_cdk.declarative.pages import Page, PageReader, Token
@@ -29,8 +30,9 @@ class KeptPages:
             self.taken += 1
             return self._file.page(place)
         page = pages.page(of, token)
-        self._places[key] = self._file.append(page)
-        self.kept += 1
+        with suppress(OSError):  # without room on the disk it is asked for again
+            self._places[key] = self._file.append(page)
+            self.kept += 1
         return page
 
     def close(self) -> None:

@@ -65,7 +65,8 @@ class OrderedRead:
     def state(self) -> dict[str, Any]:
         """As a state message has it: all slices count whose SliceDone came out, and no others. As large as the number of
         partitions: see `states.rate`."""
-        return self._top.progress.value()
+        with self._threads.lock:
+            return self._top.progress.value()
 
     @property
     def pages_spilled(self) -> int:

@@ -28,8 +28,9 @@ class RequestThreads:
         self._top = top
         self._shared = shared
         self._highest = highest
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self.lock = threading.Lock()
+        """Held by whoever looks at what the threads change: the stream's pages and its progress."""
+        self._changed = threading.Condition(self.lock)
         """Something can be given out, or nothing ever will."""
         self._requests: queue.SimpleQueue[tuple[StreamPages, Request] | None] = queue.SimpleQueue()
         self._under_way = 0
@@ -39,7 +40,7 @@ class RequestThreads:
 
     def next_event(self) -> PageReady | SliceDone | ReadDone:
         """Waits for it. What is whole counts in the state once it was returned."""
-        with self._lock:
+        with self.lock:
             while True:
                 if self._broken is not None:
                     raise self._broken
@@ -55,7 +56,7 @@ class RequestThreads:
 
     def stop(self) -> None:
         """Asks for nothing more, and waits a moment for what is under way."""
-        with self._lock:
+        with self.lock:
             self._is_stopped = True
         for _ in self._threads:
             self._requests.put(None)
@@ -85,7 +86,7 @@ class RequestThreads:
         while (wanted := self._requests.get()) is not None:
             pages, request = wanted
             result = self._result(pages, request)
-            with self._lock:
+            with self.lock:
                 self._under_way -= 1
                 if self._is_stopped:
                     return
@@ -106,9 +107,9 @@ class RequestThreads:
         except BaseException as error:  # noqa: BLE001 raised again in its turn, by whoever takes pages
             return error
         held = self._shared.held
-        with self._lock:
+        with self.lock:
             in_memory = held.reserve(size, pages.is_next(request))
         result = held.held(page, size, highest, in_memory)
-        with self._lock:
+        with self.lock:
             held.arrived(result, in_memory)
         return result

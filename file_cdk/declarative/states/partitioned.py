@@ -45,6 +45,7 @@ class PartitionedProgress:
             ) from None
         self._stored_moments = dict(self._moments)
         """By partition, not changed any more: other threads look into it."""
+        self._are_migrated = any(PARENT_SLICE not in msgspec.json.decode(key) for key in self._moments)
         self._highest = self._global
         self._has_records = False
         self._current: tuple[bytes, Reach] | None = None
@@ -71,7 +72,9 @@ class PartitionedProgress:
 
     def _reach(self, partition: Mapping[str, Any]) -> Reach:
         key = key_of(partition)
-        moment = self._stored_moments.get(key, self._stored_moments.get(_older_key(partition)))
+        moment = self._stored_moments.get(key)
+        if moment is None and self._are_migrated:
+            moment = self._stored_moments.get(_older_key(partition))
         if moment is not None:
             return Reach(self._cursor, moment)
         if self._global is None or digest_of(partition) not in self._known:
@@ -101,11 +104,11 @@ class PartitionedProgress:
     def partition_ended(self, partition: Mapping[str, Any]) -> None:
         key, reach = self._of(partition)
         self._current = None
-        if self._is_global:
-            self._known.add(digest_of(partition))
-        else:
+        if not self._is_global:
             self._keep(key, reach.moment)
             self._rise_to(reach.moment)
+        if self._is_global:
+            self._known.add(digest_of(partition))
 
     def ended(self, seconds: int) -> None:
         if self._has_records:
@@ -136,10 +139,11 @@ class PartitionedProgress:
 
     def _keep(self, key: bytes, moment: datetime) -> None:
         if key not in self._moments:
-            self._moments.pop(_older_key(msgspec.json.decode(key)), None)
+            if self._are_migrated:
+                self._moments.pop(_older_key(msgspec.json.decode(key)), None)
             if len(self._moments) > PARTITIONS:
-                self._is_global = True
-                for each in [*self._moments, key]:
+                self._is_global = True  # and this partition is known once it has ended
+                for each in self._moments:
                     self._known.add(digest_of(msgspec.json.decode(each)))
                 self._moments.clear()
                 return

@@ -1,8 +1,8 @@
 """Jinja2's filters, tests and operators within a budget: what they take is spent before they begin, or as they go."""
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+import re
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, MappingView, Sized
 from typing import Any, Final
 
 from jinja2 import pass_context
@@ -24,6 +24,7 @@ _GO_THROUGH: Final = methods.words(
     "batch dictsort groupby join list map max min reject rejectattr reverse select selectattr slice sort sum unique"
 )
 _OF_A_WIDTH: Final = frozenset({"batch", "center", "indent", "round", "slice", "tojson"})
+_DEEPEST: Final = 32  # steps of `map(attribute="a.b.c")`
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -34,7 +35,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "in": lambda left, right: left in right,
     "notin": lambda left, right: left not in right,
 }
-_SIZED: Final = (list, tuple, set, frozenset, Mapping)
+_SIZED: Final = (list, tuple, set, frozenset, Mapping, MappingView)
 
 
 def filters() -> dict[str, Callable[..., Any]]:
@@ -144,8 +145,12 @@ def _spend_on_filter(budget: Budget, name: str, value: Any, arguments: tuple[Any
     if name in _CHEAP:
         return
     if name in _GO_THROUGH:
-        if isinstance(value, (str, *_SIZED)):
+        if isinstance(value, Sized):
             budget.spend(len(value))
+        if name != "join" and any(
+            isinstance(each, str) and len(re.findall("[.,]", each)) > _DEEPEST for each in arguments
+        ):
+            raise RefusedError(f"an attribute is looked up more than {_DEEPEST} steps deep")
         return
     for part in (value, *arguments):
         if not isinstance(part, Undefined):
@@ -193,6 +198,8 @@ _CHECKS: Final[Mapping[str, Callable[[Budget, str, tuple[Any, ...]], None]]] = {
 
 @pass_context
 def _join(context: BudgetContext, value: Any, d: str = "", attribute: str | int | None = None) -> str:
+    if isinstance(attribute, str) and attribute.count(".") > _DEEPEST:
+        raise RefusedError(f"an attribute is looked up more than {_DEEPEST} steps deep")
     if attribute is not None:
         value = map(make_attrgetter(context.environment, attribute), value)
     budget, separator, length = context.budget, str(d), 0
@@ -230,6 +237,8 @@ def _sum(context: BudgetContext, iterable: Any, attribute: str | int | None = No
 
 @pass_context
 def _compare(context: BudgetContext, left: Any, sign: str, right: Any) -> Any:
+    if sign in ("in", "notin") and isinstance(right, Iterator):
+        right = [*context.budget.counted(right)]
     _spend_on_comparison(context.budget, sign, left, right)
     return _COMPARISONS[sign](left, right)
 
@@ -239,12 +248,12 @@ def _spend_on_comparison(budget: Budget, sign: str, left: Any, right: Any) -> No
     if sign in ("in", "notin"):
         if isinstance(right, str):
             budget.spend(len(right) // 16)
-        elif isinstance(right, list | tuple):
-            budget.spend((1 + len(right) // 8) * (budget.weight(left) if isinstance(left, _SIZED) else 1))
         elif isinstance(right, Iterator):
             raise RefusedError("`in` is for texts, lists and mappings: make a list of it")
-        elif isinstance(left, _SIZED):
-            budget.spend(budget.weight(left))
+        else:
+            is_hashed = isinstance(right, Mapping | set | frozenset | KeysView)
+            searched = len(right) if isinstance(right, Sized) and not is_hashed else 0
+            budget.spend((1 + searched // 8) * (budget.weight(left) if isinstance(left, _SIZED) else 1))
     elif isinstance(left, str) and isinstance(right, str):
         budget.spend(min(len(left), len(right)) // 16)
     elif (
@@ -281,7 +290,7 @@ def _slice(context: BudgetContext, value: Any, start: Any, stop: Any, step: Any)
 
 @pass_context
 def _turns(context: BudgetContext, value: Any, operations: int) -> Any:
-    if isinstance(value, (str, *_SIZED)):
+    if isinstance(value, Sized):
         context.budget.spend(len(value) * operations)
         return value
-    return partial(context.budget.counted, operations=operations)(value) if isinstance(value, Iterator) else value
+    return context.budget.counted(value, operations) if isinstance(value, Iterable) else value

@@ -4,7 +4,7 @@ A thousand operations take one to two milliseconds. An operation is a call, a fi
 of a list that is gone through, or 16 characters of text.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
 from jinja2.runtime import Context
@@ -58,7 +58,7 @@ class Budget:
             elif isinstance(part, Mapping):
                 pending += part.keys()
                 pending += part.values()
-            elif isinstance(part, list | tuple | set | frozenset):
+            elif isinstance(part, list | tuple | set | frozenset | KeysView | ValuesView | ItemsView):
                 pending += part
             elif isinstance(part, Namespace):
                 raise RefusedError("a namespace is part of no value")

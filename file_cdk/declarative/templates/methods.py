@@ -1,7 +1,7 @@
 """The attributes that values of templates have, and what a call of one may take. What is not named here is refused."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from datetime import date, datetime, time, timedelta, tzinfo
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final
@@ -32,7 +32,7 @@ _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
     (
         str,
         words(
-            "capitalize casefold center count encode endswith expandtabs find format index isalnum isalpha isascii "
+            "capitalize casefold center count endswith expandtabs find format index isalnum isalpha isascii "
             "isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip "
             "partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines "
             "startswith strip swapcase title upper zfill"
@@ -50,14 +50,12 @@ _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
     (int, words("real imag numerator denominator bit_length conjugate")),
     (float, words("real imag is_integer conjugate")),
     (set, words("copy union intersection difference symmetric_difference issubset issuperset")),
-    (bytes, words("decode hex")),
     (
         LoopContext,
         words("index index0 revindex revindex0 first last length depth depth0 previtem nextitem cycle changed"),
     ),
     (Macro, words("name arguments")),
 )
-_ENCODINGS = words("utf-8 utf8 UTF-8 ascii latin-1 latin1 iso-8859-1 utf-16 strict ignore replace")
 _FORMAT_FIELD = re.compile(r"%(?:\([^)]*\))?[-#0 +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
 
 
@@ -84,12 +82,10 @@ def check_call(budget: Budget, method: BuiltinMethodType | MethodType, arguments
             check(budget, owner, arguments)
     elif method.__name__ in ("strftime", "strptime", "isoformat"):
         check_lengths(arguments)
-    elif isinstance(owner, bytes):
-        _encoding(budget, "", arguments)
-    elif isinstance(owner, LoopContext):
-        budget.spend_on_all(arguments)
     elif isinstance(owner, list | tuple | set) or (isinstance(owner, Mapping) and method.__name__ == "copy"):
         budget.spend(len(owner) * (1 + budget.weight(arguments)))
+    else:
+        budget.spend_on_all(arguments)
 
 
 def check_lengths(arguments: tuple[Any, ...]) -> None:
@@ -122,9 +118,11 @@ def check_replacing(budget: Budget, text: str, arguments: tuple[Any, ...]) -> No
 
 
 def check_joining(budget: Budget, text: str, arguments: tuple[Any, ...]) -> None:
-    """The elements go through a budget of their own while they are counted."""
+    """arguments: one that can be gone through twice."""
     length = 0
-    for part in arguments[0] if arguments and isinstance(arguments[0], list | tuple | set | Mapping | str) else ():
+    for part in (
+        arguments[0] if arguments and isinstance(arguments[0], Sized) and isinstance(arguments[0], Iterable) else ()
+    ):
         length += len(text) + (len(part) if isinstance(part, str) else 0)
         budget.spend(1)
         if length > LONGEST_TEXT:
@@ -144,12 +142,6 @@ def _filling(_budget: Budget, _text: str, arguments: tuple[Any, ...]) -> None:
         check_width(argument)
 
 
-def _encoding(_budget: Budget, _text: str, arguments: tuple[Any, ...]) -> None:
-    """Some codecs take the square of what they are given."""
-    if any(isinstance(argument, str) and argument not in _ENCODINGS for argument in arguments):
-        raise RefusedError("the encoding is refused: use utf-8")
-
-
 def _tabs(budget: Budget, text: str, arguments: tuple[Any, ...]) -> None:
     _filling(budget, text, arguments)
     size = next((argument for argument in arguments if isinstance(argument, int)), 8)
@@ -161,7 +153,6 @@ _TEXT_METHODS: Final[Mapping[str, Callable[[Budget, str, tuple[Any, ...]], None]
     "ljust": _filling,
     "rjust": _filling,
     "zfill": _filling,
-    "encode": _encoding,
     "expandtabs": _tabs,
     "replace": check_replacing,
     "join": check_joining,

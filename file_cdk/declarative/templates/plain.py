@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from file_cdk.declarative.templates.faults import LONGEST_TEXT, NotThereError, too_long
+from file_cdk.declarative.templates.faults import LONGEST_TEXT, FaultError, NotThereError, too_long
 from file_cdk.declarative.templates.macros import MACROS
 
 Key = str | int
@@ -85,6 +85,8 @@ class Plain:
             for name in self.names:  # one that is missing is the worse fault
                 in_scope(scope, name)
             raise
+        except (ValueError, RecursionError):
+            raise FaultError("a value has too many digits, or is nested too deep") from None
         if len(text) > LONGEST_TEXT:
             raise too_long()
         return text

@@ -3,6 +3,7 @@
 The names of these filters are no names of the language.
 """
 
+import difflib
 from typing import Final
 
 from jinja2 import Environment, nodes
@@ -39,7 +40,8 @@ def check(template: nodes.Template, environment: Environment) -> None:
     ):
         for node in template.find_all(used):
             if node.name not in known:
-                raise RefusedError(f"there is no {kinds} {node.name!r}")
+                nearest = "".join(f"; was {name!r} meant?" for name in difflib.get_close_matches(node.name, known, 1))
+                raise RefusedError(f"there is no {kinds} {node.name!r}{nearest}")
 
 
 def rewritten(template: nodes.Template) -> nodes.Template:

@@ -8,7 +8,7 @@ version is refused until it is named.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final
 
@@ -65,6 +65,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             owner = __obj.__self__
             if isinstance(owner, str) and __obj.__name__ == "format":
                 return _formatted(budget, __self, owner, args, kwargs)
+            if isinstance(owner, str) and __obj.__name__ == "join" and args and isinstance(args[0], Iterator):
+                args = given = ([*budget.counted(args[0])], *args[1:])
             methods.check_call(budget, __obj, given)
         elif isinstance(__obj, Undefined) or __obj in _FUNCTIONS:
             _spend_on_call(budget, getattr(__obj, "__name__", ""), given)
@@ -105,6 +107,7 @@ class _Formatter(SandboxedFormatter):
         methods.check_lengths((format_spec,))
         for number in re.findall(r"\d+", format_spec):
             methods.check_width(int(number[:9]))
+        self._budget.spend(3)  # a field takes as long as several operations
         if not isinstance(value, Undefined):
             self._budget.spend_on_all(value)
         return super().format_field(value, format_spec)

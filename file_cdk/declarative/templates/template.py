@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from file_cdk.core.errors import TemplateError
+from file_cdk.core.errors import ConfigError, TemplateError
 from file_cdk.declarative.templates import plain
 from file_cdk.declarative.templates.faults import FaultError, NotThereError, UnfitError
-from file_cdk.declarative.templates.literals import Types, literal, literal_of
+from file_cdk.declarative.templates.literals import Types, begins_no_literal, literal, literal_of
 
 # By name: config, parameters, stream_slice, record, response, …
 Scope = Mapping[str, Any]
@@ -58,6 +58,12 @@ class Template:
     def is_constant(self) -> bool:
         return isinstance(self._source, plain.Plain) and not self._source.names
 
+    @property
+    def is_always_text(self) -> bool:
+        """Whether it has the same type for every scope: a text, because no literal begins as it does."""
+        first = self._source.parts[0] if isinstance(self._source, plain.Plain) and self._source.parts else None
+        return isinstance(first, str) and begins_no_literal(first)
+
     def text(self, scope: Scope) -> str:
         """Rendered. Raises TemplateError where a name is missing, or something is looked up in what is not there."""
         try:
@@ -72,7 +78,7 @@ class Template:
             return literal(self.text(scope), self.types)
         try:
             return literal_of(self._lookup.found(scope), self.types)
-        except (plain.NotPlainError, FaultError, KeyError):
+        except (plain.NotPlainError, FaultError, KeyError, ValueError, RecursionError):  # which `text` tells apart
             return literal(self.text(scope), self.types)
 
     def value_or_none(self, scope: Scope) -> Any:
@@ -135,6 +141,14 @@ class Condition:
 
 
 def _expression(text: str) -> _Source:
-    from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
-
+    try:
+        from file_cdk.declarative.templates.sandbox import Expression  # Jinja2 takes 60 ms to import
+    except ModuleNotFoundError as exc:
+        library = (exc.name or "").partition(".")[0]
+        if library not in ("jinja2", "regex"):
+            raise
+        raise ConfigError(
+            f"the manifest has templates that need {library}, which is not installed",
+            remedy="Install it with: pip install 'file-cdk[manifests]'",
+        ) from None
     return Expression(text)

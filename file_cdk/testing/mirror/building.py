@@ -83,6 +83,8 @@ class Building:
         single = not path and _reads_body(retriever.get("paginator"))
         paging, remarks = self._paging(made, retriever, scope, path, single)
         count = self._count(made.name, paging, len(slots))
+        when = instants(count, self._options, self._growths)
+        interval = _interval(stream, scope)
         return MirroredStream(
             name,
             stream,
@@ -90,10 +92,11 @@ class Building:
             paging,
             path,
             single,
-            _interval(stream, scope),
+            interval,
             self.guards.check(requester.get("authenticator")),
             shapes,
-            instants(count, self._options, self._growths),
+            when,
+            [interval.told(instant) for instant in when] if interval else when,
             remarks,
         )
 

@@ -1,4 +1,4 @@
-"""Records made up from a JSON Schema: a function of the stream, the partition and the record's number alone."""
+"""Records made up from a JSON Schema: a function of it and a seed alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,12 +18,11 @@ def made_up(schema: Mapping[str, Any], seed: str, whole: frozenset[Path]) -> dic
 
 
 def put(record: dict[str, Any], path: Path, value: Any) -> None:
-    """Makes the mappings above it."""
+    """Makes the mappings above it; those that are there are copied, because others may have them too."""
     for key in path[:-1]:
         below = record.get(key)
-        if not isinstance(below, dict):
-            below = record[key] = {}
-        record = below
+        record[key] = dict(below) if isinstance(below, dict) else {}
+        record = record[key]
     record[path[-1]] = value
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,9 @@ from file_cdk.testing.mirror.templates import Chain, TemplateFailedError, chains
 Record = dict[str, Any]
 Component = Mapping[str, Any]
 _RAW_FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d", "%s", "%ms", "%Y-%m-%d %H:%M:%S")
-_PER_PARTITION = 10_000
+_PER_PARTITION = 10_000_000
+_PARTITIONS = 1 << 26
+_VARIETY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """keys: paths whose values tell records apart in the whole stream. equal: by path, what every second record has there.
+    """keys: paths whose values tell records apart in the whole stream; the rest of a record is one of `_VARIETY`, kept in `pool`.
+    equal: by path, what every second record has there.
     cursor: None where records have no cursor value, or transformations make it up."""
 
     name: str
@@ -39,16 +42,12 @@ class Recipe:
     texts: frozenset[Path]
     cursor: Written | None
     fields: Mapping[str, tuple[object, ...]]
+    pool: dict[int, Record] = field(default_factory=dict)
 
     def record(self, partition: str, number: int, instant: datetime) -> Record:
-        seed = f"{self.name}:{partition}:{number}"
-        record = made_up(self.schema, seed, self.whole)
-        if not record:
-            record["number"] = number  # a record that is empty makes the peer stop without a word
-        for path in sorted(self.texts):
-            put(record, path, f"{path[-1]} {number_of(f'{seed}/{path}', 1000)}")
-        for path in sorted(self.keys):
-            unique = number_of(f"{self.name}:{partition}", 90_000) * _PER_PARTITION + number
+        record = dict(self._rest(number % _VARIETY))
+        unique = number_of(f"{self.name}:{partition}", _PARTITIONS) * _PER_PARTITION + number
+        for path in self.keys:
             put(record, path, self._key(path, unique))
         for path, value in self.equal.items() if number % 2 == 0 else ():
             put(record, path, value)
@@ -58,6 +57,19 @@ class Recipe:
             written = to_text(instant, self.cursor.pattern)
             put(record, self.cursor.path, int(written) if self.cursor.whole_number else written)
         return record
+
+    def _rest(self, number: int) -> Record:
+        if number not in self.pool:
+            seed = f"{self.name}:{number}"
+            record = made_up(self.schema, seed, self.whole)
+            if not record:
+                record["number"] = number  # a record that is empty makes the peer stop without a word
+            for path in sorted(self.texts):
+                put(record, path, f"{path[-1]} {number_of(f'{seed}/{path}', 1000)}")
+            for path in sorted(self.keys):
+                put(record, path, 0)  # keys stand in the same order in every record
+            self.pool[number] = record
+        return self.pool[number]
 
     def _key(self, path: Path, unique: int) -> Any:
         kinds = types_at(self.schema, path)

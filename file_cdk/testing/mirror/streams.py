@@ -2,10 +2,11 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from file_cdk.testing.mirror.asked import Asked
 from file_cdk.testing.mirror.cursor_texts import from_text, to_text
@@ -57,16 +58,35 @@ class Interval:
             ends.append(from_text(sent, self.pattern) if sent else None)
         return ends[0], ends[1]
 
-    def contains(self, instant: datetime, start: datetime | None, end: datetime | None) -> bool:
-        """Compared as exactly as requests can tell instants apart."""
-        told = from_text(to_text(instant, self.pattern), self.pattern)
-        return (start is None or start <= told) and (end is None or told <= end)
+    def told(self, instant: datetime) -> datetime:
+        """As exactly as requests can tell instants apart."""
+        return from_text(to_text(instant, self.pattern), self.pattern)
+
+
+class Numbered(Sequence[Record]):
+    """Records that are made up when they are asked for: there may be a million. numbers: theirs in the partition, in order."""
+
+    def __init__(self, numbers: Sequence[int], made: Callable[[int], Record]) -> None:
+        self._numbers = numbers
+        self._made = made
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self._made(number) for number in self._numbers[index]]
+        return self._made(self._numbers[index])
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredStream:
-    """path: of the extractor. single: it leads to one record, not to a list. remarks: where the mirror is less than the
-    API."""
+    """path: of the extractor. single: it leads to one record, not to a list. instants: of the records of a partition, rising, and
+    `told` the same as requests tell them. remarks: where the mirror is less than the API."""
 
     name: str
     component: Component
@@ -78,33 +98,33 @@ class MirroredStream:
     check: Check
     slots: Sequence[tuple[Slot, Shape]]
     instants: Sequence[datetime]
+    told: Sequence[datetime]
     remarks: Sequence[str] = ()
-    made: dict[str, list[Record]] = field(default_factory=dict)
 
-    def records(self, slot: Slot) -> list[Record]:
-        """All of a partition, the oldest first."""
+    def records(self, slot: Slot, numbers: Sequence[int] | None = None) -> Sequence[Record]:
+        """Those with these numbers; otherwise all of a partition, the oldest first."""
         name = slot.name
-        if name not in self.made:
-            numbered = enumerate(self.instants)
-            self.made[name] = [self.recipe.record(name, number, instant) for number, instant in numbered]
-        return self.made[name]
+
+        def made(number: int) -> Record:
+            return self.recipe.record(name, number, self.instants[number])
+
+        return Numbered(range(len(self.instants)) if numbers is None else numbers, made)
 
     def body(self, records: Sequence[Record]) -> Any:
         return envelope(self.path, records, single=self.single)
 
     def page(self, slot: Slot, asked: Asked, holes: Mapping[str, str]) -> Cut:
         """Raises NoSuchPageError and ValueError for what the request asks."""
-        records, key = self.records(slot), (slot.name, None, None)
+        numbers: Sequence[int] = range(len(self.instants))
+        start = end = None
         if self.interval is not None:
             start, end = self.interval.asked_for(asked, holes)
-            contains = self.interval.contains
-            records = [
-                record for instant, record in zip(self.instants, records, strict=True) if contains(instant, start, end)
-            ]
+            first = 0 if start is None else bisect_left(self.told, start)
+            last = len(self.told) if end is None else bisect_right(self.told, end)
+            numbers = numbers[first:last]
             if self.interval.descending:
-                records = records[::-1]
-            key = (slot.name, start, end)  # type: ignore[assignment]
-        return self.paging.cut(asked, holes, records, key, self.body)
+                numbers = numbers[::-1]
+        return self.paging.cut(asked, holes, self.records(slot, numbers), (slot.name, start, end), self.body)
 
 
 def product(routers: Sequence[Sequence[Slot]]) -> Iterator[Slot]:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,9 +51,9 @@ class Allowed:
 
 
 def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
-    """Catalogs and final states are compared as JSON values, records as a multiset of each stream, requests as a multiset of
-    method, URL (parameters in any order), body and headers. An instant that lies within the run of its own side is equal to one
-    that lies within the other's.
+    """Catalogs and final states are compared as JSON values; records as a multiset of each stream, without the fields that are
+    null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and
+    headers. Where values differ, an instant that lies within the run of its own side is equal to one within the other's.
     """
     clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
     return [
@@ -75,17 +75,6 @@ class _Clock:
 
     def __init__(self, outcome: Outcome) -> None:
         self._from, self._to = outcome.began - _SLACK, outcome.ended + _SLACK
-
-    def plain(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {self.plain(key): self.plain(below) for key, below in value.items()}
-        if isinstance(value, list):
-            return [self.plain(below) for below in value]
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, int):
-            return "<now>" if self._is_now(value) else value
-        return self.text(value) if isinstance(value, str) else value
 
     def text(self, value: str) -> str:
         return _INSTANT.sub(lambda found: "<now>" if self._is_now(found[0]) else found[0], value)
@@ -155,12 +144,9 @@ def _records(
     for name in sorted({*theirs, *ours}):
         left_out = allowed.fields.get(name, frozenset())
         one, other = (
-            Counter(_canonical(clock.plain(_without(record, left_out))) for record in side.get(name, []))
-            for side, clock in zip((theirs, ours), clocks, strict=True)
+            Counter(_canonical(_without(record, left_out)) for record in side.get(name, [])) for side in (theirs, ours)
         )
-        if one != other:
-            counts = f"{one.total()} theirs, {other.total()} ours"
-            yield Difference("records", name, f"{counts}\n{_multisets(one, other)}")
+        yield from _multisets("records", name, one, other, clocks)
 
 
 def _states(
@@ -168,16 +154,24 @@ def _states(
 ) -> Iterator[Difference]:
     yield from _only("state", theirs, ours)
     for name in sorted(theirs.keys() & ours.keys()):
-        one, other = clocks[0].plain(_state(theirs[name])), clocks[1].plain(_state(ours[name]))
-        if one != other:
+        one, other = _state(theirs[name]), _state(ours[name])
+        if not _alike(one, other, clocks):
             yield Difference("state", name, _pair("", one, other))
+
+
+def _alike(one: Any, other: Any, clocks: tuple[_Clock, _Clock]) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key], clocks) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_alike(*pair, clocks) for pair in zip(one, other, strict=True))
+    return _canonical(one) == _canonical(other) or clocks[0].text(_canonical(one)) == clocks[1].text(_canonical(other))
 
 
 def _state(state: Json) -> Json:
     """Partitions in any order; how long the run took is no fact of the data."""
     plain = {key: value for key, value in state.items() if key != "lookback_window"}
     if isinstance(plain.get("states"), list):
-        plain["states"] = sorted(plain["states"], key=_canonical)
+        plain["states"] = sorted(plain["states"], key=lambda one: _canonical(one.get("partition")))
     if isinstance(plain.get("parent_state"), dict):
         plain["parent_state"] = {
             name: _state(value) if isinstance(value, dict) else value for name, value in plain["parent_state"].items()
@@ -188,36 +182,33 @@ def _state(state: Json) -> Json:
 def _requests(
     theirs: Sequence[SeenRequest], ours: Sequence[SeenRequest], clocks: tuple[_Clock, _Clock], allowed: Allowed
 ) -> Iterator[Difference]:
-    one, other = (_counted(seen, clock.text, allowed) for seen, clock in zip((theirs, ours), clocks, strict=True))
+    one, other = (_counted(seen, allowed) for seen in (theirs, ours))
     if allowed.pages_ahead:
-        ahead = _counted([request for request in ours if _is_behind_the_last(request)], clocks[1].text, allowed)
+        known = {clocks[0].text(key) for key in one}
+        ahead = {_request(request) for request in ours if _is_behind_the_last(request)}
         for key in ahead:
-            if key not in one:
+            if key not in one and clocks[1].text(key) not in known:
                 del other[key]
-    if one != other:
-        counts = f"{one.total()} theirs, {other.total()} ours"
-        yield Difference("requests", "", f"{counts}\n{_multisets(one, other)}")
+    yield from _multisets("requests", "", one, other, clocks)
 
 
-def _counted(seen: Sequence[SeenRequest], plain: Callable[[str], str], allowed: Allowed) -> Counter[str]:
-    counted = Counter(_request(request, plain) for request in seen)
+def _counted(seen: Sequence[SeenRequest], allowed: Allowed) -> Counter[str]:
+    counted = Counter(_request(request) for request in seen)
     once = {
-        _request(request, plain)
-        for request in seen
-        if request.answer.stream in allowed.repeated or not request.answer.stream
+        _request(request) for request in seen if request.answer.stream in allowed.repeated or not request.answer.stream
     }
     for key in once:
         counted[key] = 1
     return counted
 
 
-def _request(request: SeenRequest, plain: Callable[[str], str]) -> str:
+def _request(request: SeenRequest) -> str:
     asked = request.asked
     where = f"{asked.scheme}://{asked.host}{asked.path}"
     parameters = "&".join(sorted(f"{name}={value}" for name, value in asked.parameters))
     headers = {name: value for name, value in request.headers.items() if name not in ("accept", "content-type")}
     body = _canonical(dict(asked.leaves)) if asked.leaves else asked.body.decode(errors="replace")
-    return _GIVEN.sub(r"\1", plain(f"{asked.method} {where}?{parameters} {_canonical(headers)} {body}"))
+    return _GIVEN.sub(r"\1", f"{asked.method} {where}?{parameters} {_canonical(headers)} {body}")
 
 
 def _is_behind_the_last(request: SeenRequest) -> bool:
@@ -230,14 +221,22 @@ def _only(kind: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iter
         yield Difference(kind, name, f"only {'theirs' if name in theirs else 'ours'}")
 
 
-def _multisets(one: Counter[str], other: Counter[str]) -> str:
-    lines = []
+def _multisets(
+    kind: str, stream: str, theirs: Counter[str], ours: Counter[str], clocks: tuple[_Clock, _Clock]
+) -> Iterator[Difference]:
+    """At most one. What is equal as it stands is no matter of clocks."""
+    one, other = (
+        Counter(clock.text(text) for text in rest.elements())
+        for rest, clock in ((theirs - ours, clocks[0]), (ours - theirs, clocks[1]))
+    )
+    if one == other:
+        return
+    lines = [f"{theirs.total()} theirs, {ours.total()} ours"]
     for whose, rest in (("theirs", one - other), ("ours", other - one)):
-        named = [f"  only {whose}, {count}x: {text[:_SHORT]}" for text, count in sorted(rest.items())[:_MOST_NAMED]]
-        lines += named
+        lines += [f"  only {whose}, {count}x: {text[:_SHORT]}" for text, count in sorted(rest.items())[:_MOST_NAMED]]
         if len(rest) > _MOST_NAMED:
             lines.append(f"  only {whose}: {len(rest) - _MOST_NAMED} more")
-    return "\n".join(lines)
+    yield Difference(kind, stream, "\n".join(lines))
 
 
 def _pair(what: str, theirs: Any, ours: Any) -> str:
@@ -245,7 +244,6 @@ def _pair(what: str, theirs: Any, ours: Any) -> str:
 
 
 def _without(record: Json, fields: frozenset[str]) -> Json:
-    """Nor with members that are null: airbyte-cdk leaves those out."""
     return {name: value for name, value in record.items() if name not in fields and value is not None}
 
 
