@@ -1,7 +1,7 @@
 """airbyte-cdk's runner is content with the mirror of a manifest: every stream complete, twice, with the state carried over; and
 ours does the same.
 
-By hand, for all public manifests, in some ten minutes: `FILE_CDK_PEER_ON_ALL=1 pytest tests/parity/test_mirror_and_peer.py`.
+By hand, for all public manifests, in half an hour: `FILE_CDK_PEER_ON_ALL=1 pytest tests/parity/test_mirror_and_peer.py`.
 """
 
 import os
