@@ -8,6 +8,8 @@ import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
+from file_cdk.core.errors import ConfigError
+
 EXTRAS = {
     "pandas",
     "polars",
@@ -25,6 +27,9 @@ EXTRAS = {
 }
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 MODULES_OF_EXTRAS = {
+    **dict.fromkeys(
+        (f"file_cdk.declarative.http.network.{name}" for name in ("lines", "transport", "wire")), "urllib3"
+    ),
     **dict.fromkeys(
         (f"file_cdk.declarative.templates.{name}" for name in ("bounded", "budget", "methods", "rewriting", "sandbox")),
         "jinja2",
@@ -64,8 +69,10 @@ def import_everything() -> None:
                 continue
             try:
                 importlib.import_module(module.name)
-            except ModuleNotFoundError as exc:
-                if (exc.name or "").partition(".")[0] != MODULES_OF_EXTRAS.get(module.name):
+            except (ModuleNotFoundError, ConfigError) as exc:
+                # Some say at once which extra it is.
+                missing = exc.__context__ if isinstance(exc, ConfigError) else exc
+                if str(getattr(missing, "name", "")).partition(".")[0] != MODULES_OF_EXTRAS.get(module.name):
                     raise
 
 
