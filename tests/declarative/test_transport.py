@@ -226,6 +226,20 @@ def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+def test_what_is_held_back_when_all_was_put_in_comes_out(wbits: int) -> None:
+    whole = bytes((1 << 20) + 5)
+    packing = zlib.compressobj(wbits=wbits)
+    packed = packing.compress(whole) + packing.flush()
+    assert bodies.received([packed], "gzip" if wbits == 31 else "deflate") == whole
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_members_may_begin_anywhere_in_what_arrives(size: int) -> None:
+    packed = gzip.compress(b"first") + gzip.compress(b"second") + b"\0\0"
+    assert bodies.received([packed[at : at + size] for at in range(0, len(packed), size)], "gzip") == b"firstsecond"
+
+
 def test_brotli_is_unpacked_where_it_comes() -> None:
     import cramjam
 

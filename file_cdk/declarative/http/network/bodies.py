@@ -21,6 +21,8 @@ MAX_HELD_BYTES = 64 << 20
 
 _PIECE_BYTES = 1 << 20
 _GZIP, _ZLIB, _RAW = 31, 15, -15
+_MEMBER = b"\x1f\x8b"
+"""What each member of a gzip file begins with."""
 _DAMAGED = "the answer is packed, and damaged"
 
 
@@ -98,19 +100,24 @@ def _deflate(head: bytes) -> _Unpacking:
 
 def _inflated(pieces: Iterable[bytes], opened: Callable[[bytes], _Unpacking], *, has_members: bool) -> Iterator[bytes]:
     unpacking: _Unpacking | None = None
+    rest = b""
     for piece in pieces:
-        rest = piece
-        while rest:
-            if unpacking is None or (unpacking.eof and has_members and rest.startswith(b"\x1f\x8b")):
+        rest += piece
+        has_more = False
+        while rest or has_more:
+            if unpacking is None or (unpacking.eof and has_members and rest.startswith(_MEMBER)):
                 unpacking = opened(rest)
             elif unpacking.eof:
-                break  # what follows the end means nothing
+                # What follows the end means nothing, unless it is half of what another member begins with.
+                rest = rest if has_members and rest == _MEMBER[:1] else b""
+                break
             try:
                 plain = unpacking.decompress(rest, _PIECE_BYTES)
             except isal_zlib.error as exc:  # type: ignore[misc] # its stub does not derive it
                 raise BrokenError(_DAMAGED) from exc
             if plain:
                 yield plain
+            has_more = len(plain) == _PIECE_BYTES  # it may hold more, with nothing left to put in
             rest = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
     if unpacking is not None and not unpacking.eof:
         raise BrokenError("the answer is packed, and its end is missing")
