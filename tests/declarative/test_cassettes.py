@@ -172,6 +172,7 @@ def test_folders_of_tapes(tmp_path: Path) -> None:
     for options, message in wrong:
         with pytest.raises(ConfigError, match=message), client({}, **options):
             pass
-    (tmp_path / "full" / "1.json").write_text("no JSON")
-    with pytest.raises(ConfigError, match="cannot be read"), client({}, replay=tmp_path / "full"):
-        pass
+    for text in ("no JSON", "[]", "{}", '{"request": {}, "answer": {}}', '{"request": [], "answer": {}}'):
+        (tmp_path / "full" / "1.json").write_text(text)
+        with pytest.raises(ConfigError, match="cannot be read"), client({}, replay=tmp_path / "full"):
+            pass
