@@ -5,6 +5,7 @@ import json
 import pickle
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -360,6 +361,28 @@ def test_a_refresh_token_that_is_replaced_is_written_down_before_the_token_is_us
     assert watched.configs[1]["auth"]["refresh"] == "r-2"
     assert watched.configs[1]["auth"]["token"] == "t-2"
     assert config["auth"] == {"refresh": "r-1", "kind": "oauth"}
+
+
+@pytest.mark.parametrize(
+    ("says", "until"),
+    [
+        ({"access_token": "t-1", "expires_in": "2030-01-01T00:00:00Z"}, None),
+        ({"expires_in": 100}, None),
+        ({"access_token": "t-1", "expires_in": 10**15}, "9999-12-31T23:59:59+00:00"),
+    ],
+)
+def test_a_refresh_token_is_written_down_whatever_came_with_it(says: dict[str, Any], until: str | None) -> None:
+    watched = Watched()
+    answer = response(body=json.dumps({"refresh_token": "r-2", **says}).encode())
+    with (
+        ApiServer(by_path(token=[answer])) as server,
+        client({**CONFIG, "auth": {"refresh": "r-1"}}, watched) as sender,
+        nullcontext() if until else pytest.raises(ConfigError, match="the answer with the token"),
+    ):
+        authenticator = made(oauth(server, refresh_token_updater=UPDATER))
+        sender.send(Request("GET", server.url), PLAIN, authenticator, {})
+    auth = {"refresh": "r-2", **({"token": "t-1", "until": until} if until else {})}
+    assert watched.configs == [{**CONFIG, "auth": auth}]
 
 
 class Writing(list[Any]):

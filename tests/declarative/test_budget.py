@@ -41,6 +41,13 @@ def test_a_fixed_window_begins_with_the_first_request() -> None:
     assert taken == [0, 0, 10, 0.5, 0, 0, 58, 0]
 
 
+def test_numbers_that_are_none_say_nothing() -> None:
+    counted = made(fixed(2, "PT1M"))
+    assert counted.take(GET, NOW) == 0
+    counted.learn(GET, answer(ratelimit_remaining="9" * 400, ratelimit_reset="9" * 400), NOW)
+    assert [counted.take(GET, NOW), counted.take(GET, NOW)] == [0, 60]
+
+
 def test_a_moving_window_keeps_all_its_rates() -> None:
     counted = made(moving((2, "PT1S"), ("{{ config.n }}", "PT1M")), config={"n": "3"})
     taken = [counted.take(GET, NOW + after) for after in (0, 0.5, 0.75, 1, 1.25, 60, 60.25)]

@@ -1,6 +1,7 @@
 """Runs on tape: what is written, that nothing in it is secret, and that it comes back the same."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,25 @@ def test_no_secret_is_on_tape(tmp_path: Path) -> None:
     assert json.loads(files[4].read_text())["answer"]["body"] == {"text": "id,name\n1,a\n"}
 
 
+def test_what_a_token_costs_is_not_on_tape_whatever_the_specification_says(tmp_path: Path) -> None:
+    config = {"id": "me", "word": "unmarked-word", "refresh": "unmarked-refresh"}
+    component = {
+        "type": "OAuthAuthenticator",
+        "token_refresh_endpoint": "URL/token",
+        "client_id": "{{ config.id }}",
+        "client_secret": "{{ config.word }}",
+        "refresh_token": "{{ config.refresh }}",
+    }
+    said = b'{"access_token": "token-0815", "refresh_token": "following-0815", "id_token": "identity-0815"}'
+    with ApiServer(lambda asked: response(body=said if asked.target == "/token" else b"[]")) as server:
+        component["token_refresh_endpoint"] = f"{server.url}/token"
+        with client(config, record=tmp_path / "tape") as sender:
+            authenticator = authenticators.compiled(component, "authenticator")
+            sender.send(Request("GET", server.url), PLAIN, authenticator, {})
+    text = "".join(path.read_text() for path in (tmp_path / "tape").iterdir())
+    assert re.findall("unmarked-[a-z]+|[a-z]+-0815", text) == []
+
+
 def test_a_tape_plays_with_other_secrets(tmp_path: Path) -> None:
     tape = tmp_path / "tape"
     with ApiServer(api) as server:
@@ -152,6 +172,7 @@ def test_folders_of_tapes(tmp_path: Path) -> None:
     for options, message in wrong:
         with pytest.raises(ConfigError, match=message), client({}, **options):
             pass
-    (tmp_path / "full" / "1.json").write_text("no JSON")
-    with pytest.raises(ConfigError, match="cannot be read"), client({}, replay=tmp_path / "full"):
-        pass
+    for text in ("no JSON", "[]", "{}", '{"request": {}, "answer": {}}', '{"request": [], "answer": {}}'):
+        (tmp_path / "full" / "1.json").write_text(text)
+        with pytest.raises(ConfigError, match="cannot be read"), client({}, replay=tmp_path / "full"):
+            pass

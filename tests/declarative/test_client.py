@@ -1,6 +1,7 @@
 """Requests that are sent again, given up, or answered: against a real server, with a clock that waits make go on."""
 
 import pickle
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from clients import Watched, client
 from file_cdk.core.errors import ConfigError, TransientError
 from file_cdk.declarative import answers
 from file_cdk.declarative.http import Request
+from file_cdk.declarative.http.clock import SystemClock
 from file_cdk.declarative.http.errors import (
     RequestFailedError,
     RequestRefusedError,
@@ -51,6 +53,18 @@ def test_a_request_is_sent_again_until_it_is_answered() -> None:
         ("the connection broke off", False, "users"),
         ("status 503", False, "users"),
     ]
+
+
+def test_a_wait_beyond_all_time_is_one() -> None:
+    stopped = threading.Event()
+    threading.Timer(0.01, stopped.set).start()
+    SystemClock().wait(1e300, stopped)
+    assert stopped.is_set()
+
+
+def test_what_an_api_says_may_be_nested_to_any_depth() -> None:
+    assert "answers 400" in str(error_of(response(400, b"[" * 900 + b"]" * 900)))
+    assert "answers 400: no" in str(error_of(response(400, b'{"errors": [[{"message": "no"}]]}')))
 
 
 def test_it_is_given_up_after_five_retries() -> None:

@@ -210,6 +210,23 @@ def test_an_error_ends_the_read_in_its_turn_and_stops_what_comes_after() -> None
     assert len(reader.asked) < 20
 
 
+def test_a_page_that_cannot_wait_on_the_disk_ends_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    came = threading.Event()
+
+    def broken(self: PageFile, page: Page) -> Place:
+        came.set()
+        raise RecursionError
+
+    def before(of: Slice, token: Token) -> None:
+        assert of.partition["a"] > 0 or came.wait(20)
+
+    monkeypatch.setattr(PageFile, "append", broken)
+    reader = Pages(lambda of: [[dict(of.partition)]], before=before)
+    stream = SlicedStream("things", reader, (ListRouter("a", (0, 1)),))
+    with read(stream, bounds=Bounds(2, waiting_bytes=0)) as events, pytest.raises(RecursionError):
+        list(events)
+
+
 def test_slow_takers_keep_nothing_on_the_disk() -> None:
     """Only a slice that takes long lets others go ahead of what memory holds."""
     waits = itertools.count()

@@ -99,6 +99,21 @@ def test_above_the_limit_a_run_that_ends_early_loses_no_partition(monkeypatch: p
     assert begins(stream, state)[0] == dict.fromkeys(range(9), "2024-03-02")
 
 
+def test_a_partition_that_was_left_in_its_midst_is_not_taken_for_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the limit is reached by others before it is read on, and this run ends early too."""
+    monkeypatch.setattr(partitioned, "PARTITIONS", 2)
+    _, state = begins(users([0]), {})
+    state["states"].append({"partition": {"parent_slice": {}, "team": 9}, "cursor": {"at": "2024-01-10"}})
+    stream = users([0, 1, 2, 3, 9])
+    with read(stream, state) as events:
+        ends = (event for event in events if isinstance(event, SliceDone))
+        for _ in range(4):
+            next(ends)
+        state = events.state()
+    assert state["use_global_cursor"]
+    assert begins(stream, state)[0] == {**dict.fromkeys(range(4), "2024-03-02"), 9: "2024-01-01"}
+
+
 def test_a_partition_and_an_interval_are_told_apart_by_their_fields() -> None:
     stream = SlicedStream("things", Pages(lambda of: [[]]), (ListRouter("since", (1,)),), daily(start_field="since"))
     with pytest.raises(ConfigError, match="both have a field 'since'"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from api_server import ApiServer, Asked, Parts, always, in_turn, response
 
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, SystemLimitError
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Spilled, Unanswered
 from file_cdk.declarative.http.network import bodies
 from file_cdk.declarative.http.network.transport import MAX_REDIRECTS, HttpTransport
@@ -226,6 +226,20 @@ def test_packed_bodies_are_unpacked(encoding: str, packed: bytes) -> None:
     assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+def test_what_is_held_back_when_all_was_put_in_comes_out(wbits: int) -> None:
+    whole = bytes((1 << 20) + 5)
+    packing = zlib.compressobj(wbits=wbits)
+    packed = packing.compress(whole) + packing.flush()
+    assert bodies.received([packed], "gzip" if wbits == 31 else "deflate") == whole
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_members_may_begin_anywhere_in_what_arrives(size: int) -> None:
+    packed = gzip.compress(b"first") + gzip.compress(b"second") + b"\0\0"
+    assert bodies.received([packed[at : at + size] for at in range(0, len(packed), size)], "gzip") == b"firstsecond"
+
+
 def test_brotli_is_unpacked_where_it_comes() -> None:
     import cramjam
 
@@ -240,12 +254,25 @@ def test_brotli_is_unpacked_where_it_comes() -> None:
         ("gzip", gzip.compress(b"x" * 1000)[:-9], "its end is missing"),
         ("gzip", b"no gzip at all, in no way", "damaged"),
         ("br", b"no brotli", "damaged"),
+        (", ".join(["gzip"] * 3000), b"", "packed 3000 times"),
         ("zip", b"", "in a way that is not read: 'zip'"),
     ],
 )
 def test_damaged_bodies_are_not_taken_for_whole(encoding: str, body: bytes, reason: str) -> None:
     with ApiServer(always(*response(body=body, headers={"Content-Encoding": encoding}))) as server:
         assert reason in unanswered(got(server.url))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_what_unpacks_to_too_much_is_refused(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import cramjam
+
+    monkeypatch.setattr(bodies, "MAX_BYTES", 1 << 21)
+    monkeypatch.setattr(bodies, "_BROTLI_BYTES", (1 << 20, 1 << 21), raising=False)
+    packing = {"gzip": gzip.compress, "deflate": zlib.compress, "br": cramjam.brotli.compress}[coding]
+    assert len(bodies.received([bytes(packing(bytes(1 << 21)))], coding)) == 1 << 21
+    with pytest.raises((SystemLimitError, bodies.BrokenError), match=r"more than|larger than"):
+        bodies.received([bytes(packing(bytes((1 << 21) + 1)))], coding)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

@@ -15,7 +15,7 @@ from file_cdk.declarative import datetimes
 from file_cdk.declarative.authenticators.jwt import Jwt
 from file_cdk.declarative.authenticators.placing import own_scope, with_header
 from file_cdk.declarative.authenticators.tokens import KeptToken, Token, TokenHandler, found
-from file_cdk.declarative.components.authenticators import OAuthAuthenticator, RefreshTokenUpdater
+from file_cdk.declarative.components.authenticators import OAuthAuthenticator
 from file_cdk.declarative.http.messages import Request, Scope
 from file_cdk.declarative.http.ports import Session
 from file_cdk.declarative.templates import Compiled, Template, compiled
@@ -25,6 +25,9 @@ _UNTOLD_S = 3600.0
 
 _EARLY_S = 5.0
 """How long before its end a token is replaced at most, in seconds: it has to arrive in time."""
+
+_LAST_S = 253_402_300_799.0
+"""The last moment that has a date, in seconds since 1970: some APIs say of a token that it lasts longer."""
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -93,28 +96,36 @@ class OAuth:
     def _got(self, session: Session, kept: KeptToken) -> Token:
         before = kept.token
         own = own_scope(session, self.component.parameters)
-        answer = session.send(self._request(session), TokenHandler(), None, own, "").response
-        content = answer.json()
+        content = session.send(self._request(session), TokenHandler(), None, own, "").response.json()
+        session.secrets.add(*(found(content, name) for name in ("refresh_token", "id_token")))
+        following = self._following(session, content)
+        try:
+            text = self._text(session, content, own)
+            until_s = self._until_s(content, own, before, session.now_s())
+        except ConfigError:
+            if following:  # the one before it is used up, and a run with another manifest or configuration needs this
+                session.update_config(following)
+            raise
+        if updater := self.component.refresh_token_updater:
+            ends_at = datetime.fromtimestamp(min(until_s, _LAST_S), UTC).isoformat()
+            written = {updater.access_token_config_path: text, updater.token_expiry_date_config_path: ends_at}
+            session.update_config({**written, **following})
+        return Token(text, until_s)
+
+    def _text(self, session: Session, content: Any, own: Scope) -> str:
         text = found(content, self.access_token_name.text(own))
         if not isinstance(text, str | int) or not text:
             raise ConfigError(f"{self.where}: the answer with the token has no {self.access_token_name.text(own)!r}")
         session.secrets.add(text)
-        until_s = self._until_s(content, own, before, session.now_s())
-        if updater := self.component.refresh_token_updater:
-            self._write_down(session, updater, content, str(text), until_s)
-        return Token(str(text), until_s)
+        return str(text)
 
-    def _write_down(
-        self, session: Session, updater: RefreshTokenUpdater, content: Any, text: str, until_s: float
-    ) -> None:
-        changes: dict[tuple[str, ...], Any] = {
-            updater.access_token_config_path: text,
-            updater.token_expiry_date_config_path: datetime.fromtimestamp(until_s, UTC).isoformat(),
-        }
-        if (following := found(content, updater.refresh_token_name)) is not None:
-            session.secrets.add(following)
-            changes[updater.refresh_token_config_path] = following
-        session.update_config(changes)
+    def _following(self, session: Session, content: Any) -> dict[tuple[str, ...], Any]:
+        """The refresh token that is to be written down, where there is another one."""
+        if (updater := self.component.refresh_token_updater) is None:
+            return {}
+        token = found(content, updater.refresh_token_name)
+        session.secrets.add(token)
+        return {} if token is None else {updater.refresh_token_config_path: token}
 
     def _request(self, session: Session) -> Request:
         assert self.endpoint is not None
@@ -139,7 +150,11 @@ class OAuth:
             return {**fields, "assertion": self.assertion.token(session)}
         if "Authorization" not in headers:
             fields |= _texts(credentials, scope)
-        fields |= self._refresh_token(session, scope, refresh)
+        refreshing = self._refresh_token(session, scope, refresh)
+        _, (_, client_secret) = credentials
+        # A specification may not say that they are secret.
+        session.secrets.add(*refreshing.values(), client_secret.text(scope) if client_secret else None)
+        fields |= refreshing
         if self.component.scopes:
             fields["scopes"] = list(self.component.scopes)
         return fields | {name: value for name, value in self.body.value(scope).items() if name not in fields}

@@ -109,7 +109,7 @@ class ApiBudget:
 def _number(text: str | None) -> float | None:
     try:
         return None if text is None else float(int(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -150,8 +150,7 @@ class Player:
         if not paths:
             raise ConfigError(f"there is no recording in {str(folder)!r}")
         for path in paths:
-            asked = _loaded(path)["request"]
-            track = self._tracks[asked["method"], asked["url"], _read(asked["body"]) if "body" in asked else b""]
+            track = self._tracks[_asked(path)]
             track.recorded += 1
             track.left.append(path)
 
@@ -195,8 +194,21 @@ def _differing(url: str, other: str) -> set[str]:
     return {name for name, _ in ours ^ theirs}
 
 
-def _loaded(path: Path) -> Any:
+def _asked(path: Path) -> _Key:
+    asked = _loaded(path)["request"]
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"the recording {str(path)!r} cannot be read ({type(exc).__name__})") from exc
+        return asked["method"], asked["url"], _read(asked["body"]) if "body" in asked else b""
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _no_recording(path, exc) from exc
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_bytes())
+        return {name: loaded[name] for name in ("request", "answer")}
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise _no_recording(path, exc) from exc
+
+
+def _no_recording(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"the recording {str(path)!r} cannot be read ({type(error).__name__})")

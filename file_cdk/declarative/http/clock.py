@@ -24,4 +24,4 @@ class SystemClock:
         return time.monotonic()
 
     def wait(self, seconds: float, stopped: threading.Event) -> None:
-        stopped.wait(seconds)
+        stopped.wait(min(seconds, threading.TIMEOUT_MAX))

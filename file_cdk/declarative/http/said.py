@@ -21,6 +21,7 @@ _NAMES = (
 """Members that APIs put it under; the first that is there and not empty counts."""
 
 _MAX_CHARACTERS = 500
+_MAX_DEPTH = 20
 _NO_JSON: Any = object()
 
 
@@ -46,12 +47,12 @@ def said_by(response: Response) -> str | None:
     return line if len(line) <= _MAX_CHARACTERS else line[: _MAX_CHARACTERS - 1] + "…"
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, depth: int = 0) -> str | None:
     match value:
         case str():
             return value
-        case list():
-            return ", ".join(text for text in map(_text, value) if text is not None)
-        case dict():
-            return _text(next((value[name] for name in _NAMES if value.get(name)), None))
+        case list() if depth < _MAX_DEPTH:
+            return ", ".join(text for each in value if (text := _text(each, depth + 1)) is not None)
+        case dict() if depth < _MAX_DEPTH:
+            return _text(next((value[name] for name in _NAMES if value.get(name)), None), depth + 1)
     return None

@@ -21,6 +21,7 @@ class Secrets:
         self._added: set[str] = set()
         self._known: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        """None where it is to be made: an API may give a token for each request, and seldom is anything hidden."""
         self.add(*values)
 
     def add(self, *values: object) -> None:
@@ -31,13 +32,18 @@ class Secrets:
         with self._lock:
             self._added |= texts
             self._known |= {form for text in texts for form in _forms(text)}
-            if self._known:
-                longest_first = sorted(self._known, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = None
 
     def hidden(self, text: str) -> str:
         """The text with `****` where a secret stood."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+        if not self._known:
+            return text
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._known, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            pattern = self._pattern
+        return pattern.sub(HIDDEN, text)
 
     def hidden_bytes(self, data: bytes) -> bytes:
         return self.hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

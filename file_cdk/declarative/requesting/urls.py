@@ -61,9 +61,12 @@ class _Place:
 
 @lru_cache(maxsize=1024)
 def _place(url: str) -> _Place:
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
+    try:
+        from urllib3.exceptions import LocationParseError
+        from urllib3.util import parse_url
+    except ImportError:
+        remedy = "Install it with: pip install 'file-cdk[manifests]'"
+        raise ConfigError("urllib3 is not installed", remedy=remedy) from None
     try:
         own = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         parts = parse_url(url.lstrip())

@@ -108,9 +108,12 @@ class RequestThreads:
         chain = request.chain
         try:
             page = pages.reader.page(chain.slice, request.token or pages.reader.first(chain.slice))
-            highest, size = self._highest(pages, page), size_bytes(page)
+            return self._held(pages, request, page)
         except BaseException as error:  # noqa: BLE001 raised again in its turn, by whoever takes pages
             return error
+
+    def _held(self, pages: StreamPages, request: Request, page: Page) -> Held:
+        highest, size = self._highest(pages, page), size_bytes(page)
         held = self._shared.held
         with self.lock:
             in_memory = held.reserve(size, pages.is_next(request))

@@ -49,6 +49,8 @@ class PartitionedProgress:
         self._highest = self._global
         self._has_records = False
         self._current: tuple[bytes, Reach] | None = None
+        self._ended: set[int] = set()
+        """Digests of what this run read, as long as each has a cursor of its own."""
 
     def _read(self, stored: Mapping[str, Any]) -> None:
         cursor = self._cursor
@@ -107,8 +109,7 @@ class PartitionedProgress:
         if not self._is_global:
             self._keep(key, reach.moment)
             self._rise_to(reach.moment)
-        if self._is_global:
-            self._known.add(digest_of(partition))
+        (self._known if self._is_global else self._ended).add(digest_of(partition))
 
     def ended(self, seconds: int) -> None:
         if self._has_records:
@@ -143,8 +144,10 @@ class PartitionedProgress:
                 self._moments.pop(_older_key(msgspec.json.decode(key)), None)
             if len(self._moments) > PARTITIONS:
                 self._is_global = True  # and this partition is known once it has ended
-                for each in self._moments:
-                    self._known.add(digest_of(msgspec.json.decode(each)))
+                # Not those of which there is a cursor alone: a run that broke off may have left it in their midst.
+                for digest in self._ended:
+                    self._known.add(digest)
+                self._ended.clear()
                 self._moments.clear()
                 return
         self._moments[key] = {self._cursor.field: self._cursor.text(moment)}

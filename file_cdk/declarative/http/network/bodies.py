@@ -19,8 +19,16 @@ ACCEPTED = "gzip, deflate"
 MAX_HELD_BYTES = 64 << 20
 """Maximum size of a body in memory, in bytes."""
 
+MAX_BYTES = 4 << 30
+"""Maximum size of a body that was packed, unpacked, in bytes: a few megabytes may come to any."""
+
+_MAX_CODINGS = 4
+_BROTLI_BYTES = (1 << 20, 1 << 24, 1 << 28, 1 << 30)
+
 _PIECE_BYTES = 1 << 20
 _GZIP, _ZLIB, _RAW = 31, 15, -15
+_MEMBER = b"\x1f\x8b"
+"""What each member of a gzip file begins with."""
 _DAMAGED = "the answer is packed, and damaged"
 
 
@@ -36,11 +44,26 @@ class _Unpacking(Protocol):
 
 def received(pieces: Iterable[bytes], encoding: str) -> bytes | Spilled:
     """The body of an answer with this Content-Encoding.
-    Raises BrokenError for one that is not what it says."""
-    for coding in reversed([each.strip().lower() for each in encoding.split(",")]):
-        if coding not in ("", "identity"):
-            pieces = _unpacked(pieces, coding)
+    Raises BrokenError for one that is not what it says, SystemLimitError for one that unpacks to more than MAX_BYTES."""
+    named = (each.strip().lower() for each in encoding.split(","))
+    codings = [each for each in named if each not in ("", "identity")]
+    if len(codings) > _MAX_CODINGS:
+        raise BrokenError(f"the answer is packed {len(codings)} times, one over the other")
+    for coding in reversed(codings):
+        pieces = _measured(_unpacked(pieces, coding))
     return _kept(iter(pieces))
+
+
+def _measured(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MAX_BYTES:
+            raise SystemLimitError(
+                f"an answer unpacks to more than {MAX_BYTES >> 30} GiB",
+                remedy="Ask the API for smaller pages, if what it sends is meant",
+            )
+        yield piece
 
 
 def _kept(pieces: Iterator[bytes]) -> bytes | Spilled:
@@ -98,19 +121,24 @@ def _deflate(head: bytes) -> _Unpacking:
 
 def _inflated(pieces: Iterable[bytes], opened: Callable[[bytes], _Unpacking], *, has_members: bool) -> Iterator[bytes]:
     unpacking: _Unpacking | None = None
+    rest = b""
     for piece in pieces:
-        rest = piece
-        while rest:
-            if unpacking is None or (unpacking.eof and has_members and rest.startswith(b"\x1f\x8b")):
+        rest += piece
+        has_more = False
+        while rest or has_more:
+            if unpacking is None or (unpacking.eof and has_members and rest.startswith(_MEMBER)):
                 unpacking = opened(rest)
             elif unpacking.eof:
-                break  # what follows the end means nothing
+                # What follows the end means nothing, unless it is half of what another member begins with.
+                rest = rest if has_members and rest == _MEMBER[:1] else b""
+                break
             try:
                 plain = unpacking.decompress(rest, _PIECE_BYTES)
             except isal_zlib.error as exc:  # type: ignore[misc] # its stub does not derive it
                 raise BrokenError(_DAMAGED) from exc
             if plain:
                 yield plain
+            has_more = len(plain) == _PIECE_BYTES  # it may hold more, with nothing left to put in
             rest = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
     if unpacking is not None and not unpacking.eof:
         raise BrokenError("the answer is packed, and its end is missing")
@@ -122,7 +150,15 @@ def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
         packed.path.unlink()
         raise BrokenError(f"the answer is packed with Brotli and larger than {MAX_HELD_BYTES >> 20} MiB")
     if packed:
+        yield _of_brotli_whole(packed)
+
+
+def _of_brotli_whole(packed: bytes) -> bytes:
+    """A kilobyte may come to gigabytes, and only unpacking tells to how many."""
+    for size in _BROTLI_BYTES:
+        plain = bytearray(size)
         try:
-            yield bytes(cramjam.brotli.decompress(packed))
-        except cramjam.DecompressionError as exc:
-            raise BrokenError(_DAMAGED) from exc
+            return bytes(memoryview(plain)[: cramjam.brotli.decompress_into(packed, plain)])
+        except cramjam.DecompressionError:
+            continue  # there may be more of it
+    raise BrokenError(f"{_DAMAGED}, or larger than {_BROTLI_BYTES[-1] >> 20} MiB")
