@@ -90,6 +90,12 @@ BOMBS = {
     "powers in a row": "{% set a = 2**60000 %}{% set b = a * a %}{% set c = b * b %}{{ c }}",
     "hexadecimal number times itself": "{% set a = ('f' * 1000000) | int(0, 16) %}{{ a * a }}",
     "hexadecimal number divided": "{% set a = ('f' * 1000000) | int(0, 16) %}{{ a // 3 }}",
+    "large numbers, multiplied often": "{% set n = 7 ** 11000 %}" + _FOR_AB + "{% if n * n %}{% endif %}" + _ENDS,
+    "large numbers, divided often": "{% set n = 7 ** 11000 %}{% set m = 3 ** 9000 %}"
+    + _FOR_AB
+    + "{% if n % m %}{% endif %}"
+    + _ENDS,
+    "large powers, often": _FOR_AB + "{% if 7 ** 20000 %}{% endif %}" + _ENDS,
     "width by percent": "{{ '%1000000000d' % 1 }}",
     "precision by percent": "{{ '%.1000000000f' % 1 }}",
     "width from the values": "{{ '%*d' % (1000000000, 1) }}",
@@ -210,8 +216,8 @@ BOMBS = {
     "one tuple in many places, as keys": _IN_MANY_PLACES
     + "{% set pair = [large, 1] %}{{ dict(([0] * 4000) | map('default', pair, true)) | length }}",
     "large tuple as a key": "{% set large = (0,) * 10000 %}" + _FOR_AB + "{% set x = {large: 1} %}" + _ENDS,
-    "chain of operators": "{{ 1" + " + 1" * 15000 + " }}",
-    "chain of filters": "{{ 1" + " | int" * 10000 + " }}",
+    "chain of operators": "{{ 1" + " + 1" * 3000 + " }}",
+    "chain of filters": "{{ 1" + " | int" * 3000 + " }}",
     "text cut to less than nothing": "{{ record.text | truncate(1, false, 'abc') }}",
     "namespace in a namespace": "{% set a = namespace(x=1) %}{% set a.x = a %}{{ [a] }}",
 }

@@ -68,9 +68,11 @@ def spend_on_operator(budget: Budget, sign: str, left: Any, right: Any) -> None:
     if sign == "%" and isinstance(left, str):
         return methods.check_percent(budget, left, right)
     if sign == "*":
-        return _spend_on_product(budget, left, right)
+        _spend_on_product(budget, left, right)
     if sign == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > LARGEST_BITS:
         raise _too_large()
+    if isinstance(left, int) and isinstance(right, int):
+        return _spend_on_whole_numbers(budget, sign, left, right)
     if sign == "+" and isinstance(left, str) and isinstance(right, str):
         return budget.spend_on_text(len(left) + len(right))
     if isinstance(left, MappingView | Set) or isinstance(right, MappingView | Set):  # which hash all elements
@@ -80,6 +82,14 @@ def spend_on_operator(budget: Budget, sign: str, left: Any, right: Any) -> None:
     if isinstance(left, _SIZED) and isinstance(right, _SIZED):
         return budget.spend(len(left) + len(right))
     return None
+
+
+def _spend_on_whole_numbers(budget: Budget, sign: str, left: int, right: int) -> None:
+    """By the digits that are multiplied with one another, of 64 bits each: a thousand with a thousand take 300 microseconds."""
+    ours, theirs = left.bit_length() // 64, right.bit_length() // 64
+    if sign == "**":
+        ours = theirs = left.bit_length() * max(right, 0) // 64
+    budget.spend(ours * theirs // 1024 if sign not in "+-" else (ours + theirs) // 64)
 
 
 def _spend_on_product(budget: Budget, left: Any, right: Any) -> None:
