@@ -55,7 +55,7 @@ def _parse_usual(text: str, format: str) -> datetime | None:
     between, has_fraction, zone = layout
     if not (text[4] == text[7] == "-" and text[10] == between and text[13] == text[16] == ":"):
         return None
-    if text[11:13] == "24" or (text[19:20] == ".") != has_fraction:
+    if text[11:13] == "24" or "," in text or (text[19:20] == ".") != has_fraction:
         return None
     if zone == "Z" and not text.endswith("Z"):
         return None
@@ -106,6 +106,13 @@ def parse_iso(text: str) -> datetime:
     ISO 8601: a year, month, week or day, the latter also by its week or in its year; after a day any one character and a
     time, from hours to any fraction of a second (cut off at a microsecond), 24:00 among them.
     """
+    try:
+        return _iso_moment(text)
+    except OverflowError:
+        raise ValueError("the moment is outside the years 1 to 9999") from None
+
+
+def _iso_moment(text: str) -> datetime:
     if (date := _ISO_DATE.match(text)) is None:
         raise ValueError("no ISO 8601 date")
     day = _day(date)

@@ -9,6 +9,8 @@ _FOR_KV = "{% for k, v in mapping.items() %}{% for l, w in mapping.items() %}"
 _FOR_A = "{% for a in record.list %}"
 _FOR_AB = _FOR_A + "{% for b in record.list %}"
 _FOR_ABC = _FOR_AB + "{% for c in record.list %}"
+# Each place costs the template one operation, and whoever compares or hashes what is there 4,000.
+_IN_MANY_PLACES = "{% set large = (0,) * 4000 %}{% set many = ([0] * 4000) | map('default', large, true) | list %}"
 _END, _ENDS = "{% endfor %}", "{% endfor %}{% endfor %}"
 
 OUT_OF_THE_SANDBOX = {
@@ -88,10 +90,19 @@ BOMBS = {
     "powers in a row": "{% set a = 2**60000 %}{% set b = a * a %}{% set c = b * b %}{{ c }}",
     "hexadecimal number times itself": "{% set a = ('f' * 1000000) | int(0, 16) %}{{ a * a }}",
     "hexadecimal number divided": "{% set a = ('f' * 1000000) | int(0, 16) %}{{ a // 3 }}",
+    "large numbers, multiplied often": "{% set n = 7 ** 11000 %}" + _FOR_AB + "{% if n * n %}{% endif %}" + _ENDS,
+    "large numbers, divided often": "{% set n = 7 ** 11000 %}{% set m = 3 ** 9000 %}"
+    + _FOR_AB
+    + "{% if n % m %}{% endif %}"
+    + _ENDS,
+    "large powers, often": _FOR_AB + "{% if 7 ** 20000 %}{% endif %}" + _ENDS,
     "width by percent": "{{ '%1000000000d' % 1 }}",
     "precision by percent": "{{ '%.1000000000f' % 1 }}",
     "width from the values": "{{ '%*d' % (1000000000, 1) }}",
     "width after a name": "{{ '%(a)1000000000d' % {'a': 1} }}",
+    "width after a key with parentheses": "{{ '%(a(b))10000000d' % {'a(b)': 1} }}",
+    "width in what looks like a key": "{{ '%%(%10000000d)' % 1 }}",
+    "width in what looks like a key, after a length": "{{ '%h%(%10000000d)' % 1 }}",
     "width by the filter": "{{ '%1000000000d' | format(1) }}",
     "one long value in many fields": "{{ '%(a)s' * 5000 % {'a': record.text * 1000} }}",
     "width by format": "{{ '{:1000000000}'.format(1) }}",
@@ -196,5 +207,17 @@ BOMBS = {
     "loops nested deep": "{% for a in [1] %}" * 50 + "{% endfor %}" * 50,
     "template that is long": "{{ 1 }}" * 20000,
     "number that is long": "{{ " + "9" * 10000 + " }}",
+    "one list in many places, as a text by format": _IN_MANY_PLACES + "{{ '{0!r}'.format(many) | length }}",
+    "one list in many places, the largest": _IN_MANY_PLACES + "{{ many | max | length }}",
+    "one list in many places, the largest by a function": _IN_MANY_PLACES + "{{ max(many) | length }}",
+    "one list in many places, sorted": _IN_MANY_PLACES + "{{ many | sort | length }}",
+    "one tuple in many places, once each": _IN_MANY_PLACES + "{{ many | unique | list | length }}",
+    "one tuple in many places, taken from keys": _IN_MANY_PLACES + "{{ mapping.keys() - many }}",
+    "one tuple in many places, as keys": _IN_MANY_PLACES
+    + "{% set pair = [large, 1] %}{{ dict(([0] * 4000) | map('default', pair, true)) | length }}",
+    "large tuple as a key": "{% set large = (0,) * 10000 %}" + _FOR_AB + "{% set x = {large: 1} %}" + _ENDS,
+    "chain of operators": "{{ 1" + " + 1" * 3000 + " }}",
+    "chain of filters": "{{ 1" + " | int" * 3000 + " }}",
+    "text cut to less than nothing": "{{ record.text | truncate(1, false, 'abc') }}",
     "namespace in a namespace": "{% set a = namespace(x=1) %}{% set a.x = a %}{{ [a] }}",
 }

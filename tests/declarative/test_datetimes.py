@@ -53,6 +53,8 @@ def test_moments_are_parsed(text: Any, format: str, expected: datetime) -> None:
         ("2024-01-02T03:04:05.1234567Z", "%Y-%m-%dT%H:%M:%S.%fZ"),
         ("2024-01-02T03:04:05Z", "%Y-%m-%dT%H:%M:%S.%fZ"),
         ("2024-01-02T03:04:05+02", "%Y-%m-%dT%H:%M:%S%z"),
+        ("2024-01-02T03:04:05,5", "%Y-%m-%dT%H:%M:%S"),
+        ("2024-01-02T03:04:05,5Z", "%Y-%m-%dT%H:%M:%SZ"),
         ("2024-02-30", "%Y-%m-%d"),
         ("2024", "%Y%Y"),
         ("2024", "%Q"),
@@ -121,10 +123,12 @@ def test_iso_texts_are_moments_in_utc(text: str, expected: str) -> None:
         "2024-366x",
         "٢٠٢٤-٠١-٠١",
         "Mon, 01 Jan 2024",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T24:00:00",
     ],
 )
 def test_other_texts_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no |must be|out of range|invalid"):
+    with pytest.raises(ValueError, match=r"no |must be|out of range|invalid|outside"):
         datetimes.parse_iso(text)
 
 

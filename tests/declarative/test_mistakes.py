@@ -104,6 +104,8 @@ def test_a_sound_manifest_has_none() -> None:
             None,
         ),
         ("path: [team]", "path: [1]", 34, 20, "takes a text; this is a whole number: put it in quotes", None),
+        ("[users]\ndefinitions", "[{a: 1}]\ndefinitions", 5, 18, "takes a text; this is a mapping", None),
+        ("field_path: [users]", "field_path: [users, null]", 24, 31, "takes a text; this is null", None),
         ("version: 1.0.0", "version: 1.0", 1, 1, "takes a text; this is a number: put it in quotes", None),
         (
             "primary_key: id",
@@ -163,7 +165,7 @@ def test_streams_that_nothing_looks_at() -> None:
     text = SOUND.replace(more, other + more) + '  - {$ref: "#/definitions/streams/notes", name: notes}\n'
     assert [(each.line, each.severity, each.message) for each in mistakes(text)] == [
         (3, "warning", "a check looks at 1 of 2 streams; at 'notes' it does not"),
-        (8, "warning", "the stream 'posts' is defined and stands nowhere in `streams`"),
+        (8, "warning", "nothing refers to the stream 'posts' that is defined here"),
     ]
 
 

@@ -89,6 +89,9 @@ def test_pages_ahead_are_those_that_follow_full_ones() -> None:
     unknown = made({"type": "OffsetIncrement"})
     assert not unknown.first().is_next_known
     assert unknown.ahead(unknown.first()) is None
+    everything = made({"type": "OffsetIncrement", "page_size": -1})
+    assert values(everything, 7, 0) == [None, 7, None]
+    assert everything.ahead(Token(1, 7)) is None
 
 
 def test_a_filter_does_not_end_paging_by_number() -> None:

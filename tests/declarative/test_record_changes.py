@@ -159,6 +159,21 @@ def test_values_are_made_those_of_the_schema(record: bytes, made: bytes) -> None
     assert selected(record, schema=SCHEMA).records == [record]
 
 
+def test_numbers_of_any_length_are_looked_at() -> None:
+    """Python makes no whole number of more than 4,300 digits."""
+    digits = b"9" * 5000
+    body = b'[{"at":' + digits + b'},{"at":1}]'
+    condition = {"record_filter": {"type": "RecordFilter", "condition": "{{ record.at != 1 }}"}}
+    outcome = selected(body, cursor_field="at", **condition)
+    assert (outcome.records, outcome.filtered) == ([b'{"at":' + digits + b"}"], 1)
+    assert outcome.cursor_values == [digits.decode()]
+
+
+def test_no_list_is_filled_up_without_end() -> None:
+    outcome = selected(b'[{"l":[1]},{"a":1}]', put((["l", "1000000000"], "2")))
+    assert [each.reason for each in outcome.rejected] == ["would get a list of 1,000,000,001 elements"] * 2
+
+
 def test_cursor_values_are_taken_from_what_goes_out() -> None:
     body = b'[{"at":"2024","n":1},{"n":2},{"at":12345678901234567890},{"at":{"x":1}},{"at":"\\ud83d\\ude00","h":"\\ud800"}]'
     assert selected(body, cursor_field="at").cursor_values == ["2024", None, 12345678901234567890, {"x": 1}, "😀"]

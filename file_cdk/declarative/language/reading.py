@@ -14,6 +14,8 @@ from file_cdk.core.errors import ManifestError
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 120
+MAX_DIGITS = 1000
+"""Of a number: Python takes no whole number of many more, and YAML's of base 60 take time by the square of their length."""
 MAX_VALUES = 1_000_000
 """Of a manifest, once aliases and references are written out. The largest of 500 public ones has some 60,000."""
 
@@ -160,7 +162,7 @@ class _Building:
                 return None
             case "bool" if value.lower() in _TRUTHS:
                 return _TRUTHS[value.lower()]
-            case "int" if value.isdecimal() and value.isascii() and value[0] != "0" and len(value) < 1000:
+            case "int" if value.isdecimal() and value.isascii() and value[0] != "0" and len(value) <= MAX_DIGITS:
                 return int(value)
             case "int" | "float":
                 return self._number(event, value, kind)
@@ -184,9 +186,11 @@ class _Building:
 
     def _number(self, event: Any, value: str, kind: str) -> Any:
         node = yaml.ScalarNode(_TAG + kind, value)
+        if len(value) > MAX_DIGITS:
+            raise self._error(f"the number {value[:40]!r}… has more than {MAX_DIGITS:,} digits", event)
         try:
             number = self.loader.construct_yaml_int(node) if kind == "int" else self.loader.construct_yaml_float(node)
-        except ValueError:
+        except (ValueError, OverflowError, IndexError):
             raise self._error(f"{value[:40]!r} is tagged as a number, and is none that is taken", event) from None
         if kind == "float" and (number != number or number in (float("inf"), float("-inf"))):
             raise self._error(f"{value!r} is no number of JSON", event)

@@ -123,6 +123,8 @@ def _value(taken: Taken, value: Any, path: Path) -> Iterator[Finding]:
             yield from _value(taken.values, each, (*path, key))
     elif isinstance(value, list) and taken.items is not None:
         for index, each in enumerate(value):
+            if each is None and not taken.items.anything:
+                yield Finding((*path, index), f"takes {described(taken.items)}; this is null")
             yield from _value(taken.items, each, (*path, index))
     elif not _is_scalar(taken, value):
         near = close_to(value, taken.literals) if isinstance(value, str) else None

@@ -50,11 +50,11 @@ def _checks(resolved: Parts) -> Iterator[Finding]:
             ("check",), "CheckStream looks at nothing: it has neither `stream_names` nor checks of generated streams"
         )
     for index, name in enumerate(checked):
-        if name not in names and not resolved.get("dynamic_streams"):
+        if isinstance(name, str) and name not in names and not resolved.get("dynamic_streams"):
             near = close_to(name, names)
             yield Finding(("check", "stream_names", index), f"there is no stream {name!r} to be checked", near)
     unchecked = [name for name in names if name not in checked]
-    if checked and unchecked and set(checked) <= set(names):
+    if checked and unchecked and all(name in names for name in checked):
         some = (
             listed([repr(name) for name in unchecked[:5]], "and")
             if len(unchecked) <= 5
@@ -89,7 +89,7 @@ def _unused(document: Parts) -> Iterator[Finding]:
             own = f"{whole}/{name}"
             is_stream = isinstance(part, dict) and (part.get("type") == "DeclarativeStream" or "retriever" in part)
             if is_stream and not any(each in (own, whole) or each.startswith(f"{own}/") for each in referred):
-                told = f"the stream {name!r} is defined and stands nowhere in `streams`"
+                told = f"nothing refers to the stream {name!r} that is defined here"
                 yield Finding((*at, name), told, severity="warning")
 
 

@@ -42,5 +42,6 @@ class Offsets:
         return None if self.size.is_last(turn) else (value or 0) + turn.found
 
     def after(self, value: Any) -> int | None:
-        """After a full page; None where nothing says how many records that has."""
-        return (value or 0) + self.size.number if self.size.number else None
+        """After a full page; None where nothing says how many records that has, as a size of -1 for all does not."""
+        size = self.size.number
+        return (value or 0) + size if size is not None and size > 0 else None

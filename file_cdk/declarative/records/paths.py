@@ -29,6 +29,7 @@ def put(tree: Tree, path: Path, value: Any) -> None:
 
 
 _MISSING: Any = object()
+_MOST_FILLED_UP = 10_000  # elements of a list
 
 
 def _key(tree: Tree, part: str) -> Key:
@@ -49,6 +50,8 @@ def _child(tree: Tree, key: Key) -> Any:
 def _set(tree: Tree, key: Key, value: Any) -> None:
     if isinstance(tree, list):
         assert isinstance(key, int)
+        if key - len(tree) > _MOST_FILLED_UP:
+            raise UnfitRecordError(f"would get a list of {key + 1:,} elements")
         tree.extend([None] * (key + 1 - len(tree)))
         tree[key] = value
         return

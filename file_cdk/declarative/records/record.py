@@ -114,17 +114,25 @@ def opened_wholly(value: Any) -> Any:
 
 
 def decoded(text: bytes) -> Any:
-    """JSON as Python has it, with what JSON of the strict kind has not: half a surrogate pair, numbers without bound."""
+    """JSON as Python has it, with what JSON of the strict kind has not: half a surrogate pair, numbers without bound. A whole
+    number of more digits than Python takes is their text."""
     try:
         return _decode(text)
     except msgspec.MsgspecError:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def leniently_decoded(body: bytes) -> Any:
     """The same with U+FFFD for bytes that are no UTF-8; {} for what is no JSON even so."""
     try:
-        return json.loads(body.decode("utf-8-sig", errors="replace"))
+        return json.loads(body.decode("utf-8-sig", errors="replace"), parse_int=_whole_number)
     except (ValueError, RecursionError):
         return {}
 

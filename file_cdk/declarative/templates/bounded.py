@@ -3,7 +3,7 @@
 import operator
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, MappingView, Sized
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, MappingView, Set, Sized
 from typing import Any, Final
 
 from jinja2 import pass_context
@@ -24,6 +24,8 @@ _CHEAP: Final = methods.words("abs attr count d default filesizeformat first ite
 _GO_THROUGH: Final = methods.words(
     "batch dictsort groupby join list map max min reject rejectattr reverse select selectattr slice sort sum unique"
 )
+# They compare or hash elements, and one large element may stand in many places.
+_COMPARE: Final = methods.words("dictsort groupby max min sort unique")
 _OF_A_WIDTH: Final = frozenset({"batch", "center", "indent", "round", "slice", "tojson"})
 _DEEPEST: Final = 32  # steps of `map(attribute="a.b.c")`
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
@@ -66,14 +68,28 @@ def spend_on_operator(budget: Budget, sign: str, left: Any, right: Any) -> None:
     if sign == "%" and isinstance(left, str):
         return methods.check_percent(budget, left, right)
     if sign == "*":
-        return _spend_on_product(budget, left, right)
+        _spend_on_product(budget, left, right)
     if sign == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > LARGEST_BITS:
         raise _too_large()
+    if isinstance(left, int) and isinstance(right, int):
+        return _spend_on_whole_numbers(budget, sign, left, right)
     if sign == "+" and isinstance(left, str) and isinstance(right, str):
         return budget.spend_on_text(len(left) + len(right))
+    if isinstance(left, MappingView | Set) or isinstance(right, MappingView | Set):  # which hash all elements
+        if isinstance(left, Iterator) or isinstance(right, Iterator):
+            raise RefusedError("an operator for sets takes sets and lists: make a list of it")
+        return budget.spend(budget.weight(left) + budget.weight(right))
     if isinstance(left, _SIZED) and isinstance(right, _SIZED):
         return budget.spend(len(left) + len(right))
     return None
+
+
+def _spend_on_whole_numbers(budget: Budget, sign: str, left: int, right: int) -> None:
+    """By the digits that are multiplied with one another, of 64 bits each: a thousand with a thousand take 300 microseconds."""
+    ours, theirs = left.bit_length() // 64, right.bit_length() // 64
+    if sign == "**":
+        ours = theirs = left.bit_length() * max(right, 0) // 64
+    budget.spend(ours * theirs // 1024 if sign not in "+-" else (ours + theirs) // 64)
 
 
 def _spend_on_product(budget: Budget, left: Any, right: Any) -> None:
@@ -100,6 +116,9 @@ def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., An
         _spend_on_filter(budget, name, value, (*arguments, *named.values()))
         if isinstance(value, Iterator):
             value = budget.counted(value)
+        if name in _COMPARE:
+            value = [*value] if isinstance(value, Iterator) else value
+            budget.spend(budget.weight(value))
         if name.startswith("regex_"):
             result = _timed(budget, passes, context, value, *arguments, **named)
         else:

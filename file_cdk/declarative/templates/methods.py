@@ -1,7 +1,7 @@
 """The attributes that values of templates have, and what a call of one may take. What is not named here is refused."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from datetime import date, datetime, time, timedelta, tzinfo
 from types import BuiltinMethodType, MethodType
 from typing import Any, Final
@@ -57,7 +57,9 @@ _ATTRIBUTES: Final[tuple[tuple[type, frozenset[str]], ...]] = (
     ),
     (Macro, words("name arguments")),
 )
-_FORMAT_FIELD = re.compile(r"%(?:\([^)]*\))?[-#0 +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
+# What comes after the percent sign and its key, to the letter that says of which kind it is, or a second percent sign.
+_FORMAT_FIELD = re.compile(r"[-#0 +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?[hlL]?.?", re.DOTALL)
+_PARENTHESIS = re.compile(r"[()]")
 
 
 def check_attribute(value: Any, name: str) -> None:
@@ -105,13 +107,35 @@ def check_width(width: Any) -> None:
 def check_percent(budget: Budget, text: str, values: Any) -> None:
     """`text % values`"""
     budget.spend_on_all(values)
-    for width, precision in _FORMAT_FIELD.findall(text):
+    for width, precision in _fields(text):
         if "*" in (width, precision):
             raise RefusedError("a format with a width from its values is refused")
         for number in (width, precision):
             check_width(int(number[:9] or 0))
     fields = text.count("%")
     budget.spend_on_text(len(text) + (budget.weight(values) * 16 if isinstance(values, Mapping) else 1) * fields)
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Width and precision of each field, found as Python finds them: a key may have parentheses in it, and `%%` begins no key."""
+    at = text.find("%") + 1
+    while at:
+        if text[at : at + 1] == "(":
+            at = _after_key(text, at)
+        field = _FORMAT_FIELD.match(text, at)
+        if field is None:
+            return
+        yield field[1], field[2] or ""
+        at = text.find("%", field.end()) + 1
+
+
+def _after_key(text: str, at: int) -> int:
+    depth = 0
+    for sign in _PARENTHESIS.finditer(text, at):
+        depth += 1 if sign[0] == "(" else -1
+        if not depth:
+            return sign.end()
+    return len(text)
 
 
 def check_replacing(budget: Budget, text: str, arguments: tuple[Any, ...]) -> None:

@@ -88,7 +88,7 @@ class _Rewriting(NodeTransformer):
         return self._nested(node, node.items)
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-        return self._nested(node, [pair.value for pair in node.items])
+        return self._nested(node, [part for pair in node.items for part in (pair.key, pair.value)])
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
         return self._nested(node, node.items) if node.ctx == "load" else node

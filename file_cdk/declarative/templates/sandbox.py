@@ -36,6 +36,18 @@ _FUNCTIONS: Final = frozenset({*MACROS.values(), dict, Namespace, json.loads})
 """json.loads is what JwtAuthenticator gives its templates as `json_loads`; no others have it."""
 
 
+# Of filters, by values that they are not for; Jinja2's `truncate` asserts what it is given.
+_FAILURES: Final = (
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    jinja2.TemplateError,
+)
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(ImmutableSandboxedEnvironment.default_binop_table)
     context_class = BudgetContext
@@ -69,6 +81,8 @@ class _Environment(ImmutableSandboxedEnvironment):
                 args = given = ([*budget.counted(args[0])], *args[1:])
             methods.check_call(budget, __obj, given)
         elif isinstance(__obj, Undefined) or __obj in _FUNCTIONS:
+            args = tuple([*budget.counted(each)] if isinstance(each, Iterator) else each for each in args)
+            given = (*args, *kwargs.values())
             _spend_on_call(budget, getattr(__obj, "__name__", ""), given)
         elif not callable(__obj):
             raise TypeError("no function")
@@ -95,14 +109,21 @@ def _spend_on_call(budget: Budget, name: str, given: tuple[Any, ...]) -> None:
         methods.check_lengths(given)
         budget.spend(methods.OPERATIONS_OF_A_MOMENT)
     for argument in given:
-        if isinstance(argument, str | list | tuple | Mapping) and not isinstance(argument, Undefined):
+        if isinstance(argument, str) and not isinstance(argument, Undefined):
             budget.spend(len(argument))
+        elif isinstance(argument, list | tuple | Mapping):  # one large element may stand in many places
+            budget.spend(budget.weight(argument))
 
 
 class _Formatter(SandboxedFormatter):
     def __init__(self, environment: jinja2.Environment, budget: Budget) -> None:
         super().__init__(environment)
         self._budget = budget
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        if conversion and not isinstance(value, Undefined):
+            self._budget.spend_on_all(value)
+        return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         methods.check_lengths((format_spec,))
@@ -153,9 +174,12 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         parsed = _parsed(text)
-        rewriting.check(parsed, _ENVIRONMENT)
+        try:
+            rewriting.check(parsed, _ENVIRONMENT)
+            self.names = frozenset(meta.find_undeclared_variables(parsed))
+        except RecursionError:
+            raise RefusedError("is nested too deep") from None
         self.text = text
-        self.names = frozenset(meta.find_undeclared_variables(parsed))
         self._program: jinja2.Template | None = None
 
     def __getstate__(self) -> tuple[str, frozenset[str]]:
@@ -180,7 +204,7 @@ class Expression:
             raise NotThereError("something is looked up in what is not there") from None
         except TypeError:
             raise UnfitError("an operation is not for values of such types") from None
-        except (ValueError, ArithmeticError, LookupError, AttributeError, OSError, jinja2.TemplateError) as error:
+        except _FAILURES as error:
             raise FaultError(f"fails with a {type(error).__name__}") from None
         except RecursionError:
             raise RefusedError("is nested too deep") from None
