@@ -107,7 +107,8 @@ class TemplateError(ConfigError):
     it stands in the manifest."""
 
     def __init__(self, reason: str, *, expression: str = "", place: str = "", **facts: Any) -> None:
-        super().__init__(f"template {shortened(expression)!r} of {place or 'the manifest'}: {reason}", **facts)
+        of = f"template {shortened(expression)!r} of {place or 'the manifest'}: " if expression else ""
+        super().__init__(of + reason, **facts)
         self.expression = shortened(expression)
         self.place = place
 
