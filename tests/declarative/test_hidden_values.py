@@ -11,7 +11,12 @@ def test_tokens_cost_nothing_until_something_is_to_be_hidden(monkeypatch: pytest
     """An API that wants a login for each request gives thousands."""
     made: list[str] = []
     compiled = re.compile
-    monkeypatch.setattr(re, "compile", lambda pattern: (made.append(pattern), compiled(pattern))[1])
+
+    def counted(pattern: str) -> re.Pattern[str]:
+        made.append(pattern)
+        return compiled(pattern)
+
+    monkeypatch.setattr(re, "compile", counted)
     secrets = Secrets()
     for number in range(50):
         secrets.add(f"token-{number:04d}")

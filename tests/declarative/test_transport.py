@@ -5,7 +5,9 @@ import socket
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_server import ApiServer, Asked, Parts, always, in_turn, response
@@ -14,6 +16,7 @@ from file_cdk.core.errors import ConfigError, SystemLimitError
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Spilled, Unanswered
 from file_cdk.declarative.http.network import bodies
 from file_cdk.declarative.http.network.transport import MAX_REDIRECTS, HttpTransport
+from file_cdk.declarative.http.network.wire import BrokenError
 from file_cdk.declarative.http.secrets import Secrets
 from file_cdk.testing.mirror.certificates import Authority
 
@@ -269,10 +272,17 @@ def test_what_unpacks_to_too_much_is_refused(coding: str, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(bodies, "MAX_BYTES", 1 << 21)
     monkeypatch.setattr(bodies, "_BROTLI_BYTES", (1 << 20, 1 << 21), raising=False)
-    packing = {"gzip": gzip.compress, "deflate": zlib.compress, "br": cramjam.brotli.compress}[coding]
-    assert len(bodies.received([bytes(packing(bytes(1 << 21)))], coding)) == 1 << 21
-    with pytest.raises((SystemLimitError, bodies.BrokenError), match=r"more than|larger than"):
-        bodies.received([bytes(packing(bytes((1 << 21) + 1)))], coding)
+    packers: dict[str, Callable[[bytes], Any]] = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": cramjam.brotli.compress,
+    }
+    packed = packers[coding]
+    whole = bodies.received([bytes(packed(bytes(1 << 21)))], coding)
+    assert isinstance(whole, bytes)
+    assert len(whole) == 1 << 21
+    with pytest.raises((SystemLimitError, BrokenError), match=r"more than|larger than"):
+        bodies.received([bytes(packed(bytes((1 << 21) + 1)))], coding)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

@@ -127,7 +127,7 @@ def test_three_syncs_into_duckdb(site: PretixSite, tmp_path: Path) -> None:
     config.write_text(json.dumps(site.config))
     program = [sys.executable, "-c", "from file_cdk.cli import console; console()"]
     keys = {each["name"]: each["primary_key"] for each in resolved(MANIFEST.read_text(), MANIFEST.name)["streams"]}
-    events = EVENTS
+    events: tuple[str, ...] = EVENTS
     for day in (0, 1, 2):
         if day:
             site.change(day)

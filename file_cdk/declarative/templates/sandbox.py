@@ -109,7 +109,9 @@ def _spend_on_call(budget: Budget, name: str, given: tuple[Any, ...]) -> None:
         methods.check_lengths(given)
         budget.spend(methods.OPERATIONS_OF_A_MOMENT)
     for argument in given:
-        if isinstance(argument, str) and not isinstance(argument, Undefined):
+        if isinstance(argument, Undefined):
+            continue
+        if isinstance(argument, str):
             budget.spend(len(argument))
         elif isinstance(argument, list | tuple | Mapping):  # one large element may stand in many places
             budget.spend(budget.weight(argument))
