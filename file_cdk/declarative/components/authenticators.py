@@ -8,21 +8,21 @@ from file_cdk.declarative.components.component import Component, names_of_types
 from file_cdk.declarative.components.paging import RequestOption
 
 _Requester = Annotated[dict[str, Any], names_of_types("HttpRequester", "CustomRequester")]
-_Authenticator = Annotated[
-    dict[str, Any],
-    names_of_types(
-        "ApiKeyAuthenticator",
-        "BasicHttpAuthenticator",
-        "BearerAuthenticator",
-        "OAuthAuthenticator",
-        "JwtAuthenticator",
-        "SessionTokenAuthenticator",
-        "SelectiveAuthenticator",
-        "CustomAuthenticator",
-        "NoAuth",
-        "LegacySessionTokenAuthenticator",
-    ),
-]
+AUTHENTICATORS = (
+    "ApiKeyAuthenticator",
+    "BasicHttpAuthenticator",
+    "BearerAuthenticator",
+    "OAuthAuthenticator",
+    "JwtAuthenticator",
+    "SessionTokenAuthenticator",
+    "SelectiveAuthenticator",
+    "CustomAuthenticator",
+    "NoAuth",
+    "LegacySessionTokenAuthenticator",
+)
+"""Those that any request may have."""
+
+_Authenticator = Annotated[dict[str, Any], names_of_types(*AUTHENTICATORS)]
 
 
 class NoAuth(Component, frozen=True):

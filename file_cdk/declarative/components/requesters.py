@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from file_cdk.declarative.components.authenticators import AUTHENTICATORS
 from file_cdk.declarative.components.component import Component, names_of_types
 from file_cdk.declarative.components.custom import CustomRequester
 from file_cdk.declarative.components.paging import (
@@ -27,22 +28,7 @@ _Router = Annotated[
         "CustomPartitionRouter",
     ),
 ]
-_Authenticator = Annotated[
-    dict[str, Any],
-    names_of_types(
-        "ApiKeyAuthenticator",
-        "BasicHttpAuthenticator",
-        "BearerAuthenticator",
-        "OAuthAuthenticator",
-        "JwtAuthenticator",
-        "SessionTokenAuthenticator",
-        "SelectiveAuthenticator",
-        "CustomAuthenticator",
-        "NoAuth",
-        "LegacySessionTokenAuthenticator",
-        "RateLimitedMultipleTokenAuthenticator",
-    ),
-]
+_Authenticator = Annotated[dict[str, Any], names_of_types(*AUTHENTICATORS, "RateLimitedMultipleTokenAuthenticator")]
 _ErrorHandler = Annotated[
     dict[str, Any], names_of_types("DefaultErrorHandler", "CompositeErrorHandler", "CustomErrorHandler")
 ]
