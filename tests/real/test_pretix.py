@@ -151,4 +151,5 @@ def rows_of(database: Path, table: str, key: list[str]) -> list[str]:
     with duckdb.connect(str(database), read_only=True) as connection:
         if not connection.sql(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{table}'").fetchall():
             return []
-        return sorted(map(str, connection.sql(f"SELECT {', '.join(key)} FROM {table}").fetchall()))
+        columns = ", ".join(f'"{column}"' for column in key)
+        return sorted(map(str, connection.sql(f"SELECT {columns} FROM {table}").fetchall()))
