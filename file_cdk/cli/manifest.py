@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_json
@@ -12,7 +11,6 @@ from file_cdk.cli.beginning.saving import say
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import plural, printable
-from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -63,8 +61,9 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
 def _lint(arguments: argparse.Namespace) -> ExitCode:
     from file_cdk.declarative.language.mistakes import mistakes
+    from file_cdk.pipeline.apis.manifest import text_of
 
-    found = mistakes(_text(arguments.file), arguments.file)
+    found = mistakes(text_of(arguments.file), arguments.file)
     errors = sum(mistake.severity == "error" for mistake in found)
     if arguments.json:
         write_lines(json.dumps(asdict(mistake)) for mistake in found)
@@ -73,15 +72,6 @@ def _lint(arguments: argparse.Namespace) -> ExitCode:
     if not arguments.quiet:
         say(f"{plural(errors, 'error')}, {plural(len(found) - errors, 'warning')}")
     return ExitCode.USAGE if errors or (found and arguments.strict) else ExitCode.DONE
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as exc:
-        raise ConfigError(f"the manifest {path!r} cannot be read: {exc.strerror}") from None
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"the manifest {path!r} is not UTF-8: byte {exc.start} cannot be decoded") from None
 
 
 def _lines(path: str, found: "list[Mistake]") -> Iterator[str]:

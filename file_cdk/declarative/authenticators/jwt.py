@@ -100,11 +100,6 @@ def jwt(component: JwtAuthenticator, where: str, identity: bytes) -> Jwt:
     )
 
 
-def _check_free(fields: Mapping[str, Any] | None, names: set[str], where: str) -> None:
-    if taken := names & set(fields or ()):
-        raise ConfigError(f"{where}: {', '.join(sorted(taken))} cannot be set there")
-
-
 def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
     return {name: text for name, text in fields.items() if text}
 

@@ -30,16 +30,21 @@ class Manifest:
         return {} if self.source.spec is None else self.source.spec.connection_specification
 
 
-def manifest_in(path: str) -> Manifest:
+def text_of(path: str) -> str:
     """Raises ConfigError."""
     shown = redacted(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"the manifest {shown!r} cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"the manifest {shown!r} is not UTF-8: byte {exc.start} cannot be decoded") from None
-    return Manifest(source_of(resolved(text, shown)), Path(path).absolute().parent, text)
+
+
+def manifest_in(path: str) -> Manifest:
+    """Raises ConfigError."""
+    text = text_of(path)
+    return Manifest(source_of(resolved(text, redacted(path))), Path(path).absolute().parent, text)
 
 
 def manifest_of(config: Mapping[str, Any], path: str | None) -> Manifest:
