@@ -195,6 +195,20 @@ def add_talk(parser: argparse.ArgumentParser, *, is_long: bool = False) -> None:
         )
 
 
+def operations_of(
+    parser: argparse.ArgumentParser,
+) -> Callable[[str, str, Callable[..., object]], argparse.ArgumentParser]:
+    """What adds an operation to a command that has several: its name, a summary, and the function that it calls."""
+    operations = parser.add_subparsers(title="operations", metavar="OPERATION", required=True)
+
+    def operation(name: str, summary: str, function: Callable[..., object]) -> argparse.ArgumentParser:
+        added = operations.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        added.set_defaults(parser=added, operation=function)
+        return added
+
+    return operation
+
+
 def add_source(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("source", metavar="SOURCE", help=meaning)
     add_format(parser)

@@ -4,9 +4,9 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import add_json
+from file_cdk.cli.arguments import add_json, operations_of
 from file_cdk.cli.beginning.saving import say
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.stdout import write_lines
@@ -39,12 +39,7 @@ exit codes:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    operations = parser.add_subparsers(title="operations", metavar="OPERATION", required=True)
-
-    def operation(name: str, summary: str, function: Any) -> argparse.ArgumentParser:
-        added = operations.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        added.set_defaults(parser=added, operation=function)
-        return added
+    operation = operations_of(parser)
 
     lint = operation("lint", "say what is wrong with a manifest, a line for each mistake, on stdout", _lint)
     lint.add_argument("file", metavar="FILE", help="the manifest")

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from file_cdk.cli.arguments import add_json, add_limit, add_naming, add_stream, add_to
+from file_cdk.cli.arguments import add_json, add_limit, add_naming, add_stream, add_to, operations_of
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay
 from file_cdk.cli.screen.stdout import write_lines
@@ -45,12 +45,7 @@ _NUMBERS = ("size", "rows", "rejected", "skipped")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    operations = parser.add_subparsers(title="operations", metavar="OPERATION", required=True)
-
-    def operation(name: str, summary: str, function: Any) -> argparse.ArgumentParser:
-        added = operations.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        added.set_defaults(parser=added, operation=function)
-        return added
+    operation = operations_of(parser)
 
     show = operation("show", "list the entries of the ledger", _show)
     _add_database(show)
