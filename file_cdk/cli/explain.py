@@ -1,7 +1,6 @@
 """`file-cdk explain`: what a sync would do with each file, and why, as a table for a person or as JSON lines."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 from file_cdk.cli.arguments import SOURCES, add_deletes, add_json, add_period, add_source, add_talk, add_to, names
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.json_text import json_text, version_members
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, instant, second, size, table_lines
+from file_cdk.cli.screen.wording import escaped, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.collecting import without_collecting
 
@@ -102,26 +102,14 @@ def _summary(explanations: "Sequence[Explanation]") -> Iterator[str]:
 
 
 def _cells(each: "ExplainedFile") -> tuple[str, ...]:
-    file = each.file
-    return (
-        "" if file is None else second(file.modified_at),
-        "" if file is None else size(file.size_bytes),
-        each.decision,
-        each.why,
-        escaped(each.uri),
-    )
+    _, uri, file, decision, why = each
+    modified, size_bytes = ("", "") if file is None else (second(file.modified_at), size(file.size_bytes))
+    return modified, size_bytes, decision, why, escaped(uri)
 
 
 def _json_line(each: "ExplainedFile") -> str:
-    file = each.file
-    return json.dumps(
-        {
-            "stream": each.stream,
-            "uri": each.uri,
-            "size_bytes": None if file is None else file.size_bytes,
-            "modified_at": None if file is None else instant(file.modified_at),
-            "etag": None if file is None else file.etag,
-            "decision": each.decision,
-            "why": each.why,
-        }
+    stream, uri, file, decision, why = each
+    return (
+        f'{{"stream": {json_text(stream)}, "uri": {json_text(uri)}, {version_members(file)}, '
+        f'"decision": "{decision}", "why": {json_text(why)}}}'
     )

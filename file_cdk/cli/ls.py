@@ -1,7 +1,6 @@
 """`file-cdk ls`: what a sync would read and what it would skip, as a table for a person or as JSON lines."""
 
 import argparse
-import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -12,8 +11,9 @@ from file_cdk.cli.arguments import SOURCES, add_json, add_limit, add_period, add
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.json_text import json_text, version_members
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, second, size, table_lines
+from file_cdk.cli.screen.wording import escaped, plural, reasons, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.collecting import without_collecting
@@ -182,26 +182,22 @@ class _Listing:
                 yield f"warning: {several}{warning}"
 
 
-def _cells(file: "InspectedFile") -> tuple[str, ...]:
+def _cells(each: "InspectedFile") -> tuple[str, ...]:
+    file, reason = each.file, each.reason
     return (
-        second(file.file.modified_at),
-        size(file.file.size_bytes),
-        file.format or "",
-        "read" if file.reason is None else f"skipped: {file.reason}",
-        escaped(file.file.uri),
+        second(file.modified_at),
+        size(file.size_bytes),
+        each.format or "",
+        "read" if reason is None else f"skipped: {reason}",
+        escaped(file.uri),
     )
 
 
-def _json_line(file: "InspectedFile") -> str:
-    return json.dumps(
-        {
-            "stream": file.stream,
-            "uri": file.file.uri,
-            "size_bytes": file.file.size_bytes,
-            "modified_at": instant(file.file.modified_at),
-            "etag": file.file.etag,
-            "format": file.format,
-            "decision": "read" if file.reason is None else "skip",
-            "reason": file.reason,
-        }
+def _json_line(each: "InspectedFile") -> str:
+    file, reason = each.file, each.reason
+    kind = "null" if each.format is None else json_text(each.format)
+    decision = '"read", "reason": null' if reason is None else f'"skip", "reason": {json_text(reason)}'
+    return (
+        f'{{"stream": {json_text(each.stream)}, "uri": {json_text(file.uri)}, {version_members(file)}, '
+        f'"format": {kind}, "decision": {decision}}}'
     )

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 from file_cdk.cli.arguments import add_json, add_limit, add_naming, add_stream, add_to, operations_of
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay
+from file_cdk.cli.screen.json_text import entry_object
 from file_cdk.cli.screen.stdout import write_lines
-from file_cdk.cli.screen.wording import escaped, json_instant, plural, second, size, table_lines
+from file_cdk.cli.screen.wording import escaped, plural, second, size, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry
@@ -90,10 +90,10 @@ def _show(arguments: argparse.Namespace) -> None:
     entries = ledger.entries(stream, arguments.file and [arguments.file], failed=arguments.failed)
     entries = islice(entries, arguments.limit)
     if arguments.json:
-        write_lines(json.dumps(asdict(entry), default=json_instant) for entry in entries)
+        write_lines((json.dumps(entry_object(entry)) for entry in entries), all_at_hand=True)
     else:
         lines = table_lines(_HEADINGS, map(_cells, entries), right=_NUMBERS)
-        write_lines(_or("no entries", lines))
+        write_lines(_or("no entries", lines), all_at_hand=True)
 
 
 def _or(text: str, lines: Iterator[str]) -> Iterator[str]:

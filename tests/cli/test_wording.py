@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from file_cdk.cli.screen.wording import duration, escaped, plural, printable, reasons, second, size
+from file_cdk.cli.screen.wording import duration, escaped, instant, plural, printable, reasons, second, size
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_sizes_have_three_digits_and_a_decimal_unit(size_bytes: int, text: str) 
 def test_a_second_is_that_of_utc(at: datetime) -> None:
     naive = (at - timedelta(hours=5)).replace(tzinfo=None, microsecond=0)
     assert second(at) == f"{naive} Z".replace(" Z", "Z")
+
+
+@given(st.datetimes(min_value=datetime(2, 1, 1), timezones=st.just(timezone(timedelta(hours=5, microseconds=7)))))  # noqa: DTZ001
+def test_an_instant_is_that_of_utc(at: datetime) -> None:
+    naive = (at - timedelta(hours=5, microseconds=7)).replace(tzinfo=None)
+    assert instant(at) == f"{naive.isoformat(timespec='microseconds')}Z"
 
 
 @given(st.integers(min_value=1000, max_value=10**18))

@@ -25,6 +25,8 @@ def size(size_bytes: float) -> str:
     """Three digits and a decimal unit: `512 bytes`, `1.23 MB`, `107 MB`."""
     if size_bytes < 1000:
         return "1 byte" if size_bytes == 1 else f"{int(size_bytes)} bytes"
+    if (thousands := size_bytes / 1000) < 9.995:  # as below, in half the time
+        return f"{thousands:.2f} kB"
     steps = 1
     while size_bytes / 1000**steps >= 999.5 and steps < len(_UNITS):
         steps += 1
@@ -55,7 +57,10 @@ def age(elapsed: timedelta) -> str:
 
 def instant(at: datetime) -> str:
     """`2024-01-31T12:00:00.000000Z`: always of the same length, so that texts sort as times do."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    text = second(at)
+    return f"{text[:10]}T{text[11:-1]}.{at.microsecond:06}Z"
 
 
 def second(at: datetime) -> str:
