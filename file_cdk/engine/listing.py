@@ -77,7 +77,7 @@ def list_matching(reader: StreamReader, matcher: Matcher, *, in_order: bool = Fa
         for prefix, files in listed(reader, prefixes):
             for file in files:
                 uri = file.uri
-                if uri.startswith(prefix) and (matches(uri) or file.is_closed_folder):
+                if (not prefix or uri.startswith(prefix)) and (matches(uri) or file.is_closed_folder):
                     yield file
     except OSError as exc:
         raise AccessError(f"the files cannot be listed: {exc.strerror or type(exc).__name__}") from exc

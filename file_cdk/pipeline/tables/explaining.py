@@ -1,11 +1,13 @@
 """What a sync would do with each file, and why: those of the source, and those that are loaded and gone from it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from file_cdk.core.errors import ConfigError, DeletesRefusedError
 from file_cdk.core.files import RemoteFile
@@ -44,6 +46,10 @@ class ExplainedFile(NamedTuple):
     why: str
 
 
+_explained_file: Callable[[tuple[Any, ...]], ExplainedFile] = partial(tuple.__new__, ExplainedFile)
+"""Of all of its fields, in a third of the time: without a call of Python's for each file."""
+
+
 @dataclass(slots=True)
 class Explanation:
     """One stream's. The counts, by decision, are complete when all files were yielded. Memory: that of an inspection, 8 bytes for
@@ -63,23 +69,27 @@ class Explanation:
 
     def files(self) -> Iterator[ExplainedFile]:
         """Those of the source in the order of a sync, then those that are gone, by name. Raises what a sync would."""
-        name, counts, listed = self.name, self.counts, Listed()
+        listed = Listed()
         with closing(self.inspection.decided()) as chunks:
             for files, reasons in chunks:
                 listed.look(files)
-                left = [file.uri for file, reason in zip(files, reasons, strict=True) if reason is None]
-                known = self._known(left)
-                counts[Decision.SKIP] += len(files) - len(left)
-                for file, reason in zip(files, reasons, strict=True):
-                    uri = file.uri
-                    if reason is not None:
-                        yield ExplainedFile(name, uri, file, Decision.SKIP, reason)
-                        continue
-                    decision, why = known.get(uri, _NEW)
-                    counts[decision] += 1
-                    yield ExplainedFile(name, uri, file, decision, why)
+                yield from self._explained(files, reasons)
         if not self._are_all_listed():
             yield from self._gone(listed)
+
+    def _explained(self, files: Sequence[RemoteFile], reasons: Sequence[str | None]) -> Iterator[ExplainedFile]:
+        uris = [file.uri for file in files]
+        left = [uri for uri, reason in zip(uris, reasons, strict=True) if reason is None]
+        known = self._known(left)
+        self.counts[Decision.SKIP] += len(files) - len(left)
+        self.counts.update([known.get(uri, _NEW)[0] for uri in left])
+        found = [
+            known.get(uri, _NEW) if reason is None else (Decision.SKIP, reason)
+            for uri, reason in zip(uris, reasons, strict=True)
+        ]
+        return map(
+            _explained_file, zip(repeat(self.name, len(files)), uris, files, *zip(*found, strict=True), strict=True)
+        )
 
     def _are_all_listed(self) -> bool:
         """Whether no file is gone, as the counts tell without a look at the names."""
