@@ -1,9 +1,11 @@
-"""How `file-cdk sync` and an incremental `source-local read` grow with the number of files, each a CSV file of 1 KB.
+"""How `file-cdk sync`, what may be asked of its ledger, and an incremental `source-local read` grow with the number of files,
+each a CSV file of 1 KB.
 
     python -m benchmarks.growth [--sizes 1000,10000,100000] [--last N] [--no-read] [--peer-python PEER] [--scratch DIR]
 
-Each size: one tree of folders of 1,000 files; a sync into a new DuckDB database, a second one that finds nothing new, a
-read with an empty state, and the same by airbyte-cdk where PEER, an environment that has it, is given.
+Each size: one tree of folders of 1,000 files; a sync into a new DuckDB database, a second one that finds nothing new; `explain`,
+`ls --to`, `status` and `state show` of these; a read with an empty state, and the same by airbyte-cdk where PEER, an environment
+that has it, is given.
 
 --last N: for a million files in minutes. All files but the last N are entered into the ledger and the table beforehand, by
 SQL, and the sync loads N: its CPU, less that of the sync that finds nothing new, is what a file costs at that size.
@@ -61,6 +63,7 @@ def main() -> int:
             folder, database = scratch / f"{files}", scratch / f"{files}.duckdb"
             sync = [arguments.command, "sync", str(folder), "--to", str(database), "--table", "t", "--quiet"]
             measure_sync(folder, database, files, arguments.last, sync)
+            measure_questions(arguments.command, folder, database, files)
             if arguments.no_read:
                 continue
             sources = {arguments.source: [arguments.source]}
@@ -89,6 +92,22 @@ def measure_sync(folder: Path, database: Path, files: int, last: int | None, syn
     expect(database, files)
     if last is not None:
         print(f"  a file costs {(loading.cpu_seconds - again.cpu_seconds) / last * 1e6:,.0f} µs CPU at {files:,} files")
+
+
+def measure_questions(command: str, folder: Path, database: Path, files: int) -> None:
+    """Those that tell of each file, or count them all; as tables and as JSON."""
+    of_source = [str(folder), "--to", str(database), "--table", "t", "--quiet"]
+    questions = [
+        ["explain", *of_source],
+        ["ls", *of_source],
+        ["status", str(database)],
+        ["state", "show", str(database)],
+    ]
+    for question in questions:
+        for options in [], ["--json"]:
+            run = measure([command, *question, *options], memory_every_s=_SAMPLED_EVERY_S)
+            words = question[: 2 if question[0] == "state" else 1]
+            row(" ".join([*words, *options]), files, files, run, f"{run.said.split()[0].decode()} lines")
 
 
 def measure_read(name: str, command: Command, files: int) -> None:
