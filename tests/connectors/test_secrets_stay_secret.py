@@ -34,15 +34,6 @@ AWKWARD = "s3cr3t&Pa=ss/9876 +w@rd'\"%41"
 """Of characters that are written in another way in URLs, JSON, headers and shells."""
 WRONG = "wr0ng-s3cret-0123456789abcdefghij"
 ACCESS_TOKEN = "ya29.acc3ss-t0ken-0123456789"
-SDKS = (
-    "obstore.store",
-    "source_azure_blob_storage.sdk",
-    "source_gcs.sdk",
-    "source_http.sdk",
-    "source_s3.sdk",
-    "source_sftp.sdk",
-    "source_smart_open.sdk",
-)
 AZURE_WRONG = "d3Jvbmctc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWZnaGlqa2xtbm9w"
 
 
@@ -439,7 +430,7 @@ class Runs:
             name = f"{chain}-{number}-{command[0]}-{command[1]}"
             with open(self.out / f"{name}.out", "wb") as stdout, open(self.out / f"{name}.err", "wb") as stderr:
                 code = warm.run(
-                    *command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr, imported=SDKS
+                    *command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr, imported=warm.SDKS
                 )
             written = (self.out / f"{name}.out").stat().st_size + (self.out / f"{name}.err").stat().st_size
             assert written > 0, f"{name} said nothing"
