@@ -26,7 +26,8 @@ _EXIT_TIMEOUT_S = 60
 
 
 class Landing(Protocol):
-    """One place to write to. It goes to another process, so it must pickle: it holds a path or an address alone."""
+    """One place to write to. It goes to another process, so it must pickle: it holds a path or an address alone. That process is
+    forked from one that has imported the landing's module, which must start no threads when it is imported."""
 
     def destination(self) -> Destination:
         """A new one for the same place, not opened."""
