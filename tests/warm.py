@@ -33,6 +33,16 @@ _IMPORTED = (
     "file_cdk.pipeline.transfer",
     "pyarrow",
 )
+SDKS = (
+    "obstore.store",
+    "source_azure_blob_storage.sdk",
+    "source_gcs.sdk",
+    "source_http.sdk",
+    "source_s3.sdk",
+    "source_sftp.sdk",
+    "source_smart_open.sdk",
+)
+"""What commands need that read from stores: a third to one second of a core each."""
 _MAX_REQUEST_BYTES = 150_000
 _LOCK = threading.Lock()
 
@@ -44,17 +54,20 @@ def run(
     env: Mapping[str, str] | None = None,
     stdout: IO[bytes],
     stderr: IO[bytes],
+    stdin: IO[bytes] | None = None,
+    imported: tuple[str, ...] = (),
     timeout_s: float = 120,
 ) -> int:
-    """The command's exit code, as subprocess has it; its stdin is empty. command: one of those that the package installs. Raises
-    TimeoutError, after it was killed."""
+    """The command's exit code, as subprocess has it. command: one of those that the package installs. stdin: None: empty.
+    imported: modules that it needs beside those that most need; the same for many commands, since a process of its own forks
+    for them. Raises TimeoutError, after it was killed."""
     environment = dict(os.environ if env is None else env)
     request = {"argv": [command, *map(str, arguments)], "cwd": str(cwd or Path.cwd()), "env": environment}
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull, "rb") as nothing:
-        descriptors = [nothing.fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
+        descriptors = [(stdin or nothing).fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
         with _LOCK:
-            server = _server(os.getpid())
+            server = _server(os.getpid(), imported)
         socket.send_fds(server, [json.dumps(request).encode()], descriptors)
         theirs.close()
         with ours.makefile("r") as answers:
@@ -68,10 +81,11 @@ def run(
 
 
 @cache
-def _server(_: int) -> socket.socket:
+def _server(_: int, imported: tuple[str, ...]) -> socket.socket:
     """One for each process that asks: of a test run's workers, too."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = subprocess.Popen([sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    command = [sys.executable, __file__, str(theirs.fileno()), *imported]
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
     theirs.close()
     atexit.register(_end, ours, process)
     return ours
@@ -82,10 +96,10 @@ def _end(connection: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     process.wait(timeout=10)
 
 
-def _serve(connection: socket.socket) -> None:
+def _serve(connection: socket.socket, imported: Sequence[str]) -> None:
     """Until whoever asks is gone."""
     points = {point.name: point for point in entry_points(group="console_scripts")}
-    for name in _IMPORTED:
+    for name in (*_IMPORTED, *imported):
         import_module(name)
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
@@ -155,4 +169,4 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int], points: Mapp
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

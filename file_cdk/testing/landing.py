@@ -1,10 +1,16 @@
 """Where the conformance suites let destinations write, and how they write there."""
 
 import multiprocessing
+import os
+import pickle
 import signal
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -20,7 +26,8 @@ _EXIT_TIMEOUT_S = 60
 
 
 class Landing(Protocol):
-    """One place to write to. It goes to another process, so it must pickle: it holds a path or an address alone."""
+    """One place to write to. It goes to another process, so it must pickle: it holds a path or an address alone. That process is
+    forked from one that has imported the landing's module, which must start no threads when it is imported."""
 
     def destination(self) -> Destination:
         """A new one for the same place, not opened."""
@@ -87,8 +94,51 @@ def load_whole(
 
 
 def run_and_die(target: Callable[..., None], *arguments: object) -> None:
-    """In a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
-    process.start()
-    process.join(_EXIT_TIMEOUT_S)
-    assert process.exitcode == -signal.SIGKILL, "the process that loads did not come to the place where it is killed"
+    """In a process of its own, with this one's environment and working folder."""
+    parent = _parent(os.getpid())
+    parent.send_bytes(pickle.dumps((dict(os.environ), Path.cwd(), target, arguments)))
+    pid = parent.recv()
+    if not parent.poll(_EXIT_TIMEOUT_S):
+        os.kill(pid, signal.SIGKILL)
+        parent.recv()
+        raise AssertionError(f"the process that loads did not end in {_EXIT_TIMEOUT_S} s")
+    assert parent.recv() == -signal.SIGKILL, "the process that loads did not come to the place where it is killed"
+
+
+@cache
+def _parent(_: int) -> Connection:
+    """Of the processes that die: it has imported what landings before needed, which takes a second of a core, and uses nothing
+    of it, so that it can be forked. One for each process that asks."""
+    ours, theirs = multiprocessing.Pipe()
+    multiprocessing.get_context("spawn").Process(target=_fork_each, args=(theirs,), daemon=True).start()
+    theirs.close()
+    return ours
+
+
+def _fork_each(asked: Connection) -> None:
+    """Until whoever asks is gone."""
+    with suppress(EOFError):
+        while True:
+            request = asked.recv_bytes()
+            with suppress(Exception):  # the process that is to die says what is wrong
+                pickle.loads(request)  # imports its modules
+            pid = os.fork()
+            if pid == 0:
+                _die_of(request)
+            asked.send(pid)
+            _, status = os.waitpid(pid, 0)
+            asked.send(os.waitstatus_to_exitcode(status))
+
+
+def _die_of(request: bytes) -> None:
+    """Does not return."""
+    try:
+        environment, folder, target, arguments = pickle.loads(request)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        target(*arguments)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+    finally:
+        os._exit(1)

@@ -2,12 +2,24 @@
 
 import datetime
 import ipaddress
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_aws_are_parsed_once() -> Iterator[None]:
+    """Not by each session of boto3: for a client of S3 they take most of the time, a tenth of a second of a core."""
+    parsed = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: parsed(path))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -429,7 +429,9 @@ class Runs:
         for number, command in enumerate(commands):
             name = f"{chain}-{number}-{command[0]}-{command[1]}"
             with open(self.out / f"{name}.out", "wb") as stdout, open(self.out / f"{name}.err", "wb") as stderr:
-                code = warm.run(*command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr)
+                code = warm.run(
+                    *command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr, imported=warm.SDKS
+                )
             written = (self.out / f"{name}.out").stat().st_size + (self.out / f"{name}.err").stat().st_size
             assert written > 0, f"{name} said nothing"
             self.codes[name] = code

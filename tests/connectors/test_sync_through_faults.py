@@ -2,18 +2,38 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from file_cdk import SyncOptions, TransientError, sync
+from file_cdk.readers.retries import RetryPolicy
 from file_cdk.testing.fault_proxy import FaultProxy, Pauses
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 FILES = 100
 QUICK = Pauses(stall_s=0.2, slow_start_s=0.1, trickle_s=0.1)
 SEEDS = 50
+
+
+@pytest.fixture(autouse=True)
+def _waits_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of what they are, but in workers, which are processes of their own."""
+    whole = RetryPolicy.wait
+
+    def short(
+        policy: RetryPolicy,
+        error: TransientError,
+        waits: Iterator[float],
+        what: str,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        whole(policy, error, waits, what, lambda wait_s: pause(wait_s / 20))
+
+    monkeypatch.setattr(RetryPolicy, "wait", short)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pyiceberg.catalog.sql
+import pyiceberg.io.pyarrow  # noqa: F401 - a second of imports, else made anew by each process that is killed
 
 from file_cdk.destinations.iceberg import IcebergDestination
 

@@ -1,6 +1,8 @@
 """What is wrong with a destination is found by the conformance suite: one fault each, put in front of DuckDB."""
 
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import LoadedFile, MergeRule, TableName
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 from file_cdk.testing.destination_conformance import DestinationConformance
+from file_cdk.testing.landing import run_and_die
 from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 
@@ -222,3 +225,33 @@ def test_the_suite_for_merging_finds(fault: type[Faulty], check: str, tmp_path: 
     getattr(MergeConformance(), check)(DuckDBLanding(str(tmp_path / "right.duckdb")))
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         getattr(MergeConformance(), check)(FaultyLanding(str(tmp_path / "wrong.duckdb"), fault))
+
+
+def _go_on() -> None:
+    pass
+
+
+def _fail() -> None:
+    raise ValueError("no such table")
+
+
+def _find(name: str, folder: Path) -> None:
+    assert (os.environ[name], Path.cwd()) == ("1", folder)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("target", [_go_on, _fail])
+def test_a_process_that_does_not_die_is_found(target: Callable[[], None]) -> None:
+    with pytest.raises(AssertionError, match="did not come to the place where it is killed"):
+        run_and_die(target)
+
+
+def test_a_process_that_dies_has_the_environment_and_the_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("FILE_CDK_TEST_ONE", "FILE_CDK_TEST_TWO"):
+        monkeypatch.setenv(name, "1")
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        run_and_die(_find, name, folder)

@@ -8,9 +8,8 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +17,11 @@ import duckdb
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
+import warm
 import xlsxwriter
 
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
-COMMAND = Path(sys.executable).parent / "file-cdk"
 ROWS = {"orders": 5, "events": 3, "stock": 2, "users": 2, "prices": 2}
 ORDERS = b"id;item;price\n3;quince;4,00\n4;medlar;0,50\n5;sloe;1,25\n"
 BROKEN = b"id;item;price\n3;quince;4,00\n4;medlar;0,50;what is this\n5;sloe;1,25\n"
@@ -57,15 +56,8 @@ class Terminal:
         """The exit code, and what a person sees, each state of the progress in a line of its own."""
         screen, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
-        with subprocess.Popen(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=self.environment,
-        ) as process:
-            os.close(terminal)
+        with ThreadPoolExecutor(1) as threads:
+            ended = threads.submit(self._run, terminal, arguments)
             seen = b""
             while True:
                 try:
@@ -75,11 +67,24 @@ class Terminal:
                 seen += chunk
                 if not chunk:
                     break
-            code = process.wait(timeout=120)
+            code = ended.result()
         os.close(screen)
         shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode().replace("\r\n", "\n").replace("\r", "\n")
         assert "Traceback" not in shown
         return code, shown
+
+    def _run(self, descriptor: int, arguments: tuple[str, ...]) -> int:
+        with open(descriptor, "r+b", buffering=0) as terminal:
+            return warm.run(
+                "file-cdk",
+                *arguments,
+                cwd=self.folder,
+                env=self.environment,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                imported=warm.SDKS,
+            )
 
 
 def rows_in(database: Path) -> dict[str, int]:

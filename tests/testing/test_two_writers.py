@@ -1,19 +1,18 @@
 """Several syncs into one destination of each kind: refused in words or one after another, and each row there once."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import warm
 
 from file_cdk.core.ledger import LedgerKeeper
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.servers.postgres import PostgresServer
 
 FILES, ROWS = 6, 50
-
-COMMAND = Path(sys.executable).with_name("file-cdk")
 
 LOCAL = {
     "duckdb": "x.duckdb",
@@ -45,30 +44,48 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def started(folder: Path, to: str, *options: str) -> "subprocess.Popen[str]":
-    command = [str(COMMAND), "sync", str(folder), "--to", to, "--workers", "0", *options]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+class Running:
+    """A sync in a process of its own. stderr: to be read while it runs. code: once it has ended."""
+
+    def __init__(self, threads: ThreadPoolExecutor, folder: Path, to: str, *options: str) -> None:
+        reading, writing = os.pipe()
+        self.stderr = open(reading, encoding="utf-8")  # noqa: SIM115 - as long as it runs
+        arguments = ["sync", str(folder), "--to", to, "--workers", "0", *options]
+        self.code: Future[int] = threads.submit(self._run, writing, arguments)
+
+    @staticmethod
+    def _run(writing: int, arguments: list[str]) -> int:
+        with open(writing, "wb") as stderr, open(os.devnull, "wb") as nowhere:
+            return warm.run("file-cdk", *arguments, stdout=nowhere, stderr=stderr, timeout_s=300)
+
+    def ended(self) -> tuple[str, int]:
+        """What it said that was not read, and its exit code."""
+        with self.stderr:
+            return self.stderr.read(), self.code.result()
 
 
-def test_writers_are_refused_or_take_turns(folder: Path, to: str) -> None:
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+def test_writers_are_refused_or_take_turns(folder: Path, to: str, threads: ThreadPoolExecutor) -> None:
     first = destination_for(to)
     first.open()
     try:
-        refused = started(folder, to)
-        waiting = [started(folder, to, "--wait", "300") for _ in range(2)]
-        _, said = refused.communicate(timeout=60)
-        assert refused.returncode == 3, said
+        refused = Running(threads, folder, to)
+        waiting = [Running(threads, folder, to, "--wait", "300") for _ in range(2)]
+        said, code = refused.ended()
+        assert code == 3, said
         assert "in use by another run" in said
         assert f"process {os.getpid()} " in said
         assert "--wait" in said
         for each in waiting:
-            assert each.stderr is not None
             assert "waiting for up to 300 s" in each.stderr.readline()
     finally:
         first.close()
-    ends = [(each.communicate(timeout=300)[1], each.returncode) for each in waiting]
+    ends = [each.ended() for each in waiting]
     assert [code for _, code in ends] == [0, 0], ends
     assert sorted(f"({FILES} already loaded)" in said for said, _ in ends) == [False, True], ends
     asked = destination_for(to)
