@@ -1,4 +1,4 @@
-"""Run in a process of its own: reads mutated files, and says of each how it went, one JSON line a file.
+"""Run in a process of its own: reads mutated files, and says of each how it went when it is through: one JSON line a file.
 
 python mutant_reader.py FILETYPE FIRST END
 """
@@ -48,7 +48,6 @@ def main(filetype: str, first: int, end: int) -> None:
     raw = {"streams": [{"name": "s", "format": {"filetype": _FORMATS.get(filetype, filetype)}}]}
     stream = parse_config(SourceConfig, raw).streams[0]
     for number in range(first, end):
-        print(json.dumps({"reading": number}), flush=True)
         name, data = mutations.mutated(filetype, number)
         file = RemoteFile(name, len(data), mutations.MODIFIED_AT, etag=str(number))
         faults = list(_faults(filetype, stream, file, data))

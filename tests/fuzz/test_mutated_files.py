@@ -6,9 +6,9 @@ for the worker. FILE_CDK_FUZZ_FILES sets another number of files.
 
 import json
 import os
+import selectors
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -41,22 +41,20 @@ def read_mutants(filetype: str, first: int, end: int) -> Tally:
     """In children, of which each takes up where the one before it ended."""
     tally = Tally()
     while first < end:
-        reading = first
         for message in _messages(filetype, first, end):
-            if "reading" in message:
-                reading = message["reading"]
-            elif "read" in message:
+            if "read" in message:
+                assert message["read"] == first
                 tally.read += 1
                 if message["faults"]:
-                    tally.faults[message["read"]] = message["faults"]
-                first = message["read"] + 1
+                    tally.faults[first] = message["faults"]
+                first += 1
             elif "hung" in message:
-                tally.hung.append(reading)
+                tally.hung.append(first)
             else:
                 tally.max_rss_kb = max(tally.max_rss_kb, message["max_rss_kb"])
         if first < end:
-            tally.crashed.append(reading)
-            first = reading + 1
+            tally.crashed.append(first)
+            first += 1
     return tally
 
 
@@ -68,24 +66,21 @@ def _messages(filetype: str, first: int, end: int) -> Iterator[dict[str, Any]]:
         str(first),
         str(end),
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as child,
+        selectors.DefaultSelector() as selector,
+    ):
         assert child.stdout is not None
-        hung = threading.Event()
-
-        def give_up() -> None:
-            hung.set()
-            child.kill()
-
-        while True:
-            watch = threading.Timer(SECONDS_PER_FILE, give_up)
-            watch.start()
-            line = child.stdout.readline()
-            watch.cancel()
-            if not line:
-                break
-            yield json.loads(line)
-        if hung.is_set():
-            yield {"hung": True}
+        selector.register(child.stdout, selectors.EVENT_READ)
+        begun = b""
+        while selector.select(SECONDS_PER_FILE):
+            piece = child.stdout.read(1 << 16)
+            if not piece:
+                return
+            *lines, begun = (begun + piece).split(b"\n")
+            yield from map(json.loads, lines)
+        child.kill()
+        yield {"hung": True}
 
 
 @pytest.mark.parametrize("filetype", ["csv", "jsonl", "parquet", "avro", "excel", "compressed"])

@@ -17,7 +17,9 @@ from unittest.mock import patch
 from source_local.source import connector
 
 from file_cdk.core.errors import FileCdkError
+from file_cdk.engine.workers.forkserver import start_fork_server
 from file_cdk.pipeline.discovery import discover
+from file_cdk.pipeline.early import modules_for_records
 from file_cdk.pipeline.read import read_streams
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "contenders"))
@@ -35,6 +37,10 @@ with warnings.catch_warnings():
     )
 
 Json = dict[str, Any]
+
+# Once for all workers in place of once for each of some hundreds. The peer brings pandas, and pyarrow imports it into each process
+# that makes Python's values of a column.
+start_fork_server(["pandas", *(module for name in ("avro", "excel", "parquet") for module in modules_for_records(name))])
 
 _seconds = itertools.count(1_700_000_000)
 

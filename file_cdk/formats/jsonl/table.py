@@ -294,11 +294,12 @@ class TableReader:
         if any(map(pa.types.is_decimal128, self.schema.types)) and _has_many_digits(text):
             return None
         try:
-            table = pj.read_json(
+            # In one block, and so not by `read_json`, which starts a thread for the next one.
+            table = pj.open_json(
                 pa.BufferReader(text),
                 read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
                 parse_options=pj.ParseOptions(explicit_schema=self._parsed, unexpected_field_behavior="error"),
-            )
+            ).read_all()
         except pa.ArrowInvalid:
             return None
         if table.num_rows != len(records):
