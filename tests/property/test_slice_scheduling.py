@@ -63,6 +63,7 @@ def wait_for_threads() -> None:
     st.sampled_from([SMALL, 1 << 20]),
     st.sampled_from([0, 4]),
     st.sampled_from([0, 1 << 20]),
+    st.sampled_from([0, 0.001, 3600]),
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_order_does_not_depend_on_what_is_answered_first(
@@ -72,10 +73,11 @@ def test_order_does_not_depend_on_what_is_answered_first(
     waiting_bytes: int,
     pages_ahead: int,
     spilled_bytes: int,
+    quick_s: float,
 ) -> None:
     wanted = outcome(expected(tree))
     for slices in (1, 8):
-        bounds = Bounds(slices, pages_ahead, waiting_bytes, spilled_bytes)
+        bounds = Bounds(slices, pages_ahead, waiting_bytes, spilled_bytes, quick_s)
         with Api(order, is_held_back) as api, read(stream_of(tree, api), bounds=bounds) as events:
             assert outcome(came(events)) == wanted
             assert api.most_at_once <= slices
