@@ -36,25 +36,20 @@ class Output:
         self.line(messages.to_line(message))
 
     def line(self, line: bytes | memoryview) -> None:
-        with self._writing():
-            write_all(self.fd, line)
+        with self.signals.held():
+            self.unheld_line(line)
 
-    def unheld_line(self, line: bytes) -> None:
+    def unheld_line(self, line: bytes | memoryview) -> None:
         """The same from another thread than the main one, where no signal handler may run. One thread at a time."""
         with _output_errors():
             write_all(self.fd, line)
 
     def copy(self, block: "Block") -> None:
-        with self._writing():
+        with _output_errors(), self.signals.held():
             block.copy_to(self.fd)
 
     def log(self, level: int, text: str) -> None:
         self.send(messages.log(level, text))
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        with _output_errors(), self.signals.held():
-            yield
 
 
 @contextlib.contextmanager

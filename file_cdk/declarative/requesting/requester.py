@@ -135,6 +135,8 @@ def _content(written: Compiled, scope: Scope) -> Content:
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
+    if not any(place in parts for parts in others):
+        return own.get(place) or {}
     added = merged(place, others)
     return merged(place, (own, {place: added})) if added else own.get(place) or {}
 

@@ -19,6 +19,7 @@ _ESCAPE = re.compile(r"%([0-9A-Za-z]{2})")
 _SAFE = "!#$&'()*+,/:;=?@[]~"
 
 
+@lru_cache(maxsize=1024)  # pages of a slice have the same
 def joined(base: str, path: str) -> str:
     """The path below the base, one slash between them; the base where there is no path. A path that is a URL takes its place."""
     if not path:

@@ -76,7 +76,7 @@ class Line:
 
     socket: socket.socket
     is_forwarded: bool = False
-    headers: Mapping[str, str] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Lines:
@@ -116,7 +116,7 @@ class Lines:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         if origin.scheme == "http":
             line = self._direct(Origin(scheme, host, port), timeout_s)
-            return Line(line.socket, is_forwarded=True, headers=_authorization(user))
+            return Line(line.socket, is_forwarded=True, headers=tuple(_authorization(user).items()))
         from file_cdk.declarative.http.network.tunnels import Proxy, tunnel  # needs urllib3
 
         url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
