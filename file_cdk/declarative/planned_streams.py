@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +30,7 @@ from file_cdk.declarative.slicing.stream import ParentRouter, SlicedStream
 Raw = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LoginRequest:
+class LoginRequest(msgspec.Struct, frozen=True):
     """A requester by itself: that of an authenticator. Its credentials are its own."""
 
     requester: Requester

@@ -7,6 +7,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import msgspec
+
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.http.clock import Clock, SystemClock
 from file_cdk.declarative.http.errors import RequestFailedError, RunStoppedError, request_error
@@ -31,8 +33,7 @@ _PAUSE_TOLD_S = 1.0
 """Minimum wait for a budget that is told of, in seconds: shorter ones are how a budget works."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """A wait before a request is sent, for the API's sake. is_rate_limit: because there were too many."""
 
     stream: str

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, quote, quote_plus, urlencode, urljoin, urlsplit, urlunsplit
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 
@@ -55,8 +56,7 @@ def encoded(values: Mapping[str, Any]) -> str:
 _quoted_plus = lru_cache(maxsize=1024)(quote_plus)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """A URL in parts, encoded. own: its parameters, decoded, the first of each name."""
 
     before: str

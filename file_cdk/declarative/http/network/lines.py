@@ -10,10 +10,11 @@ import re
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.http.network.sockets import OPTIONS, not_connected
@@ -70,8 +71,7 @@ class NoLineError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A connection. is_forwarded: requests go to a proxy that wants whole URLs, and these headers."""
 
     socket: socket.socket

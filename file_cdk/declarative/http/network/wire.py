@@ -9,9 +9,10 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
+
+import msgspec
 
 from file_cdk.declarative.http.headers import Headers
 
@@ -78,8 +79,7 @@ class _Paced(io.RawIOBase):
         return count
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """length: of the body in bytes; None where it comes in chunks or ends with the connection."""
 
     status: int
