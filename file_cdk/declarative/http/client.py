@@ -1,6 +1,5 @@
 """Sends requests until they are answered, or the error handler gives them up."""
 
-import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
@@ -46,6 +45,12 @@ def _untold(_: Any) -> None:
     """For a run that nobody watches."""
 
 
+def _random() -> float:
+    import random  # with hashlib it takes 4 ms, and few runs send a request again
+
+    return random.random()  # noqa: S311 -- no secret
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a client has to do with the world around. stopped: set when the run is to end; waits end then, and so do exchanges.
@@ -58,7 +63,7 @@ class Surroundings:
     on_pause: Callable[[Pause], None] = _untold
     on_config: Callable[[Mapping[str, Any]], None] = _untold
     clock: Clock = field(default_factory=SystemClock)
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float] = _random
 
 
 class Client:

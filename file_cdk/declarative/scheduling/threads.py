@@ -21,6 +21,9 @@ from file_cdk.declarative.scheduling.waiting import Held, size_bytes
 _WAIT_S = 0.2
 """Maximum time that whoever stops waits for requests under way. Their threads end with them."""
 
+_CONTENDED_S = 0.005
+"""Threads wait for one another as long as this, where answers are quick: so of less, each has its part."""
+
 _WEIGHT = 1 / 8
 """Of the last answer in the average time that answers take: after one of 40 ms, threads are needed again at once."""
 
@@ -40,7 +43,9 @@ class RequestThreads:
         self._requests: queue.SimpleQueue[tuple[StreamPages, Request] | None] = queue.SimpleQueue()
         self._under_way = 0
         self._answer_s: float | None = None
-        """How long an answer is waited for, on average: of one that whoever takes pages waited for, or that was alone."""
+        """How long an answer is waited for, on average."""
+        self._is_asking = False
+        """Whether whoever takes pages waits for an answer."""
         self._threads: list[threading.Thread] = []
         self._is_stopped = False
         self._broken: BaseException | None = None
@@ -54,6 +59,7 @@ class RequestThreads:
                     self._hand_out()
                     return event
                 own = self._own_request()
+                self._is_asking = own is not None
                 self._hand_out()
                 if own is None:
                     self._changed.wait()
@@ -81,7 +87,8 @@ class RequestThreads:
 
     @property
     def _is_quick(self) -> bool:
-        return self._answer_s is not None and self._answer_s < self._shared.bounds.quick_s
+        """Not while one is waited for, which may be slow: others go on meanwhile."""
+        return self._answer_s is not None and self._answer_s < self._shared.bounds.quick_s and not self._is_asking
 
     def stop(self) -> None:
         """Asks for nothing more, and waits a moment for what is under way."""
@@ -130,9 +137,11 @@ class RequestThreads:
         result = self._result(pages, request)
         answer_s = time.monotonic() - time.thread_time() - began_s
         with self.lock:
-            if is_own or self._under_way == 1:
-                before_s = answer_s if self._answer_s is None else self._answer_s
-                self._answer_s = before_s + (answer_s - before_s) * _WEIGHT
+            self._is_asking = self._is_asking and not is_own
+            if answer_s < _CONTENDED_S:
+                answer_s /= self._under_way
+            before_s = answer_s if self._answer_s is None else self._answer_s
+            self._answer_s = before_s + (answer_s - before_s) * _WEIGHT
             self._under_way -= 1
             if self._is_stopped:
                 return
