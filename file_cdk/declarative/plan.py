@@ -99,7 +99,8 @@ class SourcePlan(msgspec.Struct, frozen=True):
     """config, config_schema, budget: what a client is opened with (`http.opening`); templates see the same configuration.
 
     migrated: the configuration as it is to be written back, None where it is as it was given. streams: in the manifest's order.
-    checked: names of those that a check reads. concurrency: slices that are read at once.
+    checked: names of those that a check reads. concurrency: slices that are read at once, and requests that are under way.
+    apart: names of streams of which no two are read at once.
     """
 
     config: Mapping[str, Any]
@@ -109,6 +110,7 @@ class SourcePlan(msgspec.Struct, frozen=True):
     checked: tuple[str, ...]
     concurrency: int
     budget: Mapping[str, Any] | None = None
+    apart: tuple[frozenset[str], ...] = ()
 
     def stream(self, name: str) -> StreamPlan:
         """Raises ConfigError."""

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -87,6 +89,24 @@ def test_a_parent_of_several_streams_is_asked_once() -> None:
     assert isinstance(parent.reader, Pages)
     assert list(parent.reader.asked.values()) == [1]
     assert (kept.kept, kept.taken) == (1, 2)
+
+
+def test_who_wants_a_page_that_another_asks_for_waits_for_it() -> None:
+    are_two = threading.Barrier(2)
+
+    def first(of: Slice) -> Token:
+        are_two.wait(20)
+        return Token(0)
+
+    parent = SlicedStream("parents", Pages(lambda of: [[{"id": 1}]], before=lambda *_: time.sleep(0.05)), kept_as="p")
+    parent.reader.first = first  # type: ignore[method-assign]
+    kept = KeptPages()
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda _: records(read(parent, kept=kept)), range(2)):
+            assert found == [{"id": 1}]
+    assert isinstance(parent.reader, Pages)
+    assert list(parent.reader.asked.values()) == [1]
+    kept.close()
 
 
 def test_a_product_varies_its_last_router_fastest() -> None:

@@ -1,6 +1,7 @@
 """How much may be under way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,7 @@ class Bounds:
     def __post_init__(self) -> None:
         if self.slices < 1:
             raise ValueError("at least one slice is read at a time")
+
+    def shared(self, streams: int) -> Self:
+        """Of each of so many streams that are read at once. How many requests they have under way together, their room says."""
+        return replace(self, waiting_bytes=self.waiting_bytes // streams, spilled_bytes=self.spilled_bytes // streams)

@@ -15,6 +15,7 @@ from typing import Any
 from file_cdk.declarative.pages import Page
 from file_cdk.declarative.scheduling.chain import Request
 from file_cdk.declarative.scheduling.events import PageReady, ReadDone, SliceDone
+from file_cdk.declarative.scheduling.room import Room
 from file_cdk.declarative.scheduling.stream_pages import Shared, StreamPages
 from file_cdk.declarative.scheduling.waiting import Held, size_bytes
 
@@ -31,10 +32,13 @@ _WEIGHT = 1 / 8
 class RequestThreads:
     """As many as requests may be under way; each is started when there is a request for it."""
 
-    def __init__(self, top: StreamPages, shared: Shared, highest: Callable[[StreamPages, Page], Any]) -> None:
-        """top: the stream whose pages are given out. highest: of a page's cursor values."""
+    def __init__(
+        self, top: StreamPages, shared: Shared, room: Room, highest: Callable[[StreamPages, Page], Any]
+    ) -> None:
+        """top: the stream whose pages are given out. room: for its requests. highest: of a page's cursor values."""
         self._top = top
         self._shared = shared
+        self._room = room
         self._highest = highest
         self.lock = threading.Lock()
         """Held by whoever looks at what the threads change: the stream's pages and its progress."""
@@ -78,12 +82,24 @@ class RequestThreads:
 
     def _own_request(self) -> tuple[StreamPages, Request] | None:
         """For the page without which nothing can be given out, unless a thread asks for it."""
-        if self._under_way >= self._shared.bounds.slices:
+        if not self._begin_request():
             return None
         wanted = self._top.most_wanted()
-        if wanted is not None:
-            self._under_way += 1
+        if wanted is None:
+            self._end_request()
         return wanted
+
+    def _begin_request(self) -> bool:
+        """Whether there may be one more under way."""
+        if self._under_way >= self._shared.bounds.slices or (self._under_way and not self._room.take()):
+            return False
+        self._under_way += 1
+        return True
+
+    def _end_request(self) -> None:
+        self._under_way -= 1
+        if self._under_way:
+            self._room.give_back()
 
     @property
     def _is_quick(self) -> bool:
@@ -101,13 +117,13 @@ class RequestThreads:
 
     def _hand_out(self) -> None:
         """With the lock held: gives the threads as many requests as may be under way, where that saves time."""
-        while self._under_way < self._shared.bounds.slices and not self._is_stopped and not self._is_quick:
+        while not self._is_stopped and not self._is_quick and self._begin_request():
             wanted = self._top.most_wanted()
             if wanted is None and self._shared.held.takes_more(self._top.has_nothing_to_give):
                 wanted = self._top.request() or self._top.request_ahead()
             if wanted is None:
+                self._end_request()
                 return
-            self._under_way += 1
             if self._under_way > len(self._threads):
                 self._start_thread()
             self._requests.put(wanted)
@@ -142,7 +158,7 @@ class RequestThreads:
                 answer_s /= self._under_way
             before_s = answer_s if self._answer_s is None else self._answer_s
             self._answer_s = before_s + (answer_s - before_s) * _WEIGHT
-            self._under_way -= 1
+            self._end_request()
             if self._is_stopped:
                 return
             pages.arrived(request, result)
