@@ -27,9 +27,7 @@ EXTRAS = {
 }
 EXTRAS |= {"pytest", "hypothesis", "xlsxwriter"}
 MODULES_OF_EXTRAS = {
-    **dict.fromkeys(
-        (f"file_cdk.declarative.http.network.{name}" for name in ("lines", "transport", "wire")), "urllib3"
-    ),
+    "file_cdk.declarative.http.network.tunnels": "urllib3",
     **dict.fromkeys(
         (f"file_cdk.declarative.templates.{name}" for name in ("bounded", "budget", "methods", "rewriting", "sandbox")),
         "jinja2",

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import add_json, operations_of
@@ -55,6 +54,8 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
 
 def _lint(arguments: argparse.Namespace) -> ExitCode:
+    from msgspec.structs import asdict
+
     from file_cdk.declarative.language.mistakes import mistakes
     from file_cdk.pipeline.apis.manifest import text_of
 

@@ -128,6 +128,12 @@ def source_parser(name: str) -> argparse.ArgumentParser:
         help="slices of a stream that are read at once; 0, the default: as the manifest says, or 8",
     )
     read.add_argument(
+        "--streams",
+        metavar="N",
+        type=number("number of streams"),
+        help="streams that are read at once, with as many requests in all as for one; by default 4",
+    )
+    read.add_argument(
         "--pages-ahead",
         metavar="N",
         type=number("number of pages"),

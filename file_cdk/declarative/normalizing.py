@@ -3,9 +3,10 @@ then it is held against the spec and its validations."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, ManifestError
 from file_cdk.declarative.components.spec import (
@@ -27,8 +28,7 @@ from file_cdk.declarative.templates import Condition, Template
 Config = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Normalized:
+class Normalized(msgspec.Struct, frozen=True):
     """config: to be used. migrated: to be written back in place of what was given, None where that is as it should be."""
 
     config: Config

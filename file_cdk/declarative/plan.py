@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, InternalError
 from file_cdk.declarative.answers import ErrorHandler
@@ -16,8 +18,7 @@ from file_cdk.declarative.slicing.stream import ParentRouter, Router, SlicedStre
 from file_cdk.declarative.states.legacy import per_partition
 
 
-@dataclass(frozen=True, slots=True)
-class _Sending:
+class _Sending(msgspec.Struct, frozen=True):
     client: Client
     handler: ErrorHandler
     authenticator: Authenticator | None
@@ -27,8 +28,7 @@ class _Sending:
         return self.client.send(request, self.handler, self.authenticator, scope, self.stream)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedPages:
+class PlannedPages(msgspec.Struct, frozen=True):
     """The PageReader of a plan: it knows how pages follow one another, and has no client to ask for any."""
 
     pages: PagePlan
@@ -60,8 +60,7 @@ def connected(stream: SlicedStream, client: Client) -> SlicedStream:
     return replace(stream, reader=reader, routers=tuple(map(of_router, stream.routers)))
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPlan:
+class StreamPlan(msgspec.Struct, frozen=True):
     """primary_key: fields; empty without one. cursor_field: None for a stream that is always read whole.
 
     takes_cursor_field: whether a catalog may choose another one. legacy_partition: the field of the partition that keys of states
@@ -96,12 +95,12 @@ class StreamPlan:
         return per_partition(stored, self.legacy_partition, self.cursor_field)
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePlan:
+class SourcePlan(msgspec.Struct, frozen=True):
     """config, config_schema, budget: what a client is opened with (`http.opening`); templates see the same configuration.
 
     migrated: the configuration as it is to be written back, None where it is as it was given. streams: in the manifest's order.
-    checked: names of those that a check reads. concurrency: slices that are read at once.
+    checked: names of those that a check reads. concurrency: slices that are read at once, and requests that are under way.
+    apart: names of streams of which no two are read at once.
     """
 
     config: Mapping[str, Any]
@@ -111,6 +110,7 @@ class SourcePlan:
     checked: tuple[str, ...]
     concurrency: int
     budget: Mapping[str, Any] | None = None
+    apart: tuple[frozenset[str], ...] = ()
 
     def stream(self, name: str) -> StreamPlan:
         """Raises ConfigError."""

@@ -1,8 +1,6 @@
 """The plan of one stream, and of those above it: its components compiled, each by the part that knows them."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +29,7 @@ from file_cdk.declarative.slicing.stream import ParentRouter, SlicedStream
 Raw = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LoginRequest:
+class LoginRequest(msgspec.Struct, frozen=True):
     """A requester by itself: that of an authenticator. Its credentials are its own."""
 
     requester: Requester
@@ -134,8 +131,7 @@ def _base(written: HttpRequester) -> str:
 
 def _identity(raw: Raw) -> str:
     """The same for streams that are written alike: they give the same pages for the same slices."""
-    digest = hashlib.sha256(msgspec.json.encode(raw, order="deterministic")).hexdigest()
-    return f"{raw.get('name', '')} {digest[:16]}"
+    return msgspec.json.encode(raw, order="deterministic").decode()
 
 
 def _parents(raw: Raw) -> Iterator[Raw]:

@@ -70,6 +70,10 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
         _checked(source, config),
         _concurrency(source.concurrency_level, config),
         source.api_budget,
+        tuple(
+            frozenset(str(each.get("name")) for each in group.streams)
+            for group in (source.stream_groups or {}).values()
+        ),
     )
 
 

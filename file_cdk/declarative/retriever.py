@@ -1,8 +1,9 @@
 """Reads pages of one stream: the request of each, its answer, the records in it, and the token of the next."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import AnswerError, ConfigError
 from file_cdk.declarative.components.component import Component
@@ -27,8 +28,7 @@ Send = Callable[[Request, Mapping[str, Any]], Answer]
 """Sends a request until it is answered, given what templates of handler and authenticator see: `http.Client.send`, with both."""
 
 
-@dataclass(frozen=True, slots=True)
-class PagePlan:
+class PagePlan(msgspec.Struct, frozen=True):
     """How a stream is read, without anything that talks to the network. Picklable.
 
     sends_slice_once: what routers and cursors put into requests goes into those without a token alone.
@@ -43,8 +43,7 @@ class PagePlan:
     sends_slice_once: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """What of a stream bears on its pages. schema: that its records are made to fit, where the selector says so."""
 
     stream: str
@@ -90,8 +89,7 @@ def _shape(about: About) -> Shape:
     return Shape(about.transformations, about.schema, str(field), cursor.is_client_side_incremental)
 
 
-@dataclass(frozen=True, slots=True)
-class Retriever:
+class Retriever(msgspec.Struct, frozen=True):
     """A PageReader. Any number of threads may read at once."""
 
     plan: PagePlan

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.streams import InlineSchemaLoader, JsonFileSchemaLoader, SchemaLoader
@@ -13,8 +14,7 @@ from file_cdk.declarative.templates import Template
 Schema = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaPlace:
+class SchemaPlace(msgspec.Struct, frozen=True):
     """folder: the manifest's; None for one that is in no file. parameters: the stream's."""
 
     stream: str

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,8 +15,10 @@ from file_cdk.core.config import CsvConfig, FileTransfer, SourceConfig, Validati
 from file_cdk.core.connector import Connector
 from file_cdk.core.errors import DestinationError, FileCdkError, InternalError, OutputClosedError, StopStreamError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.state.cursor import StateThrottle
 from file_cdk.core.system.memory import budget_of
 from file_cdk.engine.conform import Conform
+from file_cdk.engine.executor import Block
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, FilesDone, FileTally, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
@@ -23,12 +26,13 @@ from file_cdk.formats.registry import format_for
 from file_cdk.pipeline.early import modules_for_records
 from file_cdk.pipeline.execution import Executors, shares_of
 from file_cdk.pipeline.history import History, history_limit
-from file_cdk.pipeline.output import Output, StreamOutput, now_ms
+from file_cdk.pipeline.output import Output, now_ms
 from file_cdk.pipeline.run import FileBeginsAgain, StoreGone, StreamRun
 from file_cdk.pipeline.stream import Stream, configured
+from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import parse_configured_catalog
 from file_cdk.protocol.deferred_encoding import DeferredEncoder
-from file_cdk.protocol.messages import StreamStatus
+from file_cdk.protocol.messages import Message, StreamStatus
 from file_cdk.protocol.state import parse_state
 
 if TYPE_CHECKING:  # what copies files is imported where files are copied
@@ -62,7 +66,7 @@ def read_streams(
         stream = Stream.of(connector, config, by_name[name], reader).within(memory)
         limit = history_limit(connector, stream.config, os.environ)
         history = History.of(stream.config, states.get(name), limit, incremental=incremental)
-        return _StreamRead(stream, properties, history, executors, StreamOutput(name, output, history), raw_files)
+        return _StreamRead(stream, properties, history, executors, _StreamOutput(name, output, history), raw_files)
 
     # All before the first, so that what is wrong in the last stream's state or globs is said before any I/O.
     reads = [prepared(each.name, each.properties, each.incremental) for each in chosen]
@@ -90,6 +94,60 @@ def _counted(count: int, noun: str) -> str:
 
 
 @dataclass(slots=True)
+class _StreamOutput:
+    """One stream's messages. records: sent in all, or files where those are copied."""
+
+    stream: str
+    output: Output
+    history: History
+    records: int = 0
+    _records_since_state: int = 0
+    _throttle: StateThrottle = field(default_factory=lambda: StateThrottle(time.monotonic))
+
+    def log(self, level: int, text: str) -> None:
+        self.output.log(level, text)
+
+    def warn(self, text: str) -> None:
+        self.output.log(logging.WARNING, text)
+
+    def status(self, status: StreamStatus) -> None:
+        self.output.send(messages.stream_status(self.stream, status, emitted_at_ms=now_ms()))
+
+    def error(self, error: FileCdkError) -> None:
+        self.output.send(messages.error_trace(error, emitted_at_ms=now_ms(), stream=self.stream))
+
+    def block(self, block: Block) -> None:
+        rows, size_bytes = block.rows, block.size_bytes
+        self._count(rows, size_bytes)
+        self.output.copy(block)
+
+    def record(self, message: Message) -> None:
+        line = messages.to_line(message)
+        self._count(1, len(line))
+        self.output.line(line)
+
+    def _count(self, records: int, record_bytes: int) -> None:
+        """Before they are sent."""
+        if not self.records:
+            self.status(StreamStatus.RUNNING)
+        self._throttle.count(record_bytes=record_bytes)
+        self.records += records
+        self._records_since_state += records
+
+    def synced(self, files: int) -> None:
+        """All records of so many more files that the history holds were sent."""
+        self._throttle.count(files=files)
+        if self._throttle.due(state_bytes=self.history.state_bytes, history_files=len(self.history)):
+            self.state()
+
+    def state(self) -> None:
+        state = messages.stream_state(self.stream, self.history.state(), record_count=self._records_since_state)
+        self.output.send(state)
+        self._records_since_state = 0
+        self._throttle.emitted()
+
+
+@dataclass(slots=True)
 class _StreamRead:
     """properties: of the catalog, None where it has none. raw_files: how files are copied, None where they are read."""
 
@@ -97,7 +155,7 @@ class _StreamRead:
     properties: Mapping[str, Any] | None
     history: History
     executors: Executors
-    out: StreamOutput
+    out: _StreamOutput
     raw_files: "RawFiles | None"
     files: StreamRun = field(init=False)
     files_failed: int = 0

@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -87,6 +89,24 @@ def test_a_parent_of_several_streams_is_asked_once() -> None:
     assert isinstance(parent.reader, Pages)
     assert list(parent.reader.asked.values()) == [1]
     assert (kept.kept, kept.taken) == (1, 2)
+
+
+def test_who_wants_a_page_that_another_asks_for_waits_for_it() -> None:
+    are_two = threading.Barrier(2)
+
+    def first(of: Slice) -> Token:
+        are_two.wait(20)
+        return Token(0)
+
+    parent = SlicedStream("parents", Pages(lambda of: [[{"id": 1}]], before=lambda *_: time.sleep(0.05)), kept_as="p")
+    parent.reader.first = first  # type: ignore[method-assign]
+    kept = KeptPages()
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda _: records(read(parent, kept=kept)), range(2)):
+            assert found == [{"id": 1}]
+    assert isinstance(parent.reader, Pages)
+    assert list(parent.reader.asked.values()) == [1]
+    kept.close()
 
 
 def test_a_product_varies_its_last_router_fastest() -> None:
@@ -200,7 +220,10 @@ def test_an_error_ends_the_read_in_its_turn_and_stops_what_comes_after() -> None
             raise TransientError("status 500")
         return [[dict(of.partition)]]
 
-    reader = Pages(pages)
+    def before(of: Slice, token: Token) -> None:
+        threading.Event().wait(0.001)  # as an API takes its time, so that all threads have theirs
+
+    reader = Pages(pages, before=before)
     with read(SlicedStream("things", reader, (ListRouter("a", tuple(range(1000))),)), bounds=Bounds(4)) as events:
         came: list[Any] = []
         with pytest.raises(TransientError, match="status 500"):
@@ -275,9 +298,21 @@ def test_where_the_system_has_no_more_threads_fewer_do(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(threading.Thread, "start", start_two)
     stream = SlicedStream("things", Pages(lambda of: [[dict(of.partition)]]), (ListRouter("a", tuple(range(9))),))
-    with read(stream) as events:
+    with read(stream, bounds=Bounds(quick_s=0)) as events:
         assert [record["a"] for record in records(events)] == list(range(9))
     assert len(started) == 2
+
+
+@pytest.mark.parametrize(("quick_s", "asking"), [(0, {"MainThread", "pages-0"}), (3600, {"MainThread"})])
+def test_who_takes_pages_asks_for_them_where_answers_are_quick(quick_s: float, asking: set[str]) -> None:
+    seen = set()
+    reader = Pages(
+        lambda of: [[{"id": number}] for number in range(4)],
+        before=lambda of, token: seen.add(threading.current_thread().name),
+    )
+    with read(SlicedStream("things", reader), bounds=Bounds(quick_s=quick_s)) as events:
+        assert [record["id"] for record in records(events)] == [0, 1, 2, 3]
+    assert seen == asking
 
 
 def test_a_malformed_state_is_refused_before_anything_is_asked() -> None:

@@ -382,7 +382,7 @@ def test_a_stream_that_fails_lets_others_go_on(source: Source, api: Serve) -> No
         "notes system_error",
         "notes INCOMPLETE",
     ]
-    assert told[-5:] == [
+    assert [each for each in told if not each.startswith("notes ") and "day" not in each] == [
         "people STARTED",
         "people RUNNING",
         "people 7",
@@ -391,6 +391,24 @@ def test_a_stream_that_fails_lets_others_go_on(source: Source, api: Serve) -> No
     ]
     last = [message for message in messages(lines, "STATE") if "day" in message["state"]["stream"]["stream_state"]][-1]
     assert last["state"]["stream"]["stream_state"] == {"day": "2024-01-01"}
+
+
+def test_streams_are_read_at_once(source: Source, api: Serve) -> None:
+    """Each is answered only after both were asked for."""
+    are_two = threading.Barrier(2)
+
+    def answer(asked: Asked) -> Parts:
+        if asked.target.startswith("/people") or parameters(asked)["since"] == "2024-01-01":
+            are_two.wait(20)
+        return items('{"id": 7}') if asked.target.startswith("/people") else by_day(asked)
+
+    api(answer)
+    code, lines = source.read("people", "notes")
+    assert code == 0
+    told = kinds(lines)
+    for name, ids in (("people", [7]), ("notes", [1, 2])):
+        own = [each for each in told if each.startswith(f"{name} ")]
+        assert own == [f"{name} STARTED", f"{name} RUNNING", *(f"{name} {id}" for id in ids), f"{name} COMPLETE"]
 
 
 def test_a_rate_limit_is_told_of_at_once(source: Source, api: Serve) -> None:

@@ -25,6 +25,7 @@ WORKLOADS = [
     "sync-sqlite",
     "sync-files",
     "destination-write",
+    "api-substreams",
     "memory-sync",
 ]
 """One of each kind: each costs seconds of starting processes."""

@@ -44,6 +44,10 @@ def prepared(**written: Any) -> requests.PreparedRequest:
 @example("https://a.example/v1", {"a": ["x y", None, "é"], "b[]": True, "": 1.5})
 @example("https://a.example/%7Efoo%2fbar/%zz?q=%41%zz", {})
 @example("https://a.example?x=1#there", {"y": "2"})
+@example("http://127.0.0.1:8080/v1/a-b/c.json?x=1&y", {"z": 2})
+@example("https://a.example/v1/../b/./c", {})
+@example("https://a.example/.well-known//a/", {})
+@example("https://a.example?", {})
 @checked
 def test_urls(url: str, parameters: dict[str, Any]) -> None:
     try:

@@ -3,6 +3,7 @@ request after the other would give them, and a page that fails ends the read whe
 
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from slice_trees import Api, Tree, expected, stream_of, trees
 
 from file_cdk.core.errors import TransientError
-from file_cdk.declarative.scheduling import Bounds, OrderedRead, PageReady, SliceDone, read
+from file_cdk.declarative.scheduling import Bounds, OrderedRead, PageReady, Room, SliceDone, read
 
 SMALL = 1_000
 """Bytes that may wait in memory: less than two of the large pages."""
@@ -63,6 +64,7 @@ def wait_for_threads() -> None:
     st.sampled_from([SMALL, 1 << 20]),
     st.sampled_from([0, 4]),
     st.sampled_from([0, 1 << 20]),
+    st.sampled_from([0, 0.001, 3600]),
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_order_does_not_depend_on_what_is_answered_first(
@@ -72,15 +74,30 @@ def test_order_does_not_depend_on_what_is_answered_first(
     waiting_bytes: int,
     pages_ahead: int,
     spilled_bytes: int,
+    quick_s: float,
 ) -> None:
     wanted = outcome(expected(tree))
     for slices in (1, 8):
-        bounds = Bounds(slices, pages_ahead, waiting_bytes, spilled_bytes)
+        bounds = Bounds(slices, pages_ahead, waiting_bytes, spilled_bytes, quick_s)
         with Api(order, is_held_back) as api, read(stream_of(tree, api), bounds=bounds) as events:
             assert outcome(came(events)) == wanted
             assert api.most_at_once <= slices
             assert events.most_waiting_bytes <= waiting_bytes + (slices + 1 + 3) * LARGEST_PAGE
         wait_for_threads()
+
+
+@given(trees("one"), trees("two"), orders, st.sampled_from([2, 5]))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_streams_that_are_read_at_once_have_their_own_order_and_share_requests(
+    one: Tree, two: Tree, order: Callable[[int], int], most: int
+) -> None:
+    room = Room(most, streams=2)
+    with Api(order) as api, ThreadPoolExecutor(2) as pool:
+        reads = [read(stream_of(tree, api), bounds=Bounds(most, quick_s=0), room=room) for tree in (one, two)]
+        outcomes = list(pool.map(lambda events: outcome(came(events)), reads))
+    assert outcomes == [outcome(expected(tree)) for tree in (one, two)]
+    assert api.most_at_once <= most
+    wait_for_threads()
 
 
 @given(trees(), st.integers(0, 20))

@@ -1,7 +1,6 @@
 """Back-off strategies: how long to wait before a request is sent again, in seconds; None leaves it to the next strategy."""
 
 import math
-import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,6 +68,8 @@ class _Growing:
 
     def seconds(self, at: Occasion) -> float | None:
         grown = self.base.value(at.scope) * float(self.factor) ** min(at.attempt, _MAX_EXPONENT)
+        import random  # few runs send a request again
+
         return grown + 2 * self.jitter_s * random.random()  # noqa: S311 -- no secret
 
 

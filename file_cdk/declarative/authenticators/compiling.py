@@ -1,7 +1,6 @@
 """Authenticators of a manifest, compiled."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -40,8 +39,7 @@ _Component = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Selective:
+class Selective(msgspec.Struct, frozen=True):
     """One of several, by a value of the configuration."""
 
     path: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.authenticators.placing import Place, own_scope, place, with_header
@@ -27,8 +28,7 @@ class _Lasting:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey(_Lasting):
+class ApiKey(_Lasting, msgspec.Struct, frozen=True):
     token: Template
     place: Place
     parameters: Mapping[str, Any]
@@ -39,8 +39,7 @@ class ApiKey(_Lasting):
         return self.place.put(request, token, session)
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer(_Lasting):
+class Bearer(_Lasting, msgspec.Struct, frozen=True):
     token: Template
     parameters: Mapping[str, Any]
 
@@ -50,8 +49,7 @@ class Bearer(_Lasting):
         return with_header(request, "Authorization", f"Bearer {token}")
 
 
-@dataclass(frozen=True, slots=True)
-class Basic(_Lasting):
+class Basic(_Lasting, msgspec.Struct, frozen=True):
     username: Template
     password: Template
     parameters: Mapping[str, Any]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+import msgspec
+
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.authenticators.fixed import _Lasting
 from file_cdk.declarative.authenticators.placing import Place, own_scope, place
@@ -27,8 +29,7 @@ class _Signed:
     until_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Jwt(_Lasting):
+class Jwt(_Lasting, msgspec.Struct, frozen=True):
     """identity: equal for authenticators that are written the same, which share their token."""
 
     identity: bytes

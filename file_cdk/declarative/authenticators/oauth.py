@@ -5,10 +5,11 @@ that came with it is used, and one thread does so.
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative import datetimes
@@ -32,8 +33,7 @@ _LAST_S = 253_402_300_799.0
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class OAuth:
+class OAuth(msgspec.Struct, frozen=True):
     """identity: equal for authenticators that are written the same, which share their token."""
 
     identity: bytes

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative import durations
@@ -35,8 +37,7 @@ class Login(Protocol):
     def request(self, scope: Scope) -> Request: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SessionToken:
+class SessionToken(msgspec.Struct, frozen=True):
     """lasts_s: in seconds; None: each request has a login of its own."""
 
     identity: bytes
@@ -117,8 +118,7 @@ def _seconds(text: str, where: str) -> float:
     return (beginning + duration - beginning).total_seconds()
 
 
-@dataclass(frozen=True, slots=True)
-class LegacySessionToken:
+class LegacySessionToken(msgspec.Struct, frozen=True):
     """The token of the configuration while the API takes it, else that of a login; asked once in a run."""
 
     identity: bytes
@@ -176,8 +176,7 @@ class LegacySessionToken:
         return answer.response.status != _UNAUTHORIZED
 
 
-@dataclass(frozen=True, slots=True)
-class _ValidationHandler(TokenHandler):
+class _ValidationHandler(TokenHandler, frozen=True):
     def verdict(self, outcome: Outcome, scope: Scope) -> Verdict:
         if isinstance(outcome, Response) and outcome.status == _UNAUTHORIZED:
             return Verdict("IGNORE")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
 
+import msgspec
+
 from file_cdk.declarative.http.messages import Outcome, Response, Scope, Verdict
 from file_cdk.declarative.http.ports import Session
 
@@ -39,8 +41,7 @@ class KeptToken:
                 self.token = got()
 
 
-@dataclass(frozen=True, slots=True)
-class TokenHandler:
+class TokenHandler(msgspec.Struct, frozen=True):
     """What to do after a request for a token: errors that may pass are waited out, any other is one of the configuration."""
 
     max_time_s: float = 300.0

@@ -1,13 +1,13 @@
 """Which records of a stream count, by their cursor's value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class AgeRange:
+
+class AgeRange(msgspec.Struct, frozen=True):
     """Moments from `low` to `high`, both of them included. parse: gives None for a value that is no moment."""
 
     low: datetime

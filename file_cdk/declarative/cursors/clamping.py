@@ -1,14 +1,14 @@
 """Moments moved to the boundaries of days, weeks or months."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
 
-@dataclass(frozen=True, slots=True)
-class Clamp:
+class Clamp(msgspec.Struct, frozen=True):
     """weekday: that a week begins with, from 0 for Monday."""
 
     unit: Literal["DAY", "WEEK", "MONTH"]

@@ -1,9 +1,10 @@
 """A cursor whose templates are evaluated: from where to where, in which steps, and how its moments are written."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative import datetimes
 from file_cdk.declarative.cursors.age import AgeRange
@@ -13,8 +14,7 @@ from file_cdk.declarative.durations import Duration
 Length = timedelta | Duration
 
 
-@dataclass(frozen=True, slots=True)
-class DatetimeCursor:
+class DatetimeCursor(msgspec.Struct, frozen=True):
     """field: of a record. format: of moments in states and requests. formats: those that are read, the first that fits counts.
 
     start, end: where reading begins without a state, and ends; aware. step: maximum length of an interval; None: one takes all.

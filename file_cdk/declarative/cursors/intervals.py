@@ -5,15 +5,15 @@ lies on the boundary is asked for twice.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+
+import msgspec
 
 from file_cdk.declarative.cursors.cursor import DatetimeCursor, Length
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(msgspec.Struct, frozen=True):
     """What was read, with its highest cursor value; None where there was none."""
 
     start: datetime

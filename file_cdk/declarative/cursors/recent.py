@@ -1,15 +1,16 @@
 """Pages without the records that a cursor says are too old or too new."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from file_cdk.declarative.cursors.age import AgeRange
 from file_cdk.declarative.pages import Page, PageReader, Token
 from file_cdk.declarative.slices import Slice
 
 
-@dataclass(frozen=True, slots=True)
-class RecentPages:
+class RecentPages(msgspec.Struct, frozen=True):
     """A PageReader. ages: of a slice's records that count. is_data_feed: pages come newest first, so a slice ends with the page
     whose last record is too old."""
 

@@ -30,8 +30,7 @@ _SINCE_1970_FROM = 1e8
 _Policy = FixedWindowCallRatePolicy | MovingWindowCallRatePolicy | UnlimitedCallRatePolicy
 
 
-@dataclass(frozen=True, slots=True)
-class _Matcher:
+class _Matcher(msgspec.Struct, frozen=True):
     """base: scheme and authority. weight: how many requests one of these counts as."""
 
     method: str | None
@@ -54,8 +53,7 @@ class _Matcher:
         return self.headers <= {(name.lower(), value) for name, value in request.headers}
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(msgspec.Struct, frozen=True):
     """Requests that one of the matchers fits, or all where there is none."""
 
     matchers: tuple[_Matcher, ...]

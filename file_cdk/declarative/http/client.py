@@ -1,11 +1,12 @@
 """Sends requests until they are answered, or the error handler gives them up."""
 
-import random
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.http.clock import Clock, SystemClock
@@ -31,8 +32,7 @@ _PAUSE_TOLD_S = 1.0
 """Minimum wait for a budget that is told of, in seconds: shorter ones are how a budget works."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """A wait before a request is sent, for the API's sake. is_rate_limit: because there were too many."""
 
     stream: str
@@ -43,6 +43,12 @@ class Pause:
 
 def _untold(_: Any) -> None:
     """For a run that nobody watches."""
+
+
+def _random() -> float:
+    import random  # with hashlib it takes 4 ms, and few runs send a request again
+
+    return random.random()  # noqa: S311 -- no secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Surroundings:
     on_pause: Callable[[Pause], None] = _untold
     on_config: Callable[[Mapping[str, Any]], None] = _untold
     clock: Clock = field(default_factory=SystemClock)
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float] = _random
 
 
 class Client:

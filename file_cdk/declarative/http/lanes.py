@@ -6,7 +6,7 @@ refused again and again while the others use up what there was room for, until i
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ _SUCCESSES = 8
 
 _ALL = 64
 """From so many at once on, there is no limit any more."""
+
+_FREE = nullcontext()
 
 _LOOKS_S = 0.2
 """How often a thread that waits for another looks whether the run is being ended, in seconds."""
@@ -32,14 +34,16 @@ class Lanes:
         self._moved = threading.Condition()
         self._limited: dict[str, _Lane] = {}
 
-    @contextmanager
-    def taken(self, url: str, place: "Place") -> Iterator[None]:
+    def taken(self, url: str, place: "Place") -> AbstractContextManager[None]:
         """While a request is under way. Begins at once when the run ends."""
         lane = self._limited.get(_origin(url)) if self._limited else None
         if lane is None:
             self.left(place)
-            yield
-            return
+            return _FREE
+        return self._within(lane, place)
+
+    @contextmanager
+    def _within(self, lane: "_Lane", place: "Place") -> Iterator[None]:
         self._enter(lane, place)
         try:
             yield

@@ -93,8 +93,7 @@ def _decoded(body: bytes) -> Any:
         return _NO_JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(msgspec.Struct, frozen=True):
     """A request that got no answer, or half of one. reason: in words, such as `the connection is refused`.
 
     is_lasting: whether to ask again is no use, as with a URL that is none or a certificate that is not trusted.
@@ -118,8 +117,7 @@ class Verdict:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a request came to. action IGNORE: the page has no records, and the slice ends with it; reason says why, in words."""
 
     response: Response

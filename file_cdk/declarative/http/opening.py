@@ -34,7 +34,7 @@ def opened(
     if replay is not None:
         transport = Player(replay, secrets)
     else:
-        from file_cdk.declarative.http.network.transport import HttpTransport  # needs urllib3
+        from file_cdk.declarative.http.network.transport import HttpTransport  # for a replay there is no network
 
         transport = HttpTransport(secrets)
         if record is not None:

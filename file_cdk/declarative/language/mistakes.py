@@ -1,8 +1,9 @@
 """All that is wrong with a manifest, and what of it will not do as it looks, each where it is written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ManifestError
 from file_cdk.declarative.language.origins import Origins
@@ -13,8 +14,7 @@ from file_cdk.declarative.language.shapes import Finding, Severity, findings
 from file_cdk.declarative.language.surprises import surprises
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(msgspec.Struct, frozen=True):
     """line, column: 1-based. stream, field: what it is a part of, where it is of one. nearest: what may have been meant."""
 
     line: int

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import yaml
 
 from file_cdk.core.errors import ManifestError
@@ -30,8 +31,7 @@ Place = tuple[int, int]
 """Line and column, both 1-based."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(msgspec.Struct, frozen=True):
     """What a document says that will not be as it looks."""
 
     place: Place

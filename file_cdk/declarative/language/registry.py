@@ -2,7 +2,6 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, overload
@@ -33,8 +32,7 @@ SCALARS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a n
 """How kinds of values are called, by the class that stands for them in annotations."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What a field, an item or a value takes. anything: all of JSON.
 
     scalars: of SCALARS. literals: texts, and no others. components: names of types; `type` says which it is,
@@ -49,8 +47,7 @@ class Taken:
     values: "Taken | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentField:
+class ComponentField(msgspec.Struct, frozen=True):
     name: str
     taken: Taken
     required: bool

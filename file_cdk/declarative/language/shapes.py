@@ -5,8 +5,9 @@ The `type` that is written decides what a part is held against, so that what is 
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from file_cdk.declarative.language.registry import (
     SCALARS,
@@ -21,8 +22,7 @@ from file_cdk.declarative.language.walking import Path
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """path: of what is at fault, in the resolved manifest. nearest: the name that may have been meant.
 
     An error is what the manifest cannot run with; a warning what does not do as it looks."""

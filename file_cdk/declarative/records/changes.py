@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -42,8 +41,7 @@ class Change(Protocol):
         """What to do with each record of a page. scope: of the page. It raises UnfitRecordError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addition:
+class Addition(msgspec.Struct, frozen=True):
     """spelled: the path's first name, as JSON; None where JSON may spell it otherwise, but for escapes by `\\u`.
 
     is_fixed: whether the value is the same for all records of a page.
@@ -55,8 +53,7 @@ class Addition:
     is_fixed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Additions:
+class Additions(msgspec.Struct, frozen=True):
     """One after the other: a template sees what those before it have put in."""
 
     fields: tuple[Addition, ...]
@@ -113,8 +110,7 @@ def _own(value: Any) -> Any:
     return deepcopy(value) if isinstance(value, dict | list) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Removals:
+class Removals(msgspec.Struct, frozen=True):
     """With a condition, each value that it holds for goes, wherever it is; without, what the pointers lead to."""
 
     pointers: tuple[Path, ...]

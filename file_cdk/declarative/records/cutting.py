@@ -6,7 +6,6 @@ pair) is walked in Python, so that a record that is no JSON is rejected alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -36,8 +35,7 @@ _BRACE = ord("{")
 _LEAST_OBJECT = len(b'{"":1}')
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(msgspec.Struct, frozen=True):
     """records: JSON objects, each on one line. rejected: elements at the path that are none, numbered among all.
 
     members: those of the answer that were asked for, as far as it has them; None where they were not decoded.
@@ -52,8 +50,7 @@ class Cut:
         return len(self.records) + len(self.rejected)
 
 
-@dataclass(frozen=True, slots=True)
-class Cutter:
+class Cutter(msgspec.Struct, frozen=True):
     """path: where the records are, from the outermost member on; empty for a body that is the records.
 
     names: outermost members of the answer that templates look at, and that are decoded with it; not the first of the path.
@@ -135,8 +132,7 @@ def _what_is_wrong(value: bytes, scanner: Scanner) -> str | None:
     return NO_NUMBER if scanner is LENIENT and has_number_that_is_none(value) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
+class _Envelope(msgspec.Struct, frozen=True):
     """A decoder of bodies whose records are a list at a path of plain names."""
 
     decoder: "msgspec.json.Decoder[Any]"

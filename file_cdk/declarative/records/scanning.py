@@ -8,7 +8,6 @@ answer with it.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, and there since Python 2.6
 
 import msgspec
@@ -19,8 +18,7 @@ _LINE_END = re.compile(rb"[\r\n][ \t\r\n]*")
 Value = bytes | msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True)
-class Scanner:
+class Scanner(msgspec.Struct, frozen=True):
     """members: of an object; of two of a name the last. Both raise NotJsonError."""
 
     members: Callable[[Value], Mapping[str, Value]]

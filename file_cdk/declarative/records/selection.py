@@ -1,7 +1,6 @@
 """A record selector as a plan has it: which records of an answer are emitted, and what is done to them before."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -36,8 +35,7 @@ class Cuts(Protocol):
     def cut(self, body: bytes) -> Cut: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(msgspec.Struct, frozen=True):
     """As in pages.Page."""
 
     records: Sequence[bytes]
@@ -46,8 +44,7 @@ class Selected:
     rejected: Sequence[Rejected]
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     condition: Condition
     parameters: Mapping[str, Any]
 
@@ -61,8 +58,7 @@ class Filter:
         return takes
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """before, after: what is done to a record before the filter is asked, and after. seen: members of records that templates look
     at; None for all of them.
 
@@ -155,8 +151,7 @@ def _no_decoder(_: bytes) -> Any:
     raise TypeError
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True):
     """What a stream says of its records beside the selector. cursor_field: whose values are taken out of them.
 
     is_client_side: whether records are held against the cursor, and so are changed before a filter is asked.

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.paging import RequestOption
@@ -22,8 +23,7 @@ _CALLED: Mapping[Place, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Injection:
+class Injection(msgspec.Struct, frozen=True):
     """Where in a request a value goes. path: of one name, but in a JSON body."""
 
     place: Place

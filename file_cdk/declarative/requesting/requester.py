@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.requesters import (
@@ -25,8 +26,7 @@ _TEXTS = (str,)
 _TEXTS_AND_LISTS = (str, list)
 
 
-@dataclass(frozen=True, slots=True)
-class Requester:
+class Requester(msgspec.Struct, frozen=True):
     """contents: what the requester itself puts in. own_parameters: what its templates see as `parameters`."""
 
     method: str
@@ -135,6 +135,8 @@ def _content(written: Compiled, scope: Scope) -> Content:
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
+    if not any(place in parts for parts in others):
+        return own.get(place) or {}
     added = merged(place, others)
     return merged(place, (own, {place: added})) if added else own.get(place) or {}
 

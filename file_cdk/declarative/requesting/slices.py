@@ -1,8 +1,9 @@
 """What of a slice goes into its requests: ends of the interval, values of the partition."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.component import Component
@@ -15,16 +16,14 @@ from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.templates import Template
 
 
-@dataclass(frozen=True, slots=True)
-class SliceOption:
+class SliceOption(msgspec.Struct, frozen=True):
     """key: of the partition or of the interval."""
 
     injection: Injection
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class SliceOptions:
+class SliceOptions(msgspec.Struct, frozen=True):
     """routers: of each partition router. cursor: of the interval's ends."""
 
     routers: tuple[tuple[SliceOption, ...], ...] = ()

@@ -4,6 +4,7 @@ from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.events import Counts, PageReady, ReadDone, SliceDone, StreamCounts
 from file_cdk.declarative.scheduling.kept import KeptPages
 from file_cdk.declarative.scheduling.reading import OrderedRead, read
+from file_cdk.declarative.scheduling.room import Room
 from file_cdk.declarative.scheduling.stream_pages import Resumed
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "PageReady",
     "ReadDone",
     "Resumed",
+    "Room",
     "SliceDone",
     "StreamCounts",
     "read",

@@ -1,12 +1,24 @@
 """Pages that several streams of a run need, as a parent's are: asked for once, and read from a file after that."""
 
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from file_cdk.declarative.pages import Page, PageReader, Token
 from file_cdk.declarative.scheduling.page_file import PageFile, Place
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import slice_key
+
+_Key = tuple[str, bytes, int, str]
+
+
+class _Asking:
+    """threads: that want the page."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.threads = 0
 
 
 class KeptPages:
@@ -16,7 +28,9 @@ class KeptPages:
 
     def __init__(self) -> None:
         self._file = PageFile()
-        self._places: dict[tuple[str, bytes, int, str], Place] = {}
+        self._places: dict[_Key, Place] = {}
+        self._under_way: dict[_Key, _Asking] = {}
+        self._lock = threading.Lock()
         self.kept = 0
         self.taken = 0
 
@@ -26,14 +40,30 @@ class KeptPages:
 
     def page(self, name: str, pages: PageReader, of: Slice, token: Token) -> Page:
         key = (name, slice_key(of), token.number, repr(token.value))
-        if (place := self._places.get(key)) is not None:
-            self.taken += 1
-            return self._file.page(place)
-        page = pages.page(of, token)
-        with suppress(OSError):  # without room on the disk it is asked for again
-            self._places[key] = self._file.append(page)
-            self.kept += 1
+        with self._asking(key):
+            if (place := self._places.get(key)) is not None:
+                self.taken += 1
+                return self._file.page(place)
+            page = pages.page(of, token)
+            with suppress(OSError):  # without room on the disk it is asked for again
+                self._places[key] = self._file.append(page)
+                self.kept += 1
         return page
+
+    @contextmanager
+    def _asking(self, key: _Key) -> Iterator[None]:
+        """One thread at a time, while others that want the same page wait for it."""
+        with self._lock:
+            asking = self._under_way.setdefault(key, _Asking())
+            asking.threads += 1
+        try:
+            with asking.lock:
+                yield
+        finally:
+            with self._lock:
+                asking.threads -= 1
+                if not asking.threads:
+                    del self._under_way[key]
 
     def close(self) -> None:
         self._places.clear()

@@ -2,8 +2,6 @@
 
 import errno
 import os
-import pickle
-import tempfile
 import threading
 from dataclasses import dataclass
 from typing import IO
@@ -35,11 +33,15 @@ class PageFile:
 
     def append(self, page: Page) -> Place:
         """Raises OSError, for one where the disk is full."""
+        import pickle  # with tempfile it takes 3 ms, and few reads need either
+
         pickled = pickle.dumps(page, pickle.HIGHEST_PROTOCOL)
         with self._lock:  # for as long as it takes: a file that is closed meanwhile may give its number to another
             if self._is_closed:
                 raise OSError(errno.EBADF, "closed")
             if self._file is None:
+                import tempfile
+
                 self._file = tempfile.TemporaryFile(dir=run_folder())  # noqa: SIM115 as long as this object
             place = Place(self._end, len(pickled))
             view, offset = memoryview(pickled), place.offset
@@ -58,6 +60,8 @@ class PageFile:
                 raise EOFError("a page's file is shorter than what was written to it")
             parts.append(data)
             offset, left = offset + len(data), left - len(data)
+        import pickle
+
         page: Page = pickle.loads(b"".join(parts))
         return page
 

@@ -11,6 +11,7 @@ from file_cdk.declarative.pages import Page, PageReader
 from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.events import PageReady, ReadDone, SliceDone
 from file_cdk.declarative.scheduling.kept import KeptPages
+from file_cdk.declarative.scheduling.room import Room
 from file_cdk.declarative.scheduling.stream_pages import Resumed, Shared, StreamPages
 from file_cdk.declarative.scheduling.threads import RequestThreads
 from file_cdk.declarative.scheduling.waiting import HeldPages
@@ -26,10 +27,10 @@ class OrderedRead:
     `next`, and has no threads after the last, after an error, or once it is closed; what is under way then ends by itself.
     """
 
-    def __init__(self, top: StreamPages, shared: Shared) -> None:
+    def __init__(self, top: StreamPages, shared: Shared, room: Room) -> None:
         self._top = top
         self._held = shared.held
-        self._threads = RequestThreads(top, shared, _highest)
+        self._threads = RequestThreads(top, shared, room, _highest)
         self._is_closed = False
 
     def __iter__(self) -> Self:
@@ -89,10 +90,12 @@ def read(
     bounds: Bounds = _BOUNDS,
     kept: KeptPages | None = None,
     resumed: Resumed | None = None,
+    room: Room | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> OrderedRead:
     """state: of the run before, in any of the forms of `states`. kept: of this run, for the streams whose pages others need as
-    well. resumed: what an earlier run committed of what its state does not tell. Raises ConfigError where the state is malformed.
+    well. resumed: what an earlier run committed of what its state does not tell. room: for the requests of all streams that are
+    read at once; None: the bounds alone count. Raises ConfigError where the state is malformed.
     """
 
     def pages_of(of: SlicedStream, progress: StreamProgress) -> PageReader:
@@ -102,7 +105,8 @@ def read(
         return RecentPages(pages, lambda slice: progress.ages(slice.partition), of.cursor.is_data_feed)
 
     shared = Shared(bounds, HeldPages(bounds), pages_of, progress_of, clock)
-    return OrderedRead(StreamPages(stream, progress_of(stream, state), shared, resumed), shared)
+    pages = StreamPages(stream, progress_of(stream, state), shared, resumed)
+    return OrderedRead(pages, shared, room or Room(bounds.slices))
 
 
 def _highest(pages: StreamPages, page: Page) -> Any:

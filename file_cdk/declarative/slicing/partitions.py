@@ -1,7 +1,6 @@
 """Partitions from a parent's records, and what tells one partition from another."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -47,6 +46,8 @@ def key_of(partition: Mapping[str, Any]) -> bytes:
 
 def digest_of(partition: Mapping[str, Any]) -> int:
     """Of 64 bits: among ten million partitions, a new one has such a twin once in 10^12 times."""
+    from hashlib import blake2b  # which loads OpenSSL, and many streams have no partitions
+
     return int.from_bytes(blake2b(key_of(partition), digest_size=8).digest(), "little")
 
 

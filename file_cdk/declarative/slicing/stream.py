@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from file_cdk.declarative.cursors.cursor import DatetimeCursor
 from file_cdk.declarative.pages import PageReader
 
 
-@dataclass(frozen=True, slots=True)
-class ListRouter:
+class ListRouter(msgspec.Struct, frozen=True):
     """A partition `{field: value}` for each value."""
 
     field: str
@@ -29,8 +30,7 @@ class Parent:
     is_incremental: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ParentRouter:
+class ParentRouter(msgspec.Struct, frozen=True):
     """The partitions of one parent after those of another."""
 
     parents: tuple[Parent, ...]

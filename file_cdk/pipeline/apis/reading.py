@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
@@ -12,7 +13,8 @@ from file_cdk.declarative.http import Client
 from file_cdk.declarative.pages import Page, Rejected
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planning import ManifestFacts, plan_of
-from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, SliceDone, read
+from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, Room, SliceDone, read
+from file_cdk.pipeline.apis.at_once import AtOnce
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiStreamOutput
 from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
@@ -21,6 +23,9 @@ from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
 
 _log = logging.getLogger(__name__)
+
+STREAMS = 4
+"""Streams that are read at once where nobody says."""
 
 
 def read_manifest(
@@ -31,19 +36,31 @@ def read_manifest(
     Raises ConfigError before any request, OutputClosedError and DestinationError when `out_fd` cannot be written.
     """
     plan, chosen = _planned(manifest, config, catalog)
+    bounds = options.bounds(plan)
     states = parse_state(state)
-    complete = True
+    at_once = max(1, min(options.streams or STREAMS, len(chosen), bounds.slices))
+    bounds = bounds.shared(at_once)
+    room = Room(bounds.slices, at_once)
     with (
         closing(output_of(manifest, config, out_fd)) as output,
         output.signals,
         connected(manifest, plan, output, options) as client,
         closing(KeptPages()) as kept,
     ):
-        for each in chosen:
+
+        def read_of(each: ConfiguredStream) -> bool:
             stored = states.get(each.name) if each.incremental else None
             stream = _StreamRead(plan.stream(each.name), stored, ApiStreamOutput(each.name, output), options)
-            complete &= stream.run(client, options.bounds(plan), kept)
-    return 0 if complete else 1
+            return stream.run(client, bounds, kept, room)
+
+        reads = [(each.name, partial(read_of, each)) for each in chosen]
+        if at_once == 1:
+            return 0 if all([read() for _, read in reads]) else 1  # noqa: C419 -- each is read, whatever became of others
+        try:
+            return 0 if AtOnce(reads, plan.apart).run(at_once, room.give_back) else 1
+        except BaseException:
+            output.close()  # the other streams are ended, and that is no error of theirs
+            raise
 
 
 def _planned(
@@ -72,14 +89,14 @@ class _StreamRead:
     _rejected: int = 0
     _first_rejected: tuple[int, Rejected] | None = field(default=None)
 
-    def run(self, client: Client, bounds: Bounds, kept: KeptPages) -> bool:
+    def run(self, client: Client, bounds: Bounds, kept: KeptPages, room: Room) -> bool:
         """Reads the stream; whether all of it could be read."""
         name, output = self.out.stream, self.out.output
         output.status(name, StreamStatus.STARTED)
         try:
             stream = self.plan.opened(client)
             stored = None if self.stored is None else self.plan.state(self.stored)
-            with read(stream, stored, bounds=bounds, kept=kept) as ordered:
+            with read(stream, stored, bounds=bounds, kept=kept, room=room) as ordered:
                 is_well = self._emit(ordered, has_cursor=stream.cursor is not None)
         except (OutputClosedError, DestinationError):
             raise

@@ -17,12 +17,14 @@ from file_cdk.pipeline.output import Output
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """slices: maximum that is read at once, instead of the manifest's. pages_ahead: see Bounds; None: as the manifest lets it.
+    """slices: maximum that is read at once, instead of the manifest's. streams: likewise; None: as many as is usual.
+    pages_ahead: see Bounds; None: as the manifest lets it.
 
     record, replay: folders, see `http.opened`. strict: what was passed over makes the run one that did not end well.
     """
 
     slices: int | None = None
+    streams: int | None = None
     pages_ahead: int | None = None
     record: Path | None = None
     replay: Path | None = None

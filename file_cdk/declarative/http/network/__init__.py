@@ -1,1 +1,1 @@
-"""What carries requests: connections, the bytes that go over them, bodies, redirects. The only part that needs urllib3."""
+"""What carries requests: connections, the bytes that go over them, bodies, redirects. Its tunnels alone need urllib3."""

@@ -1,39 +1,29 @@
-"""Connections to an origin, as urllib3 makes them: TLS, the proxies and the authorities of the environment.
+"""Connections to an origin: over TLS where it wants that, by the proxies and the authorities of the environment.
 
-Nothing else of urllib3 is used: reading an answer through it costs three times the CPU of `wire`.
+What only some need is imported by them alone: `ssl`, urllib3 and urllib.request take as long as all else of a request.
 """
 
+import base64
 import errno
-import ipaddress
 import os
 import re
 import socket
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.declarative.http.network.sockets import OPTIONS, not_connected
 
-try:
-    from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
-    from urllib3.exceptions import (
-        ConnectTimeoutError,
-        HTTPError,
-        LocationValueError,
-        NameResolutionError,
-        NewConnectionError,
-    )
-    from urllib3.util import make_headers, parse_url
-except ImportError:
-    raise ConfigError("urllib3 is not installed", remedy="Install it with: pip install 'file-cdk[manifests]'") from None
+if TYPE_CHECKING:
+    import ssl
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"([a-zA-Z]+://[^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.DOTALL)
-_KEEP_ALIVE = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 
 
 class Origin(NamedTuple):
@@ -81,13 +71,12 @@ class NoLineError(Exception):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A connection. is_forwarded: requests go to a proxy that wants whole URLs, and these headers."""
 
     socket: socket.socket
     is_forwarded: bool = False
-    headers: Mapping[str, str] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Lines:
@@ -95,7 +84,7 @@ class Lines:
     CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR. Proxies are those of HTTP, not of SOCKS."""
 
     def __init__(self) -> None:
-        self._proxies = getproxies_environment()
+        self._proxies = _proxies()
         self._authorities = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
     def connected(self, origin: Origin, timeout_s: float) -> Line:
@@ -103,40 +92,36 @@ class Lines:
         proxy = self._proxy(origin)
         try:
             return self._direct(origin, timeout_s) if proxy is None else self._by_proxy(origin, proxy, timeout_s)
-        except (HTTPError, OSError, UnicodeError) as exc:
+        except (OSError, UnicodeError) as exc:
             raise _no_line(exc, "the host" if proxy is None else "the proxy", timeout_s) from exc
 
     def _direct(self, origin: Origin, timeout_s: float) -> Line:
-        connection: HTTPConnection
-        if origin.scheme == "https":
-            connection = HTTPSConnection(
-                origin.host, origin.port, timeout=timeout_s, ssl_context=self._context, socket_options=_KEEP_ALIVE
-            )
-        else:
-            connection = HTTPConnection(origin.host, origin.port, timeout=timeout_s, socket_options=_KEEP_ALIVE)
-        connection.connect()
-        return Line(connection.sock)
+        try:
+            connected = socket.create_connection((origin.host, origin.port), timeout_s)
+        except TimeoutError as exc:
+            raise not_connected() from exc
+        try:
+            for option in OPTIONS:
+                connected.setsockopt(*option)
+            if origin.scheme == "https":
+                return Line(self._context.wrap_socket(connected, server_hostname=origin.host.rstrip(".")))
+        except BaseException:
+            connected.close()
+            raise
+        return Line(connected)
 
     def _by_proxy(self, origin: Origin, proxy: str, timeout_s: float) -> Line:
         parts = urlsplit(proxy)
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme]
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-        headers = make_headers(proxy_basic_auth=user) if user else {}
         if origin.scheme == "http":
-            return Line(self._direct(Origin(scheme, host, port), timeout_s).socket, is_forwarded=True, headers=headers)
-        context = self._context
-        tunnel = HTTPSConnection(
-            host,
-            port,
-            timeout=timeout_s,
-            ssl_context=context,
-            socket_options=_KEEP_ALIVE,
-            proxy=parse_url(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()),
-            proxy_config=ProxyConfig(context, False, None, None),
-        )
-        tunnel.set_tunnel(scheme=scheme, host=origin.host, port=origin.port, headers=headers)
-        tunnel.connect()
-        return Line(tunnel.sock)
+            line = self._direct(Origin(scheme, host, port), timeout_s)
+            return Line(line.socket, is_forwarded=True, headers=tuple(_authorization(user).items()))
+        from file_cdk.declarative.http.network.tunnels import Proxy, tunnel  # needs urllib3
+
+        url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        by = Proxy(scheme, host, port, url, _authorization(user))
+        return Line(tunnel(by, origin.host, origin.port, self._context, timeout_s))
 
     def _proxy(self, origin: Origin) -> str | None:
         proxy = self._proxies.get(origin.scheme) or self._proxies.get("all")
@@ -153,62 +138,85 @@ class Lines:
         return proxy
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
-        if not (path := self._authorities):
-            return ssl.create_default_context()  # which heeds SSL_CERT_FILE and SSL_CERT_DIR
+    def _context(self) -> "ssl.SSLContext":
+        import ssl
+
+        path = self._authorities
+        is_folder = path is not None and os.path.isdir(path)  # noqa: PTH112 -- a text of the environment
         try:
-            if os.path.isdir(path):  # noqa: PTH112 -- a text of the environment
-                return ssl.create_default_context(capath=path)
-            return ssl.create_default_context(cafile=path)
-        except (OSError, ssl.SSLError) as exc:
+            # Without either it heeds SSL_CERT_FILE and SSL_CERT_DIR.
+            context = ssl.create_default_context(
+                cafile=None if is_folder else path or None, capath=path if is_folder else None
+            )
+        except OSError as exc:
             raise ConfigError(
                 "the file of trusted authorities cannot be read",
                 remedy="Correct REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, which name it",
             ) from exc
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def _authorization(user: str | None) -> Mapping[str, str]:
+    """Of a proxy. user: with the password, after a colon."""
+    if user is None:
+        return {}
+    return {"proxy-authorization": f"Basic {base64.b64encode(user.encode('latin-1')).decode()}"}
+
+
+def _proxies() -> Mapping[str, str]:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment
+
+    return getproxies_environment()
 
 
 def _is_bypassed(origin: Origin, proxies: Mapping[str, str]) -> bool:
+    from urllib.request import proxy_bypass
+
     if proxy_bypass(f"{origin.host}:{origin.port}", dict(proxies)):
         return True
+    return _is_within(origin.host, filter(None, map(str.strip, proxies.get("no", "").split(","))))
+
+
+def _is_within(host: str, networks: Iterable[str]) -> bool:
+    import ipaddress
+
     try:
-        address = ipaddress.ip_address(origin.host)
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return any(address in network for network in _networks(proxies.get("no", "")))
+    for each in networks:
+        with suppress(ValueError):  # a name
+            if address in ipaddress.ip_network(each, strict=False):
+                return True
+    return False
 
 
-def _networks(no_proxy: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    found = []
-    for each in filter(None, map(str.strip, no_proxy.split(","))):
-        try:
-            found.append(ipaddress.ip_network(each, strict=False))
-        except ValueError:
-            continue  # a name
-    return found
+def _no_line(exc: OSError | UnicodeError, whom: str, timeout_s: float) -> NoLineError:
+    import ssl
 
-
-def _no_line(exc: Exception, whom: str, timeout_s: float) -> NoLineError:
-    cause = exc.__cause__ if isinstance(exc, HTTPError) and exc.__cause__ is not None else exc
-    if isinstance(cause, ssl.SSLCertVerificationError):
+    if isinstance(exc, ssl.SSLCertVerificationError):
         return NoLineError(
-            f"the certificate of the server is not trusted ({cause.verify_message})",
+            f"the certificate of the server is not trusted ({exc.verify_message})",
             is_lasting=True,
             remedy="Name the file of the authority that issued it in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
         )
-    if isinstance(exc, UnicodeError | LocationValueError):  # a label of more than 63 characters
+    if isinstance(exc, UnicodeError):  # a label of more than 63 characters
         return NoLineError(f"{whom} has no possible name", is_lasting=True)
-    if isinstance(exc, NameResolutionError):
+    if isinstance(exc, socket.gaierror):
         return NoLineError(f"the name of {whom} cannot be resolved")
-    if isinstance(exc, ConnectTimeoutError) and not isinstance(exc, NewConnectionError):
-        return NoLineError(f"no connection to {whom} within {timeout_s:g} s")
-    if isinstance(cause, TimeoutError):
+    if isinstance(exc, TimeoutError):
+        if exc.errno == errno.ETIMEDOUT:
+            return NoLineError(f"no connection to {whom} within {timeout_s:g} s")
         return NoLineError(f"{whom} was silent for {timeout_s:g} s while the connection was made")
-    if isinstance(cause, ssl.SSLError):
+    if isinstance(exc, ssl.SSLError):
         return NoLineError("TLS failed")
-    if isinstance(cause, OSError) and "Tunnel connection failed: 407" in str(cause):
+    if "Tunnel connection failed: 407" in str(exc):
         return NoLineError("the proxy wants credentials", is_lasting=True, remedy="Set them in HTTPS_PROXY")
-    if isinstance(cause, OSError) and "Tunnel connection failed" in str(cause):
+    if "Tunnel connection failed" in str(exc):
         return NoLineError("the proxy makes no connection to the host")
-    if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
+    if exc.errno == errno.ECONNREFUSED:
         return NoLineError(f"{whom} refuses the connection")
     return NoLineError(f"{whom} cannot be reached")

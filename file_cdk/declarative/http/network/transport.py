@@ -5,15 +5,15 @@ import re
 import select
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 from file_cdk.core.version import VERSION
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Unanswered
 from file_cdk.declarative.http.network.bodies import ACCEPTED, received
 from file_cdk.declarative.http.network.lines import Line, Lines, NoLineError, Origin, split
-from file_cdk.declarative.http.network.wire import BrokenError, Wire, head_bytes
+from file_cdk.declarative.http.network.wire import BrokenError, Fields, Wire, head_bytes
 from file_cdk.declarative.http.secrets import Secrets
 
 CONNECT_TIMEOUT_S = 30.0
@@ -97,7 +97,9 @@ class HttpTransport:
         if line.is_forwarded:
             target = f"{origin.scheme}://{origin.authority}{target}"
         timeout_s = request.read_timeout_s or READ_TIMEOUT_S
-        head = head_bytes(request.method, target, origin.authority, _fields(request, line), request.body)
+        head = head_bytes(
+            request.method, target, origin.authority, _fields(request.headers, line.headers), request.body
+        )
         wire.send(head, request.body, timeout_s)
         answer = wire.head(request.method, timeout_s)
         body = received(wire.body(answer), answer.headers.get("Content-Encoding", ""))
@@ -138,12 +140,11 @@ def _is_silent(wire: Wire) -> bool:
     return not waiting.poll(0)
 
 
-def _fields(request: Request, line: Line) -> Iterator[tuple[str, str]]:
-    names = {name.lower() for name, _ in request.headers}
-    yield from (field for field in request.headers if field[0].lower() not in _OF_THE_CONNECTION)
-    yield from (field for field in _DEFAULTS if field[0].lower() not in names)
-    if line.headers:
-        yield from line.headers.items()
+@lru_cache(maxsize=64)
+def _fields(headers: Fields, of_proxy: Fields) -> Fields:
+    names = {name.lower() for name, _ in headers}
+    own = tuple(field for field in headers if field[0].lower() not in _OF_THE_CONNECTION)
+    return (*own, *(field for field in _DEFAULTS if field[0].lower() not in names), *of_proxy)
 
 
 def _reason(exc: BrokenError | OSError, request: Request, wire: Wire) -> str:

@@ -9,8 +9,10 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
+
+import msgspec
 
 from file_cdk.declarative.http.headers import Headers
 
@@ -27,6 +29,9 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IN_VALUE = re.compile(r"[\0\r\n]")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+Fields = tuple[tuple[str, str], ...]
+"""Header fields: names and values."""
 
 
 class BrokenError(Exception):
@@ -74,8 +79,7 @@ class _Paced(io.RawIOBase):
         return count
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """length: of the body in bytes; None where it comes in chunks or ends with the connection."""
 
     status: int
@@ -85,23 +89,24 @@ class Head:
     is_last: bool
 
 
-def head_bytes(method: str, target: str, host: str, fields: Iterator[tuple[str, str]], body: bytes | None) -> bytes:
+def head_bytes(method: str, target: str, host: str, fields: Fields, body: bytes | None) -> bytes:
     """A request up to its body. Raises ValueError for what cannot be sent."""
     if not _NAME.fullmatch(method):
         raise ValueError("a method that is none")
-    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"]
-    for name, value in fields:
-        if not _NAME.fullmatch(name) or _IN_VALUE.search(value):
-            raise ValueError("a header that cannot be sent")
-        lines.append(f"{name}: {value}\r\n")
-    if body is not None or method in _WITH_BODY:
-        lines.append(f"Content-Length: {len(body or b'')}\r\n")
-    lines.append("\r\n")
-    text = "".join(lines)
+    length = f"Content-Length: {len(body or b'')}\r\n" if body is not None or method in _WITH_BODY else ""
+    text = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{_lines(fields)}{length}\r\n"
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         return text.encode()
+
+
+@lru_cache(maxsize=64)  # as a rule, all requests of a stream have the same
+def _lines(fields: Fields) -> str:
+    for name, value in fields:
+        if not _NAME.fullmatch(name) or _IN_VALUE.search(value):
+            raise ValueError("a header that cannot be sent")
+    return "".join(f"{name}: {value}\r\n" for name, value in fields)
 
 
 class Wire:
@@ -214,8 +219,9 @@ class Wire:
 
 def _framed(method: str, minor: int, status: int, headers: Headers) -> Head:
     """RFC 9112, section 6.3."""
-    connection = {each.strip().lower() for each in headers.get("Connection", "").split(",")}
-    is_last = "close" in connection or (minor == 0 and "keep-alive" not in connection)
+    connection = headers.get("Connection")
+    wanted = {each.strip().lower() for each in connection.split(",")} if connection else set()
+    is_last = "close" in wanted or (minor == 0 and "keep-alive" not in wanted)
     if method == "HEAD" or status in (204, 304):
         return Head(status, headers, 0, is_chunked=False, is_last=is_last)
     coding = headers.get("Transfer-Encoding", "").strip().lower()
