@@ -25,4 +25,4 @@ def sync_manifest(arguments: argparse.Namespace, interruption: Interruption) -> 
         )
     path = os.path.abspath(arguments.source)  # noqa: PTH100
     command = shlex.join([sys.executable, "-m", "file_cdk.cli.manifest_source", path])
-    return load_source(command, arguments, interruption, name=name_of_manifest(path))
+    return load_source(command, arguments, interruption, name=name_of_manifest(path), slices=True)

@@ -66,9 +66,16 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
 
 
 def load_source(
-    command: str, arguments: argparse.Namespace, interruption: Interruption, *, name: str | None, lenient: bool = False
+    command: str,
+    arguments: argparse.Namespace,
+    interruption: Interruption,
+    *,
+    name: str | None,
+    lenient: bool = False,
+    slices: bool = False,
 ) -> ExitCode:
-    """arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and verbose."""
+    """slices: see PipeOptions. arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and
+    verbose."""
     from file_cdk.cli.messages import load_object
     from file_cdk.cli.screen.wording import plural
     from file_cdk.pipeline.piping.pipe import PipeOptions, pipe
@@ -81,6 +88,7 @@ def load_source(
         lenient=lenient,
         wait_s=arguments.wait,
         config_file=None if arguments.config is None else Path(arguments.config),
+        slices=slices,
     )
     with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
         config = {} if arguments.config is None else load_object(arguments.config, "config")
@@ -89,6 +97,8 @@ def load_source(
     if not arguments.quiet:
         for stream, rows in result.rows.items():
             display.line(f"{stream}: {plural(rows, 'record')}")
+        for stream in result.complete:
+            display.line(f"{stream}: complete in the run before, which did not come to its end; not read again")
         for reason, count in result.passed_over.items():
             display.line(f"warning: lines that were passed over: {count}: {reason}")
         display.line(f"{plural(sum(result.rows.values()), 'record')} loaded into {redacted(arguments.to)}")

@@ -65,7 +65,8 @@ class StreamPlan:
     """primary_key: fields; empty without one. cursor_field: None for a stream that is always read whole.
 
     takes_cursor_field: whether a catalog may choose another one. legacy_partition: the field of the partition that keys of states
-    of older versions stand for. refused: why it cannot be read, which is raised when it is to be.
+    of older versions stand for. refused: why it cannot be read, which is raised when it is to be. identity: the same for streams
+    that are written alike.
     """
 
     name: str
@@ -76,6 +77,7 @@ class StreamPlan:
     sliced: SlicedStream | None = None
     legacy_partition: str | None = None
     refused: ConfigError | None = None
+    identity: str = ""
 
     def opened(self, client: Client) -> SlicedStream:
         """Raises ConfigError where the stream was refused."""

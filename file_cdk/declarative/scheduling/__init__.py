@@ -4,9 +4,10 @@ from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.events import Counts, PageReady, ReadDone, SliceDone, StreamCounts
 from file_cdk.declarative.scheduling.kept import KeptPages
 from file_cdk.declarative.scheduling.reading import OrderedRead, read
-from file_cdk.declarative.scheduling.stream_pages import Resumed
+from file_cdk.declarative.scheduling.stream_pages import Begun, Resumed
 
 __all__ = [
+    "Begun",
     "Bounds",
     "Counts",
     "KeptPages",

@@ -9,7 +9,16 @@ from dataclasses import astuple, fields
 from datetime import UTC, datetime
 
 from file_cdk.core.errors import DestinationError, InternalError
-from file_cdk.core.ledger import KeptState, LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
+from file_cdk.core.ledger import (
+    KeptState,
+    LedgerEntry,
+    Mismatch,
+    Run,
+    RunCounts,
+    SliceEntry,
+    SlicesRead,
+    StreamStatus,
+)
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
@@ -27,13 +36,14 @@ from file_cdk.destinations.sql.ledger import (
     unfinished,
 )
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
+from file_cdk.destinations.sql.slices import read_slices, write_slices
 from file_cdk.destinations.sql.states import read_states, write_states
 from file_cdk.destinations.sql.table import SqlTable
 
 
 class LedgerDestination:
-    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper, a LedgerKeeper,
-    and KnowsTables.
+    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper, a SliceKeeper, a
+    LedgerKeeper, and KnowsTables.
 
     For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
     """
@@ -86,6 +96,18 @@ class LedgerDestination:
 
     def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
         write_states(self._ledger("").database, self.run, source, states, forgotten)
+
+    def slices(self, stream: str, attempt: int) -> Iterator[SliceEntry]:
+        """See core.ledger.SliceKeeper."""
+        return read_slices(self._ledger("").database, stream, attempt)
+
+    def keep_slices(
+        self, source: str, states: Sequence[KeptState], forgotten: Sequence[str], slices: SlicesRead
+    ) -> None:
+        db = self._ledger("").database
+        with transaction(db, "keeping slices"):
+            write_states(db, self.run, source, states, forgotten)
+            write_slices(db, slices)
 
     def tables_of(self, origin: str, name: str) -> Mapping[str, str]:
         """See core.ledger.KnowsTables."""

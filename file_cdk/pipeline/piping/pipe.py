@@ -1,5 +1,6 @@
 """One run of a source's command into a destination."""
 
+import itertools
 import json
 import os
 from collections import Counter
@@ -11,12 +12,14 @@ from typing import Any, Protocol
 
 from file_cdk.core.errors import ConfigError, DestinationError, InvalidMessageError, SourceFailedError
 from file_cdk.core.exit_codes import known_error, of_error
-from file_cdk.core.ledger import RunCounts, RunLog, StateKeeper
+from file_cdk.core.ledger import Replacing, RunCounts, RunLog, StateKeeper
 from file_cdk.core.merging import NoMergeError, merging
 from file_cdk.core.ports import Destination, StreamTable
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.version import VERSION
 from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.apis.progress import FINGERPRINT
+from file_cdk.pipeline.piping.attempts import AttemptKeeper, Attempts
 from file_cdk.pipeline.piping.catalog import chosen, configured, is_incremental, written
 from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of
@@ -51,7 +54,8 @@ class PipeObserver(Protocol):
 class PipeOptions:
     """name: of the source in the ledger; by default its program's. streams: names of those to read; None: all. full_refresh: from
     the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over.
-    config_file: that the configuration was read from, where it is kept when the source changes it."""
+    config_file: that the configuration was read from, where it is kept when the source changes it. slices: the source is one of
+    ours, of an API: it tells of its slices, and goes on inside of them."""
 
     name: str | None = None
     streams: Sequence[str] | None = None
@@ -59,14 +63,17 @@ class PipeOptions:
     lenient: bool = False
     wait_s: float = 0
     config_file: Path | None = None
+    slices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PipeResult:
-    """rows: received, by the stream as people call it. passed_over: lines that were no messages, by what was wrong with them."""
+    """rows: received, by the stream as people call it. passed_over: lines that were no messages, by what was wrong with them.
+    complete: streams that were not read, since an earlier run, which did not come to its end, had read all of them."""
 
     rows: Mapping[str, int]
     passed_over: Mapping[str, int]
+    complete: Sequence[str] = ()
 
 
 def pipe(command: str, config: Any, destination: str, options: PipeOptions, observer: PipeObserver) -> PipeResult:
@@ -119,7 +126,8 @@ class _Run:
     def discover(self, config_file: str) -> Any:
         """The catalog of the source."""
         catalog: Any = None
-        with self._running("discover", "--config", config_file) as (process, said):
+        more = ["--fingerprints"] if self.options.slices else []
+        with self._running("discover", "--config", config_file, *more) as (process, said):
             with process.stdout as lines:
                 for event in receive(lines, lenient=True):
                     if isinstance(event, OtherReceived):
@@ -144,16 +152,27 @@ class _Run:
     ) -> PipeResult:
         entries, streams, tables = [], [], dict[StreamDescriptor, StreamTable]()
         incremental: dict[StreamDescriptor, WrittenStream] = {}
+        attempts = self._attempts(target)
+        complete: list[WrittenStream] = []
         for each in found:
             entry, stream, table = self._opened(each, target)
+            if attempts is not None:
+                fingerprint = each.get(FINGERPRINT, "")
+                if attempts.is_complete(stream, fingerprint, target):
+                    complete.append(stream)
+                    continue
+                stream = attempts.begin(stream, fingerprint, target)
             entries.append(entry)
             streams.append(stream)
             if is_incremental(entry):
                 incremental[stream.descriptor] = stream
                 if table is not None:
                     tables[stream.descriptor] = table
+        if not entries and attempts is not None:
+            attempts.close()
+            return PipeResult({}, {}, [stream.name for stream in complete])
         written(entries)  # refuses two that would share a table
-        states = SourceStates(keeper, self.source, incremental, known)
+        states = SourceStates(keeper, self.source, incremental, known, attempts)
         state = states.begin(tables)
         writing = Writing(target, streams, states.keep, lambda _: None)
         writing.reached = lambda durable: states.reached(
@@ -161,19 +180,32 @@ class _Run:
         )
         order = writing.begin(lenient=self.options.lenient)
         contents = {"catalog": json.dumps({"streams": entries}).encode()} | ({"state": state} if state else {})
+        if attempts is not None:
+            contents["attempts"] = attempts.given()
         with self.files(**contents) as paths:
-            arguments = [
-                "read",
-                "--config",
-                config_file,
-                "--catalog",
-                paths[0],
-                *(["--state", paths[1]] if state else []),
-            ]
-            with self._running(*arguments) as (process, said):
-                self._write(writing, order, process, said)
+            options = itertools.chain(*((f"--{name}", path) for name, path in zip(contents, paths, strict=True)))
+            with self._running("read", "--config", config_file, *options) as (process, said):
+                try:
+                    self._write(writing, order, process, said)
+                except SourceFailedError:
+                    if attempts is not None:
+                        attempts.close()
+                    raise
+        if attempts is not None:
+            attempts.close()
         shown = {stream.shown.strip("'"): self.rows[stream.descriptor] for stream in streams}
-        return PipeResult(shown, writing.passed_over)
+        return PipeResult(shown, writing.passed_over, [stream.name for stream in complete])
+
+    def _attempts(self, target: Destination) -> Attempts | None:
+        if not self.options.slices:
+            return None
+        if isinstance(target, AttemptKeeper) and isinstance(target, Replacing):
+            return Attempts(target, self.source)
+        self.observer.warned(
+            "the destination has no ledger of slices: a run that is killed goes on after the last whole slice of streams that "
+            "are incremental, and reads others anew"
+        )
+        return None
 
     def _opened(
         self, found: Mapping[str, Any], target: Destination
