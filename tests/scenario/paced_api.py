@@ -1,5 +1,5 @@
-"""An API of a shop on this machine that takes its time: notes by page number, events by a cursor of its own, orders by day, customers
-by offset, and payments of each customer by page number and day."""
+"""An API of a shop on this machine that takes its time: notes by page number, events by a cursor of its own, orders by day,
+customers by offset, and payments of each customer by page number and day."""
 
 import json
 import threading
@@ -101,13 +101,14 @@ streams:
 @dataclass
 class PacedApi:
     """days: of orders and payments. asked: how often each page was asked for, since it was last cleared. refuses: pages that it
-    says do not exist, by what stands in their targets."""
+    says do not exist, blocks: of which it says nothing, by what stands in their targets."""
 
     pause_s: float
     days: int = 0
     round: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     refuses: str | None = None
+    blocks: str | None = None
     url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -159,6 +160,8 @@ def serving(api: PacedApi) -> Iterator[PacedApi]:
 
         def do_GET(self) -> None:
             time.sleep(api.pause_s)
+            while api.blocks is not None and api.blocks in self.path:
+                time.sleep(0.1)
             status, answer = api.answer(self.path)
             body = json.dumps(answer).encode()
             self.send_response(status)

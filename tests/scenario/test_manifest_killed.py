@@ -1,12 +1,14 @@
-"""`file-cdk sync` of a manifest killed at random moments: it goes on inside of slices, and after the last run each record is in its
-table once."""
+"""`file-cdk sync` of a manifest that is killed, or fails: it goes on inside of slices, and each record is in its table once."""
 
+import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,12 @@ class Shop:
         orders = [each["id"] for each in self.api.records("orders")]
         assert [row for (row,) in query(self.database, "SELECT id FROM orders ORDER BY id")] == orders
 
+    def check_ids(self, name: str) -> None:
+        names = [name] if name != "payments" else [f"customers/{n}/payments" for n in range(PacedApi.CUSTOMERS)]
+        expected = [(each["id"], each.get("round")) for one in names for each in self.api.records(one)]
+        columns = "id, round" if "round" in self.api.records(names[0])[0] else "id, NULL"
+        assert query(self.database, f"SELECT {columns} FROM {name} ORDER BY id") == expected
+
     def slices(self, stream: str) -> list[tuple[Any, ...]]:
         sql = f"SELECT slice, pages, records, rejected FROM _file_cdk_slices WHERE stream = '{stream}' ORDER BY slice"
         return query(self.database, sql)
@@ -116,3 +124,97 @@ def test_each_record_is_there_once(shop: Shop) -> None:
         needed += len(shop.api.asked)
         asked += shop.api.asked.total()
     print(f"{kills} kills, {asked} requests for {needed} pages, {(asked - needed) / kills:.1f} repeated a kill")
+
+
+def test_a_read_of_a_whole_stream_goes_on_at_the_page_that_failed(shop: Shop) -> None:
+    shop.run("--stream", "events")
+    shop.api.round = 1
+    shop.api.asked.clear()
+    shop.api.refuses = "cursor=c150"
+    assert "there is no such page" in shop.run("--stream", "events", code=3)
+    assert query(shop.database, "SELECT DISTINCT round FROM events") == [(0,)]
+    shop.api.refuses = None
+    shop.run("--stream", "events")
+    shop.check_ids("events")
+    again = {target: times for target, times in shop.api.asked.items() if times > 1}
+    assert again == {"/events?cursor=c150": 2}
+    assert shop.slices("events") == [("[{},{}]", 60, 300, 0)]
+
+
+def test_a_token_that_the_api_forgot_begins_the_stream_anew(shop: Shop) -> None:
+    for refused in ("cursor=c150", "cursor=c150"):
+        shop.api.refuses = refused
+        shop.run("--stream", "events", code=3)
+    shop.api.refuses, shop.api.round = None, 1
+    shop.run("--stream", "events")
+    shop.check_ids("events")
+
+
+def test_an_incremental_stream_goes_on_inside_of_a_slice(shop: Shop) -> None:
+    shop.api.refuses = "page=2&since=2024-01-11"
+    shop.run("--stream", "orders", code=3)
+    shop.api.refuses = None
+    shop.run("--stream", "orders")
+    shop.check_ids("orders")
+    [(state,)] = query(shop.database, "SELECT state FROM _file_cdk_states")
+    assert json.loads(state)["stream"]["stream_state"] == {"at": "2024-01-20"}
+    again = {target for target, times in shop.api.asked.items() if times > 1}
+    assert "/orders?page=2&since=2024-01-11&until=2024-01-15" in again
+    # Beside it, what came before its turn, of slices behind the one that failed.
+    assert not any("page=1&since=2024-01-11" in target or "since=2024-01-0" in target for target in again)
+    days = [(f"2024-01-{first:02}", f"2024-01-{first + 4:02}") for first in (1, 6, 11, 16)]
+    assert shop.slices("orders") == [
+        (f'[{{}},{{"end_time":"{end}","start_time":"{start}"}}]', 4, 15, 0) for start, end in days
+    ]
+
+
+def test_partitions_that_were_read_are_not_read_again(shop: Shop) -> None:
+    shop.api.refuses = "customers/7/payments?page=2&since=2024-01-06"
+    shop.run("--stream", "payments", code=3)
+    shop.api.refuses = None
+    before = {target for target, times in shop.api.asked.items() if "payments" in target}
+    shop.run("--stream", "payments")
+    shop.check_ids("payments")
+    again = {target for target, times in shop.api.asked.items() if times > 1 and "payments" in target}
+    # What came before its turn, of slices behind the one that failed, is asked for once more.
+    assert all(int(target.split("/")[2]) >= 7 for target in again)
+    assert len(before) > len(again)
+
+
+def test_another_configuration_begins_anew(shop: Shop) -> None:
+    shop.api.refuses = "page=2&since=2024-01-11"
+    shop.run("--stream", "orders", code=3)
+    shop.api.refuses = None
+    shop.api.days += 1
+    shop.run("--stream", "orders")
+    shop.check_ids("orders")
+
+
+def test_a_stream_that_a_killed_run_read_whole_is_not_read_again(shop: Shop) -> None:
+    shop.api.blocks = "/events"
+    to = shop.folder / "shop.sqlite"
+    arguments = [*map(str, shop.arguments[:-1]), str(to), "--stream", "customers,events"]
+    with subprocess.Popen([BIN / "file-cdk", *arguments], stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: to.exists() and "customers" in _complete(to))
+        process.kill()
+    shop.api.blocks = None
+    for times in (1, 2):
+        assert run("file-cdk", *arguments).returncode == 0
+        assert shop.api.asked["/customers"] == times
+
+
+def _complete(database: Path) -> list[str]:
+    """Streams that a run which goes on has read whole, and whose tables are in place."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection, suppress(sqlite3.Error):
+        found = connection.execute("SELECT about, state FROM _file_cdk_states").fetchall()
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        ended = [about.removeprefix("slices ") for about, state in found if json.loads(state).get("ended")]
+        return [name for name in ended if name in tables]
+    return []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
