@@ -105,7 +105,7 @@ class SliceEntry:
 
 @dataclass(frozen=True, slots=True)
 class SliceReject:
-    """A record of an API that is not in its table. page: in its slice, record: in the page, both from 0."""
+    """A record of an API that is not in its table. page: in its slice, record: in the page, both from 0. rejected_at: UTC."""
 
     stream: str
     attempt: int
@@ -113,6 +113,8 @@ class SliceReject:
     page: int
     record: int
     reason: str
+    rejected_at: datetime
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,35 @@ class SliceKeeper(Protocol):
         self, source: str, states: Sequence[KeptState], forgotten: Sequence[str], slices: SlicesRead
     ) -> None:
         """As `keep_states`, and the slices in the same transaction. Durable when it returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlicesStatus:
+    """What the ledger has of the slices of one table: sums of them, and when, and by which run, the last one was read (UTC)."""
+
+    stream: str
+    slices: int
+    pages: int
+    records: int
+    filtered: int
+    rejected: int
+    read_at: datetime
+    run: str
+
+
+@runtime_checkable
+class SliceLedger(Protocol):
+    """What a SliceKeeper may do besides: answer while it is not open. Each raises DestinationError when it cannot be read; of one
+    that no sync made, there is nothing."""
+
+    def slices_read(self, stream: str | None = None) -> Sequence[SlicesStatus]:
+        """By stream."""
+
+    def slice_entries(self, stream: str) -> Iterator[SliceEntry]:
+        """By the time at which they were read, in bounded memory."""
+
+    def states_kept(self, source: str | None = None) -> Sequence[KeptState]:
+        """Of all sources, or one."""
 
 
 @runtime_checkable

@@ -28,8 +28,8 @@ from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import LedgerDestination
 from file_cdk.destinations.sql.ledger import FILES, shared_table, unfinished
+from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.merging import begun_beside, ledger_of
-from file_cdk.destinations.sql.slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.states import STATES
 
 KEEP_AFTER_VARIABLE = "FILE_CDK_KEEP_AFTER_S"

@@ -17,13 +17,14 @@ from file_cdk.core.ledger import (
     RunCounts,
     SliceEntry,
     SlicesRead,
+    SlicesStatus,
     StreamStatus,
 )
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
 from file_cdk.destinations.names import BESIDE
-from file_cdk.destinations.sql import asking
+from file_cdk.destinations.sql import asking, slices
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.ledger import (
     RUNS,
@@ -35,8 +36,8 @@ from file_cdk.destinations.sql.ledger import (
     tables_known,
     unfinished,
 )
+from file_cdk.destinations.sql.ledger_of_slices import read_slices, write_slices
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
-from file_cdk.destinations.sql.slices import read_slices, write_slices
 from file_cdk.destinations.sql.states import read_states, write_states
 from file_cdk.destinations.sql.table import SqlTable
 
@@ -145,6 +146,16 @@ class LedgerDestination:
 
     def loaded(self, stream: str) -> Iterator[Sequence[str]]:
         return asking.loaded(self._place, stream)
+
+    def slices_read(self, stream: str | None = None) -> Sequence[SlicesStatus]:
+        """See core.ledger.SliceLedger, also for what follows."""
+        return slices.slices_read(self._place, stream)
+
+    def slice_entries(self, stream: str) -> Iterator[SliceEntry]:
+        return slices.entries(self._place, stream)
+
+    def states_kept(self, source: str | None = None) -> Sequence[KeptState]:
+        return slices.states_kept(self._place, source)
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
         return asking.mismatches(self._place, stream, repair=repair)

@@ -1,63 +1,76 @@
-"""The slices of APIs in a SQL database, beside the rows that came of them.
-
-`_file_cdk_slices` has a row for each slice that was read; `_file_cdk_slice_rejects` one for each record that was left out
-of one. Both are made when the first slice is kept. Of attempts before the last ones nothing is kept.
-"""
+"""What a SQL database that no sync has open says about slices of APIs; see core.ledger.SliceLedger."""
 
 # ruff: noqa: S608 - names are constant, and values are parameters
 
 from collections.abc import Iterator
-from dataclasses import astuple, fields, replace
+from dataclasses import replace
 
-from file_cdk.core.ledger import SliceEntry, SlicesRead
-from file_cdk.destinations.names import RESERVED_PREFIX
-from file_cdk.destinations.sql.database import Database, transaction
-from file_cdk.destinations.sql.ledger import moment, of_moment
+from file_cdk.core.ledger import KeptState, SliceEntry, SlicesStatus
+from file_cdk.core.ports import RejectedRecord
+from file_cdk.destinations.sql.database import Database, Place
+from file_cdk.destinations.sql.ledger import of_moment
+from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES, read_slices
+from file_cdk.destinations.sql.states import STATES, read_states
 
-SLICES, SLICE_REJECTS = f"{RESERVED_PREFIX}_slices", f"{RESERVED_PREFIX}_slice_rejects"
-
-_COLUMNS = ", ".join(each.name for each in fields(SliceEntry))
-_CREATE = (
-    f"CREATE TABLE IF NOT EXISTS {SLICES} (stream TEXT, attempt BIGINT, slice TEXT, pages BIGINT, records BIGINT, "
-    "filtered BIGINT, rejected BIGINT, highest TEXT, read_at TEXT, run TEXT)",  # times as in the ledger's other tables
-    f"CREATE TABLE IF NOT EXISTS {SLICE_REJECTS} (stream TEXT, attempt BIGINT, slice TEXT, page BIGINT, record BIGINT, "
-    "reason TEXT)",
-)
-_DOING = "keeping the slices of a source"
+_READING = "reading the ledger of slices"
 
 
-def read_slices(database: Database, stream: str, attempt: int | None = None) -> Iterator[SliceEntry]:
-    with database.translating("reading the ledger of slices"):
-        if not database.declared(SLICES):
-            return
-        of_attempt, named = ("", []) if attempt is None else (" AND attempt = ?", [attempt])
-        found = database.stream(
-            f"SELECT {_COLUMNS} FROM {SLICES} WHERE stream = ?{of_attempt} ORDER BY attempt, read_at", [stream, *named]
-        )
-        for row in found:
-            entry = SliceEntry(*row)
-            yield replace(entry, read_at=of_moment(entry.read_at))
+def slices_read(place: Place, stream: str | None) -> list[SlicesStatus]:
+    if place.is_absent():
+        return []
+    with place.reading() as db, db.translating(_READING):
+        if SLICES not in db.tables():
+            return []
+        sums = ", ".join(f"CAST(sum({each}) AS BIGINT)" for each in ("pages", "records", "filtered", "rejected"))
+        found = db.execute(
+            f"SELECT stream, count(*), {sums}, max(read_at), "
+            f"(SELECT run FROM {SLICES} l WHERE l.stream = s.stream ORDER BY read_at DESC LIMIT 1) "
+            f"FROM {SLICES} s WHERE ? OR stream = ? GROUP BY stream ORDER BY stream",
+            [stream is None, stream],
+        ).fetchall()
+    counted = [SlicesStatus(*row) for row in found]
+    return [replace(each, read_at=of_moment(each.read_at)) for each in counted]
 
 
-def write_slices(database: Database, slices: SlicesRead) -> None:
-    with transaction(database, _DOING), database.translating(_DOING):
-        if slices.entries or slices.rejects:
-            if not database.declared(SLICES):
-                for create in _CREATE:
-                    database.execute(create)
-            _insert(database, SLICES, [_row(each) for each in slices.entries])
-            _insert(database, SLICE_REJECTS, [astuple(each) for each in slices.rejects])
-        if slices.obsolete and database.declared(SLICES):
-            for stream, attempt in slices.obsolete.items():
-                for table in (SLICES, SLICE_REJECTS):
-                    database.execute(f"DELETE FROM {table} WHERE stream = ? AND attempt < ?", [stream, attempt])
+def entries(place: Place, stream: str) -> Iterator[SliceEntry]:
+    if place.is_absent():
+        return
+    with place.reading() as db:
+        yield from read_slices(db, stream)
 
 
-def _row(entry: SliceEntry) -> tuple[object, ...]:
-    *facts, _, run = astuple(entry)
-    return (*facts, moment(entry.read_at), run)
+def states_kept(place: Place, source: str | None) -> list[KeptState]:
+    if place.is_absent():
+        return []
+    with place.reading() as db:
+        if STATES not in db.tables():
+            return []
+        names = [source]
+        if source is None:
+            with db.translating(_READING):
+                names = [name for (name,) in db.execute(f"SELECT DISTINCT source FROM {STATES}").fetchall()]
+        return [state for name in names if name is not None for state in read_states(db, name)]
 
 
-def _insert(database: Database, table: str, rows: list[tuple[object, ...]]) -> None:
-    if rows:
-        database.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+def rejected_of_slices(db: Database, stream: str | None) -> int:
+    if SLICES not in db.tables():
+        return 0
+    [(count,)] = db.execute(
+        f"SELECT CAST(coalesce(sum(rejected), 0) AS BIGINT) FROM {SLICES} WHERE ? OR stream = ?",
+        [stream is None, stream],
+    ).fetchall()
+    return int(count)
+
+
+def rejects_of_slices(db: Database, stream: str | None, limit: int) -> Iterator[RejectedRecord]:
+    """In place of a file, each has its slice and page."""
+    if SLICE_REJECTS not in db.tables():
+        return
+    found = db.stream(
+        f"SELECT stream, slice, page, record, reason, rejected_at, run FROM {SLICE_REJECTS} WHERE ? OR stream = ? "
+        "ORDER BY stream, slice, page, record LIMIT ?",
+        [stream is None, stream, limit],
+    )
+    for name, of, page, record, reason, at, run in found:
+        when = of_moment(at)
+        yield RejectedRecord(name, f"slice {of}, page {page}", when, record + 1, None, reason, None, when, run)

@@ -9,7 +9,7 @@ from file_cdk.destinations.merging import MERGES, UNMERGED
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.destination import SqlDestination
-from file_cdk.destinations.sql.slices import SLICE_REJECTS, SLICES
+from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.states import STATES
 from file_cdk.destinations.sqlite.session import SqliteDatabase, SqlitePlace, is_absent
 from file_cdk.destinations.sqlite.table import SqliteTable

@@ -31,7 +31,7 @@ _ABOUT = "slices "
 """How `about` begins of the state that is an attempt's."""
 
 
-class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+class KeptAttempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """As the destination has it among the states of the source. number: when it began, or more. state: what the
     attempt began with. Times: seconds since 1970."""
 
@@ -44,8 +44,12 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     begun: list[BegunSlice] = []
     ended: bool = False
 
+    def goes_on(self, fingerprint: str, now: float) -> bool:
+        """Whether a run of this fingerprint that begins now may go on with it, if its rows are there."""
+        return self.fingerprint == fingerprint and 0 <= now - self.kept_at <= GOES_ON_S
 
-_decode = msgspec.json.Decoder(_Kept).decode
+
+_decode = msgspec.json.Decoder(KeptAttempt).decode
 
 
 @runtime_checkable
@@ -61,7 +65,7 @@ class Attempts:
     source: str
     clock: Callable[[], float] = time.time
     _found: dict[str, KeptState] = field(default_factory=dict)
-    _now: dict[StreamDescriptor, _Kept] = field(default_factory=dict)
+    _now: dict[StreamDescriptor, KeptAttempt] = field(default_factory=dict)
     _written: dict[StreamDescriptor, WrittenStream] = field(default_factory=dict)
     _reach: dict[StreamDescriptor, int] = field(default_factory=dict)
     _changed: dict[str, KeptState] = field(default_factory=dict)
@@ -93,7 +97,7 @@ class Attempts:
         else:
             at, before = self.clock(), self._found.get(about)
             number = max(int(at), 0 if before is None else _decode(before.state).number + 1)
-            kept = _Kept(fingerprint, number, at, at)
+            kept = KeptAttempt(fingerprint, number, at, at)
             if before is not None:
                 self._forgotten.add(about)
         self._now[stream.descriptor] = kept
@@ -103,14 +107,13 @@ class Attempts:
         self._written[stream.descriptor] = stream
         return stream
 
-    def _valid(self, stream: WrittenStream, fingerprint: str) -> _Kept | None:
+    def _valid(self, stream: WrittenStream, fingerprint: str) -> KeptAttempt | None:
         if (found := self._found.get(_about(stream))) is None:
             return None
         kept = _decode(found.state)
-        is_recent = 0 <= self.clock() - kept.kept_at <= GOES_ON_S
-        return kept if is_recent and kept.fingerprint == fingerprint and stream.table.stream in found.units else None
+        return kept if kept.goes_on(fingerprint, self.clock()) and stream.table.stream in found.units else None
 
-    def _is_there(self, stream: WrittenStream, kept: _Kept, target: Destination) -> bool:
+    def _is_there(self, stream: WrittenStream, kept: KeptAttempt, target: Destination) -> bool:
         """Whether the rows are that were kept."""
         last = self._found[_about(stream)].units[stream.table.stream]
         if not stream.replaces:
@@ -158,7 +161,7 @@ class Attempts:
             self._entries.append(SliceEntry(table, kept.number, each.key, *counts, read_at, self.keeper.run))
         for reject in progress.rejected:
             place = reject.key, reject.page, reject.number, reject.reason
-            self._rejects.append(SliceReject(table, kept.number, *place))
+            self._rejects.append(SliceReject(table, kept.number, *place, read_at, self.keeper.run))
         if progress.ended:
             self._obsolete[table] = kept.number if written.replaces else kept.number - HISTORY_S
         kept = msgspec.structs.replace(
@@ -185,6 +188,17 @@ class Attempts:
         self._forgotten |= {_about(self._written[stream]) for stream, kept in self._now.items() if kept.ended}
         self._forgotten |= {about for about, found in self._found.items() if _decode(found.state).ended}
         self.keep([], ())
+
+
+def attempt_of(table: str, states: Iterable[KeptState]) -> KeptAttempt | None:
+    """The one that was not ended by its run. states: of its source."""
+    return next((_decode(each.state) for each in states if each.about == _ABOUT + table), None)
+
+
+def unfinished(states: Iterable[KeptState]) -> dict[str, int]:
+    """Of tables that an attempt did not come to the end of: how many slices it has begun. states: of all sources."""
+    found = {each.about.removeprefix(_ABOUT): _decode(each.state) for each in states if is_attempt(each)}
+    return {table: len(kept.begun) for table, kept in found.items() if not kept.ended}
 
 
 def is_attempt(kept: KeptState) -> bool:

@@ -7,6 +7,7 @@ dropped, or replaced), or where there is no state, all units are removed and the
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
@@ -173,6 +174,12 @@ class SourceStates:
             self.keeper.keep_states(self.source, states, sorted(forgotten))
         self._kept = {about: kept for about, kept in self._kept.items() if about not in forgotten}
         self._kept |= {kept.about: kept for kept in states}
+
+
+def stream_states(states: Iterable[KeptState]) -> dict[str, Any]:
+    """By the streams' names, those that are of one stream each."""
+    decoded = (_decode_state(kept.state).stream for kept in states if not is_attempt(kept))
+    return {each.descriptor.name: msgspec.json.decode(each.stream_state) for each in decoded if each is not None}
 
 
 def _numbers(table: StreamTable) -> dict[int, str]:
