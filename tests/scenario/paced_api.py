@@ -101,7 +101,8 @@ streams:
 @dataclass
 class PacedApi:
     """days: of orders and payments. asked: how often each page was asked for, since it was last cleared. refuses: pages that it
-    says do not exist, blocks: of which it says nothing, by what stands in their targets."""
+    says do not exist, blocks: of which it says nothing, by what stands in their targets.
+    odd: the seventh note has a number that JSON has not."""
 
     pause_s: float
     days: int = 0
@@ -109,6 +110,7 @@ class PacedApi:
     asked: Counter[str] = field(default_factory=Counter)
     refuses: str | None = None
     blocks: str | None = None
+    odd: bool = False
     url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,7 +119,8 @@ class PacedApi:
     def records(self, name: str) -> list[Json]:
         match name.split("/"):
             case ["notes"]:
-                return [{"id": n, "round": self.round} for n in range(self.NOTES)]
+                odd = {7: {"size": float("nan")}} if self.odd else {}
+                return [{"id": n, "round": self.round, **odd.get(n, {})} for n in range(self.NOTES)]
             case ["events"]:
                 return [{"id": n, "round": self.round} for n in range(self.EVENTS)]
             case ["customers"]:

@@ -18,6 +18,9 @@ from file_cdk.pipeline.output import Output, now_ms
 from file_cdk.protocol import messages
 from file_cdk.protocol.messages import Message, StreamStatus
 
+_LONG_WAIT_S = 5.0
+"""From which length on a wait is told of to those who see warnings alone."""
+
 _LAST_WORD_S = 2.0
 """Maximum time that the end of a run waits for a line that another thread is writing."""
 
@@ -70,7 +73,8 @@ class ApiOutput:
 
     def paused(self, pause: Pause) -> None:
         """A wait that begins now."""
-        self.log(logging.INFO, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
+        level = logging.WARNING if pause.seconds >= _LONG_WAIT_S else logging.INFO
+        self.log(level, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
         if pause.is_rate_limit and pause.stream:
             status = messages.stream_status(
                 pause.stream, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]

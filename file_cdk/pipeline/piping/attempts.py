@@ -73,6 +73,7 @@ class Attempts:
     _entries: list[SliceEntry] = field(default_factory=list)
     _rejects: list[SliceReject] = field(default_factory=list)
     _obsolete: dict[str, int] = field(default_factory=dict)
+    _read: dict[StreamDescriptor, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._found = {each.about: each for each in self.keeper.states(self.source) if is_attempt(each)}
@@ -152,6 +153,11 @@ class Attempts:
                 )
         return msgspec.json.encode(attempts)
 
+    def read_of(self, stream: StreamDescriptor) -> tuple[int, int]:
+        """How many slices of it this run has kept whole, and pages, those of slices that are begun among them."""
+        slices, pages = self._read.get(stream, (0, 0))
+        return slices, pages + sum(each.so_far.pages for each in self._now[stream].begun)
+
     def take(self, stream: StreamDescriptor, progress: Progress, last_unit: int) -> None:
         """To be kept with the next states. last_unit: of rows of the stream, which it stands for."""
         written, kept, at = self._written[stream], self._now[stream], self.clock()
@@ -162,6 +168,8 @@ class Attempts:
         for reject in progress.rejected:
             place = reject.key, reject.page, reject.number, reject.reason
             self._rejects.append(SliceReject(table, kept.number, *place, read_at, self.keeper.run))
+        slices, pages = self._read.get(stream, (0, 0))
+        self._read[stream] = slices + len(progress.done), pages + sum(each.pages for each in progress.done)
         if progress.ended:
             self._obsolete[table] = kept.number if written.replaces else kept.number - HISTORY_S
         kept = msgspec.structs.replace(

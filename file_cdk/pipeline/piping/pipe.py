@@ -49,6 +49,9 @@ class PipeObserver(Protocol):
     def source_said(self, line: str) -> None:
         """A line of the source's stderr, without secrets."""
 
+    def received(self, stream: str, records: int, slices: int, pages: int) -> None:
+        """Records that came now; slices that were read whole so far and pages, of which the source tells now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipeOptions:
@@ -98,6 +101,17 @@ def pipe(command: str, config: Any, destination: str, options: PipeOptions, obse
             return run.read(config_file, streams, known, target, target)
 
 
+def check_source(command: str, config: Any, options: PipeOptions, observer: PipeObserver) -> None:
+    """Has the source try its configuration, which is kept where it changes it. Raises SourceFailedError with what it says."""
+    words = words_of(command)
+    secrets, source = Secrets(config), options.name or source_name(words)
+    configuration = SourceConfiguration(source, config, options.config_file, secrets)
+    run = _Run(words, source, options, observer, secrets, configuration)
+    with run.files(config=json.dumps(config).encode()) as [config_file]:
+        configuration.handed_over = Path(config_file)
+        run.check(config_file)
+
+
 @dataclass(slots=True)
 class _Run:
     words: Sequence[str]
@@ -107,6 +121,7 @@ class _Run:
     secrets: Secrets
     configuration: SourceConfiguration
     rows: Counter[StreamDescriptor] = field(default_factory=Counter)
+    attempts: Attempts | None = None
 
     @contextmanager
     def files(self, **contents: bytes) -> Iterator[list[str]]:
@@ -142,6 +157,23 @@ class _Run:
             raise SourceFailedError("the source's discover gave no catalog", remedy="Is it an Airbyte source?")
         return catalog
 
+    def check(self, config_file: str) -> None:
+        told: Any = None
+        with self._running("check", "--config", config_file) as (process, said):
+            with process.stdout as lines:
+                for event in receive(lines, lenient=True):
+                    if isinstance(event, OtherReceived) and event.kind == "CONNECTION_STATUS":
+                        with suppress(ValueError):
+                            told = json.loads(event.raw).get("connectionStatus")
+                    elif isinstance(event, OtherReceived):
+                        said.take(event)
+            if (failure := said.failure(process.wait())) is not None:
+                raise failure
+        if not isinstance(told, dict):
+            raise SourceFailedError("the source's check gave no status", remedy="Is it an Airbyte source?")
+        if told.get("status") != "SUCCEEDED":
+            raise SourceFailedError(self.secrets.hidden(str(told.get("message") or "the source's check failed")))
+
     def read(
         self,
         config_file: str,
@@ -152,7 +184,7 @@ class _Run:
     ) -> PipeResult:
         entries, streams, tables = [], [], dict[StreamDescriptor, StreamTable]()
         incremental: dict[StreamDescriptor, WrittenStream] = {}
-        attempts = self._attempts(target)
+        attempts = self.attempts = self._attempts(target)
         complete: list[WrittenStream] = []
         for each in found:
             entry, stream, table = self._opened(each, target)
@@ -188,7 +220,7 @@ class _Run:
                 try:
                     self._write(writing, order, process, said)
                 except SourceFailedError:
-                    if attempts is not None:
+                    if attempts is not None and (process.wait(0) or 0) >= 0:  # a signal is no end of its own
                         attempts.close()
                     raise
         if attempts is not None:
@@ -260,6 +292,8 @@ class _Run:
             match event:
                 case DecodedRecords(stream):
                     self.rows[stream] += event.rows
+                    slices, pages = self.attempts.read_of(stream) if self.attempts is not None else (0, 0)
+                    self.observer.received(stream.name, event.rows, slices, pages)
                 case OtherReceived():
                     said.take(event)
                 case StatusReceived():
