@@ -91,10 +91,10 @@ class _StreamRead:
             stored, resumed = self.stored, None
             if self.options.attempts is not None:
                 attempt = self.options.attempts.get(name)
-                self._tally = SliceTally.of(stream, attempt)
                 if attempt is not None:
                     stream, resumed = gone_on_with(attempt, stream)
                     stored = attempt.state
+                self._tally = SliceTally.of(stream, attempt, output.hidden)
             stored = None if stored is None else self.plan.state(stored)
             with read(stream, stored, bounds=bounds, kept=kept, resumed=resumed) as ordered:
                 is_well = self._emit(ordered, has_cursor=stream.cursor is not None)
@@ -168,6 +168,8 @@ class _StreamRead:
             _counted(counts.pages, "page"),
             _counted(done.counts.slices, "slice"),
         ]
+        before = done.counts.slices_done_before
+        left_out += f"; {_counted(before, 'slice')} by earlier runs" if before else ""
         output.log(logging.INFO, f"stream {name!r}: read {', '.join(parts)}{left_out}")
         warnings = list(done.warnings)
         if self._first_rejected is not None:

@@ -1,6 +1,6 @@
 """What a read has to tell of the slices of one stream, so that a later one can go on with them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -37,11 +37,12 @@ def gone_on_with(attempt: Attempt, stream: SlicedStream) -> tuple[SlicedStream, 
 @dataclass(slots=True)
 class SliceTally:
     """begun: those that an earlier run left. can_go_on: whether all rows that came out are of whole slices, or of such as can be
-    gone on with, since their token is one that JSON can hold."""
+    gone on with, since their token is one that JSON can hold, and has no secret in it: it is kept in the destination."""
 
     cursor: DatetimeCursor | None
     begun: dict[str, BegunSlice]
     can_go_on: bool = True
+    hidden: Callable[[str], str] = str
     _left: set[str] = field(default_factory=set)
     """Those that an earlier run left, of which nothing came yet and whose token only the API understands."""
     _done: list[ReadSlice] = field(default_factory=list)
@@ -51,9 +52,12 @@ class SliceTally:
     _current: ReadSlice = field(default_factory=lambda: ReadSlice(""))
 
     @classmethod
-    def of(cls, stream: SlicedStream, attempt: Attempt | None) -> "SliceTally":
+    def of(cls, stream: SlicedStream, attempt: Attempt | None, hidden: Callable[[str], str] = str) -> "SliceTally":
+        """stream: as it is read. hidden: takes secrets out of a text."""
         begun = {each.so_far.key: each for each in attempt.begun} if attempt else {}
-        return cls(stream.cursor, begun, _left={key for key, each in begun.items() if not each.is_next_known})
+        return cls(
+            stream.cursor, begun, hidden=hidden, _left={key for key, each in begun.items() if not each.is_next_known}
+        )
 
     @property
     def is_partial(self) -> bool:
@@ -77,13 +81,22 @@ class SliceTally:
         for each in page.rejected[: max(0, _REJECTS - len(self._rejected))]:
             self._rejected.append(Reject(self._key, event.number, each.number, each.reason))
         token = page.following
-        self.can_go_on = token is not None and _is_kept(token)
+        self.can_go_on = token is not None and self._is_kept(token)
         if token is not None and self.can_go_on:
             self.begun[self._key] = BegunSlice(
                 self._current, token.number, token.value, token.anchor, token.is_next_known
             )
         else:
             self.begun.pop(self._key, None)
+
+    def _is_kept(self, token: Token) -> bool:
+        """Whether the token comes back from JSON as it was, and may be told."""
+        told = [token.value, token.anchor]
+        try:
+            text = msgspec.json.encode(told).decode()
+            return bool(msgspec.json.decode(text) == told) and self.hidden(text) == text
+        except (TypeError, ValueError, msgspec.MsgspecError):
+            return False
 
     def done(self, event: SliceDone) -> None:
         key = slice_key(event.slice).decode()
@@ -105,15 +118,6 @@ class SliceTally:
         """Whether a slice is to be gone on with by a token of the API's own that was not answered yet: the API may have
         forgotten it."""
         return bool(self._left)
-
-
-def _is_kept(token: Token) -> bool:
-    """Whether the token comes back from JSON as it was."""
-    told = [token.value, token.anchor]
-    try:
-        return bool(msgspec.json.decode(msgspec.json.encode(told)) == told)
-    except (TypeError, ValueError, msgspec.MsgspecError):
-        return False
 
 
 def _text(moment: Any) -> str | None:

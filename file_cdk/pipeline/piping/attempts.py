@@ -176,6 +176,8 @@ class Attempts:
             kept, kept_at=at, cursor=progress.cursor, begun=progress.begun, ended=progress.ended
         )
         self._now[stream], about = kept, _about(written)
+        if written.is_anew:
+            return  # all of its rows are there at the end, or none
         if progress.void:
             self._changed.pop(about, None)
             self._forgotten.add(about)
