@@ -58,7 +58,7 @@ class Runs:
         destination = SqliteDestination(self.folder / "x.sqlite")
         destination.open()
         with closing(destination):
-            yield destination, Attempts(destination, "shop", self.clock)
+            yield destination, Attempts(destination, "shop", clock=self.clock)
 
     def write(self, destination: SqliteDestination, of: WrittenStream, number: int) -> None:
         batch = pa.RecordBatch.from_pylist([{"id": number}])

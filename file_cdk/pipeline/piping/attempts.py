@@ -59,10 +59,12 @@ class AttemptKeeper(StateKeeper, SliceKeeper, Protocol):
 
 @dataclass(slots=True)
 class Attempts:
-    """Those of one run. clock: seconds since 1970."""
+    """Those of one run. is_staged: whether the destination can build a table over several runs, in place of another; else streams
+    that are read as a whole begin anew with each run. clock: seconds since 1970."""
 
     keeper: AttemptKeeper
     source: str
+    is_staged: bool = True
     clock: Callable[[], float] = time.time
     _found: dict[str, KeptState] = field(default_factory=dict)
     _now: dict[StreamDescriptor, KeptAttempt] = field(default_factory=dict)
@@ -81,7 +83,7 @@ class Attempts:
     def is_complete(self, stream: WrittenStream, fingerprint: str, target: Destination) -> bool:
         """Whether a run that did not come to its end read all of the stream, and its table is as it should be."""
         kept = self._valid(stream, fingerprint)
-        if kept is None or not kept.ended or stream.is_anew:
+        if kept is None or not kept.ended or not self._goes_on(stream):
             return False
         own = target.table(stream.table)
         if (merged := merging(own, stream.table)) is not None:
@@ -93,7 +95,7 @@ class Attempts:
         that was kept is removed."""
         kept = self._valid(stream, fingerprint)
         about = _about(stream)
-        if kept is not None and not stream.is_anew and self._is_there(stream, kept, target):
+        if kept is not None and self._goes_on(stream) and self._is_there(stream, kept, target):
             self._reach[stream.descriptor] = self._found[about].units[stream.table.stream]
         else:
             at, before = self.clock(), self._found.get(about)
@@ -102,11 +104,15 @@ class Attempts:
             if before is not None:
                 self._forgotten.add(about)
         self._now[stream.descriptor] = kept
-        if stream.replaces and not stream.is_anew:
+        if stream.replaces and self._goes_on(stream):
             stream = replace(stream, generation=kept.number, minimum_generation=kept.number)
             self._remove_behind(stream, target)
         self._written[stream.descriptor] = stream
         return stream
+
+    def _goes_on(self, stream: WrittenStream) -> bool:
+        """Whether another run may go on with what this one does."""
+        return not stream.is_anew and (self.is_staged or not stream.replaces)
 
     def _valid(self, stream: WrittenStream, fingerprint: str) -> KeptAttempt | None:
         if (found := self._found.get(_about(stream))) is None:
@@ -176,7 +182,7 @@ class Attempts:
             kept, kept_at=at, cursor=progress.cursor, begun=progress.begun, ended=progress.ended
         )
         self._now[stream], about = kept, _about(written)
-        if written.is_anew:
+        if not self._goes_on(written):
             return  # all of its rows are there at the end, or none
         if progress.void:
             self._changed.pop(about, None)

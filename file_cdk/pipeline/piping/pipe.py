@@ -231,8 +231,8 @@ class _Run:
     def _attempts(self, target: Destination) -> Attempts | None:
         if not self.options.slices:
             return None
-        if isinstance(target, AttemptKeeper) and isinstance(target, Replacing):
-            return Attempts(target, self.source)
+        if isinstance(target, AttemptKeeper):
+            return Attempts(target, self.source, is_staged=isinstance(target, Replacing))
         self.observer.warned(
             "the destination has no ledger of slices: a run that is killed goes on after the last whole slice of streams that "
             "are incremental, and reads others anew"
