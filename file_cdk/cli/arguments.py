@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from file_cdk.core.errors import ConfigError
 from file_cdk.core.formats import KINDS
 from file_cdk.core.instants import parse_instant
 from file_cdk.core.system.memory import parse_size
+from file_cdk.core.uris import redacted
 
 EXAMPLES = """\
 examples:
@@ -45,7 +47,7 @@ SOURCE is one of
                            (docs/guide/s3.md, gcs.md, azure.md, sftp.md, http.md)
   a YAML file              orders.yaml: a source's configuration, with several streams (docs/guide/sync.md)
   a JSON file              source.json: the same, if it has a key `source`, or with --connector
-  a manifest               api.yaml: how an HTTP API is read (sync alone, with --config; docs/guide/manifests.md)
+  a manifest               api.yaml: how an HTTP API is read (with --config; docs/guide/manifests.md)
 """
 
 
@@ -233,6 +235,15 @@ def add_config(parser: argparse.ArgumentParser, *, required: bool = False) -> No
         required=required,
         help="the source's configuration, JSON; what the source changes of it, such as a token that it renewed, is kept there",
     )
+
+
+def refuse_config(arguments: argparse.Namespace) -> None:
+    """Of a source of files. Raises ConfigError."""
+    if arguments.config is not None:
+        raise ConfigError(
+            f"--config is for the manifest of an API, which {redacted(arguments.source)!r} is not",
+            remedy="Leave it out; a source of files has its configuration in the YAML file that is SOURCE",
+        )
 
 
 def add_connector(parser: argparse.ArgumentParser) -> None:

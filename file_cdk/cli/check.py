@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.arguments import SOURCES, add_json, add_source, add_talk, add_to, names
+from file_cdk.cli.arguments import SOURCES, add_config, add_json, add_source, add_talk, add_to, names, refuse_config
 from file_cdk.cli.ending import Failure, Interruption, failure_of
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
@@ -17,6 +17,7 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import redacted
+from file_cdk.pipeline.apis.recognising import is_manifest
 
 if TYPE_CHECKING:  # `--help` needs none of them
     from file_cdk.pipeline.checking import StreamCheck
@@ -47,6 +48,7 @@ exit codes (of the first step that failed):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to try (see above)")
+    add_config(parser)
     add_to(parser, "It is tried as well, and stays as it is")
     add_json(parser, "one JSON object")
     add_talk(parser)
@@ -54,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     """Reports on stdout; warnings go to stderr."""
+    if is_manifest(arguments.source):
+        from file_cdk.cli.manifest_looks import check_manifest
+
+        return check_manifest(arguments, interruption)
+    refuse_config(arguments)
     say = PlainDisplay(sys.stderr).line
     check = _Check(arguments, interruption)
     with logs_to(say, log_level(quiet=arguments.quiet, verbose=arguments.verbose)), closing(check.lines()) as lines:

@@ -7,7 +7,18 @@ from contextlib import ExitStack
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_deletes, add_json, add_period, add_source, add_talk, add_to, names
+from file_cdk.cli.arguments import (
+    SOURCES,
+    add_config,
+    add_deletes,
+    add_json,
+    add_period,
+    add_source,
+    add_talk,
+    add_to,
+    names,
+    refuse_config,
+)
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.json_text import json_text, version_members
@@ -15,6 +26,7 @@ from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, second, size, table_lines
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.collecting import without_collecting
+from file_cdk.pipeline.apis.recognising import is_manifest
 
 if TYPE_CHECKING:  # `--help` needs none of them
     from file_cdk.pipeline.tables.explaining import ExplainedFile, Explanation
@@ -43,6 +55,7 @@ _HEADINGS = ("modified", "size", "decision", "why", "uri")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to look at (see above)")
+    add_config(parser)
     add_to(parser, "It is read, never changed", required=True)
     add_period(parser)
     add_deletes(parser)
@@ -52,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Tells on stdout; a summary and warnings go to stderr."""
+    if is_manifest(arguments.source):
+        from file_cdk.cli.manifest_looks import list_manifest
+
+        return list_manifest(arguments)
+    refuse_config(arguments)
     display = PlainDisplay(sys.stderr)
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
     with logs_to(display.line, level), without_collecting():

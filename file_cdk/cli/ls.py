@@ -7,7 +7,18 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from file_cdk.cli.arguments import SOURCES, add_json, add_limit, add_period, add_source, add_talk, add_to, names
+from file_cdk.cli.arguments import (
+    SOURCES,
+    add_config,
+    add_json,
+    add_limit,
+    add_period,
+    add_source,
+    add_talk,
+    add_to,
+    names,
+    refuse_config,
+)
 from file_cdk.cli.ending import Interruption
 from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
@@ -17,6 +28,7 @@ from file_cdk.cli.screen.wording import escaped, plural, reasons, second, size, 
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.collecting import without_collecting
+from file_cdk.pipeline.apis.recognising import is_manifest
 
 if TYPE_CHECKING:  # `--help` needs none of them
     from file_cdk.pipeline.inspection import InspectedFile, Inspection
@@ -46,6 +58,7 @@ exit codes:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, "what to list (see above)")
+    add_config(parser)
     add_to(parser, "What it has loaded is told; it is read, never changed")
     parser.add_argument(
         "--all", action="store_true", help="also files that match no pattern, below where listing begins"
@@ -64,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Lists on stdout; progress, a summary and warnings go to stderr."""
+    if is_manifest(arguments.source):
+        from file_cdk.cli.manifest_looks import list_manifest
+
+        return list_manifest(arguments)
+    refuse_config(arguments)
     level = log_level(quiet=arguments.quiet, verbose=arguments.verbose)
     with _Screen(quiet=arguments.quiet) as screen, logs_to(screen.line, level), without_collecting():
         _list(arguments, screen)  # where its objects are gone before Python looks for cycles again

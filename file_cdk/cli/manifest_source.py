@@ -67,7 +67,8 @@ def _discover(arguments: argparse.Namespace, out_fd: int) -> int:
     from file_cdk.pipeline.apis.checking import discover
     from file_cdk.pipeline.apis.manifest import manifest_of
 
-    return write(discover(manifest_of(config, arguments.manifest_path), config), out_fd)
+    manifest = manifest_of(config, arguments.manifest_path)
+    return write(discover(manifest, config, with_fingerprints=arguments.fingerprints), out_fd)
 
 
 def _read(arguments: argparse.Namespace, out_fd: int) -> int:
@@ -96,6 +97,10 @@ def _options(arguments: argparse.Namespace) -> "RunOptions":
     given = {name: value for name, value in vars(arguments).items() if name in RunOptions.__slots__}
     for name in ("record", "replay"):
         given[name] = None if given.get(name) is None else Path(given[name])
+    if (path := given.get("attempts")) is not None:
+        from file_cdk.pipeline.apis.tally import attempts_in
+
+        given["attempts"] = attempts_in(Path(path).read_bytes())
     return RunOptions(**given)
 
 
@@ -117,7 +122,9 @@ def source_parser(name: str) -> argparse.ArgumentParser:
     add, config = add_commands(parser, "the source's configuration, JSON")
     add("spec", _spec, "print what a configuration may contain", manifest)
     add("check", _check, "try the configuration", config, manifest, code, tape)
-    add("discover", _discover, "print the catalog of streams and their schemas", config, manifest, code)
+    discover = add("discover", _discover, "print the catalog of streams and their schemas", config, manifest, code)
+    # These two are for `file-cdk sync`, which runs this: see pipeline/apis/progress.
+    discover.add_argument("--fingerprints", action="store_true", help=argparse.SUPPRESS)
     read = add("read", _read, "print the records, and the state to go on from", config, manifest, code, tape)
     read.add_argument("--catalog", metavar="FILE", required=True, help="the configured catalog, JSON")
     read.add_argument("--state", metavar="FILE", help="the state messages of the last read, JSON lines or a JSON list")
@@ -139,6 +146,7 @@ def source_parser(name: str) -> argparse.ArgumentParser:
         type=number("number of pages"),
         help="pages asked for before the one before them came, where they are numbered; 0: none; by default 4",
     )
+    read.add_argument("--attempts", metavar="FILE", help=argparse.SUPPRESS)
     read.add_argument("--strict", action="store_true", help="end with exit code 1 where something was passed over")
     return parser
 

@@ -2,13 +2,19 @@
 
 import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_config, add_full_refresh, add_streams, add_talk, add_to, add_wait, names
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
+from file_cdk.cli.screen.display import Display, log_level, logs_to
+from file_cdk.cli.screen.wording import plural
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.pipeline.piping.pipe import PipeObserver, PipeOptions
 
 DESCRIPTION = """\
 Runs an Airbyte source, whoever made it, and loads what it sends into tables of DEST, one for each of its streams. How far the
@@ -66,33 +72,81 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
 
 
 def load_source(
-    command: str, arguments: argparse.Namespace, interruption: Interruption, *, name: str | None, lenient: bool = False
+    command: str,
+    arguments: argparse.Namespace,
+    interruption: Interruption,
+    *,
+    name: str | None,
+    lenient: bool = False,
+    slices: bool = False,
 ) -> ExitCode:
-    """arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and verbose."""
+    """slices: see PipeOptions. arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and
+    verbose; progress and log_format where the command has them."""
     from file_cdk.cli.messages import load_object
-    from file_cdk.cli.screen.wording import plural
-    from file_cdk.pipeline.piping.pipe import PipeOptions, pipe
+    from file_cdk.cli.progress import display_for, lines_on
+    from file_cdk.pipeline.piping.pipe import pipe
 
-    display = PlainDisplay(sys.stderr)
-    options = PipeOptions(
-        name=name,
-        streams=names(arguments.stream),
-        full_refresh=arguments.full_refresh,
-        lenient=lenient,
-        wait_s=arguments.wait,
-        config_file=None if arguments.config is None else Path(arguments.config),
-    )
-    with logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)):
+    options = replace(pipe_options(arguments, name=name), lenient=lenient, slices=slices)
+    log_format: Any = getattr(arguments, "log_format", "text")
+    progress: Any = "off" if arguments.quiet else getattr(arguments, "progress", "off")
+    with (
+        display_for(sys.stderr, progress, log_format) as display,
+        logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)),
+    ):
         config = {} if arguments.config is None else load_object(arguments.config, "config")
-        observer = _Observer(display, quiet=arguments.quiet)
-        result = pipe(command, config, arguments.to, options, observer)
+        result = pipe(command, config, arguments.to, options, observer_on(display, quiet=arguments.quiet))
+    display = lines_on(sys.stderr, log_format)
     if not arguments.quiet:
         for stream, rows in result.rows.items():
             display.line(f"{stream}: {plural(rows, 'record')}")
+        for stream in result.complete:
+            display.line(f"{stream}: complete in the run before, which did not come to its end; not read again")
         for reason, count in result.passed_over.items():
             display.line(f"warning: lines that were passed over: {count}: {reason}")
         display.line(f"{plural(sum(result.rows.values()), 'record')} loaded into {redacted(arguments.to)}")
     return interruption.exit_code or ExitCode.DONE
+
+
+def pipe_options(arguments: argparse.Namespace, *, name: str | None) -> "PipeOptions":
+    """arguments: of a command that has some of the options, and config and stream."""
+    from file_cdk.pipeline.piping.pipe import PipeOptions
+
+    return PipeOptions(
+        name=name,
+        streams=names(arguments.stream),
+        full_refresh=getattr(arguments, "full_refresh", False),
+        wait_s=getattr(arguments, "wait", 0),
+        config_file=None if arguments.config is None else Path(arguments.config),
+    )
+
+
+def observer_on(display: Display, *, quiet: bool) -> "PipeObserver":
+    return _Observer(display, quiet=quiet)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How far a source is, of which nobody knows how much it has. stream: that came last."""
+
+    stream: str = ""
+    slices: int = 0
+    pages: int = 0
+    records: int = 0
+    others: int = 0
+    fraction: float | None = None
+
+    def status(self) -> str:
+        """`orders: 3 slices, 41 pages, 4,100 records; 900 records of others`."""
+        counts = [(self.slices, "slice"), (self.pages, "page"), (self.records, "record")]
+        told = ", ".join(plural(number, noun) for number, noun in counts if number or noun == "record")
+        others = f"; {plural(self.others, 'record')} of others" if self.others else ""
+        return f"{self.stream}: {told}{others}"
+
+    def details(self) -> list[str]:
+        return []
+
+    def facts(self) -> dict[str, Any]:
+        return {"stream": self.stream, "slices": self.slices, "pages": self.pages, "records": self.records}
 
 
 class _Observer:
@@ -100,6 +154,15 @@ class _Observer:
 
     def __init__(self, display: Display, *, quiet: bool) -> None:
         self._display, self._quiet = display, quiet
+        self._tally = _Tally()
+
+    def received(self, stream: str, records: int, slices: int, pages: int) -> None:
+        tally = self._tally
+        if tally.stream != stream:
+            tally.others, tally.stream, tally.records = tally.others + tally.records, stream, 0
+        tally.records, tally.slices, tally.pages = tally.records + records, slices, pages
+        if not self._quiet:
+            self._display.show(tally)
 
     def warned(self, message: str) -> None:
         if not self._quiet:

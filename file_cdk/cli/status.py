@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from textwrap import indent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_json, add_stream, number
 from file_cdk.cli.ending import Interruption
@@ -18,9 +18,10 @@ from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
 DESCRIPTION = """\
-Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; and how the last
-run ended. It is opened to read only, but for --repair. The records of a table's files are its rows, those rejected because they
-cannot be read, and those skipped because the configuration leaves them out.
+Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; of tables of APIs
+which slices were read (in the last 30 days, where rows are added); and how the last run ended. It is opened to read only, but for
+--repair. The records of a table's files are its rows, those rejected because they cannot be read, and those skipped because the
+configuration leaves them out.
 
 --verify counts the rows of each file in the tables and compares them with the ledger. What was deleted or added by hand is
 told; --repair sees to it that the next sync loads those files again in place of what is there.
@@ -44,7 +45,12 @@ _HEADINGS = ("table", "files", "rows", "rejected", "skipped", "failed", "newest 
 _NUMBERS = ("files", "rows", "rejected", "skipped", "failed", "age")
 _RUN_HEADINGS = ("started", "took", "ended", "read", "failed", "rows", "source", "run")
 _RUN_NUMBERS = ("took", "read", "failed", "rows")
+_SLICE_HEADINGS = ("table of an API", "slices", "pages", "records", "left out", "rejected", "last read")
+_SLICE_NUMBERS = ("slices", "pages", "records", "left out", "rejected")
 _SHOWN = 20
+
+if TYPE_CHECKING:  # `--help` does not need it
+    from file_cdk.pipeline.piping.history import SlicesOfTable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     """Tells on stdout."""
+    from file_cdk.pipeline.piping.history import slices_of
     from file_cdk.pipeline.tables.explaining import ledger_keeper
 
     ledger = ledger_keeper(arguments.database)
@@ -73,16 +80,18 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
     wrong: Sequence[Mismatch] | None = None
     if arguments.verify or arguments.repair:
         wrong = ledger.mismatches(arguments.stream, repair=arguments.repair)
+    read = slices_of(ledger, arguments.stream and streams[0].stream)
     if arguments.json:
-        lines = _document(streams, runs, failed, wrong)
+        lines = _document(streams, read, runs, failed, wrong)
     else:
-        lines = _lines(streams, runs, failed, wrong, repaired=arguments.repair)
+        lines = _lines(streams, read, runs, failed, wrong, repaired=arguments.repair)
     write_lines(lines)
     return ExitCode.FILES_FAILED if wrong and not arguments.repair else ExitCode.DONE
 
 
 def _lines(
     streams: Sequence[StreamStatus],
+    read: "Sequence[SlicesOfTable]",
     runs: Sequence[Run],
     failed: Iterator[LedgerEntry],
     wrong: Sequence[Mismatch] | None,
@@ -98,12 +107,19 @@ def _lines(
             yield f"{stream.stream}: skipped records were not counted in {files} that an earlier version loaded"
         if stream.again:
             yield f"{stream.stream}: the next sync loads {plural(stream.again, 'file')} again"
+    if read:
+        yield ""
+        yield from table_lines(_SLICE_HEADINGS, map(_slice_cells, read), right=_SLICE_NUMBERS)
+        for each in read:
+            if each.begun is not None:
+                left = f", inside of {plural(each.begun, 'slice')}" if each.begun else ""
+                yield f"{escaped(each.stream)}: a run did not come to the end of it; the next sync goes on there{left}"
     if runs:
         yield ""
         yield from table_lines(_RUN_HEADINGS, map(_run_cells, runs), right=_RUN_NUMBERS)
-        for each in runs:
-            if each.error is not None:
-                yield f"run {each.name} ended early: {escaped(each.error)}"
+        for one in runs:
+            if one.error is not None:
+                yield f"run {one.name} ended early: {escaped(one.error)}"
     several = len(streams) > 1
     shown = [
         f"failed: {f'{escaped(entry.stream)}: ' if several else ''}{escaped(entry.error or entry.url)}"
@@ -131,6 +147,14 @@ def _cells(stream: StreamStatus) -> tuple[str, ...]:
         "" if stream.newest_at is None else age(datetime.now(UTC) - stream.newest_at),
         _second(stream.loaded_at),
     )
+
+
+def _slice_cells(each: "SlicesOfTable") -> tuple[str, ...]:
+    counts = each.counts
+    if counts is None:
+        return (escaped(each.stream), "0", "0", "0", "0", "0", "")
+    numbers = counts.slices, counts.pages, counts.records, counts.filtered, counts.rejected
+    return (escaped(each.stream), *(f"{number:,}" for number in numbers), _second(counts.read_at))
 
 
 def _run_cells(each: Run) -> tuple[str, ...]:
@@ -183,6 +207,7 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
 
 def _document(
     streams: Sequence[StreamStatus],
+    read: "Sequence[SlicesOfTable]",
     runs: Sequence[Run],
     failed: Iterator[LedgerEntry],
     wrong: Sequence[Mismatch] | None,
@@ -191,6 +216,7 @@ def _document(
     shown_runs = [{**asdict(each), "options": json.loads(each.options)} for each in runs]
     yield "{"
     yield f"{_member('streams', list(map(asdict, streams)))},"
+    yield f"{_member('slices', list(map(asdict, read)))},"
     yield f"{_member('runs', shown_runs)},"
     entry = next(failed, None)
     yield '  "failed": [],' if entry is None else '  "failed": ['

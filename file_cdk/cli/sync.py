@@ -20,6 +20,7 @@ from file_cdk.cli.arguments import (
     add_wait,
     names,
     number,
+    refuse_config,
     size,
 )
 from file_cdk.cli.column_options import add_columns, column_rules, schema_contract
@@ -28,7 +29,6 @@ from file_cdk.cli.environment import given
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE
-from file_cdk.core.uris import redacted
 from file_cdk.pipeline.apis.recognising import is_manifest
 
 DESCRIPTION = f"""\
@@ -148,11 +148,7 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         from file_cdk.cli.manifest_sync import sync_manifest
 
         return sync_manifest(arguments, interruption)
-    if arguments.config is not None:
-        raise ConfigError(
-            f"--config is for the manifest of an API, which {redacted(arguments.source)!r} is not",
-            remedy="Leave it out; a source of files has its configuration in the YAML file that is SOURCE",
-        )
+    refuse_config(arguments)
     from file_cdk.pipeline import early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.

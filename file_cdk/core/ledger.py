@@ -1,7 +1,7 @@
 """What a destination's ledger can be asked, and told, besides what a sync needs: its streams, files and runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -82,6 +82,92 @@ class StateKeeper(Protocol):
     def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
         """Each in place of the one about the same; and there are none about those that are forgotten. All in one transaction, and
         durable when it returns. All tables are flushed, and no load is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceEntry:
+    """A slice of an API whose rows are in a table, or, while a stream is read as a whole, are to be. stream: the table's name.
+    attempt: the number of the read that it is of, which goes on over runs that are killed, and grows. slice: JSON of its
+    partition and interval. records: that came out; with filtered and rejected, all that were found. highest: of its cursor
+    values, ISO 8601. read_at: UTC."""
+
+    stream: str
+    attempt: int
+    slice: str
+    pages: int
+    records: int
+    filtered: int
+    rejected: int
+    highest: str | None
+    read_at: datetime
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceReject:
+    """A record of an API that is not in its table. page: in its slice, record: in the page, both from 0. rejected_at: UTC."""
+
+    stream: str
+    attempt: int
+    slice: str
+    page: int
+    record: int
+    reason: str
+    rejected_at: datetime
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlicesRead:
+    """What a StateKeeper is told of slices beside states. obsolete: of these tables, entries of attempts before this one go."""
+
+    entries: Sequence[SliceEntry] = ()
+    rejects: Sequence[SliceReject] = ()
+    obsolete: Mapping[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class SliceKeeper(Protocol):
+    """What a StateKeeper may do besides: have a ledger of the slices of APIs, beside that of files."""
+
+    run: str
+
+    def slices(self, stream: str, attempt: int) -> Iterator[SliceEntry]:
+        """By the time at which they were read, in bounded memory. For an open destination, that does nothing else meanwhile."""
+
+    def keep_slices(
+        self, source: str, states: Sequence[KeptState], forgotten: Sequence[str], slices: SlicesRead
+    ) -> None:
+        """As `keep_states`, and the slices in the same transaction. Durable when it returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlicesStatus:
+    """What the ledger has of the slices of one table: sums of them, and when, and by which run, the last one was read (UTC)."""
+
+    stream: str
+    slices: int
+    pages: int
+    records: int
+    filtered: int
+    rejected: int
+    read_at: datetime
+    run: str
+
+
+@runtime_checkable
+class SliceLedger(Protocol):
+    """What a SliceKeeper may do besides: answer while it is not open. Each raises DestinationError when it cannot be read; of one
+    that no sync made, there is nothing."""
+
+    def slices_read(self, stream: str | None = None) -> Sequence[SlicesStatus]:
+        """By stream."""
+
+    def slice_entries(self, stream: str) -> Iterator[SliceEntry]:
+        """By the time at which they were read, in bounded memory."""
+
+    def states_kept(self, source: str | None = None) -> Sequence[KeptState]:
+        """Of all sources, or one."""
 
 
 @runtime_checkable

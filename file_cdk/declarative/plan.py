@@ -64,7 +64,8 @@ class StreamPlan(msgspec.Struct, frozen=True):
     """primary_key: fields; empty without one. cursor_field: None for a stream that is always read whole.
 
     takes_cursor_field: whether a catalog may choose another one. legacy_partition: the field of the partition that keys of states
-    of older versions stand for. refused: why it cannot be read, which is raised when it is to be.
+    of older versions stand for. refused: why it cannot be read, which is raised when it is to be. identity: the same for streams
+    that are written alike.
     """
 
     name: str
@@ -75,6 +76,7 @@ class StreamPlan(msgspec.Struct, frozen=True):
     sliced: SlicedStream | None = None
     legacy_partition: str | None = None
     refused: ConfigError | None = None
+    identity: str = ""
 
     def opened(self, client: Client) -> SlicedStream:
         """Raises ConfigError where the stream was refused."""

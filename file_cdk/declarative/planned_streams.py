@@ -62,6 +62,7 @@ class Planning:
             cursor is not None and cursor.allow_catalog_defined_cursor_field,
             sliced,
             _legacy_partition(stream, sliced),
+            identity=_identity(raw),
         )
 
     def _sliced(self, raw: Raw, stream: DeclarativeStream, schema: Raw | None) -> SlicedStream:

@@ -71,12 +71,14 @@ def catalog(streams: Sequence[Mapping[str, Any]]) -> Message:
     return {"type": "CATALOG", "catalog": {"streams": list(streams)}}
 
 
-def stream_state(stream: str, state: Mapping[str, Any], *, record_count: int) -> Message:
-    """record_count: records of this stream emitted since its last STATE."""
+def stream_state(stream: str, state: Mapping[str, Any] | None, *, record_count: int, progress: Any = None) -> Message:
+    """record_count: records of this stream emitted since its last STATE. progress: what `file-cdk sync` is told besides, as
+    JSON; where that is partial, there is no state beside it."""
     of_stream = {
         "type": "STREAM",
-        "stream": {"stream_descriptor": {"name": stream}, "stream_state": state},
+        "stream": {"stream_descriptor": {"name": stream}, **_present(stream_state=state)},
         "sourceStats": {"recordCount": float(record_count)},
+        **_present(file_cdk=progress),
     }
     return {"type": "STATE", "state": of_stream}
 

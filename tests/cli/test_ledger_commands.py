@@ -106,9 +106,10 @@ def test_status_as_json_is_one_document(count: int) -> None:
     stream = StreamStatus("t", None, 0, 0, 0, 0, count, 0, None, None, None)
     run = Run("r", datetime(2024, 1, 1, tzinfo=UTC), "1", "in", '{"workers": 2}')
     wrong = [Mismatch("t", None, None, 1)]
-    lines = status._document([stream], [run], failures(count), wrong)
+    lines = status._document([stream], [], [run], failures(count), wrong)
     whole = {
         "streams": [asdict(stream)],
+        "slices": [],
         "runs": [{**asdict(run), "options": {"workers": 2}}],
         "failed": [asdict(each) for each in failures(count)],
         "mismatches": [asdict(each) for each in wrong],
@@ -124,7 +125,7 @@ def test_status_as_json_holds_one_failure_at_a_time() -> None:
             asked.append(entry.url)
             yield entry
 
-    lines = status._document([], [], watched(), None)
+    lines = status._document([], [], [], watched(), None)
     next(line for line in lines if '"url"' in line)
     assert len(asked) == 2, "the one that is written, and the next, on which a comma depends"
     assert sum('"url"' in line for line in lines) == 999

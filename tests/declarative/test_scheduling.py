@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slice_pages import Json, Pages, daily
+from slice_pages import Json, Pages, daily, day
 
 from file_cdk.core.errors import ConfigError, InternalError, TransientError
+from file_cdk.declarative.durations import Duration
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.scheduling import (
+    Begun,
     Bounds,
     KeptPages,
     OrderedRead,
@@ -131,10 +133,24 @@ def test_a_read_goes_on_where_an_earlier_one_ended() -> None:
     reader = Pages(lambda of: [[{"id": number}] for number in range(3)])
     stream = SlicedStream("things", reader, (ListRouter("a", (1, 2, 3)),))
     first, second = (slice_key(Slice({"a": value})) for value in (1, 2))
-    resumed = Resumed({first}.__contains__, {second: Token(1, 1)}.get)
+    resumed = Resumed({first: None}, {second: Begun(Token(1, 1))})
     with read(stream, resumed=resumed) as events:
         came = [(event.slice.partition["a"], event.number) for event in events if isinstance(event, PageReady)]
     assert came == [(2, 1), (2, 2), (3, 0), (3, 1), (3, 2)]
+
+
+def test_what_an_earlier_run_read_of_an_attempt_counts_in_its_state() -> None:
+    reader = Pages(lambda of: [[{"at": of.interval["end_time"]}], [{"at": of.interval["start_time"]}]])
+    stream = SlicedStream("things", reader, cursor=daily(step=Duration(months=1), granularity=timedelta(days=1)))
+    with read(stream) as events:
+        slices = [event.slice for event in events if isinstance(event, SliceDone)]
+        whole = events.state()
+    january, february, march = map(slice_key, slices)
+    begun = {march: Begun(Token(1, 1), day("2024-03-10"))}
+    with read(stream, resumed=Resumed({january: day("2024-01-31"), february: day("2024-02-29")}, begun)) as events:
+        came = [event.number for event in events if isinstance(event, PageReady)]
+        assert events.state() == whole == {"at": "2024-03-10"}
+    assert came == [1]
 
 
 def test_pages_that_are_too_old_or_too_new_are_filtered_and_end_a_feed() -> None:

@@ -153,6 +153,26 @@ def test_states_whose_records_came_together_are_handed_back_together(tmp_path: P
     assert handed_back == [[2, 4]]
 
 
+def test_rows_of_a_whole_state_are_written_before_those_of_a_partial_one(tmp_path: Path) -> None:
+    partial_state = json.loads(json.dumps(state(1)))
+    partial_state["state"]["file_cdk"] = {"partial": True}
+    reached: list[list[tuple[bool, int]]] = []
+    destination = SqliteDestination(tmp_path / "t.sqlite")
+    destination.open()
+    with closing(destination):
+        limits = WriteLimits(seconds=60, rows=1_000)
+        writing = Writing(destination, parse_written_catalog(configured()), lambda _: None, lambda _: None, limits)
+        users = StreamDescriptor("users")
+        writing.reached = lambda states: reached.append(
+            [(each.is_partial, writing.writers[users].last_unit) for each in states]
+        )
+        order = writing.begin()
+        pieces = (record(1), state(1), record(2)), (partial_state, record(3)), (partial_state, complete())
+        texts = (lines_of(*piece) for piece in pieces)
+        writing.run(event for text in texts for event in decoded(BytesIO(text), order))
+    assert reached == [[(False, 1)], [(True, 2), (True, 2)]]
+
+
 def test_a_source_that_is_faster_waits() -> None:
     batch = pa.record_batch({"text": ["x" * (8 << 20)]})
     asked: list[int] = []

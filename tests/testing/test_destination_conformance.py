@@ -22,10 +22,11 @@ from file_cdk.testing.merge_conformance import MergeConformance
 from file_cdk.testing.resumable_conformance import ResumableConformance
 from file_cdk.testing.servers.fake_gcs import FakeGCS
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
+from file_cdk.testing.slice_conformance import SliceConformance
 from file_cdk.testing.state_conformance import StateConformance
 
 
-class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance, StateConformance):
+class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, LedgerConformance, SliceConformance):
     @pytest.fixture(autouse=True)
     def _keeps_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEEP_AFTER_VARIABLE, "0")
@@ -34,12 +35,12 @@ class TestDuckDB(MergeConformance, ResumableConformance, RunLogConformance, Ledg
         return DuckDBLanding(str(tmp_path / "goods.duckdb"))
 
 
-class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
+class TestSqlite(MergeConformance, RunLogConformance, LedgerConformance, SliceConformance):
     def make_landing(self, tmp_path: Path) -> SqliteLanding:
         return SqliteLanding(str(tmp_path / "goods.sqlite"))
 
 
-class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
+class TestPostgres(MergeConformance, RunLogConformance, LedgerConformance, SliceConformance):
     @pytest.fixture
     def landing(self, postgres_database: str) -> PostgresLanding:
         return PostgresLanding(postgres_database)
@@ -72,7 +73,7 @@ class TestFilesInGoogleCloudStorage(DestinationConformance):
         return FilesLanding(self.url)
 
 
-class TestFiles(MergeConformance, RunLogConformance, LedgerConformance, StateConformance):
+class TestFiles(MergeConformance, RunLogConformance, LedgerConformance, SliceConformance):
     def make_landing(self, tmp_path: Path) -> FilesLanding:
         return FilesLanding(str(tmp_path / "goods"))
 

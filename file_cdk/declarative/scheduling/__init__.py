@@ -5,9 +5,10 @@ from file_cdk.declarative.scheduling.events import Counts, PageReady, ReadDone, 
 from file_cdk.declarative.scheduling.kept import KeptPages
 from file_cdk.declarative.scheduling.reading import OrderedRead, read
 from file_cdk.declarative.scheduling.room import Room
-from file_cdk.declarative.scheduling.stream_pages import Resumed
+from file_cdk.declarative.scheduling.stream_pages import Begun, Resumed
 
 __all__ = [
+    "Begun",
     "Bounds",
     "Counts",
     "KeptPages",

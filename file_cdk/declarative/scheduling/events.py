@@ -10,11 +10,12 @@ from file_cdk.declarative.slices import Slice
 
 @dataclass(frozen=True, slots=True)
 class PageReady:
-    """A page of the slice that is read, number: in the slice, from 0."""
+    """A page of the slice that is read, number: in the slice, from 0. highest: of the slice's cursor values so far, a moment."""
 
     slice: Slice
     number: int
     page: Page
+    highest: Any = None
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -29,11 +29,21 @@ _OPEN_SLICES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
-    """done: whether an earlier run committed the slice of this key. begun: where to go on in others, by key."""
+class Begun:
+    """A slice of which an earlier run committed pages. token: of the page after them. highest: of their cursor values."""
 
-    done: Callable[[bytes], bool]
-    begun: Callable[[bytes], Token | None]
+    token: Token
+    highest: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What earlier runs of the same attempt committed, by the slices' keys. done: of whole slices, the highest cursor value.
+    seconds: since the attempt began."""
+
+    done: Mapping[bytes, Any] = field(default_factory=dict)
+    begun: Mapping[bytes, Begun] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class StreamPages:
         self.counts = StreamCounts()
         self.reader = shared.pages_of(stream, progress)
         self._shared = shared
-        self._began = shared.clock()
+        self._began = shared.clock() - (resumed.seconds if resumed else 0)
         self._resumed = resumed
         self._slices = self._all_slices()
         self._source_ended = False
@@ -180,7 +190,7 @@ class StreamPages:
             chain.highest = result.highest if chain.highest is None else max(chain.highest, result.highest)
         if result.ended_early is not None:
             chain.why_early.append(result.ended_early)
-        return PageReady(chain.slice, number, page)
+        return PageReady(chain.slice, number, page, chain.highest)
 
     def _slice_done(self, chain: Chain) -> SliceDone:
         counts = chain.counts
@@ -228,14 +238,17 @@ class StreamPages:
                 self._add(of)
 
     def _add(self, of: Slice) -> None:
-        begins = None
+        begun = None
         if self._resumed is not None:
             key = slice_key(of)
-            if self._resumed.done(key):
+            if key in self._resumed.done:
                 self.counts.slices_done_before += 1
+                highest = self._resumed.done[key]
+                self._when_given.append((self._made, partial(self.progress.slice_ended, of, highest)))
                 return
-            begins = self._resumed.begun(key)
-        chain = Chain(of, self._made, self.reader, begins)
+            begun = self._resumed.begun.get(key)
+        chain = Chain(of, self._made, self.reader, begun.token if begun else None)
+        chain.highest = begun.highest if begun else None
         self._made += 1
         self._open.append(chain)
         self._fresh.append(chain)

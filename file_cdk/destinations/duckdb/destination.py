@@ -28,6 +28,7 @@ from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import LedgerDestination
 from file_cdk.destinations.sql.ledger import FILES, shared_table, unfinished
+from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.merging import begun_beside, ledger_of
 from file_cdk.destinations.sql.states import STATES
 
@@ -247,6 +248,6 @@ def _is_unused(session: Session) -> bool:
         f"SELECT EXISTS (SELECT 1 FROM {FILES}) OR EXISTS (SELECT 1 FROM duckdb_tables() "
         "WHERE database_name = current_database() "
         "AND NOT (schema_name = current_schema() AND list_contains(?, table_name)))",
-        [[*COLUMNS_OF, MERGES, UNMERGED, STATES]],
+        [[*COLUMNS_OF, MERGES, UNMERGED, STATES, SLICES, SLICE_REJECTS]],
     )
     return not is_used

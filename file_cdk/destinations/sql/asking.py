@@ -31,6 +31,7 @@ from file_cdk.destinations.sql.ledger import (
     tables_known,
 )
 from file_cdk.destinations.sql.merging import SqlMerges, ledger_of
+from file_cdk.destinations.sql.slices import rejected_of_slices, rejects_of_slices
 
 _READING, _CORRECTING = "reading the ledger", "correcting the ledger"
 _VISIBLE = f"substr(stream, 1, {len(RESERVED_PREFIX)}) <> '{RESERVED_PREFIX}'"
@@ -97,6 +98,7 @@ def rejects(place: Place, stream: str | None, limit: int | None) -> Iterator[Rej
 
 
 def _rejects(place: Place, of_stream: str, named: Sequence[str], limit: int | None) -> Iterator[RejectedRecord]:
+    shown = 0
     with _ledger_of(place) as db:
         found = db.stream(
             "SELECT stream, url, modified_at, row, byte_offset, reason, raw, raw_bytes, rejected_at, run "
@@ -106,7 +108,10 @@ def _rejects(place: Place, of_stream: str, named: Sequence[str], limit: int | No
         for name, url, modified_at, row, byte, reason, raw, raw_bytes, rejected_at, run in found:
             times = of_moment(modified_at), of_moment(rejected_at)
             kept = raw_bytes if raw is None else raw
+            shown += 1
             yield RejectedRecord(name, url, times[0], row, byte, reason, kept, times[1], run)
+        left = _NO_LIMIT if limit is None else limit - shown
+        yield from rejects_of_slices(db, named[0] if named else None, left)
 
 
 def rejected(place: Place, stream: str | None) -> int:
@@ -117,6 +122,7 @@ def rejected(place: Place, stream: str | None) -> int:
             f"(SELECT stream, url, modified_at FROM {REJECTS} WHERE {of_stream}) GROUP BY stream, url, modified_at) u",
             named,
         ).fetchall()
+        count += rejected_of_slices(db, named[0] if named else None)
     return int(count)
 
 

@@ -9,12 +9,22 @@ from dataclasses import astuple, fields
 from datetime import UTC, datetime
 
 from file_cdk.core.errors import DestinationError, InternalError
-from file_cdk.core.ledger import KeptState, LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
+from file_cdk.core.ledger import (
+    KeptState,
+    LedgerEntry,
+    Mismatch,
+    Run,
+    RunCounts,
+    SliceEntry,
+    SlicesRead,
+    SlicesStatus,
+    StreamStatus,
+)
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.merging import rename_rule, set_rule
 from file_cdk.destinations.names import BESIDE
-from file_cdk.destinations.sql import asking
+from file_cdk.destinations.sql import asking, slices
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.ledger import (
     RUNS,
@@ -26,14 +36,15 @@ from file_cdk.destinations.sql.ledger import (
     tables_known,
     unfinished,
 )
+from file_cdk.destinations.sql.ledger_of_slices import read_slices, write_slices
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
 from file_cdk.destinations.sql.states import read_states, write_states
 from file_cdk.destinations.sql.table import SqlTable
 
 
 class LedgerDestination:
-    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper, a LedgerKeeper,
-    and KnowsTables.
+    """What a Destination with a ledger is without its tables: Inspectable, a RunLog, a StateKeeper, a SliceKeeper, a
+    LedgerKeeper, and KnowsTables.
 
     For one process and one thread. run: the name of this run in the ledger; by default the time and something random.
     """
@@ -87,6 +98,18 @@ class LedgerDestination:
     def keep_states(self, source: str, states: Sequence[KeptState], forgotten: Sequence[str] = ()) -> None:
         write_states(self._ledger("").database, self.run, source, states, forgotten)
 
+    def slices(self, stream: str, attempt: int) -> Iterator[SliceEntry]:
+        """See core.ledger.SliceKeeper."""
+        return read_slices(self._ledger("").database, stream, attempt)
+
+    def keep_slices(
+        self, source: str, states: Sequence[KeptState], forgotten: Sequence[str], slices: SlicesRead
+    ) -> None:
+        db = self._ledger("").database
+        with transaction(db, "keeping slices"):
+            write_states(db, self.run, source, states, forgotten)
+            write_slices(db, slices)
+
     def tables_of(self, origin: str, name: str) -> Mapping[str, str]:
         """See core.ledger.KnowsTables."""
         if self._db is not None:
@@ -123,6 +146,16 @@ class LedgerDestination:
 
     def loaded(self, stream: str) -> Iterator[Sequence[str]]:
         return asking.loaded(self._place, stream)
+
+    def slices_read(self, stream: str | None = None) -> Sequence[SlicesStatus]:
+        """See core.ledger.SliceLedger, also for what follows."""
+        return slices.slices_read(self._place, stream)
+
+    def slice_entries(self, stream: str) -> Iterator[SliceEntry]:
+        return slices.entries(self._place, stream)
+
+    def states_kept(self, source: str | None = None) -> Sequence[KeptState]:
+        return slices.states_kept(self._place, source)
 
     def mismatches(self, stream: str | None = None, *, repair: bool = False) -> Sequence[Mismatch]:
         return asking.mismatches(self._place, stream, repair=repair)

@@ -38,7 +38,7 @@ def write_states(
 ) -> None:
     at = now()
     with transaction(database, _DOING), database.translating(_DOING):
-        if not database.declared(STATES):
+        if (states or forgotten) and not database.declared(STATES):
             database.execute(_CREATE)
         for about in (*forgotten, *(state.about for state in states)):
             database.execute(f"DELETE FROM {STATES} WHERE source = ? AND about = ?", [source, about])

@@ -9,6 +9,7 @@ from file_cdk.destinations.merging import MERGES, UNMERGED
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.destination import SqlDestination
+from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.states import STATES
 from file_cdk.destinations.sqlite.session import SqliteDatabase, SqlitePlace, is_absent
 from file_cdk.destinations.sqlite.table import SqliteTable
@@ -46,6 +47,6 @@ class SqliteDestination(SqlDestination):
 
 
 def _is_unused(database: Database) -> bool:
-    return database.tables().keys() <= {*database.layouts, MERGES, UNMERGED, STATES} and not any(
+    return database.tables().keys() <= {*database.layouts, MERGES, UNMERGED, STATES, SLICES, SLICE_REJECTS} and not any(
         database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall() for table in database.layouts
     )

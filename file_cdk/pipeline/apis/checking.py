@@ -9,8 +9,10 @@ from file_cdk.core.errors import AccessError, ConfigError, FileCdkError
 from file_cdk.declarative.planning import ManifestFacts, plan_of
 from file_cdk.declarative.scheduling import Bounds, PageReady, SliceDone, read
 from file_cdk.declarative.slicing.stream import SlicedStream
+from file_cdk.pipeline.apis.fingerprints import fingerprints
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiOutput
+from file_cdk.pipeline.apis.progress import FINGERPRINT
 from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import discovered_api_stream
@@ -49,24 +51,24 @@ def _read_first_record(stream: SlicedStream) -> None:
     )
 
 
-def discover(manifest: Manifest, config: Mapping[str, Any]) -> Iterator[bytes]:
+def discover(manifest: Manifest, config: Mapping[str, Any], *, with_fingerprints: bool = False) -> Iterator[bytes]:
     """The CATALOG, after warnings of streams that it leaves out, because they cannot be read. Raises ConfigError, also where none
     is left."""
     plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text))
+    fingerprint = fingerprints(manifest, plan) if with_fingerprints else None
     streams, refused = [], []
     for stream in plan.streams:
         if stream.refused is not None:
             refused.append(stream.refused)
             continue
-        streams.append(
-            discovered_api_stream(
-                stream.name,
-                stream.described(),
-                primary_key=stream.primary_key,
-                cursor_field=stream.cursor_field,
-                own_cursor=not stream.takes_cursor_field,
-            )
+        described = discovered_api_stream(
+            stream.name,
+            stream.described(),
+            primary_key=stream.primary_key,
+            cursor_field=stream.cursor_field,
+            own_cursor=not stream.takes_cursor_field,
         )
+        streams.append(described | ({FINGERPRINT: fingerprint(stream.name)} if fingerprint else {}))
     if refused and not streams:
         raise refused[0]
     for error in refused:

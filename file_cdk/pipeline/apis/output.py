@@ -13,9 +13,13 @@ from file_cdk.core.uris import well_formed
 from file_cdk.declarative.http import Pause
 from file_cdk.declarative.states.rate import StateRate
 from file_cdk.engine.interrupts import HeldSignals
+from file_cdk.pipeline.apis.progress import Progress
 from file_cdk.pipeline.output import Output, now_ms
 from file_cdk.protocol import messages
 from file_cdk.protocol.messages import Message, StreamStatus
+
+_LONG_WAIT_S = 5.0
+"""From which length on a wait is told of to those who see warnings alone."""
 
 _LAST_WORD_S = 2.0
 """Maximum time that the end of a run waits for a line that another thread is writing."""
@@ -69,7 +73,8 @@ class ApiOutput:
 
     def paused(self, pause: Pause) -> None:
         """A wait that begins now."""
-        self.log(logging.INFO, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
+        level = logging.WARNING if pause.seconds >= _LONG_WAIT_S else logging.INFO
+        self.log(level, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
         if pause.is_rate_limit and pause.stream:
             status = messages.stream_status(
                 pause.stream, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]
@@ -89,7 +94,7 @@ class ApiStreamOutput:
         self.output = output
         self.records = 0
         self._since_state = 0
-        self._rate = StateRate(time.monotonic)
+        self._rate, self._progress_rate = StateRate(time.monotonic), StateRate(time.monotonic)
         name = msgspec.json.encode(well_formed(stream))
         self._before = b'{"type":"RECORD","record":{"stream":%b,"data":' % name
 
@@ -108,8 +113,16 @@ class ApiStreamOutput:
     def state_is_due(self) -> bool:
         return self._rate.is_due()
 
-    def state(self, state: Mapping[str, Any]) -> None:
-        line = messages.to_line(messages.stream_state(self.stream, state, record_count=self._since_state))
+    @property
+    def progress_is_due(self) -> bool:
+        """Between two states."""
+        return self._progress_rate.is_due()
+
+    def state(self, state: Mapping[str, Any] | None, progress: Progress | None = None) -> None:
+        told = None if progress is None else msgspec.to_builtins(progress)
+        line = messages.to_line(
+            messages.stream_state(self.stream, state, record_count=self._since_state, progress=told)
+        )
         self.output.lines(line)
         self._since_state = 0
-        self._rate.wrote(len(line))
+        (self._progress_rate if state is None else self._rate).wrote(len(line))

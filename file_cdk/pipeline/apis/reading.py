@@ -7,10 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from file_cdk.core.errors import DestinationError, FileCdkError, OutputClosedError
+from file_cdk.core.errors import (
+    AnswerError,
+    ConfigError,
+    DestinationError,
+    FileCdkError,
+    OutputClosedError,
+    TransientError,
+)
 from file_cdk.core.exit_codes import known_error
 from file_cdk.declarative.http import Client
-from file_cdk.declarative.pages import Page, Rejected
+from file_cdk.declarative.http.errors import RequestFailedError
+from file_cdk.declarative.pages import Rejected
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planning import ManifestFacts, plan_of
 from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, Room, SliceDone, read
@@ -18,6 +26,7 @@ from file_cdk.pipeline.apis.at_once import AtOnce
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiStreamOutput
 from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
+from file_cdk.pipeline.apis.tally import SliceTally, gone_on_with
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
@@ -86,6 +95,7 @@ class _StreamRead:
     stored: Mapping[str, Any] | None
     out: ApiStreamOutput
     options: RunOptions
+    _tally: SliceTally | None = None
     _rejected: int = 0
     _first_rejected: tuple[int, Rejected] | None = field(default=None)
 
@@ -95,8 +105,15 @@ class _StreamRead:
         output.status(name, StreamStatus.STARTED)
         try:
             stream = self.plan.opened(client)
-            stored = None if self.stored is None else self.plan.state(self.stored)
-            with read(stream, stored, bounds=bounds, kept=kept, room=room) as ordered:
+            stored, resumed = self.stored, None
+            if self.options.attempts is not None:
+                attempt = self.options.attempts.get(name)
+                if attempt is not None:
+                    stream, resumed = gone_on_with(attempt, stream)
+                    stored = attempt.state
+                self._tally = SliceTally.of(stream, attempt, output.hidden)
+            stored = None if stored is None else self.plan.state(stored)
+            with read(stream, stored, bounds=bounds, kept=kept, resumed=resumed, room=room) as ordered:
                 is_well = self._emit(ordered, has_cursor=stream.cursor is not None)
         except (OutputClosedError, DestinationError):
             raise
@@ -118,25 +135,44 @@ class _StreamRead:
         try:
             for event in ordered:
                 match event:
-                    case PageReady(number=number, page=page):
-                        self._page(number, page)
+                    case PageReady():
+                        self._page(event)
                     case SliceDone():
                         slices += 1
-                        if has_cursor and self.out.state_is_due:
-                            self.out.state(ordered.state())
+                        if self._tally is not None:
+                            self._tally.done(event)
+                        if (has_cursor or self._tally) and self.out.state_is_due:
+                            self._state(ordered)
                             slices = 0
                     case ReadDone():
-                        self.out.state(ordered.state())
-                        slices = 0
+                        self._state(ordered, ended=True)
                         return self._tell(event)
-        except FileCdkError:
-            if has_cursor and slices:
+        except FileCdkError as exc:
+            if self._tally is not None:
+                # What of its begun slices came out is kept in any case, but for a token that the API may have forgotten.
+                is_void = self._tally.waits_for_a_token and isinstance(exc, AnswerError | RequestFailedError)
+                is_void = is_void and not isinstance(exc, ConfigError | TransientError)
+                if is_void or self._tally.can_go_on:
+                    self._state(ordered, is_void=is_void)
+            elif has_cursor and slices:
                 self.out.state(ordered.state())
             raise
         return True
 
-    def _page(self, number: int, page: Page) -> None:
+    def _state(self, ordered: OrderedRead, *, ended: bool = False, is_void: bool = False) -> None:
+        if self._tally is None:
+            self.out.state(ordered.state())
+            return
+        progress = self._tally.take(ended=ended, void=is_void)
+        self.out.state(None if progress.partial else ordered.state(), progress)
+
+    def _page(self, event: PageReady) -> None:
+        number, page = event.number, event.page
         self.out.page(page.records)
+        if self._tally is not None:
+            self._tally.page(event)
+            if self._tally.can_go_on and self.out.progress_is_due:
+                self.out.state(None, self._tally.take())
         if page.rejected:
             self._rejected += len(page.rejected)
             self._first_rejected = self._first_rejected or (number, page.rejected[0])
@@ -149,6 +185,8 @@ class _StreamRead:
             _counted(counts.pages, "page"),
             _counted(done.counts.slices, "slice"),
         ]
+        before = done.counts.slices_done_before
+        left_out += f"; {_counted(before, 'slice')} by earlier runs" if before else ""
         output.log(logging.INFO, f"stream {name!r}: read {', '.join(parts)}{left_out}")
         warnings = list(done.warnings)
         if self._first_rejected is not None:

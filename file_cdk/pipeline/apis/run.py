@@ -12,6 +12,7 @@ from file_cdk.declarative.plan import SourcePlan
 from file_cdk.declarative.scheduling import Bounds
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiOutput
+from file_cdk.pipeline.apis.progress import Attempt
 from file_cdk.pipeline.output import Output
 
 
@@ -21,6 +22,7 @@ class RunOptions:
     pages_ahead: see Bounds; None: as the manifest lets it.
 
     record, replay: folders, see `http.opened`. strict: what was passed over makes the run one that did not end well.
+    attempts: by stream, what an earlier run left to go on with; then this one tells its progress. None: nobody asks for that.
     """
 
     slices: int | None = None
@@ -29,6 +31,7 @@ class RunOptions:
     record: Path | None = None
     replay: Path | None = None
     strict: bool = False
+    attempts: Mapping[str, Attempt] | None = None
 
     def bounds(self, plan: SourcePlan) -> Bounds:
         default = Bounds()

@@ -1,5 +1,6 @@
 """One run of a source's command into a destination."""
 
+import itertools
 import json
 import os
 from collections import Counter
@@ -11,12 +12,14 @@ from typing import Any, Protocol
 
 from file_cdk.core.errors import ConfigError, DestinationError, InvalidMessageError, SourceFailedError
 from file_cdk.core.exit_codes import known_error, of_error
-from file_cdk.core.ledger import RunCounts, RunLog, StateKeeper
+from file_cdk.core.ledger import Replacing, RunCounts, RunLog, StateKeeper
 from file_cdk.core.merging import NoMergeError, merging
 from file_cdk.core.ports import Destination, StreamTable
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.version import VERSION
 from file_cdk.destinations.registry import destination_for
+from file_cdk.pipeline.apis.progress import FINGERPRINT
+from file_cdk.pipeline.piping.attempts import AttemptKeeper, Attempts
 from file_cdk.pipeline.piping.catalog import chosen, configured, is_incremental, written
 from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of
@@ -46,12 +49,16 @@ class PipeObserver(Protocol):
     def source_said(self, line: str) -> None:
         """A line of the source's stderr, without secrets."""
 
+    def received(self, stream: str, records: int, slices: int, pages: int) -> None:
+        """Records that came now; slices that were read whole so far and pages, of which the source tells now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipeOptions:
     """name: of the source in the ledger; by default its program's. streams: names of those to read; None: all. full_refresh: from
     the beginning, into new tables that take the old ones' places. lenient: lines that are no messages are passed over.
-    config_file: that the configuration was read from, where it is kept when the source changes it."""
+    config_file: that the configuration was read from, where it is kept when the source changes it. slices: the source is one of
+    ours, of an API: it tells of its slices, and goes on inside of them."""
 
     name: str | None = None
     streams: Sequence[str] | None = None
@@ -59,14 +66,17 @@ class PipeOptions:
     lenient: bool = False
     wait_s: float = 0
     config_file: Path | None = None
+    slices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PipeResult:
-    """rows: received, by the stream as people call it. passed_over: lines that were no messages, by what was wrong with them."""
+    """rows: received, by the stream as people call it. passed_over: lines that were no messages, by what was wrong with them.
+    complete: streams that were not read, since an earlier run, which did not come to its end, had read all of them."""
 
     rows: Mapping[str, int]
     passed_over: Mapping[str, int]
+    complete: Sequence[str] = ()
 
 
 def pipe(command: str, config: Any, destination: str, options: PipeOptions, observer: PipeObserver) -> PipeResult:
@@ -91,6 +101,17 @@ def pipe(command: str, config: Any, destination: str, options: PipeOptions, obse
             return run.read(config_file, streams, known, target, target)
 
 
+def check_source(command: str, config: Any, options: PipeOptions, observer: PipeObserver) -> None:
+    """Has the source try its configuration, which is kept where it changes it. Raises SourceFailedError with what it says."""
+    words = words_of(command)
+    secrets, source = Secrets(config), options.name or source_name(words)
+    configuration = SourceConfiguration(source, config, options.config_file, secrets)
+    run = _Run(words, source, options, observer, secrets, configuration)
+    with run.files(config=json.dumps(config).encode()) as [config_file]:
+        configuration.handed_over = Path(config_file)
+        run.check(config_file)
+
+
 @dataclass(slots=True)
 class _Run:
     words: Sequence[str]
@@ -100,6 +121,7 @@ class _Run:
     secrets: Secrets
     configuration: SourceConfiguration
     rows: Counter[StreamDescriptor] = field(default_factory=Counter)
+    attempts: Attempts | None = None
 
     @contextmanager
     def files(self, **contents: bytes) -> Iterator[list[str]]:
@@ -119,7 +141,8 @@ class _Run:
     def discover(self, config_file: str) -> Any:
         """The catalog of the source."""
         catalog: Any = None
-        with self._running("discover", "--config", config_file) as (process, said):
+        more = ["--fingerprints"] if self.options.slices else []
+        with self._running("discover", "--config", config_file, *more) as (process, said):
             with process.stdout as lines:
                 for event in receive(lines, lenient=True):
                     if isinstance(event, OtherReceived):
@@ -134,6 +157,23 @@ class _Run:
             raise SourceFailedError("the source's discover gave no catalog", remedy="Is it an Airbyte source?")
         return catalog
 
+    def check(self, config_file: str) -> None:
+        told: Any = None
+        with self._running("check", "--config", config_file) as (process, said):
+            with process.stdout as lines:
+                for event in receive(lines, lenient=True):
+                    if isinstance(event, OtherReceived) and event.kind == "CONNECTION_STATUS":
+                        with suppress(ValueError):
+                            told = json.loads(event.raw).get("connectionStatus")
+                    elif isinstance(event, OtherReceived):
+                        said.take(event)
+            if (failure := said.failure(process.wait())) is not None:
+                raise failure
+        if not isinstance(told, dict):
+            raise SourceFailedError("the source's check gave no status", remedy="Is it an Airbyte source?")
+        if told.get("status") != "SUCCEEDED":
+            raise SourceFailedError(self.secrets.hidden(str(told.get("message") or "the source's check failed")))
+
     def read(
         self,
         config_file: str,
@@ -144,16 +184,27 @@ class _Run:
     ) -> PipeResult:
         entries, streams, tables = [], [], dict[StreamDescriptor, StreamTable]()
         incremental: dict[StreamDescriptor, WrittenStream] = {}
+        attempts = self.attempts = self._attempts(target)
+        complete: list[WrittenStream] = []
         for each in found:
             entry, stream, table = self._opened(each, target)
+            if attempts is not None:
+                fingerprint = each.get(FINGERPRINT, "")
+                if attempts.is_complete(stream, fingerprint, target):
+                    complete.append(stream)
+                    continue
+                stream = attempts.begin(stream, fingerprint, target)
             entries.append(entry)
             streams.append(stream)
             if is_incremental(entry):
                 incremental[stream.descriptor] = stream
                 if table is not None:
                     tables[stream.descriptor] = table
+        if not entries and attempts is not None:
+            attempts.close()
+            return PipeResult({}, {}, [stream.name for stream in complete])
         written(entries)  # refuses two that would share a table
-        states = SourceStates(keeper, self.source, incremental, known)
+        states = SourceStates(keeper, self.source, incremental, known, attempts)
         state = states.begin(tables)
         writing = Writing(target, streams, states.keep, lambda _: None)
         writing.reached = lambda durable: states.reached(
@@ -161,19 +212,32 @@ class _Run:
         )
         order = writing.begin(lenient=self.options.lenient)
         contents = {"catalog": json.dumps({"streams": entries}).encode()} | ({"state": state} if state else {})
+        if attempts is not None:
+            contents["attempts"] = attempts.given()
         with self.files(**contents) as paths:
-            arguments = [
-                "read",
-                "--config",
-                config_file,
-                "--catalog",
-                paths[0],
-                *(["--state", paths[1]] if state else []),
-            ]
-            with self._running(*arguments) as (process, said):
-                self._write(writing, order, process, said)
+            options = itertools.chain(*((f"--{name}", path) for name, path in zip(contents, paths, strict=True)))
+            with self._running("read", "--config", config_file, *options) as (process, said):
+                try:
+                    self._write(writing, order, process, said)
+                except SourceFailedError:
+                    if attempts is not None and (process.wait(0) or 0) >= 0:  # a signal is no end of its own
+                        attempts.close()
+                    raise
+        if attempts is not None:
+            attempts.close()
         shown = {stream.shown.strip("'"): self.rows[stream.descriptor] for stream in streams}
-        return PipeResult(shown, writing.passed_over)
+        return PipeResult(shown, writing.passed_over, [stream.name for stream in complete])
+
+    def _attempts(self, target: Destination) -> Attempts | None:
+        if not self.options.slices:
+            return None
+        if isinstance(target, AttemptKeeper):
+            return Attempts(target, self.source, is_staged=isinstance(target, Replacing))
+        self.observer.warned(
+            "the destination has no ledger of slices: a run that is killed goes on after the last whole slice of streams that "
+            "are incremental, and reads others anew"
+        )
+        return None
 
     def _opened(
         self, found: Mapping[str, Any], target: Destination
@@ -228,6 +292,8 @@ class _Run:
             match event:
                 case DecodedRecords(stream):
                     self.rows[stream] += event.rows
+                    slices, pages = self.attempts.read_of(stream) if self.attempts is not None else (0, 0)
+                    self.observer.received(stream.name, event.rows, slices, pages)
                 case OtherReceived():
                     said.take(event)
                 case StatusReceived():

@@ -7,11 +7,14 @@ dropped, or replaced), or where there is no state, all units are removed and the
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
 from file_cdk.core.ledger import KeptState, StateKeeper
 from file_cdk.core.ports import StreamTable
+from file_cdk.pipeline.apis.progress import Progress
+from file_cdk.pipeline.piping.attempts import Attempts, is_attempt
 from file_cdk.pipeline.writing.units import Units
 from file_cdk.protocol.receiving.events import StateKind, StateReceived, StreamDescriptor
 from file_cdk.protocol.written_streams import WrittenStream
@@ -42,6 +45,7 @@ class _State(msgspec.Struct, rename={"of_all": "global"}, omit_defaults=True):
     stream: _StreamState | None = None
     of_all: _GlobalState | None = None
     data: dict[str, msgspec.Raw] | None = None
+    file_cdk: Progress | None = None
 
     def within(self, streams: Collection[StreamDescriptor], known: Collection[str]) -> "_State | None":
         """Without what is of other streams; None where nothing is left. known: names of all streams of the source."""
@@ -78,6 +82,7 @@ class SourceStates:
     source: str
     streams: Mapping[StreamDescriptor, WrittenStream]
     known: Collection[str]
+    attempts: Attempts | None = None
     _kept: dict[str, KeptState] = field(default_factory=dict)
     _reached: dict[int, Mapping[StreamDescriptor, int]] = field(default_factory=dict)
     """The last units of each state that is durable and not kept yet, by its line."""
@@ -85,7 +90,7 @@ class SourceStates:
     def begin(self, tables: Mapping[StreamDescriptor, StreamTable]) -> bytes | None:
         """What the source is to go on from, as JSON of a file of states; None: from the beginning. tables: of streams that are
         gone on with. What is in them and no state stands for is removed."""
-        self._kept = {kept.about: kept for kept in self.keeper.states(self.source)}
+        self._kept = {kept.about: kept for kept in self.keeper.states(self.source) if not is_attempt(kept)}
         units = {stream: _numbers(table) for stream, table in tables.items()}
         covered: dict[StreamDescriptor, int] = {}
         given: list[_State] = []
@@ -103,6 +108,10 @@ class SourceStates:
             if within is None and not (kept.units.keys() - void):
                 continue
             left.append(replace(kept, units={name: n for name, n in kept.units.items() if name not in void}))
+        if self.attempts is not None:
+            covered |= self.attempts.reach()
+            begun = (each.stream for each in given if each.stream is not None)
+            self.attempts.began_with({each.descriptor: bytes(each.stream_state) for each in begun})
         changed = [kept for kept in left if kept != self._kept[kept.about]]
         forgotten = self._kept.keys() - {kept.about for kept in left}
         self._keep(changed, forgotten)
@@ -123,9 +132,18 @@ class SourceStates:
         forgotten: set[str] = set()
         for received in states:
             last_units = self._reached.pop(received.line)
-            state = _decode_message(received.raw).state.within(self.streams, self.known)
+            message = _decode_message(received.raw).state
+            if message.stream is not None and message.file_cdk is not None and self.attempts is not None:
+                descriptor = message.stream.descriptor
+                self.attempts.take(descriptor, message.file_cdk, last_units[descriptor])
+            if received.is_partial:
+                # Nor does one stand for them that came just before, if they became durable with it.
+                kept.pop(message.about(), None)
+                continue
+            state = message.within(self.streams, self.known)
             if state is None:
                 continue
+            state.file_cdk = None
             state.type = received.kind
             of = self._of(state) & last_units.keys()
             units = {self.streams[stream].table.stream: last_units[stream] for stream in of}
@@ -150,11 +168,18 @@ class SourceStates:
         return {stream for stream in self.streams if stream.name in (state.data or {})}
 
     def _keep(self, states: Sequence[KeptState], forgotten: Collection[str]) -> None:
-        if not states and not forgotten:
-            return
-        self.keeper.keep_states(self.source, states, sorted(forgotten))
+        if self.attempts is not None:
+            self.attempts.keep(states, forgotten)
+        elif states or forgotten:
+            self.keeper.keep_states(self.source, states, sorted(forgotten))
         self._kept = {about: kept for about, kept in self._kept.items() if about not in forgotten}
         self._kept |= {kept.about: kept for kept in states}
+
+
+def stream_states(states: Iterable[KeptState]) -> dict[str, Any]:
+    """By the streams' names, those that are of one stream each."""
+    decoded = (_decode_state(kept.state).stream for kept in states if not is_attempt(kept))
+    return {each.descriptor.name: msgspec.json.decode(each.stream_state) for each in decoded if each is not None}
 
 
 def _numbers(table: StreamTable) -> dict[int, str]:

@@ -53,7 +53,7 @@ def load_configuration(path: str, shown: str, environment: Mapping[str, str] | N
     if raw.get("type") == "DeclarativeSource":
         raise ConfigError(
             f"{shown} is the manifest of an API, which this command does not take",
-            remedy="Load it with `file-cdk sync`; `source-declarative-manifest` checks it, and lists its streams",
+            remedy="`file-cdk sync`, `ls`, `explain` and `check` do, with its configuration as --config",
         )
     return raw
 

@@ -111,6 +111,12 @@ class Writing:
             case StateReceived():
                 for stream in event.streams:
                     self._writer(stream, "a state")
+                if (
+                    event.is_partial
+                    and self._states
+                    and not (self._states[-1].is_partial or self._states[-1].with_next)
+                ):
+                    self._flush()  # a state that stands for all rows before it would not stand for those since
                 for writer in self.writers.values():
                     writer.seal()
                 if not self._states:

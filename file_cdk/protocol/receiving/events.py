@@ -46,13 +46,15 @@ class Records:
 @dataclass(frozen=True, slots=True)
 class StateReceived:
     """line: 1-based. raw: the message as it came, without a line end: it is to be passed on when all records before it are
-    durable. streams: those that it names; none of a LEGACY state, which is about all. with_next: records that it does not stand
-    for came before it, which the next state stands for: both are to be passed on together."""
+    durable. streams: those that it names; none of a LEGACY state, which is about all. is_partial: it does not stand for all
+    records before it, of which some are of a slice that was read in part. with_next: records that it does not stand for came
+    before it, which the next state stands for: both are to be passed on together."""
 
     line: int
     raw: bytes = field(repr=False)
     kind: StateKind
     streams: tuple[StreamDescriptor, ...]
+    is_partial: bool = False
     with_next: bool = False
 
 

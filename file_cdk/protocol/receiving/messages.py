@@ -105,11 +105,21 @@ class _GlobalState(msgspec.Struct, gc=False):
     stream_states: list[_StreamState]
 
 
+class _Progress(msgspec.Struct, gc=False, frozen=True):
+    """What our own sources say beside a state; see pipeline/apis/progress."""
+
+    partial: bool = False
+
+
+_WHOLE = _Progress()
+
+
 class _State(msgspec.Struct, gc=False, rename={"of_all": "global"}):
     type: StateKind | None = None
     stream: _StreamState | None = None
     of_all: _GlobalState | None = None
     data: dict[str, msgspec.Raw] | None = None
+    file_cdk: _Progress = _WHOLE
 
 
 class _StreamStatus(msgspec.Struct, gc=False):
@@ -206,8 +216,8 @@ def check_together(records: list[Record], data: bytes, emitted_at_ms: "array[int
         raise RefusedError(FILE_REFERENCE)
 
 
-def state_of(message: Message) -> tuple[StateKind, tuple[StreamDescriptor, ...]]:
-    """Raises RefusedError where it is not shaped as the protocol has it."""
+def state_of(message: Message) -> tuple[StateKind, tuple[StreamDescriptor, ...], bool]:
+    """As StateReceived has them: kind, streams, is_partial. Raises RefusedError where it is not shaped as the protocol has it."""
     try:
         state = _decode_state(message.state)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -215,11 +225,11 @@ def state_of(message: Message) -> tuple[StateKind, tuple[StreamDescriptor, ...]]
     kind = state.type or (StateKind.STREAM if state.stream else StateKind.GLOBAL if state.of_all else StateKind.LEGACY)
     match kind:
         case StateKind.STREAM if state.stream:
-            return kind, (state.stream.stream_descriptor.stream,)
+            return kind, (state.stream.stream_descriptor.stream,), state.file_cdk.partial
         case StateKind.GLOBAL if state.of_all:
-            return kind, tuple(each.stream_descriptor.stream for each in state.of_all.stream_states)
+            return kind, tuple(each.stream_descriptor.stream for each in state.of_all.stream_states), False
         case StateKind.LEGACY if state.data is not None:
-            return kind, ()
+            return kind, (), False
     raise RefusedError(NO_STATE)
 
 
