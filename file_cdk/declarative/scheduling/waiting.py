@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.page_file import PageFile, Place
@@ -12,6 +13,8 @@ _OBJECT_BYTES = 100
 
 def size_bytes(page: Page) -> int:
     """In memory, about."""
+    if isinstance(page.records, RecordsInFile):
+        return _OBJECT_BYTES * (1 + len(page.rejected))
     return sum(map(len, page.records)) + _OBJECT_BYTES * (1 + len(page.records) + len(page.rejected))
 
 
@@ -47,11 +50,12 @@ class HeldPages:
             return True
         return is_waited_for and self._file_takes(self._largest_bytes)
 
-    def reserve(self, size: int, is_next: bool) -> bool:
-        """Whether a page that came stays in memory. is_next: it can be given out at once."""
+    def reserve(self, size: int, stays: bool) -> bool:
+        """Whether a page that came stays in memory. stays: it does at any rate, because it can be given out at once, or has its
+        records in a file of their own."""
         self._largest_bytes = max(self._largest_bytes, size)
         fits = self.memory_bytes + size <= self._bounds.waiting_bytes
-        if is_next or fits or not self._file_takes(size):
+        if stays or fits or not self._file_takes(size):
             self.memory_bytes += size
             self.most_memory_bytes = max(self.most_memory_bytes, self.memory_bytes)
             return True

@@ -11,11 +11,11 @@ from file_cdk.core.exit_codes import known_error
 from file_cdk.declarative.http import Client
 from file_cdk.declarative.pages import Page, Rejected
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
-from file_cdk.declarative.planning import ManifestFacts, plan_of
+from file_cdk.declarative.planning import plan_of
 from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, SliceDone, read
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiStreamOutput
-from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
+from file_cdk.pipeline.apis.run import RunOptions, connected, manifest_facts, output_of
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.messages import StreamStatus
 from file_cdk.protocol.state import parse_state
@@ -50,7 +50,7 @@ def _planned(
     manifest: Manifest, config: Mapping[str, Any], catalog: Any
 ) -> tuple[SourcePlan, tuple[ConfiguredStream, ...]]:
     """With the cursors that the catalog chooses, where a stream lets it."""
-    facts = ManifestFacts(manifest.folder, manifest.text)
+    facts = manifest_facts(manifest)
     plan = plan_of(manifest.source, config, facts)
     chosen = parse_configured_catalog(catalog, [stream.name for stream in plan.streams])
     fields = {
