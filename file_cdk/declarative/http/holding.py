@@ -12,6 +12,7 @@ from file_cdk.declarative.http.messages import Spilled
 
 MAX_HELD_BYTES = 64 << 20
 """Maximum size of a body in memory, in bytes."""
+_PIECE_BYTES = 1 << 20
 
 
 def held(pieces: Iterator[bytes]) -> bytes | Spilled:
@@ -29,6 +30,11 @@ def held(pieces: Iterator[bytes]) -> bytes | Spilled:
 def opened(body: bytes | Spilled) -> BinaryIO:
     """It, from its beginning on; to be closed."""
     return io.BytesIO(body) if isinstance(body, bytes) else body.path.open("rb")
+
+
+def pieces_of(body: Spilled) -> Iterator[bytes]:
+    with opened(body) as file:
+        yield from iter(lambda: file.read(_PIECE_BYTES), b"")
 
 
 def no_room(cause: OSError) -> SystemLimitError:
