@@ -51,6 +51,41 @@ def test_a_stream_without_partitions_and_cursor_is_one_slice() -> None:
         assert events.state() == {"__ab_no_cursor_state_message": True}
 
 
+def by_number(*sizes: int, repeats: bool = False) -> ReadDone:
+    """Reads a slice of pages of at most two records. The first that is not full comes after the one behind it."""
+    pages = [[{"id": f"{n}.{i}"} for i in range(size)] for n, size in enumerate(sizes)]
+    short = next(number for number, size in enumerate(sizes) if size < 2)
+    if repeats:
+        pages += [pages[-1]] * 5
+    is_behind = threading.Event()
+
+    def before(of: Slice, token: Token) -> None:
+        if token.number == short:
+            assert is_behind.wait(10)
+        elif token.number == short + 2:  # of two requests at a time, the one before it is done
+            is_behind.set()
+
+    reader = Pages(lambda of: pages, numbered_to=2, before=before)
+    with read(SlicedStream("things", reader), bounds=Bounds(slices=2)) as events:
+        *_, done = events
+    assert isinstance(done, ReadDone)
+    return done
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1, 2, 2), (2, 2, 0, 1)])
+def test_a_short_page_in_the_middle_is_told(sizes: tuple[int, ...]) -> None:
+    done = by_number(*sizes)
+    reason = "at a page that was not full, and the API has other records behind it"
+    assert done.warnings == (f"stream 'things': 1 slices ended early: {reason}",)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"sizes": (2, 2, 2, 1)}, {"sizes": (2, 2, 2, 0)}, {"sizes": (2, 2, 1), "repeats": True}]
+)
+def test_a_short_page_at_the_end_is_not(facts: dict[str, Any]) -> None:
+    assert by_number(*facts.pop("sizes"), **facts).warnings == ()
+
+
 def test_what_is_passed_over_is_counted_and_told() -> None:
     reader = Pages(lambda of: [[{"id": 1}]], ended_early={0: "status 404"})
     parents = [{"id": 1, "k": {"x": 5}}, {"name": "a"}, {"id": 1}, {"id": None}, {"id": 2}]

@@ -20,7 +20,8 @@ def size_bytes(page: Page) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """page: None while it is in the file, at `place`. highest: see cursors. following: of the page."""
+    """page: None while it is in the file, at `place`. highest: see cursors. following, ended_early: of the page. first: its first
+    record, None without one."""
 
     page: Page | None
     place: Place | None
@@ -28,6 +29,7 @@ class Held:
     highest: object
     following: Token | None
     ended_early: str | None
+    first: bytes | None
 
 
 class HeldPages:
@@ -74,7 +76,8 @@ class HeldPages:
                 place = self._file.append(page)
             except OSError:  # no room on the disk is the case that the bounds speak of; any other costs memory alone
                 self._disk_is_full = True
-        return Held(page if place is None else None, place, size, highest, page.following, page.ended_early)
+        first = page.records[0] if page.records else None
+        return Held(page if place is None else None, place, size, highest, page.following, page.ended_early, first)
 
     def arrived(self, held: Held, in_memory: bool) -> None:
         """To be called once for what `held` gave: the disk may have been full."""
