@@ -124,6 +124,21 @@ def test_a_parent_of_several_streams_is_asked_once() -> None:
     assert (kept.kept, kept.taken) == (1, 2)
 
 
+def test_what_has_no_room_to_be_kept_is_asked_again() -> None:
+    stream = children([{"id": 1}, {"id": 2}], Pages(lambda of: [[]]))
+    router = stream.routers[0]
+    assert isinstance(router, ParentRouter)
+    reader = router.parents[0].stream.reader
+    kept = KeptPages(max_bytes=100)
+    for _ in range(2):
+        with read(stream, kept=kept) as events:
+            assert len(list(events)) == 5
+    kept.close()
+    assert isinstance(reader, Pages)
+    assert list(reader.asked.values()) == [2]
+    assert (kept.kept, kept.taken) == (0, 0)
+
+
 def test_a_product_varies_its_last_router_fastest() -> None:
     stream = SlicedStream(
         "things", Pages(lambda of: [[]]), (ListRouter("a", (1, 2)), ListRouter("b", ("x", "y")), ListRouter("a", (9,)))

@@ -1,10 +1,13 @@
 """Pages that several streams of a run need, as a parent's are: asked for once, and read from a file after that."""
 
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
+from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, PageReader, Token
 from file_cdk.declarative.scheduling.page_file import PageFile, Place
+from file_cdk.declarative.scheduling.waiting import size_bytes
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import slice_key
 
@@ -12,11 +15,16 @@ from file_cdk.declarative.slicing.partitions import slice_key
 class KeptPages:
     """Of one run, for several threads. Its file is in the run's folder, without a name, and gone when it is closed.
 
-    kept, taken: numbers of pages, that were asked for and that were not."""
+    max_bytes: of all that is kept; what has no room there, or on the disk, is asked for again. kept, taken: numbers of pages that
+    came here, and that were taken from here."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = 4 << 30) -> None:
         self._file = PageFile()
-        self._places: dict[tuple[str, bytes, int, str], Place] = {}
+        self._max_bytes = max_bytes
+        self._places: dict[tuple[str, bytes, int, str], Place | Page] = {}
+        """A page whose records are in a file of their own is kept as it is."""
+        self._in_files_bytes = 0
+        self._lock = threading.Lock()
         self.kept = 0
         self.taken = 0
 
@@ -28,12 +36,24 @@ class KeptPages:
         key = (name, slice_key(of), token.number, repr(token.value))
         if (place := self._places.get(key)) is not None:
             self.taken += 1
-            return self._file.page(place)
+            return place if isinstance(place, Page) else self._file.page(place)
         page = pages.page(of, token)
         with suppress(OSError):  # without room on the disk it is asked for again
-            self._places[key] = self._file.append(page)
-            self.kept += 1
+            if (kept := self._kept(page)) is not None:
+                self._places[key] = kept
+                self.kept += 1
         return page
+
+    def _kept(self, page: Page) -> Place | Page | None:
+        """None where there is no room. Raises OSError."""
+        is_in_file = isinstance(page.records, RecordsInFile)
+        size = page.records.size_bytes if isinstance(page.records, RecordsInFile) else size_bytes(page)
+        with self._lock:
+            if self._in_files_bytes + self._file.size_bytes + size > self._max_bytes:
+                return None
+            if is_in_file:
+                self._in_files_bytes += size
+        return page if is_in_file else self._file.append(page)
 
     def close(self) -> None:
         self._places.clear()
