@@ -184,9 +184,8 @@ class _Lines:
         try:
             yield
         except FileError as exc:
-            raise AnswerError(
-                f"the answer cannot be read: {exc.message}{self._of(exc.byte)}", remedy=exc.remedy
-            ) from exc
+            # Its remedy is for whoever writes the file, or says how it is read, and here that is neither.
+            raise AnswerError(f"the answer cannot be read: {exc.message}{self._of(exc.byte)}") from exc
 
     def _of(self, byte: int | None) -> str:
         if self._body is None or byte is None or byte < self._byte:
@@ -204,4 +203,4 @@ def _of_an_answer(where: str = "") -> Iterator[None]:
     try:
         yield
     except MalformedFileError as exc:
-        raise AnswerError(f"the answer cannot be unpacked{where}: {exc.message}", remedy=exc.remedy) from exc
+        raise AnswerError(f"the answer cannot be unpacked{where}: {exc.message}") from exc
