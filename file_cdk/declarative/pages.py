@@ -24,7 +24,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that is no JSON, or cannot be made into one. number: in its page, from 0. reason: in words, without its values."""
+    """A record that cannot be read, or made into JSON. number: in its page, from 0. reason: in words, without its values."""
 
     number: int
     reason: str
@@ -34,7 +34,8 @@ class Rejected:
 class Page:
     """records found = emitted + filtered + rejected.
 
-    records: the JSON text of each that is emitted, as it goes out. cursor_values: of each of them, as it stands in the record,
+    records: the JSON text of each that is emitted, as it goes out; of a large answer in a file, to be gone through in order
+    (see page_records). cursor_values: of each of them, as it stands in the record,
     None where it is missing; empty where the stream has no cursor.
     following: the next page; None after the last one. ended_early: why the slice ends here although more may be there (a
     response that was ignored, a page shorter than the page size), in words; None where its end was to be expected.

@@ -20,6 +20,7 @@ from file_cdk.declarative.http.ports import Authenticator
 from file_cdk.declarative.language.registry import decoded
 from file_cdk.declarative.language.walking import components
 from file_cdk.declarative.plan import PlannedPages, StreamPlan
+from file_cdk.declarative.records.bodies import BodyFormats
 from file_cdk.declarative.requesting.requester import Requester, requester
 from file_cdk.declarative.retriever import About, page_plan
 from file_cdk.declarative.schemas import SchemaPlace, schema_of
@@ -43,8 +44,16 @@ class LoginRequest(msgspec.Struct, frozen=True):
 class Planning:
     """Of one source. Streams that stand above several others are planned once, and their pages kept for all of them."""
 
-    def __init__(self, config: Raw, now: datetime, cursor_fields: Mapping[str, str], streams: Sequence[Raw]) -> None:
+    def __init__(
+        self,
+        config: Raw,
+        now: datetime,
+        cursor_fields: Mapping[str, str],
+        streams: Sequence[Raw],
+        formats: BodyFormats | None = None,
+    ) -> None:
         self.config = config
+        self._formats = formats
         self._now = now
         self._cursor_fields = cursor_fields
         self._kept = {_identity(each) for stream in streams for each in _parents(stream) if _may_be_kept(each)}
@@ -77,7 +86,7 @@ class Planning:
         retriever = decoded(stream.retriever, SimpleRetriever, stream=stream.name)
         cursor = self._cursor(stream)
         transformations = tuple(decoded(each, stream=stream.name) for each in stream.transformations or ())
-        about = About(stream.name, self.config, transformations, schema, cursor)
+        about = About(stream.name, self.config, transformations, schema, cursor, self._formats)
         pages = page_plan(retriever, about)
         place = f"{where}, retriever.requester"
         written = retriever.requester

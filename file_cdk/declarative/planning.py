@@ -26,6 +26,7 @@ from file_cdk.declarative.language.walking import components
 from file_cdk.declarative.normalizing import normalized
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planned_streams import Planning
+from file_cdk.declarative.records.bodies import BodyFormats
 from file_cdk.declarative.schemas import SchemaPlace, schema_of
 from file_cdk.declarative.templates import Condition, Template
 from file_cdk.declarative.unplanned import refusal
@@ -40,13 +41,15 @@ CHECKED_STREAMS = "__airbyte_check_stream_names"
 class ManifestFacts:
     """What is known of a manifest besides what it says. folder: where its schema files are. text: itself, for the lines of what
     is refused. now: the end of cursors without one. is_for_check: the
-    manifest may lay values over the configuration. cursor_fields: those that a catalog chose, by stream."""
+    manifest may lay values over the configuration. cursor_fields: those that a catalog chose, by stream. formats: of answers that
+    are more than JSON."""
 
     folder: Path | None = None
     text: str | None = None
     is_for_check: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     cursor_fields: Mapping[str, str] = field(default_factory=dict)
+    formats: BodyFormats | None = None
 
 
 def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: ManifestFacts | None = None) -> SourcePlan:
@@ -58,7 +61,7 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
     config = _overridden(source, made.config) if facts.is_for_check else made.config
     budget(source.api_budget, config)  # which raises for one that is none; a client makes its own
     written = dict(_streams(source, config))
-    planning = Planning(config, facts.now, facts.cursor_fields, tuple(written.values()))
+    planning = Planning(config, facts.now, facts.cursor_fields, tuple(written.values()), facts.formats)
     origins = _Lines(facts.text)
     streams = tuple(_stream(raw, at, planning, facts, origins) for at, raw in written.items())
     _refuse_twins(streams)

@@ -1,6 +1,8 @@
 """Reads pages of one stream: the request of each, its answer, the records in it, and the token of the next."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,9 +18,11 @@ from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.paging.links import links
 from file_cdk.declarative.paging.paginator import Paginator, paginator
 from file_cdk.declarative.paging.turn import Turn
-from file_cdk.declarative.records.cutting import Cut
+from file_cdk.declarative.records.bodies import BodyFormats
+from file_cdk.declarative.records.decoding import Decoding, decoding
 from file_cdk.declarative.records.record import decoded, leniently_decoded
-from file_cdk.declarative.records.selection import Selected, Selection, Shape, cutter, selection
+from file_cdk.declarative.records.selection import Selected, Selection, Shape, selection
+from file_cdk.declarative.records.taken import Taken
 from file_cdk.declarative.requesting.requester import Requester, requester
 from file_cdk.declarative.requesting.slices import SliceOptions, slice_options
 from file_cdk.declarative.slices import Slice
@@ -38,19 +42,22 @@ class PagePlan(msgspec.Struct, frozen=True):
     config: Mapping[str, Any]
     requester: Requester
     paginator: Paginator
+    decoding: Decoding
     selection: Selection
     slice_options: SliceOptions
     sends_slice_once: bool = False
 
 
 class About(msgspec.Struct, frozen=True):
-    """What of a stream bears on its pages. schema: that its records are made to fit, where the selector says so."""
+    """What of a stream bears on its pages. schema: that its records are made to fit, where the selector says so. formats: of
+    answers that are more than JSON; see Decoding."""
 
     stream: str
     config: Mapping[str, Any]
     transformations: Sequence[Transformation] = ()
     schema: Mapping[str, Any] | None = None
     incremental_sync: DatetimeBasedCursor | None = None
+    formats: BodyFormats | None = None
 
 
 def page_plan(component: SimpleRetriever, about: About) -> PagePlan:
@@ -64,7 +71,7 @@ def page_plan(component: SimpleRetriever, about: About) -> PagePlan:
         raise ConfigError(f"{where}: {name} is code of the connector's own, which is not supported yet")
     pages = paginator(component.paginator, about.config, f"{where}.paginator")
     selector = component.record_selector
-    cuts = cutter(selector, component.decoder, about.config, pages.strategy.texts, where)
+    bodies = decoding(selector, component.decoder, about.config, pages.strategy.texts, about.formats, where)
     written = component.partition_router or ()
     routers: list[Component] = [
         decoded_component(each, stream=about.stream) for each in ((written,) if isinstance(written, dict) else written)
@@ -74,7 +81,8 @@ def page_plan(component: SimpleRetriever, about: About) -> PagePlan:
         about.config,
         requester(component.requester, f"{where}.requester"),
         pages,
-        selection(selector, _shape(about), cuts, f"{where}.record_selector"),
+        bodies,
+        selection(selector, _shape(about), f"{where}.record_selector"),
         slice_options(routers, about.incremental_sync, about.config, where),
         component.ignore_stream_slicer_parameters_on_paginated_requests,
     )
@@ -136,24 +144,34 @@ class Retriever(msgspec.Struct, frozen=True):
         return plan.requester.request(scope, *parts, path=plan.paginator.path(token))
 
     def _read(self, response: Response, token: Token, scope: Mapping[str, Any]) -> Page:
-        selection = self.plan.selection
-        cut = selection.cutter.cut(response.content())
-        selected = selection.selected(cut, scope)
-        turn = _turn(response, cut, selected, scope)
-        return Page(
-            selected.records,
-            selected.cursor_values,
-            cut.found,
-            selected.filtered,
-            selected.rejected,
-            self.plan.paginator.following(token, turn),
-        )
+        decoding, taken = self.plan.decoding, Taken(self.plan.selection, scope)
+        first: bytes | Spilled | None = None
+        with ExitStack() as files:
+            for body in decoding.bodies(response.body):
+                if isinstance(body, Spilled) and body is not response.body:
+                    files.callback(body.path.unlink, missing_ok=True)
+                first = body if first is None else first
+                for cut in decoding.pieces(body):
+                    taken.add(cut)
+            selected = taken.selected()
+            shown = response if first is response.body else replace(response, body=first or b"", _decoded=[])
+            turn = _turn(shown, taken, selected, scope)
+            return Page(
+                selected.records,
+                selected.cursor_values,
+                taken.found,
+                selected.filtered,
+                selected.rejected,
+                self.plan.paginator.following(token, turn),
+            )
 
 
-def _turn(response: Response, cut: Cut, selected: Selected, scope: Mapping[str, Any]) -> Turn:
+def _turn(response: Response, taken: Taken, selected: Selected, scope: Mapping[str, Any]) -> Turn:
+    """response: what it unpacks to."""
+
     def seen() -> Any:
-        if cut.members is not None:
-            return cut.members
+        if taken.members is not None:
+            return taken.members
         whole = response.json() or leniently_decoded(response.content())
         if isinstance(whole, list):
             whole = whole[0] if whole else {}
@@ -165,7 +183,7 @@ def _turn(response: Response, cut: Cut, selected: Selected, scope: Mapping[str, 
     def last_record() -> Mapping[str, Any] | None:
         return decoded(selected.records[-1]) if selected.records else None
 
-    return Turn(cut.found, len(selected.records), seen, headers, last_record, scope)
+    return Turn(taken.found, len(selected.records), seen, headers, last_record, scope)
 
 
 def _scope(config: Mapping[str, Any], of: Slice, token: Token) -> Mapping[str, Any]:
@@ -188,4 +206,4 @@ def _named(error: AnswerError | ConfigError, stream: str, of: Slice, token: Toke
     """The error that says of which page it is, with the names of the slice's fields and none of their values."""
     fields = ", ".join([*of.partition, *of.interval])
     place = f"stream {stream!r}{f', slice by {fields}' if fields else ''}, page {token.number}"
-    return type(error)(f"{place}: {error.message}", remedy=error.remedy)
+    return type(error)(f"{place}: {error.message}", row=error.row, byte=error.byte, remedy=error.remedy)

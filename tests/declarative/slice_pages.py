@@ -31,9 +31,11 @@ def page(records: Sequence[Json], following: Token | None = None, ended_early: s
 
 @dataclass
 class Pages:
-    """pages: of a slice, the records of each. asked: how often each page was. before: called in the thread that asks."""
+    """pages: of a slice, the records of each. numbered_to: size of a full page; a slice ends with one that is not full. asked:
+    how often each page was. before: called in the thread that asks."""
 
     pages: Callable[[Slice], Sequence[Sequence[Json]]]
+    numbered_to: int = 0
     ended_early: Mapping[int, str] = field(default_factory=dict)
     before: Callable[[Slice, Token], None] = lambda of, token: None
     asked: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -43,12 +45,16 @@ class Pages:
         return Token(0)
 
     def ahead(self, of: Slice, token: Token) -> Token | None:
-        return None
+        return Token(token.number + 1, token.number + 1) if self.numbered_to else None
 
     def page(self, of: Slice, token: Token) -> Page:
         with self._lock:
             self.asked[json.dumps([dict(of.partition), dict(of.interval)]), token.number] += 1
         self.before(of, token)
         pages = self.pages(of)
+        if self.numbered_to:
+            found = pages[token.number] if token.number < len(pages) else []
+            following = self.ahead(of, token) if len(found) == self.numbered_to else None
+            return page(found, following)
         following = Token(token.number + 1, token.number + 1) if token.number + 1 < len(pages) else None
         return page(pages[token.number], following, self.ended_early.get(token.number))

@@ -507,6 +507,25 @@ def test_a_session_that_is_refused_begins_anew() -> None:
             sender.send(Request("GET", server.url), PLAIN, wrong, {})
 
 
+@pytest.mark.parametrize("into", ["header", "request_parameter", "body_data", "body_json"])
+def test_a_session_that_several_requests_were_refused_with_is_renewed_once(into: str) -> None:
+    tokens = [response(body=json.dumps({"data": [{"id": f"s-{n}"}]}).encode()) for n in range(9)]
+    option = {"type": "RequestOption", "inject_into": into, "field_name": "token"}
+    with ApiServer(by_path(token=tokens)) as server, client({"user": "me"}) as sender:
+        kept = session(
+            server,
+            {"type": "ApiKey", "inject_into": option, "api_token": "Token {{ session_token }}"},
+            expiration_duration="PT1H",
+        )
+        assert kept is not None
+        request = Request("POST", server.url)
+        refused = [kept.signed(request, sender) for _ in range(3)]
+        assert all(kept.renewed(each, sender) for each in refused)
+        assert len(server.asked) == 2
+        assert kept.renewed(kept.signed(request, sender), sender)
+        assert len(server.asked) == 3
+
+
 LEGACY = {
     "type": "LegacySessionTokenAuthenticator",
     "header": "X-Session",

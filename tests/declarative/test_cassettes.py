@@ -9,9 +9,9 @@ import pytest
 from api_server import ApiServer, Asked, Parts, response
 from clients import client
 
-from file_cdk.core.errors import ConfigError
+from file_cdk.core.errors import ConfigError, SystemLimitError
 from file_cdk.declarative import answers, authenticators
-from file_cdk.declarative.http import Answer, Request
+from file_cdk.declarative.http import Answer, Request, Spilled, holding
 from file_cdk.declarative.http.cassettes import NotOnTapeError
 from file_cdk.declarative.http.errors import RequestUnansweredError
 
@@ -69,6 +69,34 @@ def test_a_run_comes_back_from_tape(tmp_path: Path) -> None:
     assert [answer.response.status for answer in played] == [answer.response.status for answer in live]
     assert played[0].response.headers["x-page"] == "é"
     assert played[-1].response.content() == b"/search Bearer **** ****"
+
+
+def test_a_large_answer_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "MAX_HELD_BYTES", 1 << 16)
+    tape, body = tmp_path / "tape", b"x" * 100_000 + b"pass/word&more" + b"y" * 100_000
+    with ApiServer(lambda asked: response(body=body)) as server:
+        for way in ("record", "replay"):
+            with client(CONFIG, None, **{way: tape}) as sender:
+                answer = sender.send(Request("GET", f"{server.url}/export"), PLAIN, None, {}).response
+                assert isinstance(answer.body, Spilled)
+                read = answer.content()
+                answer.discard()
+    assert read == body.replace(b"pass/word&more", b"****")
+    assert sorted(path.name for path in tape.iterdir()) == ["000001-GET-export.body", "000001-GET-export.json"]
+    assert (tape / "000001-GET-export.json").stat().st_size < 1000
+    (tape / "000001-GET-export.body").unlink()
+    with client(CONFIG, replay=tape) as sender, pytest.raises(ConfigError, match="cannot be read"):
+        sender.send(Request("GET", f"{server.url}/export"), PLAIN, None, {})
+
+
+def test_a_tape_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    tape = tmp_path / "tape"
+    with ApiServer(api) as server, client(CONFIG, record=tape) as sender:
+        tape.rmdir()
+        with pytest.raises(
+            SystemLimitError, match=r"nothing more can be recorded in '.*tape': No such file.*Make room"
+        ):
+            sender.send(Request("GET", f"{server.url}/users?page=0"), PLAIN, None, {})
 
 
 def test_no_secret_is_on_tape(tmp_path: Path) -> None:

@@ -55,6 +55,28 @@ def told(old: str, new: str) -> list[Mistake]:
     return mistakes(SOUND.replace(old, new), "m.yaml")
 
 
+@pytest.mark.parametrize(
+    ("parts", "line", "column"),
+    [
+        ('  a:\n    $ref: "#/definitions/b"\n  b:\n    inner:\n      $ref: "#/definitions/a"\n', 12, 5),
+        ('  a:\n    - "#/definitions/b"\n  b: "#/definitions/a"\n', 12, 7),
+        ('  a: {x: 1, y: "#/definitions/a"}\n', 11, 13),
+    ],
+)
+def test_a_circle_is_told_where_it_is_closed(parts: str, line: int, column: int) -> None:
+    (mistake,) = told("    http_method: GET\n", f"    http_method: GET\n{parts}")
+    assert "references go in a circle: #/definitions/" in mistake.message
+    assert (mistake.line, mistake.column) == (line, column)
+
+
+@pytest.mark.parametrize("moment", ["now_utc()", "today_utc()", " generate_uuid( )"])
+def test_a_moment_is_a_text_whatever_it_is(moment: str) -> None:
+    as_is = "value_type: string\n"
+    without = SOUND.replace("            " + as_is, "").replace("{{ config.team }}", f"{{{{ {moment} }}}}")
+    assert mistakes(without) == []
+    assert len(mistakes(without.replace(moment, "format_datetime(now_utc(), '%Y')"))) == 1
+
+
 def test_a_sound_manifest_has_none() -> None:
     assert mistakes(SOUND) == []
 

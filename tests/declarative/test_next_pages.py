@@ -129,6 +129,15 @@ def test_cursors(pages: Paginator, seen: dict[str, Any], value: Any) -> None:
     assert not pages.first().is_next_known
 
 
+def test_tokens_of_other_types_are_other_tokens() -> None:
+    pages, token = cursor("{{ response.next }}"), Token(0)
+    for value in (True, 1, 1.0, "1x"):
+        following = pages.following(token, turn(1, response={"next": value}))
+        assert following is not None
+        assert repr(following.value) == repr(value)
+        token = following
+
+
 @pytest.mark.parametrize(
     "of", [lambda n: "same", lambda n: n % 3, lambda n: min(n, 20), lambda n: n if n < 9 else 9 + n % 7]
 )

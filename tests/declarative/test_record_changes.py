@@ -20,7 +20,7 @@ def selected(
 ) -> Selected:
     transformations = [msgspec.convert(each, Transformation) for each in changes]
     component = msgspec.convert(SELECTOR | selector, RecordSelector)
-    found = selection(component, Shape(transformations, schema, cursor_field), Cutter(()), "stream 's'")
+    found = selection(component, Shape(transformations, schema, cursor_field), "stream 's'")
     cut = Cutter(()).cut(body)
     outcome = found.selected(cut, {"config": {"key": "k"}, "stream_slice": {"part": "p"}, "next_page_token": None})
     assert cut.found == len(outcome.records) + outcome.filtered + len(outcome.rejected)

@@ -264,7 +264,6 @@ def test_requests_that_cannot_be_say_of_which_stream() -> None:
         {"page_size_reduction": {"type": "PageSizeReduction"}},
         {"requester": {"type": "CustomRequester", "class_name": "a.B"}},
         {"decoder": {"type": "XmlDecoder"}},
-        {"decoder": {"type": "GzipDecoder", "decoder": {"type": "JsonlDecoder"}}},
         {
             "record_selector": {
                 "type": "RecordSelector",

@@ -55,6 +55,41 @@ def test_a_stream_without_partitions_and_cursor_is_one_slice() -> None:
         assert events.state() == {"__ab_no_cursor_state_message": True}
 
 
+def by_number(*sizes: int, repeats: bool = False) -> ReadDone:
+    """Reads a slice of pages of at most two records. The first that is not full comes after the one behind it."""
+    pages = [[{"id": f"{n}.{i}"} for i in range(size)] for n, size in enumerate(sizes)]
+    short = next(number for number, size in enumerate(sizes) if size < 2)
+    if repeats:
+        pages += [pages[-1]] * 5
+    is_behind = threading.Event()
+
+    def before(of: Slice, token: Token) -> None:
+        if token.number == short:
+            assert is_behind.wait(10)
+        elif token.number == short + 2:  # of two requests at a time, the one before it is done
+            is_behind.set()
+
+    reader = Pages(lambda of: pages, numbered_to=2, before=before)
+    with read(SlicedStream("things", reader), bounds=Bounds(slices=2)) as events:
+        *_, done = events
+    assert isinstance(done, ReadDone)
+    return done
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1, 2, 2), (2, 2, 0, 1)])
+def test_a_short_page_in_the_middle_is_told(sizes: tuple[int, ...]) -> None:
+    done = by_number(*sizes)
+    reason = "at a page that was not full, and the API has other records behind it"
+    assert done.warnings == (f"stream 'things': 1 slices ended early: {reason}",)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"sizes": (2, 2, 2, 1)}, {"sizes": (2, 2, 2, 0)}, {"sizes": (2, 2, 1), "repeats": True}]
+)
+def test_a_short_page_at_the_end_is_not(facts: dict[str, Any]) -> None:
+    assert by_number(*facts.pop("sizes"), **facts).warnings == ()
+
+
 def test_what_is_passed_over_is_counted_and_told() -> None:
     reader = Pages(lambda of: [[{"id": 1}]], ended_early={0: "status 404"})
     parents = [{"id": 1, "k": {"x": 5}}, {"name": "a"}, {"id": 1}, {"id": None}, {"id": 2}]
@@ -109,6 +144,21 @@ def test_who_wants_a_page_that_another_asks_for_waits_for_it() -> None:
     assert isinstance(parent.reader, Pages)
     assert list(parent.reader.asked.values()) == [1]
     kept.close()
+
+
+def test_what_has_no_room_to_be_kept_is_asked_again() -> None:
+    stream = children([{"id": 1}, {"id": 2}], Pages(lambda of: [[]]))
+    router = stream.routers[0]
+    assert isinstance(router, ParentRouter)
+    reader = router.parents[0].stream.reader
+    kept = KeptPages(max_bytes=100)
+    for _ in range(2):
+        with read(stream, kept=kept) as events:
+            assert len(list(events)) == 5
+    kept.close()
+    assert isinstance(reader, Pages)
+    assert list(reader.asked.values()) == [2]
+    assert (kept.kept, kept.taken) == (0, 0)
 
 
 def test_a_product_varies_its_last_router_fastest() -> None:

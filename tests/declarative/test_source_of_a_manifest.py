@@ -434,6 +434,20 @@ def test_what_was_passed_over_is_said_in_one_warning(source: Source, api: Serve)
     assert source.read("people", options=("--strict", "--pages-ahead", "0"))[0] == 1
 
 
+def test_answers_in_csv_are_read_and_a_row_at_fault_is_told_with_its_line(source: Source, api: Serve) -> None:
+    bodies: dict[str | None, bytes] = {None: b"id,name\n1,a\n2,b,c\n3\n"}
+    api(lambda asked: response(body=bodies.get(parameters(asked).get("page"), b"id,name\n")))
+    manifest = MANIFEST.replace("field_path: [items]", "field_path: []")
+    of_csv = "type: SimpleRetriever\n    decoder: {type: CsvDecoder}"
+    source.manifest.write_text(manifest.replace("type: SimpleRetriever", of_csv))
+    code, lines = source.read("people", options=("--strict", "--pages-ahead", "0"))
+    assert code == 1
+    records = [message["record"]["data"] for message in messages(lines, "RECORD")]
+    assert records == [{"id": "1", "name": "a"}, {"id": "3", "name": None}]
+    [warning] = [message["log"]["message"] for message in messages(lines, "LOG") if message["log"]["level"] == "WARN"]
+    assert "rejected 1 record: the first: page 0, record 1: record has too many values (line 3)" in warning
+
+
 def test_a_recording_is_read_without_a_network(source: Source, api: Serve) -> None:
     server = api(page_of)
     tape = str(source.folder / "tape")

@@ -13,6 +13,7 @@ import pytest
 from api_server import ApiServer, Asked, Parts, always, in_turn, response
 
 from file_cdk.core.errors import ConfigError, SystemLimitError
+from file_cdk.declarative.http import holding
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Spilled, Unanswered
 from file_cdk.declarative.http.network import bodies
 from file_cdk.declarative.http.network.transport import MAX_REDIRECTS, HttpTransport
@@ -205,7 +206,7 @@ def test_what_is_no_url_is_never_asked_again(url: str) -> None:
 def test_a_header_with_a_line_break_is_not_sent() -> None:
     with ApiServer(always(*response())) as server:
         outcome = got("", Request("GET", server.url, (("X", "a\r\nHost: evil"),)))
-        assert unanswered(outcome) == "a header that cannot be sent"
+        assert unanswered(outcome) == "a header that cannot be sent: 'X'"
     assert server.asked == []
 
 
@@ -287,7 +288,7 @@ def test_what_unpacks_to_too_much_is_refused(coding: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_large_bodies_go_to_a_file(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(holding, "MAX_HELD_BYTES", 1 << 20)
     whole = b"0123456789abcdef" * (3 << 16)
     body = gzip.compress(whole) if encoding == "gzip" else whole
     with ApiServer(always(*response(body=body, headers={"Content-Encoding": encoding}))) as server:

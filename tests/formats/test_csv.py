@@ -405,6 +405,14 @@ def test_faulty_records_are_rejected_each_with_its_place_and_bytes(sequential: b
 
 
 @BOTH_READERS
+def test_short_rows_are_filled_and_long_ones_rejected(sequential: bool) -> None:
+    read = Read(FAULTY + b"\r\n8,9, ,\r\n", configured_csv(ragged="fill"), sequential=sequential)
+    assert read.error is None
+    assert read.records == [{"a": "1", "b": "é"}, {"a": "2", "b": None}, {"a": "6", "b": "7"}, {"a": "8", "b": "9"}]
+    assert read.report.rejects.first == FAULTS[1:]
+
+
+@BOTH_READERS
 @pytest.mark.parametrize("mode", [None, "reject"])
 def test_a_table_rejects_unless_the_file_is_to_fail(sequential: bool, mode: str | None) -> None:
     report = SplitReport()

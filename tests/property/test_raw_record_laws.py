@@ -112,7 +112,7 @@ def test_all_that_is_found_is_emitted_filtered_or_rejected(
         selector["record_filter"] = {"type": "RecordFilter", "condition": condition}
     cutter = Cutter(("data",))
     changes = [msgspec.convert({"type": "AddFields", "fields": fields}, Transformation)] if fields else []
-    chosen = selection(msgspec.convert(selector, RecordSelector), Shape(changes), cutter, "stream 's'")
+    chosen = selection(msgspec.convert(selector, RecordSelector), Shape(changes), "stream 's'")
     cut = cutter.cut(b'{"data":[' + b",".join(elements) + b"]}")
     outcome = chosen.selected(cut, {"config": {}, "stream_slice": {}, "next_page_token": None})
     assert cut.found == len(elements)

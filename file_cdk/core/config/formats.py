@@ -108,13 +108,13 @@ class CsvConfig(FormatModel):
         title="Ignore errors on field mismatch",
         description="Skip rows with more or fewer values than the header instead of failing.",
     )
-    ragged: Literal["fail", "reject", "pad"] | None = Field(
+    ragged: Literal["fail", "reject", "fill", "pad"] | None = Field(
         default=None,
         title="Ragged Rows",
         description=(
-            "What to do with a row that has more or fewer values than the header: fail the file, reject the row, or pad a "
-            "short one with nulls and keep what is over in the column `_rest`. By default connectors fail the file, and "
-            "`file-cdk sync` rejects the row."
+            "What to do with a row that has more or fewer values than the header: fail the file; reject the row; fill a "
+            "short one with nulls and reject a long one; or pad a short one with nulls and keep what is over in the column "
+            "`_rest`. By default connectors fail the file, and `file-cdk sync` rejects the row."
         ),
     )
     header_rows: int = Field(

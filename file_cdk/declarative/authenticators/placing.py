@@ -80,6 +80,23 @@ class Place:
             case "body_json":
                 return with_member(request, names, value)
 
+    def has(self, request: Request, value: str, session: Session) -> bool:
+        """Whether `put` put this value into the request."""
+        scope = own_scope(session, self.parameters)
+        names = tuple(each.text(scope) for each in self.path)
+        match self.into:
+            case "header":
+                return request.header(names[0]) == value
+            case "request_parameter":
+                return (names[0], value) in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
+            case "body_data":
+                return (names[0], value) in parse_qsl((request.body or b"").decode(), keep_blank_values=True)
+            case "body_json":
+                content = json.loads(request.body or b"{}")
+                for name in names:
+                    content = content.get(name) if isinstance(content, dict) else None
+                return bool(content == value)
+
 
 def place(option: RequestOption, where: str) -> Place:
     names = option.field_path if option.field_name is None else (option.field_name,)

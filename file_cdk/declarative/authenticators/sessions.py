@@ -54,17 +54,22 @@ class SessionToken(msgspec.Struct, frozen=True):
             text = self._got(session).text
         else:
             text = self._kept(session).current(session, lambda: self._got(session))
-        value = self.token.text(own_scope(session, self.parameters, session_token=text))
+        value = self._value(text, session)
         session.secrets.add(value)
         return self.place.put(request, value, session)
 
-    def renewed(self, rejected: Request, session: Session) -> bool:  # noqa: ARG002 -- as the port has it
+    def renewed(self, rejected: Request, session: Session) -> bool:
         if self.lasts_s is None:
             return False
         kept = self._kept(session)
-        # The token in use is taken for the one that was refused: who waits for the lock then finds another.
-        kept.renewed(kept.token.text if kept.token else None, lambda: self._got(session))
+        token = kept.token
+        # One that is not the token in use any more: another thread has renewed it.
+        if token is None or self.place.has(rejected, self._value(token.text, session), session):
+            kept.renewed(token.text if token else None, lambda: self._got(session))
         return True
+
+    def _value(self, text: str, session: Session) -> str:
+        return self.token.text(own_scope(session, self.parameters, session_token=text))
 
     def _kept(self, session: Session) -> KeptToken:
         return session.kept(("session", self.identity), KeptToken)

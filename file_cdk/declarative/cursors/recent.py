@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from file_cdk.declarative.cursors.age import AgeRange
+from file_cdk.declarative.page_records import chosen
 from file_cdk.declarative.pages import Page, PageReader, Token
 from file_cdk.declarative.slices import Slice
 
@@ -29,14 +30,14 @@ class RecentPages(msgspec.Struct, frozen=True):
         ages = self.ages(of)
         if ages is None or not page.records:
             return page
-        counts = [ages.holds(value) for value in page.cursor_values]
         is_end = self.is_data_feed and ages.is_too_old(page.cursor_values[-1])
-        if all(counts):
+        records, values = chosen(page.records, page.cursor_values, ages.holds)
+        if len(records) == len(page.records):
             return page
         return replace(
             page,
-            records=[record for record, does in zip(page.records, counts, strict=True) if does],
-            cursor_values=[value for value, does in zip(page.cursor_values, counts, strict=True) if does],
-            filtered=page.filtered + counts.count(False),
+            records=records,
+            cursor_values=values,
+            filtered=page.filtered + len(page.records) - len(records),
             following=None if is_end else page.following,
         )

@@ -1,7 +1,8 @@
 """Runs on tape: requests and what they came to in files, one each, and runs from such files without a network.
 
-Secrets are replaced before anything is written. An answer that has a token in it is written once whoever asked for it has said
-which part is the token: before the next request of the same thread, or at the end.
+A body that is too large to hold has a file of its own beside that. Secrets are replaced before anything is written. An answer
+that has a token in it is written once whoever asked for it has said which part is the token: before the next request of the same
+thread, or at the end.
 """
 
 import base64
@@ -10,15 +11,16 @@ import os
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from file_cdk.core.errors import ConfigError, FileCdkError
+from file_cdk.core.errors import ConfigError, FileCdkError, SystemLimitError
 from file_cdk.declarative.http.headers import Headers
-from file_cdk.declarative.http.messages import Outcome, Request, Response, Unanswered, without_query
+from file_cdk.declarative.http.holding import held, pieces_of
+from file_cdk.declarative.http.messages import Outcome, Request, Response, Spilled, Unanswered, without_query
 from file_cdk.declarative.http.ports import Transport
 from file_cdk.declarative.http.secrets import HIDDEN, Secrets
 
@@ -74,6 +76,18 @@ class Recorder:
             self._write(*each)
 
     def _write(self, number: int, request: Request, outcome: Outcome) -> None:
+        """Raises SystemLimitError where there is no room, or the folder cannot be written to."""
+        try:
+            self._written(number, request, outcome)
+        except OSError as exc:
+            raise SystemLimitError(
+                f"nothing more can be recorded in {str(self._folder)!r}: {exc.strerror}",
+                remedy="Make room there, or record into another folder",
+            ) from exc
+
+    def _written(self, number: int, request: Request, outcome: Outcome) -> None:
+        words = re.sub(r"[^A-Za-z0-9]+", "-", self._secrets.hidden(urlsplit(request.url).path)).strip("-")[:_MAX_NAME]
+        name = f"{number:06d}-{request.method}{'-' if words else ''}{words}"
         hidden = self._secrets.hidden
         asked = {
             "method": request.method,
@@ -86,16 +100,29 @@ class Recorder:
                 "status": outcome.status,
                 "url": hidden(outcome.url),
                 "headers": self._headers(tuple(outcome.headers.items())),
-                "body": self._body(outcome.content()),
+                "body": self._answered(outcome.body, f"{name}.body"),
             }
         else:
             came = {"unanswered": hidden(outcome.reason), "is_lasting": outcome.is_lasting}
         text = json.dumps({"request": asked, "answer": came}, indent=1, ensure_ascii=False)
-        words = re.sub(r"[^A-Za-z0-9]+", "-", hidden(urlsplit(request.url).path)).strip("-")[:_MAX_NAME]
-        name = f"{number:06d}-{request.method}{'-' if words else ''}{words}.json"
-        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8", "surrogatepass") + b"\n")
+        self._new_file(f"{name}.json", (text.encode("utf-8", "surrogatepass"), b"\n"))
+
+    def _new_file(self, name: str, pieces: Iterable[bytes]) -> None:
+        """All of it, or none."""
+        path = self._folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(pieces)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def _answered(self, body: bytes | Spilled, name: str) -> dict[str, Any]:
+        if isinstance(body, bytes):
+            return self._body(body)
+        self._new_file(name, self._secrets.hidden_pieces(pieces_of(body)))
+        return {"file": name}
 
     def _headers(self, fields: tuple[tuple[str, str], ...]) -> list[list[str]]:
         return [
@@ -169,7 +196,18 @@ class Player:
         if "unanswered" in came:
             return Unanswered(request.url, came["unanswered"], came["is_lasting"])
         headers = Headers((name, value) for name, value in came["headers"])
-        return Response(came["status"], headers, _read(came["body"]), came["url"])
+        return Response(came["status"], headers, self._body(came["body"]), came["url"])
+
+    def _body(self, written: Mapping[str, Any]) -> bytes | Spilled:
+        if "file" not in written:
+            return _read(written)
+        path = self._folder / Path(str(written["file"])).name
+        try:
+            size_bytes = path.stat().st_size
+            # A copy: whoever reads it removes it.
+            return held(pieces_of(Spilled(path, size_bytes)))
+        except OSError as exc:
+            raise _no_recording(path, exc) from exc
 
     def close(self) -> None:
         pass

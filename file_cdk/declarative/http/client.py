@@ -21,12 +21,16 @@ from file_cdk.declarative.http.messages import (
     Verdict,
     without_query,
 )
+from file_cdk.declarative.http.origins import SecretInBodyError, for_foreign_url
 from file_cdk.declarative.http.ports import Authenticator, Budget, Handler, Transport, WaitTooLongError
 from file_cdk.declarative.http.retries import Retries
 from file_cdk.declarative.http.said import said_by
 from file_cdk.declarative.http.secrets import Secrets
 
 _Kept = TypeVar("_Kept")
+
+_FOREIGN = "The API's link to the next page goes to another origin, which gets no credentials: if it is to, make it the url_base"
+_REFUSED = (401, 403)
 
 _PAUSE_TOLD_S = 1.0
 """Minimum wait for a budget that is told of, in seconds: shorter ones are how a budget works."""
@@ -106,6 +110,15 @@ class Client:
         scope: what templates of handler and authenticator see, without `response` and `headers`.
         """
         place = Place()
+        if request.foreign_url is not None:
+            authenticator = None
+            try:
+                request = for_foreign_url(request, request.foreign_url, self.secrets)
+            except SecretInBodyError:
+                raise ConfigError(
+                    "the next page is at another origin, and the request's body has a secret, which does not go there",
+                    remedy=_FOREIGN,
+                ) from None
         try:
             return self._answered(request, handler, authenticator, scope, stream, place)
         finally:
@@ -210,10 +223,11 @@ class Client:
     def _error(
         self, request: Request, outcome: Outcome, verdict: Verdict, stream: str, why: str | None = None
     ) -> Exception:
-        status, remedy = None, None
+        status = None
         if isinstance(outcome, Response):
             status = outcome.status
             parts = [f"the API answers {status}", said_by(outcome), verdict.message, why]
+            remedy = _FOREIGN if request.foreign_url is not None and status in _REFUSED else None
         else:
             remedy = outcome.remedy
             parts = [outcome.reason, verdict.message, why]

@@ -26,7 +26,8 @@ class Request:
     """url: whole, percent-encoded, with its query. headers: in the order they are sent, without those of the connection.
 
     connect_timeout_s, read_timeout_s: instead of those of the transport. is_for_token: the answer has a secret that whoever
-    asks makes known.
+    asks makes known. foreign_url: what an API gave for a URL, where that is of another origin than its own; None otherwise.
+    Nothing secret goes there but what it gave.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Request:
     connect_timeout_s: float | None = None
     read_timeout_s: float | None = None
     is_for_token: bool = False
+    foreign_url: str | None = None
 
     def header(self, name: str) -> str | None:
         """The last of that name, in any case."""

@@ -36,17 +36,41 @@ class Secrets:
 
     def hidden(self, text: str) -> str:
         """The text with `****` where a secret stood."""
-        if not self._known:
-            return text
+        return self._compiled().sub(HIDDEN, text) if self._known else text
+
+    def _compiled(self) -> re.Pattern[str]:
         with self._lock:
             if self._pattern is None:
                 longest_first = sorted(self._known, key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            pattern = self._pattern
-        return pattern.sub(HIDDEN, text)
+            return self._pattern
 
     def hidden_bytes(self, data: bytes) -> bytes:
         return self.hidden(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def hidden_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The same for what comes in pieces, also where a secret goes over two of them."""
+        with self._lock:
+            known = {form.encode("utf-8", "surrogateescape") for form in self._known}
+        if not known:
+            yield from pieces
+            return
+        pattern = re.compile(b"|".join(map(re.escape, sorted(known, key=len, reverse=True))))
+        longest, rest = max(map(len, known)), b""
+        for piece in pieces:
+            text, at = rest + piece, 0
+            # What begins before here is there to its end.
+            certain = max(len(text) - longest + 1, 0)
+            hidden = []
+            for found in pattern.finditer(text):
+                if found.start() >= certain:
+                    break
+                hidden += [text[at : found.start()], HIDDEN.encode()]
+                at = found.end()
+            upto = max(at, certain)
+            yield b"".join((*hidden, text[at:upto]))
+            rest = text[upto:]
+        yield pattern.sub(HIDDEN.encode(), rest)
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import msgspec
 from file_cdk.core.errors import ManifestError
 from file_cdk.declarative.language.origins import Origins
 from file_cdk.declarative.language.reading import Document, Place, read
-from file_cdk.declarative.language.references import REF, is_reference, nearest, target
+from file_cdk.declarative.language.references import REF, ReferenceNotResolvedError, is_reference, nearest, target
 from file_cdk.declarative.language.resolving import resolved_document
 from file_cdk.declarative.language.shapes import Finding, Severity, findings
 from file_cdk.declarative.language.surprises import surprises
@@ -43,6 +43,9 @@ def mistakes(text: str, name: str = "manifest") -> list[Mistake]:
 def _of_resolved(document: Document, name: str) -> Iterator[Mistake]:
     try:
         manifest = resolved_document(document.value, name)
+    except ReferenceNotResolvedError as exc:
+        yield Mistake(*_place_of(exc, document), "error", exc.message)
+        return
     except ManifestError as exc:
         yield Mistake(max(exc.line, 1), max(exc.at, 1), "error", exc.message)
         return
@@ -85,6 +88,16 @@ def _broken_references(document: Document) -> Iterator[Mistake]:
         except LookupError:
             near = nearest(document.value, reference)
             yield Mistake(*place, "error", f"the reference {reference!r} is to nothing", field=str(key), nearest=near)
+
+
+def _place_of(error: ReferenceNotResolvedError, document: Document) -> Place:
+    """Of the reference that closes a circle."""
+    part = target(document.value, error.within) if error.within else document.value
+    for written in (part, document.value):  # the part may be the reference itself
+        for holder, key, reference in _references(written):
+            if reference == error.reference and (place := document.places.get(id(holder), {}).get(key)):
+                return place
+    return (1, 1)
 
 
 def _references(value: Any) -> Iterator[tuple[Any, str | int, Any]]:

@@ -16,11 +16,11 @@ AS_WRITTEN = frozenset({"config_overrides"})
 
 
 class ReferenceNotResolvedError(ManifestError):
-    """reference: its text."""
+    """reference: its text. within: that of the part which it is written in, where it closes a circle."""
 
-    def __init__(self, message: str, *, reference: str = "", **facts: Any) -> None:
+    def __init__(self, message: str, *, reference: str = "", within: str = "", **facts: Any) -> None:
         super().__init__(message, **facts)
-        self.reference = reference
+        self.reference, self.within = reference, within
 
 
 def is_reference(value: Any) -> bool:
@@ -118,7 +118,9 @@ class _Resolving:
             return value
         if reference in self._inside:
             circle = " → ".join([*self._inside[self._inside.index(reference) :], reference])
-            raise ReferenceNotResolvedError(f"references go in a circle: {circle}", reference=reference, uri=self.name)
+            raise ReferenceNotResolvedError(
+                f"references go in a circle: {circle}", reference=reference, within=self._inside[-1], uri=self.name
+            )
         try:
             found = target(self.document, reference)
         except LookupError:

@@ -73,7 +73,7 @@ class Paginator:
         if not value:
             return None
         anchor = _anchor(token)
-        if value in (token.value, anchor):
+        if repr(value) in (repr(token.value), repr(anchor)):  # 1, 1.0 and True are three tokens
             raise AnswerError(
                 f"the token of the next page was there before, up to page {token.number}",
                 remedy="Give the paginator a stop_condition that holds on the last page, or another cursor_value",

@@ -36,7 +36,8 @@ _LEAST_OBJECT = len(b'{"":1}')
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """records: JSON objects, each on one line. rejected: elements at the path that are none, numbered among all.
+    """records: JSON objects, each on one line. rejected: elements at the path that are none, numbered among all; in a piece of a
+    body, from its first record on.
 
     members: those of the answer that were asked for, as far as it has them; None where they were not decoded.
     """
@@ -79,7 +80,7 @@ class Cutter(msgspec.Struct, frozen=True):
             ) from None
         except RecursionError:
             raise AnswerError("the answer is nested too deeply") from None
-        return _sorted_out([on_one_line(bytes(value)) for value in values], LENIENT, None)
+        return sorted_out([on_one_line(bytes(value)) for value in values], LENIENT, None)
 
     def _quickly(self, body: bytes) -> Cut:
         values: Sequence[Value] | None = None
@@ -98,7 +99,7 @@ class Cutter(msgspec.Struct, frozen=True):
             records = list(map(bytes, places(body, self.path, QUICK)))
         elif are_objects and (body.isascii() or _is_utf8(body)):
             return Cut(records, members=members)
-        return _sorted_out(records, QUICK, members)
+        return sorted_out(records, QUICK, members)
 
 
 def _has_line_ends(body: bytes) -> bool:
@@ -113,7 +114,8 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _sorted_out(values: list[bytes], scanner: Scanner, members: Mapping[str, Any] | None) -> Cut:
+def sorted_out(values: list[bytes], scanner: Scanner, members: Mapping[str, Any] | None) -> Cut:
+    """values: each on one line; those that are no records are rejected."""
     records, rejected = [], []
     for number, value in enumerate(values):
         reason = _what_is_wrong(value, scanner)

@@ -36,11 +36,11 @@ def places(body: Value, path: Path, scanner: Scanner) -> Iterator[Value]:
 def _of_one(body: Value, path: Path, scanner: Scanner) -> Iterator[Value]:
     globs = [depth for depth, part in enumerate(path) if has_wildcards(part)]
     if not globs:
-        place = _straight(body, path, path, scanner)
+        place = straight(body, path, path, scanner)
         if place is not None:
             yield from _records(place, path, scanner)
         return
-    top = _straight(body, path[: globs[0]], path, scanner)
+    top = straight(body, path[: globs[0]], path, scanner)
     if top is None:
         return
     matches = _matches(top, path[globs[0] :], scanner)
@@ -54,8 +54,10 @@ def _of_one(body: Value, path: Path, scanner: Scanner) -> Iterator[Value]:
         yield from _records(place, path, scanner)
 
 
-def _straight(value: Value, path: Path, whole: Path, scanner: Scanner) -> Value | None:
-    """What the path leads to; None where nothing is there, as it may be."""
+def straight(value: Value, path: Path, whole: Path, scanner: Scanner) -> Value | None:
+    """What the path leads to; None where nothing is there, as it may be. whole: the path that it is a part of.
+
+    Raises AnswerError where it is missing."""
     for depth, part in enumerate(path):
         children = _children(value, scanner)
         if part in children:

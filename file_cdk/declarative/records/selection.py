@@ -1,38 +1,23 @@
 """A record selector as a plan has it: which records of an answer are emitted, and what is done to them before."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.declarative.components.selection import (
-    Decoder,
-    DpathExtractor,
-    JsonDecoder,
-    RecordFilter,
-    RecordSelector,
-)
+from file_cdk.declarative.components.selection import RecordFilter, RecordSelector
 from file_cdk.declarative.components.transformations import Transformation
 from file_cdk.declarative.pages import Rejected
 from file_cdk.declarative.records.changes import Change, change
-from file_cdk.declarative.records.cutting import Cut, Cutter
+from file_cdk.declarative.records.cutting import Cut
 from file_cdk.declarative.records.looking import looked_at
 from file_cdk.declarative.records.record import Record, UnfitRecordError, decoded, view
 from file_cdk.declarative.records.schema_types import SchemaTypes
-from file_cdk.declarative.templates import Condition, Template
+from file_cdk.declarative.templates import Condition
 
 Scope = Mapping[str, Any]
-
-
-class Cuts(Protocol):
-    """Finds records in a body of some format. names: see Cutter."""
-
-    @property
-    def names(self) -> tuple[str, ...]: ...
-
-    def cut(self, body: bytes) -> Cut: ...
 
 
 class Selected(msgspec.Struct, frozen=True):
@@ -65,7 +50,6 @@ class Selection(msgspec.Struct, frozen=True):
     Without filter and changes no record is decoded.
     """
 
-    cutter: Cuts
     before: tuple[Change, ...] = ()
     filter: Filter | None = None
     after: tuple[Change, ...] = ()
@@ -163,7 +147,7 @@ class Shape(msgspec.Struct, frozen=True):
     is_client_side: bool = False
 
 
-def selection(selector: RecordSelector, shape: Shape, cutter: Cuts, where: str) -> Selection:
+def selection(selector: RecordSelector, shape: Shape, where: str) -> Selection:
     """Raises ConfigError for what is not known yet."""
     changes = tuple(change(each, f"{where}.transformations[{n}]") for n, each in enumerate(shape.transformations))
     is_changed_first = selector.transform_before_filtering
@@ -175,36 +159,12 @@ def selection(selector: RecordSelector, shape: Shape, cutter: Cuts, where: str) 
         texts.append(str(taken.condition.condition))
     types = _schema_types(selector, shape.schema, where)
     return Selection(
-        cutter,
         changes if is_changed_first else (),
         taken,
         (*(() if is_changed_first else changes), *types),
         looked_at(texts, "record"),
         shape.cursor_field,
     )
-
-
-def cutter(
-    selector: RecordSelector,
-    decoder: Decoder | None,
-    config: Mapping[str, Any],
-    looks: Iterable[str],
-    where: str,
-) -> Cuts:
-    """looks: templates that may look at the answer. Raises ConfigError for what is not known yet."""
-    if decoder is not None and not isinstance(decoder, JsonDecoder):
-        raise ConfigError(f"{where}: the decoder {type(decoder).__name__} is not supported yet")
-    extractor = selector.extractor
-    if not isinstance(extractor, DpathExtractor) or extractor.record_expander:
-        kind = "RecordExpander" if isinstance(extractor, DpathExtractor) else type(extractor).__name__
-        raise ConfigError(f"{where}: {kind} is not supported yet")
-    scope = {"config": config, "parameters": extractor.parameters}
-    templates = [Template(part, f"{where}.extractor.field_path") for part in extractor.field_path]
-    path = tuple(str(template.value(scope)) for template in templates)
-    if "**" in path:
-        raise ConfigError(f"{where}: `**` in field_path may mean any place", remedy="Use `*` for each name that varies")
-    names = looked_at(looks, "response")
-    return Cutter(path, names if names and path and path[0] not in names else ())
 
 
 def _filter(selector: RecordSelector, where: str) -> Filter | None:

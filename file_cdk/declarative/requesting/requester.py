@@ -16,7 +16,7 @@ from file_cdk.declarative.components.requesters import (
 from file_cdk.declarative.http import Request
 from file_cdk.declarative.requesting.bodies import body
 from file_cdk.declarative.requesting.parts import Content, Parts, Place, merged
-from file_cdk.declarative.requesting.urls import joined, with_parameters
+from file_cdk.declarative.requesting.urls import followed, joined, with_parameters
 from file_cdk.declarative.templates import Compiled, Template, compiled
 
 Scope = Mapping[str, Any]
@@ -53,19 +53,26 @@ class Requester(msgspec.Struct, frozen=True):
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
-        url = with_parameters(self._url(scope, path), _parameters(own, others))
+        url, is_foreign = self._url(scope, path)
         return Request(
             self.method,
-            url,
+            with_parameters(url, _parameters(own, others)),
             tuple(fields),
             content,
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
+            foreign_url=with_parameters(url, {}) if is_foreign else None,
         )
 
-    def _url(self, scope: Scope, path: str | None) -> str:
+    def _url(self, scope: Scope, link: str | None) -> tuple[str, bool]:
+        """And whether it is of another origin than that of a first page. link: of the API, to the page."""
         base = _text(self.url_base, scope) or _text(self.url, scope)
-        return joined(base, path or _text(self.path, scope).lstrip("/"))
+        if link:
+            url, is_foreign = followed(base, link)
+            if not is_foreign:
+                return url, False
+        own = joined(base, _text(self.path, scope).lstrip("/"))
+        return followed(own, link) if link else (own, False)
 
 
 def requester(component: HttpRequester, where: str) -> Requester:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, quote_plus, urlencode, urljoin, urlspl
 import msgspec
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.declarative.http.origins import is_same, origin_of
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PLAIN = re.compile(
@@ -26,6 +27,21 @@ def joined(base: str, path: str) -> str:
     if not path:
         return base
     return urljoin(base if base.endswith("/") else base + "/", path)
+
+
+def followed(base: str, link: str) -> tuple[str, bool]:
+    """The URL that an API gave for the next page, and whether it is of another origin than the base.
+
+    APIs behind a proxy give their own address without TLS: it is asked by TLS then, as what is below the base is.
+    """
+    url = joined(base, link)
+    try:
+        own, its = origin_of(base), origin_of(url)
+        if is_same(its, own) and its != own:
+            return urlsplit(url)._replace(scheme=own[0], netloc=urlsplit(base).netloc).geturl(), False
+        return url, not is_same(own, its)
+    except ValueError:
+        raise _no_url() from None
 
 
 def with_parameters(url: str, parameters: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 A page that was asked for ahead counts once the page before it says that it follows. Until then it may lie behind the end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +23,25 @@ class Request:
 
 
 class Chain:
-    """ordinal: of the slice in its stream. begins: where an earlier run left it, None for its first page."""
+    """ordinal: of the slice in its stream. begins: where an earlier run left it, None for its first page.
+
+    goes_on_behind: a page that was asked for ahead has other records than the last one, although it lies behind the end. An API
+    that repeats its last page for whatever comes after it has not.
+    """
 
     __slots__ = (
         "_arrived",
         "_asked",
         "_confirmed",
         "_end",
+        "_end_first",
         "_following",
         "_given",
         "_reader",
         "counts",
         "failed_at",
         "first_number",
+        "goes_on_behind",
         "highest",
         "ordinal",
         "slice",
@@ -51,6 +58,7 @@ class Chain:
         self.why_early: list[str] = []
         self.was_begun = False
         self.failed_at: int | None = None
+        self.goes_on_behind = False
         self._reader = reader
         self._asked: dict[int, Request] = {}
         """Of pages that were not given out, by position."""
@@ -61,6 +69,8 @@ class Chain:
         """Of the page at `_confirmed`, which was not asked for."""
         self._given = 0
         self._end: int | None = None
+        self._end_first: bytes | None = None
+        """The first record of the last page."""
 
     @property
     def is_complete(self) -> bool:
@@ -100,7 +110,7 @@ class Chain:
     def arrive(self, request: Request, result: Held | BaseException) -> list[Held]:
         """Which pages are of no use, this one or others: they turned out to lie behind the end."""
         if self._asked.get(request.position) is not request:
-            return [result] if isinstance(result, Held) else []
+            return self._behind([result])
         self._arrived[request.position] = result
         while not self.is_complete and self._following is None:
             last = self._arrived.get(self._confirmed - 1)
@@ -126,7 +136,7 @@ class Chain:
         if not isinstance(last, Held):
             self.failed_at = self._confirmed - 1
         elif last.following is None:
-            self._end = self._confirmed
+            self._end, self._end_first = self._confirmed, last.first
         elif (ahead := self._asked.get(self._confirmed)) is not None and ahead.token == last.following:
             self._confirmed += 1
         else:
@@ -138,4 +148,10 @@ class Chain:
             del self._asked[position]
         self.counts.pages_requested -= len(behind)
         self.counts.pages_in_vain += len(behind)
-        return [held for each in behind if isinstance(held := self._arrived.pop(each, None), Held)]
+        return self._behind([self._arrived.pop(each, None) for each in behind])
+
+    def _behind(self, results: Sequence[Held | BaseException | None]) -> list[Held]:
+        pages = [each for each in results if isinstance(each, Held)]
+        if self._end is not None:
+            self.goes_on_behind |= any(each.first is not None and each.first != self._end_first for each in pages)
+        return pages

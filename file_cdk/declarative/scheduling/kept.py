@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, PageReader, Token
 from file_cdk.declarative.scheduling.page_file import PageFile, Place
+from file_cdk.declarative.scheduling.waiting import size_bytes
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import slice_key
 
@@ -24,11 +26,15 @@ class _Asking:
 class KeptPages:
     """Of one run, for several threads. Its file is in the run's folder, without a name, and gone when it is closed.
 
-    kept, taken: numbers of pages, that were asked for and that were not."""
+    max_bytes: of all that is kept; what has no room there, or on the disk, is asked for again. kept, taken: numbers of pages that
+    came here, and that were taken from here."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = 4 << 30) -> None:
         self._file = PageFile()
-        self._places: dict[_Key, Place] = {}
+        self._max_bytes = max_bytes
+        self._places: dict[_Key, Place | Page] = {}
+        """A page whose records are in a file of their own is kept as it is."""
+        self._in_files_bytes = 0
         self._under_way: dict[_Key, _Asking] = {}
         self._lock = threading.Lock()
         self.kept = 0
@@ -43,11 +49,12 @@ class KeptPages:
         with self._asking(key):
             if (place := self._places.get(key)) is not None:
                 self.taken += 1
-                return self._file.page(place)
+                return place if isinstance(place, Page) else self._file.page(place)
             page = pages.page(of, token)
             with suppress(OSError):  # without room on the disk it is asked for again
-                self._places[key] = self._file.append(page)
-                self.kept += 1
+                if (kept := self._kept(page)) is not None:
+                    self._places[key] = kept
+                    self.kept += 1
         return page
 
     @contextmanager
@@ -64,6 +71,17 @@ class KeptPages:
                 asking.threads -= 1
                 if not asking.threads:
                     del self._under_way[key]
+
+    def _kept(self, page: Page) -> Place | Page | None:
+        """None where there is no room. Raises OSError."""
+        is_in_file = isinstance(page.records, RecordsInFile)
+        size = page.records.size_bytes if isinstance(page.records, RecordsInFile) else size_bytes(page)
+        with self._lock:
+            if self._in_files_bytes + self._file.size_bytes + size > self._max_bytes:
+                return None
+            if is_in_file:
+                self._in_files_bytes += size
+        return page if is_in_file else self._file.append(page)
 
     def close(self) -> None:
         self._places.clear()

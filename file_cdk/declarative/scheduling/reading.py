@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from file_cdk.declarative.cursors.highest import highest
 from file_cdk.declarative.cursors.recent import RecentPages
+from file_cdk.declarative.page_records import in_pieces
 from file_cdk.declarative.pages import Page, PageReader
 from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.events import PageReady, ReadDone, SliceDone
@@ -110,4 +111,8 @@ def read(
 
 
 def _highest(pages: StreamPages, page: Page) -> Any:
-    return None if pages.stream.cursor is None else highest(pages.stream.cursor, page.cursor_values)
+    cursor = pages.stream.cursor
+    if cursor is None:
+        return None
+    found = (highest(cursor, values) for values in in_pieces(page.cursor_values))
+    return max((moment for moment in found if moment is not None), default=None)

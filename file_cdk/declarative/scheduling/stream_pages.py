@@ -24,6 +24,7 @@ from file_cdk.declarative.slicing.stream import ListRouter, Parent, ParentRouter
 from file_cdk.declarative.states.progress import StreamProgress
 
 _NO_MORE: Any = object()
+_MORE_BEHIND = "at a page that was not full, and the API has other records behind it"
 _OPEN_SLICES = 10_000
 """Maximum of slices whose pages wait for their turn, whatever these hold."""
 
@@ -129,9 +130,11 @@ class StreamPages:
         return bool(self._open) and self._open[0] is request.chain and request.chain.is_next(request)
 
     def arrived(self, request: Request, result: Held | BaseException) -> None:
-        chain = request.chain
+        chain, went_on = request.chain, request.chain.goes_on_behind
         for held in chain.arrive(request, result):
             self._shared.held.drop(held)
+        if chain.goes_on_behind and not went_on:
+            self.counts.warnings[_MORE_BEHIND] += 1
         if chain.is_complete and chain in self._going:
             self._going.remove(chain)
         if chain.failed_at is not None and (self._failed is None or chain.ordinal < self._failed.ordinal):

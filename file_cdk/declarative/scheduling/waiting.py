@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.scheduling.bounds import Bounds
 from file_cdk.declarative.scheduling.page_file import PageFile, Place
@@ -12,12 +13,15 @@ _OBJECT_BYTES = 100
 
 def size_bytes(page: Page) -> int:
     """In memory, about."""
+    if isinstance(page.records, RecordsInFile):
+        return _OBJECT_BYTES * (1 + len(page.rejected))
     return sum(map(len, page.records)) + _OBJECT_BYTES * (1 + len(page.records) + len(page.rejected))
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """page: None while it is in the file, at `place`. highest: see cursors. following: of the page."""
+    """page: None while it is in the file, at `place`. highest: see cursors. following, ended_early: of the page. first: its first
+    record, None without one."""
 
     page: Page | None
     place: Place | None
@@ -25,6 +29,7 @@ class Held:
     highest: object
     following: Token | None
     ended_early: str | None
+    first: bytes | None
 
 
 class HeldPages:
@@ -47,11 +52,12 @@ class HeldPages:
             return True
         return is_waited_for and self._file_takes(self._largest_bytes)
 
-    def reserve(self, size: int, is_next: bool) -> bool:
-        """Whether a page that came stays in memory. is_next: it can be given out at once."""
+    def reserve(self, size: int, stays: bool) -> bool:
+        """Whether a page that came stays in memory. stays: it does at any rate, because it can be given out at once, or has its
+        records in a file of their own."""
         self._largest_bytes = max(self._largest_bytes, size)
         fits = self.memory_bytes + size <= self._bounds.waiting_bytes
-        if is_next or fits or not self._file_takes(size):
+        if stays or fits or not self._file_takes(size):
             self.memory_bytes += size
             self.most_memory_bytes = max(self.most_memory_bytes, self.memory_bytes)
             return True
@@ -70,7 +76,8 @@ class HeldPages:
                 place = self._file.append(page)
             except OSError:  # no room on the disk is the case that the bounds speak of; any other costs memory alone
                 self._disk_is_full = True
-        return Held(page if place is None else None, place, size, highest, page.following, page.ended_early)
+        first = page.records[0] if page.records else None
+        return Held(page if place is None else None, place, size, highest, page.following, page.ended_early, first)
 
     def arrived(self, held: Held, in_memory: bool) -> None:
         """To be called once for what `held` gave: the disk may have been full."""

@@ -1,5 +1,6 @@
 """One text of a manifest, compiled once and evaluated for each request, page or record."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from file_cdk.declarative.templates.literals import Types, begins_no_literal, li
 # By name: config, parameters, stream_slice, record, response, …
 Scope = Mapping[str, Any]
 _REFUSED_NAME = "stream_state"
+_MOMENT = re.compile(r"\{\{-?\s*(?:now_utc|today_utc|generate_uuid)\(\s*\)\s*-?\}\}")
+"""Templates that come to what reads as no number, and as nothing else but text either."""
 # Equal to what is false: 0 == False, 0.0 == False.
 _FALSE: tuple[Any, ...] = ("False", "false", "{}", "[]", "()", "", "0", "0.0", {}, False, None, [], (), set())
 
@@ -60,7 +63,9 @@ class Template:
 
     @property
     def is_always_text(self) -> bool:
-        """Whether it has the same type for every scope: a text, because no literal begins as it does."""
+        """Whether it has the same type for every scope: a text, because no literal begins as it does, or it is a moment."""
+        if _MOMENT.fullmatch(self.expression):
+            return True
         first = self._source.parts[0] if isinstance(self._source, plain.Plain) and self._source.parts else None
         return isinstance(first, str) and begins_no_literal(first)
 

@@ -49,10 +49,11 @@ class CsvFormat:
     A split begins where a record probably does; the engine compares, and runs one again that guessed wrong.
 
     Records: values are strings, or cast to the catalog's types (see `cast`). Tables: see `table`.
-    Rows of another width than the header's, by `ragged`: `fail` ends the file, `reject` rejects the row, `pad` makes a value
-    that is missing null and puts those that are over into the string column `_rest`, as a JSON array of strings (null where
-    nothing is over; `_rest_2` … where the file has a `_rest` of its own). With `reject`, `pad` and, in tables, by default, a
-    record whose bytes are no text is rejected too. A quote that never closes and a record over `max_record_bytes` end the
+    Rows of another width than the header's, by `ragged`: `fail` ends the file, `reject` rejects the row, `fill` makes a value
+    that is missing null and rejects a row in which values are over that are not blank, `pad` makes it null and puts those that
+    are over into the string column `_rest`, as a JSON array of strings (null where nothing is over; `_rest_2` … where the file
+    has a `_rest` of its own). With `reject`, `fill`, `pad` and, in tables, by default, a record whose bytes are no text is
+    rejected too. A quote that never closes and a record over `max_record_bytes` end the
     file, for where they end is not known.
     `skip_rows_at_end` counts lines that are not blank, whatever they hold.
 

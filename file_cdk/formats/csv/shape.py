@@ -26,6 +26,7 @@ class OddRows(Enum):
     FAIL = "fail"
     SKIP = "skip"
     REJECT = "reject"
+    FILL = "fill"
     PAD = "pad"
 
 
@@ -42,6 +43,8 @@ class FaultPolicy:
     @property
     def drops_blanks_over(self) -> bool:
         """Whether values beyond the header's that are all blank are left out, which loses nothing."""
+        if self.odd_rows is OddRows.FILL:
+            return True
         return self.of_table and self.odd_rows in (OddRows.REJECT, OddRows.SKIP)
 
     @classmethod
@@ -51,7 +54,7 @@ class FaultPolicy:
             odd_rows, rejects_bad_text = OddRows.SKIP, False
         else:
             odd_rows = OddRows(config.ragged or ("reject" if of_table else "fail"))
-            rejects_bad_text = config.ragged in ("reject", "pad")
+            rejects_bad_text = config.ragged in ("reject", "fill", "pad")
         return cls(odd_rows, rejects_bad_text or (of_table and config.ragged != "fail"), of_table)
 
 
@@ -170,6 +173,8 @@ class Shape:
             return under, []
         if self.policy.odd_rows is OddRows.PAD:
             return under + [None] * (names - len(under)), over
+        if self.policy.odd_rows is OddRows.FILL and len(under) < names:
+            return under + [None] * (names - len(under)), []
         if self.header.fits(len(values)):
             raise OddRowError(TOO_MANY, "record has a value in a column that has no name in the header")
         noun = "value" if len(values) == 1 else "values"

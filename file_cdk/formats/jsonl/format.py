@@ -87,6 +87,13 @@ class JsonlFormat:
                 checked = found.text is not None and names_no_file_column(found.text)
                 yield JsonLines(found.records, checked).without_file_columns()
 
+    def read_own(self, stream: IO[bytes], split: Split, report: SplitReport) -> Iterator[list[bytes]]:
+        """As `read_records`, and also what names a column about a file: for records that come from none."""
+        for found in self._found(stream, split, report):
+            found.count(report)
+            if found.records:
+                yield found.records
+
     def read_table(
         self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
     ) -> Iterator["pa.RecordBatch"]:

@@ -6,14 +6,14 @@ from contextlib import closing
 from typing import Any
 
 from file_cdk.core.errors import AccessError, ConfigError, FileCdkError
-from file_cdk.declarative.planning import ManifestFacts, plan_of
+from file_cdk.declarative.planning import plan_of
 from file_cdk.declarative.scheduling import Bounds, PageReady, SliceDone, read
 from file_cdk.declarative.slicing.stream import SlicedStream
 from file_cdk.pipeline.apis.fingerprints import fingerprints
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiOutput
 from file_cdk.pipeline.apis.progress import FINGERPRINT
-from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
+from file_cdk.pipeline.apis.run import RunOptions, connected, manifest_facts, output_of
 from file_cdk.protocol import messages
 from file_cdk.protocol.catalog import discovered_api_stream
 
@@ -31,7 +31,7 @@ def check(manifest: Manifest, config: Mapping[str, Any], out_fd: int, options: R
 
 
 def _try(manifest: Manifest, config: Mapping[str, Any], output: ApiOutput, options: RunOptions) -> None:
-    plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text, is_for_check=True))
+    plan = plan_of(manifest.source, config, manifest_facts(manifest, is_for_check=True))
     if not plan.checked:
         raise ConfigError("the manifest names no stream to be checked", remedy="Name one in 'stream_names' of 'check'")
     with connected(manifest, plan, output, options) as client:
@@ -54,7 +54,7 @@ def _read_first_record(stream: SlicedStream) -> None:
 def discover(manifest: Manifest, config: Mapping[str, Any], *, with_fingerprints: bool = False) -> Iterator[bytes]:
     """The CATALOG, after warnings of streams that it leaves out, because they cannot be read. Raises ConfigError, also where none
     is left."""
-    plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text))
+    plan = plan_of(manifest.source, config, manifest_facts(manifest))
     fingerprint = fingerprints(manifest, plan) if with_fingerprints else None
     streams, refused = [], []
     for stream in plan.streams:

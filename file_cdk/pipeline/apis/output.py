@@ -11,6 +11,7 @@ import msgspec
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.uris import well_formed
 from file_cdk.declarative.http import Pause
+from file_cdk.declarative.page_records import in_pieces
 from file_cdk.declarative.states.rate import StateRate
 from file_cdk.engine.interrupts import HeldSignals
 from file_cdk.pipeline.apis.progress import Progress
@@ -105,7 +106,8 @@ class ApiStreamOutput:
         if not self.records:
             self.output.status(self.stream, StreamStatus.RUNNING)
         after = b',"emitted_at":%d}}\n' % now_ms()
-        self.output.lines(b"".join((self._before, (after + self._before).join(records), after)))
+        for piece in in_pieces(records):
+            self.output.lines(b"".join((self._before, (after + self._before).join(piece), after)))
         self.records += len(records)
         self._since_state += len(records)
 

@@ -20,12 +20,12 @@ from file_cdk.declarative.http import Client
 from file_cdk.declarative.http.errors import RequestFailedError
 from file_cdk.declarative.pages import Rejected
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
-from file_cdk.declarative.planning import ManifestFacts, plan_of
+from file_cdk.declarative.planning import plan_of
 from file_cdk.declarative.scheduling import Bounds, KeptPages, OrderedRead, PageReady, ReadDone, Room, SliceDone, read
 from file_cdk.pipeline.apis.at_once import AtOnce
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiStreamOutput
-from file_cdk.pipeline.apis.run import RunOptions, connected, output_of
+from file_cdk.pipeline.apis.run import RunOptions, connected, manifest_facts, output_of
 from file_cdk.pipeline.apis.tally import SliceTally, gone_on_with
 from file_cdk.protocol.catalog import ConfiguredStream, parse_configured_catalog
 from file_cdk.protocol.messages import StreamStatus
@@ -76,7 +76,7 @@ def _planned(
     manifest: Manifest, config: Mapping[str, Any], catalog: Any
 ) -> tuple[SourcePlan, tuple[ConfiguredStream, ...]]:
     """With the cursors that the catalog chooses, where a stream lets it."""
-    facts = ManifestFacts(manifest.folder, manifest.text)
+    facts = manifest_facts(manifest)
     plan = plan_of(manifest.source, config, facts)
     chosen = parse_configured_catalog(catalog, [stream.name for stream in plan.streams])
     fields = {

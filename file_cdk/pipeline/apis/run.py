@@ -9,7 +9,9 @@ from typing import Any
 from file_cdk.declarative import http
 from file_cdk.declarative.http.secrets import Secrets, secret_values
 from file_cdk.declarative.plan import SourcePlan
+from file_cdk.declarative.planning import ManifestFacts
 from file_cdk.declarative.scheduling import Bounds
+from file_cdk.pipeline.apis.bodies import FileFormats
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiOutput
 from file_cdk.pipeline.apis.progress import Attempt
@@ -38,6 +40,10 @@ class RunOptions:
         # Requests that may turn out to be in vain are not taken from a budget.
         ahead = 0 if plan.budget else default.pages_ahead if self.pages_ahead is None else self.pages_ahead
         return Bounds(slices=self.slices or plan.concurrency, pages_ahead=ahead)
+
+
+def manifest_facts(manifest: Manifest, *, is_for_check: bool = False) -> ManifestFacts:
+    return ManifestFacts(manifest.folder, manifest.text, is_for_check=is_for_check, formats=FileFormats())
 
 
 def output_of(manifest: Manifest, config: Mapping[str, Any], out_fd: int) -> ApiOutput:

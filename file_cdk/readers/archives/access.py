@@ -77,7 +77,8 @@ class Archives:
         archive, place = known
         with naming(file.uri):
             if isinstance(place, ZipPlace):
-                return self._open_zip_member(file, archive, place)
+                member = Member(file.uri, file.size_bytes, place)
+                return open_zip_entry(self.inner.open(archive), member, archive, file.uri, self.max_expansion_ratio)
             return self._open_tar_member(file, archive, place)
 
     def _members(self, archive: RemoteFile) -> list[Member]:
@@ -112,30 +113,6 @@ class Archives:
         with open_plain(stream, codec, archive.uri, self.max_expansion_ratio) as plain:
             return list(list_tar(cast(IO[bytes], plain), archive, limits))
 
-    def _open_zip_member(self, file: RemoteFile, archive: RemoteFile, place: ZipPlace) -> IO[bytes]:
-        if place.flags & _ENCRYPTED:
-            raise MalformedFileError(
-                "is encrypted, and archives with a password cannot be read",
-                uri=file.uri,
-                remedy="Unpack it, or pack it without a password",
-            )
-        stream = self.inner.open(archive)
-        try:
-            window = Excerpt(StreamBytes(stream), data_start(stream, place, archive), place.stored_bytes, file.uri)
-        except BaseException:
-            stream.close()
-            raise
-        plain = open_zip_member(
-            cast(IO[bytes], window),
-            file.uri,
-            self.max_expansion_ratio,
-            method=place.method,
-            flags=place.flags,
-            size_bytes=file.size_bytes,
-            crc32=place.crc32,
-        )
-        return cast(IO[bytes], plain)
-
     def _open_tar_member(self, file: RemoteFile, archive: RemoteFile, place: TarPlace) -> IO[bytes]:
         if place.offset == SPARSE_AT:
             raise MalformedFileError(
@@ -159,3 +136,33 @@ class Archives:
 
         unpacked = self._tars.get(archive, unpack)
         return cast(IO[bytes], Excerpt(unpacked, place.offset, file.size_bytes, file.uri))
+
+
+def open_zip_entry(
+    stream: IO[bytes], member: Member, archive: RemoteFile, uri: str, max_expansion_ratio: int
+) -> IO[bytes]:
+    """The member of a zip archive, plain. stream: of the archive, which is closed with it, or if it cannot be opened. uri: for
+    errors. Raises MalformedFileError, as reading it does for damaged data."""
+    place = member.place
+    assert isinstance(place, ZipPlace)
+    try:
+        if place.flags & _ENCRYPTED:
+            raise MalformedFileError(
+                "is encrypted, and archives with a password cannot be read",
+                uri=uri,
+                remedy="Unpack it, or pack it without a password",
+            )
+        window = Excerpt(StreamBytes(stream), data_start(stream, place, archive), place.stored_bytes, uri)
+    except BaseException:
+        stream.close()
+        raise
+    plain = open_zip_member(
+        cast(IO[bytes], window),
+        uri,
+        max_expansion_ratio,
+        method=place.method,
+        flags=place.flags,
+        size_bytes=member.size_bytes,
+        crc32=place.crc32,
+    )
+    return cast(IO[bytes], plain)

@@ -1,23 +1,18 @@
-"""Bodies of answers: unpacked if they were packed for the way, held in memory up to a size and in a file beyond it."""
+"""Bodies of answers: unpacked if they were packed for the way, and held."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import cramjam
 from isal import isal_zlib
 
 from file_cdk.core.errors import SystemLimitError
-from file_cdk.core.system.run_folder import run_folder
+from file_cdk.declarative.http.holding import MAX_HELD_BYTES, held
 from file_cdk.declarative.http.messages import Spilled
 from file_cdk.declarative.http.network.wire import BrokenError
 
 ACCEPTED = "gzip, deflate"
 """What the Accept-Encoding header asks for. Brotli is read where a manifest asks for it itself."""
-
-MAX_HELD_BYTES = 64 << 20
-"""Maximum size of a body in memory, in bytes."""
 
 MAX_BYTES = 4 << 30
 """Maximum size of a body that was packed, unpacked, in bytes: a few megabytes may come to any."""
@@ -51,7 +46,7 @@ def received(pieces: Iterable[bytes], encoding: str) -> bytes | Spilled:
         raise BrokenError(f"the answer is packed {len(codings)} times, one over the other")
     for coding in reversed(codings):
         pieces = _measured(_unpacked(pieces, coding))
-    return _kept(iter(pieces))
+    return held(iter(pieces))
 
 
 def _measured(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -64,43 +59,6 @@ def _measured(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 remedy="Ask the API for smaller pages, if what it sends is meant",
             )
         yield piece
-
-
-def _kept(pieces: Iterator[bytes]) -> bytes | Spilled:
-    held: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size > MAX_HELD_BYTES:
-            return _spilled(held, pieces)
-    return held[0] if len(held) == 1 else b"".join(held)
-
-
-def _spilled(held: list[bytes], pieces: Iterator[bytes]) -> Spilled:
-    path = Path(run_folder()) / f"answer-{os.urandom(8).hex()}"
-    try:
-        with path.open("xb") as file:
-            size = _written(held, file)
-            held.clear()
-            size += _written(pieces, file)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return Spilled(path, size)
-
-
-def _written(pieces: Iterable[bytes], file: BinaryIO) -> int:
-    size = 0
-    for piece in pieces:
-        try:
-            size += file.write(piece)
-        except OSError as exc:  # not to be taken for one of the connection
-            raise SystemLimitError(
-                f"an answer of more than {MAX_HELD_BYTES >> 20} MiB cannot be held in a temporary file: {exc.strerror}",
-                remedy="Make room in the folder for temporary files, or name another one in TMPDIR",
-            ) from exc
-    return size
 
 
 def _unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
@@ -145,7 +103,7 @@ def _inflated(pieces: Iterable[bytes], opened: Callable[[bytes], _Unpacking], *,
 
 
 def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    packed = _kept(iter(pieces))
+    packed = held(iter(pieces))
     if isinstance(packed, Spilled):
         packed.path.unlink()
         raise BrokenError(f"the answer is packed with Brotli and larger than {MAX_HELD_BYTES >> 20} MiB")

@@ -14,6 +14,7 @@ from file_cdk.declarative.http.messages import Outcome, Request, Response, Unans
 from file_cdk.declarative.http.network.bodies import ACCEPTED, received
 from file_cdk.declarative.http.network.lines import Line, Lines, NoLineError, Origin, split
 from file_cdk.declarative.http.network.wire import BrokenError, Fields, Wire, head_bytes
+from file_cdk.declarative.http.origins import SecretInBodyError, is_same, without_secrets
 from file_cdk.declarative.http.secrets import Secrets
 
 CONNECT_TIMEOUT_S = 30.0
@@ -26,7 +27,6 @@ must come in each such time."""
 MAX_REDIRECTS = 20
 _MAX_IDLE = 64
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OF_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _OF_A_BODY = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding"})
 _OF_THE_CONNECTION = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _NOT_IN_URLS = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
@@ -180,20 +180,11 @@ def _redirected(request: Request, status: int, location: str, secrets: Secrets) 
     if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
         method, body = "GET", None
         headers = tuple(field for field in headers if field[0].lower() not in _OF_A_BODY)
-    if not _is_same(before, after):
-        if body is not None and secrets.hidden_bytes(body) != body:
-            return Unanswered(
-                request.url, "a redirect to another origin, for a request whose body has a secret", is_lasting=True
-            )
-        headers = tuple(field for field in headers if not _is_secret(field, secrets))
-    return replace(request, method=method, url=url, headers=headers, body=body)
-
-
-def _is_same(before: Origin, after: Origin) -> bool:
-    is_step_up = before.scheme == "http" and after.scheme == "https" and (before.port, after.port) == (80, 443)
-    return before == after or (is_step_up and before.host == after.host)
-
-
-def _is_secret(field: tuple[str, str], secrets: Secrets) -> bool:
-    name, value = field
-    return name.lower() in _OF_CREDENTIALS or secrets.hidden(value) != value
+    following = replace(request, method=method, url=url, headers=headers, body=body)
+    if is_same(before, after):
+        return following
+    try:
+        return without_secrets(following, secrets)
+    except SecretInBodyError:
+        reason = "a redirect to another origin, for a request whose body has a secret"
+        return Unanswered(request.url, reason, is_lasting=True)

@@ -26,6 +26,7 @@ _BUFFER_BYTES = 1 << 16
 _PIECE_BYTES = 1 << 20
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_MAX_NAME = 100
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _IN_VALUE = re.compile(r"[\0\r\n]")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -105,7 +106,7 @@ def head_bytes(method: str, target: str, host: str, fields: Fields, body: bytes 
 def _lines(fields: Fields) -> str:
     for name, value in fields:
         if not _NAME.fullmatch(name) or _IN_VALUE.search(value):
-            raise ValueError("a header that cannot be sent")
+            raise ValueError(f"a header that cannot be sent: {name[:_MAX_NAME]!r}")
     return "".join(f"{name}: {value}\r\n" for name, value in fields)
 
 
