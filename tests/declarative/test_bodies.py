@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ from file_cdk.declarative.page_records import RecordsInFile, in_pieces
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.records import taken
 from file_cdk.declarative.retriever import About, Retriever, page_plan
+from file_cdk.declarative.scheduling import Bounds, KeptPages
+from file_cdk.declarative.scheduling.waiting import HeldPages, size_bytes
 from file_cdk.declarative.slices import Slice
 from file_cdk.pipeline.apis.bodies import FileFormats
 
@@ -56,6 +59,22 @@ def page_of(
         return Answer(Response(200, Headers(), body, request.url), "SUCCESS")
 
     return Retriever(pickle.loads(pickle.dumps(plan)), send).page(Slice(), Token(0))
+
+
+class OnePage:
+    """A reader of a page that came before."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def first(self, of: Slice) -> Token:
+        return Token(0)
+
+    def ahead(self, of: Slice, token: Token) -> Token | None:
+        return None
+
+    def page(self, of: Slice, token: Token) -> Page:
+        return self._page
 
 
 def spilled(folder: Path, body: bytes) -> Spilled:
@@ -289,6 +308,33 @@ def test_records_of_a_large_body_are_changed_and_left_out(tmp_path: Path) -> Non
     page = page_of(spilled(tmp_path, msgspec.json.encode(LARGE)), selector=condition)
     assert values(page) == LARGE[::2]
     assert (page.found, page.filtered) == (12_000, 6_000)
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_what_is_packed_twice_leaves_no_file_behind(tmp_path: Path) -> None:
+    lines = b"\n".join(msgspec.json.encode({"text": os.urandom(20).hex()}) for _ in range(3_000))
+    decoder = {"type": "GzipDecoder", "decoder": {"type": "GzipDecoder", "decoder": JSONL}}
+    page = page_of(spilled(tmp_path, gzip.compress(gzip.compress(lines))), decoder)
+    assert page.found == 3_000
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_pages_in_files_of_their_own_wait_there(tmp_path: Path) -> None:
+    page = page_of(spilled(tmp_path, msgspec.json.encode(LARGE)), cursor=True)
+    held = HeldPages(Bounds(waiting_bytes=1000, spilled_bytes=1000))
+    for _ in range(2):
+        in_memory = held.reserve(page, size_bytes(page), False)
+        waiting = held.held(page, size_bytes(page), None, in_memory)
+        held.arrived(waiting, in_memory)
+        assert in_memory
+        assert not held.takes_more(True)
+        assert held.take(waiting) is page
+        assert held.takes_more(True)
+    kept, token = KeptPages(), Token(0)
+    reader = kept.reader("s", OnePage(page))
+    assert reader.page(Slice(), token) is reader.page(Slice(), token) is page
+    assert (kept.kept, kept.taken) == (1, 1)
+    kept.close()
 
 
 @pytest.mark.usefixtures("small_bounds")
