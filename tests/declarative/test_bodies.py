@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ from file_cdk.declarative.page_records import RecordsInFile, in_pieces
 from file_cdk.declarative.pages import Page, Token
 from file_cdk.declarative.records import taken
 from file_cdk.declarative.retriever import About, Retriever, page_plan
+from file_cdk.declarative.scheduling import Bounds, KeptPages
+from file_cdk.declarative.scheduling.waiting import HeldPages, size_bytes
 from file_cdk.declarative.slices import Slice
 from file_cdk.pipeline.apis.bodies import FileFormats
 
@@ -58,6 +61,22 @@ def page_of(
     return Retriever(pickle.loads(pickle.dumps(plan)), send).page(Slice(), Token(0))
 
 
+class OnePage:
+    """A reader of a page that came before."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def first(self, of: Slice) -> Token:
+        return Token(0)
+
+    def ahead(self, of: Slice, token: Token) -> Token | None:
+        return None
+
+    def page(self, of: Slice, token: Token) -> Page:
+        return self._page
+
+
 def spilled(folder: Path, body: bytes) -> Spilled:
     path = folder / "body"
     path.write_bytes(body)
@@ -76,11 +95,16 @@ def following(page: Page) -> Any:
     return None if page.following is None else page.following.value
 
 
+def packed(data: bytes) -> bytes:
+    """The same at any time."""
+    return gzip.compress(data, mtime=0)
+
+
 def zipped(**members: bytes) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
         for name, data in members.items():
-            writer.writestr(name, data)
+            writer.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # of the same time always
     return archive.getvalue()
 
 
@@ -98,16 +122,16 @@ def zipped(**members: bytes) -> bytes:
         (CSV | {"set_values_to_none": ["NA", ""]}, b'a,b,c\nNA,"NA",\n', [{"a": None, "b": None, "c": None}]),
         (JSONL, b'{"a":1.10}\n\n{"a":"\\u00e9"}\r\n{"a":3}', [{"a": 1.1}, {"a": "é"}, {"a": 3}]),
         (JSONL, b'{"_ab_source_file_url":1}\n', [{"_ab_source_file_url": 1}]),
-        ({"type": "GzipDecoder", "decoder": JSONL}, gzip.compress(b'{"a":1}\n') * 2, [{"a": 1}, {"a": 1}]),
+        ({"type": "GzipDecoder", "decoder": JSONL}, packed(b'{"a":1}\n') * 2, [{"a": 1}, {"a": 1}]),
         ({"type": "GzipDecoder", "decoder": JSONL}, b'{"a":1}\n', [{"a": 1}]),
         ({"type": "GzipDecoder", "decoder": JSONL}, b"", []),
         ({"type": "GzipDecoder", "decoder": {"type": "GzipDecoder", "decoder": CSV}},
-         gzip.compress(gzip.compress(b"a\n1\n")), [{"a": "1"}]),
-        ({"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}, gzip.compress(b'[{"a":1},{"a":2}]'),
+         packed(packed(b"a\n1\n")), [{"a": "1"}]),
+        ({"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}, packed(b'[{"a":1},{"a":2}]'),
          [{"a": 1}, {"a": 2}]),
         ({"type": "ZipfileDecoder", "decoder": CSV}, zipped(b=b"a\n1\n", a=b"a,b\n2,3\n"), [{"a": "1"}, {"a": "2", "b": "3"}]),
         ({"type": "ZipfileDecoder", "decoder": {"type": "GzipDecoder", "decoder": JSONL}},
-         zipped(one=gzip.compress(b'{"a":1}'), two=b'{"a":2}'), [{"a": 1}, {"a": 2}]),
+         zipped(one=packed(b'{"a":1}'), two=b'{"a":2}'), [{"a": 1}, {"a": 2}]),
         ({"type": "JsonItemsDecoder", "items_path": "data.users"}, b'{"data":{"users":[{"a":1}]}}', [{"a": 1}]),
     ],
 )  # fmt: skip
@@ -129,7 +153,7 @@ def test_each_line_is_an_answer_for_a_path() -> None:
 
 
 def test_templates_see_what_a_packed_answer_says() -> None:
-    body = gzip.compress(b'{"next":"t","data":[{"a":1}]}')
+    body = packed(b'{"next":"t","data":[{"a":1}]}')
     decoder = {"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}
     page = page_of(body, decoder, ("data",), paginator=BY_NEXT)
     assert following(page) == "t"
@@ -162,8 +186,8 @@ def test_a_record_at_fault_is_rejected_with_its_line(
     [
         (CSV, b'a,b\n1,2\n3,"4\n5,6\n', r"a quote opened in this record is never closed \(line 3\)"),
         (CSV, b"a,,b\n1,2,3\n", "column 2 has no name in the header row"),
-        ({"type": "GzipDecoder", "decoder": CSV}, gzip.compress(b"a\n1\n")[:-3], "its gzip data ends too early"),
-        ({"type": "GzipDecoder", "decoder": CSV}, gzip.compress(b"a\n1\n")[:-8] + bytes(8), "its gzip data is damaged"),
+        ({"type": "GzipDecoder", "decoder": CSV}, packed(b"a\n1\n")[:-3], "its gzip data ends too early"),
+        ({"type": "GzipDecoder", "decoder": CSV}, packed(b"a\n1\n")[:-8] + bytes(8), "its gzip data is damaged"),
         ({"type": "ZipfileDecoder", "decoder": CSV}, b"a\n1\n", "no directory at its end"),
 ({"type": "ZipfileDecoder", "decoder": CSV}, zipped(x=b"a\n1\n")[:-30], "directory"),
         ({"type": "ZipfileDecoder", "decoder": CSV}, zipped(**{"x.zip": b""}), "'x.zip' is an archive itself"),
@@ -268,7 +292,7 @@ def test_records_of_a_large_body_go_through_a_file(tmp_path: Path, kind: str) ->
         "json": (msgspec.json.encode(LARGE), {"type": "JsonDecoder"}),
         "jsonl": (lines, JSONL),
         "csv": (f"id,at,text\n{rows}".encode(), CSV),
-        "gzip": (gzip.compress(lines), {"type": "GzipDecoder", "decoder": JSONL}),
+        "gzip": (packed(lines), {"type": "GzipDecoder", "decoder": JSONL}),
         "zip": (zipped(x=lines), {"type": "ZipfileDecoder", "decoder": JSONL}),
     }
     body, decoder = bodies[kind]
@@ -292,8 +316,35 @@ def test_records_of_a_large_body_are_changed_and_left_out(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("small_bounds")
+def test_what_is_packed_twice_leaves_no_file_behind(tmp_path: Path) -> None:
+    lines = b"\n".join(msgspec.json.encode({"text": os.urandom(20).hex()}) for _ in range(3_000))
+    decoder = {"type": "GzipDecoder", "decoder": {"type": "GzipDecoder", "decoder": JSONL}}
+    page = page_of(spilled(tmp_path, packed(packed(lines))), decoder)
+    assert page.found == 3_000
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_pages_in_files_of_their_own_wait_there(tmp_path: Path) -> None:
+    page = page_of(spilled(tmp_path, msgspec.json.encode(LARGE)), cursor=True)
+    held = HeldPages(Bounds(waiting_bytes=1000, spilled_bytes=1000))
+    for _ in range(2):
+        in_memory = held.reserve(page, size_bytes(page), False)
+        waiting = held.held(page, size_bytes(page), None, in_memory)
+        held.arrived(waiting, in_memory)
+        assert in_memory
+        assert not held.takes_more(True)
+        assert held.take(waiting) is page
+        assert held.takes_more(True)
+    kept, token = KeptPages(), Token(0)
+    reader = kept.reader("s", OnePage(page))
+    assert reader.page(Slice(), token) is reader.page(Slice(), token) is page
+    assert (kept.kept, kept.taken) == (1, 1)
+    kept.close()
+
+
+@pytest.mark.usefixtures("small_bounds")
 def test_a_full_disk_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    body = gzip.compress(msgspec.json.encode(LARGE))
+    body = packed(msgspec.json.encode(LARGE))
     decoder = {"type": "GzipDecoder", "decoder": {"type": "JsonDecoder"}}
     monkeypatch.setattr(holding, "run_folder", lambda: tmp_path / "missing")
     with pytest.raises(SystemLimitError, match=r"cannot be held in a temporary file: No such file.*TMPDIR"):

@@ -23,7 +23,7 @@ from file_cdk.declarative.http.holding import held, opened
 from file_cdk.declarative.http.messages import Spilled
 from file_cdk.declarative.records.bodies import BodyFormats, BodyReader
 from file_cdk.declarative.records.cutting import Cut, Cutter, sorted_out
-from file_cdk.declarative.records.large import pieces
+from file_cdk.declarative.records.large import cut_in_pieces
 from file_cdk.declarative.records.looking import looked_at
 from file_cdk.declarative.records.places import places
 from file_cdk.declarative.records.scanning import QUICK
@@ -58,24 +58,32 @@ class Decoding:
         assert self.formats is not None
         if packed[0] == "gzip":
             with opened(body) as stream:
-                yield from self._unpacked(held(self.formats.unpacked(stream)), packed[1:])
+                yield from self._inside(held(self.formats.unpacked(stream)), packed[1:])
             return
         for member in self.formats.members(partial(opened, body), _size_bytes(body)):
-            yield from self._unpacked(held(member), packed[1:])
+            yield from self._inside(held(member), packed[1:])
+
+    def _inside(self, body: bytes | Spilled, packed: tuple[Packing, ...]) -> Iterator[bytes | Spilled]:
+        """What a body that was unpacked unpacks to in turn; of such, the file is removed here."""
+        try:
+            yield from self._unpacked(body, packed)
+        finally:
+            if packed and isinstance(body, Spilled):
+                body.path.unlink(missing_ok=True)
 
     def pieces(self, body: bytes | Spilled) -> Iterator[Cut]:
         """The records of a body that is not packed any more. Raises AnswerError."""
         if self.reader is not None:
             for cut in self.reader.pieces(partial(opened, body), _size_bytes(body)):
-                yield self._inside(cut)
+                yield self._of_bodies(cut)
         elif isinstance(body, bytes):
             yield self.cutter.cut(body)
         elif self.formats is None:
             yield self.cutter.cut(body.path.read_bytes())
         else:
-            yield from pieces(body, self.cutter, self.formats.elements())
+            yield from cut_in_pieces(body, self.cutter, self.formats.elements())
 
-    def _inside(self, cut: Cut) -> Cut:
+    def _of_bodies(self, cut: Cut) -> Cut:
         """Of a piece whose records are bodies. There is no answer that templates could look at."""
         if not self.cutter.path or not cut.records:
             return msgspec.structs.replace(cut, members={})

@@ -20,7 +20,7 @@ _MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 
 
-def pieces(body: Spilled, cutter: Cutter, elements: BodyReader) -> Iterator[Cut]:
+def cut_in_pieces(body: Spilled, cutter: Cutter, elements: BodyReader) -> Iterator[Cut]:
     """The records as `cutter` finds them in a body that is held. An array at the path takes no memory; of what is found by
     wildcards there are 80 bytes for each record, as of an array of bodies. Raises AnswerError, also for what a body that is held
     may have and a strict parser does not take: `NaN`, half a surrogate pair.

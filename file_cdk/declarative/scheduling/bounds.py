@@ -14,7 +14,8 @@ class Bounds:
 
     waiting_bytes: of pages that are in memory until their turn comes. In memory in all: these, `slices` + 1 pages that just
     came, and a page of each parent above the stream. spilled_bytes: of those beyond, in a file, which begins anew whenever all
-    of it was read. Where that is full, or the disk is, pages are asked for only as fast as they are taken.
+    of it was read, or in files of their own, as those of large answers are. Where that is full, or the disk is, pages are
+    asked for only as fast as they are taken.
 
     quick_s: where answers take less on average, in seconds, one request is under way at a time, by whoever takes pages.
     """

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page
 from file_cdk.declarative.scheduling.chain import Request
 from file_cdk.declarative.scheduling.events import PageReady, ReadDone, SliceDone
@@ -180,7 +179,7 @@ class RequestThreads:
         highest, size = self._highest(pages, page), size_bytes(page)
         held = self._shared.held
         with self.lock:
-            in_memory = held.reserve(size, pages.is_next(request) or isinstance(page.records, RecordsInFile))
+            in_memory = held.reserve(page, size, pages.is_next(request))
         result = held.held(page, size, highest, in_memory)
         with self.lock:
             held.arrived(result, in_memory)

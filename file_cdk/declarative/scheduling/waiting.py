@@ -18,6 +18,10 @@ def size_bytes(page: Page) -> int:
     return sum(map(len, page.records)) + _OBJECT_BYTES * (1 + len(page.records) + len(page.rejected))
 
 
+def _own_file_bytes(page: Page) -> int:
+    return page.records.size_bytes if isinstance(page.records, RecordsInFile) else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """page: None while it is in the file, at `place`. highest: see cursors. following, ended_early: of the page. first: its first
@@ -42,22 +46,28 @@ class HeldPages:
         self._largest_bytes = 0
         self.memory_bytes = 0
         self.most_memory_bytes = 0
+        self._own_files_bytes = 0
+        """Of pages whose records are in files of their own."""
         self._in_file = 0
         self.pages_spilled = 0
 
     def takes_more(self, is_waited_for: bool) -> bool:
         """Whether pages may be asked for before their turn. is_waited_for: nothing can be given out meanwhile. The file is for
         a slice that takes long; one who takes pages slowly does not need others sooner."""
+        if self._own_files_bytes > self._bounds.spilled_bytes:
+            return False
         if self.memory_bytes + self._largest_bytes <= self._bounds.waiting_bytes:
             return True
         return is_waited_for and self._file_takes(self._largest_bytes)
 
-    def reserve(self, size: int, stays: bool) -> bool:
-        """Whether a page that came stays in memory. stays: it does at any rate, because it can be given out at once, or has its
+    def reserve(self, page: Page, size: int, is_next: bool) -> bool:
+        """Whether a page that came stays in memory: because it can be given out at once (is_next), fits in there, or has its
         records in a file of their own."""
+        own_file_bytes = _own_file_bytes(page)
+        self._own_files_bytes += own_file_bytes
         self._largest_bytes = max(self._largest_bytes, size)
         fits = self.memory_bytes + size <= self._bounds.waiting_bytes
-        if stays or fits or not self._file_takes(size):
+        if is_next or own_file_bytes or fits or not self._file_takes(size):
             self.memory_bytes += size
             self.most_memory_bytes = max(self.most_memory_bytes, self.memory_bytes)
             return True
@@ -94,6 +104,7 @@ class HeldPages:
     def drop(self, held: Held) -> None:
         if held.place is None:
             self.memory_bytes -= held.size_bytes
+            self._own_files_bytes -= 0 if held.page is None else _own_file_bytes(held.page)
             return
         self._in_file -= 1
         if self._in_file == 0:  # also none that is being written
