@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 FILES = {"a.csv": "id,name\n1,ada\n2,grace\n", "b.csv": "id,name\n3,joan\n"}
 
 
-def source_local(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "source_local", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+def source_local(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return warm.captured("source-local", *arguments)
 
 
 def messages(ran: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
@@ -203,13 +203,7 @@ if __name__ == "__main__":
 
 def chatty(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     (folder / "source_chatty.py").write_text(_CHATTY)
-    return subprocess.run(
-        [sys.executable, str(folder / "source_chatty.py"), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    return warm.captured(warm.PYTHON, folder / "source_chatty.py", *arguments, env={**os.environ, **environment})
 
 
 def test_what_a_reader_prints_goes_to_stderr(folder: Path) -> None:
@@ -239,8 +233,8 @@ def many_rows(folder: Path) -> None:
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_reader_of_stdout_that_leaves_is_named_as_the_reason(folder: Path, workers: str) -> None:
     many_rows(folder)
-    command = [sys.executable, "-m", "source_local", *read_arguments(folder), "--workers", workers]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = ["source-local", *read_arguments(folder), "--workers", workers]
+    with warm.Process(*command, stdout=warm.PIPE, stderr=warm.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())
@@ -254,8 +248,8 @@ def test_a_reader_of_stdout_that_leaves_is_named_as_the_reason(folder: Path, wor
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_read(folder: Path, signum: signal.Signals, code: int, workers: str) -> None:
     many_rows(folder)
-    command = [sys.executable, "-m", "source_local", *read_arguments(folder), "--workers", workers]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = ["source-local", *read_arguments(folder), "--workers", workers]
+    with warm.Process(*command, stdout=warm.PIPE, stderr=warm.PIPE) as process:
         assert process.stdout is not None
         while b'"RECORD"' not in process.stdout.readline():
             pass

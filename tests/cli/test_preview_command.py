@@ -5,16 +5,13 @@ import json
 import os
 import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from in_process import Run, command_with
-
-COMMAND = Path(sys.executable).parent / "file-cdk"
 
 
 @pytest.fixture
@@ -190,9 +187,8 @@ def test_on_a_terminal_it_is_as_wide_as_that(tmp_path: Path) -> None:
 
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
-    with subprocess.Popen(
-        [COMMAND, "preview", "a.csv"], cwd=tmp_path, stdout=terminal, stderr=terminal, env=environment
-    ) as process:
+    command = ["file-cdk", "preview", "a.csv"]
+    with warm.Process(*command, cwd=tmp_path, stdout=terminal, stderr=terminal, env=environment) as process:
         os.close(terminal)
         seen = b""
         try:

@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -14,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from in_process import Run, command_with
 
 KINDS = {
@@ -113,17 +112,11 @@ def test_arrow_is_that_of_the_arrow_stream(run: Run) -> None:
 
 def on_stdout(output_format: str) -> bytes:
     """What a sync writes to stdout, where pytest does not see it."""
-    command = [
-        str(Path(sys.executable).parent / "file-cdk"),
-        "sync",
-        "kinds",
-        "--to",
-        "-",
-        "-q",
-        "--output-format",
-        output_format,
-    ]
-    return subprocess.run(command, capture_output=True, check=True).stdout
+    command = ["file-cdk", "sync", "kinds", "--to", "-", "-q", "--output-format", output_format]
+    with warm.Process(*command, stdout=warm.PIPE) as process:
+        written: bytes = process.communicate()[0]
+    assert process.returncode == 0
+    return written
 
 
 def test_the_table_has_names_types_and_those_of_the_database(run: Run) -> None:

@@ -5,8 +5,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -15,11 +13,11 @@ from typing import Any, Protocol
 
 import duckdb
 import pytest
+import warm
 
 from file_cdk.cli import main
 
 PROGRAM = "import sys; from file_cdk.cli import main; sys.exit(main())"
-FILE_CDK = [sys.executable, "-c", PROGRAM]
 
 
 @pytest.fixture
@@ -152,8 +150,8 @@ def test_json_on_stdout_is_all_there_is(folder: Path, sync: Sync) -> None:
 
 
 def test_json_for_nobody(folder: Path) -> None:
-    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb", "--report", "-"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = ["file-cdk", "sync", "people", "--to", "out.duckdb", "--report", "-"]
+    with warm.Process(*command, cwd=folder, stdout=warm.PIPE, stderr=warm.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -163,8 +161,8 @@ def test_json_for_nobody(folder: Path) -> None:
 
 
 def test_nobody_reading_stderr_does_not_stop_the_load(folder: Path) -> None:
-    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
+    command = ["file-cdk", "sync", "people", "--to", "out.duckdb"]
+    with warm.Process(*command, cwd=folder, stderr=warm.PIPE) as process:
         assert process.stderr is not None
         process.stderr.close()
         assert process.wait(timeout=20) == 0
@@ -177,8 +175,7 @@ def test_a_bug_is_an_internal_error(folder: Path, sync: Sync) -> None:
         "def sync(*arguments): raise ZeroDivisionError('hunter2')\n"
         "pipeline.sync = sync\n" + PROGRAM.replace("; ", "\n")
     )
-    command = [sys.executable, "-c", program, "sync", "people", "--to", "out.duckdb"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    ran = warm.captured(warm.PYTHON, "-c", program, "sync", "people", "--to", "out.duckdb", cwd=folder)
     assert ran.returncode == 1
     assert ran.stderr.startswith("internal error: unexpected ZeroDivisionError at <string>:2. This is a bug")
     assert "hunter2" not in ran.stderr
@@ -197,19 +194,15 @@ def test_on_a_terminal_there_is_a_bar(folder: Path) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    ran = subprocess.run(
-        [*FILE_CDK, "sync", "people", "--to", "out.duckdb"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=program,
-        check=False,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "24"},
-    )
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "24"}
+    command = ["file-cdk", "sync", "people", "--to", "out.duckdb"]
+    with warm.Process(*command, cwd=folder, env=environment, stdout=warm.PIPE, stderr=program) as ran:
+        out, _ = ran.communicate(timeout=60)
     os.close(program)
     watcher.join(timeout=10)
     os.close(screen)
     shown = b"".join(sent).decode()
-    assert (ran.returncode, ran.stdout) == (0, b"")
+    assert (ran.returncode, out) == (0, b"")
     assert "━" in shown
     assert "\x1b[?25h" in shown, "the cursor is shown again"
     assert "done: 3 rows" in shown.splitlines()[-1]
@@ -228,8 +221,8 @@ def test_an_interruption_leaves_whole_files_only(
     folder: Path, sync: Sync, signum: signal.Signals, code: int, workers: str
 ) -> None:
     large(folder, 60)
-    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb", "--workers", workers, "-v"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+    command = ["file-cdk", "sync", "people", "--to", "out.duckdb", "--workers", workers, "-v"]
+    with warm.Process(*command, cwd=folder, stderr=warm.PIPE, text=True) as process:
         assert process.stderr is not None
         loaded = 0
         while loaded < 4:
@@ -256,8 +249,8 @@ def test_an_interruption_leaves_whole_files_only(
 @pytest.mark.process
 def test_an_interrupted_sync_leaves_no_process_behind(folder: Path) -> None:
     large(folder, 30)
-    command = [*FILE_CDK, "sync", "people", "--to", "out.duckdb", "--workers", "2", "-v"]
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    command = ["file-cdk", "sync", "people", "--to", "out.duckdb", "--workers", "2", "-v"]
+    with warm.Process(*command, cwd=folder, stderr=warm.PIPE, text=True, own_group=True) as process:
         assert process.stderr is not None
         while "loaded 'large-" not in process.stderr.readline():
             pass

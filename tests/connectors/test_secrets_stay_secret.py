@@ -430,7 +430,7 @@ class Runs:
             name = f"{chain}-{number}-{command[0]}-{command[1]}"
             with open(self.out / f"{name}.out", "wb") as stdout, open(self.out / f"{name}.err", "wb") as stderr:
                 code = warm.run(
-                    *command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr, imported=warm.SDKS
+                    *command, cwd=self.folder, env=self.environ, stdout=stdout, stderr=stderr, by=warm.STORES
                 )
             written = (self.out / f"{name}.out").stat().st_size + (self.out / f"{name}.err").stat().st_size
             assert written > 0, f"{name} said nothing"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import warm
 import yaml
 from api_server import ApiServer, Asked, Parts, response
 
@@ -251,9 +252,7 @@ def test_spec_imports_neither_a_client_nor_an_engine(source: Source) -> None:
 
 
 def test_without_arguments_it_helps() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "source_declarative_manifest"], capture_output=True, text=True, check=False
-    )
+    ran = warm.captured("source-declarative-manifest")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "discover" in ran.stderr
 
@@ -498,9 +497,9 @@ def test_a_signal_ends_it_soon_between_lines(source: Source, api: Serve, signum:
 
     api(lambda asked: never() if "page" in parameters(asked) else items('{"id": 1}', '{"id": 2}'))
     catalog = {"streams": [{"stream": {"name": "people", "json_schema": {}}, "sync_mode": "full_refresh"}]}
-    command = [sys.executable, "-m", "source_declarative_manifest", "read", "--manifest-path", str(source.manifest)]
+    command = ["source-declarative-manifest", "read", "--manifest-path", str(source.manifest)]
     config = ["--config", str(source.folder / "config.json"), "--catalog", source.write("catalog.json", catalog)]
-    with subprocess.Popen([*command, *config], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with warm.Process(*command, *config, stdout=warm.PIPE, stderr=warm.PIPE) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signum)

@@ -3,7 +3,7 @@
 import datetime as dt
 import decimal
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +195,9 @@ def load(destination: DuckDBDestination, name: str, slices: list[pa.Array]) -> N
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table for each column, and one for each column in slices: a database of its own for each would take half a minute."""
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A table for each column, and one for each column in slices: a database of its own for each, or a connection, which reads
+    what all of them are, would take half a minute."""
     path = tmp_path_factory.mktemp("layouts") / "x.duckdb"
     destination = DuckDBDestination(path)
     destination.open()
@@ -204,17 +205,17 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         load(destination, f"{name}, whole", [column])
         load(destination, f"{name}, sliced", [column.slice(0, 1), column.slice(1)])
     destination.close()
-    return path
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
 
 
 @pytest.mark.parametrize("how", ["whole", "sliced"])
 @pytest.mark.parametrize("name", COLUMNS)
-def test_values_are_the_same_in_every_layout(database: Path, name: str, how: str) -> None:
+def test_values_are_the_same_in_every_layout(database: duckdb.DuckDBPyConnection, name: str, how: str) -> None:
     column = COLUMNS[name]
     plain = column.storage if isinstance(column.type, pa.FixedShapeTensorType) else column
-    with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        found = connection.execute(f'SELECT c FROM "{name}, {how}" ORDER BY _file_row, rowid').fetchall()
+    found = database.execute(f'SELECT c FROM "{name}, {how}" ORDER BY _file_row, rowid').fetchall()
     assert [value for (value,) in found] == [as_stored(value, plain.type) for value in plain.to_pylist()]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from postgres_landing import connected
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
@@ -176,7 +177,7 @@ def test_no_command_shows_the_password(postgres_server: PostgresServer, postgres
     environment = {**os.environ, "FILE_CDK_SETTLE": "0"}
     shown = ""
     for command in commands:
-        done = subprocess.run([*COMMAND, *command], capture_output=True, text=True, env=environment, check=False)
+        done = warm.captured("file-cdk", *command, env=environment)
         shown += done.stdout + done.stderr
     with connected(postgres_database) as db:
         for table in ("runs", "streams", "files", "rejects"):

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,26 +33,26 @@ LONG = ["".join(Random(n).choices("0123456789abcdef", k=50_000)) for n in range(
 INDICES = pa.array([n % 4 for n in range(2000)], pa.int8())
 
 
-REPEATED = pa.DictionaryArray.from_arrays(INDICES, pa.array(LONG)).dictionary_decode()
-JSON = pa.DictionaryArray.from_arrays(INDICES, pa.array([f'"{text}"' for text in LONG])).dictionary_decode()
-ONE_LONG = pa.DictionaryArray.from_arrays(INDICES, pa.array(["x" * 300_000, "a", "b", "c"])).dictionary_decode()
+def repeated(texts: Sequence[str] = LONG) -> pa.Array:
+    """Hundred megabytes: to be made where they are tested, not where tests are collected."""
+    return pa.DictionaryArray.from_arrays(INDICES, pa.array(texts)).dictionary_decode()
 
 
 @pytest.mark.parametrize("store_schema", [True, False])
 @pytest.mark.parametrize(
     "array",
     [
-        REPEATED,
-        REPEATED.cast(pa.binary()),
-        REPEATED.cast(pa.large_string()),
-        pa.ExtensionArray.from_storage(pa.json_(), JSON),
-        ONE_LONG,
+        repeated,
+        lambda: repeated().cast(pa.binary()),
+        lambda: repeated().cast(pa.large_string()),
+        lambda: pa.ExtensionArray.from_storage(pa.json_(), repeated([f'"{text}"' for text in LONG])),
+        lambda: repeated(["x" * 300_000, "a", "b", "c"]),
     ],
     ids=["text", "bytes", "large text", "json", "one long value"],
 )
-def test_long_values_that_repeat_make_batches_short(array: pa.Array, store_schema: bool) -> None:
+def test_long_values_that_repeat_make_batches_short(array: Callable[[], pa.Array], store_schema: bool) -> None:
     """Encoded, each takes two bits."""
-    table = pa.table({"n": pa.array(range(2000)), "x": array})
+    table = pa.table({"n": pa.array(range(2000)), "x": array()})
     assert max(batch.nbytes for batch in batches_of(table, store_schema=store_schema)) < 12 << 20
 
 
@@ -59,9 +60,9 @@ def test_long_values_in_lists_and_maps() -> None:
     offsets = pa.array(range(0, 2001, 20), pa.int32())
     table = pa.table(
         {
-            "l": pa.ListArray.from_arrays(offsets, REPEATED),
-            "m": pa.MapArray.from_arrays(offsets, pa.array([f"k{n % 20}" for n in range(2000)]), REPEATED),
-            "s": pa.StructArray.from_arrays([REPEATED.slice(0, 100)], names=["x"]),
+            "l": pa.ListArray.from_arrays(offsets, repeated()),
+            "m": pa.MapArray.from_arrays(offsets, pa.array([f"k{n % 20}" for n in range(2000)]), repeated()),
+            "s": pa.StructArray.from_arrays([repeated().slice(0, 100)], names=["x"]),
         }
     )
     assert max(batch.nbytes for batch in batches_of(table)) < 12 << 20

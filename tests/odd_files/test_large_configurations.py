@@ -2,14 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 from file_cdk import ConfigError, SyncOptions, sync
-
-SOURCE_LOCAL = Path(sys.executable).with_name("source-local")
 
 
 def comments(path: Path, size_bytes: int) -> Path:
@@ -62,9 +60,7 @@ def test_a_connector_bounds_its_configuration_and_not_its_state(tmp_path: Path) 
     def run(config_name: str) -> "subprocess.CompletedProcess[str]":
         names = {"--config": config_name, "--catalog": "catalog.json", "--state": "state.json"}
         arguments = [part for option, name in names.items() for part in (option, f"{tmp_path}/{name}")]
-        return subprocess.run(
-            [SOURCE_LOCAL, "read", *arguments, "--workers", "0"], capture_output=True, text=True, check=False
-        )
+        return warm.captured("source-local", "read", *arguments, "--workers", "0")
 
     assert '"id":"1"' in run("config.json").stdout
     refused = run("large.json")

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import warm
 
 from file_cdk import ConfigError, DestinationError, SyncOptions, sync
 from file_cdk.core.config import ColumnRules
@@ -176,7 +175,7 @@ def test_a_mode_of_the_configuration_is_refused_as_that(mode: str, capfdbinary: 
 
 # Processes
 
-COMMAND = [sys.executable, "-c", "from file_cdk.cli.command import console; console()", "sync", "in", "--to", "-"]
+COMMAND = ["file-cdk", "sync", "in", "--to", "-"]
 
 
 def many() -> None:
@@ -188,7 +187,7 @@ def many() -> None:
 @pytest.mark.process
 def test_a_closed_pipe_ends_quietly() -> None:
     many()
-    with subprocess.Popen([*COMMAND, "-q"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with warm.Process(*COMMAND, "-q", stdout=warm.PIPE, stderr=warm.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert json.loads(process.stdout.readline())["id"] == 0
@@ -200,7 +199,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
 @pytest.mark.process
 def test_an_interruption_leaves_whole_lines() -> None:
     many()
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with warm.Process(*COMMAND, stdout=warm.PIPE, stderr=warm.DEVNULL) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -212,6 +211,7 @@ def test_an_interruption_leaves_whole_lines() -> None:
 @pytest.mark.process
 def test_workers_give_the_same_bytes() -> None:
     many()
-    one, two = (subprocess.run([*COMMAND, "--workers", n], capture_output=True, check=True) for n in ("0", "2"))
+    one, two = (warm.captured(*COMMAND, "--workers", n) for n in ("0", "2"))
+    assert (one.returncode, two.returncode) == (0, 0)
     assert one.stdout == two.stdout
-    assert one.stdout.count(b"\n") == 900_000
+    assert one.stdout.count("\n") == 900_000

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,24 +15,35 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
+import warm
 from commands import MARK, processes_of
 
 pytestmark = pytest.mark.process
 
 FILES, ROWS = 8, 30_000
-BIN = Path(sys.executable).parent
+ROWS_OF_A_KILL = 10_000
+"""Fewer, since each of these tests is two syncs of all of them."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 12 MB of CSV, with a value per row that names the row."""
-    folder = tmp_path_factory.mktemp("kill") / "orders"
+    """Some 12 MB of CSV."""
+    return write(tmp_path_factory.mktemp("read") / "orders", ROWS)
+
+
+@pytest.fixture(scope="module")
+def to_load(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("kill") / "orders", ROWS_OF_A_KILL)
+
+
+def write(folder: Path, rows: int) -> Path:
+    """With a value per row that names the row."""
     folder.mkdir()
     for number in range(FILES):
         with (folder / f"{number}.csv").open("w", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(["file", "row", "note"])
-            writer.writerows([number, row, f'row {row}, "quoted"\nand broken over lines'] for row in range(1, ROWS + 1))
+            writer.writerows([number, row, f'row {row}, "quoted"\nand broken over lines'] for row in range(1, rows + 1))
     return folder
 
 
@@ -48,12 +58,12 @@ def environment() -> Iterator[dict[str, str]]:
     assert not left, f"left behind: {left}"
 
 
-def sync(folder: Path, database: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command: list[str | Path] = [BIN / "file-cdk", "sync", folder, "--to", database, "--workers", "2"]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+def sync(folder: Path, database: Path, environment: dict[str, str]) -> warm.Process:
+    command: list[str | Path] = ["file-cdk", "sync", folder, "--to", database, "--workers", "2"]
+    return warm.Process(*command, env=environment, stderr=warm.PIPE, text=True)
 
 
-def assert_exactly_loaded(database: Path, run: subprocess.Popen[str]) -> None:
+def assert_exactly_loaded(database: Path, run: warm.Process) -> None:
     _, messages = run.communicate(timeout=120)
     assert run.returncode == 0, messages
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -62,28 +72,29 @@ def assert_exactly_loaded(database: Path, run: subprocess.Popen[str]) -> None:
             "from orders group by 1 order by 1"
         ).fetchall()
         ledger = connection.execute("select url, rows, status from _file_cdk_files order by url").fetchall()
-    assert loaded == [(number, ROWS, ROWS, 1, ROWS, True) for number in range(FILES)]
-    assert ledger == [(f"{number}.csv", ROWS, "loaded") for number in range(FILES)]
+    rows = ROWS_OF_A_KILL
+    assert loaded == [(number, rows, rows, 1, rows, True) for number in range(FILES)]
+    assert ledger == [(f"{number}.csv", rows, "loaded") for number in range(FILES)]
 
 
 @pytest.fixture(scope="module")
-def duration_s(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+def duration_s(to_load: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """Of a sync that nobody kills."""
     database = tmp_path_factory.mktemp("whole") / "whole.duckdb"
     started = time.monotonic()
-    assert_exactly_loaded(database, sync(folder, database, dict(os.environ)))
+    assert_exactly_loaded(database, sync(to_load, database, dict(os.environ)))
     return time.monotonic() - started
 
 
 @pytest.mark.parametrize("twentieth", range(20))
 def test_parent_killed_at_a_random_moment(
-    folder: Path, duration_s: float, environment: dict[str, str], tmp_path: Path, twentieth: int
+    to_load: Path, duration_s: float, environment: dict[str, str], tmp_path: Path, twentieth: int
 ) -> None:
     share = 0.2 + 0.75 * (twentieth + random.random()) / 20
     database = tmp_path / "orders.duckdb"
-    for _ in range(5):
+    for _ in range(10):
         started = time.monotonic()
-        victim = sync(folder, database, environment)
+        victim = sync(to_load, database, environment)
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.wait(share * duration_s)
         victim.kill()
@@ -98,7 +109,7 @@ def test_parent_killed_at_a_random_moment(
     while processes_of(environment[MARK]) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not processes_of(environment[MARK]), f"orphans after the kill at {share:.3f} of the time"
-    assert_exactly_loaded(database, sync(folder, database, environment))
+    assert_exactly_loaded(database, sync(to_load, database, environment))
 
 
 def read_command(folder: Path, scratch: Path, workers: str) -> list[str | Path]:
@@ -109,14 +120,14 @@ def read_command(folder: Path, scratch: Path, workers: str) -> list[str | Path]:
     (scratch / "config.json").write_text(json.dumps(config))
     (scratch / "catalog.json").write_text(json.dumps({"streams": [configured]}))
     files: list[str | Path] = ["--config", scratch / "config.json", "--catalog", scratch / "catalog.json"]
-    return [BIN / "source-local", "read", "--workers", workers, *files]
+    return ["source-local", "read", "--workers", workers, *files]
 
 
 def test_worker_killed_while_records_are_read(folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
     rows: list[tuple[str, str]] = []
     killed = 0
     command = read_command(folder, tmp_path, "2")
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as reading:
+    with warm.Process(*command, env=environment, stdout=warm.PIPE) as reading:
         assert reading.stdout is not None
         for line in reading.stdout:
             message = json.loads(line)
@@ -139,7 +150,7 @@ def test_a_signal_leaves_no_half_line(
     folder: Path, environment: dict[str, str], tmp_path: Path, workers: str, number: signal.Signals, code: int
 ) -> None:
     command = read_command(folder, tmp_path, workers)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
+    with warm.Process(*command, env=environment, stdout=warm.PIPE, stderr=warm.DEVNULL) as reading:
         assert reading.stdout is not None
         output = reading.stdout.read(300_000)
         time.sleep(0.5)  # the pipe is full, and the command in the middle of a block

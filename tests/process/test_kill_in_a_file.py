@@ -4,19 +4,18 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
 import duckdb
 import psutil
 import pytest
+import warm
 
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE
 
 pytestmark = pytest.mark.process
 
-BIN = Path(sys.executable).parent
 ROWS = 700_000
 NOTE = "x" * 270
 HEAD_BYTES = 8 << 20
@@ -34,10 +33,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def sync(source: Path, database: Path, keep_after_s: float) -> subprocess.Popen[str]:
-    command: list[str | Path] = [BIN / "file-cdk", "sync", source, "--to", database, "--workers", "2"]
+def sync(source: Path, database: Path, keep_after_s: float) -> warm.Process:
+    command: list[str | Path] = ["file-cdk", "sync", source, "--to", database, "--workers", "2"]
     environment = {**os.environ, KEEP_AFTER_VARIABLE: str(keep_after_s)}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    return warm.Process(*command, env=environment, stderr=warm.PIPE, text=True)
 
 
 def killed(source: Path, database: Path, after_s: float) -> tuple[int, int] | Literal["ended"] | None:

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import Any
 import duckdb
 import psutil
 import pytest
+import warm
 
 pytestmark = pytest.mark.process
 
@@ -39,10 +38,10 @@ def _messages(after: int, last: int) -> bytes:
     return b"".join([*lines, _line({"type": "TRACE", "trace": trace})])
 
 
-Killing = Callable[["subprocess.Popen[bytes]"], None]
+Killing = Callable[[warm.Process], None]
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def _kill(process: warm.Process) -> None:
     process.send_signal(signal.SIGKILL)
 
 
@@ -52,9 +51,15 @@ def _write(
     """The number that the last state has, the exit code, and what it said besides states. kill_at: after so many states, and
     seconds."""
     said: list[Any] = []
-    command = [sys.executable, "-m", "destination_duckdb", "write", "--config", str(folder / "config.json")]
-    command += ["--catalog", str(folder / "catalog.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+    command: list[str | Path] = [
+        "destination-duckdb",
+        "write",
+        "--config",
+        folder / "config.json",
+        "--catalog",
+        folder / "catalog.json",
+    ]
+    with warm.Process(*command, stdin=warm.PIPE, stdout=warm.PIPE, own_group=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, text = process.stdin, _messages(after, last)
@@ -126,14 +131,14 @@ def test_no_record_is_lost_and_no_state_comes_too_early(tmp_path: Path, mode: st
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_one_leaves_what_states_stand_for(tmp_path: Path, how: signal.Signals, code: int) -> None:
     _configure(tmp_path, "append")
-    after, found, _ = _write(tmp_path, 0, 5 * PER_RUN, (1, 0), lambda process: os.killpg(process.pid, how))
+    after, found, _ = _write(tmp_path, 0, 5 * PER_RUN, (1, 0), lambda process: process.send_signal_to_group(how))
     assert found == code
     assert 0 < after < 5 * PER_RUN
     assert _ids(tmp_path) == [*range(1, after + 1)]
 
 
 def test_where_the_process_that_decodes_is_killed_what_states_stand_for_is_kept(tmp_path: Path) -> None:
-    def kill(process: "subprocess.Popen[bytes]") -> None:
+    def kill(process: warm.Process) -> None:
         [decoding] = psutil.Process(process.pid).children()
         decoding.kill()
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import warm
 from commands import BIN, FIXTURES, ledger, local_config, query, run, sync, write_json
 
 pytestmark = pytest.mark.scenario
@@ -182,14 +183,9 @@ def test_stdout_that_is_full(tmp_path: Path) -> None:
     entry = {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
     catalog = write_json(tmp_path / "catalog.json", {"streams": [entry]})
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [BIN / "source-local", "read", "--config", config, "--catalog", catalog],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert "the disk is full" in done.stderr
-    assert "Traceback" not in done.stderr
+        command = ["source-local", "read", "--config", str(config), "--catalog", str(catalog)]
+        with warm.Process(*command, stdout=full, stderr=warm.PIPE, text=True) as process:
+            _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the disk is full" in said
+    assert "Traceback" not in said

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from commands import FIXTURES, configured, run, write_json
 
 pytestmark = pytest.mark.scenario
@@ -211,12 +210,9 @@ def test_an_interrupted_run_leaves_whole_announced_files_alone(
 ) -> None:
     script = tmp_path / "source_slow.py"
     script.write_text(SLOW_SOURCE)
-    process = subprocess.Popen(
-        [sys.executable, script, "read", *slow_arguments(tmp_path)],
-        env={**os.environ, "AIRBYTE_STAGING_DIRECTORY": str(staging)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**os.environ, "AIRBYTE_STAGING_DIRECTORY": str(staging)}
+    command = [script, "read", *slow_arguments(tmp_path)]
+    process = warm.Process(warm.PYTHON, *command, env=environment, stdout=warm.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60
         while [path.name for path in staged(staging)] != ["one", "%~part", "three"]:
@@ -239,14 +235,8 @@ def test_an_interrupted_run_leaves_whole_announced_files_alone(
 def test_a_file_that_cannot_be_copied_stays_unread(tmp_path: Path, staging: Path) -> None:
     script = tmp_path / "source_slow.py"
     script.write_text(SLOW_SOURCE.replace('"hang/two", ', ""))
-    done = subprocess.run(
-        [sys.executable, script, "read", *slow_arguments(tmp_path)],
-        env={**os.environ, "AIRBYTE_STAGING_DIRECTORY": str(staging)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {**os.environ, "AIRBYTE_STAGING_DIRECTORY": str(staging)}
+    done = warm.captured(warm.PYTHON, script, "read", *slow_arguments(tmp_path), env=environment)
     found = messages(done.stdout)
     assert done.returncode == 1, done.stderr
     assert [record["data"]["source_uri"] for record in records(found)] == ["../one", "three"]

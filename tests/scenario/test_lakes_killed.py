@@ -3,17 +3,16 @@
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import duckdb
 import pytest
+import warm
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from commands import BIN
 from lakes import Lake
 
 from file_cdk.core.ports import TableName
@@ -42,10 +41,10 @@ def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path, kind: str) -> None:
     editions = dict.fromkeys(range(FILES), 0)
     for number in editions:
         write(folder, number, 0)
-    command = [
-        str(BIN / "file-cdk"),
+    command: list[str | Path] = [
+        "file-cdk",
         "sync",
-        str(folder),
+        folder,
         "--to",
         lake.url,
         "--table",
@@ -55,14 +54,14 @@ def test_a_sync_that_is_killed_at_any_moment(tmp_path: Path, kind: str) -> None:
         "-q",
     ]
     for _ in range(KILLS):
-        with subprocess.Popen(command, start_new_session=True) as process:
+        with warm.Process(*command, own_group=True) as process:
             time.sleep(chances.random() * LATEST_KILL_S[kind])
-            os.killpg(process.pid, signal.SIGKILL)
+            process.send_signal_to_group(signal.SIGKILL)
         for number in chances.sample(range(FILES), 3):
             editions[number] += 1
             write(folder, number, editions[number])
         found_whole(lake, seed)
-    subprocess.run(command, check=True, timeout=60)
+    assert warm.captured(*command).returncode == 0
     assert found_whole(lake, seed) == editions
 
 
@@ -126,8 +125,8 @@ def test_a_sync_that_is_killed_around_the_commit_of_the_table(
 ) -> None:
     """The manifest is written: it counts if, and only if, the table has its commit."""
     lake = Lake(kind, tmp_path)
-    command = [sys.executable, "-c", _KILLED, lake.url, COMMITS[kind], moment, what]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    killed = warm.captured(warm.PYTHON, "-c", _KILLED, lake.url, COMMITS[kind], moment, what)
+    assert killed.returncode == -signal.SIGKILL
     is_done = moment == "after"
     assert numbers(lake) == ([1, 1] if is_done else [0])
     destination = lake.destination()

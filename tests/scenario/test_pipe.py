@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import warm
 
 pytestmark = pytest.mark.scenario
 
@@ -28,12 +28,11 @@ class Pipe:
         (self.folder / "config.json").write_text(json.dumps(self.config))
         command = f"{sys.executable} {SOURCE}"
         to = f"{self.to}/" if self.to.suffix == "" else str(self.to)
-        program = [sys.executable, "-c", "from file_cdk.cli import console; console()"]
-        return [*program, "pipe", command, "--config", str(self.folder / "config.json"), "--to", to]
+        return ["file-cdk", "pipe", command, "--config", str(self.folder / "config.json"), "--to", to]
 
     def run(self, *options: str, code: int = 0) -> str:
         """What was said."""
-        ran = subprocess.run([*self.arguments, *options], capture_output=True, text=True, timeout=120, check=False)
+        ran = warm.captured(*self.arguments, *options)
         assert ran.returncode == code, ran.stderr
         assert ran.stdout == ""
         assert PASSWORD not in ran.stderr
@@ -171,7 +170,7 @@ def test_a_token_that_can_be_used_once_is_the_next_runs(tmp_path: Path) -> None:
     arguments = pipe.arguments
     (tmp_path / "config.json").chmod(0o600)
     for commands in (2, 4):
-        ran = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+        ran = warm.captured(*arguments)
         assert ran.returncode == 0, ran.stderr
         assert json.loads((tmp_path / "config.json").read_text())["refresh_token"] == f"token-{commands}"
     assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
@@ -194,11 +193,10 @@ def test_source_local_needs_no_platform(tmp_path: Path) -> None:
     stream = {"name": "numbers", "globs": ["*.csv"], "format": {"filetype": "csv"}}
     (tmp_path / "config.json").write_text(json.dumps({"path": str(files), "streams": [stream]}))
     pipe = Pipe(tmp_path)
-    program = [sys.executable, "-c", "from file_cdk.cli import console; console()"]
-    command = [*program, "pipe", f"{sys.executable} -m source_local", "--config", str(tmp_path / "config.json")]
+    command = ["pipe", f"{sys.executable} -m source_local", "--config", str(tmp_path / "config.json")]
     for rows in (2, 2, 3):
         if rows == 3:
             (files / "b.csv").write_text("id,text\n3,z\n")
-        ran = subprocess.run([*command, "--to", str(pipe.to)], capture_output=True, text=True, timeout=120, check=False)
+        ran = warm.captured("file-cdk", *command, "--to", str(pipe.to))
         assert ran.returncode == 0, ran.stderr
         assert len(pipe.query("SELECT * FROM numbers")) == rows

@@ -3,11 +3,11 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import warm
 from test_pipe import Pipe, upto
 
 pytestmark = pytest.mark.scenario
@@ -26,7 +26,7 @@ def test_each_record_is_there_once(tmp_path: Path, states: str) -> None:
         last += PER_RUN
         pipe.config["streams"] = {"numbers": last, "others": 500}
         runs = len(pipe.begun)
-        with subprocess.Popen(pipe.arguments, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        with warm.Process(*pipe.arguments, stderr=warm.DEVNULL) as process:
             until = time.monotonic() + WAIT_S
             while len(pipe.begun) == runs and process.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
@@ -43,7 +43,7 @@ def test_the_source_ends_with_us(tmp_path: Path, how: signal.Signals, code: int)
     pipe = Pipe(tmp_path, streams={"numbers": 10**6}, every=10, pause_s=0.05, pids=str(tmp_path / "pids"))
     for name in ("begun", "pids"):
         (tmp_path / name).touch()
-    with subprocess.Popen(pipe.arguments, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with warm.Process(*pipe.arguments, stderr=warm.PIPE, text=True) as process:
         until = time.monotonic() + WAIT_S
         while not pipe.begun and time.monotonic() < until:
             time.sleep(0.02)

@@ -5,11 +5,11 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import termios
 from pathlib import Path
 
 import pytest
+import warm
 
 pytestmark = pytest.mark.scenario
 
@@ -31,7 +31,7 @@ def on_a_terminal(folder: Path, *options: str, **settings: str) -> str:
     environment = {**os.environ, "TERM": "xterm-256color", **settings}
     command = ["file-cdk", "sync", "mixed", "--to", "x.duckdb", "--max-rejects", "1", *options]
     parts = []
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=program, stdout=subprocess.DEVNULL) as process:
+    with warm.Process(*command, cwd=folder, env=environment, stderr=program, stdout=warm.DEVNULL) as process:
         os.close(program)
         with open(screen, "rb", buffering=0) as sent:
             try:

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import warm
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from commands import BIN, ledger, query, run, sync
+from commands import ledger, query, run, sync
 
 pytestmark = pytest.mark.scenario
 
@@ -30,15 +30,13 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def started(folder: Path, database: Path, *options: str) -> "subprocess.Popen[str]":
-    command: list[str | Path] = [BIN / "file-cdk", "sync", folder, "--to", database, "--workers", "0", *options]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def started(folder: Path, database: Path, *options: str) -> warm.Process:
+    command: list[str | Path] = ["file-cdk", "sync", folder, "--to", database, "--workers", "0", *options]
+    return warm.Process(*command, stdout=warm.PIPE, stderr=warm.PIPE, text=True)
 
 
 @contextmanager
-def stopped_run(folder: Path, database: Path) -> "Iterator[subprocess.Popen[str]]":
+def stopped_run(folder: Path, database: Path) -> Iterator[warm.Process]:
     """A sync that stands still while it has the database open."""
     with started(folder, database) as first:
         try:
@@ -80,7 +78,7 @@ def test_syncs_that_start_at_once_take_turns(folder: Path, tmp_path: Path) -> No
 def test_files_that_come_while_syncs_take_turns_are_loaded_once(folder: Path, tmp_path: Path) -> None:
     database = tmp_path / "x.duckdb"
     held_back = [path.rename(tmp_path / path.name) for path in sorted(folder.iterdir())[::2]]
-    runs: list[subprocess.Popen[str]] = []
+    runs: list[warm.Process] = []
     for path in held_back:
         if len(runs) < 5:
             runs.append(started(folder, database, "--wait", "90"))

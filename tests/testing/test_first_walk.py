@@ -83,7 +83,7 @@ class Terminal:
                 stdin=terminal,
                 stdout=terminal,
                 stderr=terminal,
-                imported=warm.SDKS,
+                by=warm.STORES,
             )
 
 
