@@ -1,7 +1,7 @@
-"""Our commands, run by a process that has imported what they need and forks for each of them.
+"""Commands, ours and those of peers, run by a process that has imported what they need and forks for each of them.
 
-A start takes half a second to a second of a core, most of it for imports, of which a test of anything else learns nothing. Tests
-of starts, of interrupted starts and of memory run the installed commands themselves.
+A start takes half a second to a second of a core, a peer's three, most of it for imports, of which a test of anything else
+learns nothing. Tests of starts, of interrupted starts and of memory run the installed commands themselves.
 """
 
 import atexit
@@ -17,8 +17,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 _IMPORTED = (
@@ -45,16 +46,20 @@ def run(
     stdout: IO[bytes],
     stderr: IO[bytes],
     timeout_s: float = 120,
+    python: str = sys.executable,
+    imported: tuple[str, ...] = _IMPORTED,
+    folder: Path | None = None,
 ) -> int:
-    """The command's exit code, as subprocess has it; its stdin is empty. command: one of those that the package installs. Raises
-    TimeoutError, after it was killed."""
+    """The command's exit code, as subprocess has it; its stdin is empty. command: one that a package of this interpreter
+    installs, or `module:function`. imported: modules that it needs. folder: of modules that are
+    not installed. Raises TimeoutError, after it was killed."""
     environment = dict(os.environ if env is None else env)
     request = {"argv": [command, *map(str, arguments)], "cwd": str(cwd or Path.cwd()), "env": environment}
     ours, theirs = socket.socketpair()
     with ours, theirs, open(os.devnull, "rb") as nothing:
         descriptors = [nothing.fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
         with _LOCK:
-            server = _server(os.getpid())
+            server = _server(os.getpid(), python, imported, folder)
         socket.send_fds(server, [json.dumps(request).encode()], descriptors)
         theirs.close()
         with ours.makefile("r") as answers:
@@ -67,11 +72,29 @@ def run(
                 raise
 
 
+def completed(command: str, *arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """What it printed, as subprocess gives it. options: of `run`."""
+    with TemporaryFile() as stdout, TemporaryFile() as stderr:
+        code = run(command, *arguments, stdout=stdout, stderr=stderr, **options)
+        said = [_text(stream) for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess([command, *map(str, arguments)], code, *said)
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode().replace("\r\n", "\n")
+
+
 @cache
-def _server(_: int) -> socket.socket:
+def _server(_: int, python: str, imported: tuple[str, ...], folder: Path | None) -> socket.socket:
     """One for each process that asks: of a test run's workers, too."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = subprocess.Popen([sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    environment = dict(os.environ)
+    if folder is not None:
+        environment["PYTHONPATH"] = os.pathsep.join([str(folder), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    process = subprocess.Popen(
+        [python, __file__, str(theirs.fileno()), *imported], pass_fds=[theirs.fileno()], env=environment
+    )
     theirs.close()
     atexit.register(_end, ours, process)
     return ours
@@ -82,10 +105,10 @@ def _end(connection: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     process.wait(timeout=10)
 
 
-def _serve(connection: socket.socket) -> None:
+def _serve(connection: socket.socket, imported: Sequence[str]) -> None:
     """Until whoever asks is gone."""
     points = {point.name: point for point in entry_points(group="console_scripts")}
-    for name in _IMPORTED:
+    for name in imported:
         import_module(name)
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
@@ -140,7 +163,7 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int], points: Mapp
         os.chdir(request["cwd"])
         name, *arguments = request["argv"]
         sys.argv = [str(Path(sys.executable).with_name(name)), *arguments]
-        code = points[name].load()()
+        code = (points.get(name) or EntryPoint(name, name, "console_scripts")).load()()
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001 - as the interpreter does
@@ -155,4 +178,4 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int], points: Mapp
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

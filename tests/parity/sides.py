@@ -38,9 +38,11 @@ with warnings.catch_warnings():
 
 Json = dict[str, Any]
 
-# Once for all workers in place of once for each of some hundreds. The peer brings pandas, and pyarrow imports it into each process
-# that makes Python's values of a column.
-start_fork_server(["pandas", *(module for name in ("avro", "excel", "parquet") for module in modules_for_records(name))])
+# Once for all workers in place of once for each of some hundreds. The peer brings pandas, and pyarrow imports it into each
+# process that makes Python's values of a column.
+start_fork_server(
+    ["pandas", *(module for name in ("avro", "excel", "parquet") for module in modules_for_records(name))]
+)
 
 _seconds = itertools.count(1_700_000_000)
 

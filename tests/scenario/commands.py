@@ -5,8 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 import psutil
@@ -23,11 +22,7 @@ def run(
     command: str, *arguments: str | Path, cwd: Path | None = None, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     """Of the command as it is installed, but that it need not start; see warm.py."""
-    with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        env = {**os.environ, **environment}
-        code = warm.run(command, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr)
-        said = [_text(stream) for stream in (stdout, stderr)]
-    return subprocess.CompletedProcess([command, *map(str, arguments)], code, *said)
+    return warm.completed(command, *arguments, cwd=cwd, env={**os.environ, **environment})
 
 
 def start(
@@ -44,11 +39,6 @@ def start(
         timeout=120,
         check=False,
     )
-
-
-def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read().decode().replace("\r\n", "\n")  # as subprocess gives it
 
 
 def sync(*arguments: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
