@@ -224,11 +224,12 @@ def captured(
     *arguments: str | Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    timeout_s: float = 120,
     by: Forks = OURS,
 ) -> "subprocess.CompletedProcess[str]":
     """`run`, and what was printed."""
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        code = run(program, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr, by=by)
+        code = run(program, *arguments, cwd=cwd, env=env, stdout=stdout, stderr=stderr, timeout_s=timeout_s, by=by)
         said = [_text(stream) for stream in (stdout, stderr)]
     return subprocess.CompletedProcess([*map(str, (program, *arguments))], code, *said)
 

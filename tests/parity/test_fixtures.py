@@ -5,17 +5,21 @@ Runs in an environment of its own (`tox -e parity`), where airbyte-cdk[file-base
 
 import json
 import math
-import subprocess
-import sys
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import warm
 
 ROOT = Path(__file__).parents[2]
-OURS = [Path(sys.executable).parent / "source-local"]
-PEER = [sys.executable, ROOT / "benchmarks" / "contenders" / "airbyte_folder.py"]
+OURS = partial(warm.captured, "source-local")
+PEER = partial(
+    warm.captured,
+    "airbyte_folder:main",
+    by=warm.Forks(imported=("airbyte_folder", "pandas", "pyarrow.parquet"), folder=ROOT / "benchmarks" / "contenders"),
+)
 STREAMS = {"flights": "csv", "weather": "jsonl", "planes": "parquet", "observations": "parquet"}
 
 DIRTY = {
@@ -27,8 +31,8 @@ DIRTY = {
 }
 
 
-def messages(command: Iterable[Any], *arguments: Any) -> list[dict[str, Any]]:
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300, check=False)
+def messages(side: "partial[CompletedProcess[str]]", *arguments: str | Path) -> list[dict[str, Any]]:
+    done = side(*arguments, timeout_s=300)
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 

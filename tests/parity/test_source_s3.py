@@ -5,22 +5,24 @@ FILE_CDK_PEER_SOURCE_S3 names the peer's command, in an environment of its own: 
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import warm
 
 from file_cdk.testing.servers.seaweedfs import SeaweedFS
 
 pytestmark = pytest.mark.scenario
 
 Json = dict[str, Any]
+Command = partial[CompletedProcess[str]]
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-OURS = str(Path(sys.executable).with_name("source-s3"))
+OURS = partial(warm.captured, "source-s3")
 ORDERS = "id,name,price\n1,Ann,2.5\n2,Bób,3\n3,,\n"
 EVENTS = '{"id": 1, "tags": ["a"], "at": {"x": 1.5}}\n{"id": 2, "note": null, "big": 12345678901234567890}\n'
 
@@ -41,15 +43,17 @@ def server() -> Iterator[SeaweedFS]:
 
 
 @pytest.fixture(scope="module")
-def peer() -> str:
+def peer() -> Command:
     command = os.environ.get("FILE_CDK_PEER_SOURCE_S3")
     assert command, "FILE_CDK_PEER_SOURCE_S3 must name airbyte-source-s3's command; `tox -e parity` installs it"
-    return command
+    python = str(Path(command).with_name("python"))
+    forks = warm.Forks(python, ("source_s3.run", "pandas", "pyarrow.parquet"))
+    return partial(warm.captured, "source-s3", by=forks)
 
 
 @pytest.mark.parametrize("filetype", ["csv", "jsonl", "parquet"])
 def test_the_same_files_give_the_same_catalog_records_and_state(
-    server: SeaweedFS, peer: str, filetype: str, tmp_path: Path
+    server: SeaweedFS, peer: Command, filetype: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(_config(server, filetype)))
@@ -80,7 +84,7 @@ OLDER_FORMATS: dict[str, Json] = {
 
 @pytest.mark.parametrize("filetype", OLDER_FORMATS)
 def test_a_configuration_of_version_3_gives_the_same(
-    server: SeaweedFS, peer: str, filetype: str, tmp_path: Path
+    server: SeaweedFS, peer: Command, filetype: str, tmp_path: Path
 ) -> None:
     provider = {key: value for key, value in _config(server, filetype).items() if key != "streams"}
     older = {
@@ -119,10 +123,10 @@ def _config(server: SeaweedFS, filetype: str) -> Json:
     }
 
 
-def _run(command: str, verb: str, **files: Path) -> list[Json]:
+def _run(command: Command, verb: str, **files: Path) -> list[Json]:
     """Messages that it prints. Both must end well."""
     arguments = [text for name, path in files.items() for text in (f"--{name}", str(path))]
-    done = subprocess.run([command, verb, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    done = command(verb, *arguments)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
