@@ -1,5 +1,6 @@
 """SeaweedFS: a real S3 server, which checks signatures."""
 
+import http.client
 import json
 import shutil
 import sys
@@ -29,7 +30,7 @@ class SeaweedFS(S3Server):
         self._port = s3
         (folder / "data").mkdir()
         (folder / "s3.json").write_text(json.dumps(self._identities()))
-        # One volume per bucket instead of seven: a test session makes hundreds of buckets.
+        # One volume at a time instead of seven.
         (folder / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
         options = {
             "dir": str(folder / "data"),
@@ -60,7 +61,8 @@ class SeaweedFS(S3Server):
             name="SeaweedFS",
             command=[_weed(), "-logtostderr", "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in options.items())],
             folder=folder,
-            answers=lambda: http_status(s3) == 403,  # without a signature that is the right answer
+            # Without a signature 403 is the right answer.
+            answers=lambda: http_status(s3) == 403 and _share_volumes(filer),
             env={"HOME": str(folder)},  # where a user's own SeaweedFS settings would be found
             # It binds these too, at paths that cannot be set.
             leftovers=[Path("/tmp", f"seaweedfs-{name}-grpc-{port}.sock") for name, port in grpc_ports.items()],  # noqa: S108
@@ -70,6 +72,20 @@ class SeaweedFS(S3Server):
         key = {"accessKey": self.access_key, "secretKey": self.secret_key}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         return {"identities": [{"name": "test", "credentials": [key], "actions": actions}]}
+
+
+def _share_volumes(filer_port: int) -> bool:
+    """Whether all buckets are kept in the same volumes from now on. A test session makes hundreds of buckets, and each waits a
+    fifth of a second at its first upload for volumes of its own."""
+    rules = json.dumps({"locations": [{"locationPrefix": "/buckets/", "collection": "all"}]})
+    connection = http.client.HTTPConnection("127.0.0.1", filer_port, timeout=5)
+    try:
+        connection.request("PUT", "/etc/seaweedfs/filer.conf?saveInside=true", rules)
+        return connection.getresponse().status == 201
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _weed() -> str:
