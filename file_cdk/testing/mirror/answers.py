@@ -65,6 +65,14 @@ _OF_CONNECTIONS = {
 }
 
 Route = tuple[MirroredStream, Slot, Shape]
+_Key = tuple[str, str, bytes, tuple[tuple[str, str], ...]]
+
+
+def _key(asked: Asked) -> _Key:
+    """What tells a request from others. Not credentials: a token may be another each time."""
+    without = {*_OF_CONNECTIONS, "authorization"}
+    headers = (pair for pair in asked.headers.items() if pair[0] not in without and "mirror-session" not in pair[1])
+    return asked.method, asked.url, asked.body, tuple(sorted(headers))
 
 
 class Answers:
@@ -79,8 +87,8 @@ class Answers:
             for slot, shape in stream.slots:
                 self._add((stream, slot, shape))
         self._lock = threading.Lock()
-        self._attempts: Counter[tuple[str, str, bytes]] = Counter()
-        self._cache: dict[tuple[str, str, bytes], Answer] = {}
+        self._attempts: Counter[_Key] = Counter()
+        self._cache: dict[_Key, Answer] = {}
         self._cached_bytes = 0
         self.seen: list[SeenRequest] = []
 
@@ -109,11 +117,11 @@ class Answers:
         faults = self._faults
         if not faults.rate:
             return None
-        key = (asked.method, asked.url, asked.body)
+        key = _key(asked)
         with self._lock:
             attempt = self._attempts[key]
             self._attempts[key] += 1
-        dice = random.Random(f"{faults.seed}:{crc32(repr(key).encode())}")  # noqa: S311  reproducible by design
+        dice = random.Random(f"{faults.seed}:{crc32(repr(key[:3]).encode())}")  # noqa: S311  reproducible by design
         if dice.random() >= faults.rate or attempt > dice.randrange(faults.in_a_row):
             return None
         kind = dice.choices(faults.kinds, k=attempt + 1)[-1]
@@ -146,7 +154,7 @@ class Answers:
         return [*exact, *(route for route in opened if route[2].paths.holes(path) is not None)]
 
     def _page(self, route: Route, asked: Asked, holes: Mapping[str, str]) -> Answer:
-        key = (asked.method, asked.url, asked.body)
+        key = _key(asked)
         cached = self._cache.get(key)
         if cached is not None:
             return cached
