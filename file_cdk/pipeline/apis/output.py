@@ -29,6 +29,7 @@ class ApiOutput:
         self._output = output
         self._lock = threading.Lock()
         self._is_closed = False
+        self._reading: str | None = None
 
     @property
     def signals(self) -> HeldSignals:
@@ -37,12 +38,12 @@ class ApiOutput:
     def send(self, message: Message) -> None:
         self.lines(messages.to_line(message))
 
-    def lines(self, lines: bytes) -> None:
-        """One or more whole lines. Nothing once it is closed."""
+    def lines(self, lines: bytes, *, while_reading: str | None = None) -> None:
+        """One or more whole lines. Nothing once it is closed, or where another stream is read than the one that is given."""
         # Signal handlers run in the main thread, and there alone they may wait for the end of a line.
         is_main = threading.current_thread() is threading.main_thread()
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or (while_reading is not None and while_reading != self._reading):
                 return
             if is_main:
                 self._output.line(lines)
@@ -65,16 +66,19 @@ class ApiOutput:
         self.send(trace)
 
     def status(self, stream: str, status: StreamStatus) -> None:
+        self._reading = stream if status in (StreamStatus.STARTED, StreamStatus.RUNNING) else None
         self.send(messages.stream_status(stream, status, emitted_at_ms=now_ms()))
 
     def paused(self, pause: Pause) -> None:
-        """A wait that begins now."""
+        """A wait that begins now. It is the stream that is read which waits, also where the request is of a parent, or is of a
+        stream that is at its end and no longer needed: a status never comes behind the last one of its stream."""
         self.log(logging.INFO, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
-        if pause.is_rate_limit and pause.stream:
+        reading = self._reading
+        if pause.is_rate_limit and reading is not None:
             status = messages.stream_status(
-                pause.stream, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]
+                reading, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]
             )
-            self.send(status)
+            self.lines(messages.to_line(status), while_reading=reading)
 
     def configured(self, config: Mapping[str, Any]) -> None:
         """The configuration is another one from now on."""
