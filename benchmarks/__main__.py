@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import databases, destinations, library, protocol, report, resources, stores, tables
+from benchmarks import apis, databases, destinations, library, protocol, report, resources, stores, tables
 from benchmarks.bench import QUICK, Bench, Sizes
 from benchmarks.chart import svg
 from benchmarks.equality import DifferentDataError, check_equality, remove_database
@@ -36,6 +36,7 @@ WORKLOADS = [
     *databases.WORKLOADS,
     *destinations.WORKLOADS,
     *library.WORKLOADS,
+    *apis.WORKLOADS,
     *resources.WORKLOADS[1:],
 ]
 _MEMORY_EVERY_S = 0.02
