@@ -40,12 +40,14 @@ _PATTERNS = {
 
 @dataclass(frozen=True)
 class Source:
-    """states: of streams, by name, that a first sync begins with. grown: records that come later, in each partition."""
+    """states: of streams, by name, that a first sync begins with. grown: records that come later, in each partition.
+    ignores: what fails is passed over, and the pages of its slice end there."""
 
     manifest: Json
     options: MirrorOptions
     states: dict[str, Json]
     grown: int
+    ignores: bool
 
     @property
     def text(self) -> str:
@@ -215,7 +217,7 @@ _IGNORING = {
 
 
 def _faults(*, ignores: bool) -> st.SearchStrategy[Faults]:
-    kinds = [("404",)] if ignores else [("500", "503", "429", "reset"), ("429",), ("408", "418", "502")]
+    kinds = [("404",)] if ignores else [("500", "503", "429", "reset"), ("429",), ("502", "504")]
     return st.builds(
         Faults,
         rate=st.sampled_from([0.1, 0.4]),
@@ -341,4 +343,4 @@ def sources(draw: st.DrawFn) -> Source:
         if cursor and "partition_router" not in stream["retriever"] and draw(st.booleans()):
             since = UNTIL - timedelta(days=draw(st.sampled_from([0, 2, 6, 30])), seconds=draw(st.sampled_from([0, 1])))
             states[name] = {"updated_at": to_text(since, cursor["datetime_format"])}
-    return Source(manifest, options, states, draw(st.sampled_from([0, 1, 3])))
+    return Source(manifest, options, states, draw(st.sampled_from([0, 1, 3])), ignores)

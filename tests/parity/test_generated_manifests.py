@@ -65,8 +65,9 @@ def test_both_runners_do_the_same(bench: Bench, source: Source) -> None:
             sides.append(Side(replace(outcome, catalog=catalogs[place]), list(mirror.seen)))
         theirs, own = sides
         note(f"sync {number}: {[side.outcome.rest[-1500:] for side in sides]}")
-        differences = report(compare(theirs, own, allowed))
-        assert not differences, differences
+        # Behind a page that is ignored, others may have been asked for ahead.
+        found = [each for each in compare(theirs, own, allowed) if not (source.ignores and each.kind == "requests")]
+        assert not found, report(found)
         assert own.outcome.code == 0, own.outcome.errors
         states = [_as_long(side.outcome.state) for side in sides]
         event(f"records: {min(sum(map(len, own.outcome.records.values())), 20)}")
