@@ -19,7 +19,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import api_speed, databases, destinations, library, protocol, report, resources, stores, tables
+from benchmarks import (
+    api_memory,
+    api_speed,
+    databases,
+    destinations,
+    library,
+    protocol,
+    report,
+    resources,
+    stores,
+    tables,
+)
 from benchmarks.bench import QUICK, Bench, Sizes
 from benchmarks.chart import svg
 from benchmarks.equality import DifferentDataError, check_equality, remove_database
@@ -37,6 +48,7 @@ WORKLOADS = [
     *destinations.WORKLOADS,
     *library.WORKLOADS,
     *api_speed.WORKLOADS,
+    *api_memory.WORKLOADS,
     *resources.WORKLOADS[1:],
 ]
 _MEMORY_EVERY_S = 0.02

@@ -32,6 +32,7 @@ class Sizes:
     object_bytes: int = 500_000_000
     memory_bytes: tuple[int, int] = (500_000_000, 5_000_000_000)
     grown: tuple[int, ...] = (1, 2, 4)
+    api_records: tuple[int, ...] = (10_000, 100_000, 1_000_000)
 
 
 QUICK = Sizes(
@@ -45,6 +46,7 @@ QUICK = Sizes(
     keys=40,
     object_bytes=300_000,
     memory_bytes=(300_000, 600_000),
+    api_records=(200, 2_000),
 )
 
 

@@ -1,12 +1,15 @@
-"""Clients whose waits take no time, and what they did."""
+"""Clients whose waits take no time, or little, and what they did."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from file_cdk.declarative.http import Client, Pause, Surroundings, opened
+from file_cdk.declarative.http.clock import SystemClock
 
 
 @dataclass
@@ -50,3 +53,17 @@ def client(config: Mapping[str, Any] | None = None, watched: Watched | None = No
         yield opened_client
     finally:
         opened_client.close()
+
+
+@contextmanager
+def hurried(times: int = 50) -> Iterator[None]:
+    """Whoever waits, waits so many times shorter; time-outs of the network stay as they are."""
+
+    def wait(_: SystemClock, seconds: float, stopped: threading.Event) -> None:
+        stopped.wait(seconds / times)
+
+    def elapsed_s(_: SystemClock) -> float:
+        return time.monotonic() * times
+
+    with patch.object(SystemClock, "wait", wait), patch.object(SystemClock, "elapsed_s", elapsed_s):
+        yield

@@ -17,6 +17,10 @@ import yaml
 from api_server import ApiServer, Asked, Parts, response
 
 from file_cdk import run_manifest
+from file_cdk.declarative.http import Pause
+from file_cdk.pipeline.apis.output import ApiOutput
+from file_cdk.pipeline.output import Output
+from file_cdk.protocol.messages import StreamStatus
 
 SECRET = "hush-hush-key"
 MANIFEST = """
@@ -422,6 +426,23 @@ def test_a_rate_limit_is_told_of_at_once(source: Source, api: Serve) -> None:
     code, lines = source.read("people")
     assert code == 0
     assert kinds(lines)[:4] == ["people STARTED", "people RUNNING RATE_LIMITED", "people RUNNING", "people 1"]
+
+
+def test_a_rate_limit_is_of_the_stream_that_is_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """Requests of other streams: of its parents, or in vain for one that is at its end."""
+    output = ApiOutput(Output(1))
+    pause = Pause("people", 3.0, "status 429", is_rate_limit=True)
+    output.paused(pause)
+    for name in ("people", "notes"):
+        output.status(name, StreamStatus.STARTED)
+        output.paused(pause)
+        output.status(name, StreamStatus.COMPLETE)
+        output.paused(pause)
+    limited = ["people STARTED", "people RUNNING RATE_LIMITED", "people COMPLETE"]
+    assert kinds(capfd.readouterr().out.splitlines()) == [
+        *limited,
+        *(told.replace("people", "notes") for told in limited),
+    ]
 
 
 def test_what_was_passed_over_is_said_in_one_warning(source: Source, api: Serve) -> None:

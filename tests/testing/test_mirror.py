@@ -70,6 +70,15 @@ def test_pages_by_number_begin_where_the_manifest_begins(asked: Asked) -> None:
     assert [one for page in pages for one in ids(page)] == all_ids(mirror, "s")
 
 
+def test_pages_that_a_header_asks_for_are_told_apart(asked: Asked) -> None:
+    numbered = counted("PageIncrement", 2, "page", start_from_page=1)
+    numbered["page_token_option"] = option("page", "header")
+    mirror = mirrored(stream("s", "things", paginator=numbered))
+    ask = asked(mirror)
+    pages = [ask(f"{BASE}/things", headers={"page": str(page)}) for page in (1, 2, 3)]
+    assert [one for page in pages for one in ids(page)] == all_ids(mirror, "s")
+
+
 def test_pages_by_offset_may_begin_anywhere(asked: Asked) -> None:
     mirror = mirrored(stream("s", "things", paginator=counted("OffsetIncrement", 4, "offset", "limit")))
     ask = asked(mirror)

@@ -34,6 +34,7 @@ class ApiOutput:
         self._output = output
         self._lock = threading.Lock()
         self._is_closed = False
+        self._reading: set[str] = set()
 
     @property
     def signals(self) -> HeldSignals:
@@ -42,12 +43,12 @@ class ApiOutput:
     def send(self, message: Message) -> None:
         self.lines(messages.to_line(message))
 
-    def lines(self, lines: bytes) -> None:
-        """One or more whole lines. Nothing once it is closed."""
+    def lines(self, lines: bytes, *, while_reading: str | None = None) -> None:
+        """One or more whole lines. Nothing once it is closed, or where the stream that is given is not read any more."""
         # Signal handlers run in the main thread, and there alone they may wait for the end of a line.
         is_main = threading.current_thread() is threading.main_thread()
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or (while_reading is not None and while_reading not in self._reading):
                 return
             if is_main:
                 self._output.line(lines)
@@ -70,17 +71,30 @@ class ApiOutput:
         self.send(trace)
 
     def status(self, stream: str, status: StreamStatus) -> None:
+        if status in (StreamStatus.STARTED, StreamStatus.RUNNING):
+            self._reading.add(stream)
+        else:
+            self._reading.discard(stream)
         self.send(messages.stream_status(stream, status, emitted_at_ms=now_ms()))
 
     def paused(self, pause: Pause) -> None:
-        """A wait that begins now."""
+        """A wait that begins now. Where the request is of a parent, it is the stream which is read that waits; a status never comes
+        behind the last one of its stream, whose requests may still be under way."""
         level = logging.WARNING if pause.seconds >= _LONG_WAIT_S else logging.INFO
         self.log(level, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
-        if pause.is_rate_limit and pause.stream:
+        reading = self._waiting(pause.stream)
+        if pause.is_rate_limit and reading is not None:
             status = messages.stream_status(
-                pause.stream, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]
+                reading, StreamStatus.RUNNING, emitted_at_ms=now_ms(), reasons=["RATE_LIMITED"]
             )
-            self.send(status)
+            self.lines(messages.to_line(status), while_reading=reading)
+
+    def _waiting(self, asking: str | None) -> str | None:
+        """The stream that is read which a request of that one is for; None where several may be."""
+        reading = list(self._reading)
+        if asking in reading:
+            return asking
+        return reading[0] if len(reading) == 1 else None
 
     def configured(self, config: Mapping[str, Any]) -> None:
         """The configuration is another one from now on."""

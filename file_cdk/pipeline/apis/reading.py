@@ -1,6 +1,7 @@
 """`read` of a manifest: records as protocol lines, slice by slice, with states that say how far they are."""
 
 import logging
+import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -125,7 +126,9 @@ class _StreamRead:
 
     def _fail(self, error: FileCdkError, cause: Exception) -> None:
         name, output = self.out.stream, self.out.output
-        _log.debug("stream %r failed", name, exc_info=cause)
+        if _log.isEnabledFor(logging.DEBUG):
+            # The causes of an error say more than itself: whole URLs, for one.
+            _log.debug("stream %r failed: %s", name, output.hidden("".join(traceback.format_exception(cause))))
         output.error(error, name)
         output.status(name, StreamStatus.INCOMPLETE)
 

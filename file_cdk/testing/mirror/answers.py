@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 from zlib import crc32
 
 from file_cdk.testing.mirror.asked import Asked
@@ -26,7 +27,7 @@ RESET = 0
 @dataclass(frozen=True, slots=True)
 class Answer:
     """stream, partition, page, records: what it is a page of, and how many it has; empty, empty, -1 and 0 for anything
-    else."""
+    else. is_fault: a failure on purpose."""
 
     status: int
     body: bytes
@@ -35,6 +36,7 @@ class Answer:
     partition: str = ""
     page: int = -1
     records: int = 0
+    is_fault: bool = False
 
     @property
     def words(self) -> str:
@@ -65,6 +67,20 @@ _OF_CONNECTIONS = {
 }
 
 Route = tuple[MirroredStream, Slot, Shape]
+_Key = tuple[str, str, bytes, tuple[tuple[str, str], ...]]
+
+
+def _key(asked: Asked) -> _Key:
+    """What tells a request from others. Not credentials: a token may be another each time."""
+    without = {*_OF_CONNECTIONS, "authorization"}
+    headers = (pair for pair in asked.headers.items() if pair[0] not in without and "mirror-session" not in pair[1])
+    return asked.method, asked.url, asked.body, tuple(sorted(headers))
+
+
+def _meant(asked: Asked) -> tuple[object, ...]:
+    """The same for requests that are only written in another way."""
+    body = sorted(asked.leaves.items()) or asked.body
+    return asked.method, asked.host, unquote(asked.path), sorted(asked.parameters), body
 
 
 class Answers:
@@ -79,8 +95,8 @@ class Answers:
             for slot, shape in stream.slots:
                 self._add((stream, slot, shape))
         self._lock = threading.Lock()
-        self._attempts: Counter[tuple[str, str, bytes]] = Counter()
-        self._cache: dict[tuple[str, str, bytes], Answer] = {}
+        self._attempts: Counter[_Key] = Counter()
+        self._cache: dict[_Key, Answer] = {}
         self._cached_bytes = 0
         self.seen: list[SeenRequest] = []
 
@@ -109,18 +125,18 @@ class Answers:
         faults = self._faults
         if not faults.rate:
             return None
-        key = (asked.method, asked.url, asked.body)
+        key = _key(asked)
         with self._lock:
             attempt = self._attempts[key]
             self._attempts[key] += 1
-        dice = random.Random(f"{faults.seed}:{crc32(repr(key).encode())}")  # noqa: S311  reproducible by design
+        dice = random.Random(f"{faults.seed}:{crc32(repr(_meant(asked)).encode())}")  # noqa: S311  reproducible by design
         if dice.random() >= faults.rate or attempt > dice.randrange(faults.in_a_row):
             return None
         kind = dice.choices(faults.kinds, k=attempt + 1)[-1]
         if kind == "reset":
-            return Answer(RESET, b"")
+            return Answer(RESET, b"", is_fault=True)
         headers = {"Retry-After": str(faults.retry_after_s)} if kind == "429" else {}
-        return Answer(int(kind), b'{"error": "a fault on purpose"}', headers)
+        return Answer(int(kind), b'{"error": "a fault on purpose"}', headers, is_fault=True)
 
     def _answer(self, asked: Asked) -> Answer:
         for door in self._doors:
@@ -146,7 +162,7 @@ class Answers:
         return [*exact, *(route for route in opened if route[2].paths.holes(path) is not None)]
 
     def _page(self, route: Route, asked: Asked, holes: Mapping[str, str]) -> Answer:
-        key = (asked.method, asked.url, asked.body)
+        key = _key(asked)
         cached = self._cache.get(key)
         if cached is not None:
             return cached

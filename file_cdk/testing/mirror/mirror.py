@@ -102,10 +102,10 @@ class Mirror:
             for record in one.records(slot):
                 yield kept(one.component, record, scope), record
 
-    def grow(self, records: int = 2, *, parents: bool = True) -> None:
-        """More records in every partition, from now; in parents too, so that there are more partitions, or not. Tokens that were
-        given are no longer good, and `seen` begins anew."""
-        self._growths.append(Growth(records, datetime.now(UTC), parents))
+    def grow(self, records: int = 2, *, parents: bool = True, at: datetime | None = None) -> None:
+        """More records in every partition, from an aware instant on, or from now; in parents too, so that there are more
+        partitions, or not. Tokens that were given are no longer good, and `seen` begins anew."""
+        self._growths.append(Growth(records, at or datetime.now(UTC), parents))
         self._build()
 
     def forget(self) -> None:

@@ -14,8 +14,8 @@ from file_cdk.testing.side_by_side.program import Json, Outcome
 
 _MOST_NAMED = 5
 _SHORT = 300
-_GIVEN = re.compile(r"(mirror-(?:access|session|refresh))-\d+")
-"""Tokens that the mirror gave: which one a request carries depends on the order of the log-ins."""
+_GIVEN = re.compile(r"(mirror-(?:access|session|refresh))-\d+|(eyJ[\w-]+)\.[\w-]+\.[\w-]+")
+"""Tokens that the mirror gave, by their number, or that are signed: which one a request carries depends on when it is sent."""
 _SLACK = timedelta(seconds=2)
 
 
@@ -53,8 +53,9 @@ class Allowed:
 
 def compare(theirs: Side, ours: Side, allowed: Allowed = Allowed()) -> list[Difference]:
     """Catalogs and final states are compared as JSON values; records as a multiset of each stream, without the fields that are
-    null, because airbyte-cdk does not print those; requests as a multiset of method, URL (parameters in any order), body and
-    headers. An instant that only one side has, and that lies within its run, is equal to such a one of the other.
+    null, because airbyte-cdk does not print those; requests that did not fail on purpose as a multiset of method, URL (parameters
+    in any order), body and headers; statuses of streams in a catalog. An instant that only one side has, and that lies within
+    its run, is equal to such a one of the other.
     """
     clocks = _Clock(theirs.outcome), _Clock(ours.outcome)
     return [
@@ -132,7 +133,8 @@ def _by_name(catalog: Json) -> dict[str, Json]:
 
 
 def _statuses(theirs: Outcome, ours: Outcome) -> Iterator[Difference]:
-    for name in sorted({*theirs.statuses, *ours.statuses}):
+    known = {name for side in (theirs, ours) if side.catalog for name in _by_name(side.catalog)}
+    for name in sorted({*theirs.statuses, *ours.statuses} & known):  # the peer says some of parts of a stream, too
         if theirs.statuses.get(name) != ours.statuses.get(name):
             yield Difference("status", name, _pair("", theirs.statuses.get(name), ours.statuses.get(name)))
     if bool(theirs.code) != bool(ours.code):
@@ -173,8 +175,10 @@ def _timeless(theirs: Sequence[str], ours: Sequence[str], clocks: tuple[_Clock, 
 
 
 def _state(state: Json) -> Json:
-    """Partitions in any order; how long the run took is no fact of the data."""
-    plain = {key: value for key, value in state.items() if key != "lookback_window"}
+    """Partitions in any order; without how long the run took, which is no fact of the data, and what only ours says."""
+    plain = {
+        key: value for key, value in state.items() if key != "lookback_window" and not key.startswith("_file_cdk_")
+    }
     if isinstance(plain.get("states"), list):
         plain["states"] = sorted(plain["states"], key=lambda one: _canonical(one.get("partition")))
     if isinstance(plain.get("parent_state"), dict):
@@ -187,6 +191,7 @@ def _state(state: Json) -> Json:
 def _requests(
     theirs: Sequence[SeenRequest], ours: Sequence[SeenRequest], clocks: tuple[_Clock, _Clock], allowed: Allowed
 ) -> Iterator[Difference]:
+    theirs, ours = ([seen for seen in side if not seen.answer.is_fault] for side in (theirs, ours))
     one, other = _timeless([_request(seen) for seen in theirs], [_request(seen) for seen in ours], clocks)
     if allowed.pages_ahead:
         known = set(one)
@@ -209,7 +214,7 @@ def _request(request: SeenRequest) -> str:
     parameters = "&".join(sorted(f"{name}={value}" for name, value in asked.parameters))
     headers = {name: value for name, value in request.headers.items() if name not in ("accept", "content-type")}
     body = _canonical(dict(asked.leaves)) if asked.leaves else asked.body.decode(errors="replace")
-    return _GIVEN.sub(r"\1", f"{asked.method} {where}?{parameters} {_canonical(headers)} {body}")
+    return _GIVEN.sub(r"\1\2", f"{asked.method} {where}?{parameters} {_canonical(headers)} {body}")
 
 
 def _is_behind_the_last(request: SeenRequest) -> bool:

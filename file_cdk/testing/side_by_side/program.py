@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+
+Running = Callable[[Sequence[str], Mapping[str, str]], tuple[int, bytes, bytes]]
+"""Takes a command line and an environment; gives the exit code and what came on stdout and stderr."""
 
 _STDERR_TAIL = 4000
 
@@ -45,11 +48,13 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Program:
     """command: what comes before `discover` and `read`. timeout_s: after which it is killed; the peer waits for ever.
-    variables: added to the environment of each run."""
+    variables: added to the environment of each run. running: for one that is not to be started anew for each run; the time-out
+    is its own then."""
 
     command: Sequence[str]
     timeout_s: float = 300.0
     variables: Mapping[str, str] = field(default_factory=dict)
+    running: Running | None = None
 
     def discover(self, manifest: str, config: Json, environment: Mapping[str, str]) -> Outcome:
         """manifest: its text."""
@@ -72,13 +77,14 @@ class Program:
                 file.write_text(json.dumps(value))
                 arguments += [f"--{name}", str(file)]
             began = datetime.now(UTC)
-            code, printed, complaints = self._printed([*self.command, *arguments], environment)
+            run = self.running or self._started
+            code, printed, complaints = run([*self.command, *arguments], {**environment, **self.variables})
             return _outcome(code, printed, complaints, began, datetime.now(UTC))
 
-    def _printed(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+    def _started(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes, bytes]:
         process = subprocess.Popen(  # noqa: S603  no shell
             command,
-            env={**environment, **self.variables},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
