@@ -507,6 +507,19 @@ def test_a_session_that_is_refused_begins_anew() -> None:
             sender.send(Request("GET", server.url), PLAIN, wrong, {})
 
 
+def test_a_session_that_is_refused_to_several_requests_begins_anew_once() -> None:
+    tokens = [response(body=json.dumps({"data": [{"id": f"s-{n}"}]}).encode()) for n in (1, 2, 3)]
+    with ApiServer(by_path(token=tokens)) as server, client({"user": "me"}) as sender:
+        lasting = session(server, {"type": "Bearer"}, expiration_duration="PT1H")
+        rejected = [lasting.signed(Request("GET", f"{server.url}/{n}"), sender) for n in (1, 2)]
+        for each in rejected:
+            assert lasting.renewed(each, sender)
+        again = lasting.signed(Request("GET", server.url), sender)
+        assert again.header("Authorization") == "Bearer s-2"
+        assert lasting.renewed(again, sender)
+        assert lasting.signed(again, sender).header("Authorization") == "Bearer s-3"
+
+
 LEGACY = {
     "type": "LegacySessionTokenAuthenticator",
     "header": "X-Session",

@@ -67,6 +67,11 @@ class Place:
     path: tuple[Template, ...]
     parameters: Mapping[str, Any]
 
+    @property
+    def is_put_once(self) -> bool:
+        """Whether to put the same value in again changes nothing."""
+        return self.into in ("header", "request_parameter")
+
     def put(self, request: Request, value: str, session: Session) -> Request:
         scope = own_scope(session, self.parameters)
         names = tuple(each.text(scope) for each in self.path)

@@ -54,16 +54,22 @@ class SessionToken(msgspec.Struct, frozen=True):
             text = self._got(session).text
         else:
             text = self._kept(session).current(session, lambda: self._got(session))
-        value = self.token.text(own_scope(session, self.parameters, session_token=text))
+        return self._with(text, request, session)
+
+    def _with(self, token: str, request: Request, session: Session) -> Request:
+        value = self.token.text(own_scope(session, self.parameters, session_token=token))
         session.secrets.add(value)
         return self.place.put(request, value, session)
 
-    def renewed(self, rejected: Request, session: Session) -> bool:  # noqa: ARG002 -- as the port has it
+    def renewed(self, rejected: Request, session: Session) -> bool:
         if self.lasts_s is None:
             return False
         kept = self._kept(session)
-        # The token in use is taken for the one that was refused: who waits for the lock then finds another.
-        kept.renewed(kept.token.text if kept.token else None, lambda: self._got(session))
+        in_use = kept.token.text if kept.token else None
+        if in_use is not None and self.place.is_put_once and self._with(in_use, rejected, session) != rejected:
+            return True  # another thread got a new one, while the old one was refused to this request too
+        # Where the request does not show it, the token in use is taken for the one that was refused.
+        kept.renewed(in_use, lambda: self._got(session))
         return True
 
     def _kept(self, session: Session) -> KeptToken:
