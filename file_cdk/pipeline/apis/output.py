@@ -78,8 +78,8 @@ class ApiOutput:
         self.send(messages.stream_status(stream, status, emitted_at_ms=now_ms()))
 
     def paused(self, pause: Pause) -> None:
-        """A wait that begins now. Where the request is of a parent, it is the stream which is read that waits; a status never comes
-        behind the last one of its stream, whose requests may still be under way."""
+        """A wait that begins now. Where the request is of a parent, it is the stream which is read that waits; a status never
+        comes behind the last one of its stream, whose requests may still be under way."""
         level = logging.WARNING if pause.seconds >= _LONG_WAIT_S else logging.INFO
         self.log(level, f"stream {pause.stream!r} waits for {pause.seconds:.1f} s: {pause.reason}")
         reading = self._waiting(pause.stream)
