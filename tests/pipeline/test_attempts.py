@@ -152,6 +152,14 @@ def test_a_stream_is_complete_when_its_table_is_in_place(runs: Runs) -> None:
         assert not attempts.is_complete(WHOLE, "f", destination)
 
 
+def test_a_stream_whose_rows_are_gone_is_not_complete(runs: Runs) -> None:
+    begun = runs.leave(ADDED, ENDED)
+    with runs.run() as (destination, attempts):
+        assert attempts.is_complete(ADDED, "f", destination)
+        destination.table(begun.table).remove([Unit(None, None, 1).uri])
+        assert not attempts.is_complete(ADDED, "f", destination)
+
+
 def test_slices_of_a_table_that_is_added_to_stay_for_a_month(runs: Runs) -> None:
     for seconds in (0, HISTORY_S // 2, HISTORY_S):
         runs.clock.now = 1_700_000_000.0 + seconds

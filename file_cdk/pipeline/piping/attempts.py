@@ -86,9 +86,11 @@ class Attempts:
         if kept is None or not kept.ended or not self._goes_on(stream):
             return False
         own = target.table(stream.table)
+        if stream.replaces:
+            return kept.number in Units.of(own).found
         if (merged := merging(own, stream.table)) is not None:
             merged.merge()
-        return not stream.replaces or kept.number in Units.of(own).found
+        return self._is_there(stream, kept, target)
 
     def begin(self, stream: WrittenStream, fingerprint: str, target: Destination) -> WrittenStream:
         """As it is to be written: into a table of the attempt where it is read as a whole. What of that is behind the last page

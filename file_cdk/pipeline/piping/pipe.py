@@ -215,7 +215,9 @@ class _Run:
         if attempts is not None:
             contents["attempts"] = attempts.given()
         with self.files(**contents) as paths:
-            options = itertools.chain(*((f"--{name}", path) for name, path in zip(contents, paths, strict=True)))
+            options = itertools.chain.from_iterable(
+                (f"--{name}", path) for name, path in zip(contents, paths, strict=True)
+            )
             with self._running("read", "--config", config_file, *options) as (process, said):
                 try:
                     self._write(writing, order, process, said)
