@@ -23,7 +23,7 @@ CONFIG: Json = {
     "word": "two words",
     "key": "hush-1",
     "user": "user",
-    "secret": "hush-2",
+    "secret": "hush-2, as long as a key for signatures has to be",
     "kinds": ["short", "long one"],
     "auth": {"type": "token"},
 }
@@ -292,6 +292,9 @@ def _streams(draw: st.DrawFn, name: str, parent: Json | None, *, ignores: bool) 
     }
     if draw(st.booleans()):
         stream["incremental_sync"] = draw(cursors(retriever.get("partition_router"), parent))
+    if "last_page_size" in json.dumps(retriever["paginator"]):
+        # The peer counts what its filter leaves, and ends too early.
+        stream.get("incremental_sync", {}).pop("is_client_side_incremental", None)
     if draw(st.booleans()):
         stream["transformations"] = draw(st.lists(_transformations, min_size=1, max_size=2))
     return stream
