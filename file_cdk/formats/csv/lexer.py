@@ -102,7 +102,7 @@ class Lexer:
         """Raises ArrowInvalid (with values in its text: never let it out) or ArrowNotImplementedError on conversion."""
         self._met.clear()
         delimiter = prepared[-2:-1]
-        # In one block, and so not by `read_csv`, which starts a thread for the next one: half of the time that a small file takes.
+        # In one block, and so not by `read_csv`, which starts a thread for the next one.
         table = pc.open_csv(
             pa.py_buffer(prepared),
             read_options=pc.ReadOptions(use_threads=False, block_size=len(prepared), column_names=self.columns),
