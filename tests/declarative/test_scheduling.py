@@ -70,7 +70,7 @@ def by_number(*sizes: int, repeats: bool = False) -> ReadDone:
             is_behind.set()
 
     reader = Pages(lambda of: pages, numbered_to=2, before=before)
-    with read(SlicedStream("things", reader), bounds=Bounds(slices=2)) as events:
+    with read(SlicedStream("things", reader), bounds=Bounds(slices=2, quick_s=0.0)) as events:
         *_, done = events
     assert isinstance(done, ReadDone)
     return done

@@ -23,7 +23,7 @@ def gone_on_with(attempt: Attempt, stream: SlicedStream) -> tuple[SlicedStream, 
     """The stream with the slices of the attempt, and what is left of them."""
     if attempt.cursor is not None and stream.cursor is not None:
         start, end = map(datetime.fromisoformat, attempt.cursor)
-        stream = replace(stream, cursor=replace(stream.cursor, start=start, end=end))
+        stream = replace(stream, cursor=msgspec.structs.replace(stream.cursor, start=start, end=end))
     done = {key.encode(): _moment(highest) for key, highest in attempt.done.items()}
     begun = {
         each.so_far.key.encode(): Begun(
