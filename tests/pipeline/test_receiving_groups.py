@@ -22,6 +22,11 @@ def state(at: int) -> str:
     return json.dumps({"type": "STATE", "state": {"data": {"at": at}}})
 
 
+def stream_state(at: int, stream: str) -> str:
+    of = {"stream_descriptor": {"name": stream}, "stream_state": {}}
+    return json.dumps({"type": "STATE", "state": {"type": "STREAM", "stream": of, "data": {"at": at}}})
+
+
 STATUS = '{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":{"stream_descriptor":{"name":"a"},"status":"RUNNING"}}}'
 LOG = '{"type":"LOG","log":{}}'
 
@@ -47,6 +52,13 @@ def test_records_before_the_last_state_come_as_one() -> None:
     one = found[1]
     assert isinstance(one, Records)
     assert (one.rows, one.first_line, [*one.emitted_at_ms], one.changes) == (2, 1, [1, 4], {1: b"[4]"})
+
+
+def test_records_wait_for_the_state_of_their_own_stream() -> None:
+    of_a, of_b = (stream_state(*each) for each in ((1, "a"), (2, "b")))
+    found = [*received(record(1), of_a, record(2), record(3, "b"), of_b, record(4), record(5, "b"))]
+    expected = [("a", [1]), ("b", [3]), (1, True), ("a", [2]), (2, False), ("a", [4]), ("b", [5])]
+    assert [said(each) for each in found] == expected
 
 
 def test_nothing_passes_a_status() -> None:

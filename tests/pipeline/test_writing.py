@@ -254,6 +254,31 @@ def test_what_no_state_of_its_stream_stands_for_goes_again(in_duckdb: Writer) ->
     assert in_duckdb.rows(table="orders") == []
 
 
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_what_came_between_states_of_other_streams_is_of_the_next_of_its_own(in_duckdb: Writer, pieces: int) -> None:
+    """A source that reads streams at once tells of each when that is due."""
+    messages = [record(1), state(1), record(2), record(1, "orders"), state(1, "orders")]
+    destination = in_duckdb.connector.destination({"destination_path": str(in_duckdb.path)})
+    destination.open()
+    reached: dict[str, int] = {}
+    with closing(destination):
+        writing = Writing(
+            destination, parse_written_catalog(configured("users", "orders")), lambda _: None, lambda _: None
+        )
+
+        def reach(states: Sequence[StateReceived]) -> None:
+            for each in states:
+                reached[each.streams[0].name] = writing.writers[each.streams[0]].last_unit
+
+        writing.reached = reach
+        order = writing.begin()
+        texts = [lines_of(*messages)] if pieces == 1 else [lines_of(each) for each in messages]
+        with pytest.raises(IncompleteError):
+            writing.run(event for text in texts for event in decoded(BytesIO(text), order))
+    assert reached == {"users": 1, "orders": 1}
+    assert in_duckdb.rows() == in_duckdb.rows(table="orders") == [(1,)]
+
+
 def test_a_stream_has_a_table_of_its_namespace(in_duckdb: Writer) -> None:
     catalog = configured("users", namespace="shop")
     in_duckdb.write(catalog, record(1, namespace="shop"), state(1, namespace="shop"), complete(namespace="shop"))

@@ -9,8 +9,9 @@ from file_cdk.protocol.receiving.events import Event, OtherReceived, Records, St
 
 
 def grouped(events: Iterator[Event]) -> Iterator[Event]:
-    """Those of a piece. Of each stream, records before the last state come as one, then the states, of which only the last stands
-    for all of them: the others have `with_next`. Nothing changes its place with a status or a line that is passed over.
+    """Those of a piece. Of each stream, records before its last state come as one, then the states, of which only the last comes
+    behind all records that were before it: the others have `with_next`. Nothing changes its place with a status or a line that is
+    passed over.
 
     Raises what the events raise, behind all that came before it.
     """
@@ -19,11 +20,9 @@ def grouped(events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             match event:
                 case Records():
-                    group.behind.append(event)
+                    group.behind.setdefault(event.stream, []).append(event)
                 case StateReceived():
-                    group.before += group.behind
-                    group.behind = []
-                    group.states.append(event)
+                    group.add(event)
                 case OtherReceived():
                     yield event
                 case _:
@@ -35,28 +34,36 @@ def grouped(events: Iterator[Event]) -> Iterator[Event]:
     yield from group.take()
 
 
+_ByStream = dict[StreamDescriptor, list[Records]]
+
+
 @dataclass(slots=True)
 class _Group:
-    """before, behind: records before the last of the states, and since."""
+    """before: records before the last state of their stream. between: since that, and before the last of all. behind: since
+    that."""
 
-    before: list[Records] = field(default_factory=list)
+    before: _ByStream = field(default_factory=dict)
+    between: _ByStream = field(default_factory=dict)
+    behind: _ByStream = field(default_factory=dict)
     states: list[StateReceived] = field(default_factory=list)
-    behind: list[Records] = field(default_factory=list)
+
+    def add(self, state: StateReceived) -> None:
+        for stream, records in self.behind.items():
+            self.between.setdefault(stream, []).extend(records)
+        self.behind = {}
+        for stream in state.streams or list(self.between):
+            if stream in self.between:
+                self.before.setdefault(stream, []).extend(self.between.pop(stream))
+        self.states.append(state)
 
     def take(self) -> Iterator[Event]:
-        yield from _by_stream(self.before)
+        yield from map(_as_one, self.before.values())
         for state in self.states[:-1]:
             yield replace(state, with_next=True)
+        yield from map(_as_one, self.between.values())
         yield from self.states[-1:]
-        yield from _by_stream(self.behind)
-        self.before, self.states, self.behind = [], [], []
-
-
-def _by_stream(records: Sequence[Records]) -> Iterator[Records]:
-    found: dict[StreamDescriptor, list[Records]] = {}
-    for each in records:
-        found.setdefault(each.stream, []).append(each)
-    yield from map(_as_one, found.values())
+        yield from map(_as_one, self.behind.values())
+        self.before, self.between, self.behind, self.states = {}, {}, {}, []
 
 
 def _as_one(parts: Sequence[Records]) -> Records:

@@ -45,9 +45,13 @@ class StreamWriter:
         self._destination = destination
         self._began_at = began_at
         self.is_complete = False
-        self._sealed, self._open = Waiting(), Waiting()
-        """Before and after the last state that came."""
-        self._not_covered: list[str] = []
+        self._sealed, self._passed, self._open = Waiting(), Waiting(), Waiting()
+        """Before the last state of the stream that came; since that, and before the last of another stream; since that."""
+        self._is_sealed = False
+        """Whether a state of the stream has come since the last unit."""
+        self._reach = 0
+        """The number of the last unit that its last state stands for."""
+        self._not_covered: list[Unit] = []
         """Units that no state which was handed back stands for."""
         is_anew = stream.replaces and stream.generation is None
         # First: what is to be replaced may have been merged by another rule.
@@ -113,21 +117,36 @@ class StreamWriter:
 
     @property
     def size_bytes(self) -> int:
-        return self._sealed.size_bytes + self._open.size_bytes
+        return self._sealed.size_bytes + self._passed.size_bytes + self._open.size_bytes
 
     def add(self, records: DecodedRecords) -> None:
         self._open.add(records)
 
     def seal(self) -> None:
-        """A state has come: what waits was before it."""
-        for chunk in self._open.take():
+        """A state of the stream has come: what waits was before it."""
+        for chunk in (*self._passed.take(), *self._open.take()):
             self._sealed.add(chunk)
+        self._is_sealed = True
+
+    def pass_by(self) -> None:
+        """A state of another stream has come."""
+        for chunk in self._open.take():
+            self._passed.add(chunk)
 
     def write(self, *, all_of_it: bool = False) -> None:
         """What was sealed, or all, as a unit, which is durable then. Raises DestinationError, and RowsRefusedError."""
+        self._write_chunks(self._sealed.take())
+        if self._is_sealed:
+            self._is_sealed, self._reach = False, self._last
         if all_of_it:
-            self.seal()
-        if chunks := self._sealed.take():
+            self._write_chunks([*self._passed.take(), *self._open.take()])
+
+    def write_passed(self) -> None:
+        """What came before states of other streams, as a unit that the last state of this one does not stand for."""
+        self._write_chunks(self._passed.take())
+
+    def _write_chunks(self, chunks: list[DecodedRecords]) -> None:
+        if chunks:
             unit = self._next_unit()
             self._write_unit(unit, rows_of(self.stream.table.stream, chunks, unit))
 
@@ -137,7 +156,7 @@ class StreamWriter:
     def _write_unit(self, unit: Unit, batch: pa.RecordBatch) -> None:
         file, rows = RemoteFile(unit.uri, batch.nbytes, self._began_at), batch.num_rows
         self._promise(batch.schema)
-        self._not_covered.append(unit.uri)  # before it can be there: an interruption may come at any time
+        self._not_covered.append(unit)  # before it can be there: an interruption may come at any time
         load = self._table.begin(file)
         try:
             block = self._destination.encoder.encode(batch, file, 1, 0)
@@ -179,14 +198,14 @@ class StreamWriter:
             self._table.remove(older)
 
     def covered(self) -> None:
-        """A state was handed back that stands for all units there are."""
-        self._not_covered = []
+        """Its last state was handed back that what is written stands for."""
+        self._not_covered = [unit for unit in self._not_covered if unit.number > self._reach]
 
     def drop_uncovered(self) -> None:
         """What waits, and the units that no state stands for: who goes on from the last one sends them again."""
-        self._sealed.take()
-        self._open.take()
+        for waiting in (self._sealed, self._passed, self._open):
+            waiting.take()
         units, self._not_covered = self._not_covered, []
         if units and not self.is_complete:
-            self._table.remove(units)
+            self._table.remove([unit.uri for unit in units])
         self.merge()

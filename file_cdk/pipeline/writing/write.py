@@ -111,14 +111,13 @@ class Writing:
             case StateReceived():
                 for stream in event.streams:
                     self._writer(stream, "a state")
-                if (
-                    event.is_partial
-                    and self._states
-                    and not (self._states[-1].is_partial or self._states[-1].with_next)
-                ):
+                if event.is_partial and self._has_whole_state(event.streams):
                     self._flush()  # a state that stands for all rows before it would not stand for those since
-                for writer in self.writers.values():
-                    writer.seal()
+                for stream, writer in self.writers.items():
+                    if not event.streams or stream in event.streams:
+                        writer.seal()
+                    else:
+                        writer.pass_by()
                 if not self._states:
                     self._since = time.monotonic()
                 self._states.append(event)
@@ -137,6 +136,13 @@ class Writing:
             return self.writers[stream]
         except KeyError:
             raise not_configured(stream, what) from None
+
+    def _has_whole_state(self, streams: Sequence[StreamDescriptor]) -> bool:
+        """Whether the last state of theirs that waits stands for all of their records before it, and can be handed back."""
+        if not self._states or self._states[-1].with_next:
+            return False
+        last = next((each for each in reversed(self._states) if not set(streams).isdisjoint(each.streams)), None)
+        return last is not None and not last.is_partial
 
     def _is_due(self) -> bool:
         if not self._states or self._states[-1].with_next:
@@ -159,6 +165,8 @@ class Writing:
             writer.write()
         if self.reached is not None:
             self.reached(self._states)
+        for writer in self.writers.values():
+            writer.write_passed()
         self._hand_back()
 
     def _hand_back(self) -> None:
