@@ -255,10 +255,11 @@ def test_what_no_state_of_its_stream_stands_for_goes_again(in_duckdb: Writer) ->
 
 
 @pytest.mark.parametrize("pieces", [1, 5])
-def test_what_came_between_states_of_other_streams_is_of_the_next_of_its_own(in_duckdb: Writer, pieces: int) -> None:
+def test_what_came_between_states_of_other_streams_is_of_the_next_of_its_own(tmp_path: Path, pieces: int) -> None:
     """A source that reads streams at once tells of each when that is due."""
     messages = [record(1), state(1), record(2), record(1, "orders"), state(1, "orders")]
-    destination = in_duckdb.connector.destination({"destination_path": str(in_duckdb.path)})
+    writer = Writer("sqlite", tmp_path)
+    destination = SqliteDestination(writer.path)
     destination.open()
     reached: dict[str, int] = {}
     with closing(destination):
@@ -276,7 +277,7 @@ def test_what_came_between_states_of_other_streams_is_of_the_next_of_its_own(in_
         with pytest.raises(IncompleteError):
             writing.run(event for text in texts for event in decoded(BytesIO(text), order))
     assert reached == {"users": 1, "orders": 1}
-    assert in_duckdb.rows() == in_duckdb.rows(table="orders") == [(1,)]
+    assert writer.rows() == writer.rows(table="orders") == [(1,)]
 
 
 def test_a_stream_has_a_table_of_its_namespace(in_duckdb: Writer) -> None:
