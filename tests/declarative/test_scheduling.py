@@ -369,16 +369,18 @@ def test_where_the_system_has_no_more_threads_fewer_do(monkeypatch: pytest.Monke
     assert len(started) == 2
 
 
-@pytest.mark.parametrize(("quick_s", "asking"), [(0, {"MainThread", "pages-0"}), (3600, {"MainThread"})])
-def test_who_takes_pages_asks_for_them_where_answers_are_quick(quick_s: float, asking: set[str]) -> None:
+@pytest.mark.parametrize("numbered_to", [0, 1])
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_who_takes_pages_asks_for_them_where_answers_are_quick(is_quick: bool, numbered_to: int) -> None:
     seen = set()
     reader = Pages(
-        lambda of: [[{"id": number}] for number in range(4)],
+        lambda of: [[{"id": number}] for number in range(40)],
+        numbered_to,
         before=lambda of, token: seen.add(threading.current_thread().name),
     )
-    with read(SlicedStream("things", reader), bounds=Bounds(quick_s=quick_s)) as events:
-        assert [record["id"] for record in records(events)] == [0, 1, 2, 3]
-    assert seen == asking
+    with read(SlicedStream("things", reader), bounds=Bounds(quick_s=3600 if is_quick else 0)) as events:
+        assert [record["id"] for record in records(events)] == [*range(40)]
+    assert (seen == {"MainThread"}) is is_quick
 
 
 def test_a_malformed_state_is_refused_before_anything_is_asked() -> None:

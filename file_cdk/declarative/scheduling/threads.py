@@ -48,8 +48,8 @@ class RequestThreads:
         self._under_way = 0
         self._answer_s: float | None = None
         """How long an answer is waited for, on average."""
-        self._is_asking = False
-        """Whether whoever takes pages waits for an answer."""
+        self._asking_since_s: float | None = None
+        """Since when whoever takes pages waits for an answer."""
         self._threads: list[threading.Thread] = []
         self._is_stopped = False
         self._broken: BaseException | None = None
@@ -63,7 +63,7 @@ class RequestThreads:
                     self._hand_out()
                     return event
                 own = self._own_request()
-                self._is_asking = own is not None
+                self._asking_since_s = None if own is None else time.monotonic()
                 self._hand_out()
                 if own is None:
                     self._changed.wait()
@@ -103,8 +103,11 @@ class RequestThreads:
 
     @property
     def _is_quick(self) -> bool:
-        """Not while one is waited for, which may be slow: others go on meanwhile."""
-        return self._answer_s is not None and self._answer_s < self._shared.bounds.quick_s and not self._is_asking
+        """Not once one is waited for that is not: others go on meanwhile."""
+        quick_s = self._shared.bounds.quick_s
+        if self._answer_s is None or self._answer_s >= quick_s:
+            return False
+        return self._asking_since_s is None or time.monotonic() - self._asking_since_s < quick_s
 
     def stop(self) -> None:
         """Asks for nothing more, and waits a moment for what is under way."""
@@ -153,7 +156,8 @@ class RequestThreads:
         result = self._result(pages, request)
         answer_s = time.monotonic() - time.thread_time() - began_s
         with self.lock:
-            self._is_asking = self._is_asking and not is_own
+            if is_own:
+                self._asking_since_s = None
             if answer_s < _CONTENDED_S:
                 answer_s /= self._under_way
             before_s = answer_s if self._answer_s is None else self._answer_s
