@@ -53,6 +53,13 @@ def test_what_would_be_read_is_told_without_a_request(shop: Shop) -> None:
     assert not shop.api.asked
 
 
+def test_a_stream_whose_answers_are_files_is_as_any(shop: Shop) -> None:
+    plain = "    name: notes\n    retriever:\n      type: SimpleRetriever\n"
+    assert plain in MANIFEST
+    shop.manifest.write_text(MANIFEST.replace(plain, f"{plain}      decoder: {{type: CsvDecoder}}\n"))
+    assert ("notes", [{}, {}], "read") in shop.slices("ls", "--stream", "notes")
+
+
 def test_what_a_failed_run_left_is_told_by_each_command(shop: Shop) -> None:
     shop.api.refuses = "page=3&since=2024-01-06"
     shop.run("sync", "--to", shop.to, "--stream", "orders", code=3)

@@ -10,7 +10,7 @@ import msgspec
 
 from file_cdk.core.ledger import KeptState, SliceLedger
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
-from file_cdk.declarative.planning import ManifestFacts, plan_of
+from file_cdk.declarative.planning import plan_of
 from file_cdk.declarative.slices import Slice
 from file_cdk.declarative.slicing.partitions import merged, slice_key
 from file_cdk.declarative.slicing.stream import ListRouter, ParentRouter, SlicedStream
@@ -19,6 +19,7 @@ from file_cdk.declarative.states.progress_of import progress_of
 from file_cdk.pipeline.apis.fingerprints import fingerprints
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.progress import Attempt, BegunSlice
+from file_cdk.pipeline.apis.run import manifest_facts
 from file_cdk.pipeline.apis.tally import gone_on_with
 from file_cdk.pipeline.piping.attempts import KeptAttempt, attempt_of
 from file_cdk.pipeline.piping.states import stream_states
@@ -106,7 +107,7 @@ def look(
 ) -> Iterator[LookedSlice]:
     """In the order of a sync, but that what is gone on with comes first. source: its name in the ledger. only: streams; None for
     all. Raises ConfigError, and DestinationError where the ledger cannot be read."""
-    plan = plan_of(manifest.source, config, ManifestFacts(manifest.folder, manifest.text))
+    plan = plan_of(manifest.source, config, manifest_facts(manifest))
     fingerprint = fingerprints(manifest, plan)
     states = [] if ledger is None else ledger.states_kept(source)
     documented = stream_states(states)
