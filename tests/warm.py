@@ -345,7 +345,8 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int], points: Mapp
                 encoding="utf-8",
                 errors="surrogateescape" if number < 2 else "backslashreplace",
             )
-            setattr(sys, name, stream)
+            for each in (name, f"__{name}__"):
+                setattr(sys, each, stream)
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])

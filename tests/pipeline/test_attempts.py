@@ -91,7 +91,7 @@ def test_a_whole_stream_goes_on_in_its_own_table_from_the_last_unit_that_was_kep
     runs.clock.now += GOES_ON_S
     with runs.run() as (destination, attempts):
         again = attempts.begin(WHOLE, "f", destination)
-        assert again.generation == begun.generation == again.minimum_generation == 1_700_000_000
+        assert again.generation == begun.generation == again.minimum_generation == 1_700_000_000_000
         assert [*Units.of(destination.table(again.staging)).found[again.generation]] == [1]
         given = json.loads(attempts.given())["orders"]
     assert given["done"] == {"[1,{}]": None}
@@ -152,6 +152,17 @@ def test_a_stream_is_complete_when_its_table_is_in_place(runs: Runs) -> None:
         assert not attempts.is_complete(WHOLE, "f", destination)
 
 
+def test_two_attempts_of_a_moment_are_two(runs: Runs) -> None:
+    begun = runs.leave(WHOLE, ENDED)
+    with runs.run() as (destination, attempts):
+        destination.take_place(begun.table, begun.staging)
+        attempts.close()
+    runs.clock.now -= 5
+    with runs.run() as (destination, attempts):
+        again = attempts.begin(WHOLE, "f", destination)
+    assert (begun.generation, again.generation) == (1_700_000_000_000, 1_700_000_000_001)
+
+
 def test_a_stream_whose_rows_are_gone_is_not_complete(runs: Runs) -> None:
     begun = runs.leave(ADDED, ENDED)
     with runs.run() as (destination, attempts):
@@ -169,11 +180,12 @@ def test_slices_of_a_table_that_is_added_to_stay_for_a_month(runs: Runs) -> None
             attempts.keep([], ())
             attempts.close()
     ledger = SqliteDestination(runs.folder / "x.sqlite")
-    assert [each.attempt - 1_700_000_000 for each in ledger.slice_entries("orders")] == [0, HISTORY_S // 2, HISTORY_S]
+    began_at = [each.attempt // 1000 - 1_700_000_000 for each in ledger.slice_entries("orders")]
+    assert began_at == [0, HISTORY_S // 2, HISTORY_S]
     runs.clock.now += 1
     with runs.run() as (destination, attempts):
         attempts.begin(ADDED, "f", destination)
         attempts.take(ADDED.descriptor, ENDED, 0)
         attempts.keep([], ())
     first, *_ = ledger.slice_entries("orders")
-    assert first.attempt - 1_700_000_000 == HISTORY_S // 2
+    assert first.attempt // 1000 - 1_700_000_000 == HISTORY_S // 2

@@ -111,7 +111,7 @@ class ProtocolMachine(FilesMachine):
         raw = {"path": str(self.world.folder), "streams": [stream]}
         with tempfile.TemporaryFile() as out, pytest.MonkeyPatch.context() as patch:
             split_into(patch, self.split_bytes)
-            patch.setattr(output, "StateThrottle", partial(StateThrottle, interval_s=interval_s))
+            patch.setattr("file_cdk.pipeline.read.StateThrottle", partial(StateThrottle, interval_s=interval_s))
             for port, method in ((output.Output, "line"), (output.Output, "copy"), (History, "add")):
                 watch(patch, port, method, moments)
             connector = watched_connector(moments, closed)

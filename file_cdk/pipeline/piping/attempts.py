@@ -32,8 +32,8 @@ _ABOUT = "slices "
 
 
 class KeptAttempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """As the destination has it among the states of the source. number: when it began, or more. state: what the
-    attempt began with. Times: seconds since 1970."""
+    """As the destination has it among the states of the source. number: when it began, in milliseconds since 1970, or more.
+    state: what the attempt began with. Times: seconds since 1970."""
 
     fingerprint: str
     number: int
@@ -101,7 +101,10 @@ class Attempts:
             self._reach[stream.descriptor] = self._found[about].units[stream.table.stream]
         else:
             at, before = self.clock(), self._found.get(about)
-            number = max(int(at), 0 if before is None else _decode(before.state).number + 1)
+            last = -1 if before is None else _decode(before.state).number
+            if stream.replaces:  # rows of the same number would be taken for those of this attempt
+                last = max([last, *(number or 0 for number in Units.of(target.table(stream.table)).found)])
+            number = max(round(at * 1000), last + 1)
             kept = KeptAttempt(fingerprint, number, at, at)
             if before is not None:
                 self._forgotten.add(about)
@@ -179,7 +182,7 @@ class Attempts:
         slices, pages = self._read.get(stream, (0, 0))
         self._read[stream] = slices + len(progress.done), pages + sum(each.pages for each in progress.done)
         if progress.ended:
-            self._obsolete[table] = kept.number if written.replaces else kept.number - HISTORY_S
+            self._obsolete[table] = kept.number if written.replaces else kept.number - HISTORY_S * 1000
         kept = msgspec.structs.replace(
             kept, kept_at=at, cursor=progress.cursor, begun=progress.begun, ended=progress.ended
         )
