@@ -197,7 +197,7 @@ def test_partitions_that_were_read_are_not_read_again(shop: Shop) -> None:
 
 
 def test_another_configuration_begins_anew(shop: Shop) -> None:
-    shop.failures.append("2024-01-10")
+    shop.failures += ["2024-01-05", "2024-01-10"]
     shop.api.refuses = "page=2&since=2024-01-11"
     shop.run("--stream", "orders", code=3)
     shop.api.refuses = None
