@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as cp
@@ -27,6 +28,10 @@ _LOW_HALF, _HALF_BITS, _ONE = pa.Array.from_buffers(
 
 _FEW_BYTES = 32 << 10
 """Maximum size of a piece that is looked at without Arrow's kernels, in bytes: calling them takes longer."""
+
+_ONE_BLOCK_BYTES = 8 << 10
+"""Maximum size of a piece, in bytes, that is read as a stream of one block: `read_csv` starts a thread for the next block, which
+takes half of the time that so little does. Larger blocks as streams leave megabytes with the thread that reads them."""
 
 
 class UnlexableError(Exception):
@@ -102,13 +107,13 @@ class Lexer:
         """Raises ArrowInvalid (with values in its text: never let it out) or ArrowNotImplementedError on conversion."""
         self._met.clear()
         delimiter = prepared[-2:-1]
-        # In one block, and so not by `read_csv`, which starts a thread for the next one: half of a small file's time.
-        table = pc.open_csv(
+        read = pc.read_csv if len(prepared) > _ONE_BLOCK_BYTES else _read_one_block
+        table = read(
             pa.py_buffer(prepared),
             read_options=pc.ReadOptions(use_threads=False, block_size=len(prepared), column_names=self.columns),
             parse_options=self._parse_options(delimiter),
             convert_options=options,
-        ).read_all()
+        )
         if not self._met:
             return Lexed(table, closed=False)
         last = self._met.pop()
@@ -266,6 +271,10 @@ def _alternate(parts: pa.Array, delimiter: bytes, *, doubled: bool) -> bool:
     firsts = cp.take(text, cp.filter(begins[1:], filled[1:]), boundscheck=False)
     lasts = cp.take(text, cp.subtract(cp.filter(ends, filled), _ONE), boundscheck=False)
     return {*cp.unique(firsts).to_pylist(), *cp.unique(lasts).to_pylist()} <= {*delimiter, *b"\r\n"}
+
+
+def _read_one_block(data: pa.Buffer, **options: Any) -> pa.Table:
+    return pc.open_csv(data, **options).read_all()
 
 
 def _are_right_by_row(prepared: bytes, dialect: Dialect, delimiter: bytes) -> bool:

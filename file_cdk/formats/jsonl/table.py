@@ -37,6 +37,9 @@ from file_cdk.formats.jsonl.syntax import REPEATED_KEY, repeats_a_key
 _FEW_RECORDS = 16
 """Maximum number of records that are read value by value at once: pyarrow's parser first starts a thread, which takes longer."""
 
+_ONE_BLOCK_BYTES = 8 << 10
+"""Maximum size of what is read as a stream of one block, in bytes; see `csv.lexer`, where it is the same."""
+
 _PART_RECORDS = 512
 """Maximum number of records that are read value by value because of one among them."""
 
@@ -53,6 +56,10 @@ class _MisfitError(Exception):
 
 FromText = Callable[[bytes], Any]
 """Turns JSON text into the Python value that pyarrow makes a column's value of. Raises _MisfitError."""
+
+
+def _read_one_block(data: pa.NativeFile, **options: Any) -> pa.Table:
+    return pj.open_json(data, **options).read_all()
 
 
 def _converter(kind: pa.DataType) -> FromText:
@@ -294,12 +301,12 @@ class TableReader:
         if any(map(pa.types.is_decimal128, self.schema.types)) and _has_many_digits(text):
             return None
         try:
-            # In one block, and so not by `read_json`, which starts a thread for the next one.
-            table = pj.open_json(
+            read = pj.read_json if len(text) > _ONE_BLOCK_BYTES else _read_one_block
+            table = read(
                 pa.BufferReader(text),
                 read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
                 parse_options=pj.ParseOptions(explicit_schema=self._parsed, unexpected_field_behavior="error"),
-            ).read_all()
+            )
         except pa.ArrowInvalid:
             return None
         if table.num_rows != len(records):
