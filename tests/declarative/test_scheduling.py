@@ -266,6 +266,7 @@ def test_ctrl_c_ends_a_read_whose_api_does_not_answer() -> None:
 
     def interrupt() -> None:
         assert asked.wait(20)
+        time.sleep(0.1)  # until it waits: of a signal that comes just before, the interpreter learns afterwards
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()

@@ -48,8 +48,8 @@ class RequestThreads:
         self._under_way = 0
         self._answer_s: float | None = None
         """How long an answer is waited for, on average."""
-        self._asking_since_s: float | None = None
-        """Since when whoever takes pages waits for an answer."""
+        self._is_asking = False
+        """Whether whoever takes pages waits for an answer."""
         self._threads: list[threading.Thread] = []
         self._is_stopped = False
         self._broken: BaseException | None = None
@@ -63,7 +63,7 @@ class RequestThreads:
                     self._hand_out()
                     return event
                 own = self._own_request()
-                self._asking_since_s = None if own is None else time.monotonic()
+                self._is_asking = own is not None
                 self._hand_out()
                 if own is None:
                     self._changed.wait()
@@ -103,11 +103,7 @@ class RequestThreads:
 
     @property
     def _is_quick(self) -> bool:
-        """Not once one is waited for that is not: others go on meanwhile."""
-        quick_s = self._shared.bounds.quick_s
-        if self._answer_s is None or self._answer_s >= quick_s:
-            return False
-        return self._asking_since_s is None or time.monotonic() - self._asking_since_s < quick_s
+        return self._answer_s is not None and self._answer_s < self._shared.bounds.quick_s
 
     def stop(self) -> None:
         """Asks for nothing more, and waits a moment for what is under way."""
@@ -118,9 +114,10 @@ class RequestThreads:
         for thread in self._threads:
             thread.join(_WAIT_S / len(self._threads))
 
-    def _hand_out(self) -> None:
-        """With the lock held: gives the threads as many requests as may be under way, where that saves time."""
-        while not self._is_stopped and not self._is_quick and self._begin_request():
+    def _hand_out(self, *, goes_on: bool = False) -> None:
+        """With the lock held: gives the threads as many requests as may be under way, where that saves time. goes_on: also where
+        answers are quick."""
+        while not self._is_stopped and (goes_on or not self._is_quick) and self._begin_request():
             wanted = self._top.most_wanted()
             if wanted is None and self._shared.held.takes_more(self._top.has_nothing_to_give):
                 wanted = self._top.request() or self._top.request_ahead()
@@ -154,10 +151,9 @@ class RequestThreads:
     def _ask(self, pages: StreamPages, request: Request, *, is_own: bool) -> None:
         began_s = time.monotonic() - time.thread_time()
         result = self._result(pages, request)
-        answer_s = time.monotonic() - time.thread_time() - began_s
+        answer_s = max(0.0, time.monotonic() - time.thread_time() - began_s)  # of two clocks, which differ by a little
         with self.lock:
-            if is_own:
-                self._asking_since_s = None
+            self._is_asking = self._is_asking and not is_own
             if answer_s < _CONTENDED_S:
                 answer_s /= self._under_way
             before_s = answer_s if self._answer_s is None else self._answer_s
@@ -166,7 +162,8 @@ class RequestThreads:
             if self._is_stopped:
                 return
             pages.arrived(request, result)
-            self._hand_out()
+            # The answer that whoever takes pages waits for may be a slow one.
+            self._hand_out(goes_on=self._is_asking)
             if not self._top.has_nothing_to_give or pages is not self._top:
                 self._changed.notify()
 
