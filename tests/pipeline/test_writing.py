@@ -280,6 +280,27 @@ def test_what_came_between_states_of_other_streams_is_of_the_next_of_its_own(tmp
     assert writer.rows() == writer.rows(table="orders") == [(1,)]
 
 
+def test_within_a_group_nothing_is_handed_back(tmp_path: Path) -> None:
+    """Between its states there may be records of other streams, for which room has to be made."""
+    handed_back: list[tuple[list[int], int]] = []
+    destination = SqliteDestination(tmp_path / "t.sqlite")
+    destination.open()
+    users = StreamDescriptor("users")
+    with closing(destination):
+        streams = parse_written_catalog(configured("users", "orders"))
+        limits = WriteLimits(seconds=60, rows=1_000, size_bytes=1)
+        writing = Writing(
+            destination,
+            streams,
+            lambda states: handed_back.append(([each.line for each in states], writing.writers[users].last_unit)),
+            lambda _: None,
+            limits,
+        )
+        messages = [record(1), state(1), record(1, "orders"), record(2), state(2), complete(), complete("orders")]
+        writing.run(decoded(BytesIO(lines_of(*messages)), writing.begin()))
+    assert handed_back == [([2, 5], 1)]
+
+
 def test_a_stream_has_a_table_of_its_namespace(in_duckdb: Writer) -> None:
     catalog = configured("users", namespace="shop")
     in_duckdb.write(catalog, record(1, namespace="shop"), state(1, namespace="shop"), complete(namespace="shop"))

@@ -139,17 +139,24 @@ class Writing:
 
     def _has_whole_state(self, streams: Sequence[StreamDescriptor]) -> bool:
         """Whether the last state of theirs that waits stands for all of their records before it, and can be handed back."""
-        if not self._states or self._states[-1].with_next:
+        if not self._states or self._is_within_group:
             return False
         last = next((each for each in reversed(self._states) if not set(streams).isdisjoint(each.streams)), None)
         return last is not None and not last.is_partial
 
+    @property
+    def _is_within_group(self) -> bool:
+        """Whether what waits is more than the last states stand for: the one that is handed back with them is yet to come."""
+        return bool(self._states) and self._states[-1].with_next
+
     def _is_due(self) -> bool:
-        if not self._states or self._states[-1].with_next:
+        if not self._states or self._is_within_group:
             return False
         return self._rows >= self.limits.rows or time.monotonic() - self._since >= self.limits.seconds
 
     def _make_room(self) -> None:
+        if self._is_within_group:
+            return
         if self._states:
             self._flush()
         largest = max(self.writers.values(), key=lambda writer: writer.size_bytes)
@@ -158,6 +165,8 @@ class Writing:
 
     def _flush(self) -> None:
         """What waits for a state becomes durable, and the state is handed back."""
+        if self._is_within_group:
+            return
         self._rows = 0
         if not self._states:
             return
