@@ -1,7 +1,6 @@
 """An API of a shop on this machine that takes its time: notes by page number, events by a cursor of its own, orders by day,
 customers by offset, and payments of each customer by page number and day."""
 
-import json
 import threading
 import time
 from collections import Counter
@@ -9,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from json_api import answering
 
 Json = dict[str, Any]
 FIRST_DAY = date(2024, 1, 1)
@@ -158,31 +158,11 @@ def _day(number: int) -> str:
 
 @contextmanager
 def serving(api: PacedApi) -> Iterator[PacedApi]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(target: str, _: str | None) -> tuple[int, Any]:
+        time.sleep(api.pause_s)
+        while api.blocks is not None and api.blocks in target:
+            time.sleep(0.1)
+        return api.answer(target)
 
-        def do_GET(self) -> None:
-            time.sleep(api.pause_s)
-            while api.blocks is not None and api.blocks in self.path:
-                time.sleep(0.1)
-            status, answer = api.answer(self.path)
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: Any) -> None:
-            """Of connections that a killed process left."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        api.url = f"http://127.0.0.1:{server.server_port}/"
+    with answering(answer) as api.url:
         yield api
-        server.shutdown()

@@ -1,15 +1,13 @@
 """`file-cdk sync` of a manifest: an API on this machine into tables."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from commands import query, run, write_json
+from json_api import answering
 
 pytestmark = pytest.mark.scenario
 
@@ -88,30 +86,12 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     made = Api()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            status, answer = made.answer(self.path, self.headers.get("Authorization"))
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        made.url = f"http://127.0.0.1:{server.server_port}/"
+    with answering(made.answer) as made.url:
         made.records = {
             "people": [{"id": n, "name": f"n{n}", "updated": f"2024-02-0{n}"} for n in (1, 2, 3)],
             "teams": [{"id": 7, "name": "seven", "size": 1.5}],
         }
         yield made
-        server.shutdown()
 
 
 class Sync:

@@ -139,7 +139,7 @@ class Writing:
 
     def _has_whole_state(self, streams: Sequence[StreamDescriptor]) -> bool:
         """Whether the last state of theirs that waits stands for all of their records before it, and can be handed back."""
-        if not self._states or self._is_within_group:
+        if self._is_within_group:
             return False
         last = next((each for each in reversed(self._states) if not set(streams).isdisjoint(each.streams)), None)
         return last is not None and not last.is_partial
