@@ -6,21 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import bracex
-from wcmatch import glob
-
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import split_member
 from file_cdk.readers.litter import litter_in
 
-# CASE and FORCEUNIX: a key means the same whatever machine the sync runs on.
-_FLAGS = glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX
-_MAX_ALTERNATIVES = 1000
 _WILDCARD = re.compile(r"[*?\[]")
 _HIDDEN = re.compile(r"(?:^|/)\.(?!\.?(?:/|\Z))")
 """A segment that begins with a dot, and is not `.` or `..`."""
+_ALL = "**"
 _ALL_VISIBLE = r"(?!\.)[^/]*(?:/(?!\.)[^/]*)*"
-"""What wcmatch makes of `**`, told in a quarter of the time."""
+"""What wcmatch makes of it, told in a quarter of the time, and without the import of wcmatch."""
 _SPECIAL = re.compile(r"[\\*?\[\]{}!]")
 
 
@@ -58,16 +53,16 @@ class GlobPatterns:
         if not wanted and not unwanted:
             raise ConfigError("globs hold no pattern", remedy='Give at least one, for example "**"')
         if not wanted:
-            wanted = ["**"]
+            wanted = [_ALL]
         outside, inside = _parted(wanted)
         not_outside, not_inside = _parted(unwanted)
         for name, value in (
             ("globs", tuple(globs)),
             ("prefix", prefix),
-            ("_wanted", _any_of(outside, _FLAGS)),
-            ("_unwanted", _any_of(not_outside, _FLAGS | glob.DOTMATCH) if not_outside else None),
-            ("_wanted_inside", _inside(inside, _FLAGS)),
-            ("_unwanted_inside", _inside(not_inside, _FLAGS | glob.DOTMATCH)),
+            ("_wanted", _any_of(outside)),
+            ("_unwanted", _any_of(not_outside, hidden=True) if not_outside else None),
+            ("_wanted_inside", _inside(inside)),
+            ("_unwanted_inside", _inside(not_inside, hidden=True)),
         ):
             object.__setattr__(self, name, value)
         listed = map(_literal_prefix, [*outside, *(archive for archive, _ in inside)])
@@ -155,11 +150,11 @@ def _parted(patterns: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
     return whole, inside
 
 
-def _inside(parted: Iterable[tuple[str, str]], flags: int) -> _Inside:
+def _inside(parted: Iterable[tuple[str, str]], *, hidden: bool = False) -> _Inside:
     inner_of: dict[str, list[str]] = {}
     for outer, inner in parted:
         inner_of.setdefault(outer, []).append(inner)
-    return tuple((_any_of([outer], flags), _any_of(inner, flags)) for outer, inner in inner_of.items())
+    return tuple((_any_of([outer], hidden=hidden), _any_of(inner, hidden=hidden)) for outer, inner in inner_of.items())
 
 
 def _any_inside(inside: _Inside, archive: str, path: str) -> bool:
@@ -168,28 +163,32 @@ def _any_inside(inside: _Inside, archive: str, path: str) -> bool:
 
 def _expand(body: str, pattern: str) -> list[str]:
     """The alternatives that braces stand for, escapes kept; each can be compiled."""
+    if body == _ALL:
+        return [body]
+    from file_cdk.readers.wildcards import MAX_ALTERNATIVES, TooManyAlternatives, expanded
+
     try:
-        alternatives = list(dict.fromkeys(bracex.iexpand(body, keep_escapes=True, limit=_MAX_ALTERNATIVES)))
-    except bracex.ExpansionLimitException:
+        alternatives = expanded(body)
+    except TooManyAlternatives:
         raise ConfigError(
-            f"glob {pattern!r} stands for more than {_MAX_ALTERNATIVES} patterns",
+            f"glob {pattern!r} stands for more than {MAX_ALTERNATIVES} patterns",
             remedy="Use * or [...] in place of some of its braces",
         ) from None
     for alternative in alternatives:
         try:
-            _compiled(_regex(alternative, _FLAGS))
+            _compiled(_regex(alternative))
         except (re.error, OverflowError, RecursionError) as exc:
             raise ConfigError(f"glob {pattern!r} cannot be used as a pattern") from exc
     return [alternative for alternative in alternatives if alternative]
 
 
-def _any_of(patterns: Iterable[str], flags: int) -> re.Pattern[str]:
-    """One regular expression for all; without any pattern, one that matches nothing.
+def _any_of(patterns: Iterable[str], *, hidden: bool = False) -> re.Pattern[str]:
+    """One regular expression for all; without any pattern, one that matches nothing. hidden: wildcards match a leading dot.
 
     wcmatch lets one slash of a pattern stand for several, even before the first wildcard. A store's listing by prefix
     compares text, so there the look-ahead does as well: what matches does not depend on how the files were listed.
     """
-    branches = (f"(?={re.escape(_literal_prefix(pattern))})(?:{_regex(pattern, flags)})" for pattern in patterns)
+    branches = (f"(?={re.escape(_literal_prefix(each))})(?:{_regex(each, hidden=hidden)})" for each in patterns)
     return _compiled("|".join(branches) or "(?!)")
 
 
@@ -200,11 +199,12 @@ def _compiled(regex: str) -> re.Pattern[str]:
         return re.compile(regex)
 
 
-def _regex(pattern: str, flags: int) -> str:
-    if pattern == "**" and flags == _FLAGS:
+def _regex(pattern: str, *, hidden: bool = False) -> str:
+    if pattern == _ALL and not hidden:
         return _ALL_VISIBLE
-    (regex,), _ = glob.translate(pattern, flags=flags)
-    return str(regex)
+    from file_cdk.readers.wildcards import regex
+
+    return regex(pattern, hidden=hidden)
 
 
 def _literal_prefix(pattern: str) -> str:
