@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Protocol
 
 from file_cdk.core.config import (
@@ -298,11 +299,11 @@ class FolderKeys:
     has already.
 
     A rule that skips nothing, to be asked before the one that leaves out what is loaded. A file without a key of the table
-    has no value there, and does not take it from the others. table: the table's columns.
+    has no value there, and does not take it from the others. table: asks for the table's columns, where a folder has a key.
     """
 
-    def __init__(self, table: Collection[str]) -> None:
-        self._table = frozenset(table)
+    def __init__(self, table: Callable[[], Collection[str]]) -> None:
+        self._columns = table
         self._common: frozenset[str] | None = None
         self._of_table: frozenset[str] = frozenset()
         self._last_folder: str | None = None
@@ -315,8 +316,13 @@ class FolderKeys:
             self._last_folder = folder
             keys = frozenset(filter(None, folder_values(file.uri)))
             self._common = keys if self._common is None else self._common & keys
-            self._of_table |= keys & self._table
+            if keys:
+                self._of_table |= keys & self._table
         return [None] * len(files)
+
+    @cached_property
+    def _table(self) -> frozenset[str]:
+        return frozenset(self._columns())
 
     def besides(self, columns: Collection[str]) -> frozenset[str]:
         """Without those that the files themselves have as columns, in any case of letters: what is in a file counts."""

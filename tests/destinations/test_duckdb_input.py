@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from file_cdk.destinations.duckdb.session import integers, reader, repeated, texts
+from file_cdk.destinations.duckdb.arrow_columns import integers, reader, repeated, texts
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_reader_has_the_columns_in_order() -> None:
 def test_no_pandas_is_imported_for_it() -> None:
     code = (
         "import sys\n"
-        "from file_cdk.destinations.duckdb.session import integers, repeated, texts\n"
+        "from file_cdk.destinations.duckdb.arrow_columns import integers, repeated, texts\n"
         "texts(['a', None]), integers([1, None]), repeated(integers([1]), [2])\n"
         "assert 'pandas' not in sys.modules\n"
     )

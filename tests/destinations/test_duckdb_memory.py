@@ -17,9 +17,8 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, TableName
 from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.insert import ROW_GROUP_ROWS
+from file_cdk.destinations.duckdb.limits import ROW_GROUP_ROWS, WriteLimits
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, MemoryBudget, Tail
-from file_cdk.destinations.duckdb.table import WriteLimits
 
 LOADING = """
 import resource, sys

@@ -18,7 +18,9 @@ from file_cdk.core.ports import LoadedFile, Reject, Rejects, TableName
 from file_cdk.core.progress import LoadProgress
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import KEEP_AFTER_VARIABLE, DuckDBDestination
-from file_cdk.destinations.duckdb.table import DuckDBFileLoad, DuckDBTable, WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
+from file_cdk.destinations.duckdb.loads import DuckDBFileLoad
+from file_cdk.destinations.duckdb.table import DuckDBTable
 
 T0 = datetime(2024, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FILE = RemoteFile("big", 100, T0, "e")

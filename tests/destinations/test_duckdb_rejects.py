@@ -14,7 +14,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MAX_RAW_BYTES, MAX_REJECTS_KEPT, LoadedFile, Reject, Rejects, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
 
 GROUPED = WriteLimits()
 STREAMED = WriteLimits(rows=1, size_bytes=1, files=1)

@@ -16,7 +16,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Reject, Rejects, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
 
 GOODS = TableName("goods", "file:///goods")
 T0 = datetime(2024, 1, 1, tzinfo=UTC)

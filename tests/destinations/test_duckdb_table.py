@@ -13,7 +13,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Destination, LoadedFile, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
 
 SOON = WriteLimits(rows=4, size_bytes=1 << 20, files=3, seconds=3600)
 """Files of four rows and more are written while they come; up to three smaller ones wait for each other."""

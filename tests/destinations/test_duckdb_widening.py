@@ -17,7 +17,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, LoadedFile, StreamTable, TableName
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
 
 FILE = RemoteFile("a", 10, datetime(2024, 1, 1, tzinfo=UTC))
 S = pa.struct([("x", pa.int64())])

@@ -10,7 +10,7 @@ _PROGRAM = """
 import sys
 from file_cdk.cli.command import main
 code = main(sys.argv[1:])
-large = ("duckdb", "pyarrow.compute", "importlib.metadata", "fractions", "file_cdk.engine.ordering", "file_cdk.engine.work")
+large = ("duckdb", "pyarrow", "wcmatch", "importlib.metadata", "fractions", "file_cdk.engine.ordering", "file_cdk.engine.work")
 print(code, [name for name in large if name in sys.modules])
 """
 

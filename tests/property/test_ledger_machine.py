@@ -24,8 +24,8 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from file_cdk import SyncOptions, sync
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
+from file_cdk.destinations.duckdb.limits import WriteLimits
 from file_cdk.destinations.duckdb.session import Session
-from file_cdk.destinations.duckdb.table import WriteLimits
 from file_cdk.pipeline import sources
 from file_cdk.pipeline.rejects import MaxRejects
 from file_cdk.pipeline.tables import sync as pipeline_sync

@@ -26,7 +26,7 @@ from file_cdk.core.config import AvroConfig, CsvConfig, JsonlConfig, ParquetConf
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, LoadedFile, TableName
 from file_cdk.destinations.duckdb.destination import DuckDBDestination
-from file_cdk.destinations.duckdb.table import WriteLimits
+from file_cdk.destinations.duckdb.limits import WriteLimits
 from file_cdk.engine.executor import InlineExecutor
 from file_cdk.engine.ordering import FileBegan, FileBlock, FileDone, FileFailed, OrderedRun, SplitDone
 from file_cdk.engine.work import Job, TableShape

@@ -15,19 +15,20 @@ from file_cdk.core.system.memory import MemoryShares
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, companion, give_back, is_tight, open_to_write, remove
-from file_cdk.destinations.duckdb.layout import Layout, check_replaceable
+from file_cdk.destinations.duckdb.kept_parts import forget_all_parts
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger, add_columns
+from file_cdk.destinations.duckdb.limits import WriteLimits
 from file_cdk.destinations.duckdb.memory import TIGHT_BYTES, MemoryBudget
-from file_cdk.destinations.duckdb.parts import forget_all_parts
 from file_cdk.destinations.duckdb.place import DuckDBPlace
+from file_cdk.destinations.duckdb.present import check_replaceable
 from file_cdk.destinations.duckdb.session import COLUMNS_OF, Session
-from file_cdk.destinations.duckdb.table import DuckDBTable, WriteLimits
-from file_cdk.destinations.merging import MERGES, UNMERGED
+from file_cdk.destinations.duckdb.table import DuckDBTable
+from file_cdk.destinations.merge_rules import MERGES, UNMERGED
 from file_cdk.destinations.names import BESIDE, folded
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.destination import LedgerDestination
-from file_cdk.destinations.sql.ledger import FILES, shared_table, unfinished
+from file_cdk.destinations.sql.ledger import FILES, shared_table
 from file_cdk.destinations.sql.ledger_of_slices import SLICE_REJECTS, SLICES
 from file_cdk.destinations.sql.merging import begun_beside, ledger_of
 from file_cdk.destinations.sql.states import STATES
@@ -142,7 +143,7 @@ class DuckDBDestination(LedgerDestination):
         if table.stream not in self._beside:
             check_replaceable(ledger)
             beside = begun_beside(self._ledger(BESIDE + table.stream), table)
-            self._beside[table.stream] = DuckDBTable(beside, Layout(), self._limits, self._begins, table.merge)
+            self._beside[table.stream] = DuckDBTable(beside, {}, self._limits, self._begins, table.merge)
         return self._beside[table.stream]
 
     def put_in_place(self, table: TableName) -> None:
@@ -166,10 +167,9 @@ class DuckDBDestination(LedgerDestination):
             forget_all_parts(self._ledger(each))
         super()._replace(stream, built)
 
-    def _remove_unfinished(self, db: Database) -> None:
-        for beside in unfinished(db):
-            forget_all_parts(self._ledger(beside))
-        super()._remove_unfinished(db)
+    def _remove_built(self, db: Database, beside: str) -> None:
+        forget_all_parts(self._ledger(beside))
+        super()._remove_built(db, beside)
 
     def _ledger(self, stream: str) -> DuckDBLedger:
         if self._session is None:

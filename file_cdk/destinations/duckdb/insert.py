@@ -13,15 +13,13 @@ import pyarrow as pa
 
 from file_cdk.core.errors import InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
+from file_cdk.destinations.duckdb.arrow_columns import integers, repeated, texts
 from file_cdk.destinations.duckdb.layout import Layout
+from file_cdk.destinations.duckdb.limits import ROW_GROUP_ROWS
 from file_cdk.destinations.duckdb.memory import VECTOR_ROWS, NotEnoughMemory, size_bytes_of
-from file_cdk.destinations.duckdb.session import INPUT, Session, integers, repeated, texts
+from file_cdk.destinations.duckdb.session import INPUT, Session
 from file_cdk.destinations.duckdb.types import converted, exact_type, fits
 from file_cdk.destinations.names import METADATA_COLUMNS, quoted
-
-ROW_GROUP_ROWS = 122_880
-"""DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in
-parallel; what does not fill a group goes through the write-ahead log and is written a second time."""
 
 _TOGETHER_BYTES = 1 << 30
 """Maximum of rows inserted by one statement, in bytes: offsets in columns of text have 31 bits."""

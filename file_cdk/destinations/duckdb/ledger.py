@@ -5,25 +5,17 @@ types of columns are the table's own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH, MICROSECOND
-from file_cdk.destinations.duckdb.session import (
-    COLUMNS_OF,
-    IN_SCHEMA,
-    INPUT,
-    Session,
-    as_stored,
-    integers,
-    reader,
-    texts,
-)
+from file_cdk.destinations.duckdb.session import COLUMNS_OF, IN_SCHEMA, INPUT, Session, as_stored
 from file_cdk.destinations.names import quoted
 from file_cdk.destinations.sql.ledger import COLUMNS, FILES, Ledger
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ADDED = {FILES: ("skipped",)}
 """Last columns of tables, which ledgers of earlier versions lack."""
@@ -106,7 +98,7 @@ class DuckDBLedger(Ledger):
             "AND f.size_bytes = l.size_bytes AND f.etag IS NOT DISTINCT FROM l.etag "
             "AND NOT (coalesce(l.rejected, 0) > 0 AND ?)",
             [*(_few_versions(files) if few else ()), self.name, with_rejects],
-            None if few else reader({"n": integers(range(len(files))), **_version_columns(files)}),
+            None if few else _versions(files),
         )
         answer = [False] * len(files)
         for (n,) in found:
@@ -140,10 +132,18 @@ def _few_versions(files: Sequence[RemoteFile]) -> list[Any]:
     ]
 
 
-def _version_columns(files: Sequence[RemoteFile]) -> dict[str, pa.Array]:
-    return {
-        "url": texts([file.uri for file in files]),
-        "etag": texts([file.etag for file in files]),
-        "modified_at": integers([(file.modified_at - EPOCH) // MICROSECOND for file in files], pa.timestamp("us")),
-        "size_bytes": integers([file.size_bytes for file in files]),
-    }
+def _versions(files: Sequence[RemoteFile]) -> "pa.RecordBatchReader":
+    """The same as Arrow rows."""
+    import pyarrow as pa
+
+    from file_cdk.destinations.duckdb.arrow_columns import integers, reader, texts
+
+    return reader(
+        {
+            "n": integers(range(len(files))),
+            "url": texts([file.uri for file in files]),
+            "etag": texts([file.etag for file in files]),
+            "modified_at": integers([(file.modified_at - EPOCH) // MICROSECOND for file in files], pa.timestamp("us")),
+            "size_bytes": integers([file.size_bytes for file in files]),
+        }
+    )

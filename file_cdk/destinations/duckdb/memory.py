@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.names import quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NARROW_BYTES = 80 << 20
 WIDE_BYTES, BYTES_PER_COLUMN = 64 << 20, 1 << 20
@@ -99,7 +101,7 @@ class Tail:
         self.heaviest_bytes = max(self.heaviest_bytes, self.size_bytes)
 
 
-def weights(batch: pa.RecordBatch, size_bytes: int) -> Iterable[tuple[int, int]]:
+def weights(batch: "pa.RecordBatch", size_bytes: int) -> Iterable[tuple[int, int]]:
     """Rows and bytes of a batch of `size_bytes`, by vectors where it is worth it."""
     rows = batch.num_rows
     if rows <= VECTOR_ROWS or size_bytes <= _WEIGHED_BYTES:
@@ -110,8 +112,10 @@ def weights(batch: pa.RecordBatch, size_bytes: int) -> Iterable[tuple[int, int]]
         yield part.num_rows, size_bytes_of(part)
 
 
-def size_bytes_of(batch: pa.RecordBatch) -> int:
+def size_bytes_of(batch: "pa.RecordBatch") -> int:
     """Bytes of the batch's rows; of views, for which pyarrow 23 cannot tell, all that they may point into."""
+    import pyarrow as pa
+
     try:
         size_bytes: int = batch.nbytes
     except pa.ArrowTypeError:
@@ -149,7 +153,7 @@ class MemoryBudget:
         self.tails[table] = Tail(heaviest_bytes=heaviest_bytes)
         self._raise_to(min(self._needed_bytes(), self.available_bytes))
 
-    def admit(self, table: str, batches: Iterable[tuple[pa.RecordBatch, int]]) -> None:
+    def admit(self, table: str, batches: "Iterable[tuple[pa.RecordBatch, int]]") -> None:
         """Makes sure that these rows can be added to the table. batches: each with its bytes. Raises NotEnoughMemory and
         duckdb.Error."""
         tail = self.tails.setdefault(table, Tail())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from file_cdk.core.errors import InternalError
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger
-from file_cdk.destinations.merging import Merge, rule_of
+from file_cdk.destinations.merge_rules import rule_of
+from file_cdk.destinations.merging import Merge
 from file_cdk.destinations.sql.merging import SqlMerges
 
 _SORTED_ROWS = 500_000

@@ -22,9 +22,9 @@ from file_cdk.destinations.duckdb.file import (
     open_to_write,
     remove,
 )
-from file_cdk.destinations.duckdb.layout import checked_layout
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger, add_columns, ledger_tables, stand_in
 from file_cdk.destinations.duckdb.memory import NARROW_BYTES, MemoryBudget
+from file_cdk.destinations.duckdb.present import checked_columns
 from file_cdk.destinations.duckdb.session import INPUT, Session
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.ledger import COLUMNS, FILES, STREAMS, create_ledger
@@ -98,12 +98,12 @@ class DuckDBPlace:
             if not ledger_tables(session, _DOING).keys() >= {FILES, STREAMS, COLUMNS}:
                 return  # the next sync makes what is missing
             ledger = ledger_of(DuckDBLedger(session, "", table.stream), table, as_it_is=True)
-            layout = checked_layout(ledger, table)  # refuses what a sync would refuse
+            exists = bool(checked_columns(ledger, table))  # refuses what a sync would refuse
             with session.translating(_DOING):
                 entries = connection.sql(
                     f"SELECT stream, url, etag, modified_at, size_bytes, rejected, status FROM {FILES} "  # what `unloaded` asks
                     "WHERE stream = ? AND status = 'loaded' AND (\"rows\" = 0 OR ?)",
-                    params=[table.stream, layout.exists],
+                    params=[table.stream, exists],
                 )
                 rows = entries.to_arrow_reader(_ROWS_AT_ONCE)
                 copy.execute(f"INSERT INTO {FILES} BY NAME SELECT * FROM {INPUT}", rows=rows)

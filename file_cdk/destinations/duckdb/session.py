@@ -1,18 +1,11 @@
-"""One connection to an open DuckDB database: statements with Arrow input, transactions, errors translated; see sql/database.py.
-
-Python values become Arrow columns by hand: where pandas is installed, pyarrow imports it to convert them, which takes 0.2 s.
-"""
+"""One connection to an open DuckDB database: statements with Arrow input, transactions, errors; see sql/database.py."""
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, fields
-from itertools import accumulate
-from typing import Any, ClassVar
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from file_cdk.core.ledger import RunCounts
 from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
@@ -21,64 +14,12 @@ from file_cdk.destinations.duckdb.memory import MemoryBudget
 from file_cdk.destinations.names import RESERVED_PREFIX, folded, quoted
 from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS
 
-
-def reader(columns: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
-    """The columns as what Session.run takes."""
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    return pa.RecordBatchReader.from_batches(batch.schema, [batch])
-
-
-def texts(values: Sequence[str | None]) -> pa.Array:
-    """String column. What UTF-8 cannot hold (half a surrogate pair, as in a file name of other bytes) is escaped."""
-    present = [value or "" for value in values]
-    joined = "".join(present)
-    if joined.isascii():  # as nearly all are
-        return _packed(values, map(len, present), joined.encode(), pa.string())
-    encoded = [None if value is None else value.encode("utf-8", "backslashreplace") for value in values]
-    return blobs(encoded, pa.string())
-
-
-def blobs(values: Sequence[bytes | None], kind: pa.DataType | None = None) -> pa.Array:
-    """Binary column, or string if they are UTF-8. Less than 2 GB together."""
-    present = [value or b"" for value in values]
-    return _packed(values, map(len, present), b"".join(present), kind or pa.binary())
-
-
-def _packed(values: Sequence[object], lengths: Iterable[int], joined: bytes, kind: pa.DataType) -> pa.Array:
-    """values: None where there is none."""
-    offsets = array("i", accumulate(lengths, initial=0))
-    return pa.Array.from_buffers(kind, len(values), [_validity(values), pa.py_buffer(offsets), pa.py_buffer(joined)])
-
-
-def integers(values: Sequence[int | None], kind: pa.DataType | None = None) -> pa.Array:
-    """int64, or another type of 64 bits, such as timestamps."""
-    numbers = array("q", [value or 0 for value in values])
-    return pa.Array.from_buffers(kind or pa.int64(), len(values), [_validity(values), pa.py_buffer(numbers)])
-
-
-def repeated(values: pa.Array, times: Sequence[int]) -> pa.Array:
-    """Run-end encoded column. times: how often each value comes, at least once."""
-    ends = array("i", accumulate(times))
-    return pa.Array.from_buffers(
-        pa.run_end_encoded(pa.int32(), values.type),
-        ends[-1] if ends else 0,
-        [None],
-        children=[pa.Array.from_buffers(pa.int32(), len(ends), [None, pa.py_buffer(ends)]), values],
-    )
-
-
-def _validity(values: Sequence[object]) -> pa.Buffer | None:
-    if None not in values:
-        return None
-    bits = bytearray((len(values) + 7) // 8)
-    for at, value in enumerate(values):
-        if value is not None:
-            bits[at >> 3] |= 1 << (at & 7)
-    return pa.py_buffer(bits)
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def as_stored(text: str) -> str:
-    """As `texts` has it."""
+    """As a column of texts has it: what UTF-8 cannot hold is escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -209,13 +150,13 @@ class Session:
         doing: str,
         sql: str,
         parameters: Sequence[Any] = (),
-        rows: pa.RecordBatchReader | None = None,
+        rows: "pa.RecordBatchReader | None" = None,
     ) -> list[tuple[Any, ...]]:
         """The statement's result. Raises DestinationError; `doing` says what failed."""
         with translating(self.path, doing):
             return self.execute(sql, parameters, rows)
 
-    def execute(self, sql: str, parameters: Sequence[Any] = (), rows: pa.RecordBatchReader | None = None) -> Rows:
+    def execute(self, sql: str, parameters: Sequence[Any] = (), rows: "pa.RecordBatchReader | None" = None) -> Rows:
         """As `run`, but raises what DuckDB raises. What `urls` made may stand among the parameters in place of `rows`."""
         if sql == "ROLLBACK":
             self.roll_back()
@@ -236,7 +177,9 @@ class Session:
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Rows:
         """sql: INSERT INTO … VALUES (?, …). One statement, since DuckDB takes a row in as long as a thousand."""
-        columns = {f"c{at}": _column(values) for at, values in enumerate(zip(*rows, strict=True))}
+        from file_cdk.destinations.duckdb.arrow_columns import column_of, reader
+
+        columns = {f"c{at}": column_of(values) for at, values in enumerate(zip(*rows, strict=True))}
         return self.execute(f"{sql.partition(' VALUES ')[0]} SELECT * FROM {INPUT}", rows=reader(columns))
 
     def parts(self, sql: str, parameters: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
@@ -262,7 +205,9 @@ class Session:
     def among(self, column: str) -> str:
         return f"{column} IN (SELECT url FROM {INPUT})"
 
-    def urls(self, uris: Sequence[str]) -> pa.RecordBatchReader:
+    def urls(self, uris: Sequence[str]) -> "pa.RecordBatchReader":
+        from file_cdk.destinations.duckdb.arrow_columns import reader, texts
+
         return reader({"url": texts(uris)})
 
     def tables(self) -> dict[str, str]:
@@ -313,23 +258,15 @@ def _parts(
 
 
 def _with_rows(
-    parameters: Sequence[Any], rows: pa.RecordBatchReader | None
-) -> tuple[Sequence[Any], pa.RecordBatchReader | None]:
+    parameters: Sequence[Any], rows: "pa.RecordBatchReader | None"
+) -> "tuple[Sequence[Any], pa.RecordBatchReader | None]":
     """The parameters that are values, and Arrow rows."""
     values = []
     for each in parameters:
-        if isinstance(each, pa.RecordBatchReader):
+        if hasattr(each, "__arrow_c_stream__"):
             rows = each
         else:
             values.append(each)
     if rows is not None:
         take_arrow()
     return values, rows
-
-
-def _column(values: Sequence[Any]) -> pa.Array:
-    """Of texts, integers or bytes; None where there is none."""
-    kind = next((type(value) for value in values if value is not None), None)
-    if kind is None:
-        return pa.nulls(len(values))
-    return texts(values) if kind is str else blobs(values) if kind is bytes else integers(values)

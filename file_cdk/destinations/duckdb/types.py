@@ -52,12 +52,6 @@ def missing_types(connection: duckdb.DuckDBPyConnection) -> frozenset[pa.DataTyp
     return frozenset(_SCALARS[name] for name in _LATER_TYPES - known)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> "dict[str, DuckDBPyType]":
-    """Names and types, in table order. table: quoted; or a view. Raises duckdb.Error."""
-    description = connection.execute(f"SELECT * FROM {table} LIMIT 0").description or ()
-    return {column[0]: column[1] for column in description}
-
-
 def table_type(kind: pa.DataType, missing: frozenset[pa.DataType] = frozenset()) -> pa.DataType:
     """The type a table column gets for values of `kind`: itself, normalised, where DuckDB has it, else string.
 

@@ -2,13 +2,13 @@
 
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
@@ -25,12 +25,15 @@ from file_cdk.destinations.duckdb.insert import (
     needed_columns,
     rows_taken,
 )
-from file_cdk.destinations.duckdb.layout import Layout, change, read_layout
+from file_cdk.destinations.duckdb.layout import Layout, change, layout_of, read_layout
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.memory import Tail
 from file_cdk.destinations.duckdb.session import INPUT, as_stored
 from file_cdk.destinations.duckdb.types import converted, exact_type, missing_types
 from file_cdk.destinations.names import METADATA_COLUMNS, quoted
+
+if TYPE_CHECKING:
+    from duckdb.sqltypes import DuckDBPyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class TableWriter:
     """
 
     def __init__(self, ledger: DuckDBLedger, layout: Layout) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._session = ledger.session
         self._stream = ledger.stream
         self._missing = missing_types(self._session.connection)
@@ -60,12 +63,27 @@ class TableWriter:
         self._fitting: pa.Schema | None = None
         self._held: pa.Schema | None = None
         self.layout = self.promised = layout
-        self.refused: list[RefusedFile] = []
+        self._refused: list[RefusedFile] = []
         self._provide_memory(len(layout.types))
         if layout.exists:
             with translating(self._session.path, "reading the statistics of a table"):
                 memory = self._session.memory
                 memory.remember(self._stream, memory.heaviest_stored(self._stream, layout.columns.values()))
+
+    @classmethod
+    def open(cls, ledger: DuckDBLedger, columns: "Mapping[str, DuckDBPyType]") -> "TableWriter":
+        """In a session of its own. columns: of the table, by present.py."""
+        own = replace(ledger, database=ledger.session.another())
+        try:
+            return cls(own, layout_of(own, columns))
+        except BaseException:
+            own.session.close()  # as long as one connection is open, the file stays locked
+            raise
+
+    def answer_refused(self) -> list[RefusedFile]:
+        """Files that were committed, and whose rows could not be written after all; each is answered once."""
+        refused, self._refused = self._refused, []
+        return refused
 
     def retypes(self, schema: pa.Schema) -> bool:
         """Whether `widen` would change what is promised already."""
@@ -124,7 +142,7 @@ class TableWriter:
     def _start(self, uris: Sequence[str]) -> None:
         self.begin()
         try:
-            with_rows = self._ledger.forget(uris)
+            with_rows = self.ledger.forget(uris)
             if with_rows and self.layout.exists:
                 self._session.run(
                     f"removing older rows from table {self._stream!r}",
@@ -163,7 +181,7 @@ class TableWriter:
             wanted = wanted.widened(schema, self._missing)
         if wanted.exists and (not self.layout.exists or wanted.types != self.layout.types):
             self._provide_memory(len(wanted.types))
-            self.layout = change(self._ledger, self.layout, wanted)
+            self.layout = change(self.ledger, self.layout, wanted)
 
     def take_over(self, table: str, layout: Layout) -> None:
         """All rows of another table become rows of this one, in their order, behind those it has; then the other is gone.
@@ -176,9 +194,7 @@ class TableWriter:
         if not self.layout.exists:
             self._rows_taken += rows_taken(run(f"SELECT count(*) FROM {quoted(table)}"))
             run(f"ALTER TABLE {quoted(table)} RENAME TO {quoted(self._stream)}")
-            self._ledger.set_renamed_columns(
-                {name: column for name, column in layout.columns.items() if name != column}
-            )
+            self.ledger.set_renamed_columns({name: column for name, column in layout.columns.items() if name != column})
             self.layout = layout
         else:
             self._hold([layout.schema])
@@ -208,7 +224,7 @@ class TableWriter:
         did not get the rows that the ledger is to count; then cancel."""
         if self._rows_taken != sum(loaded.rows for _, loaded in loads):
             self._raise_miscounted(loads)
-        self._ledger.add_loaded(loads)
+        self.ledger.add_loaded(loads)
         self.commit()
         self.promised = self.promised.widened(self.layout.schema, self._missing)
 
@@ -227,12 +243,12 @@ class TableWriter:
             return
         self._session.roll_back()
         self._held = None
-        self.layout = read_layout(self._ledger)
+        self.layout = read_layout(self.ledger)
 
     def write(self, loads: Sequence[PreparedLoad]) -> None:
         """All in one transaction. If a file's rows are refused, the others are written one by one.
 
-        Files that are refused are added to `refused`, and the ledger says so. Raises DestinationError when it is the database
+        Files that are refused are kept to be answered, and the ledger says so. Raises DestinationError when it is the database
         that fails; then nothing of `loads` is written.
         """
         if not loads:
@@ -248,8 +264,8 @@ class TableWriter:
             self._write_together([load], load.file.uri)
         except RowsRefusedError as error:
             error.was_committed = True
-            self._ledger.set_failed(load.file, str(error), load.loaded.rejects)
-            self.refused.append(RefusedFile(load.file, load.loaded, error))
+            self.ledger.set_failed(load.file, str(error), load.loaded.rejects)
+            self._refused.append(RefusedFile(load.file, load.loaded, error))
 
     def _write_together(self, loads: Sequence[PreparedLoad], uri: str | None = None) -> None:
         self.start([load.file for load in loads])

@@ -17,7 +17,7 @@ from file_cdk.destinations.files.database import DATA, FilesDatabase
 from file_cdk.destinations.files.destination import FilesDestination, FilesPlace
 from file_cdk.destinations.files.manifest import MERGED_ROWS, latest
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.merging import mark_all, rows_of
+from file_cdk.destinations.merge_rules import mark_all, rows_of
 from file_cdk.destinations.names import BESIDE, ROWS_OF, quoted
 from file_cdk.destinations.sql.database import transaction
 from file_cdk.destinations.sql.ledger import COLUMNS, Ledger

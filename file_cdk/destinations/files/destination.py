@@ -24,7 +24,7 @@ from file_cdk.destinations.files.partitions import parsed
 from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
-from file_cdk.destinations.merging import mark_all, rows_of, tables_of
+from file_cdk.destinations.merge_rules import mark_all, rows_of, tables_of
 from file_cdk.destinations.names import quoted
 from file_cdk.destinations.registry import BUCKETS
 from file_cdk.destinations.sql.database import Database, transaction

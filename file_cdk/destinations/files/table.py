@@ -26,7 +26,7 @@ from file_cdk.destinations.files.partitions import check, split
 from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types
 from file_cdk.destinations.files.row_groups import LARGE_BYTES, RowGroup, RowGroupEncoder, RowGroupWriter
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
-from file_cdk.destinations.merging import UNMERGED
+from file_cdk.destinations.merge_rules import UNMERGED
 from file_cdk.destinations.names import BESIDE, METADATA_COLUMNS, ROWS_OF, column_names
 from file_cdk.destinations.sql.layout import Layout
 from file_cdk.destinations.sql.ledger import Ledger, moment, urls

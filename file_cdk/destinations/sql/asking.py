@@ -15,7 +15,7 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, RunCounts, StreamStatus
 from file_cdk.core.ports import Known, RejectedRecord, TableName
 from file_cdk.core.uris import well_formed
-from file_cdk.destinations.merging import mark_all, rows_of
+from file_cdk.destinations.merge_rules import mark_all, rows_of
 from file_cdk.destinations.names import RESERVED_PREFIX, quoted
 from file_cdk.destinations.sql.database import Database, Place, transaction
 from file_cdk.destinations.sql.layout import check_table

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple, fields
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.ledger import (
@@ -21,8 +22,7 @@ from file_cdk.core.ledger import (
     StreamStatus,
 )
 from file_cdk.core.ports import Encoder, Known, RejectedRecord, TableName
-from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder
-from file_cdk.destinations.merging import rename_rule, set_rule
+from file_cdk.destinations.merge_rules import rename_rule, set_rule
 from file_cdk.destinations.names import BESIDE
 from file_cdk.destinations.sql import asking, slices
 from file_cdk.destinations.sql.database import Database, Place, transaction
@@ -39,7 +39,9 @@ from file_cdk.destinations.sql.ledger import (
 from file_cdk.destinations.sql.ledger_of_slices import read_slices, write_slices
 from file_cdk.destinations.sql.merging import SqlMerges, begun_beside, ledger_of
 from file_cdk.destinations.sql.states import read_states, write_states
-from file_cdk.destinations.sql.table import SqlTable
+
+if TYPE_CHECKING:
+    from file_cdk.destinations.sql.table import SqlTable
 
 
 class LedgerDestination:
@@ -63,6 +65,8 @@ class LedgerDestination:
 
     @property
     def encoder(self) -> Encoder:
+        from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder  # where there is something to load
+
         return ArrowIpcEncoder()
 
     def open(self) -> None:
@@ -166,9 +170,12 @@ class LedgerDestination:
     def _remove_unfinished(self, db: Database) -> None:
         """What a full refresh built that was not put in place, but for why files failed."""
         for beside in unfinished(db):
-            self._ledger(beside.removeprefix(BESIDE)).keep_failures_of(beside)
-            self._ledger(beside).drop()
-            set_rule(SqlMerges(db), beside, None)
+            self._remove_built(db, beside)
+
+    def _remove_built(self, db: Database, beside: str) -> None:
+        self._ledger(beside.removeprefix(BESIDE)).keep_failures_of(beside)
+        self._ledger(beside).drop()
+        set_rule(SqlMerges(db), beside, None)
 
     def _replace(self, stream: str, built: str) -> None:
         """The table of the stream `built` takes the place of the other's, with what the ledger knows of either."""
@@ -199,7 +206,7 @@ class LedgerDestination:
 class SqlDestination(LedgerDestination):
     """A Destination. table_class: of its tables, which are all on one connection."""
 
-    table_class: type[SqlTable]
+    table_class: "type[SqlTable]"
 
     def __init__(self, place: Place, run: str | None) -> None:
         super().__init__(place, run)
@@ -207,7 +214,7 @@ class SqlDestination(LedgerDestination):
         self._beside: dict[str, SqlTable] = {}
         self._writing: SqlTable | None = None
 
-    def table(self, table: TableName, *, anew: bool = False) -> SqlTable:
+    def table(self, table: TableName, *, anew: bool = False) -> "SqlTable":
         """See core.ports.Destination; always the same object of one stream."""
         if table.stream not in self._tables:
             for other in self._tables:
@@ -237,7 +244,7 @@ class SqlDestination(LedgerDestination):
         for each in (table, built):
             self._tables.pop(each.stream)
 
-    def _begins(self, table: SqlTable) -> None:
+    def _begins(self, table: "SqlTable") -> None:
         """Files of one table at most share a transaction."""
         if self._writing is not None and self._writing is not table:
             self._writing.flush()

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.names import METADATA_COLUMNS
 from file_cdk.destinations.sql.ledger import Ledger
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Layout:
     in the files, in the table's order."""
 
     exists: bool = False
-    types: Mapping[str, pa.DataType] = field(default_factory=dict)
+    types: "Mapping[str, pa.DataType]" = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -30,7 +30,7 @@ from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects, TableName
 from file_cdk.core.uris import shortened, well_formed
-from file_cdk.destinations.merging import UNMERGED, tables_of
+from file_cdk.destinations.merge_rules import UNMERGED, tables_of
 from file_cdk.destinations.names import BESIDE, RESERVED_PREFIX, ROWS_OF, folded, literal, quoted
 from file_cdk.destinations.rejects import text_or_bytes
 from file_cdk.destinations.sql.database import Database, transaction
@@ -339,17 +339,17 @@ def unfinished(database: Database) -> list[str]:
 
 def tables_known(database: Database, origin: str, name: str) -> dict[str, str]:
     """See core.ledger.KnowsTables."""
-    sql = (
-        f"SELECT s.stream, (SELECT min(f.url) FROM {FILES} f WHERE f.stream = s.stream) FROM {STREAMS} s "
-        "WHERE s.source = ? AND (s.stream = ? OR substr(s.stream, 1, ?) = ?) ORDER BY 1"
-    )
-    known: dict[str, str] = {}
-    for before in ("", ROWS_OF):  # as merged tables have it
-        own, start = f"{before}{name}", f"{before}{name}_"
-        with database.translating("reading the ledger"):
-            found = database.execute(sql, [origin, own, len(start), start]).fetchall()
-        known.update((stream.removeprefix(before), url) for stream, url in found if url is not None)
-    return known
+    own = [name, ROWS_OF + name]  # as merged tables have it
+    parameters: list[str | int] = [origin, *own]
+    for start in (f"{each}_" for each in own):
+        parameters += [len(start), start]
+    with database.translating("reading the ledger"):
+        found = database.execute(
+            f"SELECT s.stream, (SELECT min(f.url) FROM {FILES} f WHERE f.stream = s.stream) FROM {STREAMS} s "
+            "WHERE s.source = ? AND (s.stream IN (?, ?) OR substr(s.stream, 1, ?) = ? OR substr(s.stream, 1, ?) = ?) ORDER BY 1",
+            parameters,
+        ).fetchall()
+    return {stream.removeprefix(ROWS_OF): url for stream, url in found if url is not None}
 
 
 def forget_origin(database: Database, name: str) -> None:

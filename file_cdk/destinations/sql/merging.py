@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.merging import open_merge, set_rule
+from file_cdk.destinations.merge_rules import open_merge, set_rule
 from file_cdk.destinations.names import ROWS_OF
 from file_cdk.destinations.sql.database import Database, transaction
 from file_cdk.destinations.sql.ledger import Ledger

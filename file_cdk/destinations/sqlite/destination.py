@@ -5,7 +5,7 @@
 import sys
 from pathlib import Path
 
-from file_cdk.destinations.merging import MERGES, UNMERGED
+from file_cdk.destinations.merge_rules import MERGES, UNMERGED
 from file_cdk.destinations.run_lock import RunLock
 from file_cdk.destinations.sql.database import Database
 from file_cdk.destinations.sql.destination import SqlDestination

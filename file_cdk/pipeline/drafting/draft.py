@@ -181,7 +181,7 @@ def _stream_draft(group: Group, universe: Universe, names: "_Names") -> StreamDr
     if not universe.are_exact(globs, uris):
         notes.append("no pattern tells all of these files from the others: look at globs")
     settings: dict[str, Any] = {"name": names.of(group), "globs": globs, "format": dict(look.options)}
-    keys = FolderKeys(())
+    keys = FolderKeys(tuple)
     keys(group.files)
     if folders := sorted(keys.besides(look.columns)):
         settings["path_partitions"] = True

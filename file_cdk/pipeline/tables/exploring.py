@@ -148,7 +148,7 @@ def explored(
     Raises AccessError where no file would be read, ConfigError where a sync would refuse the stream.
     """
     recognised = Recognised()
-    keys = FolderKeys(()) if stream.finds_partitions else None
+    keys = FolderKeys(tuple) if stream.finds_partitions else None
     with ExitStack() as opened:
         files = list_matching(stream.reader, stream.matcher)
         executors = opened.enter_context(closing(Executors(options.workers)))

@@ -9,7 +9,7 @@ import json
 import pickle
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -77,15 +77,6 @@ class BegunFiles:
         begun = self._resumable.begun() if self._resumable is not None else ()
         self._begun = {each.file: (each, Meaning.parse(each.meaning)) for each in begun}
         self._reading: tuple[Format, str] | None = None
-
-    @property
-    def uris(self) -> list[str]:
-        return [file.uri for file in self._begun]
-
-    def forget(self, uris: Iterable[str]) -> None:
-        """The files are gone."""
-        if self._resumable is not None:
-            self._resumable.forget_begun(list(uris))
 
     def tally(self, file: RemoteFile, job: "Job") -> "FileTally | None":
         """See OrderedRun."""
