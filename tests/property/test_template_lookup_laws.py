@@ -28,17 +28,31 @@ SCOPES = st.fixed_dictionaries(
     optional={"record": VALUES, "stream_partition": VALUES},
 )
 QUOTED = st.builds(lambda key, quote: quote + key + quote, KEYS, st.sampled_from(["'", '"']))
+CONSTANTS = QUOTED | st.sampled_from(["0", "12", "-3", "true", "False", "None", "none", "''", '"text"'])
 STEPS = st.one_of(
     NAMES.map(lambda name: f".{name}"),
     QUOTED.map(lambda key: f"[{key}]"),
     st.integers(-3, 3).map(lambda number: f"[{number}]"),
     QUOTED.map(lambda key: f".get({key})"),
-    st.builds(lambda key, default: f".get({key}, {default})", QUOTED, QUOTED),
+    st.builds(
+        lambda key, default: f".get({key}, {default})", QUOTED, QUOTED | CONSTANTS | st.sampled_from(["{}", "[]"])
+    ),
+)
+QUESTIONS = st.one_of(
+    st.just(""),
+    st.sampled_from(
+        [" is none", " is not none", " is defined", " is not defined", " is undefined", "\nis  not\tundefined"]
+    ),
+    st.builds(lambda relation, operand: relation + operand, st.sampled_from(["==", " == ", "!= ", " !="]), CONSTANTS),
 )
 LOOKUPS = st.builds(
-    lambda name, steps, space: "{{" + space + name + "".join(steps) + space + "}}",
+    lambda denial, name, steps, question, space: (
+        "{{" + space + denial + name + "".join(steps) + question + space + "}}"
+    ),
+    st.sampled_from(["", "", "not ", "not\n"]),
     st.sampled_from(["config", "record", "stream_slice", "stream_partition", "stream_interval", "missing"]),
     st.lists(STEPS, max_size=4),
+    QUESTIONS,
     st.sampled_from([" ", "", "\t", "\n "]),
 )
 TEXTS = st.text("ab {}%#'\"\n\r/é", max_size=6)

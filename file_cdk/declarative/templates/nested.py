@@ -1,8 +1,9 @@
 """Mappings and lists with templates in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.templates.literals import Types
@@ -22,8 +23,7 @@ def compiled(
     return Compiled(_compiled(anything, where, key_types, value_types))
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(msgspec.Struct, frozen=True):
     content: Any
 
     def value(self, scope: Scope) -> Any:
@@ -34,8 +34,7 @@ class Compiled:
         return _value(self.content, scope)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entries:
+class _Entries(msgspec.Struct, frozen=True):
     entries: tuple[tuple[Any, Any], ...]
 
 

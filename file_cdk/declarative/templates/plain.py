@@ -1,4 +1,5 @@
-"""Plain look-ups, `{{ config['a'].b }}` with text around them: what two thirds of templates are, followed without Jinja2.
+"""Plain look-ups, `{{ config['a'].b }}` with text around them, and plain questions, `{{ not response.get('next', {}) }}`: what
+three quarters of templates are, followed without Jinja2.
 
 They give what Jinja2 gives (a property test holds the two against each other). What only Jinja2 decides, such as a name
 that is also that of a method, is left to it: `NotPlainError`.
@@ -6,8 +7,9 @@ that is also that of a method, is left to it: `NotPlainError`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from file_cdk.declarative.templates.faults import LONGEST_TEXT, FaultError, NotThereError, too_long
 from file_cdk.declarative.templates.macros import MACROS
@@ -20,11 +22,23 @@ _OF_A_DICT = frozenset(dir(dict))
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _TEXT = r"'[^'\\\n\r{}]*'|\"[^\"\\\n\r{}]*\""
 _ITEM = rf"\[(?:{_TEXT}|-?[0-9]{{1,9}})\]"
-_GET = rf"\.get\((?:{_TEXT})(?:, ?(?:{_TEXT}))?\)"
-_LOOKUP = re.compile(rf"\{{\{{[ \t\n]*({_NAME})((?:{_GET}|\.{_NAME}|{_ITEM})*)[ \t\n]*\}}\}}")
-_STEP = re.compile(
-    rf"\.get\((?P<got>{_TEXT})(?:, ?(?P<default>{_TEXT}))?\)|\.(?P<attribute>{_NAME})|\[(?P<item>{_TEXT}|-?\d+)\]"
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,8})"
+_CONSTANT = rf"(?:{_TEXT}|{_NUMBER}|[Tt]rue|[Ff]alse|[Nn]one)"
+_DEFAULT = rf"(?:{_CONSTANT}|\{{\}}|\[\])"
+_GET = rf"\.get\((?:{_TEXT})(?:, ?{_DEFAULT})?\)"
+_SPACE = r"[ \t\n]"
+_QUESTION = (
+    rf"(?:{_SPACE}+is{_SPACE}+(?P<is_not>not{_SPACE}+)?(?P<test>none|defined|undefined)"
+    rf"|{_SPACE}*(?P<compared>[=!]=){_SPACE}*(?P<operand>{_CONSTANT}))"
 )
+_LOOKUP = re.compile(
+    rf"\{{\{{{_SPACE}*(?P<not>not{_SPACE}+)?(?P<name>{_NAME})(?P<steps>(?:{_GET}|\.{_NAME}|{_ITEM})*)"
+    rf"(?:{_QUESTION})?{_SPACE}*\}}\}}"
+)
+_STEP = re.compile(
+    rf"\.get\((?P<got>{_TEXT})(?:, ?(?P<default>{_DEFAULT}))?\)|\.(?P<attribute>{_NAME})|\[(?P<item>{_TEXT}|-?\d+)\]"
+)
+_WORDS = {"true": True, "false": False, "none": None, "{}": {}, "[]": []}
 # Names that Jinja2 takes for something else: constants, words of the language, functions.
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 _KEYWORDS = frozenset({"not", "and", "or", "if", "else", "elif", "in", "is", "for", "set", "recursive"})
@@ -35,36 +49,60 @@ class NotPlainError(Exception):
     """Jinja2 has to evaluate the template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """key: looked up as an attribute first, where the manifest says `.key`; by `get`, with a default; or as an item."""
 
     key: Key
     is_attribute: bool = False
     is_got: bool = False
-    default: str | None = None
+    default: Any = None
+    """Not to be changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """`config.a['b'].get('c')`: the name of what is in scope, and what is looked up in it."""
+class Question(msgspec.Struct, frozen=True):
+    """Of what a look-up finds: whether it is true, `none` or `defined`, or equal to the operand; or, where it is denied, not."""
+
+    about: str
+    operand: str | int | None = None
+    is_denied: bool = False
+
+    def answer(self, value: Any) -> bool:
+        """value: _MISSING where there is none."""
+        is_there = value is not _MISSING
+        match self.about:
+            case "true":
+                found = is_there and bool(value)
+            case "none":
+                found = value is None
+            case "defined":
+                found = is_there
+            case _:
+                found = is_there and bool(value == self.operand)
+        return found is not self.is_denied
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """`config.a['b'].get('c')`: the name of what is in scope, what is looked up in it, and what is asked of that, if anything."""
 
     name: str
     steps: tuple[Step, ...]
+    question: Question | None = None
 
     def found(self, scope: Mapping[str, Any]) -> Any:
-        """What is there; an empty text where the last step finds nothing. Raises NotThereError where an earlier one does."""
+        """What is there, an empty text where the last step finds nothing; or the answer. Raises NotThereError where an earlier
+        step finds nothing."""
         value = in_scope(scope, self.name)
         for step in self.steps:
             if type(value) is dict and not step.is_attribute:
                 value = value.get(step.key, step.default) if step.is_got else _item(value, step.key)
             else:
                 value = _looked_up(value, step)
+        if self.question is not None:
+            return self.question.answer(value)
         return "" if value is _MISSING else value
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """Texts and look-ups, one after the other."""
 
     parts: tuple[str | Lookup, ...]
@@ -106,14 +144,14 @@ def parse(text: str) -> Plain | None:
     end = 0
     text = _as_rendered(text)
     for match in _LOOKUP.finditer(text):
-        if match[1] in _CONSTANTS | _KEYWORDS | _OTHERS:
+        if match["name"] in _CONSTANTS | _KEYWORDS | _OTHERS:
             return None
-        steps = tuple(map(_step, _STEP.finditer(match[2])))
+        steps = tuple(map(_step, _STEP.finditer(match["steps"])))
         if any(step.is_attribute and step.key in _OF_A_DICT for step in steps):
             return None
         if match.start() and text[match.start() - 1] == "{":
             return None
-        parts += [text[end : match.start()], Lookup(match[1], steps)]
+        parts += [text[end : match.start()], Lookup(match["name"], steps, _question(match))]
         end = match.end()
     parts.append(text[end:])
     if any(isinstance(part, str) and re.search(r"\{[{%#]", part) for part in parts):
@@ -128,11 +166,28 @@ def _as_rendered(text: str) -> str:
 
 def _step(match: re.Match[str]) -> Step:
     if match["got"]:
-        return Step(match["got"][1:-1], is_got=True, default=match["default"] and match["default"][1:-1])
+        return Step(match["got"][1:-1], is_got=True, default=match["default"] and _constant(match["default"]))
     if match["attribute"]:
         return Step(match["attribute"], is_attribute=True)
     item = match["item"]
     return Step(item[1:-1] if item[0] in "'\"" else int(item))
+
+
+def _question(match: re.Match[str]) -> Question | None:
+    is_denied = match["not"] is not None
+    if match["test"]:
+        is_denied ^= (match["is_not"] is not None) ^ (match["test"] == "undefined")
+        return Question("none" if match["test"] == "none" else "defined", is_denied=is_denied)
+    if match["compared"]:
+        is_denied ^= match["compared"] == "!="
+        return Question("operand", _constant(match["operand"]), is_denied)
+    return Question("true", is_denied=True) if is_denied else None
+
+
+def _constant(text: str) -> Any:
+    if text[0] in "'\"":
+        return text[1:-1]
+    return _WORDS[text.lower()] if text.lower() in _WORDS else int(text)
 
 
 def _item(value: dict[Any, Any], key: Key) -> Any:
