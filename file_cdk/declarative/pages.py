@@ -1,14 +1,14 @@
 """One page of a slice, as it comes from an API and goes into the output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from file_cdk.declarative.slices import Slice
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """Where a page begins, as the paginator names it. number: of the page in its slice, from 0.
 
     value: a page number, an offset, a cursor or a URL; None for a first page that sends none.
@@ -22,16 +22,14 @@ class Token:
     anchor: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A record that cannot be read, or made into JSON. number: in its page, from 0. reason: in words, without its values."""
 
     number: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """records found = emitted + filtered + rejected.
 
     records: the JSON text of each that is emitted, as it goes out; of a large answer in a file, to be gone through in order

@@ -1,12 +1,12 @@
 """The unit of a stream of an API: a partition in an interval of time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+
+class Slice(msgspec.Struct, frozen=True):
     """A chain of pages that is read from its first to its last, and committed as one.
 
     partition: which part of the stream, by field: a value of a list, a parent's key, `parent_slice`.
@@ -14,6 +14,6 @@ class Slice:
     extra: fields of the parent's record that requests may use. They do not tell one slice from another.
     """
 
-    partition: Mapping[str, Any] = field(default_factory=dict)
-    interval: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    partition: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    interval: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)

@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, TemplateError
 from file_cdk.declarative.answers.filters import seen
@@ -25,8 +26,7 @@ from file_cdk.declarative.templates import Template
 _MAX_EXPONENT = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True):
     """A request that is to be sent again. attempt: how often it was, from 1. now_s: seconds since 1970."""
 
     outcome: Outcome
@@ -40,8 +40,7 @@ class Wait(Protocol):
         """Raises WaitTooLongError."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(msgspec.Struct, frozen=True):
     """A number of the manifest, or a template that comes to one."""
 
     template: Template
@@ -58,8 +57,7 @@ class _Number:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class _Growing:
+class _Growing(msgspec.Struct, frozen=True):
     """base · factorⁿ, and up to twice the jitter more."""
 
     base: _Number
@@ -73,8 +71,7 @@ class _Growing:
         return grown + 2 * self.jitter_s * random.random()  # noqa: S311 -- no secret
 
 
-@dataclass(frozen=True, slots=True)
-class _Maximum:
+class _Maximum(msgspec.Struct, frozen=True):
     number: _Number | None
 
     def held(self, seconds: float, scope: Scope) -> float:
@@ -84,8 +81,7 @@ class _Maximum:
         return seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _HeaderNumber:
+class _HeaderNumber(msgspec.Struct, frozen=True):
     header: Template
     pattern: Template | None
     parameters: Mapping[str, Any]
@@ -99,8 +95,7 @@ class _HeaderNumber:
         return _number(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _FromHeader:
+class _FromHeader(msgspec.Struct, frozen=True):
     number: _HeaderNumber
     maximum: _Maximum
 
@@ -109,8 +104,7 @@ class _FromHeader:
         return self.maximum.held(seconds, at.scope) if seconds else None
 
 
-@dataclass(frozen=True, slots=True)
-class _UntilHeader:
+class _UntilHeader(msgspec.Struct, frozen=True):
     number: _HeaderNumber
     least: _Number | None
     maximum: _Maximum
@@ -122,8 +116,7 @@ class _UntilHeader:
         return self.maximum.held(seconds, at.scope) if seconds > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class _FromBody:
+class _FromBody(msgspec.Struct, frozen=True):
     template: Template
     maximum: _Maximum
     parameters: Mapping[str, Any]

@@ -1,7 +1,6 @@
 """Pages without the records that a cursor says are too old or too new."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
 
@@ -34,7 +33,7 @@ class RecentPages(msgspec.Struct, frozen=True):
         records, values = chosen(page.records, page.cursor_values, ages.holds)
         if len(records) == len(page.records):
             return page
-        return replace(
+        return msgspec.structs.replace(
             page,
             records=records,
             cursor_values=values,

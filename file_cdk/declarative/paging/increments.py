@@ -1,14 +1,14 @@
 """Pages by number and by offset: what comes next follows from the page before and how many records it had."""
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative.paging.sizes import PageSize
 from file_cdk.declarative.paging.turn import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class PageNumbers:
+class PageNumbers(msgspec.Struct, frozen=True):
     """first: None where the first request sends no number, although its page has one."""
 
     start: int
@@ -25,8 +25,7 @@ class PageNumbers:
         return (self.start if value is None else value) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Offsets:
+class Offsets(msgspec.Struct, frozen=True):
     first: int | None
     size: PageSize
 

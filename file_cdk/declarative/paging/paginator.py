@@ -1,8 +1,9 @@
 """A paginator as a plan has it: tokens, and where they go in a request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from file_cdk.core.errors import AnswerError, ConfigError
 from file_cdk.declarative.components.paging import (
@@ -41,8 +42,7 @@ class Strategy(Protocol):
         """What it is after a full page, where that follows from the value alone; else None."""
 
 
-@dataclass(frozen=True, slots=True)
-class OnePage:
+class OnePage(msgspec.Struct, frozen=True):
     first: None = None
     names: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
@@ -54,8 +54,7 @@ class OnePage:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Paginator:
+class Paginator(msgspec.Struct, frozen=True):
     """is_path: whether a token is a URL, or the path of one. size: what page_size_option sends."""
 
     strategy: Strategy

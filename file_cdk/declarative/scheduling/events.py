@@ -1,15 +1,15 @@
 """What a read gives out."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative.pages import Page
 from file_cdk.declarative.slices import Slice
 
 
-@dataclass(frozen=True, slots=True)
-class PageReady:
+class PageReady(msgspec.Struct, frozen=True):
     """A page of the slice that is read, number: in the slice, from 0. highest: of the slice's cursor values so far, a moment."""
 
     slice: Slice
@@ -18,8 +18,7 @@ class PageReady:
     highest: Any = None
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """pages_requested = pages, and found = emitted + filtered + rejected, or the slice does not end well.
 
     pages: given out. pages_in_vain: asked for ahead, behind the end of the slice."""
@@ -40,12 +39,11 @@ class Counts:
         self.rejected += len(page.rejected)
 
     def add(self, other: "Counts") -> None:
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-@dataclass(frozen=True, slots=True)
-class SliceDone:
+class SliceDone(msgspec.Struct, frozen=True):
     """All pages of the slice came out. warnings: why it may have ended too early. highest: of its cursor's values, a moment."""
 
     slice: Slice
@@ -54,8 +52,7 @@ class SliceDone:
     highest: Any = None
 
 
-@dataclass(slots=True)
-class StreamCounts:
+class StreamCounts(msgspec.Struct):
     """slices_done_before: passed over, because an earlier run committed them. partitions_again: met a second time and dropped.
     parents_without_key: records of a parent that made no partition. parents: what was read of each stream above.
     warnings: how many slices had each."""
@@ -64,14 +61,13 @@ class StreamCounts:
     slices_done_before: int = 0
     partitions: int = 0
     partitions_again: int = 0
-    parents_without_key: Counter[str] = field(default_factory=Counter)
-    read: Counts = field(default_factory=Counts)
-    parents: list[tuple[str, "StreamCounts"]] = field(default_factory=list)
-    warnings: Counter[str] = field(default_factory=Counter)
+    parents_without_key: Counter[str] = msgspec.field(default_factory=Counter)
+    read: Counts = msgspec.field(default_factory=Counts)
+    parents: list[tuple[str, "StreamCounts"]] = msgspec.field(default_factory=list)
+    warnings: Counter[str] = msgspec.field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadDone:
+class ReadDone(msgspec.Struct, frozen=True):
     """Every slice came out. warnings: what was passed over on the way, in words, for the streams above too."""
 
     counts: StreamCounts

@@ -8,9 +8,10 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import InternalError
 from file_cdk.declarative.pages import Page, PageReader, Token
@@ -29,26 +30,23 @@ _OPEN_SLICES = 10_000
 """Maximum of slices whose pages wait for their turn, whatever these hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """A slice of which an earlier run committed pages. token: of the page after them. highest: of their cursor values."""
 
     token: Token
     highest: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(msgspec.Struct, frozen=True):
     """What earlier runs of the same attempt committed, by the slices' keys. done: of whole slices, the highest cursor value.
     seconds: since the attempt began."""
 
-    done: Mapping[bytes, Any] = field(default_factory=dict)
-    begun: Mapping[bytes, Begun] = field(default_factory=dict)
+    done: Mapping[bytes, Any] = msgspec.field(default_factory=dict)
+    begun: Mapping[bytes, Begun] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(msgspec.Struct, frozen=True):
     """What the streams of a read have in common. pages_of: what a stream's pages are asked of, given its progress. progress_of:
     of a parent whose state nobody keeps. clock: seconds since anything."""
 
@@ -265,7 +263,7 @@ class StreamPages:
                 continue
             self.counts.partitions += 1
             for interval in self.progress.intervals(partition.partition):
-                yield replace(partition, interval=interval)
+                yield msgspec.structs.replace(partition, interval=interval)
             self._when_given.append((self._made, partial(self.progress.partition_ended, partition.partition)))
 
     def _is_new(self, partition: Slice) -> bool:
