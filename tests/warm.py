@@ -60,7 +60,7 @@ _IMPORTED = (
     "file_cdk.formats.csv.sniff.format",
     "file_cdk.formats.csv.table",
     "file_cdk.formats.jsonl.table",
-    "file_cdk.formats.parquet.format",
+    "file_cdk.formats.parquet.reading",
     "file_cdk.pipeline.checking",
     "file_cdk.pipeline.drafting.document",
     "file_cdk.pipeline.read",

@@ -17,6 +17,8 @@ _TABLES_OF = {
     )
 }
 """What formats import once they read tables."""
+_READING = {"jsonl": "file_cdk.formats.jsonl.reading", "parquet": "file_cdk.formats.parquet.reading"}
+"""What they import once they read anything."""
 _ENCODERS = (
     (re.compile(r"postgres(ql)?:"), "file_cdk.destinations.postgres.encoder"),
     (re.compile(r"(s3|gs|az)://|files:|[^:]*/$"), "file_cdk.destinations.files.row_groups"),
@@ -80,15 +82,19 @@ def encoder_of_destination(named: str) -> str | None:
 
 def modules_for_tables(filetype: str | None, encoder: str | None) -> tuple[str, ...]:
     """What reads such files into tables, for worker processes to import ahead. encoder: a module."""
-    of_format = () if filetype is None else (module_of(filetype), *_TABLES_OF.get(filetype, ()))
+    of_format = () if filetype is None else (_module_that_reads(filetype), *_TABLES_OF.get(filetype, ()))
     return tuple(filter(None, (*_TABLES_OF_ANY, *of_format, encoder)))
 
 
 def modules_for_records(filetype: str) -> tuple[str, ...]:
     """What decodes and encodes the records of such files, for worker processes to import ahead."""
     encoding = _SPLICING if filetype in _SPLICED else _COLUMNS_ENCODING
-    module = module_of(filetype)
+    module = _module_that_reads(filetype)
     return (encoding,) if module is None else (encoding, module)
+
+
+def _module_that_reads(filetype: str) -> str | None:
+    return _READING.get(filetype) or module_of(filetype)
 
 
 def start_early(modules: Iterable[str], workers: int | None) -> None:

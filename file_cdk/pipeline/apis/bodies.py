@@ -8,7 +8,7 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from file_cdk.compression.plain import PIECE_BYTES, open_plain
-from file_cdk.core.config import CsvConfig, JsonlConfig
+from file_cdk.core.config import CsvConfig
 from file_cdk.core.config.validation import parse_config
 from file_cdk.core.errors import AnswerError, ConfigError, FileError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
@@ -127,7 +127,8 @@ class JsonReader:
 
     def pieces(self, body: Opened, size_bytes: int) -> Iterator[Cut]:
         from file_cdk.formats.jsonl.encoding import MARK_BYTES, wide_encoding
-        from file_cdk.formats.jsonl.format import JsonlFormat
+        from file_cdk.formats.jsonl.format import MAX_RECORD_BYTES
+        from file_cdk.formats.jsonl.reading import JsonlReading
 
         with closing(body()) as stream:
             is_wide = wide_encoding(stream.read(MARK_BYTES)) is not None  # then offsets are those of the text in UTF-8
@@ -136,7 +137,7 @@ class JsonReader:
             found = _Found(lines)
             with lines.of_errors():
                 split = Split(RemoteFile(_ANSWER, size_bytes, EPOCH), 0, 0, size_bytes)
-                for records in JsonlFormat(JsonlConfig()).read_own(stream, split, found.report):
+                for records in JsonlReading(MAX_RECORD_BYTES).read_own(stream, split, found.report):
                     yield from found.cuts(records)
         yield from found.cuts([])
 
