@@ -197,6 +197,16 @@ def add_talk(parser: argparse.ArgumentParser, *, is_long: bool = False) -> None:
         )
 
 
+def add_report(parser: argparse.ArgumentParser, of_each: str) -> None:
+    """of_each: what the report says of."""
+    parser.add_argument(
+        "--report",
+        "--summary-json",
+        metavar="FILE",
+        help=f"write as JSON to FILE what came of the run, of {of_each}, also when it fails; - for stdout",
+    )
+
+
 def operations_of(
     parser: argparse.ArgumentParser,
 ) -> Callable[[str, str, Callable[..., object]], argparse.ArgumentParser]:

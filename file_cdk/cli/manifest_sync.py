@@ -14,7 +14,7 @@ from file_cdk.core.exit_codes import ExitCode
 from file_cdk.pipeline.apis.recognising import name_of_manifest
 
 _TAKEN = frozenset(
-    {"config", "to", "stream", "full_refresh", "wait", "quiet", "verbose", "source", "progress", "log_format"}
+    {"config", "to", "stream", "full_refresh", "wait", "quiet", "verbose", "source", "progress", "log_format", "report"}
 )
 
 

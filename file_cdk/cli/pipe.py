@@ -2,19 +2,30 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.arguments import add_config, add_full_refresh, add_streams, add_talk, add_to, add_wait, names
-from file_cdk.cli.ending import Interruption
+from file_cdk.cli.arguments import (
+    add_config,
+    add_full_refresh,
+    add_report,
+    add_streams,
+    add_talk,
+    add_to,
+    add_wait,
+    names,
+)
+from file_cdk.cli.ending import Interruption, failure_of
+from file_cdk.cli.environment import given
 from file_cdk.cli.screen.display import Display, log_level, logs_to
 from file_cdk.cli.screen.wording import plural
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
 
 if TYPE_CHECKING:  # `--help` needs none of them
-    from file_cdk.pipeline.piping.pipe import PipeObserver, PipeOptions
+    from file_cdk.pipeline.piping.pipe import PipeObserver, PipeOptions, PipeResult
 
 DESCRIPTION = """\
 Runs an Airbyte source, whoever made it, and loads what it sends into tables of DEST, one for each of its streams. How far the
@@ -61,11 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lenient", action="store_true", help="pass over lines that are no messages, and say how many there were"
     )
     add_wait(parser)
-    add_talk(parser)
+    add_talk(parser, is_long=True)
+    add_report(parser, "each stream")
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
-    """Reports on stderr; stdout stays empty."""
+    """Reports on stderr; stdout stays empty but for `--report -`."""
     return load_source(
         arguments.source_command, arguments, interruption, name=arguments.name, lenient=arguments.lenient
     )
@@ -80,31 +92,52 @@ def load_source(
     lenient: bool = False,
     slices: bool = False,
 ) -> ExitCode:
-    """slices: see PipeOptions. arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet and
-    verbose; progress and log_format where the command has them."""
+    """slices: see PipeOptions. arguments: with config (None for an empty one), to, stream, full_refresh, wait, quiet, verbose,
+    progress, log_format and report. Raises ConfigError and DestinationError for the report; all other errors are reported."""
     from file_cdk.cli.messages import load_object
     from file_cdk.cli.progress import display_for, lines_on
+    from file_cdk.cli.report import PipeReport
+    from file_cdk.cli.summary import forget_old_report, write_report
+    from file_cdk.pipeline.piping.naming import source_name, words_of
     from file_cdk.pipeline.piping.pipe import pipe
 
+    target: str | None = arguments.report
+    if target is not None:
+        forget_old_report(target)
+    report = PipeReport(name or source_name(words_of(command)), arguments.to, given(arguments.parser, arguments))
     options = replace(pipe_options(arguments, name=name), lenient=lenient, slices=slices)
-    log_format: Any = getattr(arguments, "log_format", "text")
-    progress: Any = "off" if arguments.quiet else getattr(arguments, "progress", "off")
+    result, failure = None, None
     with (
-        display_for(sys.stderr, progress, log_format) as display,
+        display_for(sys.stderr, "off" if arguments.quiet else arguments.progress, arguments.log_format) as display,
         logs_to(display.line, log_level(quiet=arguments.quiet, verbose=arguments.verbose)),
     ):
-        config = {} if arguments.config is None else load_object(arguments.config, "config")
-        result = pipe(command, config, arguments.to, options, observer_on(display, quiet=arguments.quiet))
-    display = lines_on(sys.stderr, log_format)
-    if not arguments.quiet:
-        for stream, rows in result.rows.items():
-            display.line(f"{stream}: {plural(rows, 'record')}")
-        for stream in result.complete:
-            display.line(f"{stream}: complete in the run before, which did not come to its end; not read again")
-        for reason, count in result.passed_over.items():
-            display.line(f"warning: lines that were passed over: {count}: {reason}")
-        display.line(f"{plural(sum(result.rows.values()), 'record')} loaded into {redacted(arguments.to)}")
-    return interruption.exit_code or ExitCode.DONE
+        try:
+            config = {} if arguments.config is None else load_object(arguments.config, "config")
+            result = pipe(command, config, arguments.to, options, observer_on(display, quiet=arguments.quiet))
+            code = interruption.exit_code or ExitCode.DONE
+        except (KeyboardInterrupt, Exception) as exc:  # noqa: BLE001 - the report is to say of every end what it was
+            failure = failure_of(exc, interruption)
+            code = failure.code
+    last = lines_on(sys.stderr, arguments.log_format)
+    for line in _closing_lines(result, arguments.to) if result is not None and not arguments.quiet else ():
+        last.line(line)
+    for line in failure.lines(verbose=arguments.verbose) if failure is not None else ():
+        last.line(line)
+    if code.is_interruption:
+        last.line("interrupted: what the source's last states stand for is kept, and the next run goes on from there")
+    if target is not None:
+        write_report(target, report.text(code, result, None if failure is None else failure.message))
+    return code
+
+
+def _closing_lines(result: "PipeResult", destination: str) -> Iterator[str]:
+    for stream, rows in result.rows.items():
+        yield f"{stream}: {plural(rows, 'record')}"
+    for stream in result.complete:
+        yield f"{stream}: complete in the run before, which did not come to its end; not read again"
+    for reason, count in result.passed_over.items():
+        yield f"warning: lines that were passed over: {count}: {reason}"
+    yield f"{plural(sum(result.rows.values()), 'record')} loaded into {redacted(destination)}"
 
 
 def pipe_options(arguments: argparse.Namespace, *, name: str | None) -> "PipeOptions":

@@ -1,13 +1,13 @@
 """What a finished sync says of itself to a person, and where its report goes."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
 from file_cdk.cli.rejects import hint
 from file_cdk.cli.screen.stdout import discard
-from file_cdk.cli.screen.wording import duration, plural, reasons, size
+from file_cdk.cli.screen.wording import duration, plural, reasons, size, table_lines
 from file_cdk.core.errors import ConfigError, DeletesRefusedError, DestinationError, FileCdkError, TooManyRejectsError
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.core.system.whole_file import remove_old, write_whole
@@ -16,19 +16,22 @@ from file_cdk.pipeline.tables.report import StreamResult, SyncResult
 FAILURES_SHOWN = 20
 
 
-def closing_lines(result: SyncResult | None, destination: str, *, quiet: bool) -> Iterator[str]:
-    """None: there is nothing to say. quiet: says only what failed."""
+def closing_lines(result: SyncResult | None, destination: str, *, quiet: bool, as_table: bool = False) -> Iterator[str]:
+    """None: there is nothing to say. quiet: says only what failed. as_table: see summary_lines."""
     if result is None:
         return
-    yield from failure_lines(result) if quiet else summary_lines(result)
+    yield from failure_lines(result) if quiet else summary_lines(result, as_table=as_table)
     if not quiet and has_rejects(result) and (line := hint(destination)):
         yield line
 
 
-def summary_lines(result: SyncResult) -> Iterator[str]:
-    """A line per stream, one for all, and the failures."""
-    for stream in result.streams:
-        yield f"{stream.stream}: {_stream_facts(stream)}"
+def summary_lines(result: SyncResult, *, as_table: bool = False) -> Iterator[str]:
+    """A line per stream, one for all, and the failures. as_table: several streams are rows of a table."""
+    if as_table and len(result.streams) > 1:
+        yield from _stream_table(result.streams)
+    else:
+        for stream in result.streams:
+            yield f"{stream.stream}: {_stream_facts(stream)}"
     rows = sum(stream.rows for stream in result.streams)
     size_bytes = sum(stream.size_bytes for stream in result.streams)
     rows_read = rows - sum(stream.rows_resumed for stream in result.streams)
@@ -74,6 +77,30 @@ def has_rejects(result: SyncResult) -> bool:
 def files_failed(result: SyncResult) -> int:
     """How many files failed, of which `result.failures` holds the first ones' errors."""
     return sum(stream.files_failed for stream in result.streams)
+
+
+def _stream_table(streams: Sequence[StreamResult]) -> Iterator[str]:
+    """Without the columns that say nothing of any stream; why files were skipped was told when they were listed."""
+    replaced = {None: "", True: "replaced", False: "not replaced"}
+    columns = {
+        "files read": [f"{stream.files_read:,}" for stream in streams],
+        "skipped": _counts(sum(stream.skipped.values()) for stream in streams),
+        "failed": _counts(stream.files_failed for stream in streams),
+        "rows": [f"{stream.rows:,}" for stream in streams],
+        "rows shown": ["" if stream.shown is None else f"{stream.shown:,}" for stream in streams],
+        "rejected": _counts(stream.rejected for stream in streams),
+        "files gone": _counts(0 if stream.removed else stream.gone for stream in streams),
+        "files removed": _counts(stream.removed for stream in streams),
+        "size": [size(stream.size_bytes) for stream in streams],
+        "table": [replaced[stream.replaced] for stream in streams],
+    }
+    told = {heading: cells for heading, cells in columns.items() if any(cells)}
+    names = [stream.stream for stream in streams]
+    yield from table_lines(["stream", *told], zip(names, *told.values(), strict=True), right=told.keys() - {"table"})
+
+
+def _counts(numbers: Iterable[int]) -> list[str]:
+    return [f"{number:,}" if number else "" for number in numbers]
 
 
 def _stream_facts(stream: StreamResult) -> str:

@@ -14,6 +14,7 @@ from file_cdk.cli.arguments import (
     add_deletes,
     add_full_refresh,
     add_period,
+    add_report,
     add_source,
     add_talk,
     add_to,
@@ -133,12 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_deletes(parser)
     add_wait(parser)
     add_talk(parser, is_long=True)
-    parser.add_argument(
-        "--report",
-        "--summary-json",
-        metavar="FILE",
-        help="write as JSON to FILE what came of the run, of each stream and of each file, also when it fails; - for stdout",
-    )
+    add_report(parser, "each stream and of each file")
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
@@ -220,7 +216,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
         finally:
             early.stop_early()
     last = lines_on(sys.stderr, arguments.log_format)
-    for line in closing_lines(result, arguments.to, quiet=arguments.quiet):
+    is_text = arguments.log_format == "text"
+    for line in closing_lines(result, arguments.to, quiet=arguments.quiet, as_table=is_text):
         last.line(line)
     if code.is_interruption:
         # No count: of the files reported as loaded, the last group may not have been committed.

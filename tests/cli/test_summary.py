@@ -48,6 +48,29 @@ def test_lines_for_a_person() -> None:
     ]
 
 
+def test_several_streams_are_a_table_without_the_columns_that_say_nothing() -> None:
+    assert list(summary_lines(result_with(2), as_table=True))[:5] == [
+        "stream   files read  skipped  failed       rows      size",
+        "-------  ----------  -------  ------  ---------  --------",
+        "flights          36    1,200       2  1,000,000    107 MB",
+        "notes             1                           1  10 bytes",
+        "done, but not all: 1,000,001 rows, 107 MB in 2.00 s (500,000 rows/s)",
+    ]
+    gone = StreamResult("gone", 0, 0, {}, 0, 0, rejected=0, gone=3, removed=3, shown=7, replaced=None)
+    refreshed = StreamResult("new", 2, 0, {}, 9, 90, rejected=2, gone=1, replaced=True)
+    assert list(summary_lines(SyncResult((gone, refreshed), 2.0, ()), as_table=True))[:4] == [
+        "stream  files read  rows  rows shown  rejected  files gone  files removed      size  table",
+        "------  ----------  ----  ----------  --------  ----------  -------------  --------  --------",
+        "gone             0     0           7                                    3   0 bytes",
+        "new              2     9                     2           1                 90 bytes  replaced",
+    ]
+
+
+def test_one_stream_is_a_line() -> None:
+    one = SyncResult((StreamResult("notes", 1, 0, {}, 1, 10),), 2.0, ())
+    assert list(summary_lines(one, as_table=True)) == list(summary_lines(one))
+
+
 def test_the_speed_is_of_what_this_run_read() -> None:
     large = StreamResult("large", 1, 0, {}, 1_000, 9_000, rows_resumed=900)
     assert list(summary_lines(SyncResult((large,), 10.0, ())))[-1] == "done: 1,000 rows, 9.00 kB in 10.0 s (10 rows/s)"

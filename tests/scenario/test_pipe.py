@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 import warm
+from lakes import Lake
 
 pytestmark = pytest.mark.scenario
 
@@ -109,6 +110,20 @@ def test_keys_are_merged_and_whole_streams_replaced(tmp_path: Path) -> None:
     assert rules == 1
 
 
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_keys_are_merged_in_lakes(tmp_path: Path, kind: str) -> None:
+    lake = Lake(kind, tmp_path / "lake")
+    pipe = Pipe(tmp_path, streams={"numbers": 120}, keyed=["numbers"], last_state=False)
+    for last in (120, 200, 200):
+        pipe.config["streams"]["numbers"] = last
+        ran = warm.captured(*pipe.arguments[:-1], lake.url)
+        assert ran.returncode == 0, ran.stderr
+        rows = lake.rows("numbers")
+        assert rows is not None
+        assert sorted(rows["id"].to_pylist()) == upto(last)
+    assert pipe.begun == [{}, {"numbers": 100}, {"numbers": 200}]
+
+
 @pytest.mark.parametrize("keyed", [[], ["numbers"]])
 def test_a_full_refresh_replaces_what_is_there(tmp_path: Path, keyed: list[str]) -> None:
     pipe = Pipe(tmp_path, streams={"numbers": 300}, keyed=keyed)
@@ -134,6 +149,26 @@ def test_a_source_that_fails_keeps_what_its_states_stand_for(tmp_path: Path) -> 
     pipe.run()
     assert pipe.begun[1] == {"first": 50, "numbers": 300}
     assert (pipe.ids("first"), pipe.ids("numbers")) == (upto(50), upto(500))
+
+
+def test_a_report_and_logs_for_a_scheduler(tmp_path: Path) -> None:
+    pipe = Pipe(tmp_path, streams={"first": 50, "numbers": 500}, fails_at=333)
+    report = tmp_path / "report.json"
+    options = "--report", str(report), "--log-format", "json"
+    said = [json.loads(line) for line in pipe.run(*options, code=5).splitlines()]
+    assert {line["level"] for line in said} == {"info", "warning", "error"}
+    failed = json.loads(report.read_text())
+    assert (failed["exit_code"], failed["rows"], failed["streams"]) == (5, 0, [])
+    assert "the source's read ended with exit code 1: no more with ***" in failed["error"]
+    assert said[-1]["message"] == failed["error"]
+    del pipe.config["fails_at"]
+    pipe.run(*options)
+    document = json.loads(report.read_text())
+    assert (document["exit_code"], document["error"], document["source"]) == (0, None, "counting_source.py")
+    assert document["rows"] == sum(stream["rows"] for stream in document["streams"])
+    assert {stream["stream"] for stream in document["streams"]} == {"first", "numbers"}
+    assert document["lines_passed_over"] == {}
+    assert PASSWORD not in report.read_text()
 
 
 def test_without_a_last_state_rows_are_read_again_and_not_doubled(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_from_a_bucket_to_tables_and_back_from_a_broken_file(
     code, shown = terminal.run("sync", "shop.yaml", "--to", "shop.duckdb")
     assert code == 0
     for name, count in ROWS.items():
-        assert re.search(rf"^{name}: \d files? read, {count} rows, ", shown, re.MULTILINE)
+        assert re.search(rf"^{name} +\d +{count} +\d", shown, re.MULTILINE)
     assert f"done: {sum(ROWS.values())} rows, " in shown
     assert rows_in(database) == ROWS
 
@@ -165,7 +165,7 @@ def test_from_a_bucket_to_tables_and_back_from_a_broken_file(
     put("orders/2024-02.csv", ORDERS + b"6;plum;3,00\n")
     code, shown = terminal.run("sync", "shop.yaml", "--to", "shop.duckdb")
     assert code == 0
-    assert "orders: 1 file read, 1 skipped (1 already loaded), 4 rows" in shown
+    assert re.search(r"^orders +1 +1 +4 +\d", shown, re.MULTILINE)
     assert rows_in(database) == {**ROWS, "orders": 6}
     assert counts_of_status(terminal)["orders"] == (6, 0)
     code, shown = terminal.run("status", "shop.duckdb", "--verify")
