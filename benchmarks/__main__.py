@@ -5,6 +5,7 @@
     python -m benchmarks --quick                    small data, one run, no tools of other environments, no bars
     python -m benchmarks --list                     the workloads
     python -m benchmarks chart FILE … [--out DIR]   table and chart drawn anew from the JSON
+    python -m benchmarks chart FILE … --docs docs   those of the documentation
 
 Contenders take turns. Exits 1 where a bar is missed, contenders give different data or a command fails.
 """
@@ -37,6 +38,7 @@ from benchmarks.equality import DifferentDataError, check_equality, remove_datab
 from benchmarks.generate import Data
 from benchmarks.measuring import CommandError, Run, complain, measure
 from benchmarks.peers import Peers
+from benchmarks.published import publish
 from benchmarks.workload import Workload
 
 WORKLOADS = [
@@ -141,7 +143,12 @@ def draw(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks chart", description="Draws table and chart anew.")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSON; of two the later one counts")
     parser.add_argument("--out", type=Path, help="folder; by default that of the last file")
+    parser.add_argument("--docs", type=Path, help="the folder of the documentation, for its chart and tables")
     arguments = parser.parse_args(given)
+    if arguments.docs is not None:
+        first, last = (report.load_run(path) for path in (arguments.files[0], arguments.files[-1]))
+        publish(arguments.docs, report.load(arguments.files), last["machine"], first["started_at"])
+        return 0
     _write(arguments.out or arguments.files[-1].parent, report.load(arguments.files))
     return 0
 

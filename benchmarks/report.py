@@ -67,18 +67,24 @@ def load(paths: Iterable[Path]) -> list[Json]:
     """The workloads of several files; where two have the same one, that of the later."""
     found: dict[str, Json] = {}
     for path in paths:
-        found |= {workload["name"]: workload for workload in json.loads(path.read_text())["workloads"]}
+        found |= {workload["name"]: workload for workload in load_run(path)["workloads"]}
     return list(found.values())
+
+
+def load_run(path: Path) -> Json:
+    run: Json = json.loads(path.read_text(encoding="utf-8"))
+    return run
 
 
 def missed(workload: Json) -> list[Json]:
     return [bar for bar in workload["bars"] if bar["value"] > bar["at_most"]]
 
 
-def table(workloads: Iterable[Json]) -> str:
+def table(workloads: Iterable[Json], *, with_bars: bool = True) -> str:
     """Markdown, aligned. Medians; the range is from the fastest run to the slowest."""
-    cells = [_HEADER, *(row for workload in workloads for row in _rows(workload))]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADER))]
+    count = len(_HEADER) if with_bars else -1
+    cells = [row[:count] for row in (_HEADER, *(row for workload in workloads for row in _rows(workload)))]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
     ]
