@@ -1,5 +1,6 @@
 """Folders of Parquet files in buckets of each kind: exact, locked by a lease, refused in words."""
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -180,12 +181,22 @@ def test_credentials_of_s3_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "AWS_PROFILE" in (told.value.remedy or "")
 
 
-def test_a_bucket_that_refuses_is_told_without_secrets(s3_lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+WRONG = base64.b64encode(b"wrong-secret").decode()
+
+
+@pytest.mark.parametrize(
+    ("lake", "variable"), [("s3_lake", "AWS_SECRET_ACCESS_KEY"), ("azure_lake", "AZURE_STORAGE_ACCOUNT_KEY")]
+)
+def test_a_bucket_that_refuses_is_told_without_secrets(
+    lake: str, variable: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = str(request.getfixturevalue(lake))
+    monkeypatch.setenv(variable, WRONG)
     with pytest.raises(DestinationError) as told:
-        FilesDestination(s3_lake).open()
-    assert "wrong-secret" not in str(told.value)
-    assert "s3://" in str(told.value)
+        FilesDestination(url).open()
+    assert WRONG not in str(told.value)
+    assert url.rstrip("/") in told.value.message
+    assert told.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -196,10 +207,18 @@ def test_a_bucket_that_refuses_is_told_without_secrets(s3_lake: str, monkeypatch
             {
                 "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
                 "AWS_ACCESS_KEY_ID": "a",
-                "AWS_SECRET_ACCESS_KEY": "wrong-secret",
+                "AWS_SECRET_ACCESS_KEY": WRONG,
             },
         ),
         ("gs", {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:9"}),
+        (
+            "az",
+            {
+                "AZURE_STORAGE_ENDPOINT": "http://127.0.0.1:9/account",
+                "AZURE_STORAGE_ACCOUNT_NAME": "account",
+                "AZURE_STORAGE_ACCOUNT_KEY": WRONG,
+            },
+        ),
     ],
 )
 def test_a_store_that_is_not_there_is_told_in_words(
@@ -211,7 +230,7 @@ def test_a_store_that_is_not_there_is_told_in_words(
     monkeypatch.setattr("file_cdk.destinations.files.buckets.gcs._RETRY", DEFAULT_RETRY.with_timeout(0.1))
     with pytest.raises(DestinationError) as told:
         FilesDestination(f"{scheme}://bucket/lake/").open()
-    assert "wrong-secret" not in str(told.value)
+    assert WRONG not in str(told.value)
     assert f"{scheme}://bucket/lake" in told.value.message
     assert "RetryError" not in told.value.message
     assert told.value.remedy
