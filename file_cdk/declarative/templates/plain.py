@@ -38,7 +38,7 @@ _LOOKUP = re.compile(
 _STEP = re.compile(
     rf"\.get\((?P<got>{_TEXT})(?:, ?(?P<default>{_DEFAULT}))?\)|\.(?P<attribute>{_NAME})|\[(?P<item>{_TEXT}|-?\d+)\]"
 )
-_WORDS = {"true": True, "false": False, "none": None, "{}": {}, "[]": []}
+_WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "none": None, "{}": {}, "[]": []}
 # Names that Jinja2 takes for something else: constants, words of the language, functions.
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 _KEYWORDS = frozenset({"not", "and", "or", "if", "else", "elif", "in", "is", "for", "set", "recursive"})
