@@ -1,10 +1,11 @@
 """CSV files into a new table of a Postgres server on this machine, next to psql's own \\copy; into a SQLite database, next to
-sqlite-utils; and into Parquet files, next to DuckDB's COPY.
+sqlite-utils; into Parquet files, next to DuckDB's COPY; and into Delta and Iceberg, next to the formats' own libraries.
 
 The CPU of a contender is without the server's.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,16 @@ def _files(bench: Bench) -> Trial:
     return Trial(contenders, [Bar("file_cdk", _DUCKDB, 1.3)], bench.sizes.rows)
 
 
+def _lake(kind: str, bench: Bench) -> Trial:
+    folder, mine, theirs = _folder(bench), bench.scratch / "ours", bench.scratch / "theirs"
+    own = f"{kind}'s own library"
+    contenders = [
+        _landing("file_cdk", "parquet", mine, _sync(folder, f"{kind}:{mine}/"), "/**/*.parquet"),
+        _landing(own, "parquet", theirs, script("lake_write.py", kind, str(folder), str(theirs)), "/**/*.parquet"),
+    ]
+    return Trial(contenders, [Bar("file_cdk", own, 1.5)], bench.sizes.rows)
+
+
 def _folder(bench: Bench) -> Path:
     return bench.data.orders("csv", bench.sizes.rows)
 
@@ -91,4 +102,6 @@ WORKLOADS = [
     Workload("sync-postgres", "CSV, 1M rows, into Postgres", _postgres),
     Workload("sync-sqlite", "CSV, 1M rows, into SQLite", _sqlite),
     Workload("sync-files", "CSV, 1M rows, into Parquet files", _files),
+    Workload("sync-delta", "CSV, 1M rows, into a Delta table", partial(_lake, "delta")),
+    Workload("sync-iceberg", "CSV, 1M rows, into an Iceberg table", partial(_lake, "iceberg")),
 ]

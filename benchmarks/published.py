@@ -18,7 +18,7 @@ _SECTIONS: Mapping[str, Sequence[str]] = {
     "From S3": ("s3-csv", "s3-jsonl", "s3-parquet", "s3-small", "s3-large", "s3-listing"),
     "Into tables": (
         *("sync-csv", "sync-jsonl", "sync-parquet", "sync-s3-csv", "sync-s3-jsonl", "sync-s3-parquet"),
-        *("sync-postgres", "sync-sqlite", "sync-files", "destination-write"),
+        *("sync-postgres", "sync-sqlite", "sync-files", "sync-delta", "sync-iceberg", "destination-write"),
     ),
     "From Python": ("python-read-csv", "python-read-jsonl", "python-read-parquet"),
     "APIs": ("api-pages", "api-cursor", "api-substreams", "api-streams"),
