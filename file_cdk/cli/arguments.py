@@ -197,13 +197,12 @@ def add_talk(parser: argparse.ArgumentParser, *, is_long: bool = False) -> None:
         )
 
 
-def add_report(parser: argparse.ArgumentParser, of_each: str) -> None:
-    """of_each: what the report says of."""
+def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report",
         "--summary-json",
         metavar="FILE",
-        help=f"write as JSON to FILE what came of the run, of {of_each}, also when it fails; - for stdout",
+        help="write as JSON to FILE what came of the run, of each stream and of each file, also when it fails; - for stdout",
     )
 
 

@@ -134,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_deletes(parser)
     add_wait(parser)
     add_talk(parser, is_long=True)
-    add_report(parser, "each stream and of each file")
+    add_report(parser)
 
 
 def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:

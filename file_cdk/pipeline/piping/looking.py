@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -138,4 +138,4 @@ def _slices(sliced: SlicedStream, progress: StreamProgress) -> Iterator[Slice]:
     for each in itertools.product(*fields):
         partition = merged(each)
         for interval in progress.intervals(partition.partition):
-            yield replace(partition, interval=interval)
+            yield msgspec.structs.replace(partition, interval=interval)
