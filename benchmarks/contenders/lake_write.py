@@ -1,4 +1,4 @@
-"""CSV files into a new Delta or Iceberg table by the format's own library, of one Arrow table that pyarrow reads.
+"""CSV files into a new Delta or Iceberg table by the format's own library, of one Arrow table that file_cdk reads.
 
 python lake_write.py delta|iceberg FOLDER PATH
 """
@@ -6,13 +6,12 @@ python lake_write.py delta|iceberg FOLDER PATH
 import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.csv
+import file_cdk
 
 
 def main() -> None:
     kind, folder, path = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    table = pa.concat_tables(pyarrow.csv.read_csv(file) for file in sorted(folder.rglob("*.csv")))
+    table = file_cdk.read(folder).to_arrow()
     if kind == "delta":
         import deltalake
 
