@@ -86,6 +86,10 @@ class Lines:
     def __init__(self) -> None:
         self._proxies = _proxies()
         self._authorities = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        if self._proxies.get("https") or self._proxies.get("all"):
+            # Here, before there are threads: streams that begin at once have been seen to break each other's import of urllib3.
+            with suppress(ConfigError):  # told when there is a tunnel to be made
+                import file_cdk.declarative.http.network.tunnels  # noqa: F401
 
     def connected(self, origin: Origin, timeout_s: float) -> Line:
         """timeout_s: for each address of the host, and for each answer to a handshake. Raises NoLineError, ConfigError."""
