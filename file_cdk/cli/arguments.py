@@ -202,7 +202,8 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "--report",
         "--summary-json",
         metavar="FILE",
-        help="write as JSON to FILE what came of the run, of each stream and of each file, also when it fails; - for stdout",
+        help="write as JSON to FILE what came of the run, of each stream and, of a sync of files, of each file, also when it "
+        "fails; - for stdout",
     )
 
 

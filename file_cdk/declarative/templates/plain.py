@@ -1,5 +1,5 @@
-"""Plain look-ups, `{{ config['a'].b }}` with text around them, and plain questions, `{{ not response.get('next', {}) }}`: what
-three quarters of templates are, followed without Jinja2.
+"""Plain look-ups, `{{ config['a'].b }}` with text around them, which two thirds of templates are, and plain questions,
+`{{ not response.get('next', {}) }}`, which most pages end by: followed without Jinja2.
 
 They give what Jinja2 gives (a property test holds the two against each other). What only Jinja2 decides, such as a name
 that is also that of a method, is left to it: `NotPlainError`.
