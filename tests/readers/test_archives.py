@@ -23,7 +23,7 @@ import zstandard
 
 from file_cdk.core.errors import AccessError, FileAccessError, FileChangedError, FileError, MalformedFileError
 from file_cdk.core.files import RemoteFile
-from file_cdk.core.ports import StreamReader
+from file_cdk.core.ports import StreamReader, prefetching
 from file_cdk.engine.listing import list_matching
 from file_cdk.readers.archives.reader import ArchiveReader
 from file_cdk.readers.globbing import GlobPatterns
@@ -233,6 +233,21 @@ def test_members_can_be_read_anywhere(tmp_path: Path, ending: str) -> None:
         assert stream.seek(-3, 2) == len(ROWS) - 3
         assert stream.read() == ROWS[-3:]
         assert stream.read(1) == b""
+
+
+def test_it_fetches_ahead_where_its_reader_does(tmp_path: Path) -> None:
+    asked: list[tuple[str, int, int]] = []
+
+    class Fetching(LocalReader):
+        def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
+            asked.append((file.uri, start, end))
+
+    assert prefetching(ArchiveReader(LocalReader(str(tmp_path)), None)) is None
+    ahead = prefetching(ArchiveReader(Fetching(str(tmp_path)), None))
+    assert ahead is not None
+    for uri in ("a.csv", "a.zip!b.csv"):
+        ahead.prefetch(RemoteFile(uri, 10, datetime(2024, 1, 1, tzinfo=UTC)), 0, 5)
+    assert asked == [("a.csv", 0, 5)]
 
 
 def test_pickles_as_configuration(tmp_path: Path) -> None:

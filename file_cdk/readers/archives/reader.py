@@ -3,7 +3,7 @@
 What deals with archives is imported when the first one is met: most syncs meet none, and every worker would pay for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -71,11 +71,19 @@ class ArchiveReader:
             return self.inner.open(file)
         return self._access().open(file)
 
-    def prefetch(self, file: RemoteFile, start: int, end: int) -> None:
-        """As `inner` does; nothing for members, whose bytes lie elsewhere."""
+    @property
+    def prefetch(self) -> Callable[[RemoteFile, int, int], None]:
+        """As `inner` does; nothing for members, whose bytes lie elsewhere. Raises AttributeError where `inner` has no such
+        method: files of which nothing is fetched are cut otherwise."""
         inner = prefetching(self.inner)
-        if inner is not None and split_member(file.uri) is None:
-            inner.prefetch(file, start, end)
+        if inner is None:
+            raise AttributeError("prefetch")
+
+        def prefetch(file: RemoteFile, start: int, end: int) -> None:
+            if split_member(file.uri) is None:
+                inner.prefetch(file, start, end)
+
+        return prefetch
 
     def stop_fetching(self) -> None:
         """As `inner` does."""
