@@ -19,8 +19,8 @@ from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`piece` lines a batch. A line `!die-once PATH`, `!die`, `!bad`, `!reject`, `!irregular` does that; lines in `{`…`}` are
-    one record.
+    """`piece` lines a batch. A line `!die-once PATH`, `!die`, `!bad`, `!reject`, `!irregular`, `!sleep SECONDS`, `!note FOLDER`,
+    `!until FOLDER COUNT` does that; lines in `{`…`}` are one record.
 
     Splits guess that they begin outside braces, as CSV guesses that it begins outside quotes.
     """
@@ -95,6 +95,15 @@ class Lines:
                 raise SequentialOnlyError("cannot be split", uri=split.file.uri, byte=position)
             case b"!sleep":
                 time.sleep(float(argument))
+            case b"!note":
+                Path(argument.decode(), split.file.uri).touch()
+            case b"!until":  # so many files have noted themselves
+                folder, _, count = argument.decode().rpartition(" ")
+                deadline = time.monotonic() + 30
+                while len(list(Path(folder).iterdir())) < int(count):
+                    if time.monotonic() > deadline:
+                        raise MalformedRecordError("nobody came", uri=split.file.uri, row=row, byte=position)
+                    time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,8 @@ from lines import Folder, Gated, LineEncoder, Lines, Nowhere
 from file_cdk.core.config import CsvConfig, JsonlConfig, StreamConfig
 from file_cdk.core.errors import SystemLimitError, WorkerCrashedError
 from file_cdk.core.files import RemoteFile
-from file_cdk.engine.executor import InlineExecutor
+from file_cdk.core.system.memory import DEFAULT_MEMORY
+from file_cdk.engine.executor import MAX_BLOCK_BYTES, InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
 from file_cdk.engine.workers.forkserver import ForkServer, WorkerProcess, WorkerRequest
@@ -132,6 +133,56 @@ def test_workers_killed_from_outside_at_any_moment(pool: ProcessPool, tmp_path: 
                     killed += 1
     assert killed > 2
     assert data == expected
+
+
+def test_a_worker_whose_output_waits_is_given_more(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    files = [write(tmp_path, "a", f"!until {notes} 4\n")]
+    files += [write(tmp_path, uri, f"!note {notes}\n" + numbered(3)) for uri in ("b", "c", "d", "e", "f")]
+    job = Job(Folder(str(tmp_path)), Lines(1 << 20), LineEncoder(pad=MAX_BLOCK_BYTES), RecordShape(None))
+    pool = ProcessPool(2, memory=replace(DEFAULT_MEMORY, queue_bytes=0))
+    try:
+        _, done, failures = output(OrderedRun(pool, job, files))
+    finally:
+        pool.close()
+    assert done == ["a", "b", "c", "d", "e", "f"]  # all but the one next to "a" were made beside it
+    assert not failures
+
+
+def test_a_command_that_has_hardly_begun_is_forked_instead_of_started_anew(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, threading\n"
+        "from file_cdk.cli.ending import Interruption\n"
+        "from file_cdk.engine.workers import forkserver\n"
+        "held = os.open(os.devnull, os.O_RDONLY)\n"
+        "if sys.argv[2] == 'threads':\n"
+        "    threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "with Interruption():\n"
+        "    forkserver.start_fork_server((), forks=True)\n"
+        "    from test_pool import OrderedRun, Path, ProcessPool, job_of, numbered, output, write\n"
+        "    pool = ProcessPool(1)\n"
+        "    folder = Path(sys.argv[1])\n"
+        "    data, _, _ = output(OrderedRun(pool, job_of(folder), [write(folder, 'a', numbered(3))]))\n"
+        "    of_server = Path(f'/proc/{forkserver.fork_server().pid}')\n"
+        "    is_fork = of_server.joinpath('cmdline').read_bytes() == Path('/proc/self/cmdline').read_bytes()\n"
+        "    open_ones = [os.readlink(each) for each in of_server.joinpath('fd').iterdir()]\n"
+        "    status = dict(line.split(':', 1) for line in of_server.joinpath('status').read_text().splitlines())\n"
+        "    caught, blocked = int(status['SigCgt'], 16), int(status['SigBlk'], 16)\n"
+        "    of = lambda mask: [each.name for each in signal.Signals if mask >> (each - 1) & 1]\n"
+        "    pool.close()\n"
+        "print(data.count(b'\\n'), is_fork, open_ones.count(os.devnull), os.readlink('/proc/self/fd/1') in open_ones)\n"
+        "print(of(caught), of(blocked))\n"
+    )
+    for case, is_fork in (("alone", True), ("threads", False)):
+        command = [sys.executable, "-c", script, str(tmp_path), case]
+        tests = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "engine")])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        lines = done.stdout.splitlines()
+        assert (lines[:1], done.stderr) == ([f"3 {is_fork} 1 False"], ""), case
+        caught, blocked = lines[1].split("] [")
+        assert ("SIGINT" in blocked, "SIGTERM" in caught, "SIGCHLD" in caught) == (True, False, True), case
 
 
 def test_a_large_split_beside_hundreds_of_small_files_does_not_stop_the_run(pool: ProcessPool, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from file_cdk.core.errors import InternalError, SystemLimitError, WorkerCrashedError
-from file_cdk.core.ports import SplitReport
+from file_cdk.core.ports import SplitReport, prefetching
 from file_cdk.core.system.connection import Connection
 from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.engine.executor import Block, Event
@@ -24,7 +24,7 @@ from file_cdk.engine.workers.forkserver import WorkerProcess, start_fork_server
 from file_cdk.engine.workers.pipes import PipeBlock, WorkerPipe
 from file_cdk.engine.workers.start import start_worker
 from file_cdk.engine.workers.together import PoolTogether, set_apart
-from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Message, TaskOrder
+from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Made, Message, TaskOrder
 
 MAX_TRIES = 2
 """Maximum number of workers that one split may kill before it is given up."""
@@ -34,6 +34,9 @@ _QUEUE_FILES = 512
 _QUEUE_NAMES_BYTES = 48 << 10
 """Maximum number of orders queued with one worker, of their files, and of bytes of these files' names: they fit the worker's
 socket, so that sending one never blocks while the worker itself waits for the parent to read."""
+_UNMADE, _UNMADE_TO_FETCH = 2, 3
+"""Number of attempts of any size that a worker has at work or next: the fewer, the more evenly the last of them are shared. One
+more where the next but one is being fetched meanwhile."""
 _MAX_IDLE_DEATHS = 2
 
 _ORDERS_TOGETHER = 8
@@ -81,23 +84,33 @@ class _Worker:
     known_jobs: set[int] = field(default_factory=set)
     queued_bytes: int = 0
     queued_names_bytes: int = 0
+    made_to: int = -1
+    """Key of the last attempt that only has output to send."""
+    fetches: bool = False
+    """The reader of its tasks can fetch ahead."""
     orders: list[TaskOrder] = field(default_factory=list)
     """Not sent yet."""
 
     @property
     def has_room(self) -> bool:
-        if self.queued_names_bytes >= _QUEUE_NAMES_BYTES:
+        if self.queued_names_bytes >= _QUEUE_NAMES_BYTES or len(self.queue) >= _QUEUE_TASKS:
             return False
-        # Three: one whose output still leaves, one at work, and the next; more of small ones, which take less time than asking.
-        if len(self.queue) < 3:
+        if self.unmade < (_UNMADE_TO_FETCH if self.fetches else _UNMADE):
             return True
+        # More of small ones, which take less time than asking.
         files = sum(len(attempt.task.splits) for attempt in self.queue)
-        return len(self.queue) < _QUEUE_TASKS and files < _QUEUE_FILES and self.queued_bytes < self.memory.queue_bytes
+        return files < _QUEUE_FILES and self.queued_bytes < self.memory.queue_bytes
+
+    @property
+    def unmade(self) -> int:
+        """Number of attempts that are at work, or still to be."""
+        return sum(attempt.key > self.made_to for attempt in self.queue)
 
     def give(self, attempt: PoolAttempt | PoolTogether[PoolAttempt]) -> None:
         """Queues the attempt, and sends its order, or leaves it for `send_orders`; raises as that does."""
         self.queue.append(attempt)
         task = attempt.task
+        self.fetches = prefetching(task.job.reader) is not None
         self.queued_bytes += task.size_bytes
         self.queued_names_bytes += task.names_bytes
         job = None if task.job.key in self.known_jobs else task.job
@@ -167,23 +180,33 @@ class ProcessPool:
     memory: MemoryShares = DEFAULT_MEMORY
     workers: list[_Worker] = field(default_factory=list)
     idle_deaths: int = 0
+    waiting: deque[PoolAttempt | PoolTogether[PoolAttempt]] = field(default_factory=deque)
+    """Submitted, and next for whichever worker first has room."""
 
     def prestart(self) -> None:
         """Starts the fork server in the background, so that its imports overlap with listing."""
         start_fork_server(self.preload)
 
     def has_room(self) -> bool:
-        return len(self.workers) < self.size or any(worker.has_room for worker in self.workers)
+        return len(self.waiting) < self.size
 
     def submit(self, task: Task) -> PoolAttempt | PoolTogether[PoolAttempt]:
         attempt = self._together(task) if task.others else PoolAttempt(task, self)
-        roomy = [worker for worker in self.workers if worker.has_room] or self.workers
-        worker = min(roomy, key=lambda worker: worker.queued_bytes, default=None)
-        if worker is None or (worker.queue and len(self.workers) < self.size):
-            worker = self._start(task.job)
-            self.workers.append(worker)
-        worker.give(attempt)
+        self.waiting.append(attempt)
+        self._give_out()
         return attempt
+
+    def _give_out(self) -> None:
+        """Gives what waits to workers that have room, in order: whatever a worker has comes before all that waits."""
+        while self.waiting:
+            roomy = [worker for worker in self.workers if worker.has_room]
+            worker = min(roomy, key=lambda worker: (worker.unmade, worker.queued_bytes), default=None)
+            if (worker is None or worker.queue) and len(self.workers) < self.size:
+                worker = self._start(self.waiting[0].task.job)
+                self.workers.append(worker)
+            if worker is None:
+                return
+            worker.give(self.waiting.popleft())
 
     def _together(self, task: Task) -> PoolTogether[PoolAttempt]:
         key, *_ = [next(_keys) for _ in range(1 + len(task.splits))]
@@ -207,6 +230,7 @@ class ProcessPool:
         ]
 
     def reset(self) -> None:
+        self.waiting.clear()
         busy = [worker for worker in self.workers if worker.queue or worker.pipe.unread]
         for worker in busy:
             worker.stop()
@@ -221,6 +245,7 @@ class ProcessPool:
 
     def pump(self) -> None:
         """Waits for messages from any worker and files them under their attempts."""
+        self._give_out()
         for worker in self.workers:
             worker.send_orders()
         by_control = {worker.control.fileno(): worker for worker in self.workers}
@@ -247,6 +272,9 @@ class ProcessPool:
         self.idle_deaths = 0
         if isinstance(message, Logged):
             logging.getLogger(message.logger).log(message.level, "%s", message.text)
+            return
+        if isinstance(message, Made):
+            worker.made_to = message.attempt_key
             return
         attempt = worker.queue[0]
         if isinstance(attempt, PoolTogether):

@@ -61,6 +61,12 @@ class BlockReady(NamedTuple):
     rows: int
 
 
+class Made(NamedTuple):
+    """All output of the attempt is made, though it has not all left yet, and so is that of every attempt before it."""
+
+    attempt_key: int
+
+
 class TaskOrder(NamedTuple):
     """A task as it travels: its job whole the first time, by key alone afterwards."""
 
@@ -134,7 +140,7 @@ class Logged(NamedTuple):
     text: str
 
 
-Message = Began | BlockReady | Ended | Failed | Together | Apart | Logged
+Message = Began | BlockReady | Ended | Failed | Together | Apart | Logged | Made
 
 
 @dataclass(slots=True)
@@ -153,7 +159,10 @@ class _Outbox:
     announced: bool = False
     written: int = 0
     stuck: bool = False
-    """Nothing was taken from the full pipe while this worker waited for it: the parent is at the output of another."""
+    """The parent is at the output of another worker: nothing was taken from the full pipe while this one waited for it, or since
+    its last attempt was made, since the next one's turn comes after that of others."""
+    was_full: bool = False
+    """The pipe was, when it was last written to."""
     untold: list[Message] = field(default_factory=list)
     untold_bytes: int = 0
     """Size of the blocks in the pipe that the parent has not been told of."""
@@ -206,6 +215,13 @@ class _Outbox:
             elif self.waiting_bytes <= until_bytes or not _wait_writable(self.data_fd, patience_ms):
                 return
 
+    def made(self, attempt_key: int) -> None:
+        """Tells at once where output waits: the parent would think this worker busy."""
+        self.stuck = True
+        if self.waiting:
+            self._leave_untold(Made(attempt_key))
+            self.tell()
+
     def log(self, record: Logged) -> None:
         """From any thread."""
         self._leave_untold(record)
@@ -245,8 +261,10 @@ class _Outbox:
         try:
             while self.written < size:
                 self.written += os.write(self.data_fd, view[self.written :])
-                self.stuck = False
+                if self.was_full:
+                    self.was_full = self.stuck = False
         except BlockingIOError:
+            self.was_full = True
             return False
         if not self.announced:
             self._leave_untold(BlockReady(size, block.rows))
@@ -309,7 +327,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox
     os.set_blocking(data_fd, False)
     outbox = _Outbox(control, data_fd, pipe_bytes, outbox_bytes)
     package = logging.getLogger(_PACKAGE)
-    package.addHandler(_LogHandler(outbox))
+    package.handlers[:] = [_LogHandler(outbox)]  # a forked command has its own
     package.setLevel(logging.INFO)
     package.propagate = False
     threading.Thread(target=outbox.tell_at_last, name="file_cdk-tell", daemon=True).start()
@@ -320,6 +338,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox
             for item in _run(key, task, at_work):
                 outbox.put(item)
                 outbox.flush(until_bytes=outbox.max_bytes)
+            outbox.made(key + len(task.splits) if task.others else key)
     # Interpreter tear-down costs more than many a task, and nothing here is left to be saved.
     os._exit(0)
 
