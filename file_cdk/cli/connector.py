@@ -53,12 +53,14 @@ def _discover(connector: Callable[[], Connector], arguments: argparse.Namespace,
 
 
 def _read(connector: Callable[[], Connector], arguments: argparse.Namespace, out_fd: int) -> int:
-    from file_cdk.pipeline.early import modules_for_records, start_early
+    from file_cdk.pipeline.early import modules_for_records, start_early, stop_early
 
     config = load_object(arguments.config, "config")
     catalog = load(arguments.catalog, "catalog", lines=True)
     state = None if arguments.state is None else load(arguments.state, "state", lines=True)
-    if not _copies_files(config):
+    if _copies_files(config):
+        stop_early()
+    else:
         modules = {module: None for filetype in _filetypes(config) for module in modules_for_records(filetype)}
         start_early(modules, arguments.workers)
     source = connector()

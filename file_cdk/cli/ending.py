@@ -33,7 +33,7 @@ class Interruption:
     """
 
     def __init__(self, *, process_ends: bool = False) -> None:
-        self._process_ends = process_ends
+        self.process_ends = process_ends
         self.received: signal.Signals | None = None
         self._pid = os.getpid()
         self._previous: dict[signal.Signals, Any] = {}
@@ -50,7 +50,7 @@ class Interruption:
     def __exit__(self, *_: object) -> None:
         sys.unraisablehook = self._previous_hook
         for signum, handler in self._previous.items():
-            signal.signal(signum, signal.SIG_IGN if self._process_ends else handler)
+            signal.signal(signum, signal.SIG_IGN if self.process_ends else handler)
         self._previous.clear()
 
     @property

@@ -4,6 +4,7 @@ else. Orchestrators ask for it at each start, and it says the same each time."""
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def run_connector(
     """
     if ends_process and argv is None:
         _print_specification(connector)
+        _start_workers(connector)
     from file_cdk.cli.connector import run
 
     run(connector, argv, ends_process=ends_process)
@@ -53,6 +55,16 @@ def run_manifest(
     from file_cdk.cli.manifest_source import run
 
     run(manifest, argv, ends_process=ends_process)
+
+
+def _start_workers(connector: object) -> None:
+    """Starts what workers are forked from where records will be read, as far as one look tells; else it is ended again. The less
+    is imported before, the sooner it has what it needs itself."""
+    if isinstance(connector, str) and sys.argv[1:2] == ["read"]:
+        from file_cdk.pipeline.early import start_early
+
+        with suppress(OSError):  # whoever needs them says why there are none
+            start_early((), None, forks=True)
 
 
 def _print_specification(connector: object) -> None:

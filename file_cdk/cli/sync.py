@@ -154,7 +154,8 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     if may_load and is_free and early.is_worth_workers(arguments.source):
         with suppress(OSError):  # whoever needs them says why there are none
             seen = early.filetype_seen(arguments.source), early.encoder_of_destination(arguments.to)
-            early.start_early(early.modules_for_tables(*seen), arguments.workers)
+            forks = interruption.process_ends
+            early.start_early(early.modules_for_tables(*seen), arguments.workers, forks=forks)
     from file_cdk.cli.progress import ProgressObserver, Shown, Tally, display_for, lines_on
     from file_cdk.cli.report import RunReport
     from file_cdk.cli.screen.display import log_level, logs_to

@@ -6,9 +6,8 @@ import stat
 from collections.abc import Iterable
 from itertools import accumulate, islice
 
-from file_cdk.formats.registry import kind_of, module_of
-
-_TABLES_OF_ANY = ("file_cdk.destinations.arrow_ipc", "pyarrow.compute")
+_ARROW = "file_cdk.engine.workers.arrow_compute"
+_TABLES_OF_ANY = (_ARROW, "file_cdk.destinations.arrow_ipc")
 _TABLES_OF = {
     "csv": (
         "file_cdk.formats.csv.sniff.format",
@@ -67,6 +66,8 @@ def is_worth_workers(source: str) -> bool:
 
 def filetype_seen(source: str) -> str | None:
     """Of a file, or of the first in a folder that says so by its name."""
+    from file_cdk.formats.registry import kind_of  # it takes as long as all that is started before it
+
     try:
         with os.scandir(source) as entries:
             names = [entry.name for entry in islice(entries, _LOOKED_AT)]
@@ -88,17 +89,21 @@ def modules_for_tables(filetype: str | None, encoder: str | None) -> tuple[str, 
 
 def modules_for_records(filetype: str) -> tuple[str, ...]:
     """What decodes and encodes the records of such files, for worker processes to import ahead."""
-    encoding = _SPLICING if filetype in _SPLICED else _COLUMNS_ENCODING
+    encoding = (_SPLICING,) if filetype in _SPLICED else (_ARROW, _COLUMNS_ENCODING)
     module = _module_that_reads(filetype)
-    return (encoding,) if module is None else (encoding, module)
+    return encoding if module is None else (*encoding, module)
 
 
 def _module_that_reads(filetype: str) -> str | None:
+    from file_cdk.formats.registry import module_of
+
     return _READING.get(filetype) or module_of(filetype)
 
 
-def start_early(modules: Iterable[str], workers: int | None) -> None:
-    """Starts the process that workers are forked from, before the caller's own imports and listing. modules: what it imports.
+def start_early(modules: Iterable[str], workers: int | None, *, forks: bool = False) -> None:
+    """Starts the process that workers are forked from, before the caller's own imports and listing.
+
+    modules: what it imports. forks: see `start_fork_server`.
 
     Both take about as long, on two cores at the same time. Should the work turn out to be little (see `Executors.for_work`),
     a moment of the other core was wasted; so it is not done where there is none. Until an `Executors` is made, `stop_early`
@@ -109,7 +114,7 @@ def start_early(modules: Iterable[str], workers: int | None) -> None:
         _started_early = True
         from file_cdk.engine.workers.forkserver import start_fork_server
 
-        start_fork_server((*EVERY_JOB, *modules))
+        start_fork_server((*EVERY_JOB, *modules), forks=forks)
 
 
 def stop_early() -> None:

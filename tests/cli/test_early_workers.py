@@ -16,7 +16,7 @@ from file_cdk.core.errors import ConfigError
 from file_cdk.engine.workers.forkserver import PRELOAD, ForkServer
 from file_cdk.pipeline.early import EVERY_JOB, modules_for_records
 
-_CSV = ["file_cdk.protocol.record_encoding", "file_cdk.formats.csv"]
+_CSV = ["file_cdk.engine.workers.arrow_compute", "file_cdk.protocol.record_encoding", "file_cdk.formats.csv"]
 
 
 def test_json_lines_are_read_without_arrow() -> None:

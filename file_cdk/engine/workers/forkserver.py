@@ -116,11 +116,11 @@ class ForkServer:
 
     __slots__ = ("_asked", "_listens", "_parent", "_pid", "_socket")
 
-    def __init__(self) -> None:
-        """Starts it. Raises OSError."""
+    def __init__(self, *, forks: bool = False) -> None:
+        """Starts it. forks: see `start_fork_server`. Raises OSError."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
-            self._pid = _spawn(its.fileno())
+            self._pid = _fork_off(its.fileno()) if forks and _has_one_thread() else _spawn(its.fileno())
         self._socket = ours
         self._parent = os.getpid()
         self._asked: set[str] = set()
@@ -186,23 +186,28 @@ def _start_anew() -> None:
 os.register_at_fork(after_in_child=_start_anew)
 
 
-def fork_server() -> ForkServer:
-    """This process's, started unless it runs; the same for all threads. Raises OSError."""
+def fork_server(*, forks: bool = False) -> ForkServer:
+    """This process's, started unless it runs; the same for all threads. forks: see `start_fork_server`. Raises OSError."""
     global _server
     with _starting:
         if _server is None or not _server.lives:
             if _server is not None:
                 _server.stop()
-            _server = ForkServer()
+            _server = ForkServer(forks=forks)
             _server.preload(PRELOAD)
         return _server
 
 
-def start_fork_server(preload: Iterable[str]) -> None:
-    """Starts the process that workers are forked from, unless it runs. preload: what it imports besides what it always does.
-    Raises OSError."""
+def start_fork_server(preload: Iterable[str], *, forks: bool = False) -> None:
+    """Starts the process that workers are forked from, unless it runs.
+
+    preload: what it imports besides what it always does.
+    forks: this process is a command's own and has hardly begun, so it may be forked in place of starting an interpreter, which
+    would have to import the same.
+    Raises OSError.
+    """
     _check_descriptors()
-    fork_server().preload(preload)
+    fork_server(forks=forks).preload(preload)
 
 
 def _check_descriptors() -> None:
@@ -241,6 +246,45 @@ def _spawn(its_socket: int) -> int:
         ],
         setsigmask=[*signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.SIGINT],
     )
+
+
+def _has_one_thread() -> bool:
+    """As far as the system tells. Others, of native libraries among them, would be missing in a forked process."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - a start of pathlib takes 5 ms
+    except OSError:
+        return False
+
+
+def _fork_off(its_socket: int) -> int:
+    """What `_spawn` makes, out of this process: its streams, its signals, and no descriptor besides."""
+    ours = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    try:
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+    code = 1
+    try:
+        for signum in ours:
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                signal.signal(signum, signal.SIG_DFL)
+        sys.unraisablehook = sys.__unraisablehook__
+        os.dup2(its_socket, _ITS_SOCKET)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [*before, signal.SIGINT])
+        serve()
+        code = 0
+    except Exception:  # noqa: BLE001 - the process's boundary
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def interpreter_options() -> list[str]:
