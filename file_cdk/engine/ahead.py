@@ -147,8 +147,8 @@ class ThreadAhead:
 
 
 def _keep_little() -> None:
-    """Has the allocators give back what is freed. Measured over a million rows: 40 MB less by Arrow's, for a twentieth more CPU, and
-    30 by the thresholds, for none."""
+    """Has the allocators give back what is freed. Measured over a million rows: 40 MB less by Arrow's, for a twentieth more CPU,
+    and 30 by the thresholds, for none."""
     import pyarrow as pa
 
     if sys.platform == "linux":

@@ -12,7 +12,7 @@ import pytest
 from file_cdk.core.ports import SplitReport
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.work import Began, Ended, Output
-from file_cdk.engine.workers import worker
+from file_cdk.engine.workers import outbox as outboxes
 
 PIPE_BYTES = 65_536
 OUTBOX_BYTES = 10_000
@@ -32,7 +32,7 @@ class Parent:
         while self.control.poll(0):
             for message in self.control.recv():
                 self.messages.append(type(message).__name__)
-                if isinstance(message, worker.BlockReady):
+                if isinstance(message, outboxes.BlockReady):
                     self._read(message.size_bytes)
 
     def _read(self, size: int) -> None:
@@ -43,11 +43,11 @@ class Parent:
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[worker._Outbox, Parent]]:
+def ends() -> Iterator[tuple[outboxes.Outbox, Parent]]:
     here, there = Connection.pair()
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    outbox = worker._Outbox(there, writing, PIPE_BYTES, OUTBOX_BYTES)
+    outbox = outboxes.Outbox(there, writing, PIPE_BYTES, OUTBOX_BYTES)
     yield outbox, Parent(here, reading)
     for fd in (reading, writing):
         os.close(fd)
@@ -59,16 +59,16 @@ def ends() -> Iterator[tuple[worker._Outbox, Parent]]:
 
 @pytest.mark.parametrize("spill_bytes", [1 << 30, 40_000, 0])
 def test_output_beyond_the_limit_waits_in_a_file(
-    monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent], spill_bytes: int
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[outboxes.Outbox, Parent], spill_bytes: int
 ) -> None:
-    monkeypatch.setattr(worker, "SPILL_BYTES", spill_bytes)
-    monkeypatch.setattr(worker, "_SPILLS_AFTER_MS", 1)
+    monkeypatch.setattr(outboxes, "SPILL_BYTES", spill_bytes)
+    monkeypatch.setattr(outboxes, "_SPILLS_AFTER_MS", 1)
     outbox, parent = ends
     blocks = [bytes([number]) * (number * 50 + 1) for number in range(200)]
     items: list[Any] = [Began(0), *(Output(block, 1) for block in blocks), Ended(SplitReport())]
     for item in items:
         outbox.put(item)
-    spilled = sum(isinstance(item, worker._Spilled) for item in outbox.waiting)
+    spilled = sum(isinstance(item, outboxes.Spilled) for item in outbox.waiting)
     assert (spilled > 100) is (spill_bytes > 1_000_000)
     waiting = sum(len(item.data) for item in outbox.waiting if isinstance(item, Output))
     assert outbox.waiting_bytes == waiting - outbox.written
@@ -83,10 +83,10 @@ def test_output_beyond_the_limit_waits_in_a_file(
 
 @pytest.mark.parametrize("block_bytes", [1_000, 9_000])
 def test_output_that_is_taken_goes_to_no_file(
-    monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent], block_bytes: int
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[outboxes.Outbox, Parent], block_bytes: int
 ) -> None:
     """However much is made meanwhile: its maker waits."""
-    monkeypatch.setattr(worker, "_SPILLS_AFTER_MS", 60_000)
+    monkeypatch.setattr(outboxes, "_SPILLS_AFTER_MS", 60_000)
     outbox, parent = ends
     blocks = [bytes([number]) * block_bytes for number in range(200)]
 
@@ -112,9 +112,9 @@ def test_output_that_is_taken_goes_to_no_file(
 
 
 def test_output_of_a_file_that_is_not_cut_does_not_wait_for_its_turn(
-    monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent]
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[outboxes.Outbox, Parent]
 ) -> None:
-    monkeypatch.setattr(worker, "_SPILLS_AFTER_MS", None)  # for ever, as the parent takes nothing here
+    monkeypatch.setattr(outboxes, "_SPILLS_AFTER_MS", None)  # for ever, as the parent takes nothing here
     outbox, _ = ends
     outbox.spills_at_once = True
     for number in range(40):
@@ -125,10 +125,10 @@ def test_output_of_a_file_that_is_not_cut_does_not_wait_for_its_turn(
 
 
 def test_what_was_in_the_file_leaves_before_what_is_made_next(
-    monkeypatch: pytest.MonkeyPatch, ends: tuple[worker._Outbox, Parent]
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[outboxes.Outbox, Parent]
 ) -> None:
     """Memory serves again once the parent has come back."""
-    monkeypatch.setattr(worker, "_SPILLS_AFTER_MS", 1)
+    monkeypatch.setattr(outboxes, "_SPILLS_AFTER_MS", 1)
     outbox, parent = ends
     blocks = [bytes([number]) * 5_000 for number in range(40)]
     for block in blocks:
@@ -146,7 +146,7 @@ def test_what_was_in_the_file_leaves_before_what_is_made_next(
     taking.start()
     outbox.flush(until_bytes=0)
     outbox.put(Output(b"last", 1))
-    assert not any(isinstance(item, worker._Spilled) for item in outbox.waiting)
+    assert not any(isinstance(item, outboxes.Spilled) for item in outbox.waiting)
     outbox.flush(until_bytes=0)
     outbox.tell()
     while len(parent.received) < 40 * 5_000 + 4:

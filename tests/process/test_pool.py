@@ -25,8 +25,9 @@ from file_cdk.core.system.memory import DEFAULT_MEMORY
 from file_cdk.engine.executor import MAX_BLOCK_BYTES, InlineExecutor
 from file_cdk.engine.ordering import FileBlock, FileDone, FileFailed, OrderedRun
 from file_cdk.engine.work import Job, RecordShape
-from file_cdk.engine.workers.forkserver import ForkServer, WorkerProcess, WorkerRequest
+from file_cdk.engine.workers.forkserver import ForkServer, WorkerRequest
 from file_cdk.engine.workers.pool import PoolAttempt, ProcessPool
+from file_cdk.engine.workers.process import WorkerProcess
 from file_cdk.formats.registry import format_for
 from file_cdk.protocol.record_encoding import RecordEncoder
 

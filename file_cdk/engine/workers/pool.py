@@ -20,11 +20,13 @@ from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares
 from file_cdk.engine.executor import Block, Event
 from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Task
-from file_cdk.engine.workers.forkserver import WorkerProcess, start_fork_server
+from file_cdk.engine.workers.forkserver import start_fork_server
+from file_cdk.engine.workers.outbox import BlockReady, Logged, Made, Message
 from file_cdk.engine.workers.pipes import PipeBlock, WorkerPipe
+from file_cdk.engine.workers.process import WorkerProcess
 from file_cdk.engine.workers.start import start_worker
 from file_cdk.engine.workers.together import PoolTogether, set_apart
-from file_cdk.engine.workers.worker import AtWork, BlockReady, Logged, Made, Message, TaskOrder
+from file_cdk.engine.workers.worker import AtWork, TaskOrder
 
 MAX_TRIES = 2
 """Maximum number of workers that one split may kill before it is given up."""

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.work import Job
-from file_cdk.engine.workers.forkserver import WorkerProcess, WorkerRequest, fork_server, start_fork_server
+from file_cdk.engine.workers.forkserver import WorkerRequest, fork_server, start_fork_server
 from file_cdk.engine.workers.pipes import WorkerPipe
+from file_cdk.engine.workers.process import WorkerProcess
 from file_cdk.engine.workers.worker import AtWork
 
 
