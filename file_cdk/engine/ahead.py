@@ -1,7 +1,5 @@
 """Tasks run by a thread of this process, ahead of who takes their output: for a run without memory for other processes."""
 
-import contextlib
-import ctypes
 import pickle
 import sys
 import threading
@@ -12,14 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import stop_fetching
+from file_cdk.core.system.allocator import GIVEN_BACK_BYTES, set_allocator
 from file_cdk.engine.together import Apart, Together, run_together
 from file_cdk.engine.work import Began, Ended, Failed, Job, Output, Task, announce, run_task
 
 TaskEvent = Began | Output | Ended | Failed | Together | Apart
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_GIVEN_BACK_BYTES = 128 << 10
-"""Size from which what is freed is given back, in bytes: what the allocator begins with."""
 
 _MAX_EVENTS = 256
 """Maximum number of events that wait, however little their output is."""
@@ -153,9 +148,4 @@ def _keep_little() -> None:
 
     if sys.platform == "linux":
         pa.set_memory_pool(pa.system_memory_pool())
-        with contextlib.suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(_M_ARENA_MAX, 1)
-            # Fixed: each large block that is freed would raise them, and what is freed then stays.
-            libc.mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_BYTES)
-            libc.mallopt(_M_TRIM_THRESHOLD, _GIVEN_BACK_BYTES)
+    set_allocator(GIVEN_BACK_BYTES)

@@ -7,7 +7,6 @@ to its end. Which attempt is at work stands in a file in memory that both have o
 """
 
 import contextlib
-import ctypes
 import logging
 import os
 import select
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from file_cdk.core.files import Split
+from file_cdk.core.system.allocator import KEPT_BYTES, set_allocator
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.planning import split_bytes
@@ -29,9 +29,6 @@ from file_cdk.engine.workers.outbox import Logged, Outbox
 from file_cdk.engine.workers.sparing import spare_pandas
 
 _PACKAGE = __name__.partition(".")[0]
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_MALLOC_KEEPS_BYTES = 512 << 20
 
 
 class TaskOrder(NamedTuple):
@@ -150,14 +147,7 @@ def settle() -> None:
     os.dup2(null, 1)  # stdout carries the parent's data only
     os.close(null)
     sys.stdout = sys.stderr
-    if sys.platform == "linux":
-        # Pages given back and faulted in again for every batch cost two to four times the system time.
-        with contextlib.suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(_M_MMAP_THRESHOLD, _MALLOC_KEEPS_BYTES)
-            libc.mallopt(_M_TRIM_THRESHOLD, _MALLOC_KEEPS_BYTES)
-            # Threads that fetch would each keep what the largest range took: 1.3 times the memory in all.
-            libc.mallopt(_M_ARENA_MAX, 1)
+    set_allocator(KEPT_BYTES)
     # Parallelism is one process per core. Arrow may be imported already, or later, or never.
     os.environ.update(OMP_NUM_THREADS="1", ARROW_IO_THREADS="1")
     if (arrow := sys.modules.get("pyarrow")) is not None:
