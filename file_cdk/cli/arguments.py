@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from file_cdk.cli.parser import number
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.formats import KINDS
 from file_cdk.core.instants import parse_instant
@@ -49,17 +50,6 @@ SOURCE is one of
   a JSON file              source.json: the same, if it has a key `source`, or with --connector
   a manifest               api.yaml: how an HTTP API is read (with --config; docs/guide/manifests.md)
 """
-
-
-def number(meaning: str = "number") -> Callable[[str], int]:
-    """Type of a whole number for argparse."""
-
-    def parsed(text: str) -> int:
-        if not (text.isascii() and text.isdecimal()):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {meaning} (0 or more)")
-        return int(text)
-
-    return parsed
 
 
 def size(text: str) -> int:

@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from file_cdk.cli.arguments import number
 from file_cdk.cli.messages import add_commands, execute, load, load_object, resolved, write
+from file_cdk.cli.parser import Parser, number
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.connector import Connector
 
@@ -85,8 +85,8 @@ def _copies_files(config: dict[str, Any]) -> bool:
     return isinstance(method, dict) and method.get("delivery_type") == "use_file_transfer"
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=name, description="An Airbyte-protocol source.", allow_abbrev=False)
+def _parser(name: str) -> Parser:
+    parser = Parser(prog=name, description="An Airbyte-protocol source.")
     add, config = add_commands(parser, "the source's configuration, JSON")
     add("spec", _spec, "print what a configuration may contain")
     add("check", _check, "try the configuration", config)

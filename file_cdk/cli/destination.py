@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from file_cdk.cli.messages import add_commands, execute, load, load_object, resolved, write
+from file_cdk.cli.parser import Parser
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.connector import DestinationConnector
 
@@ -56,8 +57,8 @@ def _write(connector: Callable[[], DestinationConnector], arguments: argparse.Na
         return write_records(connector(), config, catalog, receiver.events, out_fd, lenient=arguments.lenient)
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=name, description="An Airbyte-protocol destination.", allow_abbrev=False)
+def _parser(name: str) -> Parser:
+    parser = Parser(prog=name, description="An Airbyte-protocol destination.")
     add, config = add_commands(parser, "the destination's configuration, JSON")
     add("spec", _spec, "print what a configuration may contain")
     add("check", _check, "try the configuration", config)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from file_cdk.cli.arguments import number
 from file_cdk.cli.messages import add_commands, execute, load, load_object, write
+from file_cdk.cli.parser import Parser, number
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
@@ -94,7 +94,7 @@ def _config(arguments: argparse.Namespace) -> dict[str, Any]:
 def _options(arguments: argparse.Namespace) -> "RunOptions":
     from file_cdk.pipeline.apis.run import RunOptions
 
-    given = {name: value for name, value in vars(arguments).items() if name in RunOptions.__slots__}
+    given = {name: value for name, value in vars(arguments).items() if name in RunOptions.__struct_fields__}
     for name in ("record", "replay"):
         given[name] = None if given.get(name) is None else Path(given[name])
     if (path := given.get("attempts")) is not None:
@@ -104,19 +104,15 @@ def _options(arguments: argparse.Namespace) -> "RunOptions":
     return RunOptions(**given)
 
 
-def source_parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=name,
-        description="An Airbyte-protocol source of an HTTP API that a manifest describes.",
-        allow_abbrev=False,
-    )
-    manifest = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+def source_parser(name: str) -> Parser:
+    parser = Parser(prog=name, description="An Airbyte-protocol source of an HTTP API that a manifest describes.")
+    manifest = Parser(add_help=False)
     manifest.add_argument(
         "--manifest-path", metavar="FILE", help="the manifest, YAML; by default what the configuration has"
     )
-    code = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    code = Parser(add_help=False)
     code.add_argument("--components-path", metavar="FILE", help="Python code of a manifest, which is refused")
-    tape = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    tape = Parser(add_help=False)
     tape.add_argument("--record", metavar="DIR", help="keep requests and answers in a new folder, without secrets")
     tape.add_argument("--replay", metavar="DIR", help="take the answers from such a folder instead of the network")
     add, config = add_commands(parser, "the source's configuration, JSON")

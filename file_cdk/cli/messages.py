@@ -1,6 +1,5 @@
 """What the commands of sources and of destinations share: messages on stdout, errors as messages, files of JSON."""
 
-import argparse
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from file_cdk.cli.ending import Interruption, leave
+from file_cdk.cli.parser import Parser
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.errors import ConfigError, InternalError, OutputClosedError
@@ -50,18 +50,16 @@ def write_rest(line: bytes) -> NoReturn:
     )
 
 
-def add_commands(
-    parser: argparse.ArgumentParser, config: str
-) -> tuple[Callable[..., argparse.ArgumentParser], argparse.ArgumentParser]:
+def add_commands(parser: Parser, config: str) -> tuple[Callable[..., Parser], Parser]:
     """What adds a command to a parser, and the parent of those that take a configuration. config: what that is."""
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="debug messages and tracebacks on stderr")
-    configured = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    configured = Parser(add_help=False)
     configured.add_argument("--config", metavar="FILE", required=True, help=config)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, command: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents], allow_abbrev=False)
+    def add(name: str, command: Any, text: str, *parents: Parser) -> Parser:
+        added = commands.add_parser(name, help=text, description=text, parents=[common, *parents])
         added.set_defaults(command=command)
         return added
 

@@ -9,8 +9,9 @@ from itertools import islice
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from file_cdk.cli.arguments import add_json, add_stream, number
+from file_cdk.cli.arguments import add_json, add_stream
 from file_cdk.cli.ending import Interruption
+from file_cdk.cli.parser import number
 from file_cdk.cli.screen.json_text import entry_object
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import age, duration, escaped, json_instant, plural, second, table_lines

@@ -20,13 +20,13 @@ from file_cdk.cli.arguments import (
     add_to,
     add_wait,
     names,
-    number,
     refuse_config,
     size,
 )
 from file_cdk.cli.column_options import add_columns, column_rules, schema_contract
 from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.cli.environment import given
+from file_cdk.cli.parser import number
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.system.memory import MEMORY_VARIABLE

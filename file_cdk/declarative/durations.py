@@ -1,9 +1,10 @@
 """ISO 8601 durations, months and years among them."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
+
+import msgspec
 
 _DAYS = {4: 30, 6: 30, 9: 30, 11: 30}
 _NUMBER = r"[0-9]+(?:[,.][0-9]+)?"
@@ -15,8 +16,7 @@ _DURATION = re.compile(
 Day = TypeVar("Day", date, datetime)
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(msgspec.Struct, frozen=True):
     """Years and months, whose length depends on where they begin, and a rest that has a length of its own.
 
     `moment + duration` first moves by years and months, to the last day of a month that is too short, then by the rest.
@@ -24,7 +24,7 @@ class Duration:
 
     years: int = 0
     months: int = 0
-    rest: timedelta = field(default_factory=timedelta)
+    rest: timedelta = msgspec.field(default_factory=timedelta)
 
     def __radd__(self, moment: Day) -> Day:
         return _moved(moment, self.years * 12 + self.months) + self.rest

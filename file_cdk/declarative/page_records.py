@@ -3,7 +3,6 @@
 Whoever takes records one after the other need not know which. A file has no name, and is gone with the records.
 """
 
-import tempfile
 import threading
 import weakref
 from array import array
@@ -26,6 +25,8 @@ class RecordsInFile(Sequence[bytes]):
 
     def __init__(self) -> None:
         """Raises SystemLimitError where there is no room, as `write` and `finish` do."""
+        import tempfile  # few answers are as large
+
         try:
             self._file = tempfile.TemporaryFile(dir=run_folder(), buffering=_BUFFER_BYTES)  # noqa: SIM115 as long as this object
         except OSError as exc:

@@ -1,8 +1,6 @@
 """What a manifest and a configuration come to: made once, before any request; frozen, and picklable without a client."""
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -54,10 +52,11 @@ def connected(stream: SlicedStream, client: Client) -> SlicedStream:
     def of_router(router: Router) -> Router:
         if not isinstance(router, ParentRouter):
             return router
-        return ParentRouter(tuple(replace(each, stream=connected(each.stream, client)) for each in router.parents))
+        parents = (msgspec.structs.replace(each, stream=connected(each.stream, client)) for each in router.parents)
+        return ParentRouter(tuple(parents))
 
     reader = stream.reader.connected(client) if isinstance(stream.reader, PlannedPages) else stream.reader
-    return replace(stream, reader=reader, routers=tuple(map(of_router, stream.routers)))
+    return msgspec.structs.replace(stream, reader=reader, routers=tuple(map(of_router, stream.routers)))
 
 
 class StreamPlan(msgspec.Struct, frozen=True):
@@ -119,6 +118,8 @@ class SourcePlan(msgspec.Struct, frozen=True):
         for stream in self.streams:
             if stream.name == name:
                 return stream
+        import difflib  # for a mistake alone
+
         names = [stream.name for stream in self.streams]
         near = difflib.get_close_matches(name, names, 1)
         remedy = f"Was {near[0]!r} meant?" if near else f"There are {', '.join(map(repr, names[:20]))}"

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, ManifestError
 from file_cdk.declarative.components.streams import (
@@ -37,8 +38,7 @@ CHECKED_STREAMS = "__airbyte_check_stream_names"
 """Key of a configuration that says which streams a check reads, in place of the manifest."""
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestFacts:
+class ManifestFacts(msgspec.Struct, frozen=True):
     """What is known of a manifest besides what it says. folder: where its schema files are. text: itself, for the lines of what
     is refused. now: the end of cursors without one. is_for_check: the
     manifest may lay values over the configuration. cursor_fields: those that a catalog chose, by stream. formats: of answers that
@@ -47,8 +47,8 @@ class ManifestFacts:
     folder: Path | None = None
     text: str | None = None
     is_for_check: bool = False
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    cursor_fields: Mapping[str, str] = field(default_factory=dict)
+    now: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    cursor_fields: Mapping[str, str] = msgspec.field(default_factory=dict)
     formats: BodyFormats | None = None
 
 

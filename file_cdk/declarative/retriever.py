@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -154,7 +153,11 @@ class Retriever(msgspec.Struct, frozen=True):
                 for cut in decoding.pieces(body):
                     taken.add(cut)
             selected = taken.selected()
-            shown = response if first is response.body else replace(response, body=first or b"", _decoded=[])
+            shown = (
+                response
+                if first is response.body
+                else msgspec.structs.replace(response, body=first or b"", _decoded=[])
+            )
             turn = _turn(shown, taken, selected, scope)
             return Page(
                 selected.records,

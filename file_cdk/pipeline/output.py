@@ -4,8 +4,9 @@ import contextlib
 import fcntl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1 << 20
 
 
-@dataclass(slots=True)
-class Output:
+class Output(msgspec.Struct):
     """Raises DestinationError when the descriptor cannot be written, OutputClosedError when nobody reads it."""
 
     fd: int
-    signals: HeldSignals = field(default_factory=HeldSignals)
+    signals: HeldSignals = msgspec.field(default_factory=HeldSignals)
 
     def __post_init__(self) -> None:
         # A larger pipe saves switches between us and the reader; where it is no pipe, there is nothing to do.

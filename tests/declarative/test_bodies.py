@@ -28,7 +28,7 @@ from file_cdk.declarative.retriever import About, Retriever, page_plan
 from file_cdk.declarative.scheduling import Bounds, KeptPages
 from file_cdk.declarative.scheduling.waiting import HeldPages, size_bytes
 from file_cdk.declarative.slices import Slice
-from file_cdk.pipeline.apis.bodies import FileFormats
+from file_cdk.pipeline.apis.formats import FileFormats
 
 CSV = {"type": "CsvDecoder"}
 JSONL = {"type": "JsonlDecoder"}

@@ -27,7 +27,7 @@ with warnings.catch_warnings():
 
 from file_cdk.declarative.components.selection import Decoder, RecordSelector
 from file_cdk.declarative.records.decoding import decoding
-from file_cdk.pipeline.apis.bodies import FileFormats
+from file_cdk.pipeline.apis.formats import FileFormats
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peer's own
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import SOURCES, add_json, add_source, add_talk, names
-from file_cdk.cli.arguments import number as whole_number
 from file_cdk.cli.ending import Interruption
+from file_cdk.cli.parser import number as whole_number
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.fitting import fitted_lines, screen_width, wrapped
 from file_cdk.cli.screen.stdout import write_lines

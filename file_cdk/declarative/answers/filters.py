@@ -1,8 +1,9 @@
 """Filters of a manifest: which answers they fit, and what is to be done then."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, FailureType, TemplateError
 from file_cdk.declarative.answers.statuses import filtered
@@ -14,8 +15,7 @@ from file_cdk.declarative.templates import Condition, Template
 _LATER = frozenset({"RESET_PAGINATION", "REDUCE_PAGE_SIZE", "SPLIT_REQUEST_WINDOW"})
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseFilter:
+class ResponseFilter(msgspec.Struct, frozen=True):
     action: Action
     failure_type: FailureType | None
     codes: frozenset[int]

@@ -1,7 +1,6 @@
 """Error handlers of a manifest, compiled: frozen, picklable, and the same for the same answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -22,8 +21,7 @@ _DECIDED = frozenset({"SUCCESS", "RETRY", "IGNORE"})
 _Component = DefaultErrorHandler | CompositeErrorHandler | CustomErrorHandler
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorHandler:
+class ErrorHandler(msgspec.Struct, frozen=True):
     """Filters of one handler, or of several one after the other; the waits of all of them are one list."""
 
     filters: tuple[tuple[ResponseFilter, ...], ...]

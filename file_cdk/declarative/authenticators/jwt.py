@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -22,9 +21,8 @@ _USED_S = 60
 """How long a token is used at most before another is signed, in seconds: to sign takes up to 1 ms of CPU."""
 
 
-@dataclass(slots=True)
-class _Signed:
-    lock: Lock = field(default_factory=Lock)
+class _Signed(msgspec.Struct):
+    lock: Lock = msgspec.field(default_factory=Lock)
     token: str = ""
     until_s: float = 0.0
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote_plus, urlsplit
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.paging import RequestOption
@@ -19,7 +20,7 @@ def with_header(request: Request, name: str, value: str) -> Request:
         return request
     lower = name.lower()
     others = (field for field in request.headers if field[0].lower() != lower)
-    return replace(request, headers=(*others, (name, value)))
+    return msgspec.structs.replace(request, headers=(*others, (name, value)))
 
 
 def with_parameter(request: Request, name: str, value: str) -> Request:
@@ -28,7 +29,7 @@ def with_parameter(request: Request, name: str, value: str) -> Request:
     if (name, value) in parse_qsl(parts.query, keep_blank_values=True):
         return request
     query = f"{parts.query}{'&' if parts.query else ''}{quote_plus(name)}={quote_plus(value)}"
-    return replace(request, url=parts._replace(query=query).geturl())
+    return msgspec.structs.replace(request, url=parts._replace(query=query).geturl())
 
 
 def with_form_field(request: Request, name: str, value: str) -> Request:
@@ -56,11 +57,10 @@ def _with_body(request: Request, body: bytes, content_type: str) -> Request:
     headers = request.headers
     if request.header("Content-Type") is None:
         headers = (*headers, ("Content-Type", content_type))
-    return replace(request, body=body, headers=headers)
+    return msgspec.structs.replace(request, body=body, headers=headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a RequestOption puts a value. path: of one name, but in a JSON body."""
 
     into: Literal["request_parameter", "header", "body_data", "body_json"]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -75,7 +74,7 @@ class SessionToken(msgspec.Struct, frozen=True):
         return session.kept(("session", self.identity), KeptToken)
 
     def _got(self, session: Session) -> Token:
-        request = replace(self.login.request(own_scope(session, self.parameters)), is_for_token=True)
+        request = msgspec.structs.replace(self.login.request(own_scope(session, self.parameters)), is_for_token=True)
         answer = session.send(
             request, self.login.handler, self.login.authenticator, own_scope(session, self.parameters), ""
         )

@@ -1,7 +1,6 @@
 """An access token that is got from an API and lasts for a while, shared by all threads of a run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from threading import RLock
 
 import msgspec
@@ -10,20 +9,18 @@ from file_cdk.declarative.http.messages import Outcome, Response, Scope, Verdict
 from file_cdk.declarative.http.ports import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """until_s: when another is to be had, in seconds since 1970."""
 
     text: str
     until_s: float
 
 
-@dataclass(slots=True)
-class KeptToken:
+class KeptToken(msgspec.Struct):
     """One thread gets a new one while the others wait for it."""
 
     token: Token | None = None
-    lock: RLock = field(default_factory=RLock)
+    lock: RLock = msgspec.field(default_factory=RLock)
 
     def current(self, session: Session, got: Callable[[], Token]) -> str:
         token = self.token

@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -65,15 +64,14 @@ class _Counted(msgspec.Struct, frozen=True):
         return next((matcher.weight for matcher in self.matchers if matcher.fits(request)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiBudget:
+class ApiBudget(msgspec.Struct, frozen=True):
     """Shared by all streams of a run. reset_header, left_header: of answers; used_up: statuses that say the same as 0 left."""
 
     policies: tuple[_Counted, ...]
     reset_header: str
     left_header: str
     used_up: frozenset[int]
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def take(self, request: Request, now_s: float) -> float:
         policy, weight = self._policy(request)

@@ -12,10 +12,11 @@ import re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError, FileCdkError, SystemLimitError
 from file_cdk.declarative.http.headers import Headers
@@ -157,12 +158,11 @@ def _read(written: Mapping[str, Any]) -> bytes:
     return base64.b64decode(written["base64"]) if "base64" in written else str(written["text"]).encode()
 
 
-@dataclass(slots=True)
-class _Track:
+class _Track(msgspec.Struct):
     """All recordings of one request, in their order; those that were played are gone from left."""
 
     recorded: int = 0
-    left: deque[Path] = field(default_factory=deque)
+    left: deque[Path] = msgspec.field(default_factory=deque)
 
 
 class Player:

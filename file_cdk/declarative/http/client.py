@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -55,18 +54,17 @@ def _random() -> float:
     return random.random()  # noqa: S311 -- no secret
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What a client has to do with the world around. stopped: set when the run is to end; waits end then, and so do exchanges.
 
     on_pause: called, by any thread, before a wait. on_config: called with the whole configuration when an API has replaced
     something in it, by one thread at a time; what was replaced is not used before it returns.
     """
 
-    stopped: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = msgspec.field(default_factory=threading.Event)
     on_pause: Callable[[Pause], None] = _untold
     on_config: Callable[[Mapping[str, Any]], None] = _untold
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = msgspec.field(default_factory=SystemClock)
     jitter: Callable[[], float] = _random
 
 
@@ -153,7 +151,7 @@ class Client:
                     pass
                 case "REFRESH_TOKEN_THEN_RETRY":
                     if has_renewed:
-                        verdict = replace(verdict, failure_type="config_error")
+                        verdict = msgspec.structs.replace(verdict, failure_type="config_error")
                         raise self._error(signed, outcome, verdict, stream, "refused again with new credentials")
                     has_renewed = authenticator is not None and authenticator.renewed(signed, self)
                 case _:
@@ -196,7 +194,7 @@ class Client:
             asked_s = handler.wait_s(outcome, retries.attempt, scope, self.now_s())
         except WaitTooLongError as exc:
             why = f"it asks for a wait of {exc.asked_s:g} s, and may have less than {exc.maximum_s:g} s"
-            verdict = replace(verdict, failure_type="transient_error")
+            verdict = msgspec.structs.replace(verdict, failure_type="transient_error")
             raise self._error(request, outcome, verdict, stream, why) from None
         elapsed_s, is_rate_limit = self._around.clock.elapsed_s(), verdict.action == "RATE_LIMITED"
         seconds = retries.next_wait_s(asked_s, elapsed_s, self._around.jitter, is_rate_limit=is_rate_limit)

@@ -7,8 +7,9 @@ refused again and again while the others use up what there was room for, until i
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from file_cdk.declarative.http.clock import Clock
 
@@ -99,8 +100,7 @@ class Lanes:
             self._clock.wait(held_s, self._stopped)
 
 
-@dataclass(slots=True, eq=False)
-class Place:
+class Place(msgspec.Struct, eq=False):
     """Of one request, however often it is sent. lane: where it waits. refusals: how often there were too many."""
 
     refusals: int = 0

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -21,8 +20,7 @@ Scope = Mapping[str, Any]
 """The names that templates see."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """url: whole, percent-encoded, with its query. headers: in the order they are sent, without those of the connection.
 
     connect_timeout_s, read_timeout_s: instead of those of the transport. is_for_token: the answer has a secret that whoever
@@ -45,23 +43,21 @@ class Request:
         return next((value for each, value in reversed(self.headers) if each.lower() == wanted), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Spilled:
+class Spilled(msgspec.Struct, frozen=True):
     """A body too large to hold, in a file of the run's folder, which whoever reads it removes."""
 
     path: Path
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An answer, whole. body: unpacked where the server compressed it on the way. url: after redirects."""
 
     status: int
     headers: Headers
     body: bytes | Spilled
     url: str
-    _decoded: list[Any] = field(default_factory=list, repr=False, compare=False)
+    _decoded: list[Any] = []
 
     @property
     def is_ok(self) -> bool:
@@ -110,8 +106,7 @@ class Unanswered(msgspec.Struct, frozen=True):
 Outcome = Response | Unanswered
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What an error handler says of an outcome. message: its own words for a person, where the manifest has some."""
 
     action: Action

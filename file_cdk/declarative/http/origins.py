@@ -1,7 +1,8 @@
 """Where a request may take what is secret: to the origin that it is meant for, and to no other."""
 
-from dataclasses import replace
 from urllib.parse import urlsplit
+
+import msgspec
 
 from file_cdk.declarative.http.messages import Request
 from file_cdk.declarative.http.secrets import Secrets
@@ -34,7 +35,7 @@ def without_secrets(request: Request, secrets: Secrets) -> Request:
     if request.body is not None and secrets.hidden_bytes(request.body) != request.body:
         raise SecretInBodyError
     headers = tuple(field for field in request.headers if not _is_secret(field, secrets))
-    return replace(request, headers=headers)
+    return msgspec.structs.replace(request, headers=headers)
 
 
 def for_foreign_url(request: Request, foreign_url: str, secrets: Secrets) -> Request:
@@ -43,7 +44,7 @@ def for_foreign_url(request: Request, foreign_url: str, secrets: Secrets) -> Req
     before, _, query = request.url.partition("?")
     given = foreign_url.partition("?")[2].split("&")
     kept = [pair for pair in query.split("&") if pair in given or secrets.hidden(pair) == pair]
-    return replace(request, url=f"{before}?{'&'.join(kept)}" if any(kept) else before)
+    return msgspec.structs.replace(request, url=f"{before}?{'&'.join(kept)}" if any(kept) else before)
 
 
 def _is_secret(field: tuple[str, str], secrets: Secrets) -> bool:

@@ -5,7 +5,6 @@ counted as if each alias were written out, and nesting is bounded.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -38,15 +37,14 @@ class Remark(msgspec.Struct, frozen=True):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """value: mappings, lists, texts, numbers, truths and None; repeated parts are shared, and nothing may change them.
 
     places: of each entry of a mapping or list, by the `id` of that and its key or index; empty unless they were asked for.
     """
 
     value: dict[str, Any]
-    places: Mapping[int, Mapping[str | int, Place]] = field(default_factory=dict)
+    places: Mapping[int, Mapping[str | int, Place]] = msgspec.field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
 
 

@@ -3,7 +3,6 @@
 A part that many places refer to is resolved once and shared. The values are counted as if each reference were written out.
 """
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +54,8 @@ def nearest(document: Any, reference: str) -> str | None:
         beside = target(document, head + "/") if head == "#" else target(document, head)
     except LookupError:
         return None
+    import difflib  # for a mistake alone
+
     found = difflib.get_close_matches(last, list(beside), 1) if isinstance(beside, dict) else []
     return f"{head}/{found[0]}" if found else None
 

@@ -3,7 +3,6 @@
 The `type` that is written decides what a part is held against, so that what is said of it is said of that type.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -39,6 +38,8 @@ def findings(resolved: Any, names: tuple[str, ...] = ("DeclarativeSource",)) -> 
 
 
 def close_to(name: Any, names: Iterable[str]) -> str | None:
+    import difflib  # for a mistake alone
+
     return next(iter(difflib.get_close_matches(str(name), [*names], 1)), None)
 
 

@@ -1,15 +1,15 @@
 """Pages by what the answer says of the next one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative.paging.turn import Turn
 from file_cdk.declarative.templates import Condition, Template
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCursors:
+class AnswerCursors(msgspec.Struct, frozen=True):
     """The first request sends no token."""
 
     cursor_value: Template

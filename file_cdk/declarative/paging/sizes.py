@@ -1,16 +1,16 @@
 """How many records a full page has."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.paging.turn import Turn
 from file_cdk.declarative.templates import Template
 
 
-@dataclass(frozen=True, slots=True)
-class PageSize:
+class PageSize(msgspec.Struct, frozen=True):
     """number: None where the manifest has none, or where the answer says it. said: the template for that."""
 
     number: int | None = None

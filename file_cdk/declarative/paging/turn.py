@@ -1,12 +1,12 @@
 """A page that was read, as those see it who say what comes next."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+
+class Turn(msgspec.Struct, frozen=True):
     """found: records in the answer. emitted: those that were neither left out nor rejected.
 
     response: decodes the answer, or the members of it that templates look at; {} for one without content. last_record: the last

@@ -1,7 +1,6 @@
 """A decoder as a plan has it: what a body is unpacked from, what it is written in, and where in that the records are."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -34,8 +33,7 @@ _Leaf = JsonDecoder | JsonItemsDecoder | JsonlDecoder | CsvDecoder
 _UTF8 = ("utf-8", "utf8")
 
 
-@dataclass(frozen=True, slots=True)
-class Decoding:
+class Decoding(msgspec.Struct, frozen=True):
     """packed: outermost first. reader: None for JSON. formats: None where answers are JSON alone, and held, however large.
 
     With a reader each of its records is a body, in which the cutter's path leads to records.

@@ -1,11 +1,11 @@
 """How much may be under way."""
 
-from dataclasses import dataclass, replace
 from typing import Self
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+
+class Bounds(msgspec.Struct, frozen=True):
     """slices: maximum of slices of a stream that are read at once, and of requests under way in all, each in a thread;
     whoever takes pages is one of them.
 
@@ -32,4 +32,6 @@ class Bounds:
 
     def shared(self, streams: int) -> Self:
         """Of each of so many streams that are read at once. How many requests they have under way together, their room says."""
-        return replace(self, waiting_bytes=self.waiting_bytes // streams, spilled_bytes=self.spilled_bytes // streams)
+        return msgspec.structs.replace(
+            self, waiting_bytes=self.waiting_bytes // streams, spilled_bytes=self.spilled_bytes // streams
+        )

@@ -4,8 +4,9 @@ A page that was asked for ahead counts once the page before it says that it foll
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative.pages import PageReader, Token
 from file_cdk.declarative.scheduling.events import Counts
@@ -13,8 +14,7 @@ from file_cdk.declarative.scheduling.waiting import Held
 from file_cdk.declarative.slices import Slice
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct, frozen=True, eq=False):
     """For the page at `position` in the slice, from 0. token: None for the first page of a slice, until it is asked for."""
 
     chain: "Chain"

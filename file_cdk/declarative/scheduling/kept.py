@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, PageReader, Token
@@ -88,8 +89,7 @@ class KeptPages:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     name: str
     pages: PageReader
     kept: KeptPages

@@ -3,15 +3,15 @@
 import errno
 import os
 import threading
-from dataclasses import dataclass
 from typing import IO
+
+import msgspec
 
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.declarative.pages import Page
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a page is: an offset and a length, in bytes."""
 
     offset: int

@@ -1,6 +1,6 @@
 """Pages that came before their turn: in memory up to a number of bytes, beyond that in a file."""
 
-from dataclasses import dataclass
+import msgspec
 
 from file_cdk.declarative.page_records import RecordsInFile
 from file_cdk.declarative.pages import Page, Token
@@ -22,8 +22,7 @@ def _own_file_bytes(page: Page) -> int:
     return page.records.size_bytes if isinstance(page.records, RecordsInFile) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """page: None while it is in the file, at `place`. highest: see cursors. following, ended_early: of the page. first: its first
     record, None without one."""
 

@@ -1,7 +1,5 @@
 """A stream as it is read, with the streams above it. Its templates are evaluated."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from file_cdk.declarative.cursors.cursor import DatetimeCursor
@@ -15,8 +13,7 @@ class ListRouter(msgspec.Struct, frozen=True):
     values: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(msgspec.Struct, frozen=True):
     """A partition `{field: value, "parent_slice": partition of the record}` for each record of `stream`.
 
     key: where in the record the value stands. extra_fields: likewise, of what requests may use besides. is_incremental: the
@@ -39,8 +36,7 @@ class ParentRouter(msgspec.Struct, frozen=True):
 Router = ListRouter | ParentRouter
 
 
-@dataclass(frozen=True, slots=True)
-class SlicedStream:
+class SlicedStream(msgspec.Struct, frozen=True):
     """routers: the partitions are their product, the last varying fastest; none: a single one without fields.
 
     kept_as: under which name its pages are kept during a run, for other streams that are read by the same requests; None: they

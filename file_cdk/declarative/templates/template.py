@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from file_cdk.core.errors import ConfigError, TemplateError
@@ -28,7 +27,6 @@ class _Source(Protocol):
     def render(self, scope: Scope) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
 class Template:
     """expression: as in the manifest. where: its place there, for errors, such as `stream 'users', field 'path'`.
     types: those that a value may have other than text; None for any. Raises TemplateError where the text is no template.
@@ -36,21 +34,27 @@ class Template:
     Picklable; what was compiled by Jinja2 is compiled again when it is next used.
     """
 
-    expression: str
-    where: str
-    types: Types | None = None
-    _source: _Source = field(init=False, repr=False, compare=False)
-    _lookup: plain.Lookup | None = field(init=False, repr=False, compare=False)
+    __slots__ = ("_lookup", "_source", "expression", "types", "where")
 
-    def __post_init__(self) -> None:
-        if _REFUSED_NAME in self.expression:
+    def __init__(self, expression: str, where: str, types: Types | None = None) -> None:
+        self.expression, self.where, self.types = expression, where, types
+        if _REFUSED_NAME in expression:
             raise self._error("`stream_state` is no longer a name of templates", "Use stream_interval")
         try:
-            source = plain.parse(self.expression) or _expression(self.expression)
+            self._source: _Source = plain.parse(expression) or _expression(expression)
         except FaultError as fault:
             raise self._error(fault.reason) from None
-        object.__setattr__(self, "_source", source)
-        object.__setattr__(self, "_lookup", source.only_lookup if isinstance(source, plain.Plain) else None)
+        self._lookup = self._source.only_lookup if isinstance(self._source, plain.Plain) else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and self._written == other._written
+
+    def __hash__(self) -> int:
+        return hash(self._written)
+
+    @property
+    def _written(self) -> tuple[str, str, Types | None]:
+        return self.expression, self.where, self.types
 
     @property
     def names(self) -> frozenset[str]:
@@ -111,7 +115,6 @@ class Template:
         return TemplateError(reason, expression=self.expression, place=self.where, remedy=remedy)
 
 
-@dataclass(frozen=True, slots=True)
 class Condition:
     """A text that comes to a truth.
 
@@ -119,13 +122,11 @@ class Condition:
     not there. Anything else holds, a comparison of values that cannot be compared among it.
     """
 
-    condition: str | bool
-    where: str
-    _template: Template | None = field(init=False, repr=False, compare=False)
+    __slots__ = ("_template", "condition")
 
-    def __post_init__(self) -> None:
-        template = Template(self.condition, self.where) if isinstance(self.condition, str) else None
-        object.__setattr__(self, "_template", template)
+    def __init__(self, condition: str | bool, where: str) -> None:
+        self.condition = condition
+        self._template = Template(condition, where) if isinstance(condition, str) else None
 
     @property
     def names(self) -> frozenset[str]:

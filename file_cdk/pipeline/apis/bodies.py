@@ -3,9 +3,10 @@ and archives of files, in the thread that asked for the page."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any, cast
+
+import msgspec
 
 from file_cdk.compression.plain import PIECE_BYTES, open_plain
 from file_cdk.core.config import CsvConfig
@@ -15,7 +16,7 @@ from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import JsonLines, Reject, Rejects, SplitReport
 from file_cdk.core.uris import is_archive
-from file_cdk.declarative.components.selection import CsvDecoder, JsonlDecoder
+from file_cdk.declarative.components.selection import CsvDecoder
 from file_cdk.declarative.pages import Rejected
 from file_cdk.declarative.records.bodies import BodyReader, Opened
 from file_cdk.declarative.records.cutting import Cut
@@ -29,47 +30,41 @@ _ANSWER = "answer"
 """Stands where files have a uri, and is never shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormats:
-    """The port BodyFormats."""
+def csv_reader(decoder: CsvDecoder, where: str) -> BodyReader:
+    """Raises ConfigError."""
+    try:
+        return CsvReader(parse_config(CsvConfig, _csv(decoder)))
+    except (ConfigError, UnicodeError) as exc:
+        raise ConfigError(f"{where}: {exc}") from exc
 
-    def reader(self, decoder: CsvDecoder | JsonlDecoder, where: str) -> BodyReader:
-        if isinstance(decoder, JsonlDecoder):
-            return JsonReader()
-        try:
-            return CsvReader(parse_config(CsvConfig, _csv(decoder)))
-        except (ConfigError, UnicodeError) as exc:
-            raise ConfigError(f"{where}: {exc}") from exc
 
-    def elements(self) -> BodyReader:
-        return JsonReader()
+def unpacked(body: IO[bytes]) -> Iterator[bytes]:
+    head = body.read(len(_GZIP))
+    body.seek(0)
+    if head != _GZIP:
+        yield from iter(lambda: body.read(PIECE_BYTES), b"")
+        return
+    with _of_an_answer():
+        plain = open_plain(body, "gzip", _ANSWER, MAX_EXPANSION_RATIO)
+    yield from _plain_pieces(cast(IO[bytes], plain), "")
 
-    def unpacked(self, body: IO[bytes]) -> Iterator[bytes]:
-        head = body.read(len(_GZIP))
-        body.seek(0)
-        if head != _GZIP:
-            yield from iter(lambda: body.read(PIECE_BYTES), b"")
-            return
-        with _of_an_answer():
-            plain = open_plain(body, "gzip", _ANSWER, MAX_EXPANSION_RATIO)
-        yield from _plain_pieces(cast(IO[bytes], plain), "")
 
-    def members(self, body: Opened, size_bytes: int) -> Iterator[Iterator[bytes]]:
-        from file_cdk.readers.archives.access import open_zip_entry
-        from file_cdk.readers.archives.members import Limits
-        from file_cdk.readers.archives.zip import list_zip
+def members(body: Opened, size_bytes: int) -> Iterator[Iterator[bytes]]:
+    from file_cdk.readers.archives.access import open_zip_entry
+    from file_cdk.readers.archives.members import Limits
+    from file_cdk.readers.archives.zip import list_zip
 
-        archive = RemoteFile(_ANSWER, size_bytes, EPOCH)
-        with _of_an_answer(), closing(body()) as stream:
-            members = list(list_zip(stream, archive, Limits(_MAX_MEMBERS, MAX_EXPANSION_RATIO)))
-        for member in members:
-            name = repr(member.name)
-            if is_archive(member.name):
-                raise AnswerError(f"the answer's member {name} is an archive itself, which is not opened")
-            where = f" in its member {name}"
-            with _of_an_answer(where):
-                plain = open_zip_entry(body(), member, archive, _ANSWER, MAX_EXPANSION_RATIO)
-            yield _plain_pieces(plain, where)
+    archive = RemoteFile(_ANSWER, size_bytes, EPOCH)
+    with _of_an_answer(), closing(body()) as stream:
+        members = list(list_zip(stream, archive, Limits(_MAX_MEMBERS, MAX_EXPANSION_RATIO)))
+    for member in members:
+        name = repr(member.name)
+        if is_archive(member.name):
+            raise AnswerError(f"the answer's member {name} is an archive itself, which is not opened")
+        where = f" in its member {name}"
+        with _of_an_answer(where):
+            plain = open_zip_entry(body(), member, archive, _ANSWER, MAX_EXPANSION_RATIO)
+        yield _plain_pieces(plain, where)
 
 
 def _plain_pieces(plain: IO[bytes], where: str) -> Iterator[bytes]:
@@ -89,8 +84,7 @@ def _csv(decoder: CsvDecoder) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class CsvReader:
+class CsvReader(msgspec.Struct, frozen=True):
     """Values are texts, null where a row lacks them or the manifest says so. A row with more values than the header has names,
     or with bytes that are no text, is rejected."""
 
@@ -121,8 +115,7 @@ class CsvReader:
         yield from found.cuts([])
 
 
-@dataclass(frozen=True, slots=True)
-class JsonReader:
+class JsonReader(msgspec.Struct, frozen=True):
     """Of JSON Lines, and of one array. Objects over several lines are read, too; what is no object is rejected."""
 
     def pieces(self, body: Opened, size_bytes: int) -> Iterator[Cut]:

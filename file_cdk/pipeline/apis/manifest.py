@@ -1,9 +1,10 @@
 """The manifest that a run is of: in a file, or within the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import redacted
@@ -16,8 +17,7 @@ INJECTED = "__injected_declarative_manifest"
 _PYTHON = "__injected_components_py"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """folder: where its schema files are, None for one within a configuration. text: as it stands in its file."""
 
     source: DeclarativeSource

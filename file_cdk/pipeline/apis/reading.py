@@ -4,9 +4,10 @@ import logging
 import traceback
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from file_cdk.core.errors import (
     AnswerError,
@@ -86,19 +87,18 @@ def _planned(
         if each.cursor_field is not None and plan.stream(each.name).takes_cursor_field
     }
     if fields:
-        plan = plan_of(manifest.source, config, replace(facts, cursor_fields=fields))
+        plan = plan_of(manifest.source, config, msgspec.structs.replace(facts, cursor_fields=fields))
     return plan, chosen
 
 
-@dataclass(slots=True)
-class _StreamRead:
+class _StreamRead(msgspec.Struct):
     plan: StreamPlan
     stored: Mapping[str, Any] | None
     out: ApiStreamOutput
     options: RunOptions
     _tally: SliceTally | None = None
     _rejected: int = 0
-    _first_rejected: tuple[int, Rejected] | None = field(default=None)
+    _first_rejected: tuple[int, Rejected] | None = msgspec.field(default=None)
 
     def run(self, client: Client, bounds: Bounds, kept: KeptPages, room: Room) -> bool:
         """Reads the stream; whether all of it could be read."""

@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from file_cdk.declarative import http
 from file_cdk.declarative.http.secrets import Secrets, secret_values
 from file_cdk.declarative.plan import SourcePlan
 from file_cdk.declarative.planning import ManifestFacts
 from file_cdk.declarative.scheduling import Bounds
-from file_cdk.pipeline.apis.bodies import FileFormats
+from file_cdk.pipeline.apis.formats import FileFormats
 from file_cdk.pipeline.apis.manifest import Manifest
 from file_cdk.pipeline.apis.output import ApiOutput
 from file_cdk.pipeline.apis.progress import Attempt
 from file_cdk.pipeline.output import Output
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """slices: maximum that is read at once, instead of the manifest's. streams: likewise; None: as many as is usual.
     pages_ahead: see Bounds; None: as the manifest lets it.
 

@@ -1,7 +1,6 @@
 """What a read has to tell of the slices of one stream, so that a later one can go on with them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +22,7 @@ def gone_on_with(attempt: Attempt, stream: SlicedStream) -> tuple[SlicedStream, 
     """The stream with the slices of the attempt, and what is left of them."""
     if attempt.cursor is not None and stream.cursor is not None:
         start, end = map(datetime.fromisoformat, attempt.cursor)
-        stream = replace(stream, cursor=msgspec.structs.replace(stream.cursor, start=start, end=end))
+        stream = msgspec.structs.replace(stream, cursor=msgspec.structs.replace(stream.cursor, start=start, end=end))
     done = {key.encode(): _moment(highest) for key, highest in attempt.done.items()}
     begun = {
         each.so_far.key.encode(): Begun(
@@ -34,8 +33,7 @@ def gone_on_with(attempt: Attempt, stream: SlicedStream) -> tuple[SlicedStream, 
     return stream, Resumed(done, begun, attempt.seconds)
 
 
-@dataclass(slots=True)
-class SliceTally:
+class SliceTally(msgspec.Struct):
     """begun: those that an earlier run left. can_go_on: whether all rows that came out are of whole slices, or of such as can be
     gone on with, since their token is one that JSON can hold, and has no secret in it: it is kept in the destination."""
 
@@ -43,13 +41,13 @@ class SliceTally:
     begun: dict[str, BegunSlice]
     can_go_on: bool = True
     hidden: Callable[[str], str] = str
-    _left: set[str] = field(default_factory=set)
+    _left: set[str] = msgspec.field(default_factory=set)
     """Those that an earlier run left, of which nothing came yet and whose token only the API understands."""
-    _done: list[ReadSlice] = field(default_factory=list)
-    _rejected: list[Reject] = field(default_factory=list)
+    _done: list[ReadSlice] = msgspec.field(default_factory=list)
+    _rejected: list[Reject] = msgspec.field(default_factory=list)
     _slice: Slice | None = None
     _key: str = ""
-    _current: ReadSlice = field(default_factory=lambda: ReadSlice(""))
+    _current: ReadSlice = msgspec.field(default_factory=lambda: ReadSlice(""))
 
     @classmethod
     def of(cls, stream: SlicedStream, attempt: Attempt | None, hidden: Callable[[str], str] = str) -> "SliceTally":

@@ -1,10 +1,7 @@
-"""Bodies of answers: unpacked if they were packed for the way, and held."""
+"""Bodies of answers: unpacked if they were packed for the way, and held. What unpacks them is imported by one that is packed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
-
-import cramjam
-from isal import isal_zlib
 
 from file_cdk.core.errors import SystemLimitError
 from file_cdk.declarative.http.holding import MAX_HELD_BYTES, held
@@ -63,7 +60,7 @@ def _measured(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
     if coding in ("gzip", "x-gzip"):
-        return _inflated(pieces, lambda _: isal_zlib.decompressobj(_GZIP), has_members=True)
+        return _inflated(pieces, _gzip, has_members=True)
     if coding == "deflate":
         return _inflated(pieces, _deflate, has_members=False)
     if coding == "br":
@@ -71,13 +68,23 @@ def _unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
     raise BrokenError(f"the answer is packed in a way that is not read: {coding[:40]!r}")
 
 
+def _gzip(_head: bytes) -> _Unpacking:
+    from isal import isal_zlib
+
+    return isal_zlib.decompressobj(_GZIP)
+
+
 def _deflate(head: bytes) -> _Unpacking:
     """Servers send it with the header of zlib, as RFC 9110 has it, and without."""
+    from isal import isal_zlib
+
     has_header = len(head) > 1 and head[0] & 15 == 8 and int.from_bytes(head[:2], "big") % 31 == 0
     return isal_zlib.decompressobj(_ZLIB if has_header else _RAW)
 
 
 def _inflated(pieces: Iterable[bytes], opened: Callable[[bytes], _Unpacking], *, has_members: bool) -> Iterator[bytes]:
+    from isal import isal_zlib
+
     unpacking: _Unpacking | None = None
     rest = b""
     for piece in pieces:
@@ -113,6 +120,8 @@ def _of_brotli(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _of_brotli_whole(packed: bytes) -> bytes:
     """A kilobyte may come to gigabytes, and only unpacking tells to how many."""
+    import cramjam
+
     for size in _BROTLI_BYTES:
         plain = bytearray(size)
         try:

@@ -5,9 +5,10 @@ import re
 import select
 import socket
 import threading
-from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
 
 from file_cdk.core.version import VERSION
 from file_cdk.declarative.http.messages import Outcome, Request, Response, Unanswered
@@ -180,7 +181,7 @@ def _redirected(request: Request, status: int, location: str, secrets: Secrets) 
     if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
         method, body = "GET", None
         headers = tuple(field for field in headers if field[0].lower() not in _OF_A_BODY)
-    following = replace(request, method=method, url=url, headers=headers, body=body)
+    following = msgspec.structs.replace(request, method=method, url=url, headers=headers, body=body)
     if is_same(before, after):
         return following
     try:
