@@ -138,12 +138,16 @@ class Retriever(msgspec.Struct, frozen=True):
     def _request(self, of: Slice, token: Token, scope: Mapping[str, Any]) -> Request:
         plan = self.plan
         parts = [plan.paginator.parts(token)]
-        if token.value is None or not plan.sends_slice_once:
-            parts.append(plan.slice_options.parts(of))
+        if (token.value is None or not plan.sends_slice_once) and (of_slice := plan.slice_options.parts(of)):
+            parts.append(of_slice)
         return plan.requester.request(scope, *parts, path=plan.paginator.path(token))
 
     def _read(self, response: Response, token: Token, scope: Mapping[str, Any]) -> Page:
         decoding, taken = self.plan.decoding, Taken(self.plan.selection, scope)
+        if isinstance(response.body, bytes) and not decoding.packed:
+            for cut in decoding.pieces(response.body):
+                taken.add(cut)
+            return self._page_of(response, taken, token, scope)
         first: bytes | Spilled | None = None
         with ExitStack() as files:
             for body in decoding.bodies(response.body):
@@ -152,21 +156,22 @@ class Retriever(msgspec.Struct, frozen=True):
                 first = body if first is None else first
                 for cut in decoding.pieces(body):
                     taken.add(cut)
-            selected = taken.selected()
-            shown = (
-                response
-                if first is response.body
-                else msgspec.structs.replace(response, body=first or b"", _decoded=[])
-            )
-            turn = _turn(shown, taken, selected, scope)
-            return Page(
-                selected.records,
-                selected.cursor_values,
-                taken.found,
-                selected.filtered,
-                selected.rejected,
-                self.plan.paginator.following(token, turn),
-            )
+            if first is not response.body:
+                response = msgspec.structs.replace(response, body=first or b"", _decoded=[])
+            return self._page_of(response, taken, token, scope)
+
+    def _page_of(self, response: Response, taken: Taken, token: Token, scope: Mapping[str, Any]) -> Page:
+        """response: what it unpacks to."""
+        selected = taken.selected()
+        turn = _turn(response, taken, selected, scope)
+        return Page(
+            selected.records,
+            selected.cursor_values,
+            taken.found,
+            selected.filtered,
+            selected.rejected,
+            self.plan.paginator.following(token, turn),
+        )
 
 
 def _turn(response: Response, taken: Taken, selected: Selected, scope: Mapping[str, Any]) -> Turn:

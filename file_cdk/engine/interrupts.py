@@ -3,8 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -38,16 +36,17 @@ class HeldSignals:
             if signal.getsignal(number) == self._came:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> "_Held":
         """The first signal inside takes effect at the end; the second at once, for a reader that never reads."""
+        return _Held(self)
+
+    def _hold(self) -> None:
         self._holding = True
-        try:
-            yield
-        finally:
-            self._holding = False
-            if self._waiting:
-                self._pass_on(self._waiting.pop(), None)
+
+    def _let_go(self) -> None:
+        self._holding = False
+        if self._waiting:
+            self._pass_on(self._waiting.pop(), None)
 
     def _came(self, signum: int, frame: FrameType | None) -> None:
         if self._holding and not self._waiting:
@@ -63,3 +62,18 @@ class HeldSignals:
         elif handler != signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
+
+
+class _Held:
+    """Each block that goes out is held: a generator would take as long as to write a small one."""
+
+    __slots__ = ("_signals",)
+
+    def __init__(self, signals: HeldSignals) -> None:
+        self._signals = signals
+
+    def __enter__(self) -> None:
+        self._signals._hold()
+
+    def __exit__(self, *_: object) -> None:
+        self._signals._let_go()

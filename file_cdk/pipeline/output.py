@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,24 +40,25 @@ class Output(msgspec.Struct):
 
     def unheld_line(self, line: bytes | memoryview) -> None:
         """The same from another thread than the main one, where no signal handler may run. One thread at a time."""
-        with _output_errors():
+        try:
             write_all(self.fd, line)
+        except OSError as exc:
+            raise _not_written(exc) from exc
 
     def copy(self, block: "Block") -> None:
-        with _output_errors(), self.signals.held():
-            block.copy_to(self.fd)
+        try:
+            with self.signals.held():
+                block.copy_to(self.fd)
+        except OSError as exc:
+            raise _not_written(exc) from exc
 
     def log(self, level: int, text: str) -> None:
         self.send(messages.log(level, text))
 
 
-@contextlib.contextmanager
-def _output_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        reason, remedy = reason_and_remedy(exc)
-        raise DestinationError(f"the output cannot be written: {reason}", remedy=remedy) from exc
+def _not_written(cause: OSError) -> DestinationError:
+    reason, remedy = reason_and_remedy(cause)
+    return DestinationError(f"the output cannot be written: {reason}", remedy=remedy)
 
 
 def now_ms() -> int:

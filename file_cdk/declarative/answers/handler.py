@@ -45,7 +45,7 @@ class ErrorHandler(msgspec.Struct, frozen=True):
         usual = verdict
         for filters in self.filters:
             found = (each.verdict(outcome, scope) for each in filters)
-            verdict = next((each for each in found if each is not None), usual)
+            verdict = next((each for each in found if each is not None), usual) if filters else usual
             if verdict.action in _DECIDED:
                 break
         return verdict

@@ -12,8 +12,13 @@ class Headers(dict[str, str]):
     __slots__ = ("_lower",)
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        fields = list(fields)
+        self._lower = {name.lower(): name for name, _ in fields}
+        if len(self._lower) == len(fields):
+            super().__init__(fields)
+            return
         super().__init__()
-        self._lower: dict[str, str] = {}
+        self._lower.clear()
         for name, value in fields:
             known = self._lower.setdefault(name.lower(), name)
             super().__setitem__(known, f"{super().__getitem__(known)}, {value}" if known in self.keys() else value)

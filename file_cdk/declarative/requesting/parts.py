@@ -82,6 +82,10 @@ def merged(place: Place, sources: Iterable[Parts]) -> Content:
     if len(full) < 2:
         return full[0] if full else {}
     result: dict[str, Any] = {}
+    if place != "body_json" and len({name for content in full for name in content}) == sum(map(len, full)):
+        for content in full:
+            result.update(content)  # type: ignore[arg-type] # no text is left among them
+        return result
     for content in full:
         assert isinstance(content, dict)
         _merge(result, content, place, ())

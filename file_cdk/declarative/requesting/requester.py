@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,6 +37,8 @@ class Requester(msgspec.Struct, frozen=True):
     own_parameters: Mapping[str, Any]
     connect_timeout_s: float | None = None
     read_timeout_s: float | None = None
+    _kept: list[tuple[Any, dict[str, Any]]] = []
+    """The configuration, and what templates came to that look at it alone: the same for each page."""
 
     def request(self, scope: Scope, *others: Parts, path: str | None = None) -> Request:
         """others: what paginator and slice add, in the order in which it is put in. path: the token of a page that is a URL or a
@@ -48,12 +50,13 @@ class Requester(msgspec.Struct, frozen=True):
 
     def _request(self, scope: Scope, others: tuple[Parts, ...], path: str | None) -> Request:
         scope = {**scope, "parameters": self.own_parameters}
-        own: Parts = {place: _content(written, scope) for place, written in self.contents}
+        kept = self._kept_of(scope.get("config"))
+        own: Parts = {place: self._content(place, written, scope, kept) for place, written in self.contents}
         fields = _header_fields(_fields("header", own, others))
         content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
-        url, is_foreign = self._url(scope, path)
+        url, is_foreign = self._url(scope, kept, path)
         return Request(
             self.method,
             with_parameters(url, _parameters(own, others)),
@@ -64,14 +67,38 @@ class Requester(msgspec.Struct, frozen=True):
             foreign_url=with_parameters(url, {}) if is_foreign else None,
         )
 
-    def _url(self, scope: Scope, link: str | None) -> tuple[str, bool]:
+    def _kept_of(self, config: Any) -> dict[str, Any]:
+        last = self._kept[0] if self._kept else None
+        if last is None or last[0] is not config:
+            last = (config, {})
+            self._kept[:] = [last]
+        return last[1]
+
+    def _content(self, place: Place, written: Compiled, scope: Scope, kept: dict[str, Any]) -> Content:
+        content: Content | None = kept.get(place)
+        if content is None:
+            content = _content(written, scope)
+            if written.is_of_configuration:
+                kept[place] = content
+        return content
+
+    def _text(self, name: Literal["url", "url_base", "path"], scope: Scope, kept: dict[str, Any]) -> str:
+        text: str | None = kept.get(name)
+        if text is None:
+            template: Template | None = getattr(self, name)
+            text = "" if template is None else str(template.value(scope))
+            if template is None or template.is_of_configuration:
+                kept[name] = text
+        return text
+
+    def _url(self, scope: Scope, kept: dict[str, Any], link: str | None) -> tuple[str, bool]:
         """And whether it is of another origin than that of a first page. link: of the API, to the page."""
-        base = _text(self.url_base, scope) or _text(self.url, scope)
+        base = self._text("url_base", scope, kept) or self._text("url", scope, kept)
         if link:
             url, is_foreign = followed(base, link)
             if not is_foreign:
                 return url, False
-        own = joined(base, _text(self.path, scope).lstrip("/"))
+        own = joined(base, self._text("path", scope, kept).lstrip("/"))
         return followed(own, link) if link else (own, False)
 
 
@@ -127,10 +154,6 @@ def _compiled(place: Place, content: Any, where: str) -> Compiled:
     return compiled(content, where, key_types=_TEXTS, value_types=_TEXTS_AND_LISTS)
 
 
-def _text(template: Template | None, scope: Scope) -> str:
-    return "" if template is None else str(template.value(scope))
-
-
 def _content(written: Compiled, scope: Scope) -> Content:
     """What it comes to: a mapping without None, or a text; one that reads as a list or a number stays as it is rendered."""
     value = written.value(scope)
@@ -142,10 +165,12 @@ def _content(written: Compiled, scope: Scope) -> Content:
 
 
 def _merged(place: Place, own: Parts, others: tuple[Parts, ...]) -> Content:
-    if not any(place in parts for parts in others):
-        return own.get(place) or {}
-    added = merged(place, others)
-    return merged(place, (own, {place: added})) if added else own.get(place) or {}
+    first = own.get(place) or {}
+    full = [content for parts in others if (content := parts.get(place))]
+    if not full:
+        return first
+    added = full[0] if len(full) == 1 else merged(place, others)
+    return merged(place, (own, {place: added})) if first else added
 
 
 def _fields(place: Place, own: Parts, others: tuple[Parts, ...]) -> dict[str, Any]:

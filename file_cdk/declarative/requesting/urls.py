@@ -18,6 +18,7 @@ _PLAIN = re.compile(
 )
 """URLs that are sent as they are written, as most of them: to parse one takes longer than all else of it."""
 _ESCAPE = re.compile(r"%([0-9A-Za-z]{2})")
+_SINGLE = frozenset({str, int, float, bool})
 _SAFE = "!#$&'()*+,/:;=?@[]~"
 
 
@@ -60,6 +61,9 @@ def encoded(values: Mapping[str, Any]) -> str:
     """`a=1&b=x+y`: for each value of a list its name again; None is left out."""
     pairs: list[str] = []
     for name, value in values.items():
+        if type(value) in _SINGLE:
+            pairs.append(f"{_quoted_plus(str(name))}={_quoted_plus(str(value))}")
+            continue
         several = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
         for each in several:
             if isinstance(each, str | int | float):

@@ -3,6 +3,7 @@
 import ast
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 Types = tuple[type, ...]
@@ -20,6 +21,10 @@ _IS_A_DATE = re.compile(r"[0-9]+(?:[-/:][0-9]+)+(?:[T :Z]|$)|[0-9]+[g-ik-np-wyzG
 _NO_LITERAL = re.compile(r"[^-+.0-9'\"\[({ \t\n\f\\A-Za-z]|[A-Za-z]\w*[:/@%&?$;-]|[A-Za-z]\w{5}")
 
 
+_WORDS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
+"""What most conditions come to."""
+
+
 class _NotWrittenError(Exception):
     """The value is none that its text would be read as again."""
 
@@ -32,8 +37,11 @@ def literal(text: str, types: Types | None = None) -> Any:
     """
     if _BEGINS.match(text) is None or len(text) > LONGEST_LITERAL:
         return text
-    if _INT.fullmatch(text):
-        value: Any = int(text)
+    value: Any
+    if text in _WORDS:
+        value = _WORDS[text]
+    elif _INT.fullmatch(text):
+        value = int(text)
     elif _IS_A_DATE.match(text):
         return text
     else:

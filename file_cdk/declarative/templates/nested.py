@@ -26,6 +26,11 @@ def compiled(
 class Compiled(msgspec.Struct, frozen=True):
     content: Any
 
+    @property
+    def is_of_configuration(self) -> bool:
+        """See Template."""
+        return _is_of_configuration(self.content)
+
     def value(self, scope: Scope) -> Any:
         """An entry of a mapping is left out where its value is None, comes to an empty text, or is looked up in what is
         not there. A text that is not part of anything is evaluated as a Template of its own."""
@@ -50,6 +55,14 @@ def _compiled(anything: Any, where: str, key_types: Types | None, value_types: T
     if isinstance(anything, list | tuple):
         return [_compiled(value, f"{where}[{n}]", key_types, value_types) for n, value in enumerate(anything)]
     return anything
+
+
+def _is_of_configuration(content: Any) -> bool:
+    if isinstance(content, Template):
+        return content.is_of_configuration
+    if isinstance(content, _Entries):
+        return all(_is_of_configuration(each) for entry in content.entries for each in entry)
+    return not isinstance(content, list) or all(map(_is_of_configuration, content))
 
 
 def _constant(template: Template) -> Any:

@@ -118,7 +118,7 @@ class Plain(msgspec.Struct, frozen=True):
 
     def render(self, scope: Mapping[str, Any]) -> str:
         try:
-            text = "".join(part if isinstance(part, str) else str(part.found(scope)) for part in self.parts)
+            text = "".join([part if isinstance(part, str) else str(part.found(scope)) for part in self.parts])
         except NotThereError:
             for name in self.names:  # one that is missing is the worse fault
                 in_scope(scope, name)

@@ -10,6 +10,7 @@ from file_cdk.declarative.templates.faults import FaultError, NotThereError, Unf
 from file_cdk.declarative.templates.literals import Types, begins_no_literal, literal, literal_of
 
 # By name: config, parameters, stream_slice, record, response, …
+_OF_CONFIGURATION = frozenset({"config", "parameters"})
 Scope = Mapping[str, Any]
 _REFUSED_NAME = "stream_state"
 _MOMENT = re.compile(r"\{\{-?\s*(?:now_utc|today_utc|generate_uuid)\(\s*\)\s*-?\}\}")
@@ -34,7 +35,7 @@ class Template:
     Picklable; what was compiled by Jinja2 is compiled again when it is next used.
     """
 
-    __slots__ = ("_lookup", "_source", "expression", "types", "where")
+    __slots__ = ("_lookup", "_source", "expression", "names", "types", "where")
 
     def __init__(self, expression: str, where: str, types: Types | None = None) -> None:
         self.expression, self.where, self.types = expression, where, types
@@ -45,6 +46,8 @@ class Template:
         except FaultError as fault:
             raise self._error(fault.reason) from None
         self._lookup = self._source.only_lookup if isinstance(self._source, plain.Plain) else None
+        self.names = self._source.names
+        """Of what the template looks at in its scope."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Template) and self._written == other._written
@@ -57,13 +60,13 @@ class Template:
         return self.expression, self.where, self.types
 
     @property
-    def names(self) -> frozenset[str]:
-        """Of what the template looks at in its scope."""
-        return self._source.names
+    def is_constant(self) -> bool:
+        return isinstance(self._source, plain.Plain) and not self.names
 
     @property
-    def is_constant(self) -> bool:
-        return isinstance(self._source, plain.Plain) and not self._source.names
+    def is_of_configuration(self) -> bool:
+        """Whether it comes to the same for each scope of one configuration."""
+        return isinstance(self._source, plain.Plain) and self.names <= _OF_CONFIGURATION
 
     @property
     def is_always_text(self) -> bool:

@@ -37,6 +37,8 @@ class _Unpacking(Protocol):
 def received(pieces: Iterable[bytes], encoding: str) -> bytes | Spilled:
     """The body of an answer with this Content-Encoding.
     Raises BrokenError for one that is not what it says, SystemLimitError for one that unpacks to more than MAX_BYTES."""
+    if not encoding:
+        return held(iter(pieces))
     named = (each.strip().lower() for each in encoding.split(","))
     codings = [each for each in named if each not in ("", "identity")]
     if len(codings) > _MAX_CODINGS:

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import select
 import socket
 import threading
 from functools import lru_cache
@@ -110,7 +109,7 @@ class HttpTransport:
         with self._lock:
             while not self._is_closed and (idle := self._idle.get(origin)):
                 wire, line = idle.pop()
-                if _is_silent(wire):
+                if wire.is_silent:
                     self._busy.add(wire)
                     return wire, line
                 wire.close()
@@ -132,13 +131,6 @@ class HttpTransport:
                 idle.append((wire, line))
                 return
         wire.close()
-
-
-def _is_silent(wire: Wire) -> bool:
-    """Whether nothing came, not even the end, while nobody asked."""
-    waiting = select.poll()
-    waiting.register(wire.socket, select.POLLIN)
-    return not waiting.poll(0)
 
 
 @lru_cache(maxsize=64)
