@@ -8,7 +8,7 @@ import msgspec
 
 _DAYS = {4: 30, 6: 30, 9: 30, 11: 30}
 _NUMBER = r"[0-9]+(?:[,.][0-9]+)?"
-_DURATION = re.compile(
+_DURATION = (
     rf"(?P<sign>[+-])?P(?!$)(?:(?P<years>{_NUMBER})Y)?(?:(?P<months>{_NUMBER})M)?(?:(?P<weeks>{_NUMBER})W)?(?:(?P<days>{_NUMBER})D)?"
     rf"(?:T(?:(?P<hours>{_NUMBER})H)?(?:(?P<minutes>{_NUMBER})M)?(?:(?P<seconds>{_NUMBER})S)?)?"
 )
@@ -48,7 +48,7 @@ class Duration(msgspec.Struct, frozen=True):
 
 def parse(text: str) -> timedelta | Duration:
     """`P1M`, `P2W`, `P1DT12H`, `-PT0.5S`; with years or months a Duration. Fractions of years and months are a ValueError."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if match is None:
         raise ValueError("no ISO 8601 duration, such as P1D, P1M or PT1H")
     parts = {name: (number or "0").replace(",", ".") for name, number in match.groupdict().items() if name != "sign"}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from file_cdk.core.errors import ConfigError, ManifestError
-from file_cdk.declarative import answers, authenticators
+from file_cdk.declarative import answers
 from file_cdk.declarative.answers import ErrorHandler
 from file_cdk.declarative.components.cursors import DatetimeBasedCursor, LegacyToPerPartitionStateMigration
 from file_cdk.declarative.components.requesters import HttpRequester, SimpleRetriever
@@ -124,6 +124,10 @@ class Planning:
 
 
 def _auth(written: HttpRequester, where: str) -> Authenticator | None:
+    if written.authenticator is None:
+        return None
+    from file_cdk.declarative import authenticators
+
     def login(raw: Raw, place: str) -> LoginRequest:
         inner = decoded(raw, HttpRequester)
         handler = answers.compiled(inner.error_handler, f"{place}.error_handler")

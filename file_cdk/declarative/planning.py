@@ -17,7 +17,6 @@ from file_cdk.declarative.components.streams import (
     DeclarativeStream,
     StateDelegatingStream,
 )
-from file_cdk.declarative.http.budget import budget
 from file_cdk.declarative.language.origins import Origins
 from file_cdk.declarative.language.reading import read
 from file_cdk.declarative.language.registry import decoded
@@ -59,7 +58,10 @@ def plan_of(source: DeclarativeSource, config: Mapping[str, Any], facts: Manifes
     _refuse_whole(source)
     made = normalized(source.spec, config)
     config = _overridden(source, made.config) if facts.is_for_check else made.config
-    budget(source.api_budget, config)  # which raises for one that is none; a client makes its own
+    if source.api_budget is not None:
+        from file_cdk.declarative.http.budget import budget  # few have one
+
+        budget(source.api_budget, config)  # which raises for one that is none; a client makes its own
     written = dict(_streams(source, config))
     planning = Planning(config, facts.now, facts.cursor_fields, tuple(written.values()), facts.formats)
     origins = _Lines(facts.text)

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import msgspec
 
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN
 from file_cdk.core.json_schema import nullable
 from file_cdk.protocol.state import mapping_at
 
@@ -38,6 +37,8 @@ def declared_properties(types: Mapping[str, str]) -> dict[str, Any]:
 
 def discovered_stream(name: str, properties: Mapping[str, Any], *, primary_key: Sequence[str] = ()) -> dict[str, Any]:
     """A stream of the catalog. properties: the data columns in final form; the columns about the file stand before them."""
+    from file_cdk.core.files import FILE_COLUMNS  # a read of an API needs nothing of files
+
     data = {column: schema for column, schema in properties.items() if column not in FILE_COLUMNS}
     return _stream(name, {**FILE_COLUMNS, **data}, primary_key, is_file_based=False)
 
@@ -66,6 +67,8 @@ def discovered_api_stream(
 def _stream(
     name: str, properties: Mapping[str, Any], primary_key: Sequence[str], *, is_file_based: bool
 ) -> dict[str, Any]:
+    from file_cdk.core.files import MODIFIED_COLUMN
+
     key = [[column] for column in primary_key]
     return {
         "name": name,

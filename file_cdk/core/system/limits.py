@@ -9,10 +9,9 @@ from pathlib import Path
 
 from file_cdk.core.errors import SystemLimitError
 
-_MEMORY_SIGNS = re.compile(
+_MEMORY_SIGNS = (
     r"Cannot allocate memory|cannot allocate memory|failed to map segment|bad.alloc|"
-    r"(?:malloc|realloc|posix_memalign|allocat\w+) of (?:size )?(\d+)|out of memory",
-    re.IGNORECASE,
+    r"(?:malloc|realloc|posix_memalign|allocat\w+) of (?:size )?(\d+)|out of memory"
 )
 _THREAD_SIGNS = ("can't start new thread", "Resource temporarily unavailable", "thread constructor failed")
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of the disk is used up"}
@@ -25,7 +24,7 @@ def limit_reached(cause: BaseException) -> SystemLimitError | None:
     text = str(cause)
     if isinstance(cause, OSError) and (found := _of_errno(cause)) is not None:
         return found
-    sign = _MEMORY_SIGNS.search(text)
+    sign = re.search(_MEMORY_SIGNS, text, re.IGNORECASE)
     if isinstance(cause, MemoryError) or sign:
         asked = int(sign[1]) if sign and sign[1] else None
         return _memory(asked)

@@ -29,8 +29,12 @@ class ErrorHandler(msgspec.Struct, frozen=True):
     retries: Template
     parameters: Mapping[str, Any]
     max_time_s: float = MAX_TIME_S
+    fixed_retries: int | None = None
+    """What `retries` comes to, where it is a number and no template."""
 
     def max_retries(self, scope: Scope) -> int:
+        if self.fixed_retries is not None:
+            return self.fixed_retries
         text = self.retries.text({**scope, "parameters": self.parameters})
         try:
             return int(text)
@@ -70,6 +74,7 @@ def compiled(component: Mapping[str, Any] | None, where: str) -> ErrorHandler:
         ),
         retries=Template(str(first.max_retries), f"{place}.max_retries"),
         parameters=first.parameters,
+        fixed_retries=first.max_retries if isinstance(first.max_retries, int) else None,
     )
 
 

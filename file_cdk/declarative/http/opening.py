@@ -6,8 +6,6 @@ from typing import Any
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.declarative.components.budgets import HTTPAPIBudget
-from file_cdk.declarative.http.budget import budget as compiled_budget
-from file_cdk.declarative.http.cassettes import Player, Recorder
 from file_cdk.declarative.http.client import Client, Surroundings
 from file_cdk.declarative.http.ports import Transport
 from file_cdk.declarative.http.secrets import Secrets, secret_values
@@ -32,11 +30,20 @@ def opened(
     secrets = Secrets(secret_values(config, schema))
     transport: Transport
     if replay is not None:
+        from file_cdk.declarative.http.cassettes import Player
+
         transport = Player(replay, secrets)
     else:
         from file_cdk.declarative.http.network.transport import HttpTransport  # for a replay there is no network
 
         transport = HttpTransport(secrets)
         if record is not None:
+            from file_cdk.declarative.http.cassettes import Recorder
+
             transport = Recorder(transport, record, secrets)
-    return Client(transport, config, secrets, compiled_budget(budget, config), around)
+    counted = None
+    if budget is not None:
+        from file_cdk.declarative.http.budget import budget as compiled_budget
+
+        counted = compiled_budget(budget, config)
+    return Client(transport, config, secrets, counted, around)

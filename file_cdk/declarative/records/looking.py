@@ -3,12 +3,9 @@
 import re
 from collections.abc import Iterable
 
-_MEMBER = re.compile(
-    r"""\s*(?:\.\s*get\(\s*(?P<q>['"])(?P<got>[^'"\\]*)(?P=q)   # .get('name'
+_MEMBER = r"""\s*(?:\.\s*get\(\s*(?P<q>['"])(?P<got>[^'"\\]*)(?P=q)   # .get('name'
     | \[\s*(?P<r>['"])(?P<item>[^'"\\]*)(?P=r)\s*\]             # ['name']
-    | \.\s*(?P<attribute>[A-Za-z_]\w*)(?!\w|\s*\())             # .name, which is no method""",
-    re.VERBOSE,
-)
+    | \.\s*(?P<attribute>[A-Za-z_]\w*)(?!\w|\s*\())             # .name, which is no method"""
 
 
 def looked_at(texts: Iterable[str], name: str) -> tuple[str, ...] | None:
@@ -17,7 +14,7 @@ def looked_at(texts: Iterable[str], name: str) -> tuple[str, ...] | None:
     members = set()
     for text in texts:
         for found in re.finditer(rf"\b{name}\b", text):
-            member = _MEMBER.match(text, found.end())
+            member = re.compile(_MEMBER, re.VERBOSE).match(text, found.end())
             if member is None:
                 return None
             members.add(member["got"] or member["item"] or member["attribute"] or "")

@@ -52,8 +52,11 @@ class Requester(msgspec.Struct, frozen=True):
         scope = {**scope, "parameters": self.own_parameters}
         kept = self._kept_of(scope.get("config"))
         own: Parts = {place: self._content(place, written, scope, kept) for place, written in self.contents}
-        fields = _header_fields(_fields("header", own, others))
-        content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
+        given = set(own).union(*others)
+        fields = _header_fields(_fields("header", own, others)) if "header" in given else []
+        content, media_type = None, None
+        if "body_data" in given or "body_json" in given:
+            content, media_type = body(_merged("body_data", own, others), _fields("body_json", own, others))
         if media_type and all(name.lower() != "content-type" for name, _ in fields):
             fields.append(("Content-Type", media_type))
         url, is_foreign = self._url(scope, kept, path)

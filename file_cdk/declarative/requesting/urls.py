@@ -18,7 +18,6 @@ _PLAIN = re.compile(
 )
 """URLs that are sent as they are written, as most of them: to parse one takes longer than all else of it."""
 _ESCAPE = re.compile(r"%([0-9A-Za-z]{2})")
-_SINGLE = frozenset({str, int, float, bool})
 _SAFE = "!#$&'()*+,/:;=?@[]~"
 
 
@@ -61,8 +60,9 @@ def encoded(values: Mapping[str, Any]) -> str:
     """`a=1&b=x+y`: for each value of a list its name again; None is left out."""
     pairs: list[str] = []
     for name, value in values.items():
-        if type(value) in _SINGLE:
-            pairs.append(f"{_quoted_plus(str(name))}={_quoted_plus(str(value))}")
+        if type(value) is int or type(value) is str:
+            text = _quoted_plus(value) if type(value) is str else str(value)
+            pairs.append(f"{_quoted_plus(str(name))}={text}")
             continue
         several = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else [value]
         for each in several:

@@ -48,6 +48,7 @@ class RequestThreads:
         self._under_way = 0
         self._answer_s: float | None = None
         """How long an answer is waited for, on average."""
+        self._is_quick = False
         self._is_asking = False
         """Whether whoever takes pages waits for an answer."""
         self._threads: list[threading.Thread] = []
@@ -100,10 +101,6 @@ class RequestThreads:
         self._under_way -= 1
         if self._under_way:
             self._room.give_back()
-
-    @property
-    def _is_quick(self) -> bool:
-        return self._answer_s is not None and self._answer_s < self._shared.bounds.quick_s
 
     def stop(self) -> None:
         """Asks for nothing more, and waits a moment for what is under way."""
@@ -158,6 +155,7 @@ class RequestThreads:
                 answer_s /= self._under_way
             before_s = answer_s if self._answer_s is None else self._answer_s
             self._answer_s = before_s + (answer_s - before_s) * _WEIGHT
+            self._is_quick = self._answer_s < self._shared.bounds.quick_s
             self._end_request()
             if self._is_stopped:
                 return

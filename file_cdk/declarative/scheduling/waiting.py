@@ -13,13 +13,13 @@ _OBJECT_BYTES = 100
 
 def size_bytes(page: Page) -> int:
     """In memory, about."""
-    if isinstance(page.records, RecordsInFile):
+    if type(page.records) is RecordsInFile:
         return _OBJECT_BYTES * (1 + len(page.rejected))
     return sum(map(len, page.records)) + _OBJECT_BYTES * (1 + len(page.records) + len(page.rejected))
 
 
 def _own_file_bytes(page: Page) -> int:
-    return page.records.size_bytes if isinstance(page.records, RecordsInFile) else 0
+    return page.records.size_bytes if type(page.records) is RecordsInFile else 0
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class ApiOutput:
         self.hidden = hidden
         self._output = output
         self._lock = threading.Lock()
+        self._main_thread = threading.main_thread().ident
         self._is_closed = False
         self._reading: set[str] = set()
 
@@ -46,7 +47,7 @@ class ApiOutput:
     def lines(self, lines: bytes, *, while_reading: str | None = None) -> None:
         """One or more whole lines. Nothing once it is closed, or where the stream that is given is not read any more."""
         # Signal handlers run in the main thread, and there alone they may wait for the end of a line.
-        is_main = threading.current_thread() is threading.main_thread()
+        is_main = threading.get_ident() == self._main_thread
         with self._lock:
             if self._is_closed or (while_reading is not None and while_reading not in self._reading):
                 return
