@@ -74,15 +74,17 @@ def _discover(arguments: argparse.Namespace, out_fd: int) -> int:
 
 def _read(arguments: argparse.Namespace, out_fd: int) -> int:
     gc.disable()  # nothing of what is imported and parsed is garbage: to look for some takes 4 ms
-    config = _config(arguments)
-    catalog = load(arguments.catalog, "catalog", lines=True)
-    state = None if arguments.state is None else load(arguments.state, "state", lines=True)
-    from file_cdk.pipeline.apis.manifest import manifest_of
-    from file_cdk.pipeline.apis.reading import read_manifest
+    try:
+        config = _config(arguments)
+        catalog = load(arguments.catalog, "catalog", lines=True)
+        state = None if arguments.state is None else load(arguments.state, "state", lines=True)
+        from file_cdk.pipeline.apis.manifest import manifest_of
+        from file_cdk.pipeline.apis.reading import read_manifest
 
-    manifest = manifest_of(config, arguments.manifest_path)
-    gc.freeze()
-    gc.enable()
+        manifest = manifest_of(config, arguments.manifest_path)
+    finally:
+        gc.freeze()
+        gc.enable()
     return read_manifest(manifest, config, catalog, state, out_fd, _options(arguments))
 
 

@@ -45,6 +45,24 @@ def test_a_path_begins_below_its_base_with_a_slash_or_without() -> None:
     )
 
 
+def test_what_looks_at_the_configuration_alone_is_kept_with_it() -> None:
+    """As the configuration of a run may be another one later, and slices are."""
+    written = {
+        "type": "HttpRequester",
+        "url": "https://{{ config.host }}.example/",
+        "path": "{{ stream_slice.id }}",
+        "request_parameters": {"key": "{{ config['key'] }}"},
+        "request_headers": {"X-Id": "{{ stream_slice.id }}", "X-Key": "{{ config['key'] }}"},
+    }
+    made = requester(msgspec.convert(written, HttpRequester), "stream 's'")
+    configs = [{"host": "a", "key": 1}, {"host": "b", "key": 2}]
+    for number in (0, 0, 1, 1, 0):
+        for slice_id in (7, 8):
+            request = made.request({"config": configs[number], "stream_slice": {"id": slice_id}}, {})
+            assert request.url == f"https://{'ab'[number]}.example/{slice_id}?key={number + 1}"
+            assert request.headers == (("X-Id", str(slice_id)), ("X-Key", str(number + 1)))
+
+
 def test_the_token_that_is_a_url_takes_the_place_of_the_path() -> None:
     assert sent(token="https://api.example/v1/next?token=2").url == "https://api.example/v1/next?token=2"
 

@@ -255,6 +255,46 @@ def test_spec_imports_neither_a_client_nor_an_engine(source: Source) -> None:
     assert not found & {"jinja2", "urllib3", "jwt", "pyarrow", "duckdb", "ssl", "file_cdk.engine", "file_cdk.formats"}
 
 
+def test_a_read_imports_only_what_its_manifest_needs(tmp_path: Path) -> None:
+    manifest = """
+type: DeclarativeSource
+version: 7.0.0
+check: {type: CheckStream, stream_names: [people]}
+streams:
+  - type: DeclarativeStream
+    name: people
+    schema_loader: {type: InlineSchemaLoader, schema: {}}
+    retriever:
+      type: SimpleRetriever
+      requester: {type: HttpRequester, url: "{{ config['url'] }}/people"}
+      record_selector: {type: RecordSelector, extractor: {type: DpathExtractor, field_path: []}}
+"""
+    (tmp_path / "manifest.yaml").write_text(manifest)
+    stream = {"stream": {"name": "people", "json_schema": {}}, "sync_mode": "full_refresh"}
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": [stream | {"destination_sync_mode": "append"}]}))
+    with ApiServer(lambda _: response(body=b'[{"id":1}]')) as server:
+        (tmp_path / "config.json").write_text(json.dumps({"url": server.url}))
+        arguments = ["read", "--config", f"{tmp_path}/config.json", "--catalog", f"{tmp_path}/catalog.json"]
+        program = (
+            "import sys, file_cdk\n"
+            f"try: file_cdk.run_manifest('{tmp_path}/manifest.yaml', {arguments})\n"
+            "except SystemExit as ended: assert not ended.code\n"
+            "print(*sorted(sys.modules))"
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = set(ran.stdout.splitlines()[-1].split())
+    assert "file_cdk.declarative.http.network.wire" in found
+    of_the_library = {"cramjam", "dataclasses", "difflib", "isal", "jinja2", "shutil", "ssl", "tempfile", "urllib3"}
+    of_ours = {
+        "core.files",
+        "declarative.authenticators",
+        "declarative.http.budget",
+        "declarative.http.cassettes",
+        "formats",
+    }
+    assert not found & (of_the_library | {f"file_cdk.{name}" for name in of_ours})
+
+
 def test_without_arguments_it_helps() -> None:
     ran = warm.captured("source-declarative-manifest")
     assert (ran.returncode, ran.stdout) == (2, "")

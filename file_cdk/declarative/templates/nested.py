@@ -19,17 +19,17 @@ def compiled(
     `1.10` stays as it is.
     """
     if isinstance(anything, str):
-        return Compiled(Template(anything, where, value_types))
-    return Compiled(_compiled(anything, where, key_types, value_types))
+        content: Any = Template(anything, where, value_types)
+    else:
+        content = _compiled(anything, where, key_types, value_types)
+    return Compiled(content, _is_of_configuration(content))
 
 
 class Compiled(msgspec.Struct, frozen=True):
-    content: Any
+    """is_of_configuration: see Template."""
 
-    @property
-    def is_of_configuration(self) -> bool:
-        """See Template."""
-        return _is_of_configuration(self.content)
+    content: Any
+    is_of_configuration: bool
 
     def value(self, scope: Scope) -> Any:
         """An entry of a mapping is left out where its value is None, comes to an empty text, or is looked up in what is
