@@ -144,6 +144,8 @@ class Chain:
 
     def _forget_behind(self) -> list[Held]:
         behind = [position for position in self._asked if position >= self._confirmed]
+        if not behind:
+            return []
         for position in behind:
             del self._asked[position]
         self.counts.pages_requested -= len(behind)
