@@ -3,9 +3,8 @@
 import contextlib
 import fcntl
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
@@ -20,11 +19,12 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1 << 20
 
 
-class Output(msgspec.Struct):
+@dataclass(slots=True)
+class Output:
     """Raises DestinationError when the descriptor cannot be written, OutputClosedError when nobody reads it."""
 
     fd: int
-    signals: HeldSignals = msgspec.field(default_factory=HeldSignals)
+    signals: HeldSignals = field(default_factory=HeldSignals)
 
     def __post_init__(self) -> None:
         # A larger pipe saves switches between us and the reader; where it is no pipe, there is nothing to do.

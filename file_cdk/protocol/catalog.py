@@ -1,9 +1,8 @@
 """The two catalogs: what discovery found, and what the user chose of it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
-
-import msgspec
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.json_schema import nullable
@@ -82,7 +81,8 @@ def _stream(
     }
 
 
-class ConfiguredStream(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ConfiguredStream:
     """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none.
     cursor_field: the one that the user chose, for a source that lets users choose."""
 

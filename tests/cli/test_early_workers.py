@@ -101,7 +101,7 @@ def test_a_sync_starts_them_where_much_is_new(
 def test_the_parent_of_workers_imports_no_arrow() -> None:
     program = (
         "import sys; import file_cdk.pipeline.read, file_cdk.formats.csv\n"
-        "print([m for m in ('pyarrow', 'airbyte_protocol_dataclasses', 'multiprocessing') if m in sys.modules])"
+        "print([m for m in ('pyarrow', 'msgspec', 'airbyte_protocol_dataclasses', 'multiprocessing') if m in sys.modules])"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed == "[]\n"
