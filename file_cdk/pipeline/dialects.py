@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,11 +69,10 @@ def format_of_files(
     from file_cdk.formats.csv.sniff.detect import Seen
     from file_cdk.formats.csv.sniff.format import header_of, without_header
 
-    found = list(_sniffed(stream, latest(MAX_FILES)))
-    if not found:
+    found = _most_frequent(stream, latest(MAX_FILES))
+    if found is None:
         return Reading(detecting_csv(chosen, (), Seen(), stream.config))
-    [(most, _)] = Counter(_key(sniffed) for sniffed, _ in found).most_common(1)
-    sniffed, beginning = next((item, text) for item, text in found if _key(item) == most)
+    sniffed, beginning = found
     usual = sniffed.config
     header = header_of(beginning, usual)
     if FIRST_COLUMN in columns and set(header).isdisjoint(columns):
@@ -82,22 +81,39 @@ def format_of_files(
     return Reading(detecting_csv(usual, header, sniffed.seen, stream.config), sniffed, usual == chosen)
 
 
+def _most_frequent(stream: Stream, files: Sequence[RemoteFile]) -> "tuple[Sniffed, bytes] | None":
+    """The first in the dialect that most of the files are in, and how it begins; of dialects as frequent, that met first. Files
+    that can change nothing any more are not looked at."""
+    first: dict[str, tuple[Sniffed, bytes]] = {}
+    counts: Counter[str] = Counter()
+    for left, file in zip(reversed(range(len(files))), files, strict=True):
+        if (found := _sniffed(stream, file)) is None:
+            continue
+        key = _key(found[0])
+        first.setdefault(key, found)
+        counts[key] += 1
+        (most, times), *others = counts.most_common(2)
+        ahead = times - sum(count for _, count in others)
+        if ahead > left or (ahead == left and most == next(iter(first))):
+            break
+    return first[counts.most_common(1)[0][0]] if first else None
+
+
 def _key(sniffed: "Sniffed") -> str:
     return json.dumps(sniffed.as_config(), sort_keys=True)
 
 
-def _sniffed(stream: Stream, files: Iterable[RemoteFile]) -> "Iterator[tuple[Sniffed, bytes]]":
+def _sniffed(stream: Stream, file: RemoteFile) -> "tuple[Sniffed, bytes] | None":
+    """None of a file that cannot be opened, or tells too little."""
     from file_cdk.engine.work import WholeReads  # which a sync without new files does without
     from file_cdk.formats.csv.sniff.detect import MIN_CONFIDENCE, SAMPLE_BYTES, detect
     from file_cdk.formats.unpacking import plain_beginning
 
-    for file in files:
-        try:
-            with closing(WholeReads(stream.reader.open(file))) as whole:
-                opened: Any = whole
-                beginning = plain_beginning(opened, file, SAMPLE_BYTES, stream.config.max_expansion_ratio)
-        except (FileCdkError, OSError):
-            continue
-        sniffed = detect(beginning, complete=len(beginning) < SAMPLE_BYTES)
-        if sniffed.confidence >= MIN_CONFIDENCE:
-            yield sniffed, beginning
+    try:
+        with closing(WholeReads(stream.reader.open(file))) as whole:
+            opened: Any = whole
+            beginning = plain_beginning(opened, file, SAMPLE_BYTES, stream.config.max_expansion_ratio)
+    except (FileCdkError, OSError):
+        return None
+    sniffed = detect(beginning, complete=len(beginning) < SAMPLE_BYTES)
+    return (sniffed, beginning) if sniffed.confidence >= MIN_CONFIDENCE else None
