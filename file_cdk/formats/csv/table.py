@@ -59,6 +59,7 @@ _TRUE, _FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]
 
 _TIME = r"^[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|$)"
+_FEW_TEXTS = 16
 _UNTRIED = (
     (_TIME, (pa.time64("us"), pa.time64("ns"))),
     (_TIMESTAMP, (pa.timestamp("us"), pa.timestamp("us", "UTC"))),
@@ -119,10 +120,7 @@ def _inferred(kind: pa.DataType, texts: pa.Array, config: CsvConfig) -> pa.DataT
 
 
 def _candidates(texts: pa.Array) -> tuple[pa.DataType, ...]:
-    for pattern, kinds in _UNTRIED:
-        if cp.all(cp.match_substring_regex(texts, pattern)).as_py():
-            return kinds
-    return ()
+    return next((kinds for pattern, kinds in _UNTRIED if _all_match(texts, pattern)), ())
 
 
 def _texts(prepared: bytes, lexer: Lexer, config: CsvConfig) -> list[pa.Array]:
@@ -249,11 +247,11 @@ def number_type(texts: pa.Array) -> pa.DataType:
     Integers are int64, or decimals where that is too small; other plain numbers decimals, unless they look like the output
     of a program that computes with doubles; numbers with an exponent double. String where any of these would lose digits.
     """
-    if _any_match(texts, _CODE):
+    if len(texts) and _has_codes(texts):
         return pa.string()
     if to_numbers(texts, pa.int64()) is not None:
         return pa.int64()
-    if not cp.all(cp.match_substring_regex(texts, _PLAIN)).as_py():
+    if not _all_match(texts, _PLAIN):
         return pa.string() if to_numbers(texts, pa.float64()) is None else pa.float64()
     whole, scale = _digits_around_point(texts)
     if scale >= _SCALE_OF_FLOAT_OUTPUT and _is_float_output(texts):
@@ -270,7 +268,8 @@ def _decimal(whole: int, scale: int) -> pa.DataType | None:
 
 def _digits_around_point(plain: pa.Array) -> tuple[int, int]:
     """The most digits before and after the point."""
-    unsigned = cp.replace_substring_regex(plain, r"^[+-]", "")
+    is_signed = any(cp.starts_with(plain, sign).true_count for sign in "+-")
+    unsigned = cp.replace_substring_regex(plain, r"^[+-]", "") if is_signed else plain
     length, point = cp.binary_length(unsigned), cp.find_substring(unsigned, ".")
     has_point = cp.greater_equal(point, 0)
     whole = cp.if_else(has_point, point, length)
@@ -372,6 +371,12 @@ def _doubles_are_exact(texts: pa.Array, numbers: pa.Array) -> bool:
 def _any_became_zero(texts: pa.Array, numbers: pa.Array) -> bool:
     """Whether a number is too small for a double: `1e-400`."""
     return _any_match(texts.filter(cp.fill_null(cp.equal(numbers, 0.0), False)), _NOT_ZERO)
+
+
+def _all_match(texts: pa.Array, pattern: str) -> bool:
+    """Whether all that are not null do, and there is one. Mostly the first few tell that they do not."""
+    few = cp.all(cp.match_substring_regex(texts.slice(0, _FEW_TEXTS), pattern)).as_py()
+    return few is not False and bool(cp.all(cp.match_substring_regex(texts, pattern)).as_py())
 
 
 def _any_match(texts: pa.Array, pattern: str) -> bool:
