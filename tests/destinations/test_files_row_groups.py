@@ -122,6 +122,19 @@ def test_data_files_are_as_the_parent_makes_them(tmp_path: Path, lake: FilesDest
     assert found(lake)["_file_row"].to_pylist() == list(range(1, ROWS + 1))
 
 
+@pytest.mark.parametrize("file", [large("a"), version("a")], ids=["a worker's", "the parent's"])
+def test_decimals_are_integers_to_parquet_as_far_as_it_has_any(lake: FilesDestination, file: RemoteFile) -> None:
+    values = [Decimal("-0.01"), None, Decimal("9999999999999999.99")]
+    kinds = {"long": pa.decimal128(18, 2), "longer": pa.decimal128(19, 2)}
+    load(lake, file, [pa.record_batch({name: pa.array(values, kind) for name, kind in kinds.items()})])
+    assert [found(lake)[name].to_pylist() for name in kinds] == [values, values]
+    group = pq.read_metadata(*paths(lake)).row_group(0)
+    told = {each.path_in_schema: each for each in map(group.column, range(group.num_columns))}
+    assert [told[name].physical_type for name in kinds] == ["INT64", "FIXED_LEN_BYTE_ARRAY"]
+    assert "DELTA_BINARY_PACKED" in told["long"].encodings
+    assert [told[name].statistics.max for name in kinds] == [values[2], values[2]]
+
+
 def test_columns_that_a_split_lacks_are_null_there(lake: FilesDestination) -> None:
     load(
         lake,

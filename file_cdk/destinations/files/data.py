@@ -26,6 +26,8 @@ _COMPRESSION = "zstd"
 _BATCH_ROWS = 1 << 16
 _MAX_WAITING_TABLES = 2
 _GROUP_ROWS = 122_880
+_DIGITS_OF_INT64 = 18
+"""Any number of so many is one."""
 
 
 class DataWriter:
@@ -97,15 +99,24 @@ def parquet_options(schema: pa.Schema, unlike: Collection[str] = ()) -> dict[str
     """Dictionaries for text, where values repeat, and differences for numbers: half of the time and of the bytes that
     dictionaries for all take. unlike: columns of text whose values do not repeat."""
     t = pa.types
-    repeated = [each.name for each in schema if t.is_string(each.type) or each.name == MODIFIED]
-    repeated = [name for name in repeated if name not in unlike]
-    stepped = [
-        each.name
-        for each in schema
-        if (t.is_int64(each.type) or t.is_timestamp(each.type) or t.is_date32(each.type)) and each.name != MODIFIED
+    repeated = [
+        each.name for each in schema if t.is_string(each.type) or t.is_dictionary(each.type) or each.name == MODIFIED
     ]
-    stepping = dict.fromkeys(stepped, "DELTA_BINARY_PACKED")
-    return {"compression": _COMPRESSION, "use_dictionary": repeated, "column_encoding": stepping}
+    repeated = [name for name in repeated if name not in unlike]
+    stepped = [each.name for each in schema if _is_whole_number(each.type) and each.name != MODIFIED]
+    return {
+        "compression": _COMPRESSION,
+        "use_dictionary": repeated,
+        "column_encoding": dict.fromkeys(stepped, "DELTA_BINARY_PACKED"),
+        "store_decimal_as_integer": True,
+    }
+
+
+def _is_whole_number(kind: pa.DataType) -> bool:
+    """To Parquet."""
+    t = pa.types
+    is_short = t.is_decimal(kind) and kind.precision <= _DIGITS_OF_INT64
+    return bool(is_short or t.is_int64(kind) or t.is_timestamp(kind) or t.is_date32(kind))
 
 
 def conformed(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -78,15 +78,23 @@ class RowGroupEncoder:
         table = table.select([at for at, column in enumerate(table.columns) if column.null_count < table.num_rows])
         if not all(field.type.equals(table_type(field.type)) for field in table.schema):
             return None
-        modified = microseconds(datetime.fromisoformat(moment(file.modified_at)).replace(tzinfo=UTC))
+        modified = microseconds(file.modified_at.astimezone(UTC))
         rows = table.num_rows
-        table = table.append_column(_URL, repeated_text(well_formed(file.uri), rows))
+        table = table.append_column(_URL, _repeated(well_formed(file.uri), rows))
         table = table.append_column(_MODIFIED, repeated_number(modified, rows).view(self.kind))
         return memoryview(_parquet(table.replace_schema_metadata({_FIRST_ROW: str(first_row)}))).cast("B")
 
 
+def _repeated(text: str, rows: int) -> pa.DictionaryArray:
+    """To Parquet, the same as an array of text, in a fifth of the time."""
+    first = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
+    return pa.DictionaryArray.from_arrays(first, repeated_text(text, 1))
+
+
 def _parquet(table: pa.Table) -> pa.Buffer:
     """A file of one row group."""
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, table.schema, **parquet_options(table.schema, _unlike(table))) as writer:
         writer.write_table(table, row_group_size=max(table.num_rows, 1))
