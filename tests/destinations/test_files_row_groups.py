@@ -162,6 +162,24 @@ def test_rows_of_narrower_types_are_converted(lake: FilesDestination) -> None:
     assert rows["_file_row"].to_pylist() == [1, 2, 1, 2, 3]
 
 
+def test_data_files_of_a_commit_are_not_read_where_they_have_the_types_of_the_table(
+    lake: FilesDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    reading = Folder.open
+
+    def noting(folder: Folder, name: str) -> Any:
+        opened.append(name)
+        return reading(folder, name)
+
+    monkeypatch.setattr(Folder, "open", noting)
+    load(lake, large("a"), [every_type()])
+    load(lake, version("b"), [every_type()])
+    assert opened == []
+    load(lake, large("c"), [pa.record_batch({"n": [0.5]})])
+    assert len(opened) >= 2  # those of before have integers there
+
+
 def test_names_that_differ_in_case_get_columns_of_their_own(lake: FilesDestination) -> None:
     load(lake, large("a"), [pa.record_batch({"n": [1], "o": [{"x": 1}]})])
     load(lake, large("b"), [pa.record_batch({"N": [2], "O": [{"x": 2}]})])

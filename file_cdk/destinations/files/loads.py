@@ -95,12 +95,13 @@ def by_folder(loads: Sequence[Load]) -> dict[str, Load]:
 @dataclass(frozen=True, slots=True)
 class LoadWriting:
     """Of a table's rows into its data files. new_path: of the next one in a folder. schema: of a data file as the table is now.
-    target_bytes: size at which the next one is begun."""
+    target_bytes: size at which the next one is begun. schemas: of the data files of a transaction, by their paths."""
 
     storage: Storage
     new_path: Callable[[str], str]
     schema: Callable[[], pa.Schema]
     target_bytes: Callable[[], int]
+    schemas: dict[str, pa.Schema] = field(default_factory=dict)
 
     def write_piece(self, load: Load) -> None:
         """All that waits in memory, or the largest part of it, of one folder."""
@@ -122,6 +123,7 @@ class LoadWriting:
             if writer is not None:
                 load.end_part()
             writer = load.writer = kind(self.storage, self.new_path(load.folder), schema)
+            self.schemas[writer.path] = schema
         return writer
 
     def end(self, load: Load) -> None:

@@ -226,6 +226,8 @@ class FilesTable(SqlTable):
         except BaseException:
             self._roll_back()
             raise
+        finally:
+            self._data.schemas.clear()
 
     def _roll_back(self) -> None:
         """What was not committed leaves nothing, files that were complete included."""
@@ -329,11 +331,13 @@ class FilesTable(SqlTable):
         """Data files of this stream that have columns of narrower types than the table."""
         if self._typed == self.layout.types:
             return
-        storage, known = self._database.storage, self._typed
+        storage, known, schema = self._database.storage, self._typed, self._data_schema()
         wider = {self.layout.columns[n]: k for n, k in self.layout.types.items() if not known.get(n, k).equals(k)}
         for path in self._paths():
-            new, is_old = self._new_path(self._partition_of(path)), self.must_retype(path)
-            part = with_types(storage, path, new, self._data_schema(), wider, always=is_old)
+            is_old = self.must_retype(path)
+            if not is_old and self._data.schemas.get(path) == schema:
+                continue
+            part = with_types(storage, path, self._new_path(self._partition_of(path)), schema, wider, always=is_old)
             if part is not None:
                 self._replace([path], part)
         self._typed = self.layout.types
