@@ -1,6 +1,5 @@
 """Names in SQL databases: quoting, and which column of a table holds which column of the files."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 METADATA_COLUMNS = {"_file_url": "VARCHAR", "_file_modified_at": "TIMESTAMP", "_file_row": "BIGINT"}
@@ -34,6 +33,8 @@ def shortened_name(name: str, longest_bytes: int) -> str:
     data = name.encode("utf-8", "surrogatepass")
     if len(data) <= longest_bytes:
         return name
+    import hashlib  # loads OpenSSL, for names that hardly anyone has
+
     end = "_" + hashlib.sha256(data).hexdigest()[:10]
     return data[: longest_bytes - len(end)].decode("utf-8", "ignore") + end
 

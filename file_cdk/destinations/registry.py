@@ -31,13 +31,15 @@ class _Database:
     suffixes: tuple[str, ...] = ()
 
 
-_POSTGRES = _Database("Postgres", "file_cdk.destinations.postgres:PostgresDestination")
+_POSTGRES = _Database("Postgres", "file_cdk.destinations.postgres.destination:PostgresDestination")
 
 
 BUILT_IN = {
     "duckdb": _Database("DuckDB", "file_cdk.destinations.duckdb:DuckDBDestination", (".duckdb", ".ddb")),
-    "sqlite": _Database("SQLite", "file_cdk.destinations.sqlite:SqliteDestination", (".sqlite", ".sqlite3")),
-    "files": _Database("Files", "file_cdk.destinations.files:FilesDestination", ("/",)),
+    "sqlite": _Database(
+        "SQLite", "file_cdk.destinations.sqlite.destination:SqliteDestination", (".sqlite", ".sqlite3")
+    ),
+    "files": _Database("Files", "file_cdk.destinations.files.destination:FilesDestination", ("/",)),
     "delta": _Database("Delta", "file_cdk.destinations.delta:DeltaDestination", ("/",)),
     "iceberg": _Database("Iceberg", "file_cdk.destinations.iceberg:IcebergDestination"),
     "postgres": _POSTGRES,

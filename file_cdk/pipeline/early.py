@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from itertools import accumulate, islice
 
 _ARROW = "file_cdk.engine.workers.arrow_compute"
-_TABLES_OF_ANY = (_ARROW, "file_cdk.destinations.arrow_ipc")
+_TABLES_OF_ANY = (_ARROW, "file_cdk.destinations.arrow_ipc", "dateutil.relativedelta")
+"""The last: pyarrow looks for it when it converts its first value."""
 _TABLES_OF = {
     "csv": (
         "file_cdk.formats.csv.sniff.format",
@@ -23,6 +24,8 @@ _ENCODERS = (
     (re.compile(r"(s3|gs|az)://|files:|[^:]*/$"), "file_cdk.destinations.files.row_groups"),
 )
 """How destinations are named whose rows workers encode."""
+_ENCODING = {"file_cdk.destinations.files.row_groups": "pyarrow.parquet"}
+"""What encoders import once they have rows."""
 _COLUMNS_ENCODING = "file_cdk.protocol.record_encoding"
 _SPLICING = "file_cdk.protocol.spliced_lines"
 _SPLICED = frozenset(("jsonl",))
@@ -84,7 +87,7 @@ def encoder_of_destination(named: str) -> str | None:
 def modules_for_tables(filetype: str | None, encoder: str | None) -> tuple[str, ...]:
     """What reads such files into tables, for worker processes to import ahead. encoder: a module."""
     of_format = () if filetype is None else (_module_that_reads(filetype), *_TABLES_OF.get(filetype, ()))
-    return tuple(filter(None, (*_TABLES_OF_ANY, *of_format, encoder)))
+    return tuple(filter(None, (*_TABLES_OF_ANY, *of_format, encoder, _ENCODING.get(encoder or ""))))
 
 
 def modules_for_records(filetype: str) -> tuple[str, ...]:

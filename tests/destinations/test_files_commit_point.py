@@ -11,7 +11,7 @@ import pytest
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.files import FilesDestination
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import Change, latest, numbered
 from file_cdk.destinations.files.storage import Storage

@@ -10,7 +10,7 @@ import pytest
 from file_cdk.cli import main
 from file_cdk.core.merging import merging
 from file_cdk.core.ports import MergeRule, TableName
-from file_cdk.destinations.files import FilesDestination
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.names import ROWS_OF

@@ -15,9 +15,10 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.files import FilesDestination, loads
+from file_cdk.destinations.files import loads
 from file_cdk.destinations.files import table as tables
 from file_cdk.destinations.files.data import DataWriter
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.partitions import NULL, Partition, escaped, of_path, parsed, split

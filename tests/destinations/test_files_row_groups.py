@@ -18,7 +18,8 @@ import pytest
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.gathering import encoder_of, gathering
 from file_cdk.core.ports import LoadedFile, MergeRule, TableName
-from file_cdk.destinations.files import FilesDestination, thrift
+from file_cdk.destinations.files import thrift
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.row_groups import LARGE_BYTES, RowGroup

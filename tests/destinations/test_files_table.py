@@ -16,9 +16,9 @@ import pytest
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.files import FilesDestination
 from file_cdk.destinations.files import destination as module
 from file_cdk.destinations.files import table as tables
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest, numbered
 from file_cdk.testing.landing import load_whole, version

@@ -14,11 +14,12 @@ import pytest
 
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.files import FilesDestination
+from file_cdk.destinations.files.destination import FilesDestination
 from file_cdk.destinations.files.folder import Folder
+from file_cdk.destinations.files.formats import FORMATS
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.rewriting import rows_by_file
-from file_cdk.destinations.files.text import FORMATS, TextWriter
+from file_cdk.destinations.files.text import TextWriter
 from file_cdk.destinations.registry import destination_for
 from file_cdk.pipeline.tables.options import SyncOptions
 from file_cdk.pipeline.tables.sync import sync

@@ -14,7 +14,7 @@ from postgres_landing import connected
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.destinations.postgres.destination import PostgresDestination
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version
 from file_cdk.testing.servers.postgres import PostgresServer
@@ -37,7 +37,7 @@ def test_a_run_is_refused_while_another_writes_there(postgres_database: str) -> 
 @pytest.mark.process
 def test_the_other_run_is_named_and_one_that_is_killed_holds_nobody_up(postgres_database: str) -> None:
     program = (
-        "import sys; from file_cdk.destinations.postgres import PostgresDestination\n"
+        "import sys; from file_cdk.destinations.postgres.destination import PostgresDestination\n"
         "destination = PostgresDestination(sys.argv[1]); destination.open(); print('open', flush=True); input()"
     )
     command = [sys.executable, "-c", program, postgres_database]

@@ -14,7 +14,7 @@ from postgres_landing import connected
 
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.destinations.postgres.destination import PostgresDestination
 from file_cdk.destinations.postgres.session import PostgresDatabase
 from file_cdk.testing.landing import load_whole, version
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.ports import LoadedFile, TableName
-from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 from file_cdk.destinations.sqlite.types import DECLARED
 from file_cdk.testing.landing import load_whole, version
 

@@ -12,7 +12,7 @@ import pytest
 
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile
-from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 from file_cdk.pipeline.apis.progress import BegunSlice, Progress, ReadSlice
 from file_cdk.pipeline.piping.attempts import GOES_ON_S, HISTORY_S, Attempts
 from file_cdk.pipeline.piping.catalog import configured, written

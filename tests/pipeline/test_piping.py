@@ -16,7 +16,7 @@ from file_cdk.core.errors import ConfigError, SourceFailedError
 from file_cdk.core.exit_codes import ExitCode, of_error
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, StreamTable
-from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 from file_cdk.pipeline.piping.catalog import chosen, configured, written
 from file_cdk.pipeline.piping.configuration import SourceConfiguration
 from file_cdk.pipeline.piping.naming import source_name, words_of

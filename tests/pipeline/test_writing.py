@@ -21,7 +21,7 @@ from file_cdk.core.connector import DestinationConnector
 from file_cdk.core.errors import ConfigError, FileCdkError, InvalidMessageError
 from file_cdk.destinations.files.folder import Folder
 from file_cdk.destinations.files.manifest import latest
-from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 from file_cdk.pipeline.receiving.columns import DecodedRecords
 from file_cdk.pipeline.receiving.worker import decoded
 from file_cdk.pipeline.writing.ahead import events_or_silence

@@ -15,9 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from file_cdk.destinations.files import FilesDestination
 from file_cdk.destinations.files.database import copied
-from file_cdk.destinations.files.destination import storage_of
+from file_cdk.destinations.files.destination import FilesDestination, storage_of
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.files.types import arrow_type
 from file_cdk.destinations.sql.ledger import Ledger

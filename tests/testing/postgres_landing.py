@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from file_cdk.destinations.postgres import PostgresDestination
+from file_cdk.destinations.postgres.destination import PostgresDestination
 
 
 @dataclass(frozen=True)

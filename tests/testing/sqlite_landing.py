@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from file_cdk.destinations.sqlite import SqliteDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 
 
 @dataclass(frozen=True)

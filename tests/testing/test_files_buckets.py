@@ -14,10 +14,9 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from file_cdk import SyncOptions, sync
 from file_cdk.core.errors import ConfigError, DestinationError, DestinationInUseError
 from file_cdk.core.ports import TableName
-from file_cdk.destinations.files import FilesDestination
 from file_cdk.destinations.files.buckets import lease as module
 from file_cdk.destinations.files.buckets.lease import VersionedStore
-from file_cdk.destinations.files.destination import storage_of
+from file_cdk.destinations.files.destination import FilesDestination, storage_of
 from file_cdk.destinations.files.manifest import latest
 from file_cdk.destinations.registry import destination_for
 from file_cdk.testing.landing import load_whole, version

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from file_cdk.core.errors import ConfigError, RowsRefusedError
+from file_cdk.destinations.files.formats import FORMATS
 from file_cdk.destinations.files.partitions import Partition, of_path, parsed
-from file_cdk.destinations.files.text import FORMATS
 from file_cdk.destinations.files.types import partition_by
 
 OUTPUT_FORMATS = ("parquet", *FORMATS)

@@ -4,18 +4,21 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
+from file_cdk.destinations.files.formats import TextFormat
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.storage import Storage
-from file_cdk.destinations.files.text import TextFormat, TextWriter, header_of
 from file_cdk.destinations.files.types import converted
+
+if TYPE_CHECKING:  # imported where data files are written or read
+    import pyarrow.parquet as pq
+
+    from file_cdk.destinations.files.text import TextWriter
 
 TARGET_BYTES = 128 << 20
 """Size of a data file at which the next one is begun, in bytes."""
@@ -34,15 +37,20 @@ class DataWriter:
     """Writes one data file, in a thread of its own, in the format that its name tells. It is durable when `close` returns;
     `abort` leaves nothing. schema: None for a file of text that takes records as they are."""
 
+    _writer: "TextWriter | pq.ParquetWriter"
+
     def __init__(self, storage: Storage, path: str, schema: pa.Schema | None, header: bytes = b"") -> None:
         self.path, self.schema = path, schema
         self._storage = storage
         self._rows = 0
         self._new = storage.create(path)
-        self._writer: TextWriter | pq.ParquetWriter
         if (text := TextFormat.of(path)) is not None:
+            from file_cdk.destinations.files.text import TextWriter, header_of
+
             self._writer = TextWriter(self._new.file, text, header if schema is None else header_of(schema, text))
         else:
+            import pyarrow.parquet as pq
+
             assert schema is not None
             self._writer = pq.ParquetWriter(self._new.file, schema, **parquet_options(schema))
         self._thread = ThreadPoolExecutor(1, "file_cdk-data")
@@ -71,9 +79,8 @@ class DataWriter:
 
     def write_record(self, record: bytes) -> None:
         """Of text."""
-        assert isinstance(self._writer, TextWriter)
         with translating(self._storage, self.path):
-            self._writer.write(record)
+            cast("TextWriter", self._writer).write(record)
         self._rows += 1
 
     def _wait_for(self, left: int) -> None:
@@ -138,7 +145,9 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 @contextmanager
-def opened(storage: Storage, path: str) -> Iterator[pq.ParquetFile]:
+def opened(storage: Storage, path: str) -> "Iterator[pq.ParquetFile]":
+    import pyarrow.parquet as pq
+
     with translating(storage, path), storage.open(path) as file, pq.ParquetFile(file) as parquet:
         yield parquet
 
@@ -193,12 +202,16 @@ def written(storage: Storage, path: str, schema: pa.Schema, tables: Iterable[pa.
 
 def rows_of(storage: Storage, path: str, urls: Sequence[str]) -> Iterator[pa.Table]:
     """The rows that a data file has of these files."""
+    import pyarrow.compute as pc
+
     wanted = pa.array(urls, pa.string())
     for batch in batches_of(storage, path):
         yield pa.Table.from_batches([batch.filter(pc.is_in(batch.column(URL), wanted))])
 
 
 def min_max(column: pa.Array) -> tuple[Any, Any]:
+    import pyarrow.compute as pc
+
     found = pc.min_max(column)
     return found["min"].as_py(), found["max"].as_py()
 

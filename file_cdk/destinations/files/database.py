@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 from file_cdk.core.errors import DestinationError, DestinationInUseError, InternalError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.files.manifest import OWN, Change, CommitPoint, DataFile, Manifest, latest_and_number
-from file_cdk.destinations.files.rewriting import rows_by_file
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.types import arrow_type
 from file_cdk.destinations.names import BESIDE, ROWS_OF
@@ -145,6 +144,8 @@ class FilesDatabase(SqliteDatabase):
 
     def rows_by_file(self, table: str) -> str:
         """See sql/database.py. Reads the data files."""
+        from file_cdk.destinations.files.rewriting import rows_by_file
+
         self.connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {_PRESENT} (stream TEXT, url TEXT, count INTEGER)")
         self.connection.execute(f"DELETE FROM {_PRESENT}")
         paths = self.connection.execute(f"SELECT path FROM {DATA} WHERE stream = ?", [table]).fetchall()

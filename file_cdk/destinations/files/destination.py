@@ -21,7 +21,6 @@ from file_cdk.destinations.files.folder import TEMPORARY, Folder
 from file_cdk.destinations.files.kind import Kind, check, claim
 from file_cdk.destinations.files.manifest import MERGED_ROWS, OWN, CommitPoint, Manifest, latest, numbered
 from file_cdk.destinations.files.partitions import parsed
-from file_cdk.destinations.files.rewriting import is_lost
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.table import FilesTable
 from file_cdk.destinations.merge_rules import mark_all, rows_of, tables_of
@@ -168,6 +167,8 @@ class FilesDestination(SqlDestination):
         """Of data files that are lost, the repair forgets that there were any. A merged table is made anew by the next merge."""
         found = [*super().mismatches(stream, repair=repair), *self._lost_of_shown(stream)]
         if repair and found:
+            from file_cdk.destinations.files.rewriting import is_lost
+
             with self._place.correcting() as db:
                 for name, path in db.execute(f"SELECT stream, path FROM {DATA}").fetchall():
                     if is_lost(self._storage, path):
@@ -181,6 +182,8 @@ class FilesDestination(SqlDestination):
 
     def _lost_of_shown(self, stream: str | None) -> Iterator[Mismatch]:
         """Of merged tables: the rows that they had, and those that are left."""
+        from file_cdk.destinations.files.rewriting import is_lost
+
         with self._place.reading() as db:
             facts = f"SELECT stream, path, rows FROM {DATA} WHERE NOT {IS_BESIDE} ORDER BY stream"
             for name, files in groupby(db.execute(facts).fetchall(), key=itemgetter(0)):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.destinations.files.types import text
@@ -99,6 +98,8 @@ def split(
     if not partitions:
         yield "", batch
         return
+    import pyarrow.compute as pc  # which most tables do without
+
     folders = pa.array([""] * batch.num_rows)
     for each in partitions:
         name = names.get(each.column)
@@ -148,7 +149,7 @@ def _folders(partition: Partition, column: pa.Array, uri: str) -> pa.Array:
     if coded is None:
         return pa.array(names, pa.string())
     null = f"{partition.key}={NULL}"
-    return pa.array([*names, null]).take(pc.fill_null(coded.indices, len(names)))
+    return pa.array([*names, null]).take(coded.indices.fill_null(len(names)))
 
 
 _CUT = {"date": None, "month": -len("-01"), "year": -len("-01-01")}

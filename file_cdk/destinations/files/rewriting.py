@@ -12,10 +12,10 @@ import pyarrow as pa
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.files import data
 from file_cdk.destinations.files.data import DataWriter, batches_of, conformed, rows_of, schema_of, translating, written
+from file_cdk.destinations.files.formats import TextFormat
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.text import (
-    TextFormat,
     as_text,
     columns_of,
     records_of,

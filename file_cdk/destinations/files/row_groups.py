@@ -6,10 +6,10 @@ the rows, and columns of NULL, and joins them to the row group in the file's foo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
 from file_cdk.core.files import RemoteFile
@@ -24,7 +24,9 @@ from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.storage import Storage
 from file_cdk.destinations.files.types import table_type
 from file_cdk.destinations.names import METADATA_COLUMNS, folded
-from file_cdk.destinations.sql.ledger import moment
+
+if TYPE_CHECKING:  # imported where there are rows
+    import pyarrow.parquet as pq
 
 LARGE_BYTES = 16 << 20
 """A file of more, or with more rows in memory, gets data files of its own."""
@@ -105,7 +107,7 @@ def _unlike(table: pa.Table) -> list[str]:
     """Columns of text of whose first values most differ: to make a dictionary of them, which is then given up, takes longer."""
     found = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_string(field.type):
+        if pa.types.is_string(field.type) and column.null_count < table.num_rows:
             first = column.slice(0, _LOOKED_AT_ROWS)
             if 2 * len(first.unique()) > len(first) - first.null_count:
                 found.append(field.name)
@@ -116,7 +118,7 @@ def _unlike(table: pa.Table) -> list[str]:
 class RowGroup:
     """A block that RowGroupEncoder made of a large file. types: of the data columns. first_row: within the split."""
 
-    file: pq.ParquetFile
+    file: "pq.ParquetFile"
     data: pa.Buffer
     rows: int
     types: Mapping[str, pa.DataType]
@@ -127,6 +129,8 @@ class RowGroup:
         """None of another block."""
         if bytes(block[: len(_MAGIC)]) != _MAGIC:
             return None
+        import pyarrow.parquet as pq
+
         data = pa.py_buffer(block)
         file = pq.ParquetFile(pa.BufferReader(data))
         schema = file.schema_arrow

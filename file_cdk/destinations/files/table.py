@@ -23,7 +23,6 @@ from file_cdk.destinations.files.database import DATA, FilesDatabase, Publisher
 from file_cdk.destinations.files.loads import Load, LoadWriting, by_folder
 from file_cdk.destinations.files.manifest import DataFile
 from file_cdk.destinations.files.partitions import check, split
-from file_cdk.destinations.files.rewriting import extremes, joined, to_join, with_rows_of, with_types
 from file_cdk.destinations.files.row_groups import LARGE_BYTES, RowGroup, RowGroupEncoder, RowGroupWriter
 from file_cdk.destinations.files.types import arrow_type, converted, declared, holds, may_change, table_type, wider
 from file_cdk.destinations.merge_rules import UNMERGED
@@ -89,6 +88,8 @@ class FilesTable(SqlTable):
         stored = self.layout.types[name]
         if not may_change(stored, target):
             return target
+        from file_cdk.destinations.files.rewriting import extremes
+
         column = self.layout.columns[name]
         paths = self._paths()
         batches: list[pa.RecordBatch] = []
@@ -162,7 +163,10 @@ class FilesTable(SqlTable):
         arrays = [self._converted(name, column, uri) for name, column in kept.items()]
         fields = [pa.field(self.layout.columns[name], array.type) for name, array in zip(kept, arrays, strict=True)]
         of_file = self._open.of_file(metadata, rows, self.metadata[1].type)
-        numbers = pa.compute.add(numbers, rows_before) if rows_before else numbers
+        if rows_before:
+            import pyarrow.compute as pc
+
+            numbers = pc.add(numbers, rows_before)
         schema = pa.schema([*fields, *self.metadata])
         own = pa.RecordBatch.from_arrays([*arrays, *of_file, numbers], schema=schema)
         for folder, piece in split(own, self._chosen.partitions, self.layout.columns, uri):
@@ -316,6 +320,8 @@ class FilesTable(SqlTable):
             if not known or rows == known[0][0]:
                 continue  # the load that would have replaced them was given up
             if left:
+                from file_cdk.destinations.files.rewriting import with_rows_of
+
                 new, kept = self._new_path(self._partition_of(path)), [str(url) for url, _ in left]
                 part = with_rows_of(self._database.storage, path, new, kept)
                 if part.rows != rows:
@@ -337,6 +343,8 @@ class FilesTable(SqlTable):
             is_old = self.must_retype(path)
             if not is_old and self._data.schemas.get(path) == schema:
                 continue
+            from file_cdk.destinations.files.rewriting import with_types
+
             part = with_types(storage, path, self._new_path(self._partition_of(path)), schema, wider, always=is_old)
             if part is not None:
                 self._replace([path], part)
@@ -381,6 +389,8 @@ class FilesTable(SqlTable):
         found = self._run(sql, self._ledger.stream)
         if len(found) < _MANY_FILES:
             return
+        from file_cdk.destinations.files.rewriting import joined, to_join
+
         storage, self._publisher.moves_only = self._database.storage, True
         self._run(self._db.begin)
         small = [(str(path), cast(int, size_bytes)) for path, size_bytes in found]

@@ -10,37 +10,18 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.destinations.files.formats import TextFormat
 from file_cdk.destinations.files.types import text as json_text
 
-FORMATS = ("csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst")
-"""How names of such files end, after the point."""
-
-_ENDING = re.compile(r"\.(csv|jsonl)(?:\.(gz|zst))?$")
-_CODECS = {"gz": "gzip", "zst": "zstd"}
 _TEXT = pa.large_string()
 _TO_ESCAPE = r'["\\\x00-\x1f]'
 _PIECE_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class TextFormat:
-    """codec: as Arrow calls it."""
-
-    is_csv: bool
-    codec: str | None
-
-    @classmethod
-    def of(cls, path: str) -> "TextFormat | None":
-        """None where the file has another format."""
-        found = _ENDING.search(path)
-        return found and cls(found[1] == "csv", _CODECS.get(found[2] or ""))
 
 
 class TextWriter:
