@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within
 from file_cdk.formats.arrow_layout import unwrapped, with_entries, with_items

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_values import null_mask, scalar_of
 
 ArrayStep = Callable[[pa.Array], pa.Array]

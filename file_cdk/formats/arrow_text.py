@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import utf8_text
 from file_cdk.core.instants import date_text, elapsed_text, instant_text

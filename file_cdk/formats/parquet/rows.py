@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.arrow_layout import taken

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within, null_mask, scalar_of
 from file_cdk.core.instants import duration_text, instant_text
