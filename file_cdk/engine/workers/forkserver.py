@@ -7,6 +7,7 @@ answer, so that the parent goes on while modules are imported. Little is importe
 
 import _thread
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -227,6 +228,7 @@ def interpreter_options() -> list[str]:
 
 def serve() -> None:
     """Runs in the process, until the parent ends."""
+    gc.disable()  # modules are no garbage
     os.closerange(_ITS_SOCKET + 1, _ABOVE_ANY_DESCRIPTOR)
     parent = socket.socket(fileno=_ITS_SOCKET)
     woken, wakes = os.pipe()
@@ -293,6 +295,8 @@ def _become_worker(request: WorkerRequest, descriptors: list[int], of_the_server
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        gc.freeze()  # what is not gone through stays in memory that all have in common
+        gc.enable()
         _close(of_the_server)
         os.chdir(request.folder)
         sys.path[:] = request.search_path

@@ -20,9 +20,9 @@ class PipeBlock:
     rows: int
     pipe: "WorkerPipe"
     repeats: bool = False
-    taken: bytearray | None = None
+    taken: bytes | bytearray | None = None
 
-    def read(self) -> bytearray:
+    def read(self) -> bytes | bytearray:
         if self.taken is None:
             self.pipe.advance_to(self)
             try:
@@ -35,14 +35,14 @@ class PipeBlock:
     def copy_to(self, fd: int) -> None:
         if self.taken is None and self.size_bytes <= self.pipe.size_bytes and hasattr(os, "splice"):
             self.pipe.advance_to(self)
-            self.taken = bytearray()
+            self.taken = b""
             self.pipe.splice_exactly(self.size_bytes, fd)
         else:
             write_all(fd, self.read())
 
     def drop(self) -> None:
         self.read()
-        self.taken = bytearray()
+        self.taken = b""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,10 +61,16 @@ class WorkerPipe:
             first.drop()
         self.unread.popleft()
 
-    def read_exactly(self, size: int) -> bytearray:
+    def read_exactly(self, size: int) -> bytes | bytearray:
         """Raises EOFError when the worker died before it wrote all of it."""
+        first = os.read(self.fd, min(size, self.size_bytes))
+        if len(first) == size:  # most blocks: memory that is filled with zeros first takes longer
+            return first
+        if not first:
+            raise EOFError
         data = bytearray(size)
-        view = memoryview(data)
+        data[: len(first)] = first
+        view = memoryview(data)[len(first) :]
         while view:
             count = os.readv(self.fd, [view])
             if not count:
