@@ -9,6 +9,11 @@ from typing import Any
 _modules: dict[str, str] = {}
 """Public name -> the module that defines it; read from `__init__.pyi` when the first name is asked for."""
 
+_AT_A_START = dict.fromkeys(("run_connector", "run_destination", "run_manifest"), "file_cdk.cli.entry") | {
+    "read": "file_cdk.pipeline.library.read"
+}
+"""The same, of names for which there is no waiting until that list is read, which takes 5 ms."""
+
 
 def _read_stub() -> None:
     import ast
@@ -25,8 +30,8 @@ def __getattr__(name: str) -> Any:
 
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'file_cdk' has no attribute {name!r}")
-    if name in ("run_connector", "run_destination", "run_manifest"):  # at each start, and to read the list takes 5 ms
-        return getattr(import_module("file_cdk.cli.entry"), name)
+    if name in _AT_A_START:
+        return getattr(import_module(_AT_A_START[name]), name)
     if not _modules:
         _read_stub()
     if name == "__all__":

@@ -71,7 +71,8 @@ from file_cdk.core.uris import (
 from file_cdk.destinations.arrow_ipc import ArrowIpcEncoder as ArrowIpcEncoder
 from file_cdk.pipeline.inspection import InspectedFile as InspectedFile
 from file_cdk.pipeline.library.files import files as files
-from file_cdk.pipeline.library.reading import Reading as Reading, read as read
+from file_cdk.pipeline.library.read import read as read
+from file_cdk.pipeline.library.reading import Reading as Reading
 from file_cdk.pipeline.library.sync import sync as sync
 from file_cdk.pipeline.tables.deletes import MaxDeletes as MaxDeletes
 from file_cdk.pipeline.rejects import MaxRejects as MaxRejects

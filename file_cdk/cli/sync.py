@@ -29,7 +29,7 @@ from file_cdk.cli.environment import given
 from file_cdk.cli.parser import number
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.system.memory import MEMORY_VARIABLE
+from file_cdk.core.system.variables import MEMORY_VARIABLE
 from file_cdk.pipeline.apis.recognising import is_manifest
 
 DESCRIPTION = f"""\

@@ -4,11 +4,16 @@ import os
 import re
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import accumulate, islice
 
-_ARROW = "file_cdk.engine.workers.arrow_compute"
-_TABLES_OF_ANY = (_ARROW, "file_cdk.destinations.arrow_ipc", "dateutil.relativedelta")
-"""The last: pyarrow looks for it when it converts its first value."""
+from file_cdk.core.system.variables import MEMORY_VARIABLE
+
+_IPC = "file_cdk.destinations.arrow_ipc"
+_TABLES_OF_ANY = (_IPC, "dateutil.relativedelta")
+"""The last: pyarrow looks for it when it converts its first value, which takes each worker 5 ms."""
+_KERNELS = "file_cdk.engine.workers.arrow_compute"
+"""What all but JSON that is passed on needs, and Parquet of a table's own types that is passed on as Arrow's."""
 _TABLES_OF = {
     "csv": (
         "file_cdk.formats.csv.sniff.format",
@@ -32,6 +37,7 @@ _SPLICED = frozenset(("jsonl",))
 """Formats whose records already are JSON, which is passed on without Arrow."""
 
 EVERY_JOB = (
+    "file_cdk.formats.path_columns",
     "file_cdk.formats.unpacking",
     "file_cdk.compression.plain",
     "file_cdk.readers.archives.reader",
@@ -87,12 +93,13 @@ def encoder_of_destination(named: str) -> str | None:
 def modules_for_tables(filetype: str | None, encoder: str | None) -> tuple[str, ...]:
     """What reads such files into tables, for worker processes to import ahead. encoder: a module."""
     of_format = () if filetype is None else (_module_that_reads(filetype), *_TABLES_OF.get(filetype, ()))
-    return tuple(filter(None, (*_TABLES_OF_ANY, *of_format, encoder, _ENCODING.get(encoder or ""))))
+    kernels = () if filetype == "parquet" and encoder in (None, _IPC) else (_KERNELS,)
+    return tuple(filter(None, (*_TABLES_OF_ANY, *kernels, *of_format, encoder, _ENCODING.get(encoder or ""))))
 
 
 def modules_for_records(filetype: str) -> tuple[str, ...]:
     """What decodes and encodes the records of such files, for worker processes to import ahead."""
-    encoding = (_SPLICING,) if filetype in _SPLICED else (_ARROW, _COLUMNS_ENCODING)
+    encoding = (_SPLICING,) if filetype in _SPLICED else (_KERNELS, _COLUMNS_ENCODING)
     module = _module_that_reads(filetype)
     return encoding if module is None else (*encoding, module)
 
@@ -118,6 +125,19 @@ def start_early(modules: Iterable[str], workers: int | None, *, forks: bool = Fa
         from file_cdk.engine.workers.forkserver import start_fork_server
 
         start_fork_server((*EVERY_JOB, *modules), forks=forks)
+
+
+def start_for_tables(source: str, workers: int | None, memory_bytes: int | None) -> None:
+    """Starts that process for a program that reads tables of `source`, before the program's own imports, if there may be work for
+    it. It stays for what the program reads next."""
+    is_free = memory_bytes is None and not os.environ.get(MEMORY_VARIABLE)
+    if workers == 0 or not is_free or cpu_count() == 1 or not is_worth_workers(source):
+        return
+    from file_cdk.engine.workers.forkserver import start_fork_server
+
+    with suppress(OSError):  # whoever needs it says why there is none
+        start_fork_server(())  # which imports what every worker needs meanwhile
+        start_fork_server((*EVERY_JOB, *modules_for_tables(filetype_seen(source), None)))
 
 
 def stop_early() -> None:

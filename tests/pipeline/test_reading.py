@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -58,6 +59,34 @@ def test_a_package_that_is_missing_is_named(orders: Path, package: str, monkeypa
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(file_cdk.ConfigError, match=rf"{package} is not installed.*pip install 'file-cdk\[{package}\]'"):
         getattr(file_cdk.read(orders), f"to_{package}")()
+
+
+def test_what_a_package_says_when_it_is_imported_is_raised(
+    orders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is imported by a thread first."""
+    (tmp_path / "polars.py").write_text("raise OSError('no such library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "polars")
+    with pytest.raises(OSError, match="no such library"):
+        file_cdk.read(orders).to_polars()
+
+
+@pytest.mark.parametrize(
+    ("script", "unneeded"),
+    [
+        ("file_cdk.read", ["file_cdk.core.config", "file_cdk.core.errors", "dataclasses"]),
+        ("file_cdk.read('rows.parquet', workers=0).to_arrow()", ["pyarrow.compute", "file_cdk.core.ledger", "hashlib"]),
+    ],
+)
+def test_little_is_imported(tmp_path: Path, script: str, unneeded: list[str]) -> None:
+    """Before the process is started that workers are forked from; and for columns of types that a table has."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": [1, 2], "item": ["quince", None]}), tmp_path / "rows.parquet")
+    program = f"import sys, file_cdk; {script}; print(*(set({unneeded!r}) & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
 
 
 def test_columns_and_files(orders: Path) -> None:

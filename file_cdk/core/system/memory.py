@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from file_cdk.core.errors import ConfigError
-
-MEMORY_VARIABLE = "FILE_CDK_MEMORY"
+from file_cdk.core.system.variables import MEMORY_VARIABLE
 
 _MB = 1_000_000
 _MIB = 1 << 20

@@ -45,11 +45,13 @@ class Batches:
     """A destination of one stream's rows.
 
     known: columns that are there in any case. hold_bytes: maximum of rows that wait, in bytes; None: all do until the end.
+    began: called at each file, when it is under way.
     """
 
     put: Put
     known: pa.Schema
     hold_bytes: int | None
+    began: Callable[[], None] = lambda: None
     encoder: Encoder = field(default_factory=lambda: ArrowIpcEncoder(numbers_rows=False))
     rejects: list[RejectedRecord] = field(default_factory=list)
     """The first of all files', with as much of their text as is kept of one file's."""
@@ -146,6 +148,7 @@ class _Table:
         return [True] * len(files)
 
     def begin(self, file: RemoteFile) -> FileLoad:
+        self.to.began()
         self.at_work = file
         if self.in_part is not None and self.in_part.uri == file.uri:
             if self.in_part != file:

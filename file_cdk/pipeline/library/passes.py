@@ -8,7 +8,7 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -66,9 +66,16 @@ class Plan:
     stream: Stream
     options: SyncOptions
 
-    def run(self, put: Put, known: pa.Schema, hold_bytes: int | None, observer: SyncObserver) -> "Finished":
-        """Reads all. Raises what a file fails with, and WidenedError."""
-        to, told = Batches(put, known, hold_bytes), _Told(observer, self.stream.only)
+    def run(
+        self,
+        put: Put,
+        known: pa.Schema,
+        hold_bytes: int | None,
+        observer: SyncObserver,
+        began: Callable[[], None] = lambda: None,
+    ) -> "Finished":
+        """Reads all. began: called at each file, when it is under way. Raises what a file fails with, and WidenedError."""
+        to, told = Batches(put, known, hold_bytes, began), _Told(observer, self.stream.only)
         memory = self.options.memory_of([self.stream], to)
         executors = Executors(self.options.workers, memory)
         try:
@@ -99,16 +106,29 @@ class Finished:
     rejects: tuple[RejectedRecord, ...]
 
 
-def read_all(plan: Plan, observer: SyncObserver) -> tuple[list[pa.RecordBatch], Finished]:
+def read_all(
+    plan: Plan, observer: SyncObserver, meanwhile: Callable[[], None]
+) -> tuple[list[pa.RecordBatch], Finished]:
     """In the caller's thread, and into memory. Where a file turns out to need wider columns than those before it, all are read
-    again: so that text is what the file has, and not what a number made of it."""
+    again: so that text is what the file has, and not what a number made of it. meanwhile: done by a thread, from when the first
+    file is under way, and by then done in any case."""
     known = pa.schema([])
-    while True:
-        batches: list[pa.RecordBatch] = []
-        try:
-            return batches, plan.run(batches.append, known, None, observer)
-        except WidenedError as widened:
-            known = widened.schema
+    other = threading.Thread(target=meanwhile, name="file_cdk-meanwhile", daemon=True)
+
+    def began() -> None:
+        if other.ident is None:
+            other.start()
+
+    try:
+        while True:
+            batches: list[pa.RecordBatch] = []
+            try:
+                return batches, plan.run(batches.append, known, None, observer, began)
+            except WidenedError as widened:
+                known = widened.schema
+    finally:
+        if other.ident is not None:
+            other.join()
 
 
 class Pass:

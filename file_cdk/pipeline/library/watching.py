@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from file_cdk.core.errors import FileCdkError
@@ -67,6 +66,8 @@ class Line:
     def _put(self, text: str, done: int | None) -> None:
         if (display := _notebook_display()) is None:
             return
+        from html import escape  # for a notebook alone
+
         bar = "" if done is None else f'<progress max="{max(self.counts.size_bytes, 1)}" value="{done}"></progress> '
         shown = {"text/plain": text, "text/html": f"{bar}{escape(text)}"}
         if self._display is None:

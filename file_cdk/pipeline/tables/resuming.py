@@ -4,7 +4,6 @@ The hazard: rows of two readings in one file. So progress counts only for the sa
 version of file_cdk in the same format, with columns that have the types they had; else the file begins anew.
 """
 
-import hashlib
 import json
 import pickle
 from base64 import b64decode, b64encode
@@ -139,6 +138,8 @@ class BegunFiles:
 
 def fingerprint(file_format: Format, told: object = None) -> str:
     """Of this version of file_cdk and all that the format is told: the same in every process, and for no other."""
+    import hashlib  # seldom needed, and takes 3 ms
+
     facts = json.dumps([VERSION, _plain(file_format), _plain(told)], sort_keys=True)
     return hashlib.sha256(facts.encode("utf-8", "backslashreplace")).hexdigest()
 

@@ -19,7 +19,6 @@ from file_cdk.pipeline.early import modules_for_tables
 from file_cdk.pipeline.execution import Executors
 from file_cdk.pipeline.recognition import Recognised, format_of
 from file_cdk.pipeline.run import Youngest, seconds_to_settle
-from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
 from file_cdk.pipeline.stream import FolderKeys, Stream, not_loaded
 from file_cdk.pipeline.tables.deletes import Listed, settle_gone
 from file_cdk.pipeline.tables.options import SyncOptions
@@ -32,9 +31,6 @@ from file_cdk.pipeline.tables.report import (
     SyncResult,
 )
 from file_cdk.pipeline.tables.rules import StreamRules, check_merged, with_rules
-from file_cdk.pipeline.tables.run_log import recorded
-from file_cdk.pipeline.tables.stdout import STDOUT, destination_of
-from file_cdk.pipeline.tables.waiting import open_in_turn
 
 _MAX_EARLIER_FAILURES = 10_000
 """Maximum failures that are looked at whether their files are gone; of more, later syncs forget the rest."""
@@ -51,6 +47,12 @@ def sync(
     A file that cannot be read is reported, noted in the ledger as failed and tried again next time; the others go on.
     Raises ConfigError, AccessError, TransientError and DestinationError; what was committed before stays.
     """
+    # Here, since `read` of the library does without: it needs StreamSync alone.
+    from file_cdk.pipeline.sourcing.dividing import all_parts, in_parts
+    from file_cdk.pipeline.tables.run_log import recorded
+    from file_cdk.pipeline.tables.stdout import STDOUT, destination_of
+    from file_cdk.pipeline.tables.waiting import open_in_turn
+
     started = time.monotonic()
     options = options or SyncOptions()
     observer = observer or Silence()
