@@ -19,7 +19,8 @@ _TABLES_OF = {
         "file_cdk.formats.csv.sniff.format",
         "file_cdk.formats.csv.sampling",
         "file_cdk.formats.csv.pieces",
-    )
+    ),
+    "jsonl": ("file_cdk.formats.jsonl.table", "file_cdk.formats.jsonl.kinds"),
 }
 """What formats import once they read tables."""
 _READING = {"jsonl": "file_cdk.formats.jsonl.reading", "parquet": "file_cdk.formats.parquet.reading"}
