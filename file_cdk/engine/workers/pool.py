@@ -104,6 +104,11 @@ class _Worker:
         return files < _QUEUE_FILES and self.queued_bytes < self.memory.queue_bytes
 
     @property
+    def at(self) -> str:
+        """Uri of the file that it is at; empty where it only has output to send, or nothing."""
+        return next((each.task.split.file.uri for each in self.queue if each.key > self.made_to), "")
+
+    @property
     def unmade(self) -> int:
         """Number of attempts that are at work, or still to be."""
         return sum(attempt.key > self.made_to for attempt in self.queue)
@@ -226,7 +231,7 @@ class ProcessPool:
     def at_work(self) -> list[tuple[int, str]]:
         """The processes, each with the uri of the file it is at; empty for none."""
         return [
-            (worker.process.pid, worker.queue[0].task.split.file.uri if worker.queue else "")
+            (worker.process.pid, worker.at)
             for worker in self.workers
             if worker.process.pid is not None and worker.process.pid > 0
         ]
