@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from file_cdk.core.errors import DestinationError
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 _PIPE_BYTES = 1 << 20
 
 
-@dataclass(slots=True)
 class Output:
     """Raises DestinationError when the descriptor cannot be written, OutputClosedError when nobody reads it."""
 
-    fd: int
-    signals: HeldSignals = field(default_factory=HeldSignals)
+    __slots__ = ("fd", "signals")
 
-    def __post_init__(self) -> None:
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.signals = HeldSignals()
         # A larger pipe saves switches between us and the reader; where it is no pipe, there is nothing to do.
         with contextlib.suppress(OSError, AttributeError):
             fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

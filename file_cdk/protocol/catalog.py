@@ -1,8 +1,7 @@
 """The two catalogs: what discovery found, and what the user chose of it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.json_schema import nullable
@@ -81,8 +80,7 @@ def _stream(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredStream:
+class ConfiguredStream(NamedTuple):
     """One stream to read. properties: JSON Schema of its columns, those about the file too; None if the catalog has none.
     cursor_field: the one that the user chose, for a source that lets users choose."""
 

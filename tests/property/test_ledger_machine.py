@@ -28,7 +28,7 @@ from file_cdk.destinations.duckdb.limits import WriteLimits
 from file_cdk.destinations.duckdb.session import Session
 from file_cdk.pipeline import sources
 from file_cdk.pipeline.rejects import MaxRejects
-from file_cdk.pipeline.tables import sync as pipeline_sync
+from file_cdk.pipeline.tables import stdout
 from file_cdk.pipeline.tables.deletes import MaxDeletes
 from file_cdk.pipeline.tables.report import StreamResult
 
@@ -273,7 +273,7 @@ class LedgerMachine(FilesMachine):
             watch_statements(patch, moments)
             chosen = watched_connector(moments, settings.closed)
             patch.setattr(sources, "connector_for", lambda _scheme: chosen)
-            patch.setattr(pipeline_sync, "destination_of", lambda *_, **__: destination)
+            patch.setattr(stdout, "destination_of", lambda *_, **__: destination)
             return sync(self.world.folder, self.database, settings.options()).streams[0]
 
     def contents(self) -> dict[str, Content]:
