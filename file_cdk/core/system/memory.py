@@ -18,7 +18,7 @@ _WORKER_BYTES = 48 * _MB
 """What the command takes by itself, what it takes more with a database and Arrow, what the process takes that workers are
 forked from, and what a worker takes with the piece at work. Measured as PSS, rounded up."""
 
-_ALONE_BYTES = 125 * _MB
+_ALONE_BYTES = 139 * _MB
 """What the command takes with a database, Arrow and the piece at work where there is no process but it, and allocators give
 back what is freed."""
 
@@ -69,7 +69,7 @@ class MemoryShares:
     There are as many workers as there is the least for. Where that is none, a database is loaded by this process alone, whose
     thread has as much output ready as there are rows held:
 
-        least = 125 MB + 48 MiB + 3 × 20 MiB [+ a tenth of 52 MiB ahead and 17 MiB of the range at work, of a store]
+        least = 139 MB + 48 MiB + 3 × 20 MiB [+ a tenth of 52 MiB ahead and 17 MiB of the range at work, of a store]
 
     What is over when all have what they take without a budget still goes to the database.
     """

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from file_cdk.core.files import Split
-from file_cdk.core.system.allocator import KEPT_BYTES, set_allocator
+from file_cdk.core.system.allocator import keep_what_is_freed, share_an_arena
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.executor import MAX_BLOCK_BYTES
 from file_cdk.engine.planning import split_bytes
@@ -147,7 +147,8 @@ def settle() -> None:
     os.dup2(null, 1)  # stdout carries the parent's data only
     os.close(null)
     sys.stdout = sys.stderr
-    set_allocator(KEPT_BYTES)
+    keep_what_is_freed()
+    share_an_arena()
     # Parallelism is one process per core. Arrow may be imported already, or later, or never.
     os.environ.update(OMP_NUM_THREADS="1", ARROW_IO_THREADS="1")
     if (arrow := sys.modules.get("pyarrow")) is not None:
