@@ -284,15 +284,16 @@ class RangedFile(ByteStream):
         doubled = min(max(self._step * 2, FIRST_WINDOW_BYTES), self._reads.window_bytes)
         self._step = doubled if in_sequence else FIRST_WINDOW_BYTES
         self._data = memoryview(b"")  # before the next one comes, so that there are never two
-        self._start, self._data = self._fetched(wanted)
+        self._start, self._data = self._fetched(wanted, in_sequence)
         rest = wanted - (self._start + len(self._data) - self._position)
         if rest >= FIRST_WINDOW_BYTES or (in_sequence and self._step >= _READ_AHEAD_FROM_BYTES):
             self._read_ahead(rest)
 
-    def _fetched(self, wanted: int) -> tuple[int, memoryview]:
+    def _fetched(self, wanted: int, in_sequence: bool) -> tuple[int, memoryview]:
         if (window := self._ahead_here()) is not None:
             return window.start, memoryview(self._result(window))
-        if (window := self._reads.take(self._file, self._position)) is not None:
+        # Behind its own range a reader only wants the end of a record: what is announced there is for the next one.
+        if not in_sequence and (window := self._reads.take(self._file, self._position)) is not None:
             self._step = 0  # what is read beyond a range that was announced whole is mostly the end of one record
             return window.start, memoryview(self._result(window))
         start = self._position

@@ -212,6 +212,20 @@ def test_the_end_of_an_announced_range_asks_for_little() -> None:
     assert server.requests == [("a", 0, 4 << 20), ("a", 4 << 20, (4 << 20) + ranges.FIRST_WINDOW_BYTES)]
 
 
+def test_who_reads_a_record_to_its_end_leaves_the_next_range_to_the_next() -> None:
+    data = pattern(9 << 20)
+    server = Server({"a": data})
+    reads = RangeReads(server.get, NO_WAIT)
+    for start in (0, 4 << 20):
+        reads.prefetch(remote("a", data), start, start + (4 << 20))
+    for start in (0, 4 << 20):
+        stream = RangedFile(reads, remote("a", data))
+        stream.seek(start)
+        assert stream.read((4 << 20) + 10) == data[start : start + (4 << 20) + 10]
+    ends = [("a", end, end + ranges.FIRST_WINDOW_BYTES) for end in (4 << 20, 8 << 20)]
+    assert sorted(server.requests) == sorted([("a", 0, 4 << 20), ("a", 4 << 20, 8 << 20), *ends])
+
+
 def test_another_version_is_not_taken_for_the_one_announced() -> None:
     server = Server({"a": pattern(500)})
     reads = RangeReads(server.get, NO_WAIT)

@@ -99,11 +99,13 @@ class LineSource:
     def _to_line_end(self, block: bytes) -> bytes | LongLine:
         """The block, and what its last line lacks; without its last line, if that is long and not alone in it."""
         line_start = block.rfind(b"\n") + 1
-        while more := self.pull(max(_TAIL_BYTES, len(block))):
+        wanted = _TAIL_BYTES  # as much as is fetched with a split
+        while more := self.pull(wanted):
             if cut := more.find(b"\n") + 1:
                 self.put_back(more[cut:])
                 return block + more[:cut]
             block += more
+            wanted = max(_TAIL_BYTES, len(block))
             if len(block) - line_start > min(LONG_LINE_BYTES, self._max_line_bytes):
                 if not line_start:
                     return LongLine(block)
