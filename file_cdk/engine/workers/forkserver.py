@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -201,8 +201,7 @@ def _fork_off(its_socket: int) -> int:
     if pid:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid
-    code = 1
-    try:
+    with _process():
         for signum in ours:
             if signal.getsignal(signum) is not signal.SIG_IGN:
                 signal.signal(signum, signal.SIG_DFL)
@@ -212,6 +211,15 @@ def _fork_off(its_socket: int) -> int:
         os.dup2(2, 1)
         signal.pthread_sigmask(signal.SIG_SETMASK, [*before, signal.SIGINT])
         serve()
+    raise AssertionError("the process has ended")
+
+
+@contextlib.contextmanager
+def _process() -> Iterator[None]:
+    """All that a forked process does; it ends with this."""
+    code = 1
+    try:
+        yield
         code = 0
     except Exception:  # noqa: BLE001 - the process's boundary
         sys.excepthook(*sys.exc_info())
@@ -291,8 +299,7 @@ def _fork(request: WorkerRequest, descriptors: list[int], statuses: dict[int, in
 
 def _become_worker(request: WorkerRequest, descriptors: list[int], of_the_server: list[int]) -> None:
     """Does not return."""
-    code = 1
-    try:
+    with _process():
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         gc.freeze()  # what is not gone through stays in memory that all have in common
@@ -305,12 +312,6 @@ def _become_worker(request: WorkerRequest, descriptors: list[int], of_the_server
 
             spawn.prepare(request.main)
         import_module(_WORKER).main(*descriptors, request.pipe_bytes, request.outbox_bytes)
-        code = 0
-    except Exception:  # noqa: BLE001 - the process's boundary
-        sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
 
 
 def _close(descriptors: Iterable[int]) -> None:
