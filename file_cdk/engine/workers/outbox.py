@@ -129,8 +129,8 @@ class Outbox:
     announced: bool = False
     written: int = 0
     stuck: bool = False
-    """The parent is at the output of another worker: nothing was taken from the full pipe while this one waited for it, or since
-    its last attempt was made, since the next one's turn comes after that of others."""
+    """The parent is at the output of another worker, as far as this one knows: nothing was taken from the full pipe while it
+    waited, or it has begun another attempt, whose turn comes after that of others."""
     was_full: bool = False
     """The pipe was, when it was last written to."""
     untold: list[Message] = field(default_factory=list)

@@ -97,6 +97,7 @@ def main(control_fd: int, data_fd: int, at_work_fd: int, pipe_bytes: int, outbox
             for item in _run(key, task, at_work):
                 outbox.put(item)
                 outbox.flush(until_bytes=outbox.max_bytes)
+            # The keys of files that are set apart follow that of the attempt they come from.
             outbox.made(key + len(task.splits) if task.others else key)
     # Interpreter tear-down costs more than many a task, and nothing here is left to be saved.
     os._exit(0)
