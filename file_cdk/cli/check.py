@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import SOURCES, add_config, add_json, add_source, add_talk, add_to, names, refuse_config
@@ -13,6 +13,7 @@ from file_cdk.cli.ending import Failure, Interruption, failure_of
 from file_cdk.cli.screen.display import PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, size
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from file_cdk.cli.arguments import (
@@ -25,6 +24,7 @@ from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_t
 from file_cdk.cli.screen.json_text import json_text, version_members
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, plural, reasons, second, size, table_lines
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.collecting import without_collecting

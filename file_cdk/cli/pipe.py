@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from file_cdk.cli.ending import Interruption, failure_of
 from file_cdk.cli.environment import given
 from file_cdk.cli.screen.display import Display, log_level, logs_to
 from file_cdk.cli.screen.wording import plural
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from file_cdk.cli.screen.display import Display, PlainDisplay
 from file_cdk.cli.screen.wording import duration, escaped, plural, reasons, size
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 

@@ -6,8 +6,10 @@ Each library is imported when the first stream of its kind is opened.
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, Any, Protocol
+
+from file_cdk.core.dataclass import dataclass
 
 CHUNK_BYTES = 128 << 10
 """Size of one read of the compressed stream, in bytes."""

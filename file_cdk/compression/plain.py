@@ -4,10 +4,10 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO
 
 from file_cdk.compression.codecs import CODECS, DamagedError, Decoder, Source, open_zip_method
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.streams import ByteStream
 

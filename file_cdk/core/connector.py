@@ -1,10 +1,11 @@
 """What a third party builds a source from: a name, a config class, and how to make a reader from a config."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 
 if TYPE_CHECKING:  # the command line is to have started the workers before they load

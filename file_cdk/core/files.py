@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from operator import is_not
 from typing import Any, Generic, TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.instants import EPOCH, microseconds
 
 MODIFIED_COLUMN = "_ab_source_file_last_modified"

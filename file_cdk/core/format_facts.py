@@ -1,6 +1,6 @@
 """What is known of a format before it reads a file."""
 
-from dataclasses import dataclass
+from file_cdk.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

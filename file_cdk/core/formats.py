@@ -1,8 +1,10 @@
 """The one table of the formats that are built in. Importing it imports neither them nor their configurations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from file_cdk.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

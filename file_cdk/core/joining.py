@@ -1,9 +1,9 @@
 """What a Format and an Encoder may do besides: read many small files in one go, where each alone costs more than its bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Encoder, Format
 

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS
 
 if TYPE_CHECKING:  # takes 20 ms, and those who only decode columns go without

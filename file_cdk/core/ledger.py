@@ -1,10 +1,11 @@
 """What a destination's ledger can be asked, and told, besides what a sync needs: its streams, files and runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import TableName
 
 

@@ -1,6 +1,6 @@
 """By which rule a table shows one row of each key."""
 
-from dataclasses import dataclass
+from file_cdk.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ configuration only, and open clients lazily in the process that uses them.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.format_facts import FormatFacts as FormatFacts

@@ -1,10 +1,10 @@
 """Record batches as Arrow IPC streams, for destinations that read Arrow."""
 
 from array import array
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import JsonLines
 from file_cdk.destinations.arrow_plain import plain

@@ -2,12 +2,13 @@
 declare them. Importing this module imports no database."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge_schemas, without_nulls
+from file_cdk.core.dataclass import dataclass
 from file_cdk.destinations.names import METADATA_COLUMNS, column_names, quoted, shortened_name
 
 

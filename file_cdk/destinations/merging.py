@@ -7,10 +7,10 @@ removed its key, in `_file_cdk_deleted_of_orders`, which keeps these.
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import RowsRefusedError
 from file_cdk.core.ports import MergeRule
 from file_cdk.destinations.merge_rules import DELETED_OF, UNMERGED, MergeDatabase, not_ours

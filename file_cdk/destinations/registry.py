@@ -1,10 +1,10 @@
 """Which class a destination's URL or path stands for. Importing this module imports no database."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import Destination
 from file_cdk.core.uris import redacted

@@ -15,11 +15,12 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationInUseError
 
 _MAX_NOTICE_BYTES = 4096

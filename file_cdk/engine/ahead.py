@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import stop_fetching
 from file_cdk.core.system.allocator import share_an_arena

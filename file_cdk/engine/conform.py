@@ -8,10 +8,11 @@ null fits anything, also a column that the schema lacks.
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NoReturn, Union
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import StopStreamError
 from file_cdk.core.files import FILE_COLUMNS
 from file_cdk.core.json_lines import JsonLines

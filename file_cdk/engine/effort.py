@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import FileLoad, LoadedFile
 
 WINDOW_S = 2.0

@@ -1,9 +1,10 @@
 """Where tasks run, behind one small interface; and the executor that runs them in this process."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import StreamReader, stop_fetching
 from file_cdk.core.system.output import write_all
 from file_cdk.engine.ahead import ThreadAhead

@@ -8,8 +8,9 @@ for Big Data Analytics, SIGMOD 2019); a wrong guess breaks the chain and that sp
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError, InternalError, MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import Rejects, SplitReport

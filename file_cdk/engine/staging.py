@@ -6,10 +6,11 @@ import shutil
 import threading
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Self
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, FileError
 from file_cdk.engine.staged_names import PARTIAL
 

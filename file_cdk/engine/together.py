@@ -3,9 +3,10 @@ how many records it has is read alone, as if it had never been with the others."
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import IO, NamedTuple
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.joining import Joined, JoiningEncoder, JoiningFormat, WholeFile, joining_encoder, joining_format

@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, FileCdkError, FileChangedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader, stop_fetching

@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import (
     AccessError,
     DestinationError,

@@ -4,7 +4,6 @@ Arrow's own casts, called safe, refuse integers, decimals and times that do not 
 target is a floating-point number: what was a decimal, and what had more bits.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow as pa
 from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.arrow_layout import unwrapped, with_entries, with_items
 from file_cdk.formats.arrow_text import as_text
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from file_cdk.core.column_ports import Locating, Place
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines, member

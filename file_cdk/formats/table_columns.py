@@ -1,11 +1,11 @@
 """The columns of a file as a table asks for them: which of them never fit, and batches of exactly the types asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge, normal
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.formats.arrow_cast import EXACT, TypeCast
 

@@ -6,11 +6,12 @@ What unpacks is imported by who reads, not by the parent of the workers that do.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from file_cdk.core.column_ports import Locating, Place
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.joining import Joined, WholeFile, joining_format

@@ -4,10 +4,11 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import chain
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import AccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Inspectable

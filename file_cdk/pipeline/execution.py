@@ -1,9 +1,10 @@
 """Which executor a piece of work gets."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.memory_ports import FetchesAhead
 from file_cdk.core.ports import Format, StreamReader
 from file_cdk.core.system.memory import DEFAULT_MEMORY, MemoryShares

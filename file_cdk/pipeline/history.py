@@ -2,12 +2,13 @@
 
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from file_cdk.core.config import StreamConfig
 from file_cdk.core.connector import Connector
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.state.cursor import DEFAULT_HISTORY_LIMIT, Cursor

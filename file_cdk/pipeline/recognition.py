@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from file_cdk.core.config import FormatConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, SeveralFormatsError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import is_archive

@@ -1,10 +1,10 @@
 """How many records of a file may be rejected, and what is said of those that are."""
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, FileCdkError, TooManyRejectsError
 from file_cdk.core.ports import Reject, Rejects
 

@@ -4,11 +4,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from file_cdk.core.connector import Connector
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, FileCdkError, FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from file_cdk.core.config import (
     unknown_keys,
 )
 from file_cdk.core.connector import Connector
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import AccessError, ConfigError, FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.memory_ports import FetchesAhead

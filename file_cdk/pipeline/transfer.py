@@ -5,13 +5,13 @@ import posixpath
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from file_cdk.core.config import FileTransfer, SourceConfig
 from file_cdk.core.connector import Connector
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import StreamReader

@@ -2,10 +2,10 @@
 are JSON already, which need no Arrow then."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.json_lines import JsonLines
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ order, then the columns about its file (core.files.FILE_COLUMNS).
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle
 
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 from arro3.io import write_ndjson
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS, MODIFIED_COLUMN, URL_COLUMN, RemoteFile
 from file_cdk.core.json_lines import JsonLines, member
 from file_cdk.core.state.cursor import format_instant

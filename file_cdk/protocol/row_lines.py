@@ -2,13 +2,13 @@
 
 import io
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.json_lines import JsonLines
 
 if TYPE_CHECKING:

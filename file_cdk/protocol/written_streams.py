@@ -1,10 +1,10 @@
 """The configured catalog as a destination reads it: how the records of each stream are to be written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.ports import MergeRule, TableName
 from file_cdk.protocol.receiving.events import StreamDescriptor

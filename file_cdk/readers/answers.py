@@ -5,10 +5,10 @@ headers: any mapping that is asked for names in lower case.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileChangedError, TransientError
 from file_cdk.core.files import RemoteFile
 

@@ -7,10 +7,11 @@ and the SDK is also what knows what a refusal means. obstore is imported when a 
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.readers.answers import exact_bytes, file_changed

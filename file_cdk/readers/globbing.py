@@ -3,9 +3,10 @@
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import split_member
 from file_cdk.readers.litter import litter_in

@@ -5,7 +5,8 @@ Names that begin with a dot are not among them: wildcards do not match these in 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from file_cdk.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

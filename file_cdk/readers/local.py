@@ -9,10 +9,11 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import AccessError, FileAccessError, FileCdkError, TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH, MICROSECOND

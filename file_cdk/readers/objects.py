@@ -1,10 +1,11 @@
 """A reader over any store that answers two requests: a page of a listing, and a range of a file's bytes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import IO, Any, Protocol, cast
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileAccessError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.memory import DEFAULT_MEMORY

@@ -9,8 +9,9 @@ import queue
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.streams import ByteStream

@@ -7,10 +7,11 @@ No error is chained to what it is made of, whose text may show a URL with a sign
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import AccessError, FileCdkError, FileChangedError, FileError, TransientError
 from file_cdk.readers.answers import NEXT_SYNC, retry_after_s
 from file_cdk.readers.connections import connection_fault

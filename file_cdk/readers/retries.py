@@ -4,9 +4,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TransientError
 
 _log = logging.getLogger("file_cdk.readers")

@@ -5,10 +5,11 @@ import tempfile
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileAccessError, FileError
 from file_cdk.core.files import RemoteFile
 

@@ -3,7 +3,8 @@
 import argparse
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from file_cdk.core.dataclass import dataclass
 
 _NAMES_OF_FILES = frozenset({"SOURCE", "DEST", "DATABASE", "FILE", "STATE"})
 """What arguments are called that may be a file or folder."""

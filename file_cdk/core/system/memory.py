@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.system.variables import MEMORY_VARIABLE
 

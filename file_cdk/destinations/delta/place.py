@@ -2,13 +2,13 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.delta.errors import translating

@@ -4,13 +4,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError, RowsRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.destinations.duckdb.arrow_columns import integers, repeated, texts

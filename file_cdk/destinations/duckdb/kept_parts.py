@@ -9,10 +9,11 @@ import json
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH
 from file_cdk.core.ports import Reject, Rejects

@@ -1,12 +1,13 @@
 """A stream's table as it is in the database: its columns, and how they grow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.present import present_columns
 from file_cdk.destinations.duckdb.session import declared

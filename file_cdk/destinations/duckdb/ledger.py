@@ -4,9 +4,9 @@ types of columns are the table's own."""
 # ruff: noqa: S608 - names are quoted or constant, and values are parameters
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import EPOCH, MICROSECOND

@@ -1,6 +1,8 @@
 """How many rows are held in memory before they are written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from file_cdk.core.dataclass import dataclass
 
 ROW_GROUP_ROWS = 122_880
 """DuckDB stores rows in groups of this many. Inserts in multiples of it are compressed and written at once and in

@@ -6,9 +6,10 @@ Small files wait for company in one transaction, large ones are written as they 
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, MergeRule, Rejects

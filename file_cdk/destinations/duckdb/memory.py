@@ -10,9 +10,10 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.names import quoted
 

@@ -1,8 +1,8 @@
 """Tables of a DuckDB database that show one row of each key; see destinations/merging.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError
 from file_cdk.destinations.duckdb.layout import Layout
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger

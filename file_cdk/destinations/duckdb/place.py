@@ -5,9 +5,9 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.ports import Known, TableName
 from file_cdk.core.system.run_folder import run_folder

@@ -5,13 +5,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.core.uris import redacted

@@ -1,10 +1,10 @@
 """In what format a table's data files are, and in which folders: what was chosen for the first of them holds for the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.destinations.files.formats import FORMATS
 from file_cdk.destinations.files.partitions import Partition, of_path, parsed

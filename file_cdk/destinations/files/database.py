@@ -12,10 +12,10 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, DestinationInUseError, InternalError
 from file_cdk.core.system.run_folder import run_folder
 from file_cdk.destinations.files.manifest import OWN, Change, CommitPoint, DataFile, Manifest, latest_and_number

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError
 from file_cdk.core.system.limits import reason_and_remedy
 from file_cdk.destinations.files.storage import NewFile

@@ -1,7 +1,8 @@
 """Formats of data files other than Parquet, as their names tell them."""
 
 import re
-from dataclasses import dataclass
+
+from file_cdk.core.dataclass import dataclass
 
 FORMATS = ("csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst")
 """How names of such files end, after the point."""

@@ -4,8 +4,9 @@ A sync of another kind would take the ledger's entries for its own, and the data
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.files.manifest import OWN, Manifest, numbered

@@ -1,13 +1,14 @@
 """What waits in memory of a file that is loaded, and what of it is in data files already."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import microseconds
 from file_cdk.destinations.files.data import DataWriter, conformed

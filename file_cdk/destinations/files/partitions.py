@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, RowsRefusedError
 from file_cdk.destinations.files.types import text
 

@@ -5,13 +5,13 @@ the rows, and columns of NULL, and joins them to the row group in the file's foo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_values import repeated_number, repeated_text
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.instants import microseconds
 from file_cdk.core.ports import JsonLines

@@ -8,7 +8,6 @@ integers of 64 bits become text.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from file_cdk.core.arrow_types import merge, normal
+from file_cdk.core.dataclass import dataclass
 from file_cdk.destinations.postgres.binary import Fields, constant, numbers, numerics, texts, values_of
 
 JSON = pa.json_()

@@ -1,9 +1,10 @@
 """The columns of a stream's table, as the ledger has them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.names import METADATA_COLUMNS
 from file_cdk.destinations.sql.ledger import Ledger

@@ -22,10 +22,10 @@ Times are in UTC, to the microsecond, and written as text: `2024-01-31 12:00:00.
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import LoadedFile, Rejects, TableName

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import TableName
 from file_cdk.destinations.merge_rules import open_merge, set_rule
 from file_cdk.destinations.names import ROWS_OF

@@ -3,11 +3,11 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError
 from file_cdk.destinations.names import folded, quoted
 from file_cdk.destinations.run_lock import RunLock

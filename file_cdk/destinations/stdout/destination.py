@@ -7,12 +7,13 @@ HELD_BYTES; of a larger one they go out, and what happens to it later is told.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge_schemas, without_nulls
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Encoder, FileLoad, LoadedFile, RefusedFile, Rejects, StreamTable, TableName

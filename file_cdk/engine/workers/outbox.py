@@ -7,9 +7,10 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, NamedTuple
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.system.connection import Connection
 from file_cdk.engine.together import Apart, Together
 from file_cdk.engine.work import Began, Ended, Failed, Output

@@ -4,8 +4,9 @@ import errno
 import os
 import select
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError, OutputClosedError
 from file_cdk.core.system.output import write_all
 

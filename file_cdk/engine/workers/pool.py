@@ -11,8 +11,9 @@ import os
 import pickle
 import select
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError, SystemLimitError, WorkerCrashedError
 from file_cdk.core.ports import SplitReport, prefetching
 from file_cdk.core.system.connection import Connection

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.engine.executor import Attempt, Block, ReadTogether, SetApart
 from file_cdk.engine.work import Task
 

@@ -15,9 +15,9 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import Split
 from file_cdk.core.system.allocator import keep_what_is_freed, share_an_arena
 from file_cdk.core.system.connection import Connection

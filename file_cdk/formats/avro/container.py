@@ -6,9 +6,9 @@ record's data, is shown by the block after it ending with the marker too.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError, SequentialOnlyError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import SplitReport

@@ -1,7 +1,7 @@
 """Avro container files: blocks by the byte range they begin in, decoded in columns where that is exact, else one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import IO, Any, TypeVar
 
@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from file_cdk.core.config import AvroConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedRecordError
 from file_cdk.core.files import FileCache, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport

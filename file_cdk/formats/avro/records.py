@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.avro.schema import Record
 from file_cdk.formats.avro.types import PlainSchema
 from file_cdk.formats.avro.walk import needs_walk, walkable

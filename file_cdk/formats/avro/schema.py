@@ -6,8 +6,10 @@ below it, is ignored, as the specification asks. Aliases, defaults, documentatio
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
+
+from file_cdk.core.dataclass import dataclass
 
 MAX_DEPTH = 64
 MAX_NODES = 50_000

@@ -5,12 +5,13 @@ see what all of them read alike, and what values mean is decided here, once for 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import Any
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.json_schema import merge
 from file_cdk.formats.avro.schema import (
     MAX_TABLE_DIGITS,

@@ -7,12 +7,13 @@ them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.column_ports import left_out
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError, TypeMismatchError
 from file_cdk.core.ports import FormatFacts
 from file_cdk.formats.column_rules.plan import ColumnPlan, Fate, Treatment, arrow_type

@@ -5,11 +5,11 @@ Whatever a value comes as, its text decides where its type does not: so that fil
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.arrow_cast import TypeCast
 from file_cdk.formats.arrow_text import as_text
 from file_cdk.formats.column_rules.hashing import plain_number, respelled

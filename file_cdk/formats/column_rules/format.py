@@ -1,10 +1,11 @@
 """Rules for columns as a format around any other, as path columns are: they are applied where batches are decoded."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import JsonLines
 from file_cdk.core.ports import Format, FormatFacts, SplitReport

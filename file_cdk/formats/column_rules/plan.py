@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from file_cdk.core.config import ColumnRules, SchemaContract
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, FileError
 
 if TYPE_CHECKING:  # the parent of workers makes a plan before it needs pyarrow

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.column_ports import Place
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.files import Split
 from file_cdk.core.ports import MAX_REJECTS_KEPT, Format, Reject, Rejects, SplitReport

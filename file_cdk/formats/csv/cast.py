@@ -8,13 +8,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS, gives_way
 from file_cdk.core.json_schema import plain_type
 from file_cdk.core.ports import JsonLines, SplitReport

@@ -7,11 +7,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InternalError
 from file_cdk.core.ports import JsonLines
 from file_cdk.formats.csv.dialect import CANONICAL, Dialect

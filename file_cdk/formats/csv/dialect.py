@@ -4,12 +4,13 @@ import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from encodings import normalize_encoding
 from functools import lru_cache
 from importlib import import_module
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 
 _FIELD_SIZE_LIMIT = 256 << 20

@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.column_ports import Place
 from file_cdk.core.config import CsvConfig, InferenceType
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError, MalformedRecordError
 from file_cdk.core.files import FileCache, Latest, RemoteFile, Split
 from file_cdk.core.joining import Joined, WholeFile

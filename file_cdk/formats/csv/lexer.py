@@ -6,7 +6,7 @@ import io
 import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as cp
 import pyarrow.csv as pc
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.dialect import UTF8_BOM, Dialect, StandIn
 from file_cdk.formats.csv.rows import MIN_JOINED_LINES
 from file_cdk.formats.csv.shape import Shape

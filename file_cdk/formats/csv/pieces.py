@@ -6,9 +6,9 @@ parsing are candidates, in the order of their likelihood.
 
 import io
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import Reject, SplitReport
 from file_cdk.formats.csv.decode import Batch, Decoded, Outcome, PieceDecoder
 from file_cdk.formats.csv.dialect import Dialect

@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.header import Header
 

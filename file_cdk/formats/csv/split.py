@@ -3,11 +3,12 @@
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from file_cdk.core.column_ports import Place
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import SequentialOnlyError
 from file_cdk.core.files import FileCache, Split
 from file_cdk.core.ports import JsonLines, SplitReport

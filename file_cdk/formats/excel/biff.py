@@ -6,8 +6,8 @@ Damage ends the walk: to report it is for the parser that reads the values.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.excel.ole import stream_edited, workbook_stream
 
 _BOUND_SHEET, _DIMENSIONS, _EOF = 0x0085, 0x0200, 0x000A

@@ -10,10 +10,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel.ole import holds_workbook
 

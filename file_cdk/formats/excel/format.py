@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
 import msgspec
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge
 from file_cdk.core.config import ExcelConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify

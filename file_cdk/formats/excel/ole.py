@@ -1,7 +1,8 @@
 """The container of .xls files, as far as its stream with the workbook goes: a small file system of sectors ([MS-CFB])."""
 
 import struct
-from dataclasses import dataclass
+
+from file_cdk.core.dataclass import dataclass
 
 _END_OF_CHAIN = 0xFFFFFFFA  # and the special values above
 _ENTRY_BYTES = 128

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from file_cdk.core.config import ExcelConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel.survey import column_number
 from file_cdk.formats.excel.workbook import Cell, Sheet, SheetRows

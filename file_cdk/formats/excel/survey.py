@@ -6,11 +6,11 @@ rectangle, so that two cells in opposite corners would take all the memory there
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 from xml.parsers import expat
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.excel import xlsb
 from file_cdk.formats.excel.biff import biff_book
 from file_cdk.formats.excel.container import Container, Part

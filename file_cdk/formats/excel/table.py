@@ -1,10 +1,10 @@
 """One sheet as a table: column names, then batches of columns with the blank rows left out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from file_cdk.core.config import ExcelConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.column_names import unique, unnamed
 from file_cdk.formats.excel.sheets import Area

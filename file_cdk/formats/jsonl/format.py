@@ -1,11 +1,11 @@
 """JSON Lines as a format. What reads them is in reading.py, for whose imports the process that lists and orders has no use."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.column_ports import Place
 from file_cdk.core.config import JsonlConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 

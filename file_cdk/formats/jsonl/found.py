@@ -1,8 +1,9 @@
 """What readers of JSON find in a piece of a file, and the text of a value that is parsed as far as it has to be."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
 from file_cdk.core.files import Split
 from file_cdk.core.json_lines import without_lone_surrogates

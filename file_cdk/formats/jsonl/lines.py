@@ -1,8 +1,8 @@
 """Bytes of one file, read forward in whole lines: a line ends at `\\n` only and belongs to the split its first byte lies in."""
 
-from dataclasses import dataclass
 from typing import IO
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import Split
 from file_cdk.core.ports import MAX_RAW_BYTES
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from file_cdk.core.column_ports import Place
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileError, MalformedRecordError, SequentialOnlyError, TypeMismatchError
 from file_cdk.core.files import RemoteFile, Split
 from file_cdk.core.json_lines import names_no_file_column

@@ -8,11 +8,11 @@ JSON allows: a value that has one is looked at with U+FFFD in its place.
 import json
 import re
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.json_lines import without_lone_surrogates
 
 JSON_BLANKS = b" \t\r\n"

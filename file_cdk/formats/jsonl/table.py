@@ -7,7 +7,7 @@ value from its JSON text, where a column of strings takes everything, and where 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.formats.arrow_cast import decimals_of
 from file_cdk.formats.jsonl.kinds import (

@@ -7,8 +7,8 @@ A line may be the whole file: no more of it is held than one record takes.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import MAX_RAW_BYTES
 from file_cdk.formats.jsonl.found import LOOK_GROWTH, Found, Reading, Rejected, as_value, look_at
 from file_cdk.formats.jsonl.lines import BOM, LONG_LINE_BYTES, PIECE_BYTES, HeldText

@@ -9,13 +9,13 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.parquet.schema import (

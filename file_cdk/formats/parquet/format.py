@@ -1,10 +1,11 @@
 """Parquet files as a format. What reads them is in reading.py, for whose imports the process that lists and orders has no use."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any
 
 from file_cdk.core.config import ParquetConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FileCache, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, SplitReport
 

@@ -1,7 +1,6 @@
 """Reading Parquet: row groups by the byte range they begin in, batch by batch, each counted against the footer."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
@@ -9,6 +8,7 @@ import pyarrow as pa
 from file_cdk.core.arrow_types import normal
 from file_cdk.core.column_ports import is_left_out
 from file_cdk.core.config import ParquetConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS, FileCache, RemoteFile, Split, gives_way
 from file_cdk.core.ports import SplitReport
 from file_cdk.formats.arrow_cast import TypeCast

@@ -1,13 +1,13 @@
 """Row groups of a Parquet file decoded batch by batch: bounded, checked, and counted against the footer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from file_cdk.core.arrow_kernels import pc
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.formats.arrow_layout import taken

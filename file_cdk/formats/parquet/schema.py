@@ -13,7 +13,9 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from file_cdk.core.dataclass import dataclass
 
 _SCHEMA_FIELD = 2
 _TRUE, _I8, _I32, _LIST, _STRUCT = 1, 3, 5, 9, 12

@@ -16,7 +16,6 @@ Text that is not UTF-8, another time beyond the day, and a map's key that is nul
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import is_list
 from file_cdk.core.arrow_values import are_within, null_mask, scalar_of
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.instants import duration_text, instant_text
 from file_cdk.formats.arrow_layout import (
     ArrayStep,

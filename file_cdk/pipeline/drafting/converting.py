@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from file_cdk.core.config import parse_config, unknown_keys
 from file_cdk.core.config.model import fields_of
 from file_cdk.core.connector import Connector
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.pipeline.drafting.plain import Referring, plain
 from file_cdk.pipeline.drafting.yaml_text import comment, item, setting

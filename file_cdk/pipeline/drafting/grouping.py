@@ -2,9 +2,10 @@
 the same columns beside or below one another."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.formats import BUILT_IN
 from file_cdk.pipeline.drafting.patterns import Place, place_of

@@ -3,9 +3,9 @@
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from os.path import commonprefix
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.uris import split_member
 from file_cdk.readers.globbing import GlobPatterns

@@ -5,12 +5,13 @@ they may, until it is known what columns there are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge_schemas, without_nulls
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, FileChangedError, FileError, SchemaFrozenError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import (

@@ -5,15 +5,17 @@ owns the run, with its worker processes: whoever asks only sets a flag when they
 """
 
 import atexit
+import dataclasses
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import AccessError, FileCdkError
 from file_cdk.core.ports import RejectedRecord
 from file_cdk.pipeline.execution import Executors
@@ -162,7 +164,7 @@ class Pass:
         self._handover.join()
 
 
-@dataclass(eq=False)
+@dataclasses.dataclass(eq=False)  # a weak reference to it is kept, for which a slotted one has no place
 class _Handover:
     """What the thread and whoever takes its batches have in common."""
 

@@ -3,9 +3,10 @@
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.pipeline.tables.report import Silence
 

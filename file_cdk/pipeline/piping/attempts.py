@@ -7,12 +7,13 @@ attempt begins. A stream that is read as a whole has each attempt's rows in a ta
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ledger import KeptState, SliceEntry, SliceKeeper, SliceReject, SlicesRead, StateKeeper
 from file_cdk.core.merging import merging
 from file_cdk.core.ports import Destination

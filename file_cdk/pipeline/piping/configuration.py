@@ -6,10 +6,10 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.pipeline.piping.secrets import Secrets
 
 _log = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """What a destination that no run has open has of the slices of APIs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ledger import SliceLedger, SlicesStatus
 from file_cdk.pipeline.piping.attempts import unfinished
 

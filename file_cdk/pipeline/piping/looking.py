@@ -3,11 +3,11 @@
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ledger import KeptState, SliceLedger
 from file_cdk.declarative.plan import SourcePlan, StreamPlan
 from file_cdk.declarative.planning import plan_of

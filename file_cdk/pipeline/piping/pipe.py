@@ -6,10 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError, InvalidMessageError, SourceFailedError
 from file_cdk.core.exit_codes import known_error, of_error
 from file_cdk.core.ledger import Replacing, RunCounts, RunLog, StateKeeper

@@ -3,9 +3,10 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import SourceFailedError
 from file_cdk.pipeline.piping.secrets import Secrets
 from file_cdk.protocol.receiving.events import OtherReceived

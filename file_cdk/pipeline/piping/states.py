@@ -6,11 +6,12 @@ dropped, or replaced), or where there is no state, all units are removed and the
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import msgspec
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ledger import KeptState, StateKeeper
 from file_cdk.core.ports import StreamTable
 from file_cdk.pipeline.apis.progress import Progress

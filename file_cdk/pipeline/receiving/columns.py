@@ -3,13 +3,14 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
 
 from file_cdk.core.arrow_types import merge_schemas
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TypeMismatchError
 from file_cdk.core.json_schema import plain_type
 from file_cdk.formats.arrow_cast import EXACT

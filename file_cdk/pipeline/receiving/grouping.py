@@ -2,8 +2,9 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.protocol.receiving.events import Event, OtherReceived, Records, StateReceived, StreamDescriptor
 

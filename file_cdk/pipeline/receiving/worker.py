@@ -11,9 +11,9 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import known_error
 from file_cdk.core.system.connection import Connection

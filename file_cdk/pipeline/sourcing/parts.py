@@ -3,8 +3,7 @@
 A table's name follows from the file's uri alone, so that no file that is added or goes ever renames another's table.
 """
 
-from dataclasses import dataclass
-
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.uris import split_member
 from file_cdk.formats.registry import kind_of
 from file_cdk.readers.globbing import GlobPatterns

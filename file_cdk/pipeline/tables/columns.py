@@ -7,11 +7,12 @@ a say once it was read to its end without fault; and what a file asks for that i
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config import SchemaContract
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import SchemaFrozenError
 from file_cdk.core.files import RemoteFile
 

@@ -3,9 +3,9 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DeletesRefusedError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamTable

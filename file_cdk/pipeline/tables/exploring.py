@@ -7,11 +7,12 @@ sync, 64 MB at most.
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from file_cdk.core.config import FormatConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DialectRefutedError, FileCdkError, SeveralFormatsError, TypeMismatchError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Rejects

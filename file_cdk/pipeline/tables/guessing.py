@@ -2,9 +2,10 @@
 asks what a load would make of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.ports import Format, StreamReader
 from file_cdk.engine.listing import Selection

@@ -2,9 +2,10 @@
 others, until it is committed or has failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from file_cdk.core.config import FormatConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import (
     DialectRefutedError,
     FileCdkError,

@@ -3,11 +3,12 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Literal
 
 from file_cdk.core.config import ColumnRules, SchemaContract
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.memory_ports import MemoryLimited
 from file_cdk.core.ports import Destination, MergeRule

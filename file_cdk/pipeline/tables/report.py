@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError, InternalError, TooManyRejectsError
 from file_cdk.core.exit_codes import ExitCode, of_files
 from file_cdk.core.files import RemoteFile

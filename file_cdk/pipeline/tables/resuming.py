@@ -9,11 +9,12 @@ import pickle
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING
 
 from file_cdk.core.arrow_types import merge_schemas
 from file_cdk.core.config.model import ConfigModel
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import FileLoad, Format, Rejects, StreamTable
 from file_cdk.core.progress import LoadProgress, resumable

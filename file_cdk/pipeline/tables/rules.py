@@ -1,10 +1,11 @@
 """A stream's rules for columns, as far as a sync has to know of them: they are applied where files are decoded."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from file_cdk.core.config import ColumnRules, SchemaContract
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.formats.column_rules import ColumnPlan, salt_of, sources_of
 from file_cdk.formats.registry import with_folders

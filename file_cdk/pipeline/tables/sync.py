@@ -4,11 +4,12 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from os import PathLike, fspath
 
 from file_cdk.core.config import FormatConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, FileCdkError, SeveralFormatsError
 from file_cdk.core.gathering import encoder_of
 from file_cdk.core.merging import MergingTable, merging

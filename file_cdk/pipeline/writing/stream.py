@@ -1,10 +1,11 @@
 """One stream that is written: the records that wait, its units, and the table that they go into."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 import pyarrow as pa
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ledger import Replacing

@@ -5,9 +5,9 @@ is there. So what came after some unit can be found, and removed, whatever a run
 """
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.ports import StreamTable
 
 _URI = re.compile(r"airbyte:generation=(\d+|none)/sync=(?:\d+|none)/unit=(\d+)")

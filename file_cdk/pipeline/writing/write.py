@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError, DestinationError, FileCdkError, InvalidMessageError
 from file_cdk.core.ports import Destination
 from file_cdk.pipeline.receiving.columns import DecodedRecords, Widening

@@ -1,10 +1,11 @@
 """What a destination learns from the messages of a source, in the order in which it has to act on them."""
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.protocol.messages import StreamStatus
 
 

@@ -4,8 +4,10 @@ import io
 import select
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, Self
+
+from file_cdk.core.dataclass import dataclass
 
 PIECE_BYTES = 1 << 20
 """Size of what is handed on at a time, in bytes: a record costs least when thousands share what their columns take to start."""

@@ -2,10 +2,10 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import IO, cast
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import InvalidMessageError
 from file_cdk.protocol.receiving.events import (
     Event,

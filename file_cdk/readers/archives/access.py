@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import IO, cast
 
 from file_cdk.compression.plain import open_plain, open_zip_member
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileChangedError, FileError, MalformedFileError, TransientError, no_room_to_unpack
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader

@@ -3,10 +3,11 @@
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from file_cdk.compression.plain import ALWAYS_ALLOWED_BYTES, expands_too_far
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import escape_name, split_member

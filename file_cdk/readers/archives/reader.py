@@ -4,9 +4,10 @@ What deals with archives is imported when the first one is met: most syncs meet 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import Matcher, StreamReader, prefetching, stop_fetching
 from file_cdk.core.uris import is_archive, split_member

@@ -3,10 +3,10 @@
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.core.files import RemoteFile
 from file_cdk.readers.archives.excerpt import StreamBytes

@@ -4,11 +4,12 @@ import json
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import DestinationError, DestinationInUseError
 from file_cdk.core.uris import redacted
 from file_cdk.destinations.run_lock import Holder

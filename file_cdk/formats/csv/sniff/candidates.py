@@ -10,8 +10,9 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.dialect import Dialect
 from file_cdk.formats.csv.sniff.cells import Kind, cleanness, kind_of
 from file_cdk.formats.csv.sniff.reading import SampleRows, read_rows

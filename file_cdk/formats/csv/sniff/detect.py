@@ -3,10 +3,11 @@ above it."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from file_cdk.core.config import CsvConfig
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.header import without_blank_end
 from file_cdk.formats.csv.sniff.candidates import Candidate, best_candidate
 from file_cdk.formats.csv.sniff.table import columns_used, has_decimal_commas, has_header

@@ -2,8 +2,9 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.dialect import Dialect
 
 

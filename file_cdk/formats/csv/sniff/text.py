@@ -4,8 +4,8 @@ import codecs
 import io
 import json
 import re
-from dataclasses import dataclass
 
+from file_cdk.core.dataclass import dataclass
 from file_cdk.formats.csv.dialect import marked_encoding
 
 _NO_TEXT = "it holds bytes that no text has"
