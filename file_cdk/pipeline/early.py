@@ -20,7 +20,7 @@ _TABLES_OF = {
         "file_cdk.formats.csv.sampling",
         "file_cdk.formats.csv.pieces",
     ),
-    "jsonl": ("file_cdk.formats.jsonl.table", "file_cdk.formats.jsonl.kinds"),
+    "jsonl": ("file_cdk.formats.jsonl.whole_lines",),
 }
 """What formats import once they read tables."""
 _READING = {"jsonl": "file_cdk.formats.jsonl.reading", "parquet": "file_cdk.formats.parquet.reading"}

@@ -1,7 +1,8 @@
 """What readers of JSON find in a piece of a file, and the text of a value that is parsed as far as it has to be."""
 
+from collections.abc import Callable
 from dataclasses import field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import MalformedRecordError, SequentialOnlyError
@@ -10,6 +11,9 @@ from file_cdk.core.json_lines import without_lone_surrogates
 from file_cdk.core.ports import MAX_RAW_BYTES, SplitReport
 from file_cdk.formats.jsonl.lines import HeldText, LineSource
 from file_cdk.formats.jsonl.syntax import LONE_SURROGATE, Parsed, State, parse_value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MULTI_LINE = "JSON objects over several lines are read slowly: one object per line is faster"
 
@@ -34,7 +38,8 @@ class Rejected(NamedTuple):
 class Found:
     """The records of one piece of a file, in order: each one JSON object on one line, no blanks around it.
 
-    end: position in the file behind the piece. text: the bytes examined, if they are at hand in one.
+    end: position in the file behind the piece. text: the bytes examined, if they are at hand in one. batch: the records as rows
+    of a table, which are then there in no other form.
     lone_surrogates: how many records escape half of a surrogate pair. multi_line: how many were on several lines.
     zero_gaps: how many times zero bytes came between records.
     """
@@ -42,6 +47,7 @@ class Found:
     end: int = 0
     records: list[bytes] = field(default_factory=list)
     text: bytes | None = None
+    batch: "pa.RecordBatch | None" = None
     rejected: list[Rejected] = field(default_factory=list)
     lone_surrogates: int = 0
     multi_line: int = 0
@@ -64,7 +70,7 @@ class Found:
             report.rows += reject.after - counted
             counted = reject.after
             report.reject(reject.byte, reject.reason, reject.raw)
-        report.rows += len(self.records) - counted
+        report.rows += (len(self.records) if self.batch is None else self.batch.num_rows) - counted
         if self.lone_surrogates:
             report.warnings[LONE_SURROGATE] += self.lone_surrogates
         if self.multi_line:
@@ -73,11 +79,16 @@ class Found:
             report.warnings[ZERO_BYTES] += self.zero_gaps
 
 
+LinesAsRows = Callable[[bytes], "pa.RecordBatch | None"]
+"""Whole lines as rows of a table; None where not each of them is one object that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One pass over a split, as all its readers share it. report: for them only to read; it holds what was counted so far.
 
-    plain: values that are no objects are records, with a key `value`; else they are rejected.
+    plain: values that are no objects are records, with a key `value`; else they are rejected. lines_as_rows: asked first, for
+    a table.
     """
 
     source: LineSource
@@ -85,6 +96,7 @@ class Reading:
     report: SplitReport
     max_record_bytes: int
     plain: bool
+    lines_as_rows: LinesAsRows | None = None
 
     def malformed(self, message: str, byte: int, remedy: str = ONE_OBJECT_PER_LINE) -> MalformedRecordError:
         """What ends a split at a record whose end is not known, when the report holds all records before it."""

@@ -39,13 +39,14 @@ Kinds = dict[str, dict[pa.DataType, None]]
 """Column -> the types of its values, in order of first appearance."""
 
 
-def infer_schema(records: Iterable[bytes]) -> pa.Schema:
+def infer_schema(records: Iterable[bytes], kinds: Kinds | None = None) -> pa.Schema:
     """Columns in order of first appearance, each of the narrowest type that holds all its values; null where it has none.
 
     Integers are int64, larger ones decimal128(38, 0), still larger ones text; strings that all are ISO dates or all are ISO
     date-times (all with or all without a zone) are date32 or timestamp, at the top level only; objects are structs.
+    kinds: has those of what is no record, and gets those of the records.
     """
-    kinds: Kinds = {}
+    kinds = {} if kinds is None else kinds
     for record in records:
         add_kinds(kinds, members_of(record))
     return pa.schema([pa.field(name, merge_kinds(found)) for name, found in kinds.items()])

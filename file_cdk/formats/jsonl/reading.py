@@ -16,7 +16,7 @@ from file_cdk.core.json_schema import merge_properties
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.jsonl.documents import ArrayReader, begins_array
 from file_cdk.formats.jsonl.encoding import MARK_BYTES, AsUtf8, wide_encoding
-from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found, Reading
+from file_cdk.formats.jsonl.found import ONE_OBJECT_PER_LINE, Found, LinesAsRows, Reading
 from file_cdk.formats.jsonl.lines import LineSource
 from file_cdk.formats.jsonl.records import read_lines
 
@@ -51,9 +51,11 @@ class JsonlReading:
 
     def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
         """See kinds.infer_schema; of rejected records as in `infer_json_schema`, of plain values as in `read_table`."""
-        from file_cdk.formats.jsonl.kinds import infer_schema  # the protocol's path does without pyarrow
+        from file_cdk.formats.jsonl.kinds import Kinds, infer_schema  # the protocol's path does without pyarrow
+        from file_cdk.formats.jsonl.whole_lines import Kindred
 
-        return infer_schema(self._sample(stream, file, plain=True))
+        kinds: Kinds = {}
+        return infer_schema(self._sample(stream, file, plain=True, lines_as_rows=Kindred(file.uri, kinds)), kinds)
 
     def read_records(
         self,
@@ -93,13 +95,14 @@ class JsonlReading:
         and of those near it.
         """
         from file_cdk.formats.jsonl.table import TableReader
+        from file_cdk.formats.jsonl.whole_lines import LineRows
 
         reader = TableReader(schema, split.file.uri)
-        pieces = self._found(stream, split, report, plain=True)
+        pieces = self._found(stream, split, report, plain=True, lines_as_rows=LineRows(reader))
         for found in pieces:
             first_row = report.rows_present + 1
             try:
-                batch = reader.read(found.unicode_records(), first_row) if found.records else None
+                batch = reader.read(found.unicode_records(), first_row) if found.records else found.batch
             except TypeMismatchError as error:
                 columns = reader.widened_further(error.columns, _what_follows(pieces, found.end))
                 row = None if error.row is None else error.row + found.rejected_before(error.row - first_row)
@@ -122,7 +125,15 @@ class JsonlReading:
                 yield Place(before + index + found.rejected_before(index), byte, record)
             found.count(report)
 
-    def _found(self, stream: IO[bytes], split: Split, report: SplitReport, *, plain: bool = False) -> Iterator[Found]:
+    def _found(
+        self,
+        stream: IO[bytes],
+        split: Split,
+        report: SplitReport,
+        *,
+        plain: bool = False,
+        lines_as_rows: LinesAsRows | None = None,
+    ) -> Iterator[Found]:
         """The split piece by piece; each is to be counted before the next is asked for. Sets report.start and report.end."""
         source = LineSource(stream, self.max_record_bytes)
         lines_begin = source.seek_first_line(split)
@@ -140,23 +151,21 @@ class JsonlReading:
             source = LineSource(cast(IO[bytes], text), self.max_record_bytes)
             end = _UNKNOWN_SIZE if split.is_last else split.end
             part = Split(replace(split.file, size_bytes=_UNKNOWN_SIZE), 0, 0, end, sequential=True)
-        for found in self._in_utf8(source, part, report, plain=plain):
+        reading = Reading(source, part, report, self.max_record_bytes, plain, lines_as_rows)
+        for found in _in_utf8(reading):
             report.end = found.end
             yield found
         if text is not None:
             report.end = text.consumed
 
-    def _in_utf8(self, source: LineSource, split: Split, report: SplitReport, *, plain: bool) -> Iterator[Found]:
-        reading = Reading(source, split, report, self.max_record_bytes, plain)
-        while split.is_first and source.position < split.end and (start := begins_array(source)):
-            yield from ArrayReader(reading).read(start)
-        yield from read_lines(reading)
-
-    def _sample(self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False) -> Iterator[bytes]:
+    def _sample(
+        self, stream: IO[bytes], file: RemoteFile, *, plain: bool = False, lines_as_rows: LinesAsRows | None = None
+    ) -> Iterator[bytes]:
+        """The records, but for those that were taken for rows."""
         report = SplitReport()
         sample = Split(file, 0, 0, min(SAMPLE_BYTES, file.size_bytes), sequential=True)
         try:
-            for found in self._found(stream, sample, report, plain=plain):
+            for found in self._found(stream, sample, report, plain=plain, lines_as_rows=lines_as_rows):
                 found.count(report)
                 yield from found.unicode_records()
                 if found.end >= sample.end:  # in a line that goes on
@@ -169,6 +178,13 @@ class JsonlReading:
             raise MalformedRecordError(
                 first.reason, uri=file.uri, row=first.row, byte=first.byte, remedy=ONE_OBJECT_PER_LINE
             )
+
+
+def _in_utf8(reading: Reading) -> Iterator[Found]:
+    source, split = reading.source, reading.split
+    while split.is_first and source.position < split.end and (start := begins_array(source)):
+        yield from ArrayReader(reading).read(start)
+    yield from read_lines(reading)
 
 
 def _what_follows(pieces: Iterator[Found], end: int) -> Iterator[list[bytes]]:

@@ -35,6 +35,14 @@ def read_lines(reading: Reading) -> Iterator[Found]:
             held = HeldText(source, text)
             yield from values.read(held, held.offset + 1)
             continue
+        if (
+            reading.lines_as_rows is not None
+            and size_bytes > PIECE_BYTES
+            and len(text) <= reading.max_record_bytes
+            and (batch := reading.lines_as_rows(text)) is not None
+        ):
+            yield Found(source.position, batch=batch)
+            continue
         records = None
         if len(text) <= reading.max_record_bytes and (records := check_lines(text)) is None:
             records = check_values(text)

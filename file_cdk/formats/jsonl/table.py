@@ -217,9 +217,11 @@ def _has_many_digits(text: bytes) -> bool:
 
 
 def _is_exact(array: pa.Array) -> bool:
-    """No double in it is so large that it may be an integer which lost digits, or infinity."""
+    """No double in it is so large that it may be an integer which lost digits, or infinity; none is NaN, which is no JSON."""
     t = pa.types
     if t.is_float64(array.type):
+        if pc.any(pc.is_nan(array)).as_py():
+            return False
         ends = pc.min_max(array)
         low, high = ends["min"].as_py(), ends["max"].as_py()
         return low is None or (low > -INT64 and high < INT64)
@@ -259,13 +261,18 @@ class TableReader:
         """One batch of the records, each the JSON text of an object. Raises TypeMismatchError, its row in the split."""
         columns = None
         if len(records) > _FEW_RECORDS:
-            columns = self._parse_columns(records)
+            columns = self._parse_columns(b"\n".join(records), len(records))
         if columns is None and len(records) > _PART_RECORDS:
             return self._read_parts(records, first_row)
         columns = columns or self._convert_columns(records, first_row)
         if not columns:
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def parsed(self, text: bytes, rows: int) -> pa.RecordBatch | None:
+        """One batch of text in UTF-8 that is so many objects, if pyarrow's parser takes them and there is a column."""
+        columns = self._parse_columns(text, rows)
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema) if columns else None
 
     def _read_parts(self, records: Sequence[bytes], first_row: int) -> pa.RecordBatch:
         """As `read`; what misfits in any part is told of all."""
@@ -296,9 +303,9 @@ class TableReader:
                     needed[name] = merge_exactly(needed.get(name, pa.null()), kind)
         return needed
 
-    def _parse_columns(self, records: Sequence[bytes]) -> list[pa.Array] | None:
-        """By pyarrow's parser; None when a value, a key or the parser's idea of a number is out of the ordinary."""
-        text = b"\n".join(records)
+    def _parse_columns(self, text: bytes, rows: int) -> list[pa.Array] | None:
+        """By pyarrow's parser; None when a value, a key or the parser's idea of a number is out of the ordinary, and where there
+        are not as many objects."""
         if any(map(pa.types.is_decimal128, self.schema.types)) and _has_many_digits(text):
             return None
         try:
@@ -310,14 +317,14 @@ class TableReader:
             )
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != len(records):
+        if table.num_rows != rows:
             return None
         parsed = {name: column.combine_chunks() for name, column in zip(table.column_names, table.columns, strict=True)}
         columns = []
         for wanted in self.schema:
             array = parsed.get(wanted.name)
             if array is None:
-                array = pa.nulls(len(records), wanted.type)
+                array = pa.nulls(rows, wanted.type)
             elif _is_time(wanted.type):
                 array = _times(array, wanted.type)
             elif pa.types.is_decimal128(wanted.type):
