@@ -75,6 +75,48 @@ def test_any_key_is_read_back_url_encoded(key: str) -> None:
     ]
 
 
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1).map(lambda text: text + "k")
+_ENTRIES = st.tuples(
+    _TEXTS,
+    st.integers(0, 1 << 62),
+    st.datetimes(timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)),
+    st.text("0123456789abcdef-", min_size=1),
+)
+
+
+@given(
+    st.lists(_ENTRIES, min_size=1, max_size=5),
+    st.permutations(["Key", "Size", "LastModified", "ETag", "StorageClass", "Owner"]),
+    st.sampled_from(["&quot;", "&#34;", '"', ""]),
+    st.sampled_from(["", "\n  "]),
+    st.lists(st.integers(0, 4), max_size=2),
+)
+def test_entries_are_what_was_written(
+    entries: list[tuple[str, int, datetime, str]], order: list[str], quote: str, blank: str, without_owner: list[int]
+) -> None:
+    """Whether they all are written alike or not."""
+    written = ""
+    for number, (key, size, at, etag) in enumerate(entries):
+        values = {
+            "Key": escape(key),
+            "Size": str(size),
+            "LastModified": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "ETag": f"{quote}{etag}{quote}",
+            "StorageClass": "STANDARD",
+            "Owner": f"<ID>{number}</ID>",
+        }
+        names = [name for name in order if name != "Owner" or number not in without_owner]
+        elements = "".join(f"{blank}<{name}>{values[name]}</{name}>" for name in names)
+        written += f"<Contents>{elements}{blank}</Contents>{blank}"
+    assert parse_page(page(written)).files == [RemoteFile(key, size, at, etag) for key, size, at, etag in entries]
+
+
+def test_a_reference_is_resolved_once() -> None:
+    keys = ("a&#38;lt;b", "a&amp;#38;b", "a&#x26;amp;b")
+    found = parse_page(page("".join(map(ENTRY.format, keys))))
+    assert [file.uri for file in found.files] == ["a&lt;b", "a&#38;b", "a&amp;b"]
+
+
 def test_a_plus_is_a_plus_when_keys_are_not_encoded() -> None:
     assert [file.uri for file in parse_page(page(ENTRY.format("a+b%20c"))).files] == ["a+b%20c"]
 
