@@ -5,6 +5,9 @@ A listing is the SDK's request, signed, sent and redirected by it, and only its 
 CPU of botocore's parser. What handlers of botocore's events do to a request (moto answers it) holds for listings too.
 """
 
+import contextlib
+import gzip
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -44,6 +47,7 @@ try:
         DeferredRefreshableCredentials,
     )
     from botocore.handlers import BUILTIN_HANDLERS
+    from botocore.loaders import JSONFileLoader
     from botocore.session import Session
     from urllib3.exceptions import HTTPError
 except ImportError as exc:
@@ -80,13 +84,39 @@ def _make_session(settings: S3Settings) -> Session:
     if source is None:
         raise AccessError("role_arn is set, but there are no credentials to assume the role with")
     role = _role(session, source, settings.role_arn)
-    assuming = Session(profile=settings.profile)
+    assuming = _open_session(settings)
     assuming.get_component("credential_provider").providers.insert(0, _AssumedRole(role))
     return assuming
 
 
-def _source_session(settings: S3Settings) -> Session:
+class _AnyService:
+    def __contains__(self, service: object) -> bool:
+        return True
+
+
+class ModelFiles(JSONFileLoader):
+    """Models as plain dicts, where botocore would have an OrderedDict for each object. Half the time, and Python's collector
+    does not go through dicts of texts and numbers."""
+
+    def load_file(self, file_path: str) -> Any:
+        for ending, opened in ((".json", open), (".json.gz", gzip.open)):
+            with contextlib.suppress(FileNotFoundError), opened(f"{file_path}{ending}", "rb") as file:
+                return json.loads(file.read())
+        return None
+
+
+def _open_session(settings: S3Settings) -> Session:
+    """One that reads the models of a service faster, and does not look twice for those of all, 15 ms, to find that S3's is
+    among them."""
     session = Session(profile=settings.profile)
+    models = session.get_component("data_loader")
+    models.file_loader = ModelFiles()
+    models.list_available_services = lambda type_name: _AnyService()  # noqa: ARG005
+    return session
+
+
+def _source_session(settings: S3Settings) -> Session:
+    session = _open_session(settings)
     if settings.access_key_id is not None and settings.secret_access_key is not None:
         session.set_credentials(settings.access_key_id, settings.secret_access_key)
     return session

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import TransientError
 from file_cdk.core.files import RemoteFile
+from file_cdk.core.system.collecting import without_collecting
 from file_cdk.readers.answers import exact_bytes, file_changed
 from file_cdk.readers.connections import CONNECT_TIMEOUT_S, READ_TIMEOUT_S
 from file_cdk.readers.objects import Page
@@ -205,6 +206,7 @@ class _Named(Protocol):
 class _Opened(Generic[Settings_co]):
     lock: threading.RLock = field(default_factory=threading.RLock)
     clients: BucketClients[Settings_co] | None = None
+    sdk: RangeClient | None = None
     fast: ObstoreBucket | None = None
     refusals: int = 0
 
@@ -251,8 +253,13 @@ class ObstoreFirst(Generic[Settings]):
             return self._opened.clients
 
     def _sdk(self) -> RangeClient:
-        with self._opened.lock:
-            return self._clients().sdk
+        opened = self._opened
+        with opened.lock:
+            if opened.sdk is None:
+                # SDKs make tens of thousands of objects from their models of a service, and none of them is garbage.
+                with without_collecting():
+                    opened.sdk = self._clients().sdk
+            return opened.sdk
 
     def _fast(self) -> ObstoreBucket | None:
         opened = self._opened

@@ -1,5 +1,6 @@
 """The S3 connector on real servers: what it lists and reads, what its errors say, and what it never shows."""
 
+import gzip
 import json
 import os
 import pickle
@@ -14,10 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import botocore
 import pytest
 from source_s3.access import S3Settings
 from source_s3.config import S3Config
-from source_s3.sdk import Sdk
+from source_s3.sdk import ModelFiles, Sdk
 from source_s3.source import connector
 from source_s3.store import store_of
 from source_s3.url import locate
@@ -187,6 +189,15 @@ def test_https_to_a_server_of_http(moto_server: "MotoServer") -> None:
     store = store_of(settings(moto_server, "b", endpoint=moto_server.endpoint.replace("http:", "https:")))
     with pytest.raises(ConfigError, match="does not speak HTTPS"):
         listed(store)
+
+
+def test_models_are_those_of_the_sdk() -> None:
+    models = Path(botocore.__file__).with_name("data")
+    plain, packed = models / "endpoints.json", models / "s3" / "2006-03-01" / "service-2.json.gz"
+    read = ModelFiles().load_file
+    assert read(str(plain.with_suffix(""))) == json.loads(plain.read_bytes())
+    assert read(str(packed.with_suffix("").with_suffix(""))) == json.loads(gzip.decompress(packed.read_bytes()))
+    assert read(str(models / "none")) is None
 
 
 def test_an_assumed_role_reads(moto_server: "MotoServer", moto_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
