@@ -21,6 +21,7 @@ _TABLES_OF = {
         "file_cdk.formats.csv.pieces",
     ),
     "jsonl": ("file_cdk.formats.jsonl.whole_lines",),
+    "excel": ("file_cdk.formats.excel.arrow_columns",),
 }
 """What formats import once they read tables."""
 _READING = {"jsonl": "file_cdk.formats.jsonl.reading", "parquet": "file_cdk.formats.parquet.reading"}
@@ -34,8 +35,8 @@ _ENCODING = {"file_cdk.destinations.files.row_groups": "pyarrow.parquet"}
 """What encoders import once they have rows."""
 _COLUMNS_ENCODING = "file_cdk.protocol.record_encoding"
 _SPLICING = "file_cdk.protocol.spliced_lines"
-_SPLICED = frozenset(("jsonl",))
-"""Formats whose records already are JSON, which is passed on without Arrow."""
+_SPLICED = frozenset(("jsonl", "excel"))
+"""Formats whose records are JSON when they are decoded, which is passed on without Arrow."""
 
 EVERY_JOB = (
     "file_cdk.formats.path_columns",

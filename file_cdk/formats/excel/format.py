@@ -3,26 +3,25 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-import pyarrow as pa
 
-from file_cdk.core.arrow_types import merge
 from file_cdk.core.config import ExcelConfig
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import FILE_COLUMNS, RemoteFile, Split
 from file_cdk.core.ports import FormatFacts, JsonLines, SplitReport
 from file_cdk.formats.excel.container import identify
 from file_cdk.formats.excel.sheets import choose_sheets, names_sheets
-from file_cdk.formats.excel.table import SheetBatch, SheetTable, sheet_table
-from file_cdk.formats.excel.values import Cells, arrow_array, arrow_type, json_schema_of, json_values, kinds_of
+from file_cdk.formats.excel.table import SheetTable, sheet_table
+from file_cdk.formats.excel.values import Cells, json_schema_of, json_values, kinds_of
 from file_cdk.formats.excel.workbook import Workbook
-from file_cdk.formats.table_columns import AskedColumns
+
+if TYPE_CHECKING:  # records do without
+    import pyarrow as pa
 
 _NO_STRUCT_NAME = re.compile(r'["\\\x00-\x1f]')
 """msgspec takes no such characters in the names of a struct's fields."""
-_TEXTS = (pa.string(), pa.large_string())
 _MAX_STRUCT_FIELDS = 500
 """The time it takes to define a struct grows with their square."""
 
@@ -60,8 +59,13 @@ class ExcelFormat:
                     kinds[name] |= kinds_of(column)
         return {name: json_schema_of(found, rows) for name, found in kinds.items() if found or name not in unnamed}
 
-    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> pa.Schema:
+    def infer_table_schema(self, stream: IO[bytes], file: RemoteFile) -> "pa.Schema":
         """From all rows: int64, double, bool, date32, timestamp, time64 or duration in microseconds; string for a mixture."""
+        import pyarrow as pa
+
+        from file_cdk.core.arrow_types import merge
+        from file_cdk.formats.excel.arrow_columns import arrow_type
+
         types: dict[str, pa.DataType] = {}
         unnamed: set[str] = set()
         for table in self._tables(stream, file, SplitReport()):
@@ -79,7 +83,7 @@ class ExcelFormat:
         split: Split,
         json_schema: Mapping[str, Any] | None,
         report: SplitReport,
-    ) -> Iterator[pa.RecordBatch | JsonLines]:
+    ) -> "Iterator[pa.RecordBatch | JsonLines]":
         """JsonLines with each cell as it is, so that a column may hold numbers and text; nulls only without a `json_schema`.
 
         Raises MalformedFileError, which names the sheet, after the rows that could be read.
@@ -95,19 +99,22 @@ class ExcelFormat:
         report.end = split.end
 
     def read_table(
-        self, stream: IO[bytes], split: Split, schema: pa.Schema, report: SplitReport
-    ) -> Iterator[pa.RecordBatch]:
+        self, stream: IO[bytes], split: Split, schema: "pa.Schema", report: SplitReport
+    ) -> "Iterator[pa.RecordBatch]":
         """Batches of the sheets' columns. A column of strings takes any value, numbers and dates as text.
 
         Raises as `read_records`, and TypeMismatchError for the columns of the first batch that does not fit.
         """
+        from file_cdk.formats.excel.arrow_columns import typed
+        from file_cdk.formats.table_columns import AskedColumns
+
         asked = AskedColumns({field.name: field.type for field in schema}, split.file.uri)
         report.start = split.start
         for table in self._tables(stream, split.file, report):
             for batch in table.batches():
-                typed = _typed(table.names, batch, asked, report.rows + 1)
+                rows = typed(table.names, batch, asked, report.rows + 1)
                 report.rows += batch.rows
-                yield typed
+                yield rows
         report.end = split.end
 
     def _tables(self, stream: IO[bytes], file: RemoteFile, report: SplitReport) -> Iterator[SheetTable]:
@@ -154,17 +161,3 @@ class _LineWriter:
     def _as_dict(self, *row: Any) -> dict[str, Any]:
         pairs = zip(self._names, row, strict=True)
         return {name: value for name, value in pairs if value is not None or self._keep_nulls}
-
-
-def _typed(names: Sequence[str], batch: SheetBatch, asked: AskedColumns, first_row: int) -> pa.RecordBatch:
-    columns = dict(zip(names, batch.columns, strict=True))
-    found = {name: arrow_type(column) for name, column in columns.items()}
-    misfits = asked.misfits(pa.schema(list(found.items())))
-    arrays = {}
-    for name, column in columns.items():
-        if name in asked.types and name not in misfits:
-            try:
-                arrays[name] = arrow_array(column, pa.string() if asked.types[name] in _TEXTS else found[name])
-            except pa.ArrowInvalid:  # a duration of more microseconds than 64 bits count
-                misfits[name] = pa.string()
-    return asked.batch(arrays, batch.rows, first_row, misfits)

@@ -1,4 +1,4 @@
-"""Columns of cells as JSON values and as Arrow arrays.
+"""Columns of cells as JSON values.
 
 A number is an integer where it is whole and below 2**53: a sheet does not tell the two apart, and holds 15 digits of any.
 An empty text is an empty cell.
@@ -10,16 +10,15 @@ from math import hypot
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
 from file_cdk.core.instants import elapsed_text
 
 Cells = Sequence[Any]
 """The cells of one column."""
 
-_EXACT = 2.0**53
-_NUMBERS = frozenset({int, float})
-_DATES = frozenset({date, datetime})
+EXACT = 2.0**53
+NUMBERS = frozenset({int, float})
+DATES = frozenset({date, datetime})
 _REST_OF_INSTANT = {10: "T00:00:00.000000", 19: ".000000", 26: ""}
 """What an ISO text lacks of a time stamp with six digits, by its length."""
 _DATE_TIME = {"type": "string", "format": "date-time"}
@@ -42,11 +41,11 @@ def kinds_of(column: Cells) -> set[type]:
 
 def json_schema_of(kinds: set[type], rows: int) -> dict[str, Any]:
     """A column without values is of numbers, or of strings in a sheet without records. kinds: the types of its values."""
-    if kinds <= _NUMBERS and (kinds or rows):
+    if kinds <= NUMBERS and (kinds or rows):
         return {"type": "number"}
     if kinds == {bool}:
         return {"type": "boolean"}
-    if kinds and kinds <= _DATES:
+    if kinds and kinds <= DATES:
         return dict(_DATE_TIME)
     return {"type": "string"}
 
@@ -81,16 +80,16 @@ def _json_numbers(column: Cells) -> Cells:
     if not any(whole):
         return column
     # No number is larger than the root of the sum of all squares, which takes a tenth of the time of finding the largest.
-    if all(whole) and hypot(*column) < _EXACT:
+    if all(whole) and hypot(*column) < EXACT:
         return list(map(int, column))
     return [
-        int(value) if is_whole and -_EXACT < value < _EXACT else value
+        int(value) if is_whole and -EXACT < value < EXACT else value
         for value, is_whole in zip(column, whole, strict=True)
     ]
 
 
-def _number(value: float) -> int | float:
-    return int(value) if value.is_integer() and -_EXACT < value < _EXACT else value
+def plain_number(value: float) -> int | float:
+    return int(value) if value.is_integer() and -EXACT < value < EXACT else value
 
 
 def duration_text(value: timedelta) -> str:
@@ -99,71 +98,11 @@ def duration_text(value: timedelta) -> str:
 
 _JSON: Mapping[type, Callable[[Any], Any]] = {
     str: lambda value: value or None,
-    float: _number,
+    float: plain_number,
     int: lambda value: value,
     bool: lambda value: value,
     date: lambda value: f"{value.isoformat()}T00:00:00.000000",
     datetime: lambda value: value.isoformat("T", "microseconds"),
-    time: time.isoformat,
-    timedelta: duration_text,
-}
-
-
-# Arrow
-
-
-def arrow_type(column: Cells) -> pa.DataType:
-    """The narrowest type that holds the column's values exactly; null if it has none, string if they are of several kinds."""
-    kinds = kinds_of(column)
-    if not kinds:
-        return pa.null()
-    if kinds <= _NUMBERS:
-        return pa.int64() if all(map(_is_whole, column)) else pa.float64()
-    if kinds == _DATES:
-        return pa.timestamp("us")
-    return _ARROW.get(kinds.pop(), pa.string()) if len(kinds) == 1 else pa.string()
-
-
-_ARROW = {
-    bool: pa.bool_(),
-    date: pa.date32(),
-    datetime: pa.timestamp("us"),
-    time: pa.time64("us"),
-    timedelta: pa.duration("us"),
-}
-
-
-def _is_whole(value: Any) -> bool:
-    return value == "" or (float(value).is_integer() and -_EXACT < value < _EXACT)
-
-
-def arrow_array(column: Cells, kind: pa.DataType) -> pa.Array:
-    """kind: the `arrow_type` of the column, or string."""
-    t = pa.types
-    if t.is_null(kind):
-        return pa.nulls(len(column))
-    if t.is_string(kind):
-        return pa.array([_TEXT[value.__class__](value) for value in column], kind)
-    if t.is_timestamp(kind):
-        return pa.array([_instant(value) for value in column], kind)
-    if t.is_int64(kind):
-        return pa.array([None if value == "" else int(value) for value in column], kind)
-    return pa.array([None if value == "" else value for value in column], kind)
-
-
-def _instant(value: Any) -> datetime | None:
-    if value.__class__ is date:
-        return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - sheets know no time zones
-    return value or None
-
-
-_TEXT: Mapping[type, Callable[[Any], str | None]] = {
-    str: lambda value: value or None,
-    float: lambda value: str(_number(value)),
-    int: str,
-    bool: lambda value: "true" if value else "false",
-    date: date.isoformat,
-    datetime: datetime.isoformat,
     time: time.isoformat,
     timedelta: duration_text,
 }

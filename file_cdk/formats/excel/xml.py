@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
 from file_cdk.core.errors import MalformedFileError
 from file_cdk.formats.excel.container import Container, Part, encrypted, parts_of
@@ -211,6 +210,8 @@ def _odd_content(container: Container) -> bool:
 
 def _plain(text: str) -> str:
     """Content of an .ods file as calamine reads it whole."""
+    from xml.sax.saxutils import escape  # takes 20 ms, with all that urllib.request imports
+
     for pattern, instead in (
         (_REMARK, ""), (_SHAPES, ""), (_TAB, "&#9;"), (_LINE_BREAK, "&#10;"),
         (_TEXT_OF_NO_TYPE, r'\1 office:value-type="string"'),
