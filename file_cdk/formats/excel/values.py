@@ -6,7 +6,6 @@ An empty text is an empty cell.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from math import hypot
 from typing import Any
 
 import msgspec
@@ -17,10 +16,12 @@ Cells = Sequence[Any]
 """The cells of one column."""
 
 EXACT = 2.0**53
+_FIRST_INEXACT = frozenset({int(EXACT), -int(EXACT)})
 NUMBERS = frozenset({int, float})
 DATES = frozenset({date, datetime})
 _REST_OF_INSTANT = {10: "T00:00:00.000000", 19: ".000000", 26: ""}
 """What an ISO text lacks of a time stamp with six digits, by its length."""
+_BETWEEN = '","'
 _DATE_TIME = {"type": "string", "format": "date-time"}
 
 
@@ -61,31 +62,33 @@ def json_values(column: Cells) -> Cells:
             return column if all(column) else [value or None for value in column]
         if kind is datetime or kind is date:
             return _json_instants(column)
+        if kind is bool:
+            return column
     if kinds == {float, str} and not any(v for v in column if v.__class__ is str):
-        numbers = iter(_json_numbers([v for v in column if v.__class__ is float]))
-        return [next(numbers) if v.__class__ is float else None for v in column]
+        return _json_numbers([v if v.__class__ is float else None for v in column])
     if kinds == {float, str}:
         return [(v if v.__class__ is float and not v.is_integer() else _JSON[v.__class__](v)) for v in column]
     return [_JSON[value.__class__](value) for value in column]
 
 
 def _json_instants(column: Cells) -> Cells:
-    """Text of datetimes or of dates. Written as one list and taken apart again, they take a fifth of the time."""
-    texts = msgspec.json.encode(column).decode()[2:-2].split('","')
-    return [text + _REST_OF_INSTANT[len(text)] for text in texts]
+    """Text of datetimes or of dates. Written as one list and taken apart again, they take a sixth of the time."""
+    text = msgspec.json.encode(column).decode()[2:-2]
+    parts = text.split(_BETWEEN, 1)
+    if len(text) == (len(parts[0]) + len(_BETWEEN)) * len(column) - len(_BETWEEN):  # all are of the same length
+        rest = _REST_OF_INSTANT[len(parts[0])]
+        return f"{text.replace(_BETWEEN, rest + _BETWEEN)}{rest}".split(_BETWEEN)
+    return [each + _REST_OF_INSTANT[len(each)] for each in text.split(_BETWEEN)]
 
 
 def _json_numbers(column: Cells) -> Cells:
-    whole = list(map(float.is_integer, column))
-    if not any(whole):
-        return column
-    # No number is larger than the root of the sum of all squares, which takes a tenth of the time of finding the largest.
-    if all(whole) and hypot(*column) < EXACT:
-        return list(map(int, column))
-    return [
-        int(value) if is_whole and -EXACT < value < EXACT else value
-        for value, is_whole in zip(column, whole, strict=True)
-    ]
+    """Of floats and None."""
+    try:
+        # A whole float of up to 2**53 counts as an integer there, and none beyond.
+        whole = msgspec.convert(column, list[int | None], strict=False)
+    except msgspec.ValidationError:
+        return [value if value is None or not value.is_integer() else plain_number(value) for value in column]
+    return whole if _FIRST_INEXACT.isdisjoint(whole) else [None if v is None else plain_number(v) for v in column]
 
 
 def plain_number(value: float) -> int | float:
