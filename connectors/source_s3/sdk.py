@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from file_cdk import (
@@ -193,10 +194,7 @@ def _name_start_twice(params: dict[str, Any], **_: Any) -> None:
 
 
 class Sdk:
-    """boto3's side of one bucket, in one process; used by several threads. Making it raises what its methods raise.
-
-    target: where the bucket is, for whoever signs requests himself, if it is a plain one.
-    """
+    """boto3's side of one bucket, in one process; used by several threads. Making it raises what its methods raise."""
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
@@ -205,7 +203,12 @@ class Sdk:
             self._session = _make_session(settings)
             self._credentials = self._session.get_credentials()
             self._client = self._make_client()
-            self.target = self._find_target()
+
+    @cached_property
+    def target(self) -> Target:
+        """Where the bucket is, for whoever signs requests himself, if it is a plain one. A listing does without."""
+        with self._translated():
+            return self._find_target()
 
     @property
     def is_anonymous(self) -> bool:
