@@ -61,9 +61,19 @@ def test_names_that_could_be_no_modules_are_refused(run: Run, name: str) -> None
         ("format", "csv"),
         ("destination", "duckdb"),
         ("destination", "s3"),
+        ("destination", "md"),
+        ("destination", "motherduck"),
     ],
 )
 def test_names_that_are_built_in_are_refused(run: Run, kind: str, name: str) -> None:
     ran = run("new", kind, name)
     assert (ran.code, list(Path().iterdir())) == (2, [])
     assert ran.err == [f"error: {kind} {name!r} is built in, and would not be replaced. Give it another name"]
+
+
+@pytest.mark.parametrize("name", ["json", "ndjson", "xlsx", "gz", "zip", "tgz", "crc"])
+def test_a_format_has_an_ending_of_its_own(run: Run, name: str) -> None:
+    """Files of another would go on being read, unpacked or passed over as they were, and the README would not be true."""
+    ran = run("new", "format", name)
+    assert (ran.code, list(Path().iterdir())) == (2, [])
+    assert ran.err[0].startswith(f"error: files that end in .{name} are told by that already")

@@ -55,6 +55,11 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
         )
     if name in _taken(kind):
         raise ConfigError(f"{kind} {name!r} is built in, and would not be replaced", remedy="Give it another name")
+    if kind == "format" and _ending_is_known(name):
+        raise ConfigError(
+            f"files that end in .{name} are told by that already, and would not be of the new format",
+            remedy="Give it another name",
+        )
     folder = Path(arguments.output or f"{kind}-{name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +104,19 @@ def _taken(kind: str) -> set[str]:
             from file_cdk.pipeline.sources import SHIPPED
 
             return {*SHIPPED, *(package.removeprefix("source_").replace("_", "-") for package in SHIPPED.values())}
-    from file_cdk.destinations.registry import BUCKETS
+    from file_cdk.destinations.registry import BUCKETS, MOTHERDUCK
     from file_cdk.destinations.registry import BUILT_IN as DATABASES
 
-    return {*DATABASES, *(url.partition(":")[0] for url in BUCKETS)}
+    return {*DATABASES, *(url.partition(":")[0] for url in (*BUCKETS, *MOTHERDUCK))}
+
+
+def _ending_is_known(name: str) -> bool:
+    """Whether files that end so are of a format that is built in, compressed, archives, or passed over."""
+    from file_cdk.core.uris import is_archive, without_compression
+    from file_cdk.readers.litter import litter_in
+
+    file = f"a.{name}"
+    of_formats = {ending for row in BUILT_IN.values() for ending in row.extensions}
+    return (
+        f".{name}" in of_formats or is_archive(file) or without_compression(file) != file or litter_in(file) is not None
+    )
