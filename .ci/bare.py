@@ -54,7 +54,20 @@ NEEDED_TO_WRITE = {
     "iceberg:lake": "iceberg",
     "s3://bucket/lake/": "s3",
     "gs://bucket/lake/": "gcs",
+    "az://container/lake/": "azure",
 }
+MANIFEST = """\
+version: 6.0.0
+type: DeclarativeSource
+check: {type: CheckStream, stream_names: [people]}
+streams:
+  - name: people
+    schema_loader: {type: InlineSchemaLoader, schema: {}}
+    retriever:
+      requester: {type: HttpRequester, url_base: "https://api.example.com", path: "/{{ config.team | upper }}"}
+      record_selector: {extractor: {field_path: []}}
+"""
+"""It has a template, which takes the extra `manifests`."""
 BIN = Path(sys.executable).parent
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -104,6 +117,25 @@ def name_the_extra() -> None:
             assert f"file-cdk[{extra}]" in refusal(*arguments)
 
 
+def manifests_name_the_extra(folder: Path) -> None:
+    manifest, config, catalog = (str(folder / name) for name in ("api.yaml", "config.json", "catalog.json"))
+    Path(manifest).write_text(MANIFEST)
+    Path(config).write_text('{"team": "blue"}')
+    Path(catalog).write_text(
+        '{"streams": [{"stream": {"name": "people", "json_schema": {}}, "sync_mode": "full_refresh"}]}'
+    )
+    assert "file-cdk[manifests]" in refusal("manifest", "lint", manifest)
+    assert "file-cdk[manifests]" in refusal("sync", manifest, "--config", config, "--to", str(folder / "api.duckdb"))
+    given = ("--manifest-path", manifest, "--config", config)
+    for command in (("check", *given), ("discover", *given), ("read", *given, "--catalog", catalog)):
+        # S603: as above.
+        ran = subprocess.run(  # noqa: S603
+            [str(BIN / "source-declarative-manifest"), *command], capture_output=True, text=True, check=False
+        )
+        assert "file-cdk[manifests]" in ran.stdout, ran
+        assert "Traceback" not in ran.stdout + ran.stderr, ran
+
+
 def main() -> None:
     installed = {str(distribution.metadata["Name"]).lower().replace("_", "-") for distribution in distributions()}
     assert not installed & EXTRAS, f"not a bare environment: {sorted(installed & EXTRAS)}"
@@ -116,6 +148,7 @@ def main() -> None:
                 run("file-cdk", "sync", str(FIXTURES / name), "--to", str(database), "--table", table, "--quiet") == ""
             )
             assert database.stat().st_size > 0
+        manifests_name_the_extra(Path(folder))
     name_the_extra()
     import file_cdk
 

@@ -95,7 +95,12 @@ def test_importing_the_registry_imports_no_database() -> None:
 
 @pytest.mark.parametrize(
     ("package", "url", "remedy"),
-    [("duckdb", "x.duckdb", "duckdb"), ("psycopg", "postgres://me@host/db", "'file-cdk[postgres]'")],
+    [
+        ("duckdb", "x.duckdb", "duckdb"),
+        ("psycopg", "postgres://me@host/db", "'file-cdk[postgres]'"),
+        ("obstore", "s3://bucket/lake/", "'file-cdk[s3]'"),
+        ("obstore", "az://container/lake/", "'file-cdk[azure]'"),
+    ],
 )
 def test_a_missing_package_is_named(package: str, url: str, remedy: str) -> None:
     code = (

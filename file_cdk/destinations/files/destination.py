@@ -214,9 +214,10 @@ def storage_of(path: str) -> Storage:
     try:
         from file_cdk.destinations.files.bucket import bucket_of
     except ModuleNotFoundError as exc:
+        extra = "azure" if path.startswith("az://") else "s3"
         raise ConfigError(
             "a bucket as a destination needs the package 'obstore', which is not installed",
-            remedy="Install it: pip install 'file-cdk[s3]' or 'file-cdk[azure]'",
+            remedy=f"Install it: pip install 'file-cdk[{extra}]'",
         ) from exc
     return bucket_of(path)
 
