@@ -16,11 +16,11 @@ from file_cdk.cli.screen.wording import escaped, instant, plural, reasons, size
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import FileCdkError
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.files import RemoteFile
 from file_cdk.core.uris import redacted
 from file_cdk.pipeline.apis.recognising import is_manifest
 
 if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.files import RemoteFile
     from file_cdk.pipeline.checking import StreamCheck
     from file_cdk.pipeline.stream import Stream
 
@@ -218,7 +218,7 @@ def _stream_document(stream: "StreamCheck", steps: list[dict[str, Any]]) -> dict
     }
 
 
-def _file_document(stream: "StreamCheck", file: RemoteFile) -> dict[str, Any]:
+def _file_document(stream: "StreamCheck", file: "RemoteFile") -> dict[str, Any]:
     return {
         "uri": file.uri,
         "size_bytes": file.size_bytes,

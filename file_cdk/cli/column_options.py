@@ -2,10 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from file_cdk.core.config import ColumnRules, SchemaContract, parse_config
-from file_cdk.core.config.columns import SALT_VARIABLE, contract_of
 from file_cdk.core.errors import ConfigError
+from file_cdk.core.system.variables import SALT_VARIABLE
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.config import ColumnRules, SchemaContract
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +50,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def column_rules(arguments: argparse.Namespace) -> ColumnRules | None:
+def column_rules(arguments: argparse.Namespace) -> "ColumnRules | None":
     """Raises ConfigError."""
     given = {
         "select": _names(arguments.select) or None,
@@ -58,11 +61,20 @@ def column_rules(arguments: argparse.Namespace) -> ColumnRules | None:
         "rename": _pairs("--rename", arguments.rename, "COLUMN=NAME"),
         "optional": _names(arguments.optional),
     }
-    return parse_config(ColumnRules, given) if any(given.values()) else None
+    if not any(given.values()):
+        return None
+    from file_cdk.core.config import ColumnRules, parse_config
+
+    return parse_config(ColumnRules, given)
 
 
-def schema_contract(arguments: argparse.Namespace) -> SchemaContract | None:
+def schema_contract(arguments: argparse.Namespace) -> "SchemaContract | None":
     """Raises ConfigError."""
+    if not arguments.schema_contract:
+        return None
+    from file_cdk.core.config import SchemaContract, parse_config
+    from file_cdk.core.config.columns import contract_of
+
     given: dict[str, object] = {}
     by_column: dict[str, str] = {}
     for text in arguments.schema_contract:
@@ -78,8 +90,6 @@ def schema_contract(arguments: argparse.Namespace) -> SchemaContract | None:
                 "--schema-contract is of columns, types, or a column",
                 remedy="Give freeze, columns=freeze, types=discard or column:amount=freeze",
             )
-    if not arguments.schema_contract:
-        return None
     return parse_config(SchemaContract, {**given, "by_column": by_column})
 
 

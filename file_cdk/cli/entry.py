@@ -60,7 +60,7 @@ def run_manifest(
 def _start_workers(connector: object) -> None:
     """Starts what workers are forked from where records will be read, as far as one look tells; else it is ended again. The less
     is imported before, the sooner it has what it needs itself."""
-    if isinstance(connector, str) and sys.argv[1:2] == ["read"]:
+    if isinstance(connector, str) and sys.argv[1:2] == ["read"] and not {"-h", "--help"} & {*sys.argv}:
         from file_cdk.pipeline.early import start_early
 
         with suppress(OSError):  # whoever needs them says why there are none

@@ -19,18 +19,17 @@ from file_cdk.cli.arguments import (
     refuse_config,
 )
 from file_cdk.cli.ending import Interruption
-from file_cdk.cli.progress import ListingTally, display_for
 from file_cdk.cli.screen.display import Display, PlainDisplay, log_level, logs_to
 from file_cdk.cli.screen.json_text import json_text, version_members
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, plural, reasons, second, size, table_lines
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.collecting import without_collecting
 from file_cdk.pipeline.apis.recognising import is_manifest
 
 if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.files import RemoteFile
     from file_cdk.pipeline.inspection import InspectedFile, Inspection
 
 _HEADINGS = ("modified", "size", "format", "decision", "uri")
@@ -119,19 +118,23 @@ class _Screen:
     """Progress on stderr for as long as no lines of ours come between on the same terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
+        from file_cdk.cli.progress import ListingTally
+
         self._quiet = quiet
         self._tally = ListingTally()
         self._open = ExitStack()
         self._display: Display = PlainDisplay(sys.stderr, interval_s=None)
 
     def __enter__(self) -> "_Screen":
+        from file_cdk.cli.progress import display_for
+
         self._display = self._open.enter_context(display_for(sys.stderr, "off" if self._quiet else "auto"))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop_progress()
 
-    def seen(self, file: RemoteFile) -> None:
+    def seen(self, file: "RemoteFile") -> None:
         self._tally.files += 1
         self._tally.size_bytes += file.size_bytes
         self._display.show(self._tally)

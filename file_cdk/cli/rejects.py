@@ -5,7 +5,7 @@ import base64
 import json
 import shlex
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_json, add_limit, add_stream
 from file_cdk.cli.ending import Interruption
@@ -13,9 +13,10 @@ from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import WIDEST, escaped, plural, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.ports import Inspectable, RejectedRecord
 from file_cdk.core.uris import redacted
-from file_cdk.destinations.registry import destination_for
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.ports import Inspectable, RejectedRecord
 
 _HEADINGS = ("stream", "url", "row", "byte", "reason", "raw")
 _NUMBERS = ("row", "byte")
@@ -69,8 +70,11 @@ def hint(destination: str) -> str | None:
     return f"see: file-cdk rejects {shlex.quote(redacted(destination))}"
 
 
-def _database(url: str) -> Inspectable:
+def _database(url: str) -> "Inspectable":
     """Not opened. Raises ConfigError."""
+    from file_cdk.core.ports import Inspectable
+    from file_cdk.destinations.registry import destination_for
+
     destination = destination_for(url)
     if not isinstance(destination, Inspectable):
         raise ConfigError(
@@ -80,7 +84,7 @@ def _database(url: str) -> Inspectable:
     return destination
 
 
-def _json_line(record: RejectedRecord) -> str:
+def _json_line(record: "RejectedRecord") -> str:
     """`raw` is null, and `raw_base64` has the record, when it is no UTF-8; both are null when it was not kept."""
     raw = record.raw
     document: dict[str, Any] = {
@@ -98,7 +102,7 @@ def _json_line(record: RejectedRecord) -> str:
     return json.dumps(document)
 
 
-def _table_lines(table: str | None, database: Inspectable, records: Iterator[RejectedRecord]) -> Iterator[str]:
+def _table_lines(table: str | None, database: "Inspectable", records: "Iterator[RejectedRecord]") -> Iterator[str]:
     shown = -2  # the headings and the rule below them are no records
     for line in table_lines(_HEADINGS, map(_cells, records), right=_NUMBERS):
         yield line
@@ -110,7 +114,7 @@ def _table_lines(table: str | None, database: Inspectable, records: Iterator[Rej
         yield "no rejected records"
 
 
-def _cells(record: RejectedRecord) -> tuple[str, ...]:
+def _cells(record: "RejectedRecord") -> tuple[str, ...]:
     return (
         escaped(record.stream),
         escaped(record.url),

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.arguments import add_json, add_limit, add_naming, add_stream, add_to, operations_of
 from file_cdk.cli.ending import Interruption
@@ -16,7 +16,9 @@ from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import escaped, plural, second, size, table_lines
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.ledger import LedgerEntry
+
+if TYPE_CHECKING:  # `--help` does not need it
+    from file_cdk.core.ledger import LedgerEntry
 
 DESCRIPTION = """\
 What a database's ledger has of each file, and what may be done with it besides syncing:
@@ -101,7 +103,7 @@ def _or(text: str, lines: Iterator[str]) -> Iterator[str]:
     yield from lines
 
 
-def _cells(entry: LedgerEntry) -> tuple[str, ...]:
+def _cells(entry: "LedgerEntry") -> tuple[str, ...]:
     again = entry.status == "loaded" and entry.size_bytes is None
     return (
         escaped(entry.stream),

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from textwrap import indent
@@ -16,7 +15,6 @@ from file_cdk.cli.screen.json_text import entry_object
 from file_cdk.cli.screen.stdout import write_lines
 from file_cdk.cli.screen.wording import age, duration, escaped, json_instant, plural, second, table_lines
 from file_cdk.core.exit_codes import ExitCode
-from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
 
 DESCRIPTION = """\
 Says what DATABASE holds: for each table how many files and rows, how old its newest file is, and what failed; of tables of APIs
@@ -50,7 +48,8 @@ _SLICE_HEADINGS = ("table of an API", "slices", "pages", "records", "left out", 
 _SLICE_NUMBERS = ("slices", "pages", "records", "left out", "rejected")
 _SHOWN = 20
 
-if TYPE_CHECKING:  # `--help` does not need it
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.ledger import LedgerEntry, Mismatch, Run, StreamStatus
     from file_cdk.pipeline.piping.history import SlicesOfTable
 
 
@@ -91,11 +90,11 @@ def run(arguments: argparse.Namespace, _: Interruption) -> ExitCode:
 
 
 def _lines(
-    streams: Sequence[StreamStatus],
+    streams: "Sequence[StreamStatus]",
     read: "Sequence[SlicesOfTable]",
-    runs: Sequence[Run],
-    failed: Iterator[LedgerEntry],
-    wrong: Sequence[Mismatch] | None,
+    runs: "Sequence[Run]",
+    failed: "Iterator[LedgerEntry]",
+    wrong: "Sequence[Mismatch] | None",
     *,
     repaired: bool,
 ) -> Iterator[str]:
@@ -136,7 +135,7 @@ def _lines(
         yield from _verified(streams, wrong, repaired=repaired)
 
 
-def _cells(stream: StreamStatus) -> tuple[str, ...]:
+def _cells(stream: "StreamStatus") -> tuple[str, ...]:
     return (
         escaped(stream.stream),
         f"{stream.files:,}",
@@ -158,7 +157,7 @@ def _slice_cells(each: "SlicesOfTable") -> tuple[str, ...]:
     return (escaped(each.stream), *(f"{number:,}" for number in numbers), _second(counts.read_at))
 
 
-def _run_cells(each: Run) -> tuple[str, ...]:
+def _run_cells(each: "Run") -> tuple[str, ...]:
     took = "" if each.ended_at is None else duration((each.ended_at - each.started_at).total_seconds())
     ended = "not ended: at work, or killed" if each.ended_at is None else _ending(each)
     counts = each.counts
@@ -174,11 +173,11 @@ def _run_cells(each: Run) -> tuple[str, ...]:
     )
 
 
-def _ending(each: Run) -> str:
+def _ending(each: "Run") -> str:
     return (each.error or "early") if each.exit_code is None else f"exit code {each.exit_code}"
 
 
-def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, repaired: bool) -> Iterator[str]:
+def _verified(streams: "Sequence[StreamStatus]", wrong: "Sequence[Mismatch]", *, repaired: bool) -> Iterator[str]:
     if not wrong:
         files = sum(stream.files for stream in streams)
         yield f"verified: the rows of {plural(files, 'file')} are there, and no others"
@@ -207,13 +206,15 @@ def _verified(streams: Sequence[StreamStatus], wrong: Sequence[Mismatch], *, rep
 
 
 def _document(
-    streams: Sequence[StreamStatus],
+    streams: "Sequence[StreamStatus]",
     read: "Sequence[SlicesOfTable]",
-    runs: Sequence[Run],
-    failed: Iterator[LedgerEntry],
-    wrong: Sequence[Mismatch] | None,
+    runs: "Sequence[Run]",
+    failed: "Iterator[LedgerEntry]",
+    wrong: "Sequence[Mismatch] | None",
 ) -> Iterator[str]:
     """One JSON object in lines, with a failure at a time in memory: there may be millions."""
+    from dataclasses import asdict
+
     shown_runs = [{**asdict(each), "options": json.loads(each.options)} for each in runs]
     yield "{"
     yield f"{_member('streams', list(map(asdict, streams)))},"
@@ -229,7 +230,7 @@ def _document(
     yield "}"
 
 
-def _failure(entry: LedgerEntry) -> str:
+def _failure(entry: "LedgerEntry") -> str:
     """As `_json` and `indent` have it, which take ten times as long."""
     members = json.dumps(entry_object(entry), separators=(",\n      ", ": "))[1:-1]
     return f"    {{\n      {members}\n    }}"

@@ -64,6 +64,16 @@ def test_spec_imports_only_what_describes_a_configuration(store: str) -> None:
     assert not [name for name in found if name.startswith(("file_cdk.engine", "file_cdk.formats"))]
 
 
+def test_help_on_read_starts_no_workers() -> None:
+    program = (
+        "import sys, file_cdk\nsys.argv = ['source', 'read', '--help']\n"
+        "try: file_cdk.run_connector('source_local.source:connector', ends_process=True)\n"
+        "finally: print([name for name in sys.modules if name.startswith('file_cdk.engine')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("option", ["--debug", ""])
 def test_check_and_discover(folder: Path, option: str) -> None:
     more = [option] if option else []

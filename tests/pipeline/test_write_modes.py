@@ -10,9 +10,9 @@ import pytest
 from file_cdk import SyncOptions, sync
 from file_cdk.cli.command import main
 from file_cdk.core.config import ColumnRules
-from file_cdk.core.config.columns import SALT_VARIABLE
 from file_cdk.core.errors import ConfigError, TransientError
 from file_cdk.core.instants import parse_instant
+from file_cdk.core.system.variables import SALT_VARIABLE
 from file_cdk.destinations.duckdb.table import DuckDBTable
 from file_cdk.pipeline import sources
 from file_cdk.pipeline.tables.deletes import MaxDeletes

@@ -2,13 +2,14 @@
 `json.dumps` and `dataclasses.asdict` take."""
 
 import json
-from dataclasses import fields
-from operator import attrgetter
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from file_cdk.cli.screen.wording import instant
-from file_cdk.core.files import RemoteFile
-from file_cdk.core.ledger import LedgerEntry
+
+if TYPE_CHECKING:  # `--help` needs none of them
+    from file_cdk.core.files import RemoteFile
+    from file_cdk.core.ledger import LedgerEntry
 
 json_text = json.JSONEncoder().encode
 """A string as JSON has it."""
@@ -16,7 +17,7 @@ json_text = json.JSONEncoder().encode
 _NO_VERSION = '"size_bytes": null, "modified_at": null, "etag": null'
 
 
-def version_members(file: RemoteFile | None) -> str:
+def version_members(file: "RemoteFile | None") -> str:
     """Those members of an object that say which version of a file it is about; all null where there is no file."""
     if file is None:
         return _NO_VERSION
@@ -24,12 +25,17 @@ def version_members(file: RemoteFile | None) -> str:
     return f'"size_bytes": {file.size_bytes}, "modified_at": "{instant(file.modified_at)}", "etag": {etag}'
 
 
-_FACTS = tuple(field.name for field in fields(LedgerEntry))
-_facts_of = attrgetter(*_FACTS)
-
-
-def entry_object(entry: LedgerEntry) -> dict[str, Any]:
+def entry_object(entry: "LedgerEntry") -> dict[str, Any]:
     """The fields by name, for `json.dumps`."""
-    facts = dict(zip(_FACTS, _facts_of(entry), strict=True))
+    facts = {name: getattr(entry, name) for name in _facts()}
     facts["modified_at"], facts["loaded_at"] = instant(entry.modified_at), instant(entry.loaded_at)
     return facts
+
+
+@cache
+def _facts() -> tuple[str, ...]:
+    from dataclasses import fields
+
+    from file_cdk.core.ledger import LedgerEntry
+
+    return tuple(field.name for field in fields(LedgerEntry))

@@ -6,9 +6,7 @@ from typing import Any, Literal
 
 from file_cdk.core.config.fields import Field, field_validator, model_validator
 from file_cdk.core.config.model import ConfigModel
-
-SALT_VARIABLE = "FILE_CDK_SALT"
-"""The environment variable that has the salt of hashes, where no other is named."""
+from file_cdk.core.system.variables import SALT_VARIABLE
 
 CAST_TYPES = {
     **dict.fromkeys(("integer", "int", "bigint"), "integer"),
