@@ -35,6 +35,12 @@ def test_links_to_the_repository_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_each_picture_is_on_a_page() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    pictures = [path.name for path in (ROOT / "docs" / "pictures").iterdir() if path.suffix in (".png", ".svg")]
+    assert [name for name in pictures if f"pictures/{name})" not in text] == []
+
+
 def test_contributing_names_every_tox_environment() -> None:
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
