@@ -42,7 +42,7 @@ def run(folder: Path, program: str, **settings: str) -> str:
 def needs(scheduler: str) -> None:
     if find_spec(scheduler) is None:
         assert not os.environ.get("FILE_CDK_SCHEDULERS"), f"{scheduler} is not installed"
-        pytest.skip(f"{scheduler} is installed by tox -e schedulers")
+        pytest.skip(f"{scheduler} is not installed; tox -e schedulers has Dagster and Prefect")
 
 
 def test_dagster(folder: Path) -> None:
