@@ -29,6 +29,7 @@ from file_cdk.cli.environment import given
 from file_cdk.cli.parser import number
 from file_cdk.core.errors import ConfigError, OutputClosedError
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.system.collecting import put_off_collecting, take_up_collecting
 from file_cdk.core.system.variables import MEMORY_VARIABLE
 from file_cdk.pipeline.apis.recognising import is_manifest
 
@@ -145,6 +146,14 @@ def run(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
 
         return sync_manifest(arguments, interruption)
     refuse_config(arguments)
+    put_off_collecting()
+    try:
+        return _sync_files(arguments, interruption)
+    finally:
+        take_up_collecting()
+
+
+def _sync_files(arguments: argparse.Namespace, interruption: Interruption) -> ExitCode:
     from file_cdk.pipeline import early
 
     # A database that is there may have all files already, and a small budget of memory is for this process alone.

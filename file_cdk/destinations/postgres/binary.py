@@ -10,7 +10,8 @@ from array import array
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from file_cdk.core.arrow_kernels import called, pc
 
 from file_cdk.core.dataclass import dataclass
 
@@ -18,6 +19,7 @@ BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 """What is before the first row, and after the last."""
 
 _BYTES = pa.large_binary()
+_NO_BYTES_OF_NULL = ("JoinOptions", {"null_handling": "replace", "null_replacement": ""})
 _NULL = struct.pack(">i", -1)
 _NEGATIVE = 0x4000
 _GROUP = 10**4
@@ -57,7 +59,7 @@ def numbered(rows: pa.Array, first: int) -> memoryview:
 
 
 def _joined(parts: Sequence[pa.Array | pa.Scalar]) -> pa.Array:
-    return pc.binary_join_element_wise(*parts, pa.scalar(b"", _BYTES), null_handling="replace", null_replacement="")
+    return called("binary_join_element_wise", [*parts, pa.scalar(b"", _BYTES)], _NO_BYTES_OF_NULL)
 
 
 def values_of(texts: pa.Array) -> memoryview:

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.arrow_types import merge, normal
 from file_cdk.core.dataclass import dataclass
 from file_cdk.destinations.postgres.binary import Fields, constant, numbers, numerics, texts, values_of

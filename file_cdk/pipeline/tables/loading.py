@@ -16,6 +16,7 @@ from file_cdk.core.errors import (
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.gathering import encoder_of
 from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, Preparing, StreamTable
+from file_cdk.core.system.collecting import take_up_collecting
 from file_cdk.engine.listing import Selection
 from file_cdk.engine.ordering import (
     FileBegan,
@@ -73,6 +74,7 @@ class StreamLoading:
         rejects = self.options.max_rejects
         first = FirstColumns(self.columns, self.rules, keys, rejects, self.report.warn, meanwhile=meanwhile)
         file_format = first.begin(executor, reading.format, selection)
+        take_up_collecting()
         try:
             job = self._job(file_format)
             self._take(OrderedRun(executor, job, selection, self.begun.tally, selection.size_bytes))
