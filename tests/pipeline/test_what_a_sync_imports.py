@@ -40,6 +40,7 @@ print([name for name in sys.argv[2:] if name in sys.modules])
     [
         ("file_cdk.destinations.files.destination", ("pyarrow.compute", "pyarrow.parquet", "msgspec", "hashlib")),
         ("file_cdk.destinations.files.row_groups", ("sqlite3", "msgspec", "file_cdk.core.ledger")),
+        ("file_cdk.destinations.postgres.destination", ("pyarrow.compute", "msgspec", "sqlite3")),
         ("file_cdk.destinations.postgres.encoder", ("psycopg", "file_cdk.destinations.sql.destination")),
     ],
     ids=lambda each: each if isinstance(each, str) else "",

@@ -22,10 +22,11 @@ from file_cdk.destinations.postgres.copying import Copying
 from file_cdk.destinations.postgres.driver import library
 from file_cdk.destinations.postgres.errors import translating, unconnected
 from file_cdk.destinations.sql.ledger import COLUMNS, FILES, REJECTS, RUNS, STREAMS, urls
-from file_cdk.destinations.sqlite.session import SqliteDatabase, scratch
 
 if TYPE_CHECKING:
     import psycopg
+
+    from file_cdk.destinations.sqlite.session import SqliteDatabase
 
 LONGEST_NAME_BYTES = 63
 _CONNECT_TIMEOUT_S = 15
@@ -304,7 +305,9 @@ class PostgresPlace:
             self.hold(db)
             yield db
 
-    def scratch(self) -> AbstractContextManager[SqliteDatabase]:
+    def scratch(self) -> "AbstractContextManager[SqliteDatabase]":
+        from file_cdk.destinations.sqlite.session import scratch  # a sync has no use for it
+
         return scratch()
 
     def check(self) -> bool:

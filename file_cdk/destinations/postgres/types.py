@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
 from file_cdk.core.arrow_kernels import pc
@@ -93,6 +92,8 @@ def may_change(source: pa.DataType, target: pa.DataType) -> bool:
 
 def is_json(values: Sequence[str | None]) -> bool:
     """Whether each is a list or an object in JSON."""
+    import msgspec  # few columns are JSON
+
     decoder = msgspec.json.Decoder(msgspec.Raw)
     try:
         for value in values:
