@@ -20,3 +20,13 @@ class MemoryLimited(Protocol):
 
     def limit_memory(self, memory: MemoryShares) -> None:
         """Before `open`: rows that wait take about `held_bytes`, and its own memory `database_bytes` at most."""
+
+
+@runtime_checkable
+class TakesAsItComes(Protocol):
+    """Of a Destination that takes rows on the processors that workers make them on."""
+
+    @property
+    def outbox_bytes(self) -> int:
+        """Maximum output that a worker is to keep in memory, however much it may: far ahead, it only takes the time that the
+        destination needs."""

@@ -13,6 +13,8 @@ from file_cdk.core.config import StreamConfig, parse_config
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.memory import MemoryShares
+from file_cdk.destinations.postgres.destination import PostgresDestination
+from file_cdk.destinations.sqlite.destination import SqliteDestination
 from file_cdk.pipeline.execution import shares_of
 from file_cdk.pipeline.stream import Stream
 from file_cdk.pipeline.tables.options import SyncOptions
@@ -62,6 +64,14 @@ def test_a_store_takes_more_of_a_budget_than_a_folder(tmp_path: Path) -> None:
     of_folder = shares_of(200 * MB, 2, [LocalReader(str(tmp_path))], database=False)
     of_store = shares_of(200 * MB, 2, [ObjectReader(Store())], database=False)
     assert of_store.outbox_bytes < of_folder.outbox_bytes
+
+
+def test_a_destination_that_takes_rows_as_they_come_has_few_of_them_made_ahead(tmp_path: Path) -> None:
+    target = PostgresDestination("postgres://u@127.0.0.1:1/d")
+    assert SyncOptions().memory_of([], target).outbox_bytes == 8 << 20
+    assert SyncOptions(memory_bytes=400 * MB, workers=2).memory_of([], target).outbox_bytes < 8 << 20
+    others = SqliteDestination(str(tmp_path / "x.sqlite"))
+    assert SyncOptions().memory_of([], others).outbox_bytes == MemoryShares().outbox_bytes
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "512MB", 1.5])

@@ -10,7 +10,7 @@ from typing import Literal
 from file_cdk.core.config import ColumnRules, SchemaContract
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.errors import ConfigError
-from file_cdk.core.memory_ports import MemoryLimited
+from file_cdk.core.memory_ports import MemoryLimited, TakesAsItComes
 from file_cdk.core.ports import Destination, MergeRule
 from file_cdk.core.system.memory import MemoryShares, budget_of
 from file_cdk.pipeline.dialects import Dialect
@@ -138,4 +138,6 @@ class SyncOptions:
         memory = shares_of(budget_bytes, self.workers, readers, database=True)
         if budget_bytes is not None and isinstance(target, MemoryLimited):
             target.limit_memory(memory)
+        if isinstance(target, TakesAsItComes):
+            return replace(memory, outbox_bytes=min(memory.outbox_bytes, target.outbox_bytes))
         return memory
