@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from file_cdk.core.arrow_kernels import called, pc
-
 from file_cdk.core.dataclass import dataclass
 
 BEGIN, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
