@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from file_cdk.core.config import ColumnRules, parse_config
 from file_cdk.core.errors import ConfigError
-from file_cdk.pipeline.early import start_for_tables
+from file_cdk.pipeline.early import filetype_seen, start_for_tables
 from file_cdk.pipeline.library.watching import Counts, Line, shown
 from file_cdk.pipeline.stream import Stream
 from file_cdk.pipeline.tables.options import SyncOptions
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from file_cdk.core.ports import RejectedRecord
+    from file_cdk.pipeline.library.by_polars import ReadByPolars
     from file_cdk.pipeline.library.passes import Finished, Pass, Plan
 
 
@@ -74,7 +75,7 @@ class Reading:
         self._options = options
         self._progress = progress
         self._begun: tuple[Pass, Line | None] | None = None
-        self._ended: Callable[[], Finished | None] = lambda: None
+        self._ended: Callable[[], Finished | ReadByPolars | None] = lambda: None
 
     def __repr__(self) -> str:
         return f"<file_cdk.Reading of {self._stream.name!r}>"
@@ -98,7 +99,7 @@ class Reading:
         return self._finished.rejects
 
     @property
-    def _finished(self) -> "Finished":
+    def _finished(self) -> "Finished | ReadByPolars":
         if (finished := self._ended()) is None:
             raise RuntimeError("nothing was read to its end yet: iterate over all batches, or call to_arrow()")
         return finished
@@ -137,13 +138,35 @@ class Reading:
         return pa.Table.from_batches(batches, finished.schema)
 
     def to_polars(self) -> "pl.DataFrame":
-        """Raises ConfigError where polars is not installed."""
+        """Parquet files of this machine by polars' own reader, where that gives the same rows and types. Raises ConfigError where
+        polars is not installed."""
+        if find_spec("polars") is None:
+            raise _not_installed("polars")
+        if (read := self._by_polars()) is not None:
+            self._ended = lambda: read
+            return read.frame
         table = self._table("polars")
         import polars as pl
 
         found = pl.from_arrow(table, rechunk=False)
         assert isinstance(found, pl.DataFrame)
         return found
+
+    def _by_polars(self) -> "ReadByPolars | None":
+        if not self._names_parquet:  # told without polars, whose import can wait until workers are at work
+            return None
+        from file_cdk.pipeline.library.by_polars import read_by_polars
+
+        counts, line = shown("read") if self._progress else (Silence(), None)
+        read = read_by_polars(self._stream, self._options, counts)
+        if read is not None and line is not None:
+            line.end()
+        return read
+
+    @property
+    def _names_parquet(self) -> bool:
+        """As far as one look tells."""
+        return filetype_seen(self._source) == "parquet"
 
     def to_pandas(self) -> "pd.DataFrame":
         """As pandas makes it of Arrow: integers with nulls become floats, dates objects. Raises ConfigError where pandas is not
