@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import re
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -59,7 +58,7 @@ class Holder:
     def this(cls, run: str) -> Self:
         # Of the command line only the program's name: arguments may hold secrets.
         program = Path(sys.argv[0] if sys.argv else "").name or "python"
-        return cls(run, program, os.getpid(), socket.gethostname(), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}")
+        return cls(run, program, os.getpid(), os.uname().nodename, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}")
 
     @classmethod
     def parse(cls, notice: bytes) -> Self | None:
@@ -72,7 +71,7 @@ class Holder:
             return None
 
     def __str__(self) -> str:
-        if self.pid == os.getpid() and self.host == socket.gethostname():
+        if self.pid == os.getpid() and self.host == os.uname().nodename:
             return f"another run in this process, since {self.since} (run {self.run})"
         return f"another run: process {self.pid} ({self.program}) on host {self.host!r}, since {self.since} (run {self.run})"
 

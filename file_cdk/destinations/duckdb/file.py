@@ -10,7 +10,6 @@ import math
 import os
 import stat
 import struct
-import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,8 +39,11 @@ def is_remote(path: str) -> bool:
 
 def companion(path: str, suffix: str) -> str:
     """Where what belongs to the database lies: next to it, or for one that is no file where all temporary files are."""
-    folder = "" if not is_remote(path) else f"{tempfile.gettempdir()}/file_cdk-"
-    return f"{folder}{path.replace('/', '%2F') if folder else path}{suffix}"
+    if not is_remote(path):
+        return f"{path}{suffix}"
+    import tempfile  # which most do without
+
+    return f"{tempfile.gettempdir()}/file_cdk-{path.replace('/', '%2F')}{suffix}"
 
 
 def open_to_write(path: str, settings: Settings) -> tuple[duckdb.DuckDBPyConnection, bool]:

@@ -2,7 +2,6 @@
 
 # ruff: noqa: S608 - names are constant, and values are parameters
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -72,6 +71,8 @@ class DuckDBPlace:
     @contextmanager
     def scratch(self) -> Iterator[Session]:
         """It takes 128 MiB of memory at most, and else room for temporary files."""
+        import tempfile  # which a sync does without
+
         with tempfile.TemporaryDirectory(prefix="ledger-", dir=run_folder()) as folder:
             settings: Settings = {"threads": 1, "temp_directory": folder, "autoinstall_known_extensions": False}
             with closing(duckdb.connect(":memory:", config={**settings})) as connection:

@@ -1,9 +1,9 @@
 """Rules for columns as a format around any other, as path columns are: they are applied where batches are decoded."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import IO, TYPE_CHECKING, Any
-from uuid import uuid4
 
 from file_cdk.core.dataclass import dataclass
 from file_cdk.core.files import RemoteFile, Split
@@ -36,7 +36,7 @@ class WithColumnRules:
 
     def __post_init__(self) -> None:
         if self.plan.rules.hash and not self.once:
-            object.__setattr__(self, "once", uuid4().hex)
+            object.__setattr__(self, "once", os.urandom(16).hex())
 
     @property
     def facts(self) -> FormatFacts:

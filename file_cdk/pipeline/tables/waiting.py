@@ -1,6 +1,5 @@
 """Opening a destination that something else may have open."""
 
-import random
 import time
 from typing import Protocol
 
@@ -29,6 +28,8 @@ def open_in_turn(destination: Destination, wait_s: float, observer: WaitObserver
             if not said:
                 observer.warned(f"{exc.message}; waiting for up to {wait_s:g} s")
                 said = True
+            import random  # which few have a use for
+
             # Unequal pauses, so that of several that wait none always comes after another.
             time.sleep(min(pause_s * random.uniform(0.5, 1), left_s))  # noqa: S311
             pause_s = min(2 * pause_s, _LONGEST_S)
