@@ -339,14 +339,6 @@ class Destination(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class Preparing(Protocol):
-    """Of a Destination."""
-
-    def prepare(self) -> None:
-        """Imports what it needs for its first rows, while worker processes look at the files that these are in."""
-
-
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
     """One record that is not in its stream's table. url, modified_at (UTC): the version of the file it stands in.

@@ -1,7 +1,7 @@
 """Find the schemas of a few files, in the same executor that will read them: native readers may not survive bad bytes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from file_cdk.core.dataclass import dataclass
@@ -21,26 +21,15 @@ Target = Literal["json", "table"]
 
 
 def sample(
-    executor: Executor,
-    reader: StreamReader,
-    format: Format,
-    files: Iterable[RemoteFile],
-    target: Target,
-    meanwhile: Callable[[], None] | None = None,
+    executor: Executor, reader: StreamReader, format: Format, files: Iterable[RemoteFile], target: Target
 ) -> Iterator[Any]:
-    """For each file, in order: JSON Schema properties or an Arrow schema, or the FileCdkError that prevents it.
-
-    meanwhile: called once, when worker processes have all that they can be given.
-    """
+    """For each file, in order: JSON Schema properties or an Arrow schema, or the FileCdkError that prevents it."""
     job = Job(reader, format, None, SampleShape(target))
     waiting: deque[Attempt] = deque()
     remaining = iter(files)
     while True:
         while executor.has_room() and (file := next(remaining, None)) is not None:
             waiting.append(executor.submit(Task(job, Split(file, 0, 0, file.size_bytes), 0)))
-        if meanwhile is not None:
-            meanwhile()
-            meanwhile = None
         if not waiting:
             return
         attempt = waiting.popleft()

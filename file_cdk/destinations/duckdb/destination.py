@@ -12,7 +12,7 @@ from typing import cast
 from file_cdk.core.errors import ConfigError, DestinationError, InternalError
 from file_cdk.core.ports import Known, TableName
 from file_cdk.core.system.memory import MemoryShares
-from file_cdk.destinations.duckdb.engine import duckdb, take_arrow
+from file_cdk.destinations.duckdb.engine import duckdb
 from file_cdk.destinations.duckdb.errors import translated, translating
 from file_cdk.destinations.duckdb.file import Settings, companion, give_back, is_tight, open_to_write, remove
 from file_cdk.destinations.duckdb.kept_parts import forget_all_parts
@@ -126,10 +126,6 @@ class DuckDBDestination(LedgerDestination):
             connection.close()  # as long as it is open, the file stays locked
             raise
         return session
-
-    def prepare(self) -> None:
-        """See core.ports.Preparing."""
-        take_arrow()
 
     def table(self, table: TableName, *, anew: bool = False) -> DuckDBTable:
         """The stream's table, existing or not, always the same object. Raises DestinationError when the name is taken, or when

@@ -8,6 +8,7 @@ from file_cdk.core.errors import DestinationError, InternalError
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.ports import MergeRule, RefusedFile, Rejects, TableName
 from file_cdk.core.progress import LoadProgress
+from file_cdk.destinations.duckdb.engine import take_arrow
 from file_cdk.destinations.duckdb.kept_parts import forget_parts, is_whole, kept_parts
 from file_cdk.destinations.duckdb.ledger import DuckDBLedger
 from file_cdk.destinations.duckdb.limits import WriteLimits
@@ -108,6 +109,7 @@ class DuckDBTable:
     def _begin(self, file: RemoteFile) -> None:
         if self._load is not None and self._load.is_open:
             raise InternalError("the load of another file is still open", uri=file.uri)
+        take_arrow()  # 45 ms, while workers make the first rows
         self._begins(self)
 
     def keep(self, position: int, progress: Callable[[], LoadProgress]) -> None:

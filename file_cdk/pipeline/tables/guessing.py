@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class FirstColumns:
     """columns: of the table, which are begun. keys: of `key=value` folders; None where they are no columns. max_rejects: which
     files can be loaded, and so have a say. warn: takes what a person should know. unreadable: why files that were looked at tell
-    nothing. meanwhile: called while they are looked at."""
+    nothing."""
 
     columns: TableColumns
     rules: StreamRules
@@ -32,7 +32,6 @@ class FirstColumns:
     max_rejects: MaxRejects
     warn: Callable[[str], None]
     unreadable: list[FileCdkError] = field(default_factory=list)
-    meanwhile: Callable[[], None] | None = None
 
     def begin(self, executor: "Executor", file_format: Format, selection: Selection) -> Format:
         """Answers the format, with the columns of folders. Raises ConfigError for a rule of a column that there is not."""
@@ -54,8 +53,7 @@ class FirstColumns:
 
         files = selection.latest(SAMPLE_FILES)[::-1]
         found = []
-        schemas = sample(executor, reader, file_format, files, "table", self.meanwhile)
-        for file, schema in zip(files, schemas, strict=True):
+        for file, schema in zip(files, sample(executor, reader, file_format, files, "table"), strict=True):
             if isinstance(schema, FileCdkError):
                 self.unreadable.append(schema)
             else:

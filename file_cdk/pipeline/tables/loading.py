@@ -15,7 +15,7 @@ from file_cdk.core.errors import (
 )
 from file_cdk.core.files import RemoteFile
 from file_cdk.core.gathering import encoder_of
-from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, Preparing, StreamTable
+from file_cdk.core.ports import Destination, FileLoad, Format, LoadedFile, StreamTable
 from file_cdk.core.system.collecting import take_up_collecting
 from file_cdk.engine.listing import Selection
 from file_cdk.engine.ordering import (
@@ -70,9 +70,7 @@ class StreamLoading:
         if reading.note is not None:
             self.report.observer.warned(f"{self.stream.name}: {reading.note}")
         executor = self.executors.for_work(selection.size_bytes, reading.format)
-        meanwhile = self.destination.prepare if isinstance(self.destination, Preparing) else None
-        rejects = self.options.max_rejects
-        first = FirstColumns(self.columns, self.rules, keys, rejects, self.report.warn, meanwhile=meanwhile)
+        first = FirstColumns(self.columns, self.rules, keys, self.options.max_rejects, self.report.warn)
         file_format = first.begin(executor, reading.format, selection)
         take_up_collecting()
         try:
