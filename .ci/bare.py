@@ -37,6 +37,7 @@ MODULES_OF_EXTRAS = {
     "file_cdk.destinations.delta": "deltalake",
     "file_cdk.destinations.files.bucket": "obstore",
     "file_cdk.destinations.files.buckets.gcs": "google",
+    "file_cdk.pipeline.library.by_polars": "polars",
 }
 """Modules that are imported only where their library is wanted, and which library that is."""
 NEEDED = {
