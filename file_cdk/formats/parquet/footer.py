@@ -27,16 +27,11 @@ from file_cdk.formats.parquet.schema import (
     is_whole,
     too_wide_decimal,
 )
+from file_cdk.formats.parquet.trailer import DAMAGED, MAGIC, TRAILER_BYTES, bytes_at, footer_bytes_of
 from file_cdk.formats.parquet.values import Column, columns_of
 
-_MAGIC = b"PAR1"
-_MAGIC_ENCRYPTED = b"PARE"
-_TRAILER_BYTES = 8
-"""Length of the footer (4 bytes, little endian), then the magic bytes."""
-_SMALLEST_BYTES = len(_MAGIC) + _TRAILER_BYTES
 _SIGNATURE_BYTES = 28
 """Nonce and tag behind a footer that is not encrypted itself; it is signed only where columns are encrypted."""
-_DAMAGED = "is not a whole Parquet file: its footer is damaged or truncated"
 _UNFIT = "is whole, but the schema in its footer breaks the rules of Parquet"
 _SHORT_INTEGERS = frozenset({"INT_8", "INT_16", "UINT_8", "UINT_16"})
 _ENCRYPTED = "has encrypted columns, which this version cannot read"
@@ -74,11 +69,11 @@ class Footer:
 def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     """Raises MalformedFileError."""
     size_bytes = stream.seek(0, os.SEEK_END)
-    footer_bytes = _footer_bytes(stream, file, size_bytes)
+    footer_bytes = footer_bytes_of(stream, file, size_bytes)
     stream.seek(0)
     fit = None
     try:
-        with malformed(file, _DAMAGED):
+        with malformed(file, DAMAGED):
             parquet = pq.ParquetFile(stream)
     except MalformedFileError as exc:
         parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, exc)
@@ -86,7 +81,7 @@ def read_footer(stream: IO[bytes], file: RemoteFile) -> Footer:
     if fit is None and footer_bytes == metadata.serialized_size + _SIGNATURE_BYTES:
         # pyarrow ends the process when it is asked about a column chunk that is encrypted.
         raise MalformedFileError(_ENCRYPTED, uri=file.uri)
-    with malformed(file, _DAMAGED):
+    with malformed(file, DAMAGED):
         if fit is None and _is_unfit(parquet):
             parquet, fit = _opened_fit(stream, file, size_bytes, footer_bytes, None)
             metadata = parquet.metadata
@@ -127,7 +122,7 @@ def _opened_fit(
 ) -> tuple[pq.ParquetFile, FitSchema]:
     """The file with a schema that is fit for pyarrow. fault: what it said of the file's own, which is raised if the footer
     is damaged; otherwise the reason is looked for."""
-    footer = _bytes_at(stream, size_bytes - _TRAILER_BYTES - footer_bytes, footer_bytes)
+    footer = bytes_at(stream, size_bytes - TRAILER_BYTES - footer_bytes, footer_bytes)
     try:
         if fault is not None and not is_whole(footer):
             raise fault
@@ -136,41 +131,15 @@ def _opened_fit(
         wide = too_wide_decimal(footer)
         fit = fit_schema(footer)
     except ThriftError:
-        raise fault or MalformedFileError(_DAMAGED, uri=file.uri) from None
+        raise fault or MalformedFileError(DAMAGED, uri=file.uri) from None
     if wide is not None:
         message = f"has decimals of {wide[1]} digits, and at most {MAX_DECIMAL_DIGITS} can be read"
         raise MalformedFileError(message, uri=file.uri, column=wide[0])
-    whole = _MAGIC + fit.footer + len(fit.footer).to_bytes(4, "little") + _MAGIC
+    whole = MAGIC + fit.footer + len(fit.footer).to_bytes(4, "little") + MAGIC
     stream.seek(0)
-    with malformed(file, _DAMAGED if fault is None else _UNFIT):
+    with malformed(file, DAMAGED if fault is None else _UNFIT):
         metadata = pq.read_metadata(pa.BufferReader(whole))
         return pq.ParquetFile(stream, metadata=metadata, pre_buffer=False), fit
-
-
-def _footer_bytes(stream: IO[bytes], file: RemoteFile, size_bytes: int) -> int:
-    """Length of the footer, from the file's last bytes."""
-    if size_bytes < _SMALLEST_BYTES:
-        raise MalformedFileError(f"is not a Parquet file: it has only {size_bytes} bytes", uri=file.uri)
-    trailer = _bytes_at(stream, size_bytes - _TRAILER_BYTES, _TRAILER_BYTES)
-    if trailer.endswith(_MAGIC_ENCRYPTED):
-        raise MalformedFileError("is an encrypted Parquet file, which this version cannot read", uri=file.uri)
-    if not trailer.endswith(_MAGIC):
-        stream.seek(0)
-        what = "is truncated" if stream.read(len(_MAGIC)) == _MAGIC else "is not a Parquet file"
-        raise MalformedFileError(f"{what}: it does not end with the Parquet magic bytes", uri=file.uri)
-    footer_bytes = int.from_bytes(trailer[:4], "little")
-    if footer_bytes > size_bytes - _SMALLEST_BYTES:
-        raise MalformedFileError(_DAMAGED, uri=file.uri)
-    return footer_bytes
-
-
-def _bytes_at(stream: IO[bytes], position: int, size_bytes: int) -> bytes:
-    """Fewer where the stream ends before."""
-    stream.seek(position)
-    data = b""
-    while len(data) < size_bytes and (piece := stream.read(size_bytes - len(data))):
-        data += piece
-    return data
 
 
 def _starts(metadata: pq.FileMetaData) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from file_cdk.core.files import RemoteFile
 from file_cdk.core.system.variables import MEMORY_VARIABLE
 from file_cdk.engine.listing import Selection, list_matching, select
 from file_cdk.formats.parquet.schema import ThriftError, fit_schema
+from file_cdk.formats.parquet.trailer import TRAILER_BYTES, bytes_at, footer_bytes_of
 from file_cdk.pipeline.recognition import Recognised
 from file_cdk.pipeline.stream import Stream
 from file_cdk.pipeline.tables.options import SyncOptions
@@ -37,9 +38,6 @@ _INSTANTS = (pl.Datetime("us"), pl.Datetime("us", "UTC"))
 _MARKS = frozenset("=!%*?[]{}")
 """What is in the uri of a file in a `key=value` folder, of one in an archive, and of one whose name is no text; and what a path
 has that polars takes for a pattern."""
-
-_TRAILER_BYTES = 8
-"""What a file ends with: the size of its footer, in bytes, in four of them, little endian; and four that say what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def read_by_polars(stream: Stream, options: SyncOptions, observer: SyncObserver)
             if not _are_plain_parquet(stream, recognised, files):
                 return None
             return _read(stream.name, reader, selection, files, observer)
-    except (FileCdkError, OSError, PolarsError, PanicException):
+    except (FileCdkError, OSError, ThriftError, PolarsError, PanicException):
         return None
 
 
@@ -113,15 +111,11 @@ def _read(
 
 
 def _has_plain_footer(reader: LocalReader, file: RemoteFile) -> bool:
-    """Whether Arrow, too, has the schema as it is written. Raises FileError, also where the file lies outside of the folder."""
+    """Whether Arrow, too, has the schema as it is written. Raises FileError, also where the file lies outside of the folder, and
+    ThriftError."""
     with closing(reader.open(file)) as stream:
-        stream.seek(max(file.size_bytes - _TRAILER_BYTES, 0))
-        size_bytes = int.from_bytes(stream.read(_TRAILER_BYTES)[:4], "little")
-        stream.seek(max(file.size_bytes - _TRAILER_BYTES - size_bytes, 0))
-        try:
-            fit = fit_schema(stream.read(size_bytes))
-        except ThriftError:
-            return False
+        size_bytes = footer_bytes_of(stream, file, file.size_bytes)
+        fit = fit_schema(bytes_at(stream, file.size_bytes - TRAILER_BYTES - size_bytes, size_bytes))
     return not (fit.meanings or fit.maps or fit.left_out)
 
 
