@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from file_cdk.core.arrow_kernels import pc
 from file_cdk.core.dataclass import dataclass
-from file_cdk.formats.jsonl.kinds import Kinds, add_kinds, members_of, merge_kinds
+from file_cdk.formats.jsonl.kinds import Kinds, infer_schema
 from file_cdk.formats.jsonl.syntax import check_lines, is_utf8
 from file_cdk.formats.jsonl.table import TableReader
 
@@ -56,10 +56,7 @@ class Kindred:
         if records is None:
             return None
         kinds: Kinds = {}
-        for record in records:
-            add_kinds(kinds, members_of(record))
-        schema = pa.schema([pa.field(name, merge_kinds(found)) for name, found in kinds.items()])
-        batch = LineRows(TableReader(schema, self.uri))(text)
+        batch = LineRows(TableReader(infer_schema(records, kinds), self.uri))(text)
         if batch is None or not all(map(_is_of_python, batch.columns)):
             return None
         for name, found in kinds.items():
