@@ -4,7 +4,6 @@ stdout carries protocol messages and nothing else; an error is a TRACE message a
 """
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from file_cdk.cli.parser import Parser, number
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.errors import ConfigError
 from file_cdk.core.exit_codes import ExitCode
+from file_cdk.core.system.collecting import put_off_collecting, take_up_collecting
 
 if TYPE_CHECKING:
     from file_cdk.pipeline.apis.run import RunOptions
@@ -73,7 +73,7 @@ def _discover(arguments: argparse.Namespace, out_fd: int) -> int:
 
 
 def _read(arguments: argparse.Namespace, out_fd: int) -> int:
-    gc.disable()  # nothing of what is imported and parsed is garbage: to look for some takes 4 ms
+    put_off_collecting()
     try:
         config = _config(arguments)
         catalog = load(arguments.catalog, "catalog", lines=True)
@@ -83,8 +83,7 @@ def _read(arguments: argparse.Namespace, out_fd: int) -> int:
 
         manifest = manifest_of(config, arguments.manifest_path)
     finally:
-        gc.freeze()
-        gc.enable()
+        take_up_collecting()
     return read_manifest(manifest, config, catalog, state, out_fd, _options(arguments))
 
 
