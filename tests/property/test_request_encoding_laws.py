@@ -7,6 +7,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import ConfigError
+from file_cdk.declarative.requesting import urls as urls_of_requests
 from file_cdk.declarative.requesting.bodies import body
 from file_cdk.declarative.requesting.urls import with_parameters
 
@@ -61,6 +62,16 @@ def test_urls(url: str, parameters: dict[str, Any]) -> None:
     own = dict(part.partition("=")[::2] for part in url.partition("?")[2].partition("#")[0].split("&"))
     assume(own.keys().isdisjoint(parameters))  # those that it has are not repeated
     assert with_parameters(url, parameters) == expected
+
+
+@given(st.integers(0, 70000))
+@example(59999)
+@example(60000)
+@example(65535)
+@example(65536)
+def test_every_port_is_plain(port: int) -> None:
+    """To parse a URL takes urllib3, whose import takes longer than all else of a short read."""
+    assert (urls_of_requests._PLAIN.fullmatch(f"http://127.0.0.1:{port}/") is not None) == (0 < port < 65536)
 
 
 @given(mappings | st.text(st.characters(codec="utf-8"), min_size=1))

@@ -13,7 +13,8 @@ from file_cdk.declarative.http.origins import is_same, origin_of
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PLAIN = re.compile(
-    r"(https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::(?:[1-5][0-9]{4}|[1-9][0-9]{0,3}))?)"  # origin
+    r"(https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
+    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5])))))?)"  # to 65535
     r"((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?)(?:\?([A-Za-z0-9._~&=-]+))?"
 )
 """URLs that are sent as they are written, as most of them: to parse one takes longer than all else of it."""
