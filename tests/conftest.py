@@ -5,6 +5,11 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test fails for what else its machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # A sync of a local folder waits until its youngest file is a second old: tests write and sync at once. See test_settle.
 os.environ.setdefault("FILE_CDK_SETTLE", "0")

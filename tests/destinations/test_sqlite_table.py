@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import DestinationError, DestinationInUseError
@@ -105,7 +105,6 @@ def test_what_is_not_a_number_is_kept_as_a_text(database: SqliteDestination) -> 
     assert asked(database, "SELECT d FROM t ORDER BY rowid") == [("NaN",), (float("-inf"),), (None,)]
 
 
-@settings(deadline=None)  # the first time, what loads is imported
 @given(
     st.lists(
         st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(), st.binary()), max_size=4

@@ -56,7 +56,7 @@ def of_run(run: OrderedRun) -> Iterator[tuple[FileEvent, list[str]]]:
         yield event, numbered(event) if isinstance(event, FileBlock) else []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=RECORDS, split_bytes=st.integers(1, 60), later_split_bytes=st.integers(1, 60))
 def test_any_end_of_a_split_can_be_gone_on_from(
     tmp_path_factory: pytest.TempPathFactory, records: list[str], split_bytes: int, later_split_bytes: int

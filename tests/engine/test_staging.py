@@ -50,7 +50,7 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(URIS, unique=True, max_size=12))
 def test_every_set_of_uris_can_be_staged_inside_the_folder(uris: list[str]) -> None:
     with TemporaryDirectory() as outside:

@@ -19,7 +19,7 @@ MAPS = st.integers(2, 200).flatmap(
 
 
 @given(MAPS, st.integers(0, 5))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_each_map_has_a_key_once(rows: Rows, start: int) -> None:
     maps = pa.array(rows, pa.map_(pa.int32(), pa.int64())).slice(start)
     expected = [None if row is None else dict(row) for row in rows[start:]]

@@ -5,7 +5,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 with warnings.catch_warnings():
@@ -43,7 +43,7 @@ def of_the_peer(body: bytes, path: list[str]) -> list[Any] | None:
 
 
 @given(values, st.lists(parts, max_size=3), st.sampled_from([None, 1]))
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_bodies(value: Any, path: list[str], indent: int | None) -> None:
     body = json.dumps(value, indent=indent).encode()
     expected = of_the_peer(body, path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def packed(decoder: Mapping[str, Any], body: bytes, way: str) -> tuple[dict[str,
     st.sampled_from([None, ["NA"], ["", "null"]]),
     st.sampled_from(list(PACKINGS)),
 )
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_rows(
     header: list[str], rows: list[list[str]], delimiter: str, encoding: str, quoting: Any, nulls: Any, way: str
 ) -> None:
@@ -96,7 +96,7 @@ def test_rows(
 
 
 @given(st.lists(members, max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from(list(PACKINGS)))
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_lines(records: list[Any], line_end: str, is_ascii: bool, way: str) -> None:
     text = line_end.join(json.dumps(each, ensure_ascii=is_ascii) for each in records)
     whole, body = packed({"type": "JsonlDecoder"}, text.encode(), way)

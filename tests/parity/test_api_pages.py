@@ -407,9 +407,8 @@ def compare(
 
 
 checked = settings(
-    deadline=None,
     max_examples=30,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    suppress_health_check=[HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
 

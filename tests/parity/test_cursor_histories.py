@@ -202,7 +202,7 @@ def compare_states(before: State | None, ours: State, theirs: State, failed: lis
     assert held or failed
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(3, 5), st.lists(st.tuples(steps, st.booleans()), min_size=3, max_size=8))
 def test_decisions_and_states_are_equal(limit: int, history: list[tuple[Step, bool]]) -> None:
     state: State | None = None

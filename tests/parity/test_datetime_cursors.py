@@ -153,7 +153,7 @@ class Closed:
 
 
 @given(worlds(), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_intervals_and_states_are_the_same(world: World, random: Any) -> None:
     with patch.object(peer_converter, "ab_datetime_now", lambda: NOW):
         state = world.state

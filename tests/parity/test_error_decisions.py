@@ -127,7 +127,7 @@ def as_the_peer_has_it(status: int, body: bytes, fields: dict[str, str]) -> requ
     return response
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(components, statuses, bodies, headers, st.integers(1, 5))
 def test_decisions(component: dict[str, Any], status: int, body: bytes, fields: dict[str, str], attempt: int) -> None:
     peer, ours = by_the_peer(json.loads(json.dumps(component))), answers.compiled(component, "stream 'users'")

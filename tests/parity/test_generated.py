@@ -24,9 +24,7 @@ from sides import FailedError, Json, configured, our_catalog, our_read, peer_cat
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the peer's own
 
-examples = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+examples = settings(max_examples=150, suppress_health_check=[HealthCheck.data_too_large])
 
 
 def columns_of(catalog: Json) -> Json:

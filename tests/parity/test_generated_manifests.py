@@ -44,7 +44,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             yield made
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(source=sources())
 def test_both_runners_do_the_same(bench: Bench, source: Source) -> None:
     note(f"{source.text}\n{source.options}\n{source.states} {source.grown}")

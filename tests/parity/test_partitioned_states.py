@@ -281,7 +281,7 @@ def documented(state: Any) -> Any:
 
 
 @given(worlds, st.lists(st.tuples(KEYS, DAYS), max_size=4))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, suppress_health_check=list(HealthCheck))
 def test_slices_and_final_states_are_the_same(world: World, later: list[tuple[Any, str]]) -> None:
     with patch.object(peer_converter, "ab_datetime_now", lambda: NOW):
         state: Mapping[str, Any] = {}

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from public_manifests import OWN, PUBLIC, text_of
 from template_cases import SCOPE, TEMPLATES
@@ -169,7 +169,7 @@ LITERALS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(LITERALS, st.sampled_from([None, (str,), (int,), (float,), (bool,), (str, list), (dict, int)]))
 @example("12 ", None)
 @example(" 12", None)

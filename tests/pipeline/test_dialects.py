@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
@@ -69,7 +69,6 @@ def most(delimiters: Sequence[str]) -> str | None:
 
 
 @given(st.text(",;|" + UNREADABLE, max_size=MAX_FILES))
-@settings(deadline=None)
 def test_it_is_that_of_most_files_or_the_first(written: tuple[Stream, dict[str, RemoteFile]], delimiters: str) -> None:
     assert chosen(written, delimiters)[0] == most(delimiters)
 

@@ -225,7 +225,7 @@ def test_a_file_and_a_pattern_are_read_by_polars(source: str, tmp_path: Path) ->
     assert was_by_polars(reading)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(at=st.integers(0, 10**6), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_file_gives_what_a_pass_gives(
     at: int, byte: int, cut: bool, tmp_path_factory: pytest.TempPathFactory

@@ -35,7 +35,7 @@ heads = st.lists(lines, max_size=4).map("\r\n".join)
 @example("HTTP/1.1 200 OK", "a: 1\r\n b: 2")
 @example("HTTP/1.1 200 OK", "a: 1\n\r\nb: 2")
 @example("HTTP/1.1 200 OK", " a: 1\r\na: 2\r\nA: 3")
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_heads_are_the_same_in_one_piece_and_line_by_line(status: str, head: str) -> None:
     text = f"{status}\r\n{head}\r\n\r\nok".encode("latin-1")
     assert read(text, Wire) == read(text, LineByLine)

@@ -307,7 +307,7 @@ def without_null_columns(record: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(files())
-@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 def test_both_paths_give_what_was_written(made: tuple[bytes, list[dict[str, Any]], bool]) -> None:
     data, wanted, _ = made
     for fmt in (COLUMNS, ONE_BY_ONE):
@@ -338,7 +338,7 @@ def table_of(fmt: AvroFormat, data: bytes, schema: pa.Schema) -> bytes:
 
 
 @given(files())
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 def test_both_paths_make_the_same_table(made: tuple[bytes, list[dict[str, Any]], bool]) -> None:
     data, wanted, _ = made
     schema = COLUMNS.infer_table_schema(io.BytesIO(data), remote(data))
@@ -377,7 +377,7 @@ trees = st.recursive(
 
 
 @given(st.lists(trees, max_size=5))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_records_inside_themselves(pairs: list[tuple[Any, Any]]) -> None:
     found, _ = records_of(COLUMNS, container(TREE, [written for written, _ in pairs], "deflate", 2))
     assert found == [without_null_columns(wanted) for _, wanted in pairs]
@@ -404,7 +404,7 @@ def unions(draw: st.DrawFn) -> tuple[bytes, list[Any]]:
 
 
 @given(unions())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_unions_of_several_types(made: tuple[bytes, list[Any]]) -> None:
     data, wanted = made
     found, _ = records_of(COLUMNS, data)

@@ -119,7 +119,7 @@ def test_splits_of_one_byte() -> None:
 
 
 @given(st.sampled_from([COLUMNS, ONE_BY_ONE]), st.sampled_from([1, 300]), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_cut_gives_the_records_of_the_file(fmt: AvroFormat, block_bytes: int, data: st.DataObject) -> None:
     file, content = avro_file("null", block_bytes)
     cuts = data.draw(st.sets(st.integers(1, len(content) - 1), max_size=20))

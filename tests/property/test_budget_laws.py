@@ -13,7 +13,7 @@ rates = st.lists(st.tuples(st.integers(3, 8), st.floats(0.1, 30, allow_nan=False
 begins = st.floats(1e9, 2e9)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(rates, gaps, weights, begins)
 def test_moving_windows(rates: list[tuple[int, float]], gaps: list[float], weights: list[int], now_s: float) -> None:
     window = MovingWindow(rates)
@@ -26,7 +26,7 @@ def test_moving_windows(rates: list[tuple[int, float]], gaps: list[float], weigh
             assert sum(weight for each_s, weight in sent if at_s <= each_s < at_s + interval_s) <= limit
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(3, 8), st.integers(1, 30), st.lists(st.integers(0, 20), min_size=1, max_size=40), weights, weights)
 def test_fixed_windows(limit: int, period_s: int, gaps: list[int], weights: list[int], left: list[int]) -> None:
     """Times are whole, so that this test can tell on which side of a reset a request is."""
@@ -40,7 +40,7 @@ def test_fixed_windows(limit: int, period_s: int, gaps: list[int], weights: list
     assert max(sent.values()) <= limit
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(3, 8), st.floats(0.1, 30), begins)
 def test_a_fixed_window_gives_its_limit_and_no_more(limit: int, period_s: float, now_s: float) -> None:
     window = FixedWindow(limit, period_s)

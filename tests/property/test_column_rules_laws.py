@@ -118,7 +118,7 @@ FORMATS: list[tuple[Format, Any]] = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rules(), ROWS)
 def test_rules_commute_with_formats(rules: ColumnRules, rows: list[dict[str, Any]]) -> None:
     plan = ColumnPlan(rules, SchemaContract())
@@ -131,7 +131,7 @@ def test_rules_commute_with_formats(rules: ColumnRules, rows: list[dict[str, Any
         assert [(row, reason) for row, _, reason, _ in rejected] == [(row, reason) for row, _, reason, _ in found[2][1]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ROWS, st.integers(20, 90), st.sampled_from(CASTS))
 def test_rejects_have_their_place_however_a_file_is_cut(rows: list[dict[str, Any]], size_bytes: int, kind: str) -> None:
     plan = ColumnPlan(ColumnRules(cast={"t": kind}), SchemaContract())

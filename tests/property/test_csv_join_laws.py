@@ -25,7 +25,7 @@ SCHEMAS = st.sampled_from(
 HEADERS = st.sampled_from(["a\n", "a,b\n", "a,b\r\n", '"a",b\n', "a,\n", "\n", "a,a\n"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(HEADERS, BODIES, BYTES, SCHEMAS)
 def test_files_together_are_each_file_alone(
     header: str, bodies: list[str], last: bytes, schema: dict[str, Any]

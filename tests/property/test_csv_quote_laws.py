@@ -82,7 +82,7 @@ def read(csv_format: CsvFormat, data: bytes, cuts: list[int], *, sequential: boo
     return rows, skipped, rejects, warnings
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     lines=lines,
     options=configs,
@@ -119,7 +119,7 @@ def test_every_way_to_read_a_table_gives_the_same_and_all(
             assert here.count(letter) == text[len(NAMES) + 1 :].count(letter)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     rows=st.lists(st.lists(st.text("xy\",\n\r '", max_size=6), min_size=3, max_size=3), max_size=12),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),

@@ -60,7 +60,7 @@ def read(data: bytes, config: CsvConfig, *, piece_bytes: int, steps: int | None 
     return found, rejects, None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(BODIES, CONFIGS, st.integers(8, 200), st.integers(1, 60))
 @example('a,b\nc,"d\ne,f\ng,h\n', {}, 64, 10)
 @example('a,"b" c\n"d,e\nf,g\n"h,i",j\n', {}, 16, 5)
@@ -75,7 +75,7 @@ def test_all_ways_of_reading_agree(body: str, config: dict[str, Any], piece_byte
         assert read(data, made, piece_bytes=piece_bytes, steps=steps) == by_rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(BODIES)
 def test_every_line_is_in_a_row_or_a_reject(body: str) -> None:
     data = (HEADER + body).encode()
@@ -87,7 +87,7 @@ def test_every_line_is_in_a_row_or_a_reject(body: str) -> None:
         assert kept + raw.count(letter) == body.count(letter)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.text("ab,\"\n'", max_size=8), st.text("ab,\"\n'", max_size=8)), min_size=1, max_size=9))
 def test_what_the_csv_module_writes_is_never_rejected(rows: list[tuple[str, str]]) -> None:
     text = io.StringIO(newline="")

@@ -76,7 +76,7 @@ def check(data: bytes, size_bytes: int, chunk_bytes: int, chunk_rows: int, **opt
     return max(left, default=0) <= 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(REGULAR, IRREGULAR), st.integers(1, 400), st.integers(1, 120), st.integers(1, 12), st.booleans())
 @example("a,b\n1,2\n\n\n3,x\n", 20, 4, 10, False)
 @example("a,b\n1,2\n\n3,x\n4,5", 20, 4, 2, False)

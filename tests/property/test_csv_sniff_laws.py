@@ -46,7 +46,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     return [names, *(list(row) for row in draw(st.lists(st.tuples(*columns), min_size=2, max_size=12)))]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tables(), st.sampled_from(["\n", "\r\n"]), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_a_plain_comma_file_with_a_header_is_the_default(table: list[list[str]], end: str, quoting: int) -> None:
     text = io.StringIO(newline="")
@@ -55,7 +55,7 @@ def test_a_plain_comma_file_with_a_header_is_the_default(table: list[list[str]],
     assert sniffed.as_config() == {}, sniffed.describe()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text("\"'\\,;|\t \n\r:a1#\x01é\0", max_size=60).map(str.encode), st.booleans())
 def test_detection_never_fails(sample: bytes, complete: bool) -> None:
     sniffed = detect(sample, complete=complete)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 from file_builders import remote, whole
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
@@ -19,8 +19,6 @@ from file_cdk.core.errors import FileCdkError, MalformedRecordError, SequentialO
 from file_cdk.core.files import Split
 from file_cdk.core.ports import JsonLines, Reject, Rejects, SplitReport
 from file_cdk.formats.csv import CsvFormat
-
-unhurried = settings(deadline=None)
 
 Row = dict[str, str]
 """What a record has; null values are left out."""
@@ -283,7 +281,6 @@ def formats(config: CsvConfig, piece_bytes: int) -> list[CsvFormat]:
 piece_sizes = st.sampled_from([1, 2, 7, 64, 256 << 10])
 
 
-@unhurried
 @given(data=dirty_files(), quote=st.sampled_from(['"', ""]), skips_blanks=st.booleans())
 def test_the_reference_reads_as_the_csv_module_does(data: bytes, quote: str, skips_blanks: bool) -> None:
     text = data.decode("utf-8", "replace").encode()
@@ -296,7 +293,6 @@ def test_the_reference_reads_as_the_csv_module_does(data: bytes, quote: str, ski
     assert [{name: row[name] for name in names if name in row} for row in rows] == expected
 
 
-@unhurried
 @given(data=dirty_files(), mode=ragged, others=marks, piece_bytes=piece_sizes)
 @example(data=b'a,b\n1,"x\n2,y\n', mode="fail", others={}, piece_bytes=64)
 @example(data=b'a,b\n1,5" pipe\n"q"r,"\n",x\n', mode=None, others={}, piece_bytes=7)
@@ -315,7 +311,6 @@ def test_both_paths_read_as_the_csv_module_does(
         assert read_whole(csv_format, data, sequential=False) == expected
 
 
-@unhurried
 @given(
     text=st.text(alphabet='ab,,""\\\\\n\n\r', max_size=40),
     escape=st.sampled_from([None, "\\"]),
@@ -337,7 +332,6 @@ def test_escapes_and_single_quotes_read_as_the_csv_module_does(
     assert read_whole(other, data, sequential=False) == found
 
 
-@unhurried
 @given(
     data=dirty_files(),
     fractions=st.lists(st.floats(0, 1), max_size=6),
@@ -355,7 +349,6 @@ def test_a_dirty_file_cut_anywhere_reads_as_the_whole(
         assert read_in_splits(csv_format, data, cuts) == expected
 
 
-@unhurried
 @given(file=clean_files(), fractions=st.lists(st.floats(0, 1), max_size=8), piece_bytes=piece_sizes)
 def test_a_clean_file_cut_anywhere_reads_as_the_whole(
     file: tuple[bytes, CsvConfig], fractions: list[float], piece_bytes: int
@@ -368,7 +361,6 @@ def test_a_clean_file_cut_anywhere_reads_as_the_whole(
         assert read_in_splits(csv_format, data, cuts, sequential=True) == expected
 
 
-@unhurried
 @given(file=clean_files())
 def test_splits_of_one_byte(file: tuple[bytes, CsvConfig]) -> None:
     data, config = file
@@ -376,7 +368,6 @@ def test_splits_of_one_byte(file: tuple[bytes, CsvConfig]) -> None:
     assert read_in_splits(CsvFormat(config), data, list(range(1, len(data)))) == expected
 
 
-@unhurried
 @given(file=clean_files(), piece_bytes=piece_sizes)
 def test_every_record_is_read_skipped_or_rejected(file: tuple[bytes, CsvConfig], piece_bytes: int) -> None:
     data, config = file
@@ -387,7 +378,6 @@ def test_every_record_is_read_skipped_or_rejected(file: tuple[bytes, CsvConfig],
         assert len(found.rows) + found.skipped.total() + len(found.rejects) == present
 
 
-@unhurried
 @given(
     data=dirty_files(),
     count=st.integers(1, 4),

@@ -183,7 +183,7 @@ def check(
     assert repr(read(file, schema, config, sequential=True, piece_bytes=piece_bytes)) == repr((kind, found))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(columns(), st.data(), st.booleans(), st.sampled_from([7, 40, 1 << 18]), st.sampled_from([".", ","]))
 def test_every_value_can_be_told_from_the_table(
     values: list[str | None], data: st.DataObject, quoted: bool, piece_bytes: int, mark: Literal[".", ","]
@@ -192,7 +192,7 @@ def test_every_value_can_be_told_from_the_table(
     check(values[:sampled], values, quoted=quoted, piece_bytes=piece_bytes, decimal_mark=mark)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(PLAIN).flatmap(lambda plain: st.lists(plain, min_size=1, max_size=5)),
     CHANGED_BY_CONVERSION,
@@ -205,7 +205,7 @@ def test_a_value_after_the_sample_that_conversion_would_change_is_met(
     check(sample, [*sample, stray], quoted=quoted, piece_bytes=piece_bytes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(columns(), st.booleans())
 @example(["5", "  "], True)
 def test_what_was_inferred_from_a_file_reads_it(values: list[str | None], quoted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import arro3.io
 import pyarrow as pa
 from file_builders import whole
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from file_cdk.core.config import CsvConfig
@@ -17,7 +17,6 @@ from file_cdk.core.errors import FileCdkError
 from file_cdk.core.ports import JsonLines, SplitReport
 from file_cdk.formats.csv import CsvFormat
 
-unhurried = settings(deadline=None)
 LEAVE = object()
 
 
@@ -112,7 +111,6 @@ def quoted_csv(names: list[str], rows: list[list[str]]) -> bytes:
     ).encode()
 
 
-@unhurried
 @given(
     table=columns(),
     nulls=st.sampled_from([(), ("",), ("NA",), ("", "0", "NA"), ("x\ny", "[1]")]),
@@ -153,7 +151,6 @@ def quoted_cells(draw: st.DrawFn) -> tuple[str, bool]:
     return value, draw(st.booleans()) or any(mark in value for mark in ',"\n')
 
 
-@unhurried
 @given(
     rows=st.lists(st.tuples(quoted_cells(), quoted_cells()), max_size=8),
     nulls=st.sampled_from([(), ("NA",)]),
@@ -177,7 +174,6 @@ def test_in_a_table_only_unquoted_values_are_null(
     assert [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)] == expected
 
 
-@unhurried
 @given(
     text=st.text(alphabet='ab12é€,;\n\r"日本', max_size=40),
     encoding=st.sampled_from(
@@ -206,7 +202,6 @@ def test_any_encoding_reads_as_its_text_does_in_utf8(text: str, encoding: str, s
     assert read(text.encode(encoding), encoding) == read(text.encode(), "utf8")
 
 
-@unhurried
 @given(
     table=columns(),
     widths=st.lists(st.integers(1, 5), min_size=8, max_size=8),
@@ -286,7 +281,6 @@ def passed(
     return rows, report.skipped, report.rejects, report.warnings, report.end if failure is None else failure
 
 
-@unhurried
 @given(
     parts=pieces_of_files,
     options=dialects,

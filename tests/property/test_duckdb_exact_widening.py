@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
@@ -88,7 +88,7 @@ SHAPES = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(LOADS, min_size=1, max_size=5), st.sampled_from(list(SHAPES)), st.sampled_from([1, 3, 1000]))
 def test_every_number_stays_what_it_was(loads: list[Load], name: str, rows_held: int) -> None:
     """Also when a newer version of a file takes the place of an older one, and when rows come that were decoded before."""

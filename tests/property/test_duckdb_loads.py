@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.files import RemoteFile
@@ -88,7 +88,7 @@ def file_of(step: Step) -> RemoteFile:
     return RemoteFile(step.uri, 5, T0 + timedelta(microseconds=step.version), None)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(st.lists(STEPS, max_size=12), st.sampled_from([(1, 2), (5, 3), (100, 100)]))
 def test_the_table_is_what_the_ledger_says(steps: list[Step], sizes: tuple[int, int]) -> None:
     limits = WriteLimits(rows=sizes[0], files=sizes[1], seconds=3600)

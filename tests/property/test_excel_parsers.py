@@ -71,7 +71,7 @@ def typed(found: list[tuple[int, int, Any]]) -> list[tuple[int, int, Any, bool]]
     return [(r, c, value, isinstance(value, bool)) for r, c, value in found]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ROWS, st.booleans())
 def test_both_parsers_give_what_was_written(rows: list[list[Any]], from_1904: bool) -> None:
     if from_1904:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk import SyncOptions, sync
@@ -59,7 +59,7 @@ def loaded(found: Sequence[tuple[int, File]], *, at_once: bool) -> tuple[Any, ..
     return columns, content
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(files, st.booleans(), st.sampled_from([1, 10]))
 def test_a_table_is_what_the_files_make_it_that_are_loaded(found: list[File], at_once: bool, sampled: int) -> None:
     numbered = list(enumerate(found))

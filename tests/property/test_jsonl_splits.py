@@ -274,7 +274,6 @@ def cuts_at(data: bytes, shares: list[float]) -> list[int]:
 
 
 @given(line_files, fractions)
-@settings(deadline=None)
 def test_every_line_is_yielded_or_rejected_once_however_the_file_is_cut(
     file: tuple[bytes, Outcome], shares: list[float]
 ) -> None:
@@ -285,7 +284,6 @@ def test_every_line_is_yielded_or_rejected_once_however_the_file_is_cut(
 
 
 @given(mixed_files, fractions)
-@settings(deadline=None)
 def test_every_record_is_yielded_or_rejected_once_however_the_file_is_cut(
     file: tuple[bytes, Outcome], shares: list[float]
 ) -> None:
@@ -296,7 +294,6 @@ def test_every_record_is_yielded_or_rejected_once_however_the_file_is_cut(
 
 
 @given(mixed_files, fractions, st.sampled_from([8, 30, 100]))
-@settings(deadline=None)
 def test_a_line_that_is_too_long_to_be_held_is_read_alike(
     file: tuple[bytes, Outcome], shares: list[float], limit: int
 ) -> None:
@@ -312,7 +309,6 @@ def test_a_line_that_is_too_long_to_be_held_is_read_alike(
 
 
 @given(plain_files, fractions)
-@settings(deadline=None)
 def test_a_table_has_plain_values_in_a_column(items: list[Item], shares: list[float]) -> None:
     data = b"\n".join(item.text for item in items)
     rows = [json.loads(item.plain or item.record or b"") for item in items]
@@ -329,7 +325,6 @@ def test_a_table_has_plain_values_in_a_column(items: list[Item], shares: list[fl
 
 
 @given(table_files, fractions)
-@settings(deadline=None)
 def test_a_table_has_a_row_for_every_record(file: tuple[bytes, Outcome], shares: list[float]) -> None:
     data, known = file
     rows = [json.loads(text) for text in known.lines]
@@ -376,7 +371,7 @@ fragments = st.lists(
 
 
 @given(fragments, fractions, st.sampled_from([8, 20, 64 << 20]))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example(b'{"a":\n{"a":\n{"b":1}\n', [0.5], 20)
 @example(b'\n[{"a":1}]', [0.1], 20)
 def test_garbage_cut_anywhere_reads_as_the_whole(data: bytes, shares: list[float], limit: int) -> None:
@@ -395,7 +390,7 @@ _BETWEEN = b" \t\r\n\0\x1e,[]\xef\xbb\xbf"
 
 
 @given(st.lists(fragments, max_size=3), st.sampled_from([8, 20, 64 << 20]))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_every_byte_of_garbage_is_in_a_record_or_a_reject_once_and_in_order(parts: list[bytes], limit: int) -> None:
     data = b'{"x":2}'.join(parts)
     assume(wide_encoding(data[:4]) is None)
@@ -435,7 +430,6 @@ def arrays(draw: st.DrawFn) -> tuple[bytes, Outcome]:
 
 
 @given(arrays(), fractions)
-@settings(deadline=None)
 def test_every_element_of_an_array_is_yielded_or_rejected_once(
     file: tuple[bytes, Outcome], shares: list[float]
 ) -> None:
@@ -446,7 +440,6 @@ def test_every_element_of_an_array_is_yielded_or_rejected_once(
 
 
 @given(arrays(), st.floats(0, 1))
-@settings(deadline=None)
 def test_an_array_that_breaks_off_keeps_the_elements_before(file: tuple[bytes, Outcome], share: float) -> None:
     data, known = file
     start = data.index(b"[") + 1

@@ -64,7 +64,6 @@ def table_schema(records: list[bytes]) -> pa.Schema:
 
 
 @given(alike, st.data())
-@settings(deadline=None)
 def test_both_readers_give_the_same_columns(lines: list[str], data: st.DataObject) -> None:
     records = [line.encode() for line in lines]
     schema = table_schema(data.draw(st.sampled_from([records, records[:1]])))
@@ -82,7 +81,6 @@ changed = st.lists(st.tuples(st.integers(0, 18), st.sampled_from("0129-:.,/ TtZz
 
 
 @given(st.sampled_from(["2024-12-31", "2024-12-31T23:59:59", "2024-12-31T23:59", "20241231T235959.123"]), changed)
-@settings(deadline=None)
 def test_a_time_is_taken_in_its_full_form_alone(text: str, changes: list[tuple[int, str]]) -> None:
     for at, character in changes:
         text = text[:at] + character + text[at + 1 :]
@@ -95,7 +93,6 @@ def test_a_time_is_taken_in_its_full_form_alone(text: str, changes: list[tuple[i
 
 
 @given(alike)
-@settings(deadline=None)
 def test_widening_comes_to_an_end_with_every_value_in_the_table(lines: list[str]) -> None:
     data = "\n".join(lines).encode()
     schema = table_schema([lines[0].encode()])
@@ -206,7 +203,7 @@ faults = st.lists(
 
 
 @given(fitting | alike, faults, st.sampled_from([b"\n", b"\r\n"]), st.booleans(), st.data())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_whole_lines_are_read_as_lines_looked_at_one_by_one(
     lines: list[str], faults: list[tuple[int, bytes, int]], end: bytes, ends: bool, data: st.DataObject
 ) -> None:

@@ -350,6 +350,5 @@ TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(
     max_examples=15,
     stateful_step_count=14,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

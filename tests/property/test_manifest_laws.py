@@ -69,7 +69,7 @@ def schemas_of(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(VALUES, st.recursive(st.booleans(), schemas_of, max_leaves=5))
 def test_valid_is_what_jsonschema_says_is_valid(value: Any, schema: Any) -> None:
     assert is_valid(value, schema) == jsonschema.Draft7Validator(schema).is_valid(value)
@@ -85,7 +85,7 @@ PARTS = st.recursive(
 MANIFESTS = st.dictionaries(NAMES, PARTS, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MANIFESTS)
 def test_resolving_is_done_once(manifest: dict[str, Any]) -> None:
     """What is resolved has no references, and resolving it changes nothing more; parameters are pushed down as far as they go."""
@@ -101,7 +101,7 @@ def test_resolving_is_done_once(manifest: dict[str, Any]) -> None:
     assert with_parameters(pushed, "m") == pushed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MANIFESTS)
 def test_whatever_is_written_is_told_of_where_it_is(manifest: dict[str, Any]) -> None:
     text = yaml.safe_dump(manifest)
@@ -111,7 +111,7 @@ def test_whatever_is_written_is_told_of_where_it_is(manifest: dict[str, Any]) ->
         assert mistake.message
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.recursive(
         SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=3), below, max_size=3)

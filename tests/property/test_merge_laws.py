@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from duckdb_landing import DuckDBLanding
 from files_landing import FilesLanding
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlite_landing import SqliteLanding
 
@@ -107,7 +107,7 @@ def expected(files: Files, rule: MergeRule) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", LANDINGS)
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(rule=rules, steps=steps)
 @example(rule=RULE, steps=[Load("a", 0, [_OLD]), Load("b", 1, [_GONE]), Merge(), Remove(["b"]), Merge()])
 @example(rule=RULE, steps=[Load("a", 0, [_OLD]), Load("b", 1, [_GONE]), Merge(), Load("b", 2, [])])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 from changing import ChangingStore
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import LineEncoder, Lines
 
@@ -250,7 +250,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2000)
 @given(
     files=st.lists(st.tuples(st.sampled_from(URIS), st.one_of(good_texts, texts)), min_size=1, max_size=4),
     schedule=changes.map(lambda found: sorted(found, key=lambda change: change[0])),

@@ -31,7 +31,7 @@ def footer_of(kinds: list[pa.DataType], name: str) -> bytes:
 
 
 @given(st.lists(types, min_size=1, max_size=20), st.text(max_size=40).map(lambda name: name.replace("\0", "")))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_a_schema_without_oddities_stays_byte_for_byte(kinds: list[pa.DataType], name: str) -> None:
     footer = footer_of(kinds, name)
     fit = fit_schema(footer)
@@ -50,7 +50,7 @@ FOOTER = footer_of(
 @given(
     st.lists(st.tuples(st.integers(0, len(FOOTER) - 1), st.integers(0, 255)), max_size=4), st.integers(0, len(FOOTER))
 )
-@settings(deadline=None, max_examples=2000)
+@settings(max_examples=2000)
 def test_damaged_footers_are_read_or_refused(changes: list[tuple[int, int]], end: int) -> None:
     damaged = bytearray(FOOTER)
     for at, byte in changes:

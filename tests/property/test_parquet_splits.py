@@ -55,7 +55,7 @@ def check(row_group_rows: int, inner_cuts: Iterable[int]) -> None:
 
 
 @given(st.sampled_from([1000, 333, 50]), st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_cut_gives_the_rows_of_the_file(row_group_rows: int, data: st.DataObject) -> None:
     size = parquet_file(row_group_rows)[0].size_bytes
     check(row_group_rows, data.draw(st.sets(st.integers(1, size - 1), max_size=20)))

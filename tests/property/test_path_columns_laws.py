@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 from file_builders import whole
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from file_cdk.core.config import JsonlConfig, ParquetConfig
@@ -56,7 +56,6 @@ def test_what_was_put_into_a_path_comes_out(path: dict[str, str]) -> None:
 )
 @example([{}], {"k": "v"}, False, False)
 @example([{"k": 1}], {"k": "__HIVE_DEFAULT_PARTITION__"}, False, False)
-@settings(deadline=None)
 def test_json_records_change_in_nothing_else(
     records: list[dict[str, Any]], path: dict[str, str], ascii_only: bool, blanks: bool
 ) -> None:
@@ -76,7 +75,6 @@ COLUMN = st.lists(st.none() | TEXT, min_size=3, max_size=3)
 
 
 @given(st.dictionaries(NAMES.filter(lambda name: "\0" not in name), COLUMN, min_size=1, max_size=4), PATHS)
-@settings(deadline=None)
 def test_batches_change_in_nothing_else(columns: dict[str, list[str | None]], path: dict[str, str]) -> None:
     sink = io.BytesIO()
     pq.write_table(

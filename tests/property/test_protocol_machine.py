@@ -197,6 +197,4 @@ CATALOG = {
 }
 
 TestProtocol = ProtocolMachine.TestCase
-TestProtocol.settings = settings(
-    max_examples=150, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestProtocol.settings = settings(max_examples=150, stateful_step_count=20, suppress_health_check=list(HealthCheck))

@@ -14,7 +14,7 @@ from file_cdk.declarative.components.transformations import Transformation
 from file_cdk.declarative.records.cutting import Cutter
 from file_cdk.declarative.records.selection import Shape, cursor_values, selection
 
-checked = settings(deadline=None, max_examples=60)
+checked = settings(max_examples=60)
 
 blanks = st.sampled_from(["", "", " ", "  ", "\t"])
 lines = st.sampled_from(["", "\n", "\r\n  ", " \n"])

@@ -116,7 +116,7 @@ def one_by_one(found: list[Event]) -> dict[Any, list[Any]]:
     return seen
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pieces)
 @example(b'{"type":\n"LOG"}{"type":"LOG"}\n')
 @example(b'{"type":"LOG","x":{}\n,"y":{}}{"type":"LOG"}\n')
@@ -130,7 +130,7 @@ def test_lines_decoded_together_are_what_each_is_alone(text: bytes) -> None:
     assert one_by_one(together) == one_by_one(alone)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pieces, st.integers(1, 40))
 def test_how_the_bytes_come_makes_no_difference(text: bytes, size: int) -> None:
     class Trickle(io.BytesIO):
@@ -149,7 +149,7 @@ def _small_pieces(source: Any, limit: int, size: int) -> Any:
         yield from module.pieces(source, limit)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.one_of(records(), others), separators, st.booleans()), max_size=12))
 def test_messages_are_what_python_finds_in_them(messages: list[tuple[dict[str, Any], Any, bool]]) -> None:
     text = b"\n".join(
@@ -174,7 +174,7 @@ def test_messages_are_what_python_finds_in_them(messages: list[tuple[dict[str, A
     assert states == sum(message["type"] == "STATE" for message, _, _ in messages)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(data, min_size=1, max_size=30))
 def test_records_become_the_columns_of_a_file_of_their_data(rows: list[dict[str, Any]]) -> None:
     text = "\n".join(map(json.dumps, rows)).encode()

@@ -11,7 +11,7 @@ from file_cdk.declarative.requesting import urls as urls_of_requests
 from file_cdk.declarative.requesting.bodies import body
 from file_cdk.declarative.requesting.urls import with_parameters
 
-checked = settings(deadline=None, max_examples=60)
+checked = settings(max_examples=60)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.text(
     "aZ09 -._~%2fé!*'();:@&=+$,/?#[]\"<>\\^`{|}\n", max_size=8

@@ -19,7 +19,7 @@ import duckdb
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk.core.config import AvroConfig, CsvConfig, JsonlConfig, ParquetConfig
@@ -173,7 +173,7 @@ def contents(path: Path) -> list[list[Any]]:
         ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     st.sampled_from(list(KINDS)),
     RECORDS,

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slice_trees import Api, Tree, expected, stream_of, trees
 
@@ -66,7 +66,7 @@ def wait_for_threads() -> None:
     st.sampled_from([0, 1 << 20]),
     st.sampled_from([0, 0.001, 3600]),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 def test_order_does_not_depend_on_what_is_answered_first(
     tree: Tree,
     order: Callable[[int], int],
@@ -87,7 +87,7 @@ def test_order_does_not_depend_on_what_is_answered_first(
 
 
 @given(trees("one"), trees("two"), orders, st.sampled_from([2, 5]))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 def test_streams_that_are_read_at_once_have_their_own_order_and_share_requests(
     one: Tree, two: Tree, order: Callable[[int], int], most: int
 ) -> None:
@@ -101,7 +101,7 @@ def test_streams_that_are_read_at_once_have_their_own_order_and_share_requests(
 
 
 @given(trees(), st.integers(0, 20))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 def test_who_stops_does_not_wait_for_answers(tree: Tree, taken: int) -> None:
     with Api(lambda waiting: 0) as api:
         events = read(stream_of(tree, api))

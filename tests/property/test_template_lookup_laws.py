@@ -68,7 +68,7 @@ def outcome(source: Any, scope: dict[str, Any]) -> Any:
         return KeyError
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEMPLATES, SCOPES)
 def test_plain_lookups_give_what_jinja_gives(text: str, scope: dict[str, Any]) -> None:
     compiled = plain.parse(text)

@@ -44,7 +44,7 @@ FILE = RemoteFile("a.jsonl", 0, datetime(2024, 1, 1, tzinfo=UTC))
 
 
 @given(st.sampled_from(sorted(PACK)), st.lists(data, min_size=1, max_size=3), steps)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_reads_as_the_plain_data_does(codec: str, parts: list[bytes], steps: list[tuple[str, int]]) -> None:
     plain = io.BytesIO(b"".join(parts))
     stream = open_plain(io.BytesIO(b"".join(map(PACK[codec], parts))), codec, "a", 200)
@@ -58,7 +58,7 @@ def test_reads_as_the_plain_data_does(codec: str, parts: list[bytes], steps: lis
 
 
 @given(st.sampled_from(sorted(PACK)), data, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_damage_is_never_other_data(codec: str, plain: bytes, draw: st.DataObject) -> None:
     packed = bytearray(PACK[codec](plain))
     at = draw.draw(st.integers(0, len(packed) - 1))
@@ -85,7 +85,7 @@ def read_to_fault(stream: PlainStream) -> tuple[bytes, MalformedFileError | None
 
 
 @given(st.sampled_from(sorted(PACK)), st.binary(max_size=200))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_strangers_are_typed_errors(codec: str, rest: bytes) -> None:
     stream = open_plain(io.BytesIO(PACK[codec](b"")[:10] + rest), codec, "a", 200)
 
@@ -100,7 +100,7 @@ def test_strangers_are_typed_errors(codec: str, rest: bytes) -> None:
     st.integers(1, 4),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_records_are_those_of_the_plain_file(codec: str, numbers: list[int], frames: int, named: bool) -> None:
     plain = b"".join(json.dumps({"n": number}).encode() + b"\n" for number in numbers)
     size = len(plain) // frames + 1
@@ -132,7 +132,7 @@ members_that_match = names.map(lambda name: f"{name}.csv").filter(lambda name: "
     st.dictionaries(members_that_match, st.binary(max_size=2000), max_size=8),
     st.sampled_from(["zip", "tar", "tar.gz"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_members_come_out_as_they_went_in(members: dict[str, bytes], ending: str) -> None:
     with tempfile.TemporaryDirectory() as root:
         path = Path(root, f"a.{ending}")
@@ -161,7 +161,7 @@ def test_members_come_out_as_they_went_in(members: dict[str, bytes], ending: str
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=4),
     st.data(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_damaged_archives_are_typed_errors(ending: str, changes: list[tuple[int, int]], draw: st.DataObject) -> None:
     members = {"a.csv": b"x\n1\n", "dir/b.csv": b"y\n2\n" * 400}
     with tempfile.TemporaryDirectory() as root:

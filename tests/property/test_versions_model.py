@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from changing import ChangingStore
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from file_cdk import (
@@ -99,7 +99,7 @@ def is_true(store: ChangingStore, uri: str, error: FileCdkError) -> bool:
             return False
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(
     files=st.lists(st.tuples(st.sampled_from(URIS), texts), min_size=1, max_size=4),
     schedule=schedules(texts),
@@ -156,7 +156,7 @@ def compare(database: Path, store: ChangingStore) -> None:
     assert not of_loaded.items() & versions_in(store, database, "failed").items()
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(
     files=st.lists(st.tuples(st.sampled_from(URIS), good_texts), min_size=1, max_size=4),
     schedule=schedules(good_texts),

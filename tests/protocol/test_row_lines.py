@@ -38,7 +38,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ROWS, st.booleans(), st.none() | TEXT)
 def test_every_value_comes_back(rows: list[dict[str, Any]], nested: bool, stream: str | None) -> None:
     schema = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])

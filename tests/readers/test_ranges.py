@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from file_cdk.core.errors import FileChangedError, TransientError
@@ -67,7 +67,6 @@ def opened(server: Server, uri: str = "a") -> tuple[RangeReads, RangedFile]:
 FAULTS = st.lists(st.sampled_from(["none", "refused", "short", "reset"]), max_size=5)
 
 
-@settings(deadline=None)
 @given(
     size=st.integers(0, 5000),
     steps=st.lists(st.tuples(st.integers(0, 5200), st.integers(-1, 3000)), max_size=12),
@@ -114,7 +113,6 @@ class _Store:
         return self.server.get(file, start, end)
 
 
-@settings(deadline=None)
 @given(FAULTS)
 def test_every_page_is_listed_once_whatever_fails(faults: list[str]) -> None:
     names = [f"{number:02}" for number in range(10)]
