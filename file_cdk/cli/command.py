@@ -11,6 +11,7 @@ from typing import NoReturn
 from file_cdk.cli.arguments import EXAMPLES, EXIT_CODES
 from file_cdk.cli.ending import Interruption, failure_of, leave
 from file_cdk.cli.environment import fill_in, name_variables
+from file_cdk.cli.parser import LinesParser
 from file_cdk.cli.screen.stdout import fill_standard_descriptors
 from file_cdk.core.exit_codes import ExitCode
 from file_cdk.core.uris import redacted
@@ -105,12 +106,10 @@ def whole_parser() -> argparse.ArgumentParser:
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """argv: of the commands that it does not name, no module is imported."""
-    parser = argparse.ArgumentParser(
+    parser = LinesParser(
         prog="file-cdk",
         description="Loads files into database tables: each file version exactly once, in parallel.",
         epilog=f"{EXAMPLES}\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"file-cdk {VERSION}", help="show the version and exit")
     parser.add_argument(
@@ -118,9 +117,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
     for name, summary in _COMMANDS.items():
-        command = commands.add_parser(
-            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-        )
+        command = commands.add_parser(name, help=summary)
         if name in argv:
             room = "cli.beginning" if name in _OF_THE_BEGINNING else "cli"
             module = import_module(f"file_cdk.{room}.{name}")

@@ -1,4 +1,4 @@
-"""What parses the command line of sources and of destinations, which start often."""
+"""What parses command lines."""
 
 import argparse
 import os
@@ -14,8 +14,20 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=_formatter, **given)
 
 
+class LinesParser(Parser):
+    """Whose description and epilog are lines, and no text to be filled."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.formatter_class = _formatter_of_lines
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.HelpFormatter(prog, width=_columns() - 2)
+
+
+def _formatter_of_lines(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
 
 
 def _columns() -> int:

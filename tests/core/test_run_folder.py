@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ def test_a_folder_is_removed_when_nobody_holds_its_lock(tmp_path: Path) -> None:
     os.close(lock)
     module.remove_abandoned(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", [None, "", "/no/such/folder", "there"])
+def test_where_temporary_files_are_is_known_without_tempfile(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    if named is not None:
+        monkeypatch.setenv("TEMP", str(tmp_path) if named == "there" else named)
+    monkeypatch.setattr(tempfile, "tempdir", None)  # it keeps what it found
+    assert str(module._likely_temporary_files()) == tempfile.gettempdir()
 
 
 def test_a_folder_that_is_removed_while_it_is_made_is_made_again(

@@ -12,8 +12,9 @@ _PROGRAM = """
 import sys
 from file_cdk.cli.command import main
 code = main(sys.argv[1:])
-large = ("duckdb", "pyarrow", "wcmatch", "importlib.metadata", "fractions", "file_cdk.engine.ordering", "file_cdk.engine.work")
-print(code, [name for name in large if name in sys.modules])
+large = ("duckdb", "pyarrow", "wcmatch", "importlib.metadata", "fractions", "shutil", "tempfile")
+ours = ("file_cdk.engine.ordering", "file_cdk.engine.work")
+print(code, [name for name in (*large, *ours) if name in sys.modules])
 """
 
 

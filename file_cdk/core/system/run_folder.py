@@ -29,9 +29,11 @@ def run_folder() -> Path:
 def remove_abandoned(root: Path | None = None) -> None:
     """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays. root: where
     temporary files are, by default."""
-    with suppress(OSError):
-        for folder in (root or _temporary_files()).glob(f"{PREFIX}*"):
-            _remove_if_abandoned(folder)
+    root = root or _likely_temporary_files()
+    if root is not None:
+        with suppress(OSError):
+            for folder in root.glob(f"{PREFIX}*"):
+                _remove_if_abandoned(folder)
 
 
 def _remove_if_abandoned(folder: Path) -> None:
@@ -55,6 +57,15 @@ def _temporary_files() -> Path:
     import tempfile  # takes long, as does shutil, and many commands need no such folder
 
     return Path(tempfile.gettempdir())
+
+
+def _likely_temporary_files() -> Path | None:
+    """Where `tempfile` has them, but where a disk is full."""
+    named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
+    for folder in map(Path, filter(None, (*named, "/tmp", "/var/tmp", "/usr/tmp"))):  # noqa: S108 nothing is made there
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
 
 
 def _made(root: Path) -> tuple[Path, int]:
