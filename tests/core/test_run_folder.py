@@ -36,7 +36,9 @@ def test_where_temporary_files_are_is_known_without_tempfile(
     if named is not None:
         monkeypatch.setenv("TEMP", str(tmp_path) if named == "there" else named)
     monkeypatch.setattr(tempfile, "tempdir", None)  # it keeps what it found
-    assert str(module._likely_temporary_files()) == tempfile.gettempdir()
+    expected = tempfile.gettempdir()
+    monkeypatch.delitem(sys.modules, "tempfile")
+    assert str(module._likely_temporary_files()) == expected
 
 
 def test_a_folder_that_is_removed_while_it_is_made_is_made_again(

@@ -7,6 +7,7 @@ whose lock can be had belongs to nobody. Files without a name need none of this.
 import atexit
 import fcntl
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,7 +61,9 @@ def _temporary_files() -> Path:
 
 
 def _likely_temporary_files() -> Path | None:
-    """Where `tempfile` has them, but where a disk is full."""
+    """Where `tempfile` has them, but where a disk is full; without its import."""
+    if "tempfile" in sys.modules:  # the program may have told it where
+        return _temporary_files()
     named = map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))
     for folder in map(Path, filter(None, (*named, "/tmp", "/var/tmp", "/usr/tmp"))):  # noqa: S108 nothing is made there
         if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
