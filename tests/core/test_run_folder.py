@@ -41,6 +41,18 @@ def test_where_temporary_files_are_is_known_without_tempfile(
     assert str(module._likely_temporary_files()) == expected
 
 
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_without_a_folder_for_temporary_files_none_is_abandoned(
+    is_imported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    if not is_imported:
+        monkeypatch.delitem(sys.modules, "tempfile")
+    module.remove_abandoned()
+
+
 def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

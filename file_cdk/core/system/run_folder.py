@@ -30,11 +30,10 @@ def run_folder() -> Path:
 def remove_abandoned(root: Path | None = None) -> None:
     """Removes the folders of processes that live no more. What cannot be removed, or is another user's, stays. root: where
     temporary files are, by default."""
-    root = root or _likely_temporary_files()
-    if root is not None:
-        with suppress(OSError):
-            for folder in root.glob(f"{PREFIX}*"):
-                _remove_if_abandoned(folder)
+    with suppress(OSError):
+        root = root or _likely_temporary_files()
+        for folder in root.glob(f"{PREFIX}*") if root else ():
+            _remove_if_abandoned(folder)
 
 
 def _remove_if_abandoned(folder: Path) -> None:
