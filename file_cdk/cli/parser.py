@@ -10,24 +10,19 @@ class Parser(argparse.ArgumentParser):
     """Takes no option by half of its name. Looks for the terminal's width as argparse does, at each argument that is added, but
     without shutil, which takes as long to import as all of argparse."""
 
+    _formatter = argparse.HelpFormatter
+
     def __init__(self, **given: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=_formatter, **given)
+        super().__init__(allow_abbrev=False, formatter_class=self._formatter_of_width, **given)
+
+    def _formatter_of_width(self, prog: str) -> argparse.HelpFormatter:
+        return self._formatter(prog, width=_columns() - 2)
 
 
 class LinesParser(Parser):
     """Whose description and epilog are lines, and no text to be filled."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.formatter_class = _formatter_of_lines
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.HelpFormatter(prog, width=_columns() - 2)
-
-
-def _formatter_of_lines(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+    _formatter = argparse.RawDescriptionHelpFormatter
 
 
 def _columns() -> int:
